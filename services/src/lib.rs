@@ -1,0 +1,1 @@
+//! The applications: each service is api.rs, service.rs and store.rs.

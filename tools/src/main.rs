@@ -1,0 +1,2 @@
+//! The `micronet` command.
+fn main() {}

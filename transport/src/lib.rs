@@ -1,0 +1,1 @@
+//! Sockets, time and drivers for micronet-wire: server, client, upstream pools.

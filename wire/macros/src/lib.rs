@@ -1,0 +1,1 @@
+//! The `#[service]` and `#[derive(Message)]` macros of `micronet-wire`.

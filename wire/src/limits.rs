@@ -1,0 +1,115 @@
+//! Every limit of the protocol, the transcoder and the HTTP parser, and how they relate to each other.
+//!
+//! SPEC.md section 11 states the same numbers. A relation that must hold between two limits is asserted here at
+//! compile time, so that a change of one that breaks the other doesn't build.
+
+// ---- frames (SPEC.md 2, 11) ---------------------------------------------------------------------------------
+
+/// The size of the frame header, in bytes.
+pub const HEADER_BYTES: usize = 24;
+/// The largest frame payload that any version of this protocol may negotiate, in bytes.
+pub const FRAME_PAYLOAD_BYTES_HARD_MAX: u32 = 16 << 20;
+/// The largest frame payload that we accept and announce in HELLO, in bytes.
+pub const FRAME_PAYLOAD_BYTES_MAX: u32 = 2 << 20;
+/// Until HELLO has been exchanged no frame may be larger than this, so that a stranger can't make us buffer.
+pub const HELLO_PAYLOAD_BYTES_MAX: u32 = 4 << 10;
+
+// ---- calls (SPEC.md 5, 6, 11) -------------------------------------------------------------------------------
+
+/// The largest encoded message (a request's or a reply's body), in bytes. A message fits one frame with its head.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// The largest REQUEST head (deadline, trace, token, principal, metadata), in bytes.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 8 << 10;
+/// Calls that one connection may have in flight; the next is refused with OVERLOADED, never started.
+pub const CALLS_IN_FLIGHT_MAX: u32 = 4096;
+/// Bytes of request bodies that one connection may have in flight; a call beyond is refused with OVERLOADED.
+pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
+/// The longest deadline that a request may carry; longer ones are clamped. One hour, in microseconds.
+pub const DEADLINE_US_MAX: u32 = 3_600_000_000;
+/// The deadline of a call whose caller named none, in microseconds.
+pub const DEADLINE_US_DEFAULT: u32 = 15_000_000;
+/// The longest idempotency token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 64;
+/// The longest request id, in bytes.
+pub const REQUEST_ID_BYTES_MAX: usize = 64;
+/// The longest name of a node, instance, cluster or principal, in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Permissions that a principal may carry in a request.
+pub const PERMISSIONS_MAX: usize = 64;
+/// Metadata entries in a request.
+pub const METADATA_ENTRIES_MAX: usize = 16;
+/// The longest message of an error, in bytes. Longer ones are cut at a character's end.
+pub const ERROR_MESSAGE_BYTES_MAX: usize = 1024;
+/// The longest detail of an error, in bytes.
+pub const ERROR_DETAIL_BYTES_MAX: usize = 16 << 10;
+
+// ---- connection (SPEC.md 3, 7, 8, 11) -----------------------------------------------------------------------
+
+/// Time for the peer's HELLO to arrive after the connection was made, in milliseconds.
+pub const HANDSHAKE_MS_MAX: u64 = 5_000;
+/// Our heartbeat interval, announced in HELLO; the slower of the two sides holds. In milliseconds.
+pub const HEARTBEAT_INTERVAL_MS: u32 = 1_000;
+/// The fastest heartbeat that a peer may ask for, in milliseconds.
+pub const HEARTBEAT_INTERVAL_MS_MIN: u32 = 50;
+/// The slowest heartbeat that a peer may ask for, in milliseconds.
+pub const HEARTBEAT_INTERVAL_MS_MAX: u32 = 60_000;
+/// Silent heartbeat intervals after which the peer is taken for dead.
+pub const HEARTBEATS_MISSED_MAX: u32 = 3;
+/// Time that a draining side waits for calls in flight before it closes, in milliseconds.
+pub const DRAIN_MS_MAX: u64 = 30_000;
+/// Bytes waiting to be written after which a server starts no further call of this connection until they are gone.
+pub const WRITE_BUFFER_HIGH_BYTES: usize = 4 << 20;
+
+// ---- schema and transcoding (SPEC.md 9, 10, 11) -------------------------------------------------------------
+
+/// The deepest nesting of values, in JSON and in messages.
+pub const NESTING_MAX: usize = 64;
+/// Types in one service's schema.
+pub const SCHEMA_TYPES_MAX: usize = 1024;
+/// Methods in one service's schema.
+pub const SCHEMA_METHODS_MAX: usize = 1024;
+/// Fields of one struct, or variants of one enum.
+pub const SCHEMA_MEMBERS_MAX: usize = 256;
+
+// ---- HTTP/1.1 -----------------------------------------------------------------------------------------------
+
+/// The longest request line; a longer one is answered 414. In bytes.
+pub const HTTP_REQUEST_LINE_BYTES_MAX: usize = 8 << 10;
+/// The largest head, request line included; a larger one is answered 431. In bytes.
+pub const HTTP_HEAD_BYTES_MAX: usize = 32 << 10;
+/// Header fields in a head; more are answered 431.
+pub const HTTP_HEADERS_MAX: usize = 100;
+/// The largest request body; a larger one is answered 413. In bytes.
+pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
+/// The longest chunk-size line, extensions included, in bytes.
+pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 1 << 10;
+/// The largest trailer section, in bytes.
+pub const HTTP_TRAILER_BYTES_MAX: usize = 8 << 10;
+/// Time for a whole head to arrive, from its first byte (absolute), in milliseconds.
+pub const HTTP_HEAD_MS_MAX: u64 = 10_000;
+/// Longest gap within a body, in milliseconds.
+pub const HTTP_BODY_GAP_MS_MAX: u64 = 30_000;
+/// Time that a keep-alive connection may idle between requests, in milliseconds.
+pub const HTTP_IDLE_MS_MAX: u64 = 75_000;
+/// HTTP connections that a gateway serves at once.
+pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
+
+const _: () = {
+    assert!(FRAME_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_HARD_MAX);
+    assert!(HELLO_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MAX);
+    // A message always fits one frame together with the largest head, or the largest error.
+    assert!(MESSAGE_BYTES_MAX + REQUEST_HEAD_BYTES_MAX + 64 <= FRAME_PAYLOAD_BYTES_MAX as usize);
+    assert!(ERROR_MESSAGE_BYTES_MAX + ERROR_DETAIL_BYTES_MAX + 64 <= FRAME_PAYLOAD_BYTES_MAX as usize);
+    assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
+    // A head can hold every part of itself at its longest.
+    assert!(
+        PERMISSIONS_MAX * (NAME_BYTES_MAX + 1) + TOKEN_BYTES_MAX + REQUEST_ID_BYTES_MAX + NAME_BYTES_MAX + 128
+            <= REQUEST_HEAD_BYTES_MAX
+    );
+    assert!(DEADLINE_US_DEFAULT <= DEADLINE_US_MAX);
+    assert!(HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX);
+    // An HTTP body of JSON can't transcode into a message that is too large to send: JSON is never shorter than
+    // the encoding (SPEC.md 10.4).
+    assert!(HTTP_BODY_BYTES_MAX <= MESSAGE_BYTES_MAX);
+    assert!(HTTP_REQUEST_LINE_BYTES_MAX <= HTTP_HEAD_BYTES_MAX);
+};
