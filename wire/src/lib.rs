@@ -4,4 +4,13 @@
 //! async runtime: bytes and the time go in, bytes and events come out, so that the same code runs on tokio, on mio
 //! and in a simulated network.
 
+extern crate self as micronet_wire; // What the macros expand to names the crate from outside.
+
+pub mod encoding;
+pub mod error;
+pub mod ledger;
 pub mod limits;
+pub mod principal;
+pub mod request;
+pub mod schema;
+pub mod service;

@@ -18,6 +18,8 @@ pub const HELLO_PAYLOAD_BYTES_MAX: u32 = 4 << 10;
 
 /// The largest encoded message (a request's or a reply's body), in bytes. A message fits one frame with its head.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// The memory that decoding one message may claim, in bytes: values in memory are larger than on the wire.
+pub const DECODE_BYTES_MAX: usize = 8 << 20;
 /// The largest REQUEST head (deadline, trace, token, principal, metadata), in bytes.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 8 << 10;
 /// Calls that one connection may have in flight; the next is refused with OVERLOADED, never started.
@@ -103,13 +105,18 @@ const _: () = {
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
     // A head can hold every part of itself at its longest.
     assert!(
-        PERMISSIONS_MAX * (NAME_BYTES_MAX + 1) + TOKEN_BYTES_MAX + REQUEST_ID_BYTES_MAX + NAME_BYTES_MAX + 128
+        PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)
+            + TOKEN_BYTES_MAX
+            + REQUEST_ID_BYTES_MAX
+            + NAME_BYTES_MAX
+            + 128
             <= REQUEST_HEAD_BYTES_MAX
     );
     assert!(DEADLINE_US_DEFAULT <= DEADLINE_US_MAX);
-    assert!(HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX);
-    // An HTTP body of JSON can't transcode into a message that is too large to send: JSON is never shorter than
-    // the encoding (SPEC.md 10.4).
-    assert!(HTTP_BODY_BYTES_MAX <= MESSAGE_BYTES_MAX);
+    assert!(
+        HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS
+            && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX
+    );
+    assert!(MESSAGE_BYTES_MAX <= DECODE_BYTES_MAX);
     assert!(HTTP_REQUEST_LINE_BYTES_MAX <= HTTP_HEAD_BYTES_MAX);
 };

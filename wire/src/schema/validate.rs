@@ -1,0 +1,231 @@
+//! The rules that a schema must keep (SPEC.md section 10): a peer's schema is checked before anything trusts it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{CallShape, Field, Media, Method, ServiceSchema, Type, TypeRef, method_id};
+use crate::limits::{NAME_BYTES_MAX, NESTING_MAX, SCHEMA_MEMBERS_MAX, SCHEMA_METHODS_MAX, SCHEMA_TYPES_MAX};
+
+/// Why a schema is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaError {
+    /// The bytes are not a schema.
+    Undecodable,
+    /// The schema is longer than a message may be.
+    TooLarge,
+    /// A rule of SPEC.md section 10 is broken; the words say which and where.
+    Invalid(String),
+}
+
+impl fmt::Display for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undecodable => write!(f, "the bytes are not a schema"),
+            Self::TooLarge => write!(f, "the schema is longer than a message may be"),
+            Self::Invalid(words) => write!(f, "invalid schema: {words}"),
+        }
+    }
+}
+
+impl std::error::Error for SchemaError {}
+
+fn invalid<T>(words: impl Into<String>) -> Result<T, SchemaError> {
+    Err(SchemaError::Invalid(words.into()))
+}
+
+impl ServiceSchema {
+    /// Checks every rule.
+    ///
+    /// # Errors
+    /// The first rule that is broken, in words.
+    pub fn validate(&self) -> Result<(), SchemaError> {
+        check_name("service", &self.name)?;
+        if self.types.len() > SCHEMA_TYPES_MAX || self.methods.len() > SCHEMA_METHODS_MAX {
+            return invalid(format!("more than {SCHEMA_TYPES_MAX} types or {SCHEMA_METHODS_MAX} methods"));
+        }
+        self.check_types()?;
+        self.check_methods()
+    }
+
+    /// SPEC 10.2: a type refers only to types that stand before it, so none contains itself, and the depth is bounded.
+    fn check_types(&self) -> Result<(), SchemaError> {
+        let mut names = BTreeSet::new();
+        let mut depths: Vec<usize> = Vec::with_capacity(self.types.len());
+        for described in &self.types {
+            let depth_of = |at: TypeRef| match depths.get(at as usize) {
+                Some(depth) => Ok(*depth),
+                None => {
+                    invalid(format!("type {} refers to {at}, which doesn't stand before it", depths.len()))
+                }
+            };
+            let below = match described {
+                Type::Option { item } => {
+                    if matches!(self.type_at(*item), Some(Type::Option { .. } | Type::Unit)) {
+                        return invalid("an option of an option or of nothing has no JSON form");
+                    }
+                    depth_of(*item)?
+                }
+                Type::List { item } => depth_of(*item)?,
+                Type::Map { key, value } => {
+                    self.check_key(*key)?;
+                    depth_of(*key)?.max(depth_of(*value)?)
+                }
+                Type::Struct { name, fields, .. } => {
+                    check_unique(&mut names, name)?;
+                    fields_depth(name, fields, depth_of)?
+                }
+                Type::Enum { name, variants, .. } => {
+                    check_unique(&mut names, name)?;
+                    if variants.is_empty() || variants.len() > SCHEMA_MEMBERS_MAX {
+                        return invalid(format!("enum {name} has {} variants", variants.len()));
+                    }
+                    let mut known = BTreeSet::new();
+                    let mut deepest = 0;
+                    for variant in variants {
+                        check_name("variant", &variant.name)?;
+                        if !known.insert(&variant.name) {
+                            return invalid(format!("enum {name} has {} twice", variant.name));
+                        }
+                        // One level for the enum, one for the variant's fields.
+                        deepest = deepest.max(1 + fields_depth(name, &variant.fields, depth_of)?);
+                    }
+                    deepest
+                }
+                Type::Decimal { scale } if *scale > 18 => {
+                    return invalid("a decimal has more than 18 digits");
+                }
+                _ => 0,
+            };
+            if below + 1 > NESTING_MAX {
+                return invalid(format!("types nest deeper than {NESTING_MAX}"));
+            }
+            depths.push(below + 1);
+        }
+        Ok(())
+    }
+
+    fn check_key(&self, key: TypeRef) -> Result<(), SchemaError> {
+        match self.type_at(key) {
+            Some(
+                Type::Bool
+                | Type::String
+                | Type::U8
+                | Type::U16
+                | Type::U32
+                | Type::U64
+                | Type::I8
+                | Type::I16
+                | Type::I32
+                | Type::I64,
+            ) => Ok(()),
+            _ => invalid("the key of a map is neither string, integer nor bool"),
+        }
+    }
+
+    fn check_methods(&self) -> Result<(), SchemaError> {
+        let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());
+        for method in &self.methods {
+            check_name("method", &method.name)?;
+            if method.id != method_id(&format!("{}.{}", self.name, method.name)) {
+                return invalid(format!("the id of {} is not the hash of its name", method.name));
+            }
+            if !names.insert(&method.name) || !ids.insert(method.id) {
+                return invalid(format!("two methods share the name or id of {}", method.name));
+            }
+            self.check_method(method)?;
+        }
+        Ok(())
+    }
+
+    fn check_method(&self, method: &Method) -> Result<(), SchemaError> {
+        let name = &method.name;
+        let fields: &[Field] = match self.type_at(method.request) {
+            Some(Type::Struct { fields, .. }) => fields,
+            Some(Type::Unit) => &[],
+            _ => return invalid(format!("the request of {name} is no struct")),
+        };
+        if self.type_at(method.reply).is_none() {
+            return invalid(format!("{name} has no reply type"));
+        }
+        if method.media == Media::Text && !matches!(self.type_at(method.reply), Some(Type::String)) {
+            return invalid(format!("{name} shows text, but its reply is no string"));
+        }
+        if let Some(at) = method.error
+            && !matches!(self.type_at(at), Some(Type::Enum { .. }))
+        {
+            return invalid(format!("the error type of {name} is no enum"));
+        }
+        if !method.http.is_empty() && !matches!(method.shape, CallShape::Unary | CallShape::ServerStream) {
+            return invalid(format!("{name} has a path, but HTTP can't carry its shape"));
+        }
+        if !(200..300).contains(&method.http_status) {
+            return invalid(format!("{name} answers a success with {}", method.http_status));
+        }
+        for binding in &method.http {
+            if !matches!(binding.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
+                return invalid(format!("{name} is bound to the unknown HTTP method {}", binding.method));
+            }
+            check_path(name, &binding.path, fields)?;
+        }
+        Ok(())
+    }
+}
+
+/// SPEC 10.6: a path starts with a slash, and what stands in braces is a whole segment and a field of the request.
+fn check_path(method: &str, path: &str, fields: &[Field]) -> Result<(), SchemaError> {
+    let Some(rest) = path.strip_prefix('/') else {
+        return invalid(format!("the path of {method} doesn't start with a slash"));
+    };
+    let mut known = BTreeSet::new();
+    for segment in rest.split('/') {
+        if let Some(parameter) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            if !fields.iter().any(|field| field.name == parameter) {
+                return invalid(format!(
+                    "{{{parameter}}} in the path of {method} is no field of its request"
+                ));
+            }
+            if !known.insert(parameter) {
+                return invalid(format!("{{{parameter}}} stands twice in the path of {method}"));
+            }
+        } else if !segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) {
+            return invalid(format!(
+                "{segment:?} in the path of {method} has characters that a path can't have"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn fields_depth(
+    owner: &str,
+    fields: &[Field],
+    depth_of: impl Fn(TypeRef) -> Result<usize, SchemaError>,
+) -> Result<usize, SchemaError> {
+    if fields.len() > SCHEMA_MEMBERS_MAX {
+        return invalid(format!("{owner} has more than {SCHEMA_MEMBERS_MAX} fields"));
+    }
+    let mut known = BTreeSet::new();
+    let mut deepest = 0;
+    for field in fields {
+        check_name("field", &field.name)?;
+        if !known.insert(&field.name) {
+            return invalid(format!("{owner} has {} twice", field.name));
+        }
+        deepest = deepest.max(depth_of(field.of)?);
+    }
+    Ok(deepest)
+}
+
+fn check_unique<'a>(names: &mut BTreeSet<&'a str>, name: &'a str) -> Result<(), SchemaError> {
+    check_name("type", name)?;
+    if names.insert(name) { Ok(()) } else { invalid(format!("two types are named {name}")) }
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), SchemaError> {
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if plain && !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.as_bytes()[0].is_ascii_digit() {
+        Ok(())
+    } else {
+        invalid(format!("{name:?} is no name for a {what}"))
+    }
+}

@@ -1,0 +1,209 @@
+//! What stands between a service's trait and a connection: the context of a call, the server's dispatch and the
+//! client's way to call. The `#[service]` macro writes code against these.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+pub use micronet_wire_macros::service;
+
+use crate::encoding::{self, Encode};
+use crate::error::{Code, RpcError};
+use crate::ledger::Ledger;
+use crate::principal::Principal;
+use crate::request::TraceContext;
+use crate::schema::{Access, EncodedSchema, Message};
+
+/// Everything that a handler may know about the call besides its request.
+#[derive(Debug, Clone, Default)]
+pub struct CallContext {
+    /// Who calls.
+    pub principal: Principal,
+    /// When the call's answer is no longer wanted, on the driver's clock, in nanoseconds. A handler's own calls inherit it.
+    pub deadline_ns: u64,
+    /// The request id that logs and answers show; empty when the caller gave none.
+    pub request_id: String,
+    /// The W3C trace context.
+    pub trace: TraceContext,
+    /// The idempotency token, if the caller gave one.
+    pub token: Option<String>,
+}
+
+impl CallContext {
+    /// The idempotency token of a write that must have one.
+    ///
+    /// # Errors
+    /// [`Code::TokenMissing`] when the caller gave none.
+    pub fn token(&self) -> Result<&str, RpcError> {
+        self.token.as_deref().ok_or_else(|| {
+            RpcError::new(
+                Code::TokenMissing,
+                "this method needs an idempotency token: send one, the same for every repeat",
+            )
+        })
+    }
+}
+
+/// Checks that a principal may call a method (SPEC.md 10.7).
+///
+/// # Errors
+/// [`Code::Unauthenticated`] without a credential, [`Code::InsufficientPermissions`] naming what is missing.
+pub fn authorize(principal: &Principal, access: &Access) -> Result<(), RpcError> {
+    let refused = |what: &str| {
+        let (code, who) = match principal {
+            Principal::Anonymous => (Code::Unauthenticated, "no credential was given"),
+            _ => (Code::InsufficientPermissions, "the principal lacks the permission"),
+        };
+        Err(RpcError::new(code, format!("{who}: {what} is needed")))
+    };
+    match access {
+        Access::Public => Ok(()),
+        Access::Permission { name } if principal.has(name) => Ok(()),
+        Access::Permission { name } => refused(name),
+        Access::Service if matches!(principal, Principal::Service { .. } | Principal::Operator) => Ok(()),
+        Access::Service => refused("a service's own identity"),
+    }
+}
+
+/// The answer of a handler on its way to the wire: the encoded reply, or an error.
+pub type Answer = Result<Bytes, RpcError>;
+
+/// A handler at work. It is polled in place first, and goes to the background only if it waits.
+pub type Handling = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// The server side of a service, as the driver sees it. The `#[service]` macro implements it.
+pub trait Service: 'static {
+    /// The service's schema.
+    fn schema(&self) -> &EncodedSchema;
+
+    /// Starts to handle a call: checks that the principal may, decodes the request, runs the handler, encodes the answer.
+    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling;
+}
+
+/// What a caller says about a call besides its request.
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    /// On whose behalf; only a proven peer of the cluster is believed. `None`: the connection's own identity.
+    pub principal: Option<Principal>,
+    /// The deadline on the driver's clock, in nanoseconds; 0 takes the default.
+    pub deadline_ns: u64,
+    /// The request id; empty for none.
+    pub request_id: String,
+    /// The trace context; all zero for none.
+    pub trace: TraceContext,
+    /// The idempotency token.
+    pub token: Option<String>,
+}
+
+impl CallOptions {
+    /// What a handler's own calls inherit: deadline, request id and trace, but neither token nor principal.
+    #[must_use]
+    pub fn within(context: &CallContext) -> Self {
+        Self {
+            deadline_ns: context.deadline_ns,
+            request_id: context.request_id.clone(),
+            trace: context.trace,
+            ..Self::default()
+        }
+    }
+
+    /// The same options with an idempotency token.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+}
+
+/// A reply with the account of where its time went.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The encoded reply.
+    pub body: Bytes,
+    /// The server's account of the time that it took.
+    pub ledger: Ledger,
+}
+
+/// Something that calls can be made on: a connection, or a pool of them.
+pub trait Caller {
+    /// Makes one unary call. Dropping the future cancels it.
+    fn call(
+        &self,
+        method: u32,
+        request: Bytes,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Reply, RpcError>>;
+}
+
+/// Why a typed call failed: for the service's own reasons, or for those of the way there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallError<E> {
+    /// The service said no, in its own terms.
+    Service(E),
+    /// Everything else.
+    Rpc(RpcError),
+}
+
+impl<E: fmt::Display> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => error.fmt(f),
+            Self::Rpc(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> std::error::Error for CallError<E> {}
+
+impl<E> From<RpcError> for CallError<E> {
+    fn from(error: RpcError) -> Self {
+        Self::Rpc(error)
+    }
+}
+
+/// A service's own error type: an enum whose variants say their HTTP status in the schema and their words by `Display`.
+pub trait ServiceError: Message + fmt::Display {}
+
+impl<E: Message + fmt::Display> ServiceError for E {}
+
+#[doc(hidden)] // Used by #[service].
+pub fn encode_answer<T: Encode, E: ServiceError>(answer: Result<T, CallError<E>>) -> Answer {
+    match answer {
+        Ok(reply) => encoding::encode(&reply)
+            .map_err(|_| RpcError::new(Code::MessageTooLarge, "the reply is longer than a message may be")),
+        Err(CallError::Rpc(error)) => Err(error),
+        Err(CallError::Service(error)) => {
+            let detail = encoding::encode(&error).unwrap_or_default();
+            Err(RpcError { detail, ..RpcError::new(Code::Application, error.to_string()) })
+        }
+    }
+}
+
+#[doc(hidden)] // Used by #[service].
+pub fn decode_answer<T: Message, E: ServiceError>(
+    answer: Result<Reply, RpcError>,
+) -> Result<T, CallError<E>> {
+    match answer {
+        Ok(reply) => encoding::decode(&reply.body).map_err(|_| {
+            RpcError::new(Code::Protocol, "the reply is not of the type that the schema names").into()
+        }),
+        Err(error) if error.code == Code::Application => match encoding::decode(&error.detail) {
+            Ok(own) => Err(CallError::Service(own)),
+            Err(_) => Err(CallError::Rpc(error)),
+        },
+        Err(error) => Err(CallError::Rpc(error)),
+    }
+}
+
+#[doc(hidden)] // Used by #[service].
+pub fn decode_request<T: Message>(request: &[u8]) -> Result<T, RpcError> {
+    encoding::decode(request).map_err(|error| {
+        RpcError::new(Code::BadRequest, format!("the request is not of the method's type: {error}"))
+    })
+}
+
+#[doc(hidden)] // Used by #[service]: the handling of a call that can't start.
+pub fn refuse(error: RpcError) -> Handling {
+    Box::pin(std::future::ready(Err(error)))
+}
