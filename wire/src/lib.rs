@@ -8,6 +8,9 @@ extern crate self as micronet_wire; // What the macros expand to names the crate
 
 pub mod encoding;
 pub mod error;
+pub mod frame;
+pub mod header;
+pub mod hello;
 pub mod ledger;
 pub mod limits;
 pub mod principal;

@@ -1,4 +1,12 @@
-//! The head of a REQUEST frame.
+//! The head of a REQUEST frame (SPEC.md section 6): everything about a call besides its message.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::error::{Code, RpcError};
+use crate::limits::{
+    DEADLINE_US_MAX, NAME_BYTES_MAX, PERMISSIONS_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX, TOKEN_BYTES_MAX,
+};
+use crate::principal::Principal;
 
 /// The W3C trace context of a call; all zero means none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -9,4 +17,240 @@ pub struct TraceContext {
     pub span_id: [u8; 8],
     /// The W3C flags; bit 0 is "sampled".
     pub flags: u8,
+}
+
+impl TraceContext {
+    /// Whether there is one.
+    #[must_use]
+    pub fn is_some(&self) -> bool {
+        self.trace_id != [0; 16]
+    }
+}
+
+/// What stands in front of a request's message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestHead {
+    /// The time that is left for the call, in microseconds, 1 to [`DEADLINE_US_MAX`].
+    pub deadline_us: u32,
+    /// The trace context.
+    pub trace: TraceContext,
+    /// The request id, printable ASCII; empty for none.
+    pub request_id: String,
+    /// The idempotency token, printable ASCII.
+    pub token: Option<String>,
+    /// On whose behalf; only a proven peer of the cluster may say.
+    pub principal: Option<Principal>,
+}
+
+/// The tags of the head's entries.
+mod tag {
+    pub(super) const TRACE: u8 = 1;
+    pub(super) const REQUEST_ID: u8 = 2;
+    pub(super) const TOKEN: u8 = 3;
+    pub(super) const PRINCIPAL: u8 = 4;
+    /// SPEC 6.2: an entry with this bit may be skipped by a peer that doesn't know it.
+    pub(super) const IGNORABLE: u8 = 0x80;
+}
+
+/// The size of a trace context on the wire.
+const TRACE_BYTES: usize = 25;
+
+fn malformed<T>(words: &str) -> Result<T, RpcError> {
+    Err(RpcError::new(Code::BadRequest, format!("request head: {words}")))
+}
+
+impl RequestHead {
+    /// Appends the head: its length, the deadline, then the entries that are set.
+    ///
+    /// # Errors
+    /// [`Code::InvalidInput`] when the token, the request id or the principal is too long, or not printable ASCII.
+    pub fn encode(&self, out: &mut BytesMut) -> Result<(), RpcError> {
+        self.check()?;
+        let start = out.len();
+        out.put_u16(0); // The length, when it is known.
+        out.put_u32(self.deadline_us.clamp(1, DEADLINE_US_MAX));
+        if self.trace.is_some() {
+            put_entry_head(out, tag::TRACE, TRACE_BYTES);
+            out.put_slice(&self.trace.trace_id);
+            out.put_slice(&self.trace.span_id);
+            out.put_u8(self.trace.flags);
+        }
+        if !self.request_id.is_empty() {
+            put_entry_head(out, tag::REQUEST_ID, self.request_id.len());
+            out.put_slice(self.request_id.as_bytes());
+        }
+        if let Some(token) = &self.token {
+            put_entry_head(out, tag::TOKEN, token.len());
+            out.put_slice(token.as_bytes());
+        }
+        if let Some(principal) = &self.principal {
+            put_entry_head(out, tag::PRINCIPAL, principal_bytes(principal));
+            put_principal(out, principal);
+        }
+        let written = &mut out[..];
+        let length = written.len() - start - 2;
+        #[expect(clippy::cast_possible_truncation, reason = "check() bounds every part, and limits.rs their sum")]
+        written[start..start + 2].copy_from_slice(&(length as u16).to_be_bytes());
+        Ok(())
+    }
+
+    /// SPEC 6.3: what is sent keeps the limits of what is accepted.
+    fn check(&self) -> Result<(), RpcError> {
+        let refused = |what: &str| Err(RpcError::new(Code::InvalidInput, format!("{what} is too long or not printable ASCII")));
+        if !self.request_id.is_empty() && !is_printable(self.request_id.as_bytes(), REQUEST_ID_BYTES_MAX) {
+            return refused("the request id");
+        }
+        if self.token.as_ref().is_some_and(|token| !is_printable(token.as_bytes(), TOKEN_BYTES_MAX)) {
+            return refused("the idempotency token");
+        }
+        let names_fit = match &self.principal {
+            Some(Principal::User { subject, permissions }) => {
+                permissions.len() <= PERMISSIONS_MAX
+                    && permissions.iter().chain([subject]).all(|name| is_printable(name.as_bytes(), NAME_BYTES_MAX))
+            }
+            Some(Principal::Service { name }) => is_printable(name.as_bytes(), NAME_BYTES_MAX),
+            _ => true,
+        };
+        if names_fit { Ok(()) } else { refused("the principal") }
+    }
+
+    /// Splits a REQUEST's payload into head and message.
+    ///
+    /// # Errors
+    /// [`Code::BadRequest`] with what is wrong.
+    pub fn decode(mut payload: Bytes) -> Result<(Self, Bytes), RpcError> {
+        if payload.len() < 2 {
+            return malformed("it is cut short");
+        }
+        let length = usize::from(payload.get_u16());
+        if !(4..=REQUEST_HEAD_BYTES_MAX).contains(&length) || payload.len() < length {
+            return malformed("its length is wrong");
+        }
+        let mut input = &payload[..length];
+        let deadline_us = input.get_u32();
+        // SPEC 6.1: a deadline is never infinite, and never already over.
+        if deadline_us == 0 {
+            return malformed("a deadline of zero");
+        }
+        let mut head = Self { deadline_us: deadline_us.min(DEADLINE_US_MAX), ..Self::default() };
+        let mut last = 0;
+        while input.has_remaining() {
+            if input.remaining() < 3 {
+                return malformed("it ends within an entry");
+            }
+            let (tag, size) = (input.get_u8(), usize::from(input.get_u16()));
+            let Some((value, rest)) = input.split_at_checked(size) else {
+                return malformed("it ends within an entry");
+            };
+            input = rest;
+            // SPEC 6.2: entries come in ascending order of their tags, each at most once.
+            let order = tag & !tag::IGNORABLE;
+            if order <= last {
+                return malformed("its entries are out of order");
+            }
+            last = order;
+            head.take(tag, value)?;
+        }
+        payload.advance(length);
+        Ok((head, payload))
+    }
+
+    fn take(&mut self, tag: u8, value: &[u8]) -> Result<(), RpcError> {
+        match tag {
+            tag::TRACE => {
+                let Ok(bytes) = <[u8; TRACE_BYTES]>::try_from(value) else {
+                    return malformed("the trace context is not 25 bytes long");
+                };
+                self.trace.trace_id.copy_from_slice(&bytes[..16]);
+                self.trace.span_id.copy_from_slice(&bytes[16..24]);
+                self.trace.flags = bytes[24];
+            }
+            tag::REQUEST_ID => self.request_id = take_text(value, REQUEST_ID_BYTES_MAX, "the request id")?,
+            tag::TOKEN => self.token = Some(take_text(value, TOKEN_BYTES_MAX, "the idempotency token")?),
+            tag::PRINCIPAL => self.principal = Some(take_principal(value)?),
+            unknown if unknown & tag::IGNORABLE != 0 => {}
+            unknown => return malformed(&format!("the entry {unknown} is unknown and may not be ignored")),
+        }
+        Ok(())
+    }
+}
+
+fn put_entry_head(out: &mut impl BufMut, tag: u8, length: usize) {
+    out.put_u8(tag);
+    #[expect(clippy::cast_possible_truncation, reason = "check() bounds every entry")]
+    out.put_u16(length as u16);
+}
+
+fn is_printable(text: &[u8], max: usize) -> bool {
+    !text.is_empty() && text.len() <= max && text.iter().all(u8::is_ascii_graphic)
+}
+
+fn take_text(value: &[u8], max: usize, what: &str) -> Result<String, RpcError> {
+    match std::str::from_utf8(value) {
+        Ok(text) if is_printable(value, max) => Ok(text.to_owned()),
+        _ => malformed(&format!("{what} is empty, too long or not printable ASCII")),
+    }
+}
+
+/// The kinds of principal on the wire (SPEC 6.5): a byte, then for a service its name, for a user subject and permissions,
+/// each with its length in one byte.
+mod principal_kind {
+    pub(super) const ANONYMOUS: u8 = 0;
+    pub(super) const OPERATOR: u8 = 1;
+    pub(super) const SERVICE: u8 = 2;
+    pub(super) const USER: u8 = 3;
+}
+
+fn principal_bytes(principal: &Principal) -> usize {
+    match principal {
+        Principal::Anonymous | Principal::Operator => 1,
+        Principal::Service { name } => 2 + name.len(),
+        Principal::User { subject, permissions } => {
+            2 + subject.len() + permissions.iter().map(|permission| 1 + permission.len()).sum::<usize>()
+        }
+    }
+}
+
+fn put_principal(out: &mut impl BufMut, principal: &Principal) {
+    let put_name = |out: &mut dyn FnMut(&[u8]), name: &str| {
+        #[expect(clippy::cast_possible_truncation, reason = "check() bounds names by NAME_BYTES_MAX")]
+        out(&[name.len() as u8]);
+        out(name.as_bytes());
+    };
+    let mut put = |bytes: &[u8]| out.put_slice(bytes);
+    match principal {
+        Principal::Anonymous => put(&[principal_kind::ANONYMOUS]),
+        Principal::Operator => put(&[principal_kind::OPERATOR]),
+        Principal::Service { name } => {
+            put(&[principal_kind::SERVICE]);
+            put_name(&mut put, name);
+        }
+        Principal::User { subject, permissions } => {
+            put(&[principal_kind::USER]);
+            put_name(&mut put, subject);
+            permissions.iter().for_each(|permission| put_name(&mut put, permission));
+        }
+    }
+}
+
+fn take_principal(mut value: &[u8]) -> Result<Principal, RpcError> {
+    let Some((&kind, rest)) = value.split_first() else { return malformed("the principal is empty") };
+    value = rest;
+    let mut names = Vec::new();
+    while let Some((&length, rest)) = value.split_first() {
+        let Some((name, rest)) = rest.split_at_checked(usize::from(length)) else {
+            return malformed("the principal is cut short");
+        };
+        names.push(take_text(name, NAME_BYTES_MAX, "a name of the principal")?);
+        value = rest;
+    }
+    match (kind, names.len()) {
+        (principal_kind::ANONYMOUS, 0) => Ok(Principal::Anonymous),
+        (principal_kind::OPERATOR, 0) => Ok(Principal::Operator),
+        (principal_kind::SERVICE, 1) => Ok(Principal::Service { name: names.remove(0) }),
+        (principal_kind::USER, 1..) if names.len() <= 1 + PERMISSIONS_MAX => {
+            Ok(Principal::User { subject: names.remove(0), permissions: names })
+        }
+        _ => malformed("the principal is of no known kind"),
+    }
 }

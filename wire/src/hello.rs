@@ -1,0 +1,337 @@
+//! HELLO and PROOF (SPEC.md section 3): who speaks, under which limits, and the proof of a secret.
+
+use bytes::{Buf, BufMut};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::error::Code;
+use crate::limits::{
+    CALLS_IN_FLIGHT_MAX, FRAME_PAYLOAD_BYTES_HARD_MAX, FRAME_PAYLOAD_BYTES_MAX, HEARTBEAT_INTERVAL_MS,
+    HEARTBEAT_INTERVAL_MS_MAX, HEARTBEAT_INTERVAL_MS_MIN, HELLO_PAYLOAD_BYTES_MAX, NAME_BYTES_MAX,
+};
+use crate::schema::Fingerprint;
+
+/// The lowest version of the protocol that this implementation speaks.
+pub const VERSION_MIN: u8 = 1;
+/// The highest version of the protocol that this implementation speaks.
+pub const VERSION_MAX: u8 = 1;
+
+/// A random value that makes a proof good for one connection only.
+pub type Nonce = [u8; 16];
+
+/// What a HELLO frame says (SPEC.md 3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The lowest and the highest protocol version that the sender speaks.
+    pub versions: (u8, u8),
+    /// The cluster that the sender belongs to; empty for a tool that belongs to none.
+    pub cluster: String,
+    /// The sender's node name, as `order`; empty for a tool.
+    pub node: String,
+    /// The sender's instance name, as `order-1`; empty for a tool.
+    pub instance: String,
+    /// Fresh randomness, for [`proof`].
+    pub nonce: Nonce,
+    /// The largest frame payload that the sender accepts.
+    pub frame_payload_max: u32,
+    /// Calls in flight that the sender accepts.
+    pub calls_in_flight_max: u32,
+    /// The heartbeat interval that the sender wishes, in milliseconds.
+    pub heartbeat_interval_ms: u32,
+    /// The fingerprint of the schema that the sender serves, if it serves one.
+    pub schema: Option<Fingerprint>,
+    /// Whether payloads shall carry checksums; both sides must say no for them to be left out.
+    pub checksums: bool,
+    /// The sender's software, for people.
+    pub software: String,
+}
+
+impl Default for Hello {
+    fn default() -> Self {
+        Self {
+            versions: (VERSION_MIN, VERSION_MAX),
+            cluster: String::new(),
+            node: String::new(),
+            instance: String::new(),
+            nonce: Nonce::default(),
+            frame_payload_max: FRAME_PAYLOAD_BYTES_MAX,
+            calls_in_flight_max: CALLS_IN_FLIGHT_MAX,
+            heartbeat_interval_ms: HEARTBEAT_INTERVAL_MS,
+            schema: None,
+            checksums: true,
+            software: concat!("micronet/", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+}
+
+/// The keys of HELLO's entries.
+mod key {
+    pub(super) const CLUSTER: u16 = 1;
+    pub(super) const NODE: u16 = 2;
+    pub(super) const INSTANCE: u16 = 3;
+    pub(super) const NONCE: u16 = 4;
+    pub(super) const FRAME_PAYLOAD_MAX: u16 = 5;
+    pub(super) const CALLS_IN_FLIGHT_MAX: u16 = 6;
+    pub(super) const HEARTBEAT_INTERVAL_MS: u16 = 7;
+    pub(super) const SCHEMA: u16 = 8;
+    pub(super) const CHECKSUMS: u16 = 9;
+    /// SPEC 3.3: an entry with this bit may be skipped by a peer that doesn't know it.
+    pub(super) const IGNORABLE: u16 = 0x8000;
+    pub(super) const SOFTWARE: u16 = IGNORABLE | 10;
+}
+
+/// Why a HELLO or PROOF is refused: the code that closes the connection, and words.
+pub type Refusal = (Code, String);
+
+fn malformed<T>(words: &str) -> Result<T, Refusal> {
+    Err((Code::Protocol, format!("HELLO: {words}")))
+}
+
+impl Hello {
+    /// Appends the payload of a HELLO frame.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        out.put_u8(self.versions.0);
+        out.put_u8(self.versions.1);
+        for (key, text) in [(key::CLUSTER, &self.cluster), (key::NODE, &self.node), (key::INSTANCE, &self.instance)] {
+            if !text.is_empty() {
+                put_entry(out, key, text.as_bytes());
+            }
+        }
+        put_entry(out, key::NONCE, &self.nonce);
+        put_entry(out, key::FRAME_PAYLOAD_MAX, &self.frame_payload_max.to_be_bytes());
+        put_entry(out, key::CALLS_IN_FLIGHT_MAX, &self.calls_in_flight_max.to_be_bytes());
+        put_entry(out, key::HEARTBEAT_INTERVAL_MS, &self.heartbeat_interval_ms.to_be_bytes());
+        if let Some(fingerprint) = &self.schema {
+            put_entry(out, key::SCHEMA, &fingerprint.0);
+        }
+        put_entry(out, key::CHECKSUMS, &[u8::from(self.checksums)]);
+        put_entry(out, key::SOFTWARE, self.software.as_bytes());
+    }
+
+    /// Reads the payload of a HELLO frame.
+    ///
+    /// # Errors
+    /// With the code and words of the CLOSE that answers it.
+    pub fn decode(mut payload: &[u8]) -> Result<Self, Refusal> {
+        if payload.len() < 2 || payload.len() > HELLO_PAYLOAD_BYTES_MAX as usize {
+            return malformed("its length is wrong");
+        }
+        let mut hello = Self { software: String::new(), ..Self::default() };
+        hello.versions = (payload.get_u8(), payload.get_u8());
+        let mut nonce = None;
+        let mut last = None;
+        while payload.has_remaining() {
+            let (key, value) = take_entry(&mut payload)?;
+            // SPEC 3.2: entries come in ascending order of their keys, each at most once.
+            let order = key & !key::IGNORABLE;
+            if last.is_some_and(|last| last >= order) {
+                return malformed("its entries are out of order");
+            }
+            last = Some(order);
+            match key {
+                key::CLUSTER => hello.cluster = take_name(value)?,
+                key::NODE => hello.node = take_name(value)?,
+                key::INSTANCE => hello.instance = take_name(value)?,
+                key::NONCE => nonce = Nonce::try_from(value).ok(),
+                key::FRAME_PAYLOAD_MAX => hello.frame_payload_max = take_u32(value)?,
+                key::CALLS_IN_FLIGHT_MAX => hello.calls_in_flight_max = take_u32(value)?,
+                key::HEARTBEAT_INTERVAL_MS => hello.heartbeat_interval_ms = take_u32(value)?,
+                key::SCHEMA => match value.try_into() {
+                    Ok(bytes) => hello.schema = Some(Fingerprint(bytes)),
+                    Err(_) => return malformed("the fingerprint is not 16 bytes long"),
+                },
+                key::CHECKSUMS if matches!(value, [0 | 1]) => hello.checksums = value == [1],
+                key::SOFTWARE => hello.software = String::from_utf8_lossy(value).into_owned(),
+                unknown if unknown & key::IGNORABLE != 0 => {}
+                unknown => return Err((Code::Capability, format!("HELLO demands the unknown capability {unknown}"))),
+            }
+        }
+        match nonce {
+            Some(nonce) => hello.nonce = nonce,
+            None => return malformed("it has no nonce of 16 bytes"),
+        }
+        hello.check_ranges()?;
+        Ok(hello)
+    }
+
+    /// SPEC 3.4: limits that make no sense are refused rather than clamped in silence.
+    fn check_ranges(&self) -> Result<(), Refusal> {
+        if !(HELLO_PAYLOAD_BYTES_MAX..=FRAME_PAYLOAD_BYTES_HARD_MAX).contains(&self.frame_payload_max) {
+            return malformed("the frame limit is out of range");
+        }
+        if self.calls_in_flight_max == 0 {
+            return malformed("it accepts no calls in flight");
+        }
+        if !(HEARTBEAT_INTERVAL_MS_MIN..=HEARTBEAT_INTERVAL_MS_MAX).contains(&self.heartbeat_interval_ms) {
+            return malformed("the heartbeat interval is out of range");
+        }
+        Ok(())
+    }
+
+    /// Checks a peer's HELLO against ours (SPEC 3.5, 3.6): a common version, and the same cluster if both name one.
+    ///
+    /// # Errors
+    /// With the code and words of the CLOSE that answers it.
+    pub fn check_peer(&self, peer: &Self) -> Result<(), Refusal> {
+        let (low, high) = (self.versions.0.max(peer.versions.0), self.versions.1.min(peer.versions.1));
+        if low > high {
+            return Err((
+                Code::Version,
+                format!("versions {} to {} are spoken here", self.versions.0, self.versions.1),
+            ));
+        }
+        if !self.cluster.is_empty() && !peer.cluster.is_empty() && self.cluster != peer.cluster {
+            return Err((Code::WrongCluster, format!("this is cluster {:?}, not {:?}", self.cluster, peer.cluster)));
+        }
+        Ok(())
+    }
+}
+
+fn put_entry(out: &mut impl BufMut, key: u16, value: &[u8]) {
+    let cut = &value[..value.len().min(1024)]; // Only `software` could be longer, and it is for people.
+    out.put_u16(key);
+    #[expect(clippy::cast_possible_truncation, reason = "cut to 1024 bytes above")]
+    out.put_u16(cut.len() as u16);
+    out.put_slice(cut);
+}
+
+fn take_entry<'a>(payload: &mut &'a [u8]) -> Result<(u16, &'a [u8]), Refusal> {
+    if payload.remaining() < 4 {
+        return malformed("it ends within an entry");
+    }
+    let (key, length) = (payload.get_u16(), usize::from(payload.get_u16()));
+    let Some((value, rest)) = payload.split_at_checked(length) else {
+        return malformed("it ends within an entry");
+    };
+    *payload = rest;
+    Ok((key, value))
+}
+
+fn take_u32(value: &[u8]) -> Result<u32, Refusal> {
+    match value.try_into() {
+        Ok(bytes) => Ok(u32::from_be_bytes(bytes)),
+        Err(_) => malformed("a number is not 4 bytes long"),
+    }
+}
+
+fn take_name(value: &[u8]) -> Result<String, Refusal> {
+    match std::str::from_utf8(value) {
+        Ok(name) if is_name(name) => Ok(name.to_owned()),
+        _ => malformed("a name is empty, too long, or has other characters than letters, digits, '-', '_' and '.'"),
+    }
+}
+
+/// Whether `name` can name a cluster, node or instance (SPEC 3.2).
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// Which secret a PROOF proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// The cluster's secret: the peer is a part of the cluster, and is believed when it says on whose behalf it calls.
+    Cluster,
+    /// The operator's token: the peer acts for the operator.
+    Operator,
+}
+
+impl Credential {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Cluster => 1,
+            Self::Operator => 2,
+        }
+    }
+}
+
+/// A secret in memory. It is never shown, and compared only through a keyed hash in constant time.
+#[derive(Clone)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// Whether a presented secret is this one, in time that doesn't depend on where they differ.
+    #[must_use]
+    pub fn matches(&self, presented: &[u8]) -> bool {
+        // Both are hashed under the same key first, so neither length nor content shows in the time.
+        keyed(b"micronet secret comparison", &[presented])
+            .verify_slice(&keyed(b"micronet secret comparison", &[&self.0]).finalize().into_bytes())
+            .is_ok()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// The size of a PROOF's payload: the credential and an HMAC-SHA-256.
+pub const PROOF_BYTES: usize = 33;
+
+/// The payload of the PROOF frame by which a dialler proves a secret (SPEC 3.7): HMAC-SHA-256 under the secret, over both
+/// nonces and the dialler's names, so that it is worth nothing on another connection or for another node.
+#[must_use]
+pub fn proof(credential: Credential, secret: &Secret, dialler: &Hello, acceptor: &Hello) -> [u8; PROOF_BYTES] {
+    let mut out = [0; PROOF_BYTES];
+    out[0] = credential.number();
+    out[1..].copy_from_slice(&proof_mac(credential, secret, dialler, acceptor).finalize().into_bytes());
+    out
+}
+
+/// Checks a PROOF against the secrets that the acceptor knows, in constant time.
+///
+/// # Errors
+/// With the code and words of the CLOSE that answers it.
+pub fn check_proof(
+    payload: &[u8],
+    secret_of: impl Fn(Credential) -> Option<Secret>,
+    dialler: &Hello,
+    acceptor: &Hello,
+) -> Result<Credential, Refusal> {
+    let refused = || (Code::BadProof, "the proof doesn't match: is it the secret of this network?".to_owned());
+    let credential = match payload {
+        [1, ..] if payload.len() == PROOF_BYTES => Credential::Cluster,
+        [2, ..] if payload.len() == PROOF_BYTES => Credential::Operator,
+        _ => return Err((Code::Protocol, "PROOF: an unknown credential, or a wrong length".into())),
+    };
+    let secret = secret_of(credential).ok_or_else(refused)?;
+    let expected = proof_mac(credential, &secret, dialler, acceptor);
+    expected.verify_slice(&payload[1..]).map_err(|_| refused())?;
+    Ok(credential)
+}
+
+fn proof_mac(credential: Credential, secret: &Secret, dialler: &Hello, acceptor: &Hello) -> Hmac<Sha256> {
+    #[expect(clippy::cast_possible_truncation, reason = "names are at most NAME_BYTES_MAX long")]
+    let lengths = [dialler.node.len() as u8, dialler.instance.len() as u8];
+    keyed(
+        &secret.0,
+        &[
+            b"micronet proof 1",
+            &[credential.number()],
+            &acceptor.nonce,
+            &dialler.nonce,
+            &lengths[..1],
+            dialler.node.as_bytes(),
+            &lengths[1..],
+            dialler.instance.as_bytes(),
+        ],
+    )
+}
+
+fn keyed(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
+    // HMAC takes a key of any length: this can't fail, and an empty key would still be a keyed hash.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()));
+    for part in parts {
+        mac.update(part);
+    }
+    mac
+}
