@@ -17,3 +17,6 @@ pub mod principal;
 pub mod request;
 pub mod schema;
 pub mod service;
+
+#[cfg(test)]
+mod message_tests;
