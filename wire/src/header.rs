@@ -27,7 +27,9 @@ mod at {
 // The layout has no padding and ends where the payload starts.
 const _: () = {
     assert!(at::KIND == at::LENGTH + 4 && at::FLAGS == at::KIND + 1 && at::ENCODING == at::FLAGS + 1);
-    assert!(at::RESERVED == at::ENCODING + 1 && at::STREAM == at::RESERVED + 1 && at::METHOD == at::STREAM + 4);
+    assert!(
+        at::RESERVED == at::ENCODING + 1 && at::STREAM == at::RESERVED + 1 && at::METHOD == at::STREAM + 4
+    );
     assert!(at::PAYLOAD_CHECKSUM == at::METHOD + 4 && at::HEADER_CHECKSUM == at::PAYLOAD_CHECKSUM + 4);
     assert!(HEADER_BYTES == at::HEADER_CHECKSUM + 4);
 };
@@ -167,7 +169,9 @@ impl fmt::Display for HeaderError {
             Self::Checksum => write!(f, "the header's checksum doesn't match"),
             Self::UnknownKind(kind) => write!(f, "{kind} is no frame kind of this version"),
             Self::Reserved => write!(f, "a reserved bit of the header is set"),
-            Self::TooLarge { length, max } => write!(f, "a frame of {length} bytes, but at most {max} were agreed"),
+            Self::TooLarge { length, max } => {
+                write!(f, "a frame of {length} bytes, but at most {max} were agreed")
+            }
             Self::Misplaced(kind) => write!(f, "{} on a wrong stream or method", kind.name()),
         }
     }

@@ -92,7 +92,9 @@ impl Hello {
     pub fn encode(&self, out: &mut impl BufMut) {
         out.put_u8(self.versions.0);
         out.put_u8(self.versions.1);
-        for (key, text) in [(key::CLUSTER, &self.cluster), (key::NODE, &self.node), (key::INSTANCE, &self.instance)] {
+        for (key, text) in
+            [(key::CLUSTER, &self.cluster), (key::NODE, &self.node), (key::INSTANCE, &self.instance)]
+        {
             if !text.is_empty() {
                 put_entry(out, key, text.as_bytes());
             }
@@ -143,7 +145,12 @@ impl Hello {
                 key::CHECKSUMS if matches!(value, [0 | 1]) => hello.checksums = value == [1],
                 key::SOFTWARE => hello.software = String::from_utf8_lossy(value).into_owned(),
                 unknown if unknown & key::IGNORABLE != 0 => {}
-                unknown => return Err((Code::Capability, format!("HELLO demands the unknown capability {unknown}"))),
+                unknown => {
+                    return Err((
+                        Code::Capability,
+                        format!("HELLO demands the unknown capability {unknown}"),
+                    ));
+                }
             }
         }
         match nonce {
@@ -181,7 +188,10 @@ impl Hello {
             ));
         }
         if !self.cluster.is_empty() && !peer.cluster.is_empty() && self.cluster != peer.cluster {
-            return Err((Code::WrongCluster, format!("this is cluster {:?}, not {:?}", self.cluster, peer.cluster)));
+            return Err((
+                Code::WrongCluster,
+                format!("this is cluster {:?}, not {:?}", self.cluster, peer.cluster),
+            ));
         }
         Ok(())
     }
@@ -217,7 +227,9 @@ fn take_u32(value: &[u8]) -> Result<u32, Refusal> {
 fn take_name(value: &[u8]) -> Result<String, Refusal> {
     match std::str::from_utf8(value) {
         Ok(name) if is_name(name) => Ok(name.to_owned()),
-        _ => malformed("a name is empty, too long, or has other characters than letters, digits, '-', '_' and '.'"),
+        _ => malformed(
+            "a name is empty, too long, or has other characters than letters, digits, '-', '_' and '.'",
+        ),
     }
 }
 
@@ -280,7 +292,12 @@ pub const PROOF_BYTES: usize = 33;
 /// The payload of the PROOF frame by which a dialler proves a secret (SPEC 3.7): HMAC-SHA-256 under the secret, over both
 /// nonces and the dialler's names, so that it is worth nothing on another connection or for another node.
 #[must_use]
-pub fn proof(credential: Credential, secret: &Secret, dialler: &Hello, acceptor: &Hello) -> [u8; PROOF_BYTES] {
+pub fn proof(
+    credential: Credential,
+    secret: &Secret,
+    dialler: &Hello,
+    acceptor: &Hello,
+) -> [u8; PROOF_BYTES] {
     let mut out = [0; PROOF_BYTES];
     out[0] = credential.number();
     out[1..].copy_from_slice(&proof_mac(credential, secret, dialler, acceptor).finalize().into_bytes());
@@ -297,7 +314,8 @@ pub fn check_proof(
     dialler: &Hello,
     acceptor: &Hello,
 ) -> Result<Credential, Refusal> {
-    let refused = || (Code::BadProof, "the proof doesn't match: is it the secret of this network?".to_owned());
+    let refused =
+        || (Code::BadProof, "the proof doesn't match: is it the secret of this network?".to_owned());
     let credential = match payload {
         [1, ..] if payload.len() == PROOF_BYTES => Credential::Cluster,
         [2, ..] if payload.len() == PROOF_BYTES => Credential::Operator,

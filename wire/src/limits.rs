@@ -45,6 +45,9 @@ pub const ERROR_MESSAGE_BYTES_MAX: usize = 1024;
 /// The longest detail of an error, in bytes.
 pub const ERROR_DETAIL_BYTES_MAX: usize = 16 << 10;
 
+/// The last stream id that a dialler uses on a connection; it dials another before it gets there.
+pub const STREAM_ID_MAX: u32 = u32::MAX - 1;
+
 // ---- connection (SPEC.md 3, 7, 8, 11) -----------------------------------------------------------------------
 
 /// Time for the peer's HELLO to arrive after the connection was made, in milliseconds.
@@ -59,8 +62,10 @@ pub const HEARTBEAT_INTERVAL_MS_MAX: u32 = 60_000;
 pub const HEARTBEATS_MISSED_MAX: u32 = 3;
 /// Time that a draining side waits for calls in flight before it closes, in milliseconds.
 pub const DRAIN_MS_MAX: u64 = 30_000;
-/// Bytes waiting to be written after which a server starts no further call of this connection until they are gone.
+/// Bytes waiting to be written after which no further call of this connection is started until they are gone.
 pub const WRITE_BUFFER_HIGH_BYTES: usize = 4 << 20;
+/// Bytes waiting to be written after which the connection ends: its peer doesn't read.
+pub const WRITE_BUFFER_HARD_BYTES: usize = 32 << 20;
 
 // ---- schema and transcoding (SPEC.md 9, 10, 11) -------------------------------------------------------------
 
@@ -112,6 +117,8 @@ const _: () = {
             + 128
             <= REQUEST_HEAD_BYTES_MAX
     );
+    // One reply more never breaks a connection that was just below its mark.
+    assert!(WRITE_BUFFER_HIGH_BYTES + FRAME_PAYLOAD_BYTES_MAX as usize <= WRITE_BUFFER_HARD_BYTES);
     assert!(DEADLINE_US_DEFAULT <= DEADLINE_US_MAX);
     assert!(
         HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS

@@ -4,7 +4,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::error::{Code, RpcError};
 use crate::limits::{
-    DEADLINE_US_MAX, NAME_BYTES_MAX, PERMISSIONS_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX, TOKEN_BYTES_MAX,
+    DEADLINE_US_MAX, NAME_BYTES_MAX, PERMISSIONS_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX,
+    TOKEN_BYTES_MAX,
 };
 use crate::principal::Principal;
 
@@ -89,14 +90,19 @@ impl RequestHead {
         }
         let written = &mut out[..];
         let length = written.len() - start - 2;
-        #[expect(clippy::cast_possible_truncation, reason = "check() bounds every part, and limits.rs their sum")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "check() bounds every part, and limits.rs their sum"
+        )]
         written[start..start + 2].copy_from_slice(&(length as u16).to_be_bytes());
         Ok(())
     }
 
     /// SPEC 6.3: what is sent keeps the limits of what is accepted.
     fn check(&self) -> Result<(), RpcError> {
-        let refused = |what: &str| Err(RpcError::new(Code::InvalidInput, format!("{what} is too long or not printable ASCII")));
+        let refused = |what: &str| {
+            Err(RpcError::new(Code::InvalidInput, format!("{what} is too long or not printable ASCII")))
+        };
         if !self.request_id.is_empty() && !is_printable(self.request_id.as_bytes(), REQUEST_ID_BYTES_MAX) {
             return refused("the request id");
         }
@@ -106,7 +112,10 @@ impl RequestHead {
         let names_fit = match &self.principal {
             Some(Principal::User { subject, permissions }) => {
                 permissions.len() <= PERMISSIONS_MAX
-                    && permissions.iter().chain([subject]).all(|name| is_printable(name.as_bytes(), NAME_BYTES_MAX))
+                    && permissions
+                        .iter()
+                        .chain([subject])
+                        .all(|name| is_printable(name.as_bytes(), NAME_BYTES_MAX))
             }
             Some(Principal::Service { name }) => is_printable(name.as_bytes(), NAME_BYTES_MAX),
             _ => true,

@@ -1,0 +1,139 @@
+//! The handshake (SPEC.md section 3): preface, HELLO both ways, and the dialler's proof of a secret.
+
+use bytes::{Buf, BytesMut};
+
+use super::{Connection, Event, State, put};
+use crate::error::{Code, RpcError};
+use crate::frame::Label;
+use crate::header::{Kind, PREFACE};
+use crate::hello::{Credential, Hello, Refusal, Secret, check_proof, proof};
+use crate::principal::Principal;
+
+/// Which side of a connection this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It made the connection, and opens the streams.
+    Dialler,
+    /// It accepted the connection, and answers.
+    Acceptor,
+}
+
+/// What a connection is made with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Which side this is.
+    pub role: Role,
+    /// What it says of itself. The nonce must be fresh for each connection.
+    pub hello: Hello,
+    /// Dialler: the credential to prove, if any. Acceptor: unused.
+    pub credential: Option<Credential>,
+    /// The cluster's secret, if this side knows it.
+    pub cluster_secret: Option<Secret>,
+    /// The operator's token, if this side knows it.
+    pub operator_token: Option<Secret>,
+}
+
+impl Config {
+    fn secret(&self, credential: Credential) -> Option<Secret> {
+        match credential {
+            Credential::Cluster => self.cluster_secret.clone(),
+            Credential::Operator => self.operator_token.clone(),
+        }
+    }
+}
+
+/// What a dialler has proved to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Anonymous,
+    /// A part of the cluster: it is believed when it says on whose behalf it calls.
+    Cluster,
+    /// The operator.
+    Operator,
+}
+
+impl Connection {
+    /// SPEC 1.2: both sides start with the preface. False while it isn't there whole, or when it is not the preface.
+    pub(super) fn expect_preface(&mut self, input: &mut BytesMut) -> bool {
+        let seen = input.len().min(PREFACE.len());
+        if input[..seen] != PREFACE[..seen] {
+            let words = match input[0] {
+                b'H' => "the peer speaks HTTP, not micronet's RPC: is it the right port?",
+                _ => "the peer doesn't speak micronet's RPC: is it the right port?",
+            };
+            self.violation(words);
+            return false;
+        }
+        if seen < PREFACE.len() {
+            return false;
+        }
+        input.advance(PREFACE.len());
+        self.state = State::ExpectHello;
+        true
+    }
+
+    pub(super) fn expect_hello(&mut self, kind: Kind, payload: &[u8]) {
+        if kind == Kind::Close {
+            return self.handle_close(payload);
+        }
+        if kind != Kind::Hello {
+            return self.violation(&format!("{} before HELLO", kind.name()));
+        }
+        match Hello::decode(payload).and_then(|peer| self.config.hello.check_peer(&peer).map(|()| peer)) {
+            Ok(peer) => self.open(peer),
+            Err((code, words)) => self.close(code, words),
+        }
+    }
+
+    fn open(&mut self, peer: Hello) {
+        self.state = State::Open;
+        // SPEC 3.8: a checksum is left out only if neither side wants it.
+        self.checksums = self.config.hello.checksums || peer.checksums;
+        self.keepalive.agree(peer.heartbeat_interval_ms);
+        if self.config.role == Role::Dialler
+            && let Some(credential) = self.config.credential
+            && let Some(secret) = self.config.secret(credential)
+        {
+            let proof = proof(credential, &secret, &self.config.hello, &peer);
+            put(&mut self.output, Label::control(Kind::Proof), self.checksums, |out| {
+                out.extend_from_slice(&proof);
+            });
+        }
+        self.events.push_back(Event::Ready(Box::new(peer.clone())));
+        self.peer = peer;
+        if self.draining {
+            // It was told to drain during the handshake.
+            self.draining = false;
+            self.drain();
+        }
+    }
+
+    pub(super) fn handle_proof(&mut self, payload: &[u8]) {
+        // SPEC 3.7: a proof is the first frame after HELLO, so that no call is judged by a standing that changes later.
+        if self.settled {
+            return self.violation("PROOF: it must directly follow HELLO");
+        }
+        let checked: Result<Credential, Refusal> =
+            check_proof(payload, |credential| self.config.secret(credential), &self.peer, &self.config.hello);
+        match checked {
+            Ok(Credential::Cluster) => self.standing = Standing::Cluster,
+            Ok(Credential::Operator) => self.standing = Standing::Operator,
+            Err((code, words)) => self.close(code, words),
+        }
+    }
+
+    /// On whose behalf a call is made (SPEC 6.5): only a proven part of the cluster is believed when it names somebody.
+    pub(super) fn principal(&self, claimed: Option<Principal>) -> Result<Principal, RpcError> {
+        match (self.standing, claimed) {
+            (Standing::Cluster, Some(principal)) => Ok(principal),
+            (Standing::Cluster, None) => Ok(Principal::Service { name: self.peer.node.clone() }),
+            (Standing::Operator, None) => Ok(Principal::Operator),
+            (Standing::Anonymous, None) => Ok(Principal::Anonymous),
+            (Standing::Anonymous | Standing::Operator, Some(_)) => Err(RpcError::new(
+                Code::Unauthenticated,
+                "only a peer that has proved the cluster's secret may call on somebody's behalf",
+            )),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The acceptor's side of calls (SPEC.md sections 5 and 6): each REQUEST gets exactly one terminal frame.
+
+use super::streams::{InFlight, Streams};
+use super::{Connection, Event, put};
+use crate::encoding::ENCODING_ID;
+use crate::error::{Code, RpcError};
+use crate::frame::{Frame, Label, put_error};
+use crate::header::{Header, Kind, flags};
+use crate::ledger::{Ledger, micros};
+use crate::limits::{MESSAGE_BYTES_MAX, REQUEST_BYTES_IN_FLIGHT_MAX, WRITE_BUFFER_HIGH_BYTES};
+use crate::request::RequestHead;
+use crate::service::CallContext;
+
+/// When a handler worked, on the driver's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// When it started.
+    pub started_ns: u64,
+    /// When it had its answer.
+    pub finished_ns: u64,
+}
+
+#[derive(Debug)]
+struct Call {
+    method: u32,
+    arrived_ns: u64,
+    deadline_ns: u64,
+    request_bytes: usize,
+}
+
+impl InFlight for Call {
+    fn deadline_ns(&self) -> u64 {
+        self.deadline_ns
+    }
+}
+
+/// The calls that the peer has made and that have no terminal frame yet.
+#[derive(Debug, Default)]
+pub(super) struct Inbound {
+    calls: Streams<Call>,
+    last_stream: u32,
+    request_bytes: usize,
+    queue_delay_us: u32,
+}
+
+impl Inbound {
+    pub(super) fn in_flight(&self) -> usize {
+        self.calls.len()
+    }
+    pub(super) fn earliest(&self) -> u64 {
+        self.calls.earliest()
+    }
+    pub(super) fn last_stream(&self) -> u32 {
+        self.last_stream
+    }
+    pub(super) fn queue_delay_us(&self) -> u32 {
+        self.queue_delay_us
+    }
+    pub(super) fn take_all(&mut self) -> Vec<u32> {
+        let all = self.calls.select(|_, _| true);
+        self.calls = Streams::default();
+        self.request_bytes = 0;
+        all
+    }
+    fn remove(&mut self, stream: u32) -> Option<Call> {
+        let call = self.calls.remove(stream)?;
+        self.request_bytes -= call.request_bytes;
+        Some(call)
+    }
+}
+
+impl Connection {
+    /// Answers a call. Does nothing when the call has been abandoned meanwhile.
+    pub fn reply(&mut self, now: u64, stream: u32, reply: &[u8], timing: Timing) {
+        if reply.len() > MESSAGE_BYTES_MAX {
+            let error = RpcError::new(Code::MessageTooLarge, "the reply is longer than a message may be");
+            return self.fail(now, stream, &error, timing);
+        }
+        let Some(call) = self.inbound.remove(stream) else { return };
+        let ledger = self.account(now, &call, timing);
+        put(&mut self.output, label(Kind::Reply, stream, call.method), self.checksums, |out| {
+            ledger.encode(out);
+            out.extend_from_slice(reply);
+        });
+        self.finish_if_drained();
+    }
+
+    /// Answers a call with an error. Does nothing when the call has been abandoned meanwhile.
+    pub fn fail(&mut self, now: u64, stream: u32, error: &RpcError, timing: Timing) {
+        let Some(call) = self.inbound.remove(stream) else { return };
+        let ledger = self.account(now, &call, timing);
+        self.put_error_frame(stream, call.method, error, &ledger);
+        self.finish_if_drained();
+    }
+
+    fn account(&mut self, now: u64, call: &Call, timing: Timing) -> Ledger {
+        let ledger = Ledger {
+            receive_queue_us: micros(timing.started_ns.saturating_sub(call.arrived_ns)),
+            handler_us: micros(timing.finished_ns.saturating_sub(timing.started_ns)),
+            credit_wait_us: 0, // A unary reply needs no credit.
+            write_queue_us: micros(now.saturating_sub(timing.finished_ns)),
+        };
+        self.inbound.queue_delay_us = ledger.receive_queue_us;
+        ledger
+    }
+
+    pub(super) fn handle_request(&mut self, now: u64, frame: Frame) {
+        let Header { stream, method, flags, encoding, .. } = frame.header;
+        // SPEC 5.1: ids only grow and are never used again.
+        if stream <= self.inbound.last_stream {
+            return self
+                .violation(&format!("REQUEST: stream {stream} is not above {}", self.inbound.last_stream));
+        }
+        if flags & flags::END == 0 {
+            return self.violation("REQUEST: streams of requests are reserved in this version");
+        }
+        // SPEC 5.6: once draining, nothing further is accepted.
+        if self.draining {
+            let error = RpcError::new(Code::Draining, "this instance is draining");
+            return self.put_error_frame(stream, method, &error, &Ledger::default());
+        }
+        self.inbound.last_stream = stream;
+        let request_bytes = frame.payload.len();
+        let admitted = self.admit(encoding, request_bytes).and_then(|()| RequestHead::decode(frame.payload));
+        let (context, request) =
+            match admitted.and_then(|(head, request)| Ok((self.context(now, head)?, request))) {
+                Ok(accepted) if accepted.1.len() <= MESSAGE_BYTES_MAX => accepted,
+                Ok(_) => {
+                    let error =
+                        RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be");
+                    return self.put_error_frame(stream, method, &error, &Ledger::default());
+                }
+                Err(error) => return self.put_error_frame(stream, method, &error, &Ledger::default()),
+            };
+        let call = Call { method, arrived_ns: now, deadline_ns: context.deadline_ns, request_bytes };
+        self.inbound.request_bytes += request_bytes;
+        self.inbound.calls.insert(stream, call);
+        self.events.push_back(Event::Request { stream, method, context: Box::new(context), request });
+    }
+
+    /// SPEC 5.5: what exceeds a limit is refused before it is started, so that it may be sent elsewhere at once.
+    fn admit(&self, encoding: u8, request_bytes: usize) -> Result<(), RpcError> {
+        if encoding != ENCODING_ID {
+            return Err(RpcError::new(
+                Code::UnknownEncoding,
+                format!("encoding {encoding} is not known here"),
+            ));
+        }
+        let full = self.inbound.calls.len() >= self.config.hello.calls_in_flight_max as usize
+            || self.inbound.request_bytes + request_bytes > REQUEST_BYTES_IN_FLIGHT_MAX
+            || self.output.len() > WRITE_BUFFER_HIGH_BYTES;
+        if full {
+            Err(RpcError::new(Code::Overloaded, "too much is in flight on this connection"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn context(&self, now: u64, head: RequestHead) -> Result<CallContext, RpcError> {
+        Ok(CallContext {
+            principal: self.principal(head.principal)?,
+            deadline_ns: now + u64::from(head.deadline_us) * 1_000,
+            request_id: head.request_id,
+            trace: head.trace,
+            token: head.token,
+        })
+    }
+
+    pub(super) fn handle_cancel(&mut self, now: u64, stream: u32) {
+        // SPEC 5.4: a CANCEL may cross the answer; then there is nothing left to do.
+        if stream > self.inbound.last_stream {
+            return self.violation("CANCEL: of a stream that was never opened");
+        }
+        self.abandon(now, stream, &RpcError::new(Code::Cancelled, "the caller cancelled the call"));
+    }
+
+    /// SPEC 6.1: past its deadline a call is answered, and its handler stopped.
+    pub(super) fn expire_inbound(&mut self, now: u64) {
+        for stream in self.inbound.calls.due(now) {
+            self.abandon(now, stream, &RpcError::new(Code::DeadlineExceeded, "the deadline passed"));
+        }
+    }
+
+    fn abandon(&mut self, now: u64, stream: u32, error: &RpcError) {
+        let Some(call) = self.inbound.remove(stream) else { return };
+        let ledger = Ledger { handler_us: micros(now.saturating_sub(call.arrived_ns)), ..Ledger::default() };
+        self.put_error_frame(stream, call.method, error, &ledger);
+        self.events.push_back(Event::Abandoned { stream });
+    }
+
+    fn put_error_frame(&mut self, stream: u32, method: u32, error: &RpcError, ledger: &Ledger) {
+        put(&mut self.output, label(Kind::Error, stream, method), self.checksums, |out| {
+            put_error(out, error, ledger);
+        });
+    }
+}
+
+fn label(kind: Kind, stream: u32, method: u32) -> Label {
+    Label { kind, flags: flags::END, encoding: ENCODING_ID, stream, method }
+}

@@ -1,0 +1,96 @@
+//! Heartbeats (SPEC.md section 7): when to send a PING, and when silence means that the peer is dead.
+
+use std::collections::VecDeque;
+
+use crate::ledger::micros;
+use crate::limits::HEARTBEATS_MISSED_MAX;
+
+/// What silence means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Fine,
+    Ping,
+    Dead,
+}
+
+/// What has been heard of the peer, and when.
+#[derive(Debug)]
+pub(super) struct Keepalive {
+    interval_ns: u64,
+    last_heard_ns: u64,
+    next_ping_ns: u64,
+    /// The opaque values of PINGs without an answer; a later answer settles the earlier ones too.
+    unanswered: VecDeque<u64>,
+    lag_us: u32,
+}
+
+impl Keepalive {
+    pub(super) fn new(now: u64, interval_ms: u32) -> Self {
+        let interval_ns = u64::from(interval_ms) * 1_000_000;
+        Self {
+            interval_ns,
+            last_heard_ns: now,
+            next_ping_ns: now + interval_ns,
+            unanswered: VecDeque::new(),
+            lag_us: 0,
+        }
+    }
+
+    /// SPEC 7.1: the slower of the two sides' intervals holds.
+    pub(super) fn agree(&mut self, peer_interval_ms: u32) {
+        self.interval_ns = self.interval_ns.max(u64::from(peer_interval_ms) * 1_000_000);
+        self.next_ping_ns = self.last_heard_ns + self.interval_ns;
+    }
+
+    pub(super) fn heard(&mut self, now: u64) {
+        self.last_heard_ns = now;
+        self.next_ping_ns = now + self.interval_ns;
+    }
+
+    pub(super) fn sent_ping(&mut self, opaque: u64) {
+        // PINGs by command are the caller's business, but what is remembered of them stays bounded.
+        if self.unanswered.len() > HEARTBEATS_MISSED_MAX as usize * 4 {
+            self.unanswered.pop_front();
+        }
+        self.unanswered.push_back(opaque);
+    }
+
+    /// Whether a PONG with this value answers a PING of ours.
+    pub(super) fn answered(&mut self, opaque: u64) -> bool {
+        let Some(at) = self.unanswered.iter().position(|sent| *sent == opaque) else { return false };
+        self.unanswered.drain(..=at);
+        true
+    }
+
+    pub(super) fn next_deadline(&self) -> u64 {
+        self.next_ping_ns
+    }
+
+    pub(super) fn silent_ns(&self, now: u64) -> u64 {
+        now.saturating_sub(self.last_heard_ns)
+    }
+
+    pub(super) fn lag_us(&self) -> u32 {
+        self.lag_us
+    }
+
+    pub(super) fn judge(&mut self, now: u64) -> Verdict {
+        if now < self.next_ping_ns {
+            return Verdict::Fine;
+        }
+        let late_ns = now - self.next_ping_ns;
+        self.lag_us = micros(late_ns);
+        self.next_ping_ns = now + self.interval_ns;
+        if late_ns > self.interval_ns {
+            // SPEC 7.4: it was we who didn't run. What the peer sent meanwhile is not read yet, so judge anew from here.
+            self.last_heard_ns = now;
+            return Verdict::Ping;
+        }
+        // SPEC 7.3: one interval of silence sends the first PING; then each further one counts as missed.
+        if self.silent_ns(now) > self.interval_ns * u64::from(HEARTBEATS_MISSED_MAX) {
+            Verdict::Dead
+        } else {
+            Verdict::Ping
+        }
+    }
+}

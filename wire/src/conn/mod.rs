@@ -1,0 +1,426 @@
+//! A connection as a state machine (SPEC.md sections 3 to 8): bytes, commands and the time go in; bytes, events and the
+//! next deadline come out. It does no I/O: a driver (see micronet-transport) or a simulated network carries its bytes.
+//!
+//! ```text
+//!   ExpectPreface --preface--> ExpectHello --HELLO--> Open --goaway()/GOAWAY--> (draining) --last call--> Closed
+//!        \________________________\____________________\___ any violation, CLOSE, end of stream ___________/
+//! ```
+//! Methods are of four kinds: getters, commands (`call`, `reply`, `cancel`, `drain` …), what happened (`receive`,
+//! `handle_timeout`, `peer_gone`) and polls (`poll_event`, `output`, `next_deadline`).
+
+mod handshake;
+mod inbound;
+mod keepalive;
+mod outbound;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+pub use handshake::{Config, Role, Standing};
+pub use inbound::Timing;
+
+use self::inbound::Inbound;
+use self::keepalive::{Keepalive, Verdict};
+use self::outbound::Outbound;
+use crate::error::{Code, RpcError};
+use crate::frame::{Close, Frame, Goaway, Health, Label, Pong, put_frame};
+use crate::header::{Kind, PREFACE};
+use crate::hello::Hello;
+use crate::ledger::Ledger;
+use crate::limits::{HANDSHAKE_MS_MAX, HELLO_PAYLOAD_BYTES_MAX, WRITE_BUFFER_HARD_BYTES};
+use crate::service::CallContext;
+
+/// What happened on a connection.
+#[derive(Debug)]
+pub enum Event {
+    /// The handshake is done; the peer says this of itself.
+    Ready(Box<Hello>),
+    /// Acceptor: a call has arrived. Answer it with [`Connection::reply`] or [`Connection::fail`].
+    Request {
+        /// The call's stream.
+        stream: u32,
+        /// The method that is called.
+        method: u32,
+        /// Who calls, until when, and the rest of what a handler may know.
+        context: Box<CallContext>,
+        /// The encoded request.
+        request: Bytes,
+    },
+    /// Acceptor: nobody wants this call's answer any more (cancelled, or past its deadline); it has been answered already.
+    Abandoned {
+        /// The call's stream.
+        stream: u32,
+    },
+    /// Dialler: a call has its reply.
+    Reply {
+        /// The call's stream.
+        stream: u32,
+        /// The encoded reply.
+        reply: Bytes,
+        /// Where its time went on the other side.
+        ledger: Ledger,
+    },
+    /// Dialler: a call has failed.
+    Failed {
+        /// The call's stream.
+        stream: u32,
+        /// Why.
+        error: RpcError,
+        /// Where its time went on the other side; all zero when it is not known.
+        ledger: Ledger,
+    },
+    /// Dialler: the peer takes no further calls on this connection; those in flight go on.
+    Goaway,
+    /// The peer answered a PING.
+    Pong {
+        /// From the PING to its answer, in nanoseconds.
+        round_trip_ns: u64,
+        /// The peer's diagnosis of itself.
+        pong: Pong,
+    },
+    /// The connection is over; no further event follows. The driver writes what is left in the output and closes.
+    Closed {
+        /// `None` for a plain end.
+        error: Option<RpcError>,
+        /// Whether the peer said so.
+        by_peer: bool,
+    },
+}
+
+/// What the connection awaits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    ExpectPreface,
+    ExpectHello,
+    Open,
+    Closed,
+}
+
+/// One side of a connection.
+#[derive(Debug)]
+pub struct Connection {
+    config: Config,
+    state: State,
+    /// This side drains: it accepts, or opens, no further streams.
+    draining: bool,
+    /// Time for the handshake to be done.
+    handshake_deadline_ns: u64,
+    peer: Hello,
+    standing: Standing,
+    /// The peer's first frame after HELLO has been seen; a PROOF can't come any more.
+    settled: bool,
+    checksums: bool,
+    inbound: Inbound,
+    outbound: Outbound,
+    keepalive: Keepalive,
+    bytes_received: u64,
+    output: BytesMut,
+    events: VecDeque<Event>,
+}
+
+impl Connection {
+    /// A new connection, on which nothing has been sent or received. Its own HELLO is in the output already.
+    #[must_use]
+    pub fn new(config: Config, now: u64) -> Self {
+        let mut output = BytesMut::with_capacity(256);
+        output.extend_from_slice(&PREFACE);
+        let hello = config.hello.clone();
+        // SPEC 3.1: HELLO carries a checksum always, since what was agreed isn't known yet.
+        put(&mut output, Label::control(Kind::Hello), true, |out| hello.encode(out));
+        Self {
+            state: State::ExpectPreface,
+            draining: false,
+            handshake_deadline_ns: now + HANDSHAKE_MS_MAX * 1_000_000,
+            peer: Hello::default(),
+            standing: Standing::Anonymous,
+            settled: false,
+            checksums: true,
+            inbound: Inbound::default(),
+            outbound: Outbound::default(),
+            keepalive: Keepalive::new(now, config.hello.heartbeat_interval_ms),
+            bytes_received: 0,
+            output,
+            events: VecDeque::new(),
+            config,
+        }
+    }
+
+    // ---- getters ----
+
+    /// The peer's HELLO, once it has come.
+    #[must_use]
+    pub fn peer(&self) -> Option<&Hello> {
+        matches!(self.state, State::Open).then_some(&self.peer)
+    }
+
+    /// What the peer has proved to be.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Whether the connection is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Calls in flight, both ways.
+    #[must_use]
+    pub fn calls_in_flight(&self) -> usize {
+        self.inbound.in_flight() + self.outbound.in_flight()
+    }
+
+    /// Whether a new call could be made now.
+    #[must_use]
+    pub fn can_call(&self) -> bool {
+        self.state == State::Open && !self.draining && self.outbound.has_room(&self.peer)
+    }
+
+    // ---- what happened ----
+
+    /// Takes what was read from the socket; whole frames are consumed, a partial one stays in `input`.
+    pub fn receive(&mut self, now: u64, input: &mut BytesMut, fresh_bytes: usize) {
+        self.bytes_received += fresh_bytes as u64;
+        // SPEC 7.1: any byte received means alive.
+        self.keepalive.heard(now);
+        if self.state == State::ExpectPreface && !self.expect_preface(input) {
+            return;
+        }
+        while self.state != State::Closed {
+            // SPEC 3.1: until HELLO has come, nothing large is waited for.
+            let payload_max = match self.state {
+                State::ExpectHello => HELLO_PAYLOAD_BYTES_MAX,
+                _ => self.config.hello.frame_payload_max,
+            };
+            match Frame::take(input, payload_max) {
+                Ok(Some(frame)) => self.handle_frame(now, frame),
+                Ok(None) => break,
+                Err(error) => self.close(error.code(), error.to_string()),
+            }
+        }
+        if self.output.len() > WRITE_BUFFER_HARD_BYTES {
+            self.close(Code::Overloaded, "answers are not being read");
+        }
+        self.finish_if_drained();
+    }
+
+    /// The peer has closed its side, or the socket failed.
+    pub fn peer_gone(&mut self, why: &str) {
+        let expected = self.draining && self.calls_in_flight() == 0;
+        let error = (!expected).then(|| RpcError::new(Code::ConnectionLost, why));
+        self.end(error, true);
+    }
+
+    /// Acts on deadlines that have passed; call it at [`next_deadline`](Self::next_deadline).
+    pub fn handle_timeout(&mut self, now: u64) {
+        match self.state {
+            State::Closed => {}
+            State::ExpectPreface | State::ExpectHello if now >= self.handshake_deadline_ns => {
+                self.close(Code::Silent, "no HELLO came in time");
+            }
+            State::ExpectPreface | State::ExpectHello => {}
+            State::Open => {
+                self.expire_inbound(now);
+                self.expire_outbound(now);
+                match self.keepalive.judge(now) {
+                    Verdict::Fine => {}
+                    Verdict::Ping => self.ping(now),
+                    Verdict::Dead => {
+                        let silent_ms = self.keepalive.silent_ns(now) / 1_000_000;
+                        self.close(Code::Silent, format!("nothing was heard for {silent_ms} ms"));
+                    }
+                }
+                self.finish_if_drained();
+            }
+        }
+    }
+
+    // ---- polls ----
+
+    /// The next event, in the order in which things happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// What is to be written to the socket. The driver takes from its front what it has written.
+    pub fn output(&mut self) -> &mut BytesMut {
+        &mut self.output
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due, on the driver's clock; `None` once closed.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        match self.state {
+            State::Closed => None,
+            State::ExpectPreface | State::ExpectHello => Some(self.handshake_deadline_ns),
+            State::Open => Some(
+                self.keepalive.next_deadline().min(self.inbound.earliest()).min(self.outbound.earliest()),
+            ),
+        }
+    }
+
+    // ---- commands ----
+
+    /// Sends a PING; its answer comes as [`Event::Pong`].
+    pub fn ping(&mut self, now: u64) {
+        if self.state == State::Open {
+            self.keepalive.sent_ping(now);
+            put(&mut self.output, Label::control(Kind::Ping), self.checksums, |out| {
+                out.extend_from_slice(&now.to_be_bytes());
+            });
+        }
+    }
+
+    /// Begins to drain (SPEC 5.6): no further streams; when the last call has ended, the connection ends by itself.
+    pub fn drain(&mut self) {
+        if self.state == State::Closed || self.draining {
+            return;
+        }
+        self.draining = true;
+        if self.state == State::Open {
+            let goaway = Goaway { last_stream: self.inbound.last_stream() };
+            put(&mut self.output, Label::control(Kind::Goaway), self.checksums, |out| goaway.encode(out));
+        }
+        self.finish_if_drained();
+    }
+
+    /// Ends the connection with a CLOSE that says why.
+    pub fn close(&mut self, code: Code, message: impl Into<String>) {
+        if self.state == State::Closed {
+            return;
+        }
+        let error = RpcError::new(code, message);
+        self.put_close(code as u16, &error.message);
+        self.end(Some(error), false);
+    }
+
+    // ---- frames ----
+
+    fn handle_frame(&mut self, now: u64, frame: Frame) {
+        let kind = frame.header.kind;
+        if self.state == State::ExpectHello {
+            return self.expect_hello(kind, &frame.payload);
+        }
+        match (kind, self.config.role) {
+            (Kind::Request, Role::Acceptor) => self.handle_request(now, frame),
+            (Kind::Cancel, Role::Acceptor) => self.handle_cancel(now, frame.header.stream),
+            (Kind::Proof, Role::Acceptor) => self.handle_proof(&frame.payload),
+            (Kind::Reply, Role::Dialler) => self.handle_reply(frame),
+            (Kind::Error, Role::Dialler) => self.handle_error(frame),
+            (Kind::Ping, _) => self.handle_ping(&frame.payload),
+            (Kind::Pong, _) => self.handle_pong(now, &frame.payload),
+            (Kind::Goaway, _) => self.handle_goaway(&frame.payload),
+            (Kind::Close, _) => self.handle_close(&frame.payload),
+            (Kind::Hello, _) => self.violation("a second HELLO"),
+            (Kind::Announce | Kind::Beacon | Kind::Data | Kind::Credit, _) => {
+                self.violation(&format!("{} is reserved in this version", kind.name()));
+            }
+            _ => self.violation(&format!("{} goes the other way", kind.name())),
+        }
+        self.settled = true;
+    }
+
+    fn handle_ping(&mut self, payload: &[u8]) {
+        let Ok(opaque) = <[u8; 8]>::try_from(payload) else {
+            return self.violation("PING: its payload is not 8 bytes long");
+        };
+        let in_flight = self.calls_in_flight();
+        let limit = u64::from(self.config.hello.calls_in_flight_max);
+        let pong = Pong {
+            opaque: u64::from_be_bytes(opaque),
+            bytes_received: self.bytes_received,
+            calls_in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
+            queue_delay_us: self.inbound.queue_delay_us(),
+            scheduler_lag_us: self.keepalive.lag_us(),
+            health: if self.draining { Health::Draining } else { Health::Serving },
+            load_permille: u16::try_from(in_flight as u64 * 1000 / limit.max(1)).unwrap_or(u16::MAX),
+        };
+        put(&mut self.output, Label::control(Kind::Pong), self.checksums, |out| pong.encode(out));
+    }
+
+    fn handle_pong(&mut self, now: u64, payload: &[u8]) {
+        let Some(pong) = Pong::decode(payload) else { return self.violation("PONG: malformed") };
+        // SPEC 7.2: the opaque value is ours; a PONG that answers no PING of ours is a violation.
+        if !self.keepalive.answered(pong.opaque) {
+            return self.violation("PONG: it answers no PING");
+        }
+        self.events.push_back(Event::Pong { round_trip_ns: now.saturating_sub(pong.opaque), pong });
+    }
+
+    fn handle_goaway(&mut self, payload: &[u8]) {
+        let Some(goaway) = Goaway::decode(payload) else { return self.violation("GOAWAY: malformed") };
+        if self.config.role == Role::Dialler {
+            self.draining = true;
+            self.fail_never_started(goaway.last_stream);
+            self.events.push_back(Event::Goaway);
+        }
+    }
+
+    fn handle_close(&mut self, payload: &[u8]) {
+        let Some(close) = Close::decode(payload) else { return self.violation("CLOSE: malformed") };
+        let error = (close.code != 0).then(|| match Code::from_number(close.code) {
+            Some(code) => RpcError::new(code, close.message),
+            None => {
+                RpcError::new(Code::Protocol, format!("closed with code {}: {}", close.code, close.message))
+            }
+        });
+        self.end(error, true);
+    }
+
+    // ---- the end ----
+
+    fn violation(&mut self, words: &str) {
+        self.close(Code::Protocol, words);
+    }
+
+    fn finish_if_drained(&mut self) {
+        // A dialler that is still shaking hands may yet be told why it is refused.
+        let may_end =
+            self.state == State::Open || (self.state != State::Closed && self.config.role == Role::Acceptor);
+        if self.draining && may_end && self.calls_in_flight() == 0 {
+            self.put_close(0, "");
+            self.end(None, false);
+        }
+    }
+
+    fn put_close(&mut self, code: u16, message: &str) {
+        let close = Close { code, message: message.to_owned() };
+        put(&mut self.output, Label::control(Kind::Close), true, |out| close.encode(out));
+    }
+
+    /// SPEC 5.8: every call still in flight ends here, once.
+    fn end(&mut self, error: Option<RpcError>, by_peer: bool) {
+        if self.state == State::Closed {
+            return;
+        }
+        self.state = State::Closed;
+        let why = match &error {
+            Some(error) => format!("the connection ended: {}", error.message),
+            None => "the connection ended".to_owned(),
+        };
+        for stream in self.inbound.take_all() {
+            self.events.push_back(Event::Abandoned { stream });
+        }
+        for stream in self.outbound.take_all() {
+            let error = RpcError::new(Code::ConnectionLost, why.as_str());
+            self.events.push_back(Event::Failed { stream, error, ledger: Ledger::default() });
+        }
+        self.events.push_back(Event::Closed { error, by_peer });
+    }
+}
+
+/// Puts a frame whose payload can't fail.
+fn put(out: &mut BytesMut, label: Label, checksum: bool, payload: impl FnOnce(&mut BytesMut)) {
+    let infallible: Result<(), std::convert::Infallible> = put_frame(out, label, checksum, |out| {
+        payload(out);
+        Ok(())
+    });
+    match infallible {
+        Ok(()) => {}
+    }
+}

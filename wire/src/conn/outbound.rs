@@ -1,0 +1,202 @@
+//! The dialler's side of calls (SPEC.md sections 5 and 6): each call ends exactly once, by its terminal frame, its deadline,
+//! its cancellation or the connection's end, whichever comes first.
+
+use super::streams::{InFlight, Streams};
+use super::{Connection, Event, State, put};
+use crate::encoding::ENCODING_ID;
+use crate::error::{Code, Retry, RpcError};
+use crate::frame::{Frame, Label, put_frame, take_error};
+use crate::header::{Kind, flags};
+use crate::hello::Hello;
+use crate::ledger::Ledger;
+use crate::limits::{
+    DEADLINE_US_DEFAULT, DEADLINE_US_MAX, MESSAGE_BYTES_MAX, STREAM_ID_MAX, WRITE_BUFFER_HIGH_BYTES,
+};
+use crate::request::RequestHead;
+use crate::service::CallOptions;
+
+/// What a call of ours awaits.
+#[derive(Debug, PartialEq, Eq)]
+enum Awaits {
+    /// Its answer.
+    Answer,
+    /// Its terminal frame, which nobody wants any more.
+    End,
+}
+
+#[derive(Debug)]
+struct Call {
+    method: u32,
+    deadline_ns: u64,
+    awaits: Awaits,
+}
+
+impl InFlight for Call {
+    fn deadline_ns(&self) -> u64 {
+        self.deadline_ns
+    }
+}
+
+/// The calls that we have made and that have no terminal frame yet.
+#[derive(Debug, Default)]
+pub(super) struct Outbound {
+    calls: Streams<Call>,
+    last_stream: u32,
+}
+
+impl Outbound {
+    pub(super) fn in_flight(&self) -> usize {
+        self.calls.len()
+    }
+    pub(super) fn earliest(&self) -> u64 {
+        self.calls.earliest()
+    }
+    pub(super) fn has_room(&self, peer: &Hello) -> bool {
+        self.calls.len() < peer.calls_in_flight_max as usize && self.last_stream < STREAM_ID_MAX
+    }
+    /// Only the end of this call is awaited from now on. Its method, if its answer was still wanted.
+    fn await_end(&mut self, stream: u32) -> Option<u32> {
+        let call = self.calls.get_mut(stream).filter(|call| call.awaits == Awaits::Answer)?;
+        call.awaits = Awaits::End;
+        call.deadline_ns = u64::MAX;
+        Some(call.method)
+    }
+    pub(super) fn take_all(&mut self) -> Vec<u32> {
+        let wanted = self.calls.select(|_, call| call.awaits == Awaits::Answer);
+        self.calls = Streams::default();
+        wanted
+    }
+}
+
+impl Connection {
+    /// Makes a call; its end comes as [`Event::Reply`] or [`Event::Failed`] with the stream that is returned.
+    ///
+    /// # Errors
+    /// When the call can't be made here: it was never started, and may be made elsewhere.
+    pub fn call(
+        &mut self,
+        now: u64,
+        method: u32,
+        request: &[u8],
+        options: CallOptions,
+    ) -> Result<u32, RpcError> {
+        self.check_room(request.len())?;
+        let default_ns = now + u64::from(DEADLINE_US_DEFAULT) * 1_000;
+        let deadline_ns = if options.deadline_ns == 0 { default_ns } else { options.deadline_ns };
+        // SPEC 6.1: what is left is sent, clamped, and what has no time left isn't sent at all.
+        if deadline_ns <= now {
+            return Err(
+                RpcError::new(Code::DeadlineExceeded, "no time is left for this call").retry(Retry::Never, 0)
+            );
+        }
+        let left_us =
+            u32::try_from((deadline_ns - now) / 1_000).unwrap_or(u32::MAX).clamp(1, DEADLINE_US_MAX);
+        let head = RequestHead {
+            deadline_us: left_us,
+            trace: options.trace,
+            request_id: options.request_id,
+            token: options.token,
+            principal: options.principal,
+        };
+        let stream = self.outbound.last_stream + 1;
+        let label = Label { kind: Kind::Request, flags: flags::END, encoding: ENCODING_ID, stream, method };
+        put_frame(&mut self.output, label, self.checksums, |out| {
+            head.encode(out)?;
+            out.extend_from_slice(request);
+            Ok::<(), RpcError>(())
+        })?;
+        self.outbound.last_stream = stream;
+        let deadline_ns = now + u64::from(left_us) * 1_000;
+        self.outbound.calls.insert(stream, Call { method, deadline_ns, awaits: Awaits::Answer });
+        if stream == STREAM_ID_MAX {
+            // SPEC 5.1: ids are never reused, so this connection is at its end; the pool dials another.
+            self.draining = true;
+            self.events.push_back(Event::Goaway);
+        }
+        Ok(stream)
+    }
+
+    fn check_room(&self, request_bytes: usize) -> Result<(), RpcError> {
+        if self.state != State::Open {
+            return Err(RpcError::new(Code::Unavailable, "the connection is not open"));
+        }
+        if self.draining {
+            return Err(RpcError::new(Code::Draining, "the connection is draining"));
+        }
+        if request_bytes > MESSAGE_BYTES_MAX {
+            return Err(RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be"));
+        }
+        if !self.outbound.has_room(&self.peer) || self.output.len() > WRITE_BUFFER_HIGH_BYTES {
+            return Err(RpcError::new(Code::Overloaded, "too much is in flight on this connection"));
+        }
+        Ok(())
+    }
+
+    /// Gives a call up. No event of it follows.
+    pub fn cancel(&mut self, stream: u32) {
+        if let Some(method) = self.outbound.await_end(stream) {
+            let label = Label { kind: Kind::Cancel, flags: flags::END, encoding: 0, stream, method };
+            put(&mut self.output, label, self.checksums, |_| {});
+        }
+    }
+
+    pub(super) fn handle_reply(&mut self, frame: Frame) {
+        let stream = frame.header.stream;
+        if frame.header.flags & flags::END == 0 {
+            return self.violation("REPLY: streams of replies are reserved in this version");
+        }
+        let Some(wanted) = self.end_call(&frame) else { return };
+        let mut reply = frame.payload;
+        let Some(ledger) = Ledger::decode(&mut reply) else { return self.violation("REPLY: malformed") };
+        if wanted {
+            self.events.push_back(Event::Reply { stream, reply, ledger });
+        }
+    }
+
+    pub(super) fn handle_error(&mut self, frame: Frame) {
+        let stream = frame.header.stream;
+        let Some(wanted) = self.end_call(&frame) else { return };
+        let Some((error, ledger)) = take_error(frame.payload) else {
+            return self.violation("ERROR: malformed");
+        };
+        if wanted {
+            self.events.push_back(Event::Failed { stream, error, ledger });
+        }
+    }
+
+    /// Takes the call that a terminal frame ends, and says whether its answer is still wanted; `None` after a violation.
+    fn end_call(&mut self, frame: &Frame) -> Option<bool> {
+        let name = frame.header.kind.name();
+        let Some(call) = self.outbound.calls.remove(frame.header.stream) else {
+            self.violation(&format!("{name}: stream {} has no call in flight", frame.header.stream));
+            return None;
+        };
+        // SPEC 2.5: each frame names the method, and it is the call's.
+        if call.method != frame.header.method {
+            self.violation(&format!("{name}: the method is not that of its call"));
+            return None;
+        }
+        Some(call.awaits == Awaits::Answer)
+    }
+
+    /// SPEC 6.1: the caller gives up at the deadline by itself, and says so.
+    pub(super) fn expire_outbound(&mut self, now: u64) {
+        for stream in self.outbound.calls.due(now) {
+            self.cancel(stream);
+            let error = RpcError::new(Code::DeadlineExceeded, "no answer came within the deadline");
+            self.events.push_back(Event::Failed { stream, error, ledger: Ledger::default() });
+        }
+    }
+
+    /// SPEC 5.6: what the draining peer did not accept was never started, and may go elsewhere at once.
+    pub(super) fn fail_never_started(&mut self, last_stream: u32) {
+        let refused =
+            self.outbound.calls.select(|stream, call| stream > last_stream && call.awaits == Awaits::Answer);
+        for stream in refused {
+            // Their terminal frames may still come: the peer answers each REQUEST that it reads.
+            self.outbound.await_end(stream);
+            let error = RpcError::new(Code::Draining, "the instance drains, and did not start this call");
+            self.events.push_back(Event::Failed { stream, error, ledger: Ledger::default() });
+        }
+    }
+}
