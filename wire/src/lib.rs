@@ -6,6 +6,7 @@
 
 extern crate self as micronet_wire; // What the macros expand to names the crate from outside.
 
+pub mod builtin;
 pub mod encoding;
 pub mod error;
 pub mod ledger;
