@@ -18,3 +18,5 @@ pub mod service;
 
 #[cfg(test)]
 mod message_tests;
+#[cfg(test)]
+mod service_tests;

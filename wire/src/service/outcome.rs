@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Answer, CallContext, CallError, Handling, Reply, authorize};
 use crate::encoding::{self, Encode};
-use crate::error::{Code, RpcError};
+use crate::error::{Code, Retry, RpcError};
 use crate::schema::{EncodedSchema, Message, TypeRef, TypeRegistry};
 
 /// A service's own error type: an enum whose variants say their HTTP status in the schema and their words by `Display`.
@@ -53,12 +53,26 @@ impl<T: Message> Outcome for Result<T, RpcError> {
     }
 
     fn into_answer(self) -> Answer {
-        encode_reply(&self?)
+        encode_reply(&self.map_err(passed_on)?)
     }
 
     fn from_answer(answer: Result<Reply, RpcError>) -> Self {
         decode_reply(&answer?.body)
     }
+}
+
+/// An error that a handler returns, often one of a call that it made itself, as an error of the handler's own call.
+fn passed_on(mut error: RpcError) -> RpcError {
+    // What the handler called may not have started, but the handler has: it may have done something before.
+    if error.retry == Retry::NeverStarted {
+        error.retry = Retry::MaybeExecuted;
+    }
+    // The detail is of another service's error type; the caller would read it as this service's.
+    if error.code == Code::Application {
+        error =
+            RpcError::new(Code::Internal, format!("a service behind this one refused: {}", error.message));
+    }
+    error
 }
 
 fn encode_reply<T: Encode>(reply: &T) -> Answer {
@@ -75,7 +89,7 @@ fn decode_reply<T: Message>(body: &[u8]) -> Result<T, RpcError> {
 pub fn encode_answer<T: Encode, E: ServiceError>(answer: Result<T, CallError<E>>) -> Answer {
     match answer {
         Ok(reply) => encode_reply(&reply),
-        Err(CallError::Rpc(error)) => Err(error),
+        Err(CallError::Rpc(error)) => Err(passed_on(error)),
         Err(CallError::Service(error)) => {
             let detail = encoding::encode(&error).unwrap_or_default();
             Err(RpcError { detail, ..RpcError::new(Code::Application, error.to_string()) })
