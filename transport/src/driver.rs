@@ -92,10 +92,9 @@ impl<S: ByteStream> Wire<S> {
 
     /// Writes the connection's last words, and reads what still comes for a short while: closing a socket with unread bytes
     /// sends a reset, which may overtake those words.
-    pub(crate) async fn finish(mut self, connection: &mut Connection) {
-        let last_words = connection.output().split();
+    pub(crate) async fn finish(mut self, last_words: &[u8]) {
         let lingering = async {
-            self.stream.write_all(&last_words).await?;
+            self.stream.write_all(last_words).await?;
             self.stream.shutdown().await?;
             let mut ignored = [0; 1024];
             while self.stream.read(&mut ignored).await? > 0 {}

@@ -8,9 +8,13 @@ pub mod backoff;
 pub mod balance;
 pub mod client;
 pub mod clock;
+pub mod drain;
 pub mod driver;
 pub mod identity;
 pub mod retry;
 pub mod server;
 pub mod socket;
 pub mod upstream;
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,9 @@ pub fn may_retry(error: &RpcError, repeatable: bool) -> bool {
         Retry::Never => false,
         Retry::NeverStarted => true,
         // No time is left after a missed deadline; the others tell of an instance or a link that broke.
-        Retry::MaybeExecuted => repeatable && matches!(error.code, Code::ConnectionLost | Code::Silent | Code::Database),
+        Retry::MaybeExecuted => {
+            repeatable && matches!(error.code, Code::ConnectionLost | Code::Silent | Code::Database)
+        }
     }
 }
 

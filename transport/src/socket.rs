@@ -40,7 +40,8 @@ pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
     socket.set_tcp_keepalive(&keepalive)?;
     // A link that died with bytes on their way is given up after this, not after the kernel's quarter of an hour.
     #[cfg(target_os = "linux")]

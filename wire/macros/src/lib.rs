@@ -4,7 +4,9 @@
 //! `micronet_wire::schema::Message` and `micronet_wire::service::service`.
 
 mod attributes;
+mod expansion;
 mod message;
+mod rpc;
 mod service;
 
 use proc_macro::TokenStream;
