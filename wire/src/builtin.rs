@@ -1,4 +1,4 @@
-//! The service `micronet`, which every instance answers besides its own (SPEC.md 10.8): the schema in-band, and who is
+//! The service `micronet`, which every instance answers besides its own (SPEC.md section 10): the schema in-band, and who is
 //! there. It needs no permission: whoever may connect may ask what there is to call.
 
 use crate::error::RpcError;

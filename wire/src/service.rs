@@ -23,7 +23,6 @@ pub use outcome::{
     decode_answer, decode_request, encode_answer, encode_request, id_is_free, open, refuse, refuse_unknown,
 };
 
-#[doc = include_str!("service/example.md")]
 pub use micronet_wire_macros::service;
 
 /// Everything that a handler may know about the call besides its request.

@@ -11,7 +11,7 @@ use crate::builtin::{BuiltinClient, BuiltinMethods, WithBuiltin, builtin_schema}
 use crate::encoding::encode;
 use crate::error::{Code, Retry, RpcError};
 use crate::ledger::Ledger;
-use crate::limits::MESSAGE_BYTES_MAX;
+use crate::limits::{ERROR_DETAIL_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::principal::Principal;
 use crate::schema::{
     Access, CallShape, Decimal, EncodedSchema, HttpBinding, Media, Message, Method, SchemaError, Timestamp,
@@ -40,7 +40,12 @@ enum ProductError {
     #[status(404)]
     NotFound,
     #[status(409)]
-    OutOfStock { left: u32 },
+    OutOfStock {
+        left: u32,
+    },
+    Unlucky {
+        words: String,
+    },
 }
 
 impl fmt::Display for ProductError {
@@ -48,6 +53,7 @@ impl fmt::Display for ProductError {
         match self {
             Self::NotFound => write!(f, "no such product"),
             Self::OutOfStock { left } => write!(f, "only {left} left"),
+            Self::Unlucky { .. } => write!(f, "no luck"),
         }
     }
 }
@@ -95,6 +101,10 @@ impl Product for Shop {
             "Broken" => Err(RpcError::new(Code::Database, "the disk is full").into()),
             "Draining" => Err(RpcError::new(Code::Draining, "another service drains").into()),
             "Foreign" => Err(foreign().into()),
+            "Unlucky" => {
+                let words = "x".repeat(ERROR_DETAIL_BYTES_MAX);
+                Err(CallError::Service(ProductError::Unlucky { words }))
+            }
             "Sold" => Err(CallError::Service(ProductError::OutOfStock { left: 2 })),
             _ => Err(CallError::Service(ProductError::NotFound)),
         }
@@ -179,6 +189,8 @@ fn a_call_returns_what_the_handler_returned() {
     assert_eq!(query("Nix"), Err(CallError::Service(ProductError::NotFound)));
     assert_eq!(query("Sold"), Err(CallError::Service(ProductError::OutOfStock { left: 2 })));
     assert_eq!(query("Broken"), Err(RpcError::new(Code::Database, "the disk is full").into()));
+    let long = RpcError::new(Code::Internal, "an error with too long a detail: no luck");
+    assert_eq!(query("Unlucky"), Err(long.into()));
     assert_eq!(
         code(now(client.r#move(&named("Tux"), CallOptions::default()))),
         Code::TokenMissing,

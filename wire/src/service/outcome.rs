@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::{Answer, CallContext, CallError, Handling, Reply, authorize};
 use crate::encoding::{self, Encode};
 use crate::error::{Code, Retry, RpcError};
+use crate::limits::ERROR_DETAIL_BYTES_MAX;
 use crate::schema::{EncodedSchema, Message, TypeRef, TypeRegistry};
 
 /// A service's own error type: an enum whose variants say their HTTP status in the schema and their words by `Display`.
@@ -61,39 +62,18 @@ impl<T: Message> Outcome for Result<T, RpcError> {
     }
 }
 
-/// An error that a handler returns, often one of a call that it made itself, as an error of the handler's own call.
-fn passed_on(mut error: RpcError) -> RpcError {
-    // What the handler called may not have started, but the handler has: it may have done something before.
-    if error.retry == Retry::NeverStarted {
-        error.retry = Retry::MaybeExecuted;
-    }
-    // The detail is of another service's error type; the caller would read it as this service's.
-    if error.code == Code::Application {
-        error =
-            RpcError::new(Code::Internal, format!("a service behind this one refused: {}", error.message));
-    }
-    error
-}
-
-fn encode_reply<T: Encode>(reply: &T) -> Answer {
-    encoding::encode(reply)
-        .map_err(|_| RpcError::new(Code::MessageTooLarge, "the reply is longer than a message may be"))
-}
-
-fn decode_reply<T: Message>(body: &[u8]) -> Result<T, RpcError> {
-    encoding::decode(body)
-        .map_err(|_| RpcError::new(Code::Protocol, "the reply is not of the type that the schema names"))
-}
-
 #[doc(hidden)] // Used by #[service].
 pub fn encode_answer<T: Encode, E: ServiceError>(answer: Result<T, CallError<E>>) -> Answer {
     match answer {
         Ok(reply) => encode_reply(&reply),
         Err(CallError::Rpc(error)) => Err(passed_on(error)),
-        Err(CallError::Service(error)) => {
-            let detail = encoding::encode(&error).unwrap_or_default();
-            Err(RpcError { detail, ..RpcError::new(Code::Application, error.to_string()) })
-        }
+        Err(CallError::Service(error)) => match encoding::encode(&error) {
+            Ok(detail) if detail.len() <= ERROR_DETAIL_BYTES_MAX => {
+                Err(RpcError { detail, ..RpcError::new(Code::Application, error.to_string()) })
+            }
+            // Without its detail it would be no error of this service to the caller.
+            _ => Err(RpcError::new(Code::Internal, format!("an error with too long a detail: {error}"))),
+        },
     }
 }
 
@@ -167,4 +147,28 @@ pub const fn id_is_free(ids: &[u32], at: usize, reserved: &[u32]) -> bool {
         other += 1;
     }
     true
+}
+
+/// An error that a handler returns, often one of a call that it made itself, as an error of the handler's own call.
+fn passed_on(mut error: RpcError) -> RpcError {
+    // What the handler called may not have started, but the handler has: it may have done something before.
+    if error.retry == Retry::NeverStarted {
+        error.retry = Retry::MaybeExecuted;
+    }
+    // The detail is of another service's error type; the caller would read it as this service's.
+    if error.code == Code::Application {
+        error =
+            RpcError::new(Code::Internal, format!("a service behind this one refused: {}", error.message));
+    }
+    error
+}
+
+fn encode_reply<T: Encode>(reply: &T) -> Answer {
+    encoding::encode(reply)
+        .map_err(|_| RpcError::new(Code::MessageTooLarge, "the reply is longer than a message may be"))
+}
+
+fn decode_reply<T: Message>(body: &[u8]) -> Result<T, RpcError> {
+    encoding::decode(body)
+        .map_err(|_| RpcError::new(Code::Protocol, "the reply is not of the type that the schema names"))
 }
