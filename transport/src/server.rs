@@ -8,8 +8,8 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -116,9 +116,12 @@ async fn act(event: Event, connection: &mut Connection, service: &dyn Service, b
     match event {
         Event::Request { stream, method, context, request } => {
             let started_ns = clock::now();
-            let mut answering = Answering { stream, started_ns, handling: service.handle(*context, method, request) };
+            let mut answering =
+                Answering { stream, started_ns, handling: service.handle(*context, method, request) };
             match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
-                Poll::Ready((stream, started_ns, answer)) => answer_call(connection, stream, started_ns, &answer),
+                Poll::Ready((stream, started_ns, answer)) => {
+                    answer_call(connection, stream, started_ns, &answer)
+                }
                 Poll::Pending => background.add(answering),
             }
         }

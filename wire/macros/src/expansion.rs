@@ -193,6 +193,12 @@ fn client(service: &Service) -> TokenStream {
             None => (quote! {}, quote! { &() }),
         };
         let doc = if doc.is_empty() { format!("Calls `{name}.{}`.", method.name) } else { doc.clone() };
+        // Whoever retries calls has to know which of them may be repeated.
+        let options = if method.idempotent {
+            quote! { ::micronet_wire::service::CallOptions { idempotent: true, ..options } }
+        } else {
+            quote! { options }
+        };
         quote! {
             #[doc = #doc]
             ///
@@ -205,7 +211,7 @@ fn client(service: &Service) -> TokenStream {
             ) -> #output {
                 let answer = match ::micronet_wire::service::encode_request(#request) {
                     ::core::result::Result::Ok(request) => {
-                        ::micronet_wire::service::Caller::call(&self.caller, #methods::#id, request, options).await
+                        ::micronet_wire::service::Caller::call(&self.caller, #methods::#id, request, #options).await
                     }
                     ::core::result::Result::Err(error) => ::core::result::Result::Err(error),
                 };
