@@ -194,7 +194,7 @@ fn client(service: &Service) -> TokenStream {
         };
         let doc = if doc.is_empty() { format!("Calls `{name}.{}`.", method.name) } else { doc.clone() };
         // Whoever retries calls has to know which of them may be repeated.
-        let options = if method.idempotent {
+        let options = if method.rpc.idempotent {
             quote! { ::micronet_wire::service::CallOptions { idempotent: true, ..options } }
         } else {
             quote! { options }
