@@ -281,7 +281,24 @@ fn server(service: &Service) -> TokenStream {
             /// # Errors
             /// When the schema breaks a rule, as a path's parameter that is no field of the request.
             #visibility fn new(service: S) -> ::core::result::Result<Self, ::micronet_wire::schema::SchemaError> {
-                let schema = ::micronet_wire::schema::EncodedSchema::new(#schema())?;
+                Self::with_access(service, [])
+            }
+
+            /// The same, with other access to some methods, by their ids: what an operator has configured.
+            ///
+            /// # Errors
+            /// As [`new`](Self::new).
+            #visibility fn with_access(
+                service: S,
+                access: impl ::core::iter::IntoIterator<Item = (u32, ::micronet_wire::schema::Access)>,
+            ) -> ::core::result::Result<Self, ::micronet_wire::schema::SchemaError> {
+                let mut schema = #schema();
+                for (id, access) in access {
+                    for method in schema.methods.iter_mut().filter(|method| method.id == id) {
+                        method.access = ::core::clone::Clone::clone(&access);
+                    }
+                }
+                let schema = ::micronet_wire::schema::EncodedSchema::new(schema)?;
                 ::core::result::Result::Ok(Self { service: ::std::rc::Rc::new(service), schema })
             }
         }
