@@ -1,11 +1,12 @@
 //! One SQLite file: how it is created, migrated, opened, read and written.
 //!
 //! This module owns the connections' settings, the order in which a file comes to be, and the one writer that a
-//! process has for each file ([`writer`]). It knows no table: the SQL of a service stands in the service's `store.rs`.
+//! process has for each file (`database/writer.rs`). It knows no table: that is for each service's `store.rs`.
 //!
 //! What an acknowledged write promises: it was committed with `synchronous=FULL`, so it survives `kill -9` and a power
 //! cut. Several processes may open one file; their writers take turns.
 
+mod turns;
 mod writer;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, SqlSafeStr, SqlitePool};
 
+use self::turns::Turns;
 use self::writer::Writer;
 pub use self::writer::{GROUP_JOBS_MAX, WRITE_QUEUE_MAX, WriteStats};
 
@@ -158,7 +160,12 @@ impl Database {
     /// the writer's task then runs; SQLite itself runs on threads of its own.
     pub async fn open(path: &Path, migrations: &[Migration]) -> Result<Self, DatabaseError> {
         // The lock is held until the connections stand, so that nobody migrates between our check and our first read.
-        let (connection, _lock) = prepare(path, migrations).await?;
+        let (first, _lock) = prepare(path, migrations).await?;
+        let turns = Turns::beside(path).map_err(|cause| open_error(path, &cause))?;
+        let options_for_writing = write_options(path).busy_timeout(Duration::from_millis(turns::LOOK_MS));
+        let connection = SqliteConnection::connect_with(&options_for_writing)
+            .await
+            .map_err(|cause| open_error(path, &cause))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READ_CONNECTIONS)
             .min_connections(1)
@@ -169,7 +176,8 @@ impl Database {
             .connect_with(options(path).pragma("query_only", "ON"))
             .await
             .map_err(|cause| open_error(path, &cause))?;
-        Ok(Self { readers, writer: Writer::start(connection, write_options(path)) })
+        first.close().await?;
+        Ok(Self { readers, writer: Writer::start(connection, options_for_writing, turns) })
     }
 
     /// Runs `job` on the writer and answers once it is durable.
@@ -244,8 +252,7 @@ async fn prepare(path: &Path, migrations: &[Migration]) -> Result<(SqliteConnect
 
 /// Takes the lock file. It polls, because a blocking wait would stop the runtime, on which the holder may be running.
 async fn lock_beside(path: &Path) -> Result<File, DatabaseError> {
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
+    let lock_path = beside(path, ".lock");
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -256,15 +263,21 @@ async fn lock_beside(path: &Path) -> Result<File, DatabaseError> {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => {
-                tokio::time::sleep(Duration::from_millis(MIGRATION_POLL_MS)).await
+                tokio::time::sleep(Duration::from_millis(MIGRATION_POLL_MS)).await;
             }
             Err(TryLockError::Error(cause)) => return Err(open_error(path, &cause)),
         }
     }
-    let lock_path = PathBuf::from(lock_path);
     let cause =
         format!("another process still holds {} after {MIGRATION_WAIT_MS_MAX} ms", lock_path.display());
     Err(DatabaseError::Open { path: path.to_owned(), cause })
+}
+
+/// The path of a companion of the database file.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut companion = path.as_os_str().to_owned();
+    companion.push(suffix);
+    companion.into()
 }
 
 fn migrator(migrations: &[Migration]) -> Migrator {

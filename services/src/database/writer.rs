@@ -5,7 +5,7 @@
 //!                               BEGIN IMMEDIATE
 //!                                 SAVEPOINT, job, RELEASE or ROLLBACK TO    (for each job)
 //!                               COMMIT                                      (one fdatasync for all)
-//!                               answer everybody; rest if others may starve
+//!                               answer everybody; give way if another process waits
 //! ```
 //!
 //! BEGIN is always IMMEDIATE: a deferred transaction that reads first fails with BUSY_SNAPSHOT at its first write when
@@ -18,24 +18,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection, Sqlite, Transaction};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::{BoxFuture, DatabaseError};
+use super::turns::Turns;
+use super::{BUSY_TIMEOUT_MS, BoxFuture, DatabaseError};
 
 /// Jobs that may wait for the writer. One more is [`DatabaseError::Overloaded`].
 pub const WRITE_QUEUE_MAX: usize = 1_024;
 
 /// Jobs that share one COMMIT at most, so that the first of them waits a few milliseconds for the last, not longer.
 pub const GROUP_JOBS_MAX: usize = 64;
-
-/// After this long of group upon group the writer rests, so that another process on the same file gets its turn.
-const STRETCH_MS: u64 = 2;
-
-/// How long it rests. A lone job is never delayed by it before its own COMMIT, unless it comes during a rest.
-const REST_MS: u64 = 1;
 
 const _: () = assert!(GROUP_JOBS_MAX <= WRITE_QUEUE_MAX);
 
@@ -152,7 +147,7 @@ impl std::fmt::Debug for dyn Job {
 
 impl Writer {
     /// Starts the task on the current runtime. `options` serve to connect anew after a failure.
-    pub(super) fn start(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
+    pub(super) fn start(connection: SqliteConnection, options: SqliteConnectOptions, turns: Turns) -> Self {
         let (jobs, queue) = mpsc::channel(WRITE_QUEUE_MAX);
         let (alive, finished) = watch::channel(());
         let closing = Arc::new(Notify::new());
@@ -160,6 +155,7 @@ impl Writer {
         let task = WriterTask {
             connection,
             options,
+            turns,
             queue,
             closing: Arc::clone(&closing),
             counters: Arc::clone(&counters),
@@ -211,6 +207,7 @@ impl Writer {
 struct WriterTask {
     connection: SqliteConnection,
     options: SqliteConnectOptions,
+    turns: Turns,
     queue: mpsc::Receiver<Box<dyn Job>>,
     closing: Arc<Notify>,
     counters: Arc<Counters>,
@@ -220,9 +217,7 @@ struct WriterTask {
 impl WriterTask {
     async fn run(mut self) {
         let mut group = Vec::with_capacity(GROUP_JOBS_MAX);
-        let mut stretch_began = Instant::now();
         loop {
-            let idle_since = Instant::now();
             let taken = tokio::select! {
                 biased;
                 () = self.closing.notified() => {
@@ -235,14 +230,8 @@ impl WriterTask {
             if taken == 0 {
                 break;
             }
-            if idle_since.elapsed() >= Duration::from_millis(REST_MS) {
-                stretch_began = Instant::now();
-            }
             self.run_group(&mut group).await;
-            if stretch_began.elapsed() >= Duration::from_millis(STRETCH_MS) {
-                tokio::time::sleep(Duration::from_millis(REST_MS)).await;
-                stretch_began = Instant::now();
-            }
+            self.turns.give_way().await;
         }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the writer's connection did not close cleanly");
@@ -251,14 +240,42 @@ impl WriterTask {
 
     /// Runs and commits one group, and answers all of its jobs.
     async fn run_group(&mut self, group: &mut Vec<Box<dyn Job>>) {
-        let outcome = commit_group(&mut self.connection, group, &self.counters).await;
+        let outcome = self.commit_group(group).await;
         if let Err(error) = &outcome {
             self.counters.commits_failed.fetch_add(1, Ordering::Relaxed);
             tracing::error!(%error, jobs = group.len(), "a group of writes failed");
-            self.reconnect().await;
+            if !matches!(error, DatabaseError::Busy) {
+                self.reconnect().await;
+            }
         }
         for job in group.drain(..) {
             job.answer(outcome.clone());
+        }
+    }
+
+    /// Waits for this process's turn and commits the group. An error means that no job of it was acknowledged.
+    async fn commit_group(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<(), DatabaseError> {
+        let began = Instant::now();
+        loop {
+            match self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(DatabaseError::from) {
+                Ok(transaction) => {
+                    self.turns.got_it();
+                    // What came while we waited for our turn comes along.
+                    while group.len() < GROUP_JOBS_MAX
+                        && let Ok(job) = self.queue.try_recv()
+                    {
+                        group.push(job);
+                    }
+                    return commit_jobs(transaction, group, &self.counters).await;
+                }
+                Err(DatabaseError::Busy) if began.elapsed() < Duration::from_millis(BUSY_TIMEOUT_MS) => {
+                    self.turns.ask();
+                }
+                Err(error) => {
+                    self.turns.got_it();
+                    return Err(error);
+                }
+            }
         }
     }
 
@@ -272,14 +289,13 @@ impl WriterTask {
     }
 }
 
-/// The transaction of one group. An error means that no job of the group took effect.
-async fn commit_group(
-    connection: &mut SqliteConnection,
+/// Runs the jobs within the transaction, and commits it.
+async fn commit_jobs(
+    mut transaction: Transaction<'_, Sqlite>,
     group: &mut [Box<dyn Job>],
     counters: &Counters,
 ) -> Result<(), DatabaseError> {
     let (mut kept, mut undone, mut skipped) = (0, 0, 0);
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for job in group {
         match run_in_savepoint(&mut transaction, job.as_mut()).await? {
             Verdict::Keep => kept += 1,
