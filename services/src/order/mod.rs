@@ -1,0 +1,3 @@
+//! The order service: the durable log of attempts to buy, and the orders that came of them.
+
+pub mod store;

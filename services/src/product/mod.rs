@@ -1,0 +1,3 @@
+//! The product service: the catalog and its stock.
+
+pub mod store;
