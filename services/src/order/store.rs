@@ -3,16 +3,18 @@
 //! ```text
 //!          intend             confirm (gets its number)       mark_settled
 //! (no row) ------> pending ------------------------> confirmed ----------> confirmed, settled
-//!                   |   ^ take_over, extend_lease
-//!                   |___|
-//!                   | refuse
-//!                   v
-//!                 refused
+//!                   | | refuse
+//!                   | +-----> refused, settled                (product said no: it holds nothing)
+//!                   | abandon                mark_settled
+//!                   +-------> refused -------------------> refused, settled
 //! ```
 //!
 //! An attempt is written down before anything is done for it, so a crash leaves a pending row and never a forgotten
-//! one. A pending row belongs to the instance named in it until its lease ends; after that any instance may take it
-//! over and finish it, because each step (reserve, confirm or refuse, settle) can be repeated by its token.
+//! one. **This row decides**: confirming and abandoning exclude each other here, in one transaction, and product is told
+//! afterwards, as often as it takes, to settle or to release what it holds. So it doesn't matter who else works on the same
+//! attempt, or how late. A pending row belongs to the instance named in it until its lease ends; that instance abandons what
+//! its former life left, and any instance abandons what is past its lease. An abandoned attempt frees its token, so a repeat
+//! with it is a new attempt.
 //!
 //! Numbers are given when an order is confirmed, as the highest plus one within the one writer's transaction, so they
 //! have no gaps. No row is ever deleted, so none is given twice.
@@ -28,7 +30,7 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 
-pub use self::attempts::{Attempt, Intent, NewAttempt, Refusal};
+pub use self::attempts::{Attempt, Intent, NewAttempt, Refusal, Unsettled};
 pub use self::orders::{LogPage, Order};
 use crate::database::{Database, DatabaseError, Migration};
 use crate::demo::Demo;
@@ -71,8 +73,6 @@ pub enum StoreError {
     AlreadyConfirmed(Box<Order>),
     /// The attempt was refused already, so it cannot be confirmed.
     AlreadyRefused(Refusal),
-    /// The attempt is not confirmed, so there is nothing to settle.
-    NotConfirmed,
     /// An argument is outside its limits; the words say which, and are safe to show.
     Invalid(&'static str),
     /// The database failed.
@@ -89,7 +89,6 @@ impl fmt::Display for StoreError {
             Self::AlreadyRefused(refusal) => {
                 write!(f, "the attempt was refused already: {}", refusal.message)
             }
-            Self::NotConfirmed => f.write_str("the attempt is not confirmed"),
             Self::Invalid(what) => f.write_str(what),
             Self::Database(error) => error.fmt(f),
         }
@@ -172,10 +171,28 @@ impl OrderStore {
             .await
     }
 
-    /// Notes that the product service knows the confirmed order's pieces as sold. Noting it again changes nothing.
-    pub async fn mark_settled(&self, token_key: &str) -> Result<(), StoreError> {
-        let key = token_key.to_owned();
-        self.database.write(|tx| Box::pin(async move { attempts::mark_settled(tx, &key).await })).await
+    /// Decides that a pending attempt of unknown fate is not to be an order, and frees its token. Returns false if it was decided
+    /// already.
+    pub async fn abandon(&self, seen: &Attempt, refusal: Refusal, now_us: i64) -> Result<bool, StoreError> {
+        let seen = seen.clone();
+        self.database
+            .write(move |tx| Box::pin(async move { attempts::abandon(tx, &seen, &refusal, now_us).await }))
+            .await
+    }
+
+    /// Decisions that the product service may not know yet, in their order, from the one after `after`.
+    pub async fn unsettled(&self, after: i64, limit: u32) -> Result<Vec<Unsettled>, StoreError> {
+        let mut connection = self.database.readers().acquire().await?;
+        attempts::unsettled(&mut connection, after, limit.min(LIST_ROWS_MAX)).await
+    }
+
+    /// Notes that the product service knows the decision on this reservation. Noting it again changes nothing. Returns false if
+    /// there is no such decision.
+    pub async fn mark_settled(&self, reservation: &str) -> Result<bool, StoreError> {
+        let reservation = reservation.to_owned();
+        self.database
+            .write(|tx| Box::pin(async move { attempts::mark_settled(tx, &reservation).await }))
+            .await
     }
 
     /// What became of a token; `None` if it was never seen. Never [`Intent::Fresh`].
@@ -184,7 +201,7 @@ impl OrderStore {
         Ok(attempts::find(&mut connection, token_key).await?.map(|(_, outcome)| outcome))
     }
 
-    /// Pending attempts that somebody has to finish, oldest first: those whose lease ended before `now_us`, and with an
+    /// Pending attempts that somebody has to abandon, oldest first: those whose lease ended before `now_us`, and with an
     /// `owner` also all of that owner's, whatever their lease.
     ///
     /// An instance names itself at its start, when all that bears its name is left from its former life. Later it
@@ -197,43 +214,6 @@ impl OrderStore {
     ) -> Result<Vec<Attempt>, StoreError> {
         let mut connection = self.database.readers().acquire().await?;
         attempts::recoverable(&mut connection, owner, now_us, limit.min(LIST_ROWS_MAX)).await
-    }
-
-    /// Makes `owner` the one that works on a pending attempt, if it is still as `seen`. Returns whether it is now; of
-    /// several instances that try it, one succeeds.
-    pub async fn take_over(
-        &self,
-        seen: &Attempt,
-        owner: &str,
-        lease_until_us: i64,
-    ) -> Result<bool, StoreError> {
-        let (seen, owner) = (seen.clone(), owner.to_owned());
-        self.database
-            .write(move |tx| {
-                Box::pin(async move { attempts::take_over(tx, &seen, &owner, lease_until_us).await })
-            })
-            .await
-    }
-
-    /// Prolongs the lease of a pending attempt. Returns false if it is no longer `owner`'s, or decided.
-    pub async fn extend_lease(
-        &self,
-        token_key: &str,
-        owner: &str,
-        lease_until_us: i64,
-    ) -> Result<bool, StoreError> {
-        let (key, owner) = (token_key.to_owned(), owner.to_owned());
-        self.database
-            .write(move |tx| {
-                Box::pin(async move { attempts::extend(tx, &key, &owner, lease_until_us).await })
-            })
-            .await
-    }
-
-    /// Confirmed orders that the product service may not know as sold yet, by number, from the one after `after`.
-    pub async fn unsettled(&self, after: i64, limit: u32) -> Result<Vec<Order>, StoreError> {
-        let mut connection = self.database.readers().acquire().await?;
-        orders::unsettled(&mut connection, after, limit.min(LIST_ROWS_MAX)).await
     }
 
     /// The order with this number.

@@ -15,7 +15,7 @@ CREATE TABLE orders (
     price_minor       INTEGER CHECK (price_minor >= 0),
     total_minor       INTEGER CHECK (total_minor = price_minor * quantity),
     status            TEXT,
-    settled           INTEGER NOT NULL DEFAULT 0 CHECK (settled IN (0, 1)), -- product knows that it is sold
+    settled           INTEGER NOT NULL DEFAULT 0 CHECK (settled IN (0, 1)), -- product knows the decision
     refusal_code      TEXT,
     refusal_message   TEXT,
     refusal_available INTEGER,
@@ -27,9 +27,9 @@ CREATE TABLE orders (
     CHECK ((state = 'confirmed') = (total_minor IS NOT NULL)),
     CHECK ((state = 'confirmed') = (status IS NOT NULL)),
     CHECK ((state = 'refused') = (refusal_code IS NOT NULL)),
-    CHECK (settled = 0 OR state = 'confirmed')
+    CHECK (settled = 0 OR state <> 'pending')
 ) STRICT;
 
 -- Recovery looks at few rows of a long table.
 CREATE INDEX orders_pending ON orders (id) WHERE state = 'pending';
-CREATE INDEX orders_unsettled ON orders (order_num) WHERE state = 'confirmed' AND settled = 0;
+CREATE INDEX orders_unsettled ON orders (decided_seq) WHERE state <> 'pending' AND settled = 0;

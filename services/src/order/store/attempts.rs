@@ -72,6 +72,17 @@ pub enum Intent {
     Refused(Refusal),
 }
 
+/// A decision that the product service may not know yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Its place in the order of decisions.
+    pub decided_seq: i64,
+    /// The token under which the product service may hold pieces.
+    pub reservation: String,
+    /// Whether they are sold; otherwise they go back.
+    pub sold: bool,
+}
+
 impl NewAttempt {
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let is_key = |key: &str| !key.is_empty() && key.len() <= KEY_BYTES_MAX;
@@ -146,7 +157,7 @@ pub(super) async fn refuse(
     let query = "UPDATE orders SET
             state = 'refused',
             decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
-            refusal_code = $2, refusal_message = $3, refusal_available = $4, decided_at_us = $5
+            refusal_code = $2, refusal_message = $3, refusal_available = $4, decided_at_us = $5, settled = 1
         WHERE token_key = $1 AND state = 'pending'";
     let refused = sqlx::query(query)
         .bind(token_key)
@@ -179,15 +190,42 @@ async fn decided(tx: &mut SqliteConnection, token_key: &str) -> Result<Decision,
     }
 }
 
-pub(super) async fn mark_settled(tx: &mut SqliteConnection, token_key: &str) -> Result<(), StoreError> {
-    let query = "UPDATE orders SET settled = 1 WHERE token_key = $1 AND state = 'confirmed'";
-    if sqlx::query(query).bind(token_key).execute(&mut *tx).await?.rows_affected() > 0 {
-        return Ok(());
-    }
-    match find(tx, token_key).await? {
-        Some(_) => Err(StoreError::NotConfirmed),
-        None => Err(StoreError::UnknownToken),
-    }
+/// Decides that an attempt of unknown fate is not to be an order, and frees its token for a new attempt. The pieces that may be
+/// reserved for it go back when product has been told.
+pub(super) async fn abandon(
+    tx: &mut SqliteConnection,
+    seen: &Attempt,
+    refusal: &Refusal,
+    now_us: i64,
+) -> Result<bool, StoreError> {
+    let query = "UPDATE orders SET
+            state = 'refused', token_key = token_key || '#' || id,
+            decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
+            refusal_code = $2, refusal_message = $3, decided_at_us = $4
+        WHERE id = $1 AND state = 'pending'";
+    let abandoned = sqlx::query(query)
+        .bind(seen.id)
+        .bind(&refusal.code)
+        .bind(&refusal.message)
+        .bind(now_us)
+        .execute(tx)
+        .await?;
+    Ok(abandoned.rows_affected() > 0)
+}
+
+pub(super) async fn unsettled(
+    connection: &mut SqliteConnection,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Unsettled>, StoreError> {
+    let query = "SELECT decided_seq, reservation, state = 'confirmed' AS sold FROM orders
+        WHERE state <> 'pending' AND settled = 0 AND decided_seq > $1 ORDER BY decided_seq LIMIT $2";
+    Ok(sqlx::query_as(query).bind(after).bind(limit).fetch_all(connection).await?)
+}
+
+pub(super) async fn mark_settled(tx: &mut SqliteConnection, reservation: &str) -> Result<bool, StoreError> {
+    let query = "UPDATE orders SET settled = 1 WHERE reservation = $1 AND state <> 'pending'";
+    Ok(sqlx::query(query).bind(reservation).execute(tx).await?.rows_affected() > 0)
 }
 
 /// The token's row: its body's hash, and what became of it.
@@ -220,35 +258,14 @@ pub(super) async fn recoverable(
     Ok(sqlx::query_as(query).bind(owner).bind(now_us).bind(limit).fetch_all(connection).await?)
 }
 
-pub(super) async fn take_over(
-    tx: &mut SqliteConnection,
-    seen: &Attempt,
-    owner: &str,
-    lease_until_us: i64,
-) -> Result<bool, StoreError> {
-    let query = "UPDATE orders SET owner = $4, lease_until_us = $5
-        WHERE id = $1 AND state = 'pending' AND owner = $2 AND lease_until_us = $3";
-    let taken = sqlx::query(query)
-        .bind(seen.id)
-        .bind(&seen.owner)
-        .bind(seen.lease_until_us)
-        .bind(owner)
-        .bind(lease_until_us)
-        .execute(tx)
-        .await?;
-    Ok(taken.rows_affected() > 0)
-}
-
-pub(super) async fn extend(
-    tx: &mut SqliteConnection,
-    token_key: &str,
-    owner: &str,
-    lease_until_us: i64,
-) -> Result<bool, StoreError> {
-    let query =
-        "UPDATE orders SET lease_until_us = $3 WHERE token_key = $1 AND owner = $2 AND state = 'pending'";
-    let extended = sqlx::query(query).bind(token_key).bind(owner).bind(lease_until_us).execute(tx).await?;
-    Ok(extended.rows_affected() > 0)
+impl FromRow<'_, SqliteRow> for Unsettled {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            decided_seq: row.try_get("decided_seq")?,
+            reservation: row.try_get("reservation")?,
+            sold: row.try_get("sold")?,
+        })
+    }
 }
 
 impl FromRow<'_, SqliteRow> for Attempt {

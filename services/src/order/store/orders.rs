@@ -95,16 +95,6 @@ pub(super) async fn list(
     Ok((orders, total))
 }
 
-pub(super) async fn unsettled(
-    connection: &mut SqliteConnection,
-    after: i64,
-    limit: u32,
-) -> Result<Vec<Order>, StoreError> {
-    let query = "SELECT * FROM orders
-        WHERE state = 'confirmed' AND settled = 0 AND order_num > $1 ORDER BY order_num LIMIT $2";
-    Ok(sqlx::query_as(query).bind(after).bind(limit).fetch_all(connection).await?)
-}
-
 pub(super) async fn set_status(
     tx: &mut SqliteConnection,
     order_num: i64,

@@ -93,7 +93,7 @@ async fn a_refusal_is_stored_and_the_first_one_stands() {
     assert!(
         matches!(store.confirm("a", 1, 9).await, Err(StoreError::AlreadyRefused(refusal)) if refusal == first)
     );
-    assert!(matches!(store.mark_settled("a").await, Err(StoreError::NotConfirmed)));
+    assert_eq!(store.unsettled(0, 10).await.unwrap(), [], "product knows what it refused itself");
     assert_eq!(store.list(0, 10).await.unwrap(), (vec![], 0), "a refusal takes no number");
 }
 
@@ -116,8 +116,7 @@ async fn what_was_never_seen_is_an_error_and_not_a_row() {
     let (_folder, store) = empty().await;
     assert!(matches!(store.confirm("a", 1, 1).await, Err(StoreError::UnknownToken)));
     assert!(matches!(store.refuse("a", refusal("x"), 1).await, Err(StoreError::UnknownToken)));
-    assert!(matches!(store.mark_settled("a").await, Err(StoreError::UnknownToken)));
-    assert!(!store.extend_lease("a", "order-1", 1).await.unwrap());
+    assert!(!store.mark_settled("a").await.unwrap());
     assert!(matches!(store.set_status(1, "Shipped").await, Err(StoreError::UnknownOrder)));
     assert_eq!(store.outcome("a").await.unwrap(), None);
     assert_eq!(store.by_number(1).await.unwrap(), None);
@@ -148,23 +147,51 @@ async fn arguments_outside_their_limits_are_refused() {
 }
 
 #[tokio::test(flavor = "local")]
-async fn confirmed_orders_are_unsettled_until_they_are_marked() {
+async fn decisions_are_unsettled_until_they_are_marked() {
     let (_folder, store) = empty().await;
+    let mut attempts = Vec::new();
     for token in ["a", "b", "c", "d"] {
-        intend(&store, token).await;
+        attempts.push(intend(&store, token).await);
     }
-    for token in ["b", "a", "c"] {
-        store.confirm(token, 100, 6).await.unwrap();
+    store.confirm("b", 100, 6).await.unwrap();
+    store.confirm("a", 100, 6).await.unwrap();
+    assert!(store.abandon(&attempts[2], refusal("unavailable"), 6).await.unwrap());
+    assert!(!store.mark_settled(&attempts[3].reservation).await.unwrap(), "it isn't decided");
+    for _ in 0..2 {
+        assert!(store.mark_settled(&attempts[0].reservation).await.unwrap());
     }
-    assert!(matches!(store.mark_settled("d").await, Err(StoreError::NotConfirmed)));
-    store.mark_settled("a").await.unwrap();
-    store.mark_settled("a").await.unwrap();
-    let open: Vec<_> =
-        store.unsettled(0, 10).await.unwrap().into_iter().map(|o| (o.order_num, o.token_key)).collect();
-    assert_eq!(open, [(1, "b".to_owned()), (3, "c".to_owned())]);
+    let open: Vec<_> = store
+        .unsettled(0, 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|u| (u.decided_seq, u.reservation, u.sold))
+        .collect();
+    assert_eq!(
+        open,
+        [(1, attempts[1].reservation.clone(), true), (3, attempts[2].reservation.clone(), false)]
+    );
     assert_eq!(store.unsettled(1, 10).await.unwrap().len(), 1);
-    assert_eq!(store.unsettled(0, 1).await.unwrap()[0].order_num, 1);
+    assert_eq!(store.unsettled(0, 1).await.unwrap()[0].decided_seq, 1);
     assert!(store.by_number(2).await.unwrap().unwrap().settled);
+}
+
+#[tokio::test(flavor = "local")]
+async fn an_abandoned_attempt_excludes_its_order_and_frees_its_token() {
+    let (_folder, store) = empty().await;
+    let first = intend(&store, "a").await;
+    assert!(store.abandon(&first, refusal("unavailable"), 6).await.unwrap());
+    assert!(!store.abandon(&first, refusal("unavailable"), 7).await.unwrap());
+    // Whoever still worked on it comes too late.
+    assert!(matches!(store.confirm("a", 1, 8).await, Err(StoreError::UnknownToken)));
+    let again = NewAttempt { reservation: "another".into(), ..attempt("a", "Tux", 2) };
+    assert!(matches!(store.intend(again).await.unwrap(), Intent::Fresh(second) if second.id != first.id));
+    let order = store.confirm("a", 1, 9).await.unwrap();
+    assert_eq!((order.order_num, order.reservation.as_str()), (1, "another"));
+    assert_eq!(store.log_text(0, 10).await.unwrap().text, "-1 Tux 2\n1 Tux 2\n");
+    // And a confirmed one can't be abandoned.
+    let confirmed = Attempt { id: first.id + 1, ..first };
+    assert!(!store.abandon(&confirmed, refusal("unavailable"), 9).await.unwrap());
 }
 
 #[tokio::test(flavor = "local")]
@@ -186,20 +213,6 @@ async fn recovery_finds_what_is_ones_own_or_expired_and_never_live_work() {
     assert_eq!(tokens(&at_start), ["mine", "expired"]);
     assert_eq!(tokens(&store.recoverable(Some("order-1"), 500, 1).await.unwrap()), ["mine"]);
     assert_eq!(tokens(&store.recoverable(None, 500, 10).await.unwrap()), ["expired"]);
-
-    // Two instances saw the same expired row: one gets it.
-    let expired = &at_start[1];
-    assert!(store.take_over(expired, "order-1", 2_000).await.unwrap());
-    assert!(!store.take_over(expired, "order-3", 2_000).await.unwrap());
-    assert_eq!(tokens(&store.recoverable(None, 500, 10).await.unwrap()), [""; 0]);
-    // The one that lost it can no longer prolong it; the one that has it can.
-    assert!(!store.extend_lease("expired", "order-2", 9_000).await.unwrap());
-    assert!(store.extend_lease("expired", "order-1", 9_000).await.unwrap());
-    assert_eq!(tokens(&store.recoverable(None, 3_000, 10).await.unwrap()), ["mine", "live"]);
-    // What is decided is nobody's to take or to prolong.
-    store.confirm("mine", 1, 7).await.unwrap();
-    assert!(!store.take_over(&at_start[0], "order-2", 9_000).await.unwrap());
-    assert!(!store.extend_lease("mine", "order-1", 9_000).await.unwrap());
 }
 
 #[tokio::test(flavor = "local")]
@@ -311,7 +324,7 @@ fn place(path: &Path, instance: &'static str, count: usize) -> Vec<i64> {
                 // A confirmation whose answer was lost is asked for again.
                 let first = store.confirm(&token, 1, 6).await.unwrap().order_num;
                 assert_eq!(store.confirm(&token, 1, 7).await.unwrap().order_num, first);
-                store.mark_settled(&token).await.unwrap();
+                assert!(store.mark_settled(&attempt(&token, "Tux", 1).reservation).await.unwrap());
                 Some(first)
             });
         }
