@@ -120,7 +120,7 @@ async fn act(event: Event, connection: &mut Connection, service: &dyn Service, b
                 Answering { stream, started_ns, handling: service.handle(*context, method, request) };
             match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
                 Poll::Ready((stream, started_ns, answer)) => {
-                    answer_call(connection, stream, started_ns, &answer)
+                    answer_call(connection, stream, started_ns, &answer);
                 }
                 Poll::Pending => background.add(answering),
             }

@@ -91,6 +91,15 @@ pub trait Service: 'static {
     fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling;
 }
 
+impl<S: Service + ?Sized> Service for Box<S> {
+    fn schema(&self) -> &EncodedSchema {
+        (**self).schema()
+    }
+    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+        (**self).handle(context, method, request)
+    }
+}
+
 /// What a caller says about a call besides its request.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {

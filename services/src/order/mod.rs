@@ -1,3 +1,5 @@
-//! The order service: the durable log of attempts to buy, and the orders that came of them.
+//! The order service: buying, exactly once.
 
+pub mod api;
+pub mod service;
 pub mod store;

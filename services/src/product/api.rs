@@ -23,19 +23,31 @@ pub trait Product {
         &self,
         context: &CallContext,
         request: Purchase,
-    ) -> Result<ProductInfo, CallError<ProductError>>;
+    ) -> Result<Sold, CallError<ProductError>>;
 
     /// Sets pieces aside under the call's idempotency token, until they are settled or released.
     #[rpc(service)]
-    async fn reserve(&self, context: &CallContext, request: Purchase) -> Result<Reserved, CallError<ProductError>>;
+    async fn reserve(
+        &self,
+        context: &CallContext,
+        request: Purchase,
+    ) -> Result<Reserved, CallError<ProductError>>;
 
     /// The reserved pieces are sold.
     #[rpc(service, idempotent)]
-    async fn settle(&self, context: &CallContext, request: Reservation) -> Result<(), CallError<ProductError>>;
+    async fn settle(
+        &self,
+        context: &CallContext,
+        request: Reservation,
+    ) -> Result<(), CallError<ProductError>>;
 
     /// The reserved pieces go back; and nothing can be reserved under this token any more.
     #[rpc(service, idempotent)]
-    async fn release(&self, context: &CallContext, request: Reservation) -> Result<(), CallError<ProductError>>;
+    async fn release(
+        &self,
+        context: &CallContext,
+        request: Reservation,
+    ) -> Result<(), CallError<ProductError>>;
 
     /// The stock of all products, as an auditor counts it: initial = quantity + reserved + sold.
     #[rpc(http("GET /api/v1/inventory"), permission = "shop:read", idempotent)]
@@ -67,6 +79,17 @@ pub struct Purchase {
     pub name: String,
     /// How many pieces, at least 1.
     pub quantity: u32,
+}
+
+/// Pieces sold.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Sold {
+    /// The product's name.
+    pub name: String,
+    /// How many pieces.
+    pub quantity: u32,
+    /// The price of one piece.
+    pub price: Decimal<2>,
 }
 
 /// Pieces set aside.
