@@ -103,11 +103,18 @@ const _: () = {
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
     // A head can hold every part of itself at its longest.
     assert!(
-        PERMISSIONS_MAX * (NAME_BYTES_MAX + 1) + TOKEN_BYTES_MAX + REQUEST_ID_BYTES_MAX + NAME_BYTES_MAX + 128
+        PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)
+            + TOKEN_BYTES_MAX
+            + REQUEST_ID_BYTES_MAX
+            + NAME_BYTES_MAX
+            + 128
             <= REQUEST_HEAD_BYTES_MAX
     );
     assert!(DEADLINE_US_DEFAULT <= DEADLINE_US_MAX);
-    assert!(HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX);
+    assert!(
+        HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS
+            && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX
+    );
     // An HTTP body of JSON can't transcode into a message that is too large to send: JSON is never shorter than
     // the encoding (SPEC.md 10.4).
     assert!(HTTP_BODY_BYTES_MAX <= MESSAGE_BYTES_MAX);
