@@ -83,8 +83,16 @@ pub const HTTP_HEADERS_MAX: usize = 100;
 pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
 /// The longest chunk-size line, extensions included, in bytes.
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 1 << 10;
+/// The extensions of all chunks of one body together, in bytes: nobody reads them, so they must not be a way to make
+/// us read.
+pub const HTTP_CHUNK_EXTENSION_BYTES_MAX: usize = 8 << 10;
 /// The largest trailer section, in bytes.
 pub const HTTP_TRAILER_BYTES_MAX: usize = 8 << 10;
+/// The rest of a body that nobody wants is read and thrown away up to this size, so that the connection can be used
+/// again; a larger one costs the connection. In bytes.
+pub const HTTP_DRAIN_BYTES_MAX: u64 = 64 << 10;
+/// Requests that an HTTP client connection may have in flight.
+pub const HTTP_PIPELINE_MAX: usize = 128;
 /// Time for a whole head to arrive, from its first byte (absolute), in milliseconds.
 pub const HTTP_HEAD_MS_MAX: u64 = 10_000;
 /// Longest gap within a body, in milliseconds.
@@ -103,11 +111,18 @@ const _: () = {
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
     // A head can hold every part of itself at its longest.
     assert!(
-        PERMISSIONS_MAX * (NAME_BYTES_MAX + 1) + TOKEN_BYTES_MAX + REQUEST_ID_BYTES_MAX + NAME_BYTES_MAX + 128
+        PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)
+            + TOKEN_BYTES_MAX
+            + REQUEST_ID_BYTES_MAX
+            + NAME_BYTES_MAX
+            + 128
             <= REQUEST_HEAD_BYTES_MAX
     );
     assert!(DEADLINE_US_DEFAULT <= DEADLINE_US_MAX);
-    assert!(HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX);
+    assert!(
+        HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS
+            && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX
+    );
     // An HTTP body of JSON can't transcode into a message that is too large to send: JSON is never shorter than
     // the encoding (SPEC.md 10.4).
     assert!(HTTP_BODY_BYTES_MAX <= MESSAGE_BYTES_MAX);
