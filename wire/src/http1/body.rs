@@ -93,6 +93,11 @@ impl BodyReader {
         }
     }
 
+    /// The same body without a limit: to be thrown away, once it is known that little remains.
+    pub(super) fn unlimited(self) -> Self {
+        BodyReader { bytes_max: u64::MAX, ..self }
+    }
+
     /// How many bytes are still to come, if that is known.
     pub(super) fn bytes_remaining(&self) -> Option<u64> {
         match self.state {
@@ -150,6 +155,17 @@ impl BodyReader {
                     self.consumed(bytes);
                 }
             }
+        }
+    }
+
+    /// The peer has closed its side: whether the body may end so (RFC 9112 section 8).
+    pub(super) fn handle_close(&mut self) -> Result<(), HttpError> {
+        match self.state {
+            State::ExpectClose | State::ExpectEnd => {
+                self.state = State::ExpectEnd;
+                Ok(())
+            }
+            _ => Err(HttpError::malformed("the connection was closed within a body")),
         }
     }
 

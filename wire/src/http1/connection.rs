@@ -134,9 +134,16 @@ impl ServerConnection {
         let State::ExpectHead { reader, begun } = &mut self.state else { return self.pending_error() };
         let polled = reader.poll(input);
         *begun = !input.is_empty();
-        self.exchange.is_head = reader.line().is_some_and(|line| line.method == Method::Head);
-        match polled.and_then(|head| head.map(|(line, headers)| RequestHead::new(line, headers)).transpose())
-        {
+        if let Some(line) = reader.line() {
+            self.exchange =
+                Exchange { version: line.version, is_head: line.method == Method::Head, ..Exchange::UNKNOWN };
+        }
+        let head = polled.and_then(|head| {
+            let Some((line, headers)) = head else { return Ok(None) };
+            self.exchange.is_head = line.method == Method::Head; // also if what follows is an error
+            RequestHead::new(line, headers).map(Some)
+        });
+        match head {
             Ok(Some(head)) => {
                 self.exchange = Exchange::of(&head);
                 self.state =
@@ -208,6 +215,22 @@ impl ServerConnection {
         error
     }
 
+    /// The client has closed its side, and all that it sent has been polled. A complete request is still to be answered:
+    /// the client may have closed one direction only. An unfinished one is an error, to be answered like any.
+    pub fn handle_close(&mut self) -> Result<(), HttpError> {
+        self.closing = true;
+        match &self.state {
+            State::ExpectHead { begun: false, .. } | State::ExpectDrain(_) => self.state = State::Closed,
+            State::ExpectBody(body) if body.bytes_remaining() == Some(0) => {}
+            // RFC 9112 section 8: a message that was cut off must not be taken for a whole one.
+            State::ExpectHead { .. } | State::ExpectBody(_) => {
+                return Err(self.fail(HttpError::malformed("the connection was closed within a request")));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Takes no request after the current one: its response says so. Without one the connection is over at once. For a
     /// driver that drains.
     pub fn close_after_response(&mut self) {
@@ -235,7 +258,8 @@ impl ServerConnection {
     }
 
     /// Begins the response `101 Switching Protocols`, to be finished by
-    /// [`switch`](ResponseWriter::switch). From then on `input` belongs to the other protocol. Not a byte may be
+    /// [`switch`](ResponseWriter::switch), in answer to a request that [asked for](RequestHead::asks_upgrade) this
+    /// protocol. From then on `input` belongs to the other protocol. Not a byte may be
     /// treated as the other protocol's before that (RFC 9110 section 7.8).
     pub fn upgrade<'a>(
         &'a mut self,
@@ -340,10 +364,9 @@ impl ServerConnection {
     fn after_response(&mut self, keeps_alive: bool) -> AfterResponse {
         match std::mem::replace(&mut self.state, State::Closed) {
             _ if !keeps_alive => AfterResponse::Close,
-            State::ExpectBody(mut body) => match body.set_bytes_max(HTTP_DRAIN_BYTES_MAX) {
-                Ok(()) => AfterResponse::Drain(body),
-                Err(_) => AfterResponse::Close,
-            },
+            State::ExpectBody(body) if body.bytes_remaining() != Some(0) => {
+                AfterResponse::Drain(body.unlimited())
+            }
             _ => AfterResponse::Next,
         }
     }

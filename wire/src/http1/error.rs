@@ -53,7 +53,7 @@ pub enum WriteError {
     HeaderValue,
     /// A header that this module writes by itself: Content-Length, Transfer-Encoding, Connection, Keep-Alive, Date, Host.
     HeaderReserved,
-    /// The request asked for no upgrade, asked for another protocol, or its body is not complete.
+    /// The request asked for no upgrade, its body is not complete, or the protocol is no name of one.
     NotUpgradable,
     /// A method that is not a token, or CONNECT, which is not implemented.
     Method,
@@ -72,7 +72,7 @@ impl fmt::Display for WriteError {
             WriteError::HeaderName => "a header name must be a token",
             WriteError::HeaderValue => "a header value must have no control characters",
             WriteError::HeaderReserved => "this header is written by the connection itself",
-            WriteError::NotUpgradable => "the request can't be upgraded to this protocol",
+            WriteError::NotUpgradable => "the request can't be upgraded",
             WriteError::Method => "the method must be a token other than CONNECT",
             WriteError::Target => "the request target must be visible ASCII without '#'",
             WriteError::Host => "the host must be a name or an address, with or without a port",

@@ -1,4 +1,4 @@
-//! HTTP/1.1 (RFC 9110, RFC 9112), without I/O and without a clock.
+//! HTTP/1.1 (RFC 9110, RFC 9112), both sides, without I/O and without a clock.
 //!
 //! This module owns how bytes become requests and how responses become bytes: heads, body framing, connection reuse
 //! and the limits on all of them. It knows no route, no JSON, no socket and no time: a driver reads bytes, feeds them
@@ -48,9 +48,25 @@
 //! assert!(turn(&mut connection, &mut input, &mut output));
 //! assert_eq!(String::from_utf8_lossy(&output).matches("HTTP/1.1 200 OK\r\n").count(), 2);
 //! ```
+//!
+//! # The client side
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use micronet_wire::http1::ClientConnection;
+//!
+//! let (mut connection, mut output) = (ClientConnection::new(), BytesMut::new());
+//! connection.request(&mut output, "GET", "/users/1", "localhost:8000")?.body(b"");
+//! let mut input = BytesMut::from("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+//! let head = connection.poll_head(&mut input).unwrap().expect("the head is complete");
+//! assert_eq!(head.code(), 200);
+//! assert_eq!(connection.poll_body(&mut input).unwrap().as_deref(), Some(&b"hi"[..]));
+//! # Ok::<(), micronet_wire::http1::WriteError>(())
+//! ```
 
 mod body;
 mod chunk_line;
+mod client;
 mod connection;
 mod date;
 mod error;
@@ -61,12 +77,14 @@ mod headers;
 mod lines;
 mod request_line;
 mod response;
-#[cfg(test)]
-mod server_tests;
+mod response_head;
 mod status;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use body::BodyEvent;
+pub use client::{ClientConnection, RequestWriter};
 pub use connection::{Phase, ServerConnection};
 pub use date::HttpDate;
 pub use error::{HttpError, WriteError};
@@ -75,5 +93,6 @@ pub use head::RequestHead;
 pub use headers::Headers;
 pub use request_line::{Method, Version};
 pub use response::ResponseWriter;
+pub use response_head::ResponseHead;
 pub use status::Status;
 pub use target::{DecodeError, TargetForm, decode_component, decode_form, query_pairs, segments};

@@ -99,7 +99,8 @@ pub(super) fn parse_version(version: &[u8]) -> Result<Version, HttpError> {
     }
 }
 
-fn parse_method(name: &[u8]) -> Method {
+/// Which method this token is.
+pub(super) fn parse_method(name: &[u8]) -> Method {
     match name {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,

@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 
-use super::{HttpDate, HttpError, Phase, ServerConnection, Status};
+use super::super::{HttpDate, HttpError, Phase, ServerConnection, Status};
 use crate::limits::*;
 
 /// Requests with these bodies are accepted up to this size in these tests.
@@ -11,7 +11,9 @@ const BODY_BYTES_MAX: u64 = 64;
 
 /// Feeds `pieces` to a connection that echoes every body, and writes down what happens: a line for each request
 /// (`POST /path?query @host "body"`), a number for an error, and in the end the phase, unless it is idle.
-pub(super) fn transcript<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, BytesMut) {
+pub(in super::super) fn transcript<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<String>, BytesMut) {
     let (mut connection, mut input, mut output) = (ServerConnection::new(), BytesMut::new(), BytesMut::new());
     let mut lines = Vec::new();
     let mut request = None;
