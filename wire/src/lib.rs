@@ -4,4 +4,5 @@
 //! async runtime: bytes and the time go in, bytes and events come out, so that the same code runs on tokio, on mio
 //! and in a simulated network.
 
+pub mod http1;
 pub mod limits;
