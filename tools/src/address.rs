@@ -37,6 +37,16 @@ impl HostPort {
         Ok(Self { host: host.to_owned(), port })
     }
 
+    /// Reads an HTTP server's address, with or without `http://` before it and a slash behind.
+    pub(crate) fn parse_url(text: &str, port_default: u16) -> Result<Self, CommandError> {
+        if text.starts_with("https://") {
+            return Err(CommandError::usage(format!("{text:?} asks for TLS, which is not there yet"))
+                .next("write http://HOST:PORT or HOST:PORT"));
+        }
+        let rest = text.strip_prefix("http://").unwrap_or(text);
+        Self::parse(rest.strip_suffix('/').unwrap_or(rest), Some(port_default))
+    }
+
     /// A host and a port that are known to be right.
     pub(crate) fn new(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port }
@@ -144,6 +154,19 @@ mod tests {
         check("[name]:80", Some(1), None);
         check("[::1]80", Some(1), None);
         check("with space:80", None, None);
+    }
+
+    #[test]
+    fn urls_are_hosts_and_ports() {
+        let check = |text: &str, wanted: Option<&str>| {
+            let read = HostPort::parse_url(text, 8000).ok().map(|address| address.to_string());
+            assert_eq!(read.as_deref(), wanted, "{text:?}");
+        };
+        check("http://localhost:9/", Some("localhost:9"));
+        check("http://localhost", Some("localhost:8000"));
+        check("front", Some("front:8000"));
+        check("https://localhost", None);
+        check("http://localhost/path", None);
     }
 
     #[test]

@@ -47,6 +47,18 @@ When it is ready the gateway prints `listening on ADDRESS` on stdout. FRONT is i
 HOST:PORT), where that differs from what it listens on; `micronet shop` reads the same variable. Ctrl-C or SIGTERM lets
 running requests finish; a second one ends it at once.";
 
+const SHOP_EXAMPLES: &str = "\
+Examples:
+  micronet shop query Tux                      a toy's price and how many there are
+  micronet shop query Tux 1000 --clients 5     five clients, a thousand queries each
+  micronet shop buy Whale 2                    buy two
+  micronet shop random 100 -p 0.5              look at random toys, and buy about half of them
+
+The gateway is found by --to, else by the environment variable FRONT, else by the network that runs on the data
+folder, else on localhost:8000. Few answers are printed one by one; every run ends with a summary of latencies.
+The exit code is 0 when the shop answered, also when it said no (out of stock, unknown toy), and 1 when something
+failed.";
+
 const PEER_HELP: &str = "\
 Where a service is that this one calls; may be repeated. An address is HOST or HOST:PORT; without a port the service's \
 default port is used. What is not given here is taken from the environment (CATALOG for product, ORDER for order), \
@@ -80,6 +92,9 @@ pub(crate) enum RawCommand {
     /// Run the gateway, in the foreground
     #[command(after_help = GATEWAY_EXAMPLES)]
     Gateway(GatewayFlags),
+    /// Be a customer of the toy store: ask for toys and buy them, over HTTP
+    #[command(after_help = SHOP_EXAMPLES)]
+    Shop(ShopFlags),
 }
 
 /// The flags of `up`.
@@ -156,6 +171,65 @@ pub(crate) struct ExposureFlags {
     /// The cluster's name; processes of another cluster are refused
     #[arg(long, value_name = "NAME", default_value = crate::registry::CLUSTER_DEFAULT)]
     pub(crate) cluster: Option<String>,
+}
+
+/// The flags of `shop`.
+#[derive(Debug, Args)]
+pub(crate) struct ShopFlags {
+    #[command(subcommand)]
+    pub(crate) mode: ShopMode,
+    /// Customers at once; each asks COUNT times, on a connection of its own
+    #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) clients: u16,
+    /// The gateway: HOST, HOST:PORT or http://HOST:PORT [default: FRONT, else the running network's, else localhost:8000]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) to: Option<String>,
+    /// Print the summary as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print every answer, however many there are (with --json: to stderr)
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// What the customer does.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ShopMode {
+    /// Ask for a toy's price and quantity
+    Query {
+        /// The toy: Tux, Whale, Elephant, Bird
+        #[arg(value_name = "TOY")]
+        toy: String,
+        /// How often
+        #[arg(value_name = "COUNT", default_value_t = 1)]
+        count: u64,
+    },
+    /// Buy a toy
+    Buy {
+        /// The toy: Tux, Whale, Elephant, Bird
+        #[arg(value_name = "TOY")]
+        toy: String,
+        /// How many of it in each order
+        #[arg(value_name = "QUANTITY", value_parser = clap::value_parser!(u32).range(1..))]
+        quantity: u32,
+        /// How many orders
+        #[arg(value_name = "COUNT", default_value_t = 1)]
+        count: u64,
+    },
+    /// Ask for random toys, and sometimes buy a random quantity of one that is in stock
+    Random {
+        /// How many toys to ask for
+        #[arg(value_name = "COUNT", default_value_t = 10)]
+        count: u64,
+        /// How likely a toy that is in stock is bought, from 0 to 1
+        #[arg(short, long, value_name = "PROBABILITY", default_value_t = 0.5, value_parser = probability)]
+        probability: f64,
+    },
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
+    if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("a probability is from 0 to 1".into()) }
 }
 
 fn service_names() -> clap::builder::PossibleValuesParser {

@@ -12,7 +12,9 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ports::InstancePlan;
 use crate::address::{self, HostPort};
-use crate::cli::{ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, UpFlags};
+use crate::cli::{
+    ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
+};
 use crate::databases::Demo;
 use crate::error::CommandError;
 use crate::registry::{BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service};
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     Service(ServiceConfig),
     /// Run the gateway.
     Gateway(GatewayConfig),
+    /// Be a customer of the shop.
+    Shop(ShopConfig),
 }
 
 impl Command {
@@ -36,7 +40,7 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) => "info",
-            Self::Up(_) => "warn",
+            Self::Up(_) | Self::Shop(_) => "warn",
         }
     }
 }
@@ -102,6 +106,23 @@ pub(crate) struct GatewayConfig {
     pub(crate) supervised: bool,
 }
 
+/// What a customer of the shop does, and where.
+#[derive(Debug)]
+pub(crate) struct ShopConfig {
+    /// What the customer does.
+    pub(crate) mode: ShopMode,
+    /// How many customers there are at once.
+    pub(crate) clients: u16,
+    /// The gateway, where it was named; else it is that of the network on the data folder, or the default.
+    pub(crate) to: Option<HostPort>,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// Whether the summary is JSON.
+    pub(crate) json: bool,
+    /// Whether every answer is printed.
+    pub(crate) verbose: bool,
+}
+
 /// Makes the configuration of the command that was typed; without one it is `up` as it stands.
 pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
     let (data, log) = (flags.data, flags.log);
@@ -109,6 +130,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Up(flags) => up(flags, data, log).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
+        RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
     }
 }
 
@@ -152,16 +174,33 @@ fn gateway(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<GatewayConfig, CommandError> {
-    let front = environment(GATEWAY_ENVIRONMENT).filter(|text| !text.trim().is_empty());
     Ok(GatewayConfig {
         instance: name("instance", flags.instance)?,
         listen: listen(flags.listen.as_deref(), BASE_PORT, &flags.exposure)?,
         cluster: cluster(flags.exposure)?,
-        front: front.map(|text| HostPort::parse(text.trim(), Some(BASE_PORT))).transpose()?,
+        front: front(environment)?,
         peers: Peers::of_gateway(&flags.peers, environment)?,
         data,
         supervised: flags.supervised,
     })
+}
+
+fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result<ShopConfig, CommandError> {
+    let to = match &flags.to {
+        Some(text) => Some(HostPort::parse_url(text, BASE_PORT)?),
+        None => front(environment)?,
+    };
+    let ShopFlags { mode, clients, json, verbose, .. } = flags;
+    Ok(ShopConfig { mode, clients, to, data, json, verbose })
+}
+
+/// The gateway's address as clients use it, where the environment says it.
+fn front(environment: Environment<'_>) -> Result<Option<HostPort>, CommandError> {
+    let Some(text) = environment(GATEWAY_ENVIRONMENT).filter(|text| !text.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let front = HostPort::parse_url(text.trim(), BASE_PORT);
+    front.map(Some).map_err(|error| error.next("set FRONT to HOST or HOST:PORT, or unset it"))
 }
 
 fn listen(

@@ -17,6 +17,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 pub(crate) use self::secrets::{ClusterSecret, OperatorToken};
 use crate::error::CommandError;
@@ -25,6 +27,10 @@ use crate::error::CommandError;
 const FOLDER_MODE: u32 = 0o700;
 /// Only the owner may read its files.
 pub(crate) const FILE_MODE: u32 = 0o600;
+/// How often `up` tries to take the folder before it says that another network has it.
+const LOCK_TRIES: u32 = 4;
+/// The pause between two tries, in milliseconds.
+const LOCK_PAUSE_MS: u64 = 25;
 
 /// A folder that exists, and the names of what is in it.
 #[derive(Clone, Debug)]
@@ -97,9 +103,9 @@ impl DataFolder {
 
     /// Takes the folder for one running network; refused while another runs on it.
     pub(crate) fn lock_network(&self) -> Result<NetworkLock, CommandError> {
-        let path = self.path.join("micronet.lock");
+        let path = network_lock_path(&self.path);
         let mut file = open_lock(&path)?;
-        match file.try_lock() {
+        match try_lock_patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::Error(error)) => return Err(failed("lock", &path, &error)),
             Err(TryLockError::WouldBlock) => {
@@ -161,6 +167,21 @@ pub(crate) fn network_file(folder: &Path) -> PathBuf {
     folder.join("network.json")
 }
 
+/// Whether a network runs on a data folder that need not exist: whether an `up` holds its lock.
+pub(crate) fn network_runs(folder: &Path) -> Result<bool, CommandError> {
+    let path = network_lock_path(folder);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed("open", &path, &error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(failed("look at the lock of", &path, &error)),
+    }
+}
+
 /// Writes a file so that a reader sees the old one or the new one, never a part.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = temporary_beside(path);
@@ -192,6 +213,21 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
 
 fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
+}
+
+fn network_lock_path(folder: &Path) -> PathBuf {
+    folder.join("micronet.lock")
+}
+
+/// A command that looks whether a network runs holds the lock for an instant; that is no reason to give up.
+fn try_lock_patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(LOCK_PAUSE_MS)),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 fn open_lock(path: &Path) -> Result<File, CommandError> {

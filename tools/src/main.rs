@@ -10,11 +10,13 @@ mod data_folder;
 mod databases;
 mod error;
 mod gateway;
+mod load;
 mod logging;
 mod network_file;
 mod registry;
 mod server_process;
 mod service;
+mod shop;
 mod stop_signal;
 mod table;
 mod terminal;
@@ -45,5 +47,6 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Up(config) => up::run(&config),
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
+        Command::Shop(config) => shop::run(&config),
     }
 }

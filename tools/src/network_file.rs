@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
 
 use crate::data_folder::{self, failed};
@@ -86,7 +85,7 @@ impl NetworkFile {
             CommandError::new(format!("{} is not a network file of this version", path.display()))
                 .next("start the network again with this version of micronet, or name its address with --to")
         })?;
-        Ok(Some(network).filter(|network| is_alive(network.pid)))
+        Ok(data_folder::network_runs(folder)?.then_some(network))
     }
 
     /// The first instance of a service.
@@ -140,12 +139,6 @@ impl Entry {
     }
 }
 
-/// Whether a process of this id exists. One that we may not signal exists as well.
-fn is_alive(pid: u32) -> bool {
-    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
-    !matches!(test_kill_process(pid), Err(error) if error == rustix::io::Errno::SRCH)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +165,8 @@ mod tests {
     #[test]
     fn a_running_network_is_found_by_its_folder() {
         let scratch = ScratchFolder::new("network");
-        let path = scratch.open().network_file();
+        let folder = scratch.open();
+        let (path, _lock) = (folder.network_file(), folder.lock_network().unwrap());
         assert_eq!(NetworkFile::of_running_network(&scratch.0), Ok(None));
         let running = network(std::process::id());
         running.write(&path).unwrap();
@@ -188,9 +182,10 @@ mod tests {
     #[test]
     fn the_file_of_a_killed_network_counts_for_nothing() {
         let scratch = ScratchFolder::new("stale");
-        let path = scratch.open().network_file();
-        // Linux gives no process an id this high (proc(5), pid_max).
-        network(u32::try_from(i32::MAX).unwrap()).write(&path).unwrap();
+        let folder = scratch.open();
+        network(std::process::id()).write(&folder.network_file()).unwrap();
+        assert_eq!(NetworkFile::of_running_network(&scratch.0), Ok(None));
+        drop(folder.lock_network().unwrap());
         assert_eq!(NetworkFile::of_running_network(&scratch.0), Ok(None));
     }
 

@@ -118,9 +118,8 @@ impl Network<'_> {
         arguments.extend(named.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.clone()]));
         for service in SERVICES.iter().filter(|service| calls(plan.service, service)) {
             let of_service = self.children.iter().filter(|child| child.plan().service == Some(service));
-            let addresses: Vec<String> =
-                of_service.filter_map(Child::reachable).map(|at| at.to_string()).collect();
-            arguments.extend(["--peer".into(), format!("{}={}", service.name, addresses.join(","))]);
+            let addresses: Vec<SocketAddr> = of_service.filter_map(Child::reachable).collect();
+            arguments.extend(["--peer".into(), format!("{}={}", service.name, address::list(&addresses))]);
         }
         arguments.push("--supervised".into());
         if config.insecure {

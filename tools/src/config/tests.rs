@@ -128,3 +128,24 @@ fn the_front_is_the_gateways_address_for_clients() {
     };
     assert_eq!(config.front.map(|front| front.to_string()).as_deref(), Some("shop.example:8000"));
 }
+
+#[test]
+fn the_shop_is_where_the_flag_or_the_environment_says() {
+    let to = |line: &str, environment: &[(&str, &str)]| match parse_with(line, environment) {
+        Ok(Command::Shop(shop)) => shop.to.map(|to| to.to_string()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(to("micronet shop query Tux", &[]), None);
+    assert_eq!(to("micronet shop query Tux", &[("FRONT", "front")]).as_deref(), Some("front:8000"));
+    let flag = to("micronet shop buy Tux 1 --to http://a:1/", &[("FRONT", "front")]);
+    assert_eq!(flag.as_deref(), Some("a:1"));
+}
+
+#[test]
+fn what_no_customer_can_do_is_refused() {
+    for line in ["buy Tux 0", "buy Tux", "random 1 -p 1.5", "random 1 -p x", "query Tux --clients 0", "query"]
+    {
+        assert!(parse(&format!("micronet shop {line}")).is_err(), "{line}");
+    }
+    parse("micronet shop random -p 1").unwrap();
+}
