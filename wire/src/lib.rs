@@ -14,6 +14,7 @@ pub mod frame;
 pub mod header;
 pub mod hello;
 pub mod ledger;
+pub mod http1;
 pub mod limits;
 pub mod principal;
 pub mod request;
