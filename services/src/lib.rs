@@ -1,1 +1,14 @@
-//! The applications: each service is api.rs, service.rs and store.rs.
+//! The applications: each service is `api.rs`, `service.rs` and `store.rs`.
+//!
+//! `api.rs` is what others may know of a service: its trait and messages. `service.rs` has the handlers, and starts it.
+//! `store.rs` owns its data and its SQL. A new service is these three files and a line in [`ALL`].
+
+pub mod calls;
+pub mod database;
+pub mod demo;
+pub mod order;
+pub mod product;
+pub mod run;
+
+/// All services.
+pub const ALL: &[run::Definition] = &[product::service::DEFINITION, order::service::DEFINITION];

@@ -6,6 +6,7 @@
 
 extern crate self as micronet_wire; // What the macros expand to names the crate from outside.
 
+pub mod builtin;
 pub mod conn;
 pub mod encoding;
 pub mod error;
@@ -21,3 +22,5 @@ pub mod service;
 
 #[cfg(test)]
 mod message_tests;
+#[cfg(test)]
+mod service_tests;

@@ -67,6 +67,27 @@ pub const WRITE_BUFFER_HIGH_BYTES: usize = 4 << 20;
 /// Bytes waiting to be written after which the connection ends: its peer doesn't read.
 pub const WRITE_BUFFER_HARD_BYTES: usize = 32 << 20;
 
+// ---- transport ----------------------------------------------------------------------------------------------
+
+/// Time for a TCP connection to be made, in milliseconds.
+pub const CONNECT_MS_MAX: u64 = 1_000;
+/// The first pause before a lost connection is dialled again, in milliseconds; it doubles from there.
+pub const REDIAL_MS_MIN: u64 = 50;
+/// The longest pause before a lost connection is dialled again, in milliseconds.
+pub const REDIAL_MS_MAX: u64 = 2_000;
+/// How often one call may be tried, the first time included.
+pub const ATTEMPTS_MAX: u32 = 3;
+/// What one read takes from a socket at most, in bytes.
+pub const READ_BYTES: usize = 64 << 10;
+/// Time that unacknowledged bytes may wait before the kernel gives a connection up (TCP_USER_TIMEOUT), in milliseconds.
+pub const USER_TIMEOUT_MS: u32 = 10_000;
+/// Connections that wait for `accept`.
+pub const BACKLOG: i32 = 1024;
+/// RPC connections that one server keeps at once.
+pub const SERVER_CONNECTIONS_MAX: usize = 1024;
+/// Time that a closed connection is still read, so that the peer gets our last frames and not a reset, in milliseconds.
+pub const LINGER_MS_MAX: u64 = 1_000;
+
 // ---- schema and transcoding (SPEC.md 9, 10, 11) -------------------------------------------------------------
 
 /// The deepest nesting of values, in JSON and in messages.

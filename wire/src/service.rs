@@ -4,16 +4,26 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 
-use bytes::Bytes;
-pub use micronet_wire_macros::service;
+#[doc(hidden)] // What #[service] expands to.
+pub use bytes::Bytes;
 
-use crate::encoding::{self, Encode};
 use crate::error::{Code, RpcError};
 use crate::ledger::Ledger;
 use crate::principal::Principal;
 use crate::request::TraceContext;
-use crate::schema::{Access, EncodedSchema, Message};
+use crate::schema::{Access, EncodedSchema};
+
+mod outcome;
+
+pub use outcome::{Outcome, ServiceError};
+#[doc(hidden)] // What #[service] expands to.
+pub use outcome::{
+    decode_answer, decode_request, encode_answer, encode_request, id_is_free, open, refuse, refuse_unknown,
+};
+
+pub use micronet_wire_macros::service;
 
 /// Everything that a handler may know about the call besides its request.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +91,15 @@ pub trait Service: 'static {
     fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling;
 }
 
+impl<S: Service + ?Sized> Service for Box<S> {
+    fn schema(&self) -> &EncodedSchema {
+        (**self).schema()
+    }
+    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+        (**self).handle(context, method, request)
+    }
+}
+
 /// What a caller says about a call besides its request.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {
@@ -94,6 +113,8 @@ pub struct CallOptions {
     pub trace: TraceContext,
     /// The idempotency token.
     pub token: Option<String>,
+    /// The method is idempotent: the call may be repeated even without a token.
+    pub idempotent: bool,
 }
 
 impl CallOptions {
@@ -136,6 +157,17 @@ pub trait Caller {
     ) -> impl Future<Output = Result<Reply, RpcError>>;
 }
 
+impl<C: Caller> Caller for Rc<C> {
+    fn call(
+        &self,
+        method: u32,
+        request: Bytes,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Reply, RpcError>> {
+        C::call(self, method, request, options)
+    }
+}
+
 /// Why a typed call failed: for the service's own reasons, or for those of the way there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError<E> {
@@ -160,50 +192,4 @@ impl<E> From<RpcError> for CallError<E> {
     fn from(error: RpcError) -> Self {
         Self::Rpc(error)
     }
-}
-
-/// A service's own error type: an enum whose variants say their HTTP status in the schema and their words by `Display`.
-pub trait ServiceError: Message + fmt::Display {}
-
-impl<E: Message + fmt::Display> ServiceError for E {}
-
-#[doc(hidden)] // Used by #[service].
-pub fn encode_answer<T: Encode, E: ServiceError>(answer: Result<T, CallError<E>>) -> Answer {
-    match answer {
-        Ok(reply) => encoding::encode(&reply)
-            .map_err(|_| RpcError::new(Code::MessageTooLarge, "the reply is longer than a message may be")),
-        Err(CallError::Rpc(error)) => Err(error),
-        Err(CallError::Service(error)) => {
-            let detail = encoding::encode(&error).unwrap_or_default();
-            Err(RpcError { detail, ..RpcError::new(Code::Application, error.to_string()) })
-        }
-    }
-}
-
-#[doc(hidden)] // Used by #[service].
-pub fn decode_answer<T: Message, E: ServiceError>(
-    answer: Result<Reply, RpcError>,
-) -> Result<T, CallError<E>> {
-    match answer {
-        Ok(reply) => encoding::decode(&reply.body).map_err(|_| {
-            RpcError::new(Code::Protocol, "the reply is not of the type that the schema names").into()
-        }),
-        Err(error) if error.code == Code::Application => match encoding::decode(&error.detail) {
-            Ok(own) => Err(CallError::Service(own)),
-            Err(_) => Err(CallError::Rpc(error)),
-        },
-        Err(error) => Err(CallError::Rpc(error)),
-    }
-}
-
-#[doc(hidden)] // Used by #[service].
-pub fn decode_request<T: Message>(request: &[u8]) -> Result<T, RpcError> {
-    encoding::decode(request).map_err(|error| {
-        RpcError::new(Code::BadRequest, format!("the request is not of the method's type: {error}"))
-    })
-}
-
-#[doc(hidden)] // Used by #[service]: the handling of a call that can't start.
-pub fn refuse(error: RpcError) -> Handling {
-    Box::pin(std::future::ready(Err(error)))
 }

@@ -23,6 +23,15 @@ pub(crate) fn name(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 
+/// The longest name that a schema may have: `NAME_BYTES_MAX` of `micronet-wire`, which this crate can't depend on.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Whether a schema may have this name (SPEC.md section 10).
+pub(crate) fn is_name(text: &str) -> bool {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    plain && text.len() <= NAME_BYTES_MAX && text.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
 /// Refuses attributes that promise another encoding or other names than the schema will have.
 pub(crate) fn refuse_renames(attributes: &[Attribute]) -> Result<()> {
     for attribute in attributes {

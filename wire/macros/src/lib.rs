@@ -4,26 +4,243 @@
 //! `micronet_wire::schema::Message` and `micronet_wire::service::service`.
 
 mod attributes;
+mod expansion;
 mod message;
+mod rpc;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, Error, parse_macro_input};
 
 /// Makes a struct or an enum a message: gives it an encoding and a description in the schema.
 ///
-/// It may be put on a struct with named fields, and on an enum whose variants are plain names or have named fields. The
-/// fields' types must be in the grammar of messages themselves. Doc comments become the schema's docs. Fields are encoded
-/// in order with nothing between them, a variant as its place in the enum and its fields.
+/// ```
+/// use micronet_wire::schema::{Decimal, Message};
 ///
-/// `#[status(404)]` on a variant of an error enum is the HTTP status that this error answers with.
+/// /// A toy for sale.
+/// #[derive(Message)]
+/// pub struct Toy {
+///     /// As `Tux`.
+///     pub name: String,
+///     pub price: Decimal<2>,
+///     pub kind: Kind,
+/// }
+///
+/// /// What a toy is.
+/// #[derive(Message)]
+/// pub enum Kind {
+///     Plush,
+///     Puzzle { pieces: u32 },
+/// }
+///
+/// /// Why a toy can't be had.
+/// #[derive(Message)]
+/// pub enum ToyError {
+///     #[status(404)]
+///     NotFound,
+///     #[status(409)]
+///     OutOfStock { left: u32 },
+/// }
+///
+/// let toy = Toy { name: "Tux".into(), price: Decimal(2599), kind: Kind::Puzzle { pieces: 99 } };
+/// let bytes = micronet_wire::encoding::encode(&toy)?;
+/// assert_eq!(bytes[..], *b"\x03Tux\xfb\x4e\x14\x01\x63");
+/// # Ok::<(), micronet_wire::encoding::EncodeError>(())
+/// ```
+///
+/// # What it takes
+///
+/// A struct with named fields (or none), or an enum whose variants are plain names or have named fields. The fields' types
+/// are in the closed grammar: integers of 8 to 64 bits, `bool`, `String`, `Blob`, `Timestamp`, `Decimal`, `Option`,
+/// `Vec`, `BTreeMap`, and other messages. A message that contains itself is refused when a schema is made of it.
+///
+/// # What it writes
+///
+/// - The encoding: fields in order with nothing between them; a variant as its place in the enum, then its fields.
+/// - The description: names as they are written (`r#type` is `type`), doc comments as docs, and for the variants of an error
+///   enum `#[status(404)]`, the HTTP status that this error answers with.
+///
+/// # What it refuses
+///
+/// Numbers whose size depends on the machine, or that have no exact text:
+/// ```compile_fail
+/// #[derive(micronet_wire::schema::Message)]
+/// struct Toy { price: f64 }
+/// ```
+/// Fields without names:
+/// ```compile_fail
+/// #[derive(micronet_wire::schema::Message)]
+/// struct Price(u64);
+/// ```
+/// Types with parameters:
+/// ```compile_fail
+/// #[derive(micronet_wire::schema::Message)]
+/// struct Page<T> { items: Vec<T> }
+/// ```
+/// Types that are no messages themselves:
+/// ```compile_fail
+/// #[derive(micronet_wire::schema::Message)]
+/// struct Wait { time: std::time::Duration }
+/// ```
 #[proc_macro_derive(Message, attributes(status))]
 pub fn derive_message(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     message::derive(&input).unwrap_or_else(Error::into_compile_error).into()
 }
 
-/// Makes a trait a service.
+/// Makes a trait a service: its schema, its client and its server are written from it.
+///
+/// ```
+/// use micronet_wire::error::RpcError;
+/// use micronet_wire::schema::{Message, SchemaError};
+/// use micronet_wire::service::{CallContext, CallError, CallOptions, Caller, service};
+///
+/// /// Asks for a toy.
+/// #[derive(Message)]
+/// pub struct Query {
+///     pub name: String,
+/// }
+///
+/// #[derive(Message)]
+/// pub struct Toy {
+///     pub left: u32,
+/// }
+///
+/// #[derive(Message, Debug)]
+/// pub enum ToyError {
+///     #[status(404)]
+///     NotFound,
+/// }
+///
+/// impl std::fmt::Display for ToyError {
+///     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+///         f.write_str("no such toy")
+///     }
+/// }
+///
+/// /// The catalog of toys.
+/// #[service(name = "product")]
+/// pub trait Product {
+///     /// One toy by its name.
+///     #[rpc(http("GET /products/{name}"), public, idempotent, rate = "shop")]
+///     async fn query(&self, context: &CallContext, request: Query) -> Result<Toy, CallError<ToyError>>;
+///
+///     /// Everything that was ever sold.
+///     #[rpc(http("GET /log"), text, permission = "orders:read", idempotent)]
+///     async fn log(&self, context: &CallContext) -> Result<String, RpcError>;
+/// }
+///
+/// struct Shop;
+///
+/// impl Product for Shop {
+///     async fn query(&self, _context: &CallContext, request: Query) -> Result<Toy, CallError<ToyError>> {
+///         if request.name == "Tux" { Ok(Toy { left: 3 }) } else { Err(CallError::Service(ToyError::NotFound)) }
+///     }
+///
+///     async fn log(&self, context: &CallContext) -> Result<String, RpcError> {
+///         Ok(format!("{} asked", context.principal.key()))
+///     }
+/// }
+///
+/// fn serve() -> Result<ProductServer<Shop>, SchemaError> {
+///     ProductServer::new(Shop)
+/// }
+///
+/// async fn buy(connection: impl Caller) -> Result<u32, CallError<ToyError>> {
+///     let toy = ProductClient::new(connection).query(&Query { name: "Tux".into() }, CallOptions::default()).await?;
+///     Ok(toy.left)
+/// }
+///
+/// assert_eq!(product_schema().methods[0].id, ProductMethods::QUERY);
+/// serve()?;
+/// # Ok::<(), SchemaError>(())
+/// ```
+///
+/// # What it takes
+///
+/// Methods as `async fn name(&self, context: &CallContext, request: Request) -> Outcome;`. `Request` is a struct that
+/// derives `Message`; a method may do without. `Outcome` is `Result<Reply, CallError<Error>>`, where `Error` is an enum that
+/// derives `Message` and implements `Display`, or `Result<Reply, RpcError>` for a method without errors of its own. The
+/// signatures of the implementation are those of the trait. Futures need not be `Send`: a runtime is one thread.
+///
+/// Each method has one `#[rpc(…)]`:
+///
+/// | in it | means | without it |
+/// |---|---|---|
+/// | `public` | anyone may call | one of these three has to be there |
+/// | `permission = "orders:read"` | who has the permission may call | |
+/// | `service` | other services of the cluster may call | |
+/// | `http("GET /products/{name}", …)` | where HTTP reaches it; what stands in braces is a field of the request | not by HTTP |
+/// | `status = 201` | the HTTP status of a success | 200 |
+/// | `text` | HTTP shows the reply, a `String`, as plain text | JSON |
+/// | `idempotent` | to execute it twice has the same effect as once | a repeat needs a token |
+/// | `rate = "shop"` | the class of rate limits | `"api"` |
+///
+/// # What it writes
+///
+/// For a trait `Product` of the service `product`, with the trait's visibility:
+///
+/// - the trait, its methods returning `impl Future<Output = Outcome>`, which an `async fn` implements;
+/// - `enum ProductMethods {}` with the constants `SERVICE_NAME`, `METHOD_IDS` and one id a method, as `ProductMethods::QUERY`;
+/// - `fn product_schema() -> ServiceSchema`;
+/// - `struct ProductClient<C>`: `new(caller: C)`, and for each method
+///   `async fn query(&self, request: &Query, options: CallOptions) -> Outcome`;
+/// - `struct ProductServer<S>`: `new(service: S) -> Result<Self, SchemaError>`, a `Service` that checks whether the principal
+///   may call before it decodes the request.
+///
+/// # What it refuses
+///
+/// A method that doesn't say who may call it, so that none is open by accident:
+/// ```compile_fail
+/// # use micronet_wire::{error::RpcError, service::{CallContext, service}};
+/// #[service(name = "product")]
+/// trait Product {
+///     #[rpc(idempotent)]
+///     async fn count(&self, context: &CallContext) -> Result<u32, RpcError>;
+/// }
+/// ```
+/// A path that HTTP can't have:
+/// ```compile_fail
+/// # use micronet_wire::{error::RpcError, service::{CallContext, service}};
+/// #[service(name = "product")]
+/// trait Product {
+///     #[rpc(http("GET products"), public)]
+///     async fn count(&self, context: &CallContext) -> Result<u32, RpcError>;
+/// }
+/// ```
+/// An outcome that leaves no room for errors of the way there:
+/// ```compile_fail
+/// # use micronet_wire::{error::RpcError, service::{CallContext, service}};
+/// #[service(name = "product")]
+/// trait Product {
+///     #[rpc(public)]
+///     async fn count(&self, context: &CallContext) -> Result<u32, String>;
+/// }
+/// ```
+/// Two methods whose names have the same hash, of which frames could carry only one:
+/// ```compile_fail
+/// # use micronet_wire::{error::RpcError, service::{CallContext, service}};
+/// #[service(name = "product")]
+/// trait Product {
+///     #[rpc(public)]
+///     async fn show_rate(&self, context: &CallContext) -> Result<u32, RpcError>;
+///     #[rpc(public)]
+///     async fn date_limit_count(&self, context: &CallContext) -> Result<u32, RpcError>;
+/// }
+/// ```
+/// Each of these compiles when its mistake is mended:
+/// ```
+/// # use micronet_wire::{error::RpcError, service::{CallContext, service}};
+/// #[service(name = "product")]
+/// trait Product {
+///     #[rpc(http("GET /products"), public)]
+///     async fn count(&self, context: &CallContext) -> Result<u32, RpcError>;
+///     #[rpc(public)]
+///     async fn show_rate(&self, context: &CallContext) -> Result<u32, RpcError>;
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     service::expand(arguments.into(), item.into()).unwrap_or_else(Error::into_compile_error).into()

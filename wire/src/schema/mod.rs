@@ -20,6 +20,12 @@ use crate::encoding::{Decode, Encode};
 /// A value that can travel: it has an encoding and can describe its type.
 ///
 /// Derive it for structs with named fields and for enums: `#[derive(Message)]`. Doc comments become the schema's docs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't travel: it is not in the closed grammar of messages",
+    label = "not a message",
+    note = "these can: sized integers up to 64 bits, bool, String, Blob, Timestamp, Decimal, Option, Vec, BTreeMap, and \
+            structs and enums with `#[derive(Message)]`"
+)]
 pub trait Message: Encode + Decode<()> + 'static {
     /// Adds this type (and those it is made of) to the table and says where it stands.
     fn describe(types: &mut TypeRegistry) -> TypeRef;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{CallShape, Field, Media, Method, ServiceSchema, Type, TypeRef, method_id};
+use super::{CallShape, Field, Media, Method, ServiceSchema, Type, TypeRef, Variant, method_id};
 use crate::limits::{NAME_BYTES_MAX, NESTING_MAX, SCHEMA_MEMBERS_MAX, SCHEMA_METHODS_MAX, SCHEMA_TYPES_MAX};
 
 /// Why a schema is refused.
@@ -50,46 +50,27 @@ impl ServiceSchema {
     /// SPEC 10.2: a type refers only to types that stand before it, so none contains itself, and the depth is bounded.
     fn check_types(&self) -> Result<(), SchemaError> {
         let mut names = BTreeSet::new();
-        let mut depths: Vec<usize> = Vec::with_capacity(self.types.len());
+        let mut known = Known { types: &self.types, depths: Vec::with_capacity(self.types.len()) };
         for described in &self.types {
-            let depth_of = |at: TypeRef| match depths.get(at as usize) {
-                Some(depth) => Ok(*depth),
-                None => {
-                    invalid(format!("type {} refers to {at}, which doesn't stand before it", depths.len()))
-                }
-            };
             let below = match described {
                 Type::Option { item } => {
                     if matches!(self.type_at(*item), Some(Type::Option { .. } | Type::Unit)) {
                         return invalid("an option of an option or of nothing has no JSON form");
                     }
-                    depth_of(*item)?
+                    known.depth(*item)?
                 }
-                Type::List { item } => depth_of(*item)?,
+                Type::List { item } => known.held_depth("the item of a list", *item)?,
                 Type::Map { key, value } => {
                     self.check_key(*key)?;
-                    depth_of(*key)?.max(depth_of(*value)?)
+                    known.depth(*key)?.max(known.held_depth("the value of a map", *value)?)
                 }
                 Type::Struct { name, fields, .. } => {
                     check_unique(&mut names, name)?;
-                    fields_depth(name, fields, depth_of)?
+                    fields_depth(name, fields, &known)?
                 }
                 Type::Enum { name, variants, .. } => {
                     check_unique(&mut names, name)?;
-                    if variants.is_empty() || variants.len() > SCHEMA_MEMBERS_MAX {
-                        return invalid(format!("enum {name} has {} variants", variants.len()));
-                    }
-                    let mut known = BTreeSet::new();
-                    let mut deepest = 0;
-                    for variant in variants {
-                        check_name("variant", &variant.name)?;
-                        if !known.insert(&variant.name) {
-                            return invalid(format!("enum {name} has {} twice", variant.name));
-                        }
-                        // One level for the enum, one for the variant's fields.
-                        deepest = deepest.max(1 + fields_depth(name, &variant.fields, depth_of)?);
-                    }
-                    deepest
+                    variants_depth(name, variants, &known)?
                 }
                 Type::Decimal { scale } if *scale > 18 => {
                     return invalid("a decimal has more than 18 digits");
@@ -99,7 +80,7 @@ impl ServiceSchema {
             if below + 1 > NESTING_MAX {
                 return invalid(format!("types nest deeper than {NESTING_MAX}"));
             }
-            depths.push(below + 1);
+            known.depths.push(below + 1);
         }
         Ok(())
     }
@@ -196,22 +177,63 @@ fn check_path(method: &str, path: &str, fields: &[Field]) -> Result<(), SchemaEr
     Ok(())
 }
 
-fn fields_depth(
-    owner: &str,
-    fields: &[Field],
-    depth_of: impl Fn(TypeRef) -> Result<usize, SchemaError>,
-) -> Result<usize, SchemaError> {
+/// The types that stand before the one at hand, with their levels of nesting.
+struct Known<'a> {
+    types: &'a [Type],
+    depths: Vec<usize>,
+}
+
+impl Known<'_> {
+    fn depth(&self, at: TypeRef) -> Result<usize, SchemaError> {
+        self.depths.get(at as usize).copied().ok_or_else(|| {
+            let here = self.depths.len();
+            SchemaError::Invalid(format!("type {here} refers to {at}, which doesn't stand before it"))
+        })
+    }
+
+    /// SPEC 10.2: what is held takes at least a byte, or a few bytes could claim endless values: lists by their
+    /// lengths, and structs of structs by their number of fields to the power of their depth.
+    fn held_depth(&self, what: &str, at: TypeRef) -> Result<usize, SchemaError> {
+        let depth = self.depth(at)?;
+        match self.types.get(at as usize) {
+            Some(Type::Unit) => invalid(format!("{what} has a type of zero bytes")),
+            Some(Type::Struct { name, fields, .. }) if fields.is_empty() => {
+                invalid(format!("{what} has the type {name} of zero bytes"))
+            }
+            _ => Ok(depth),
+        }
+    }
+}
+
+fn fields_depth(owner: &str, fields: &[Field], known: &Known) -> Result<usize, SchemaError> {
     if fields.len() > SCHEMA_MEMBERS_MAX {
         return invalid(format!("{owner} has more than {SCHEMA_MEMBERS_MAX} fields"));
     }
-    let mut known = BTreeSet::new();
+    let mut names = BTreeSet::new();
     let mut deepest = 0;
     for field in fields {
         check_name("field", &field.name)?;
-        if !known.insert(&field.name) {
+        if !names.insert(&field.name) {
             return invalid(format!("{owner} has {} twice", field.name));
         }
-        deepest = deepest.max(depth_of(field.of)?);
+        deepest = deepest.max(known.held_depth(&format!("{owner}.{}", field.name), field.of)?);
+    }
+    Ok(deepest)
+}
+
+fn variants_depth(owner: &str, variants: &[Variant], known: &Known) -> Result<usize, SchemaError> {
+    if variants.is_empty() || variants.len() > SCHEMA_MEMBERS_MAX {
+        return invalid(format!("enum {owner} has {} variants", variants.len()));
+    }
+    let mut names = BTreeSet::new();
+    let mut deepest = 0;
+    for variant in variants {
+        check_name("variant", &variant.name)?;
+        if !names.insert(&variant.name) {
+            return invalid(format!("enum {owner} has {} twice", variant.name));
+        }
+        // One level for the enum, one for the variant's fields.
+        deepest = deepest.max(1 + fields_depth(owner, &variant.fields, known)?);
     }
     Ok(deepest)
 }
@@ -229,3 +251,6 @@ fn check_name(what: &str, name: &str) -> Result<(), SchemaError> {
         invalid(format!("{name:?} is no name for a {what}"))
     }
 }
+
+#[cfg(test)]
+mod tests;

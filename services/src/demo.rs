@@ -1,0 +1,116 @@
+//! The demonstration data: what a fresh database holds before anybody has used it.
+//!
+//! This module owns the data only. Each store inserts what concerns it, and only into an empty table.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Which demonstration data a fresh database gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Demo {
+    /// The shop: a laptop as product 1, the four toys as products 2 to 5, and two orders.
+    Shop,
+    /// The toy store: the four toys as products 1 to 4, and no orders.
+    ToyStore,
+    /// Nothing.
+    #[default]
+    None,
+}
+
+/// A product of the demonstration data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoProduct {
+    /// Its name.
+    pub name: &'static str,
+    /// Its price in minor units (cents).
+    pub price_minor: i64,
+    /// How many there are at the start.
+    pub quantity: i64,
+}
+
+/// An order of the demonstration data: paid, and already taken out of the stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoOrder {
+    /// The product's name, as it was when it was bought.
+    pub product: &'static str,
+    /// How many were bought.
+    pub quantity: i64,
+    /// The price of one, in minor units (cents).
+    pub price_minor: i64,
+    /// Where the order is on its way.
+    pub status: &'static str,
+}
+
+/// Product 1 of the shop.
+const LAPTOP: DemoProduct = DemoProduct { name: "Laptop", price_minor: 99_900, quantity: 50 };
+
+/// The toy store's catalog.
+const TOYS: [DemoProduct; 4] = [
+    DemoProduct { name: "Tux", price_minor: 2_599, quantity: 80 },
+    DemoProduct { name: "Whale", price_minor: 3_499, quantity: 94 },
+    DemoProduct { name: "Elephant", price_minor: 2_999, quantity: 87 },
+    DemoProduct { name: "Bird", price_minor: 3_999, quantity: 98 },
+];
+
+/// The shop's orders. The second was of something that the catalog no longer has, as happens in a real shop.
+const SHOP_ORDERS: [DemoOrder; 2] = [
+    DemoOrder { product: "Laptop", quantity: 1, price_minor: 99_900, status: "Delivered" },
+    DemoOrder { product: "Toy Bundle", quantity: 1, price_minor: 5_999, status: "Processing" },
+];
+
+impl Demo {
+    /// The products, in the order of their ids.
+    #[must_use]
+    pub fn products(self) -> Vec<DemoProduct> {
+        match self {
+            Self::Shop => std::iter::once(LAPTOP).chain(TOYS).collect(),
+            Self::ToyStore => TOYS.to_vec(),
+            Self::None => Vec::new(),
+        }
+    }
+
+    /// The orders, in the order of their numbers.
+    #[must_use]
+    pub fn orders(self) -> &'static [DemoOrder] {
+        match self {
+            Self::Shop => &SHOP_ORDERS,
+            Self::ToyStore | Self::None => &[],
+        }
+    }
+}
+
+impl fmt::Display for Demo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shop => "shop",
+            Self::ToyStore => "toystore",
+            Self::None => "none",
+        })
+    }
+}
+
+impl FromStr for Demo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "shop" => Ok(Self::Shop),
+            "toystore" => Ok(Self::ToyStore),
+            "none" => Ok(Self::None),
+            other => Err(format!("no demonstration data is called {other:?}: use shop, toystore or none")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_is_read_back_from_its_name() {
+        for demo in [Demo::Shop, Demo::ToyStore, Demo::None] {
+            assert_eq!(demo.to_string().parse(), Ok(demo));
+        }
+        assert!("toys".parse::<Demo>().is_err());
+    }
+}

@@ -1,0 +1,5 @@
+//! The order service: buying, exactly once.
+
+pub mod api;
+pub mod service;
+pub mod store;

@@ -1,0 +1,355 @@
+//! Tests of the attempts, the orders and the log.
+
+use std::path::Path;
+
+use super::*;
+use crate::database::tests::{TempFolder, runtime};
+
+const BODY: [u8; 32] = [1; 32];
+
+/// When leases end in these tests, unless they say otherwise.
+const LEASE_US: i64 = 1_000;
+
+async fn open(path: &Path) -> OrderStore {
+    OrderStore::open(path).await.unwrap()
+}
+
+async fn empty() -> (TempFolder, OrderStore) {
+    let folder = TempFolder::new();
+    let store = open(&folder.file("order.db")).await;
+    (folder, store)
+}
+
+fn attempt(token: &str, product: &str, quantity: u32) -> NewAttempt {
+    NewAttempt {
+        token_key: token.to_owned(),
+        body_hash: BODY,
+        reservation: format!("reservation of {token}"),
+        product: product.to_owned(),
+        quantity,
+        owner: "order-1".to_owned(),
+        lease_until_us: LEASE_US,
+        now_us: 5,
+    }
+}
+
+fn refusal(code: &str) -> Refusal {
+    Refusal { code: code.to_owned(), message: format!("words of {code}"), available: Some(3) }
+}
+
+async fn intend(store: &OrderStore, token: &str) -> Attempt {
+    match store.intend(attempt(token, "Tux", 2)).await.unwrap() {
+        Intent::Fresh(attempt) => attempt,
+        other => panic!("{token} is not fresh: {other:?}"),
+    }
+}
+
+fn tokens(attempts: &[Attempt]) -> Vec<&str> {
+    attempts.iter().map(|attempt| attempt.token_key.as_str()).collect()
+}
+
+#[tokio::test(flavor = "local")]
+async fn an_attempt_is_written_down_once_and_confirmed_once() {
+    let (_folder, store) = empty().await;
+    let fresh = intend(&store, "a").await;
+    assert_eq!((fresh.id, fresh.quantity, fresh.owner.as_str()), (1, 2, "order-1"));
+
+    // A repeat finds the first one's reservation, not its own.
+    let repeat = NewAttempt { reservation: "another".to_owned(), ..attempt("a", "Tux", 2) };
+    assert_eq!(store.intend(repeat.clone()).await.unwrap(), Intent::Pending(fresh.clone()));
+
+    let order = store.confirm("a", 2_599, 7).await.unwrap();
+    let expected = Order {
+        order_num: 1,
+        token_key: "a".to_owned(),
+        reservation: fresh.reservation,
+        product: "Tux".to_owned(),
+        quantity: 2,
+        price_minor: 2_599,
+        total_minor: 5_198,
+        status: "Processing".to_owned(),
+        settled: false,
+        created_at_us: 5,
+        decided_at_us: 7,
+    };
+    assert_eq!(order, expected);
+    assert_eq!(store.confirm("a", 1, 9).await.unwrap(), expected, "the first confirmation stands");
+    assert_eq!(store.intend(repeat).await.unwrap(), Intent::Confirmed(expected.clone()));
+    assert_eq!(store.outcome("a").await.unwrap(), Some(Intent::Confirmed(expected.clone())));
+    assert_eq!(store.by_number(1).await.unwrap(), Some(expected.clone()));
+
+    let late = store.refuse("a", refusal("out_of_stock"), 10).await;
+    assert!(matches!(late, Err(StoreError::AlreadyConfirmed(order)) if *order == expected));
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_refusal_is_stored_and_the_first_one_stands() {
+    let (_folder, store) = empty().await;
+    intend(&store, "a").await;
+    let first = refusal("out_of_stock");
+    assert_eq!(store.refuse("a", first.clone(), 7).await.unwrap(), first);
+    assert_eq!(store.refuse("a", refusal("unknown_product"), 8).await.unwrap(), first);
+    assert_eq!(store.intend(attempt("a", "Tux", 2)).await.unwrap(), Intent::Refused(first.clone()));
+    assert!(
+        matches!(store.confirm("a", 1, 9).await, Err(StoreError::AlreadyRefused(refusal)) if refusal == first)
+    );
+    assert_eq!(store.unsettled(0, 10).await.unwrap(), [], "product knows what it refused itself");
+    assert_eq!(store.list(0, 10).await.unwrap(), (vec![], 0), "a refusal takes no number");
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_token_with_another_body_is_refused_in_every_state() {
+    let (_folder, store) = empty().await;
+    for token in ["pending", "confirmed", "refused"] {
+        intend(&store, token).await;
+    }
+    store.confirm("confirmed", 1, 6).await.unwrap();
+    store.refuse("refused", refusal("x"), 6).await.unwrap();
+    for token in ["pending", "confirmed", "refused"] {
+        let other = NewAttempt { body_hash: [2; 32], ..attempt(token, "Tux", 3) };
+        assert!(matches!(store.intend(other).await, Err(StoreError::TokenReused)), "{token}");
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn what_was_never_seen_is_an_error_and_not_a_row() {
+    let (_folder, store) = empty().await;
+    assert!(matches!(store.confirm("a", 1, 1).await, Err(StoreError::UnknownToken)));
+    assert!(matches!(store.refuse("a", refusal("x"), 1).await, Err(StoreError::UnknownToken)));
+    assert!(!store.mark_settled("a").await.unwrap());
+    assert!(matches!(store.set_status(1, "Shipped").await, Err(StoreError::UnknownOrder)));
+    assert_eq!(store.outcome("a").await.unwrap(), None);
+    assert_eq!(store.by_number(1).await.unwrap(), None);
+    assert_eq!(store.log_text(0, 10).await.unwrap(), LogPage::default());
+}
+
+#[tokio::test(flavor = "local")]
+async fn arguments_outside_their_limits_are_refused() {
+    let (_folder, store) = empty().await;
+    let long = "x".repeat(1_000);
+    let bad = [
+        attempt("", "Tux", 1),
+        attempt(&long, "Tux", 1),
+        attempt("a", "", 1),
+        attempt("a", &long, 1),
+        attempt("a", "Tux", 0),
+        NewAttempt { owner: String::new(), ..attempt("a", "Tux", 1) },
+    ];
+    for bad in bad {
+        assert!(matches!(store.intend(bad.clone()).await, Err(StoreError::Invalid(_))), "{bad:?}");
+    }
+    store.intend(attempt("a", "Tux", u32::MAX)).await.unwrap();
+    for price_minor in [-1, PRICE_MINOR_MAX + 1] {
+        assert!(matches!(store.confirm("a", price_minor, 1).await, Err(StoreError::Invalid(_))));
+    }
+    let order = store.confirm("a", PRICE_MINOR_MAX, 1).await.unwrap();
+    assert_eq!(order.total_minor, PRICE_MINOR_MAX * i64::from(u32::MAX), "the highest total fits");
+}
+
+#[tokio::test(flavor = "local")]
+async fn decisions_are_unsettled_until_they_are_marked() {
+    let (_folder, store) = empty().await;
+    let mut attempts = Vec::new();
+    for token in ["a", "b", "c", "d"] {
+        attempts.push(intend(&store, token).await);
+    }
+    store.confirm("b", 100, 6).await.unwrap();
+    store.confirm("a", 100, 6).await.unwrap();
+    assert!(store.abandon(&attempts[2], refusal("unavailable"), 6).await.unwrap());
+    assert!(!store.mark_settled(&attempts[3].reservation).await.unwrap(), "it isn't decided");
+    for _ in 0..2 {
+        assert!(store.mark_settled(&attempts[0].reservation).await.unwrap());
+    }
+    let open: Vec<_> = store
+        .unsettled(0, 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|u| (u.decided_seq, u.reservation, u.sold))
+        .collect();
+    assert_eq!(
+        open,
+        [(1, attempts[1].reservation.clone(), true), (3, attempts[2].reservation.clone(), false)]
+    );
+    assert_eq!(store.unsettled(1, 10).await.unwrap().len(), 1);
+    assert_eq!(store.unsettled(0, 1).await.unwrap()[0].decided_seq, 1);
+    assert!(store.by_number(2).await.unwrap().unwrap().settled);
+}
+
+#[tokio::test(flavor = "local")]
+async fn an_abandoned_attempt_excludes_its_order_and_frees_its_token() {
+    let (_folder, store) = empty().await;
+    let first = intend(&store, "a").await;
+    assert!(store.abandon(&first, refusal("unavailable"), 6).await.unwrap());
+    assert!(!store.abandon(&first, refusal("unavailable"), 7).await.unwrap());
+    // Whoever still worked on it comes too late.
+    assert!(matches!(store.confirm("a", 1, 8).await, Err(StoreError::UnknownToken)));
+    let again = NewAttempt { reservation: "another".into(), ..attempt("a", "Tux", 2) };
+    assert!(matches!(store.intend(again).await.unwrap(), Intent::Fresh(second) if second.id != first.id));
+    let order = store.confirm("a", 1, 9).await.unwrap();
+    assert_eq!((order.order_num, order.reservation.as_str()), (1, "another"));
+    assert_eq!(store.log_text(0, 10).await.unwrap().text, "-1 Tux 2\n1 Tux 2\n");
+    // And a confirmed one can't be abandoned.
+    let confirmed = Attempt { id: first.id + 1, ..first };
+    assert!(!store.abandon(&confirmed, refusal("unavailable"), 9).await.unwrap());
+}
+
+#[tokio::test(flavor = "local")]
+async fn recovery_finds_what_is_ones_own_or_expired_and_never_live_work() {
+    let (_folder, store) = empty().await;
+    let work = [
+        ("mine", "order-1", 900),
+        ("expired", "order-2", 100),
+        ("live", "order-2", 900),
+        ("done", "order-1", 1),
+    ];
+    for (token, owner, lease_until_us) in work {
+        let new = NewAttempt { owner: owner.to_owned(), lease_until_us, ..attempt(token, "Tux", 1) };
+        store.intend(new).await.unwrap();
+    }
+    store.confirm("done", 1, 6).await.unwrap();
+
+    let at_start = store.recoverable(Some("order-1"), 500, 10).await.unwrap();
+    assert_eq!(tokens(&at_start), ["mine", "expired"]);
+    assert_eq!(tokens(&store.recoverable(Some("order-1"), 500, 1).await.unwrap()), ["mine"]);
+    assert_eq!(tokens(&store.recoverable(None, 500, 10).await.unwrap()), ["expired"]);
+}
+
+#[tokio::test(flavor = "local")]
+async fn the_log_is_the_toy_stores_own() {
+    let (_folder, store) = empty().await;
+    let buys = [
+        ("Whale", 1, true),
+        ("invalid", 1, false),
+        ("Whale", 1_000, false),
+        ("Elephant", 1, true),
+        ("invalid", 1, false),
+        ("Elephant", 1_000, false),
+    ];
+    for (number, (product, quantity, placed)) in buys.into_iter().enumerate() {
+        let token = number.to_string();
+        store.intend(attempt(&token, product, quantity)).await.unwrap();
+        if placed {
+            store.confirm(&token, 100, 6).await.unwrap();
+        } else {
+            store.refuse(&token, refusal("x"), 6).await.unwrap();
+        }
+    }
+    store.intend(attempt("pending", "Bird", 1)).await.unwrap();
+    let lines = [
+        "1 Whale 1\n",
+        "-1 invalid 1\n",
+        "-1 Whale 1000\n",
+        "2 Elephant 1\n",
+        "-1 invalid 1\n",
+        "-1 Elephant 1000\n",
+    ];
+    let whole = LogPage { text: lines.concat(), lines: 6, last: 6 };
+    assert_eq!(store.log_text(0, 100).await.unwrap(), whole);
+
+    let (mut after, mut pages) = (0, Vec::new());
+    loop {
+        let page = store.log_text(after, 4).await.unwrap();
+        if page.lines == 0 {
+            assert_eq!(page.last, after);
+            break;
+        }
+        after = page.last;
+        pages.push(page.text);
+    }
+    assert_eq!(pages, [lines[..4].concat(), lines[4..].concat()]);
+}
+
+#[tokio::test(flavor = "local")]
+async fn the_log_is_in_the_order_of_decision_and_a_line_stays_a_line() {
+    let (_folder, store) = empty().await;
+    for (token, product) in [("a", "Gold Fish"), ("b", "two\nlines 7\r\\"), ("c", "naïve\u{85}\t")] {
+        store.intend(attempt(token, product, 1)).await.unwrap();
+    }
+    for token in ["c", "b"] {
+        store.refuse(token, refusal("x"), 6).await.unwrap();
+    }
+    store.confirm("a", 1, 7).await.unwrap();
+    let expected = "-1 naïve\\u{85}\\t 1\n-1 two\\nlines 7\\r\\\\ 1\n1 Gold Fish 1\n";
+    assert_eq!(store.log_text(0, 10).await.unwrap().text, expected);
+}
+
+#[tokio::test(flavor = "local")]
+async fn demo_orders_are_seeded_once_and_numbers_go_on_after_them() {
+    let (folder, store) = empty().await;
+    assert!(store.seed(Demo::Shop, 3).await.unwrap());
+    assert!(!store.seed(Demo::Shop, 4).await.unwrap());
+    let second = store.by_number(2).await.unwrap().unwrap();
+    assert_eq!((second.status.as_str(), second.total_minor, second.settled), ("Processing", 5_999, true));
+    assert_eq!(store.unsettled(0, 10).await.unwrap(), []);
+    assert_eq!(store.log_text(0, 10).await.unwrap().text, "1 Laptop 1\n2 Toy Bundle 1\n");
+    store.database().close().await;
+
+    // Numbers go on after a restart, too.
+    let store = open(&folder.file("order.db")).await;
+    intend(&store, "a").await;
+    assert_eq!(store.confirm("a", 1, 6).await.unwrap().order_num, 3);
+    assert_eq!(store.set_status(3, "Cancelled").await.unwrap().status, "Cancelled");
+    intend(&store, "b").await;
+    assert_eq!(store.confirm("b", 1, 7).await.unwrap().order_num, 4);
+    let numbers = async |offset, limit| {
+        let (page, total) = store.list(offset, limit).await.unwrap();
+        (page.iter().map(|order| order.order_num).collect::<Vec<_>>(), total)
+    };
+    assert_eq!(numbers(0, 3).await, (vec![4, 3, 2], 4));
+    assert_eq!(numbers(3, 3).await, (vec![1], 4));
+    assert_eq!(numbers(9, 3).await, (vec![], 4));
+
+    for demo in [Demo::ToyStore, Demo::None] {
+        let (_folder, store) = empty().await;
+        assert!(!store.seed(demo, 3).await.unwrap());
+        assert_eq!(store.list(0, 10).await.unwrap().1, 0);
+    }
+}
+
+/// Carries out `count` attempts on one instance, refusing every third, and returns the numbers that were given.
+fn place(path: &Path, instance: &'static str, count: usize) -> Vec<i64> {
+    runtime().block_on(async {
+        let store = open(path).await;
+        let mut calls = tokio::task::JoinSet::new();
+        for number in 0..count {
+            let store = store.clone();
+            calls.spawn(async move {
+                let token = format!("{instance}{number}");
+                store.intend(attempt(&token, "Tux", 1)).await.unwrap();
+                if number % 3 == 0 {
+                    store.refuse(&token, refusal("x"), 6).await.unwrap();
+                    return None;
+                }
+                // A confirmation whose answer was lost is asked for again.
+                let first = store.confirm(&token, 1, 6).await.unwrap().order_num;
+                assert_eq!(store.confirm(&token, 1, 7).await.unwrap().order_num, first);
+                assert!(store.mark_settled(&attempt(&token, "Tux", 1).reservation).await.unwrap());
+                Some(first)
+            });
+        }
+        let numbers = calls.join_all().await.into_iter().flatten().collect();
+        store.database().close().await;
+        numbers
+    })
+}
+
+#[test]
+fn numbers_have_no_gaps_and_no_repeats_under_two_instances() {
+    let folder = TempFolder::new();
+    let path = folder.file("order.db");
+    let other = path.clone();
+    let other = std::thread::spawn(move || place(&other, "b", 150));
+    let mut numbers = place(&path, "a", 150);
+    numbers.extend(other.join().unwrap());
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=200).collect::<Vec<_>>());
+
+    runtime().block_on(async {
+        let store = open(&path).await;
+        let log = store.log_text(0, 1_000).await.unwrap();
+        let refused = log.text.lines().filter(|line| *line == "-1 Tux 1").count();
+        assert_eq!((log.lines, log.last, refused), (300, 300, 100));
+        assert_eq!(store.unsettled(0, 10).await.unwrap(), []);
+    });
+}

@@ -1,0 +1,5 @@
+//! The product service: the catalog and its stock.
+
+pub mod api;
+pub mod service;
+pub mod store;

@@ -1,0 +1,156 @@
+//! Running a service: what it needs, how it starts, and how it ends.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use micronet_transport::clock;
+use micronet_transport::drain::Drain;
+use micronet_transport::identity::Identity;
+use micronet_transport::server::serve;
+use micronet_transport::socket;
+use micronet_transport::upstream::Upstream;
+use micronet_wire::builtin::WithBuiltin;
+use micronet_wire::schema::{SchemaError, Timestamp};
+use micronet_wire::service::Service;
+
+use crate::demo::Demo;
+
+/// What a service is started with.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// The folder of the databases.
+    pub data: PathBuf,
+    /// What a fresh database is filled with; with the toy store's data its order log is open to everybody.
+    pub demo: Demo,
+    /// Who this instance is.
+    pub identity: Rc<Identity>,
+    /// Where the other services are, by name.
+    pub peers: BTreeMap<String, Vec<SocketAddr>>,
+}
+
+impl Environment {
+    /// The instances of another service.
+    ///
+    /// # Errors
+    /// When nobody said where they are.
+    pub fn upstream(&self, service: &'static str) -> Result<Upstream, StartError> {
+        let addresses = self.peers.get(service).filter(|addresses| !addresses.is_empty());
+        let addresses = addresses.ok_or(StartError::UnknownPeer(service))?;
+        Ok(Upstream::connect(service, addresses, &self.identity))
+    }
+
+    /// The database file of a service.
+    #[must_use]
+    pub fn database(&self, service: &str) -> PathBuf {
+        self.data.join(format!("{service}.db"))
+    }
+}
+
+/// Why a service can't start.
+#[derive(Debug)]
+pub enum StartError {
+    /// No service has this name.
+    UnknownService(String),
+    /// It calls another service, and nobody said where that is.
+    UnknownPeer(&'static str),
+    /// Its database can't be opened.
+    Store(String),
+    /// Its schema breaks a rule.
+    Schema(SchemaError),
+    /// It can't listen.
+    Listen(SocketAddr, std::io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownService(name) => {
+                let known: Vec<_> = crate::ALL.iter().map(|definition| definition.name).collect();
+                write!(f, "there is no service named {name:?}; there are {}", known.join(", "))
+            }
+            Self::UnknownPeer(name) => {
+                write!(f, "where is {name}? Say it with --peer {name}=HOST:PORT[,HOST:PORT]")
+            }
+            Self::Store(error) => error.fmt(f),
+            Self::Schema(error) => error.fmt(f),
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<SchemaError> for StartError {
+    fn from(error: SchemaError) -> Self {
+        Self::Schema(error)
+    }
+}
+
+/// A future that stays on its thread.
+pub type Local<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// One of the services of this crate.
+#[derive(Debug)]
+pub struct Definition {
+    /// Its name.
+    pub name: &'static str,
+    /// Creates, migrates and fills its database.
+    pub prepare: fn(Environment) -> Local<Result<(), StartError>>,
+    /// Starts it.
+    pub start: fn(Environment) -> Local<Result<Running, StartError>>,
+}
+
+/// A service that has started.
+pub struct Running {
+    /// What answers its calls.
+    pub service: Box<dyn Service>,
+    /// What is left to do when no call is in flight any more.
+    pub finish: Local<()>,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Running")
+    }
+}
+
+/// The definition of a service.
+///
+/// # Errors
+/// When no service has this name.
+pub fn definition(name: &str) -> Result<&'static Definition, StartError> {
+    crate::ALL
+        .iter()
+        .find(|definition| definition.name == name)
+        .ok_or_else(|| StartError::UnknownService(name.into()))
+}
+
+/// Runs one instance of a service until `drain` begins. `ready` hears the address once calls are taken.
+///
+/// # Errors
+/// Why it can't start.
+pub async fn run(
+    name: &str,
+    listen: SocketAddr,
+    environment: Environment,
+    ready: impl FnOnce(SocketAddr),
+    drain: Drain,
+) -> Result<(), StartError> {
+    let definition = definition(name)?;
+    let identity = Rc::clone(&environment.identity);
+    // The port comes first: what can't listen should not touch the database.
+    let listener = socket::listen(listen).map_err(|error| StartError::Listen(listen, error))?;
+    let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
+    let Running { service, finish } = (definition.start)(environment).await?;
+    let started = Timestamp(clock::unix_us());
+    let service = WithBuiltin::new(service, &identity.instance, env!("CARGO_PKG_VERSION"), started)?;
+    ready(address);
+    serve(listener, Rc::new(service), identity, drain).await;
+    finish.await;
+    Ok(())
+}

@@ -1,0 +1,285 @@
+//! A client: one connection, on which any number of calls can be in flight.
+//!
+//! Callers write their requests into the connection's buffer and wake the task that owns the socket; it writes what all of them
+//! have said in one go. Replies wake their callers directly. There is no channel and no lock: all of it is on one thread.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use micronet_wire::conn::{Connection, Event, Role};
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::frame::Pong;
+use micronet_wire::hello::Hello;
+use micronet_wire::service::{CallOptions, Caller, Reply};
+
+use crate::clock;
+use crate::driver::{ByteStream, Wire};
+use crate::identity::Identity;
+use crate::socket;
+
+/// A connection to one instance. Clones share it; it closes when the last one is dropped.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Rc<Shared>,
+    /// Tells the driver, by being the last, that nobody will call any more.
+    _handle: Rc<Handle>,
+}
+
+/// What callers and the driver share.
+#[derive(Debug)]
+struct Shared {
+    connection: RefCell<Connection>,
+    calls: RefCell<HashMap<u32, Slot>>,
+    driver: RefCell<Option<Waker>>,
+    state: RefCell<Lifecycle>,
+}
+
+/// Where a connection stands, and who waits for that to change.
+#[derive(Debug, Default)]
+struct Lifecycle {
+    peer: Option<Rc<Hello>>,
+    goaway: bool,
+    closed: Option<Result<(), RpcError>>,
+    last_pong: Option<(u64, Pong)>,
+    watchers: Vec<Waker>,
+}
+
+/// A call's place to wait.
+#[derive(Debug)]
+enum Slot {
+    Waiting(Option<Waker>),
+    Done(Result<Reply, RpcError>),
+}
+
+/// Closes the connection when the last client is gone.
+#[derive(Debug)]
+struct Handle(Rc<Shared>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.connection.borrow_mut().drain();
+        self.0.wake_driver();
+    }
+}
+
+impl Client {
+    /// Connects to an instance over TCP and says hello.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`] when nobody listens there, or the code by which the peer refused us.
+    pub async fn connect(address: SocketAddr, identity: &Identity) -> Result<Self, RpcError> {
+        let unreachable = |error: io::Error| {
+            RpcError::new(Code::Unavailable, format!("cannot connect to {address}: {error}"))
+        };
+        let stream = socket::connect(address).await.map_err(unreachable)?;
+        let client = Self::over(stream, identity);
+        client.ready().await?;
+        Ok(client)
+    }
+
+    /// Runs a client on any byte stream; calls can be made once it is [`ready`](Self::ready).
+    ///
+    /// Must be called on a `LocalRuntime` or within a `LocalSet`.
+    pub fn over<S: ByteStream>(stream: S, identity: &Identity) -> Self {
+        let connection = Connection::new(identity.config(Role::Dialler, None), clock::now());
+        let shared = Rc::new(Shared {
+            connection: RefCell::new(connection),
+            calls: RefCell::default(),
+            driver: RefCell::default(),
+            state: RefCell::default(),
+        });
+        tokio::task::spawn_local(drive(Wire::new(stream), Rc::clone(&shared)));
+        let handle = Rc::new(Handle(Rc::clone(&shared)));
+        Self { shared, _handle: handle }
+    }
+
+    /// Waits for the peer's HELLO and returns it.
+    ///
+    /// # Errors
+    /// Why the connection ended before.
+    pub async fn ready(&self) -> Result<Rc<Hello>, RpcError> {
+        self.watch(|state| match (&state.peer, &state.closed) {
+            (Some(peer), _) => Some(Ok(Rc::clone(peer))),
+            (None, Some(closed)) => Some(Err(reason(closed))),
+            (None, None) => None,
+        })
+        .await
+    }
+
+    /// Completes when no further calls should be made here: the peer drains, or the connection is over.
+    pub async fn leaving(&self) {
+        self.watch(|state| (state.goaway || state.closed.is_some()).then_some(())).await;
+    }
+
+    /// Completes when the connection is over, with the reason if it was not a plain end.
+    ///
+    /// # Errors
+    /// Why it ended.
+    pub async fn closed(&self) -> Result<(), RpcError> {
+        self.watch(|state| state.closed.clone()).await
+    }
+
+    /// Whether a call could be made now.
+    #[must_use]
+    pub fn can_call(&self) -> bool {
+        self.shared.connection.borrow().can_call()
+    }
+
+    /// Calls in flight.
+    #[must_use]
+    pub fn calls_in_flight(&self) -> usize {
+        self.shared.connection.borrow().calls_in_flight()
+    }
+
+    /// The last heartbeat's round trip in nanoseconds, and the peer's diagnosis of itself.
+    #[must_use]
+    pub fn last_pong(&self) -> Option<(u64, Pong)> {
+        self.shared.state.borrow().last_pong
+    }
+
+    /// Makes no further calls; the connection closes when those in flight have ended.
+    pub fn drain(&self) {
+        self.shared.connection.borrow_mut().drain();
+        self.shared.wake_driver();
+    }
+
+    async fn watch<T>(&self, mut seen: impl FnMut(&Lifecycle) -> Option<T>) -> T {
+        poll_fn(|cx| {
+            let mut state = self.shared.state.borrow_mut();
+            if let Some(value) = seen(&state) {
+                return Poll::Ready(value);
+            }
+            if !state.watchers.iter().any(|watcher| watcher.will_wake(cx.waker())) {
+                state.watchers.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+fn reason(closed: &Result<(), RpcError>) -> RpcError {
+    match closed {
+        Err(error) => error.clone(),
+        Ok(()) => RpcError::new(Code::Unavailable, "the peer closed the connection"),
+    }
+}
+
+impl Caller for Client {
+    async fn call(&self, method: u32, request: Bytes, options: CallOptions) -> Result<Reply, RpcError> {
+        let stream = self.shared.connection.borrow_mut().call(clock::now(), method, &request, options)?;
+        self.shared.calls.borrow_mut().insert(stream, Slot::Waiting(None));
+        self.shared.wake_driver();
+        let mut call = Call { shared: &self.shared, stream, ended: false };
+        poll_fn(|cx| call.poll_end(cx)).await
+    }
+}
+
+/// A call in flight; dropping it cancels the call.
+struct Call<'a> {
+    shared: &'a Shared,
+    stream: u32,
+    ended: bool,
+}
+
+impl Call<'_> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, RpcError>> {
+        let mut calls = self.shared.calls.borrow_mut();
+        match calls.get_mut(&self.stream) {
+            Some(Slot::Waiting(waker)) => {
+                if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+            Some(Slot::Done(_)) => {
+                self.ended = true;
+                match calls.remove(&self.stream) {
+                    Some(Slot::Done(result)) => Poll::Ready(result),
+                    _ => Poll::Pending,
+                }
+            }
+            None => Poll::Ready(Err(RpcError::new(Code::Internal, "the call has no place to wait"))),
+        }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.shared.calls.borrow_mut().remove(&self.stream);
+            self.shared.connection.borrow_mut().cancel(self.stream);
+            self.shared.wake_driver();
+        }
+    }
+}
+
+impl Shared {
+    fn wake_driver(&self) {
+        if let Some(waker) = self.driver.take() {
+            waker.wake();
+        }
+    }
+
+    fn end_call(&self, stream: u32, result: Result<Reply, RpcError>) {
+        if let Some(slot) = self.calls.borrow_mut().get_mut(&stream)
+            && let Slot::Waiting(Some(waker)) = std::mem::replace(slot, Slot::Done(result))
+        {
+            waker.wake();
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Lifecycle)) {
+        let mut state = self.state.borrow_mut();
+        change(&mut state);
+        state.watchers.drain(..).for_each(Waker::wake);
+    }
+
+    fn act(&self, event: Event) {
+        match event {
+            Event::Reply { stream, reply, ledger } => {
+                self.end_call(stream, Ok(Reply { body: reply, ledger }));
+            }
+            Event::Failed { stream, error, .. } => self.end_call(stream, Err(error)),
+            Event::Ready(peer) => self.change(|state| state.peer = Some(Rc::new(*peer))),
+            Event::Goaway => self.change(|state| state.goaway = true),
+            Event::Closed { error, .. } => {
+                self.change(|state| state.closed = Some(error.map_or(Ok(()), Err)));
+            }
+            Event::Pong { round_trip_ns, pong } => {
+                self.change(|state| state.last_pong = Some((round_trip_ns, pong)));
+            }
+            // These are an acceptor's.
+            Event::Request { .. } | Event::Abandoned { .. } => {}
+        }
+    }
+}
+
+/// Owns the socket of a client: wait, feed, act on events, transmit.
+async fn drive<S: ByteStream>(mut wire: Wire<S>, shared: Rc<Shared>) {
+    loop {
+        while let Some(event) = { shared.connection.borrow_mut().poll_event() } {
+            shared.act(event);
+        }
+        if shared.connection.borrow().is_closed() {
+            break;
+        }
+        poll_fn(|cx| {
+            shared.driver.replace(Some(cx.waker().clone()));
+            let mut connection = shared.connection.borrow_mut();
+            wire.poll_transmit(cx, &mut connection);
+            let received = wire.poll_receive(cx, &mut connection).is_ready();
+            let timed = wire.poll_timer(cx, &mut connection).is_ready();
+            if received || timed || connection.is_closed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+    let last_words = shared.connection.borrow_mut().output().split();
+    wire.finish(&last_words).await;
+}

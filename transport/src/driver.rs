@@ -1,0 +1,106 @@
+//! What moves a connection's bytes: the socket, the buffer that is read into, and the timer.
+//!
+//! Server and client each have one visible loop over this: wait, feed, act on events, transmit.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use micronet_wire::conn::Connection;
+use micronet_wire::limits::{LINGER_MS_MAX, READ_BYTES};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Sleep;
+
+use crate::clock;
+
+/// A byte stream that a connection can run on: TCP, TLS over TCP, or a pipe in memory.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> ByteStream for S {}
+
+/// A socket with its read buffer and timer.
+pub(crate) struct Wire<S> {
+    stream: S,
+    input: BytesMut,
+    timer: Pin<Box<Sleep>>,
+    /// When the timer fires; the connection's deadline may have moved later since, but not earlier.
+    armed_ns: u64,
+}
+
+impl<S: ByteStream> Wire<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        let far = Duration::from_secs(86_400);
+        Self { stream, input: BytesMut::new(), timer: Box::pin(tokio::time::sleep(far)), armed_ns: u64::MAX }
+    }
+
+    /// Reads what is there into the buffer; ready with the number of bytes once there are some, 0 at the end of the stream.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.input.capacity() - self.input.len() < READ_BYTES / 4 {
+            self.input.reserve(READ_BYTES);
+        }
+        pin!(self.stream.read_buf(&mut self.input)).poll(cx)
+    }
+
+    /// Reads once and feeds the connection. Ready when something came, also the end.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> Poll<()> {
+        match self.poll_read(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(0)) => connection.peer_gone("the peer closed the connection"),
+            Poll::Ready(Ok(fresh)) => connection.receive(clock::now(), &mut self.input, fresh),
+            Poll::Ready(Err(error)) => connection.peer_gone(&format!("the connection failed: {error}")),
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes what the connection has to say, as far as the socket takes it.
+    pub(crate) fn poll_transmit(&mut self, cx: &mut Context<'_>, connection: &mut Connection) {
+        while !connection.output().is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, connection.output()) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(written)) => connection.output().advance(written),
+                Poll::Ready(Err(error)) => {
+                    connection.output().clear();
+                    return connection.peer_gone(&format!("the connection failed: {error}"));
+                }
+            }
+        }
+        // TLS keeps bytes of its own; for TCP this does nothing.
+        let _ = Pin::new(&mut self.stream).poll_flush(cx);
+    }
+
+    /// Lets the connection act on its deadlines. Ready when one had passed.
+    pub(crate) fn poll_timer(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> Poll<()> {
+        let Some(due) = connection.next_deadline() else { return Poll::Pending };
+        if due < self.armed_ns {
+            self.arm(due);
+        }
+        if self.timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        connection.handle_timeout(clock::now());
+        self.armed_ns = u64::MAX; // Armed again by the next poll.
+        Poll::Ready(())
+    }
+
+    fn arm(&mut self, due: u64) {
+        self.armed_ns = due;
+        self.timer.as_mut().reset(clock::instant(due));
+    }
+
+    /// Writes the connection's last words, and reads what still comes for a short while: closing a socket with unread bytes
+    /// sends a reset, which may overtake those words.
+    pub(crate) async fn finish(mut self, last_words: &[u8]) {
+        let lingering = async {
+            self.stream.write_all(last_words).await?;
+            self.stream.shutdown().await?;
+            let mut ignored = [0; 1024];
+            while self.stream.read(&mut ignored).await? > 0 {}
+            Ok::<(), io::Error>(())
+        };
+        // Whatever goes wrong now, the connection is over.
+        let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS_MAX), lingering).await;
+    }
+}

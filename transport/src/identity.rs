@@ -1,0 +1,55 @@
+//! Who this process is towards its peers, and the secrets that it can prove or check.
+
+use micronet_wire::conn::{Config, Role};
+use micronet_wire::hello::{Credential, Hello, Secret};
+use micronet_wire::schema::Fingerprint;
+
+/// A process's names and secrets; each connection's [`Config`] is made from it, with a fresh nonce.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// The cluster's name; empty for a tool that belongs to none.
+    pub cluster: String,
+    /// The node's name, as `order`.
+    pub node: String,
+    /// The instance's name, as `order-1`.
+    pub instance: String,
+    /// The cluster's secret, if known.
+    pub cluster_secret: Option<Secret>,
+    /// The operator's token, if known.
+    pub operator_token: Option<Secret>,
+    /// What it proves when it dials.
+    pub credential: Option<Credential>,
+}
+
+impl Identity {
+    /// What a connection is made with.
+    #[must_use]
+    pub fn config(&self, role: Role, schema: Option<Fingerprint>) -> Config {
+        let hello = Hello {
+            cluster: self.cluster.clone(),
+            node: self.node.clone(),
+            instance: self.instance.clone(),
+            nonce: random_bytes(),
+            schema,
+            ..Hello::default()
+        };
+        Config {
+            role,
+            hello,
+            credential: self.credential,
+            cluster_secret: self.cluster_secret.clone(),
+            operator_token: self.operator_token.clone(),
+        }
+    }
+}
+
+/// Randomness from the operating system.
+///
+/// # Panics
+/// When the operating system has none to give: nothing could be kept secret then.
+#[must_use]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}

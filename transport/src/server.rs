@@ -1,0 +1,209 @@
+//! A server: accepts connections and answers their calls by a service.
+//!
+//! One task owns a connection. A handler is polled in place, in the same turn in which its request was read, and goes to the
+//! background only if it waits; all answers of a turn leave in one write.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::{AbortHandle, Abortable};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use micronet_wire::conn::{Connection, Event, Role, Timing};
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::limits::{DRAIN_MS_MAX, SERVER_CONNECTIONS_MAX};
+use micronet_wire::service::{Answer, Handling, Service};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::clock;
+use crate::drain::Drain;
+use crate::driver::{ByteStream, Wire};
+use crate::identity::Identity;
+use crate::socket;
+
+/// How long to wait after `accept` failed, as when file descriptors have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves connections from `listener` until `drain` begins; then finishes the calls in flight and returns.
+///
+/// Must run on a `LocalRuntime` or within a `LocalSet`.
+pub async fn serve(
+    listener: TcpListener,
+    service: Rc<dyn Service>,
+    identity: Rc<Identity>,
+    mut drain: Drain,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = drain.begun() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept(), if connections.len() < SERVER_CONNECTIONS_MAX => accepted,
+        };
+        match accepted.and_then(prepared) {
+            Ok((stream, peer)) => {
+                tracing::debug!(%peer, "connection accepted");
+                let (service, identity) = (Rc::clone(&service), Rc::clone(&identity));
+                connections.spawn_local(serve_connection(stream, service, identity, drain.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(Duration::from_millis(DRAIN_MS_MAX), drained).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "calls were still in flight when the time to drain was over"
+        );
+    }
+}
+
+fn prepared((stream, peer): (TcpStream, SocketAddr)) -> io::Result<(TcpStream, SocketAddr)> {
+    socket::prepare(&stream)?;
+    Ok((stream, peer))
+}
+
+/// Serves one connection, on any byte stream, to its end.
+pub async fn serve_connection<S: ByteStream>(
+    stream: S,
+    service: Rc<dyn Service>,
+    identity: Rc<Identity>,
+    mut drain: Drain,
+) {
+    let config = identity.config(Role::Acceptor, Some(service.schema().fingerprint()));
+    let mut connection = Connection::new(config, clock::now());
+    let mut wire = Wire::new(stream);
+    let mut background = Background::default();
+    let mut draining = std::pin::pin!(async move { drain.begun().await });
+    let mut told_to_drain = false;
+    loop {
+        while let Some(event) = connection.poll_event() {
+            act(event, &mut connection, &*service, &mut background).await;
+        }
+        if connection.is_closed() {
+            break;
+        }
+        poll_fn(|cx| {
+            wire.poll_transmit(cx, &mut connection);
+            let answered = background.poll_answers(cx, &mut connection);
+            let drains = !told_to_drain && draining.as_mut().poll(cx).is_ready();
+            if drains {
+                told_to_drain = true;
+                connection.drain();
+            }
+            let received = wire.poll_receive(cx, &mut connection).is_ready();
+            let timed = wire.poll_timer(cx, &mut connection).is_ready();
+            if answered || drains || received || timed { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+    wire.finish(connection.output()).await;
+}
+
+async fn act(event: Event, connection: &mut Connection, service: &dyn Service, background: &mut Background) {
+    match event {
+        Event::Request { stream, method, context, request } => {
+            let started_ns = clock::now();
+            let mut answering =
+                Answering { stream, started_ns, handling: service.handle(*context, method, request) };
+            match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
+                Poll::Ready((stream, started_ns, answer)) => {
+                    answer_call(connection, stream, started_ns, &answer);
+                }
+                Poll::Pending => background.add(answering),
+            }
+        }
+        Event::Abandoned { stream } => background.abandon(stream),
+        Event::Ready(peer) => {
+            tracing::debug!(peer = peer.instance, standing = ?connection.standing(), "peer said hello");
+        }
+        Event::Closed { error: Some(error), by_peer } => tracing::info!(%error, by_peer, "connection ended"),
+        // The others are a dialler's.
+        Event::Closed { .. }
+        | Event::Pong { .. }
+        | Event::Goaway
+        | Event::Reply { .. }
+        | Event::Failed { .. } => {}
+    }
+}
+
+fn answer_call(connection: &mut Connection, stream: u32, started_ns: u64, answer: &Answer) {
+    let finished_ns = clock::now();
+    let timing = Timing { started_ns, finished_ns };
+    match answer {
+        Ok(reply) => connection.reply(finished_ns, stream, reply, timing),
+        Err(error) => connection.fail(finished_ns, stream, error, timing),
+    }
+}
+
+/// A handler at work, with the stream that it answers and the time at which it started.
+struct Answering {
+    stream: u32,
+    started_ns: u64,
+    handling: Handling,
+}
+
+impl Future for Answering {
+    type Output = (u32, u64, Answer);
+
+    /// A handler that panics fails its own call, and no other.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (stream, started_ns) = (self.stream, self.started_ns);
+        match catch_unwind(AssertUnwindSafe(|| self.handling.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(|answer| (stream, started_ns, answer)),
+            Err(_) => {
+                tracing::error!(stream, "a handler panicked");
+                let error = RpcError::new(Code::Internal, "the service failed; its log says how");
+                Poll::Ready((stream, started_ns, Err(error)))
+            }
+        }
+    }
+}
+
+/// The handlers of a connection that wait for something.
+#[derive(Default)]
+struct Background {
+    waiting: FuturesUnordered<Abortable<Answering>>,
+    /// How to stop each of them, by stream.
+    handles: HashMap<u32, AbortHandle>,
+}
+
+impl Background {
+    fn add(&mut self, answering: Answering) {
+        let (handle, registration) = AbortHandle::new_pair();
+        self.handles.insert(answering.stream, handle);
+        self.waiting.push(Abortable::new(answering, registration));
+    }
+
+    /// Nobody wants this answer: the handler is dropped where it stands.
+    fn abandon(&mut self, stream: u32) {
+        if let Some(handle) = self.handles.remove(&stream) {
+            handle.abort();
+        }
+    }
+
+    /// Answers the calls whose handlers have finished; true if there were any.
+    fn poll_answers(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> bool {
+        let mut answered = false;
+        while let Poll::Ready(Some(finished)) = self.waiting.poll_next_unpin(cx) {
+            if let Ok((stream, started_ns, answer)) = finished {
+                self.handles.remove(&stream);
+                answer_call(connection, stream, started_ns, &answer);
+                answered = true;
+            }
+        }
+        answered
+    }
+}

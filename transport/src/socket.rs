@@ -1,0 +1,50 @@
+//! TCP sockets with the options that a network program wants and the standard library doesn't set.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use micronet_wire::limits::{BACKLOG, CONNECT_MS_MAX, USER_TIMEOUT_MS};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A listening socket that is ours alone: binding a port that is in use fails.
+///
+/// # Errors
+/// Those of the operating system, as when the port is in use.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Without it a restart would have to wait for old connections in TIME_WAIT; it does not share a port in use.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Connects within [`CONNECT_MS_MAX`].
+///
+/// # Errors
+/// Those of the operating system, and `TimedOut`.
+pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let connecting = tokio::time::timeout(Duration::from_millis(CONNECT_MS_MAX), TcpStream::connect(address));
+    let stream = connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    prepare(&stream)?;
+    Ok(stream)
+}
+
+/// Sets the options of a connected socket: no delay, and death noticed by the kernel too.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn prepare(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    let keepalive =
+        TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
+    socket.set_tcp_keepalive(&keepalive)?;
+    // A link that died with bytes on their way is given up after this, not after the kernel's quarter of an hour.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS))))?;
+    Ok(())
+}

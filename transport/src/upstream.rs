@@ -1,0 +1,270 @@
+//! The instances of one service, as those who call it see them: a warm connection to each, one picked for each call, and a
+//! failed call tried again where that is safe.
+//!
+//! A service of which no instance can be reached fails at once: nothing is dialled, and no timer is waited for, while a caller
+//! waits. Connections are made and made again by a task for each instance.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use micronet_wire::builtin::BuiltinClient;
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::limits::ATTEMPTS_MAX;
+use micronet_wire::schema::{EncodedSchema, Fingerprint};
+use micronet_wire::service::{CallOptions, Caller, Reply};
+use tokio::sync::watch;
+
+use crate::backoff::Backoff;
+use crate::balance::RoundRobin;
+use crate::client::Client;
+use crate::identity::{Identity, random_bytes};
+use crate::retry::may_retry;
+
+/// A connected instance, ready for calls.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// Its name, as `product-1`.
+    pub name: Rc<str>,
+    /// The connection to it.
+    pub client: Client,
+    /// The schema that it serves: payloads to and from it are in this one.
+    pub schema: Rc<EncodedSchema>,
+}
+
+/// What became of a call that may have been tried several times.
+#[derive(Debug)]
+pub struct Attempted<T> {
+    /// The instance that gave the outcome; `None` when none could be reached.
+    pub instance: Option<Rc<str>>,
+    /// The last outcome.
+    pub outcome: Result<T, RpcError>,
+}
+
+/// The instances of one service. Clones share them; dropping the last one closes the connections.
+#[derive(Debug, Clone)]
+pub struct Upstream(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    service: Rc<str>,
+    slots: Vec<RefCell<Slot>>,
+    balancer: RefCell<RoundRobin>,
+    schemas: RefCell<HashMap<Fingerprint, Rc<EncodedSchema>>>,
+    /// Counts changes: an instance came or went.
+    changes: watch::Sender<u64>,
+    /// Instances of which the first attempt to connect has not ended yet.
+    untried: Cell<usize>,
+}
+
+/// What is known of one instance.
+#[derive(Debug)]
+struct Slot {
+    address: SocketAddr,
+    connected: Option<Instance>,
+    /// Why it isn't connected.
+    trouble: Option<String>,
+}
+
+impl Upstream {
+    /// Starts to keep connections to the instances of `service` at these addresses.
+    ///
+    /// Must be called on a `LocalRuntime` or within a `LocalSet`.
+    #[must_use]
+    pub fn connect(service: &str, addresses: &[SocketAddr], identity: &Rc<Identity>) -> Self {
+        let slot =
+            |address: &SocketAddr| RefCell::new(Slot { address: *address, connected: None, trouble: None });
+        let inner = Rc::new(Inner {
+            service: service.into(),
+            slots: addresses.iter().map(slot).collect(),
+            balancer: RefCell::default(),
+            schemas: RefCell::default(),
+            changes: watch::Sender::new(0),
+            untried: Cell::new(addresses.len()),
+        });
+        for at in 0..addresses.len() {
+            tokio::task::spawn_local(keep_connected(Rc::downgrade(&inner), at, Rc::clone(identity)));
+        }
+        Self(inner)
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.0.service
+    }
+
+    /// All schemas that instances have served, so that routes outlive the instances that announced them.
+    #[must_use]
+    pub fn schemas(&self) -> Vec<Rc<EncodedSchema>> {
+        self.0.schemas.borrow().values().cloned().collect()
+    }
+
+    /// Hears of instances that come and go.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Completes when each instance has been tried once, reached or not.
+    pub async fn tried(&self) {
+        let mut changes = self.changes();
+        // The sender lives as long as `self`.
+        let _ = changes.wait_for(|_| self.0.untried.get() == 0).await;
+    }
+
+    /// The next instance in turn that can take a call and is not among `tried`.
+    #[must_use]
+    pub fn pick(&self, tried: &[Rc<str>]) -> Option<Instance> {
+        let slots = &self.0.slots;
+        let usable = |at: usize| {
+            let slot = slots[at].borrow();
+            slot.connected
+                .as_ref()
+                .is_some_and(|instance| instance.client.can_call() && !tried.contains(&instance.name))
+        };
+        let at = self.0.balancer.borrow_mut().pick(slots.len(), usable)?;
+        slots[at].borrow().connected.clone()
+    }
+
+    /// Calls an instance, and others after it as long as that is safe (SPEC.md 8.3). `repeatable`: executing the call twice
+    /// does no harm.
+    pub async fn attempt<T>(
+        &self,
+        repeatable: bool,
+        mut call: impl AsyncFnMut(&Instance) -> Result<T, RpcError>,
+    ) -> Attempted<T> {
+        let mut tried: Vec<Rc<str>> = Vec::new();
+        let mut last = None;
+        while tried.len() < ATTEMPTS_MAX as usize {
+            let Some(instance) = self.pick(&tried) else { break };
+            let outcome = call(&instance).await;
+            let again = matches!(&outcome, Err(error) if may_retry(error, repeatable));
+            tried.push(Rc::clone(&instance.name));
+            last = Some(Attempted { instance: Some(instance.name), outcome });
+            if !again {
+                break;
+            }
+            tracing::debug!(
+                service = &*self.0.service,
+                attempts = tried.len(),
+                "a call may be tried elsewhere"
+            );
+        }
+        last.unwrap_or_else(|| Attempted { instance: None, outcome: Err(self.unavailable()) })
+    }
+
+    /// The error of a service that can't be reached.
+    #[must_use]
+    pub fn unavailable(&self) -> RpcError {
+        for slot in &self.0.slots {
+            let slot = slot.borrow();
+            tracing::debug!(service = &*self.0.service, address = %slot.address, trouble = slot.trouble, "not connected");
+        }
+        unavailable(&self.0.service)
+    }
+}
+
+/// The error of a service of which no instance can be reached.
+#[must_use]
+pub fn unavailable(service: &str) -> RpcError {
+    RpcError::new(Code::Unavailable, format!("Sorry, {service} service is unavailable right now"))
+}
+
+impl Caller for Upstream {
+    async fn call(&self, method: u32, request: Bytes, options: CallOptions) -> Result<Reply, RpcError> {
+        let repeatable = options.idempotent || options.token.is_some();
+        let attempted = self.attempt(repeatable, async |instance| {
+            instance.client.call(method, request.clone(), options.clone()).await
+        });
+        attempted.await.outcome
+    }
+}
+
+/// Keeps one instance connected for as long as somebody holds the upstream.
+async fn keep_connected(upstream: std::rc::Weak<Inner>, at: usize, identity: Rc<Identity>) {
+    let mut backoff = Backoff::default();
+    let mut first = true;
+    loop {
+        let Some(address) = upstream.upgrade().map(|inner| inner.slots[at].borrow().address) else { return };
+        let dialled = dial(&upstream, address, &identity).await;
+        let Some(inner) = upstream.upgrade() else { return };
+        if std::mem::take(&mut first) {
+            inner.untried.set(inner.untried.get() - 1);
+        }
+        match dialled {
+            Ok(instance) => {
+                tracing::info!(service = &*inner.service, instance = &*instance.name, %address, "connected");
+                let client = instance.client.clone();
+                inner.set(at, Some(instance), None);
+                drop(inner);
+                backoff.reset();
+                client.leaving().await;
+                let Some(inner) = upstream.upgrade() else { return };
+                inner.set(at, None, Some("the connection ended".into()));
+                tracing::info!(service = &*inner.service, %address, "disconnected");
+            }
+            Err(error) => {
+                tracing::debug!(service = &*inner.service, %address, %error, "cannot connect");
+                inner.set(at, None, Some(error.to_string()));
+            }
+        }
+        let pause_ms = backoff.next_ms(u64::from_ne_bytes(random_bytes()));
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+    }
+}
+
+impl Inner {
+    fn set(&self, at: usize, connected: Option<Instance>, trouble: Option<String>) {
+        let mut slot = self.slots[at].borrow_mut();
+        (slot.connected, slot.trouble) = (connected, trouble);
+        drop(slot);
+        self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+/// Connects, and learns the instance's name and schema.
+async fn dial(
+    upstream: &std::rc::Weak<Inner>,
+    address: SocketAddr,
+    identity: &Identity,
+) -> Result<Instance, RpcError> {
+    let client = Client::connect(address, identity).await?;
+    let hello = client.ready().await?;
+    let fingerprint = hello.schema.ok_or_else(|| {
+        RpcError::new(Code::Protocol, format!("{address} serves no schema: is it a service?"))
+    })?;
+    let known = upstream.upgrade().and_then(|inner| inner.schemas.borrow().get(&fingerprint).cloned());
+    let schema = match known {
+        Some(schema) => schema,
+        None => Rc::new(fetch_schema(&client, fingerprint).await?),
+    };
+    if let Some(inner) = upstream.upgrade() {
+        let name = &schema.schema().name;
+        if **name != *inner.service {
+            let words = format!("{address} is an instance of {name}, not of {}", inner.service);
+            return Err(RpcError::new(Code::Protocol, words));
+        }
+        inner.schemas.borrow_mut().insert(fingerprint, Rc::clone(&schema));
+    }
+    let name = if hello.instance.is_empty() { address.to_string() } else { hello.instance.clone() };
+    Ok(Instance { name: name.into(), client, schema })
+}
+
+/// Fetches the schema that an instance serves, and checks that it is the one that it announced.
+///
+/// # Errors
+/// Those of the call, and [`Code::Protocol`] for a schema that breaks a rule or is not the announced one.
+pub async fn fetch_schema(client: &Client, announced: Fingerprint) -> Result<EncodedSchema, RpcError> {
+    let fetched = BuiltinClient::new(client.clone()).schema(CallOptions::default()).await?;
+    let schema = EncodedSchema::decode(Bytes::from(fetched.schema.0))
+        .map_err(|error| RpcError::new(Code::Protocol, error.to_string()))?;
+    if schema.fingerprint() == announced {
+        Ok(schema)
+    } else {
+        Err(RpcError::new(Code::Protocol, "the schema is not the one that HELLO announced"))
+    }
+}

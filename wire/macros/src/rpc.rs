@@ -1,0 +1,184 @@
+//! `#[rpc(…)]`: what a method's attribute says about it.
+
+use std::collections::BTreeSet;
+
+use syn::meta::ParseNestedMeta;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Error, Ident, LitInt, LitStr, Result, Token, parenthesized};
+
+use crate::attributes;
+
+/// Who may call a method.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Public,
+    Permission(String),
+    Service,
+}
+
+/// A place where HTTP reaches a method.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Binding {
+    pub(crate) method: String,
+    pub(crate) path: String,
+}
+
+/// The attribute, read and checked.
+pub(crate) struct Rpc {
+    pub(crate) http: Vec<Binding>,
+    pub(crate) idempotent: bool,
+    pub(crate) access: Access,
+    pub(crate) rate: String,
+    pub(crate) status: u16,
+    pub(crate) text: bool,
+}
+
+/// The attribute as it is being read: nothing has a default yet, so that a repetition is seen.
+#[derive(Default)]
+struct Words {
+    http: Vec<Binding>,
+    idempotent: bool,
+    access: Option<Access>,
+    rate: Option<String>,
+    status: Option<u16>,
+    text: bool,
+}
+
+const ACCESS_MISSING: &str =
+    "who may call this method? say one of `public`, `permission = \"…\"` and `service` in `#[rpc(…)]`";
+
+/// Takes the `#[rpc(…)]` of a method away and reads it.
+pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rpc> {
+    let Some(at) = attributes.iter().position(|attribute| attribute.path().is_ident("rpc")) else {
+        return Err(Error::new_spanned(method, ACCESS_MISSING));
+    };
+    let attribute = attributes.remove(at);
+    if let Some(second) = attributes::find(attributes, "rpc") {
+        return Err(Error::new_spanned(second, "a method has one `#[rpc(…)]`: write everything in it"));
+    }
+    let mut words = Words::default();
+    attribute.parse_nested_meta(|meta| words.read(&meta))?;
+    let Some(access) = words.access else {
+        return Err(Error::new_spanned(attribute, ACCESS_MISSING));
+    };
+    if words.http.is_empty() && (words.status.is_some() || words.text) {
+        return Err(Error::new_spanned(
+            attribute,
+            "`status` and `text` are for HTTP: the method has no `http(…)`",
+        ));
+    }
+    Ok(Rpc {
+        http: words.http,
+        idempotent: words.idempotent,
+        access,
+        rate: words.rate.unwrap_or_else(|| "api".into()),
+        status: words.status.unwrap_or(200),
+        text: words.text,
+    })
+}
+
+impl Words {
+    fn read(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        let word = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+        match word.as_str() {
+            "http" => self.read_http(meta),
+            "idempotent" => flag(meta, &mut self.idempotent),
+            "text" => flag(meta, &mut self.text),
+            "public" => self.set_access(meta, Access::Public),
+            "service" => self.set_access(meta, Access::Service),
+            "permission" => {
+                let name = nonempty(meta)?;
+                self.set_access(meta, Access::Permission(name))
+            }
+            "rate" => once(meta, &mut self.rate, nonempty(meta)?),
+            "status" => {
+                let literal: LitInt = meta.value()?.parse()?;
+                match literal.base10_parse::<u16>() {
+                    Ok(status @ 200..=299) => once(meta, &mut self.status, status),
+                    _ => Err(Error::new_spanned(
+                        literal,
+                        "the HTTP status of a success is between 200 and 299",
+                    )),
+                }
+            }
+            "stream" | "one_way" => Err(meta.error(format!(
+                "`{word}` is not supported yet: every method takes one request and gives one reply"
+            ))),
+            _ => Err(meta.error(
+                "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `public`, \
+                 `permission = \"…\"`, `service`, `rate = \"…\"`, `status = 201` and `text`",
+            )),
+        }
+    }
+
+    fn set_access(&mut self, meta: &ParseNestedMeta<'_>, access: Access) -> Result<()> {
+        match self.access.replace(access) {
+            None => Ok(()),
+            Some(_) => Err(meta.error("only one of `public`, `permission = \"…\"` and `service` can hold")),
+        }
+    }
+
+    fn read_http(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        let content;
+        parenthesized!(content in meta.input);
+        let literals = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
+        if literals.is_empty() {
+            return Err(meta.error("name at least one binding, as `http(\"GET /products/{name}\")`"));
+        }
+        for literal in literals {
+            let bound = binding(&literal.value()).map_err(|words| Error::new_spanned(&literal, words))?;
+            if self.http.contains(&bound) {
+                return Err(Error::new_spanned(literal, "this binding stands here twice"));
+            }
+            self.http.push(bound);
+        }
+        Ok(())
+    }
+}
+
+fn flag(meta: &ParseNestedMeta<'_>, flag: &mut bool) -> Result<()> {
+    if std::mem::replace(flag, true) { Err(meta.error("this stands here twice")) } else { Ok(()) }
+}
+
+fn once<T>(meta: &ParseNestedMeta<'_>, slot: &mut Option<T>, value: T) -> Result<()> {
+    if slot.replace(value).is_some() { Err(meta.error("this stands here twice")) } else { Ok(()) }
+}
+
+fn nonempty(meta: &ParseNestedMeta<'_>) -> Result<String> {
+    let literal: LitStr = meta.value()?.parse()?;
+    if literal.value().is_empty() {
+        Err(Error::new_spanned(literal, "this can't be empty"))
+    } else {
+        Ok(literal.value())
+    }
+}
+
+/// `GET /products/{name}`. Whether `name` is a field of the request is seen when the schema is validated, because the
+/// macro sees only the request's name.
+fn binding(text: &str) -> std::result::Result<Binding, String> {
+    let Some((method, path)) = text.split_once(' ') else {
+        return Err("a binding is an HTTP method, a space and a path, as `GET /products/{name}`".into());
+    };
+    if !matches!(method, "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
+        return Err(format!("{method:?} is none of GET, POST, PUT, PATCH and DELETE"));
+    }
+    let Some(rest) = path.strip_prefix('/') else {
+        return Err(format!("the path {path:?} doesn't start with a slash"));
+    };
+    let mut parameters = BTreeSet::new();
+    for segment in rest.split('/') {
+        if let Some(parameter) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            if !attributes::is_name(parameter) {
+                return Err(format!("{segment} is not the name of a field in braces"));
+            }
+            if !parameters.insert(parameter) {
+                return Err(format!("{segment} stands twice in the path"));
+            }
+        } else if !segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) {
+            return Err(format!(
+                "{segment:?} has characters that a path can't have; a parameter is a whole segment, as `/{{name}}`"
+            ));
+        }
+    }
+    Ok(Binding { method: method.into(), path: path.into() })
+}
