@@ -210,7 +210,8 @@ impl Close {
     }
 }
 
-/// Appends the payload of an ERROR (SPEC 8.1): ledger, code, fault, retry advice, delay, words, detail.
+/// Appends the payload of an ERROR (SPEC 8.1): ledger, code, fault, retry advice, delay, words, detail. A detail that is too
+/// long is left out.
 pub fn put_error(out: &mut impl BufMut, error: &RpcError, ledger: &Ledger) {
     ledger.encode(out);
     out.put_u16(error.code as u16);
@@ -243,6 +244,9 @@ pub fn take_error(mut payload: Bytes) -> Option<(RpcError, Ledger)> {
     let retry_after_ms = payload.get_u32();
     let mut rest = &payload[..];
     let mut message = take_text(&mut rest)?;
+    if rest.len() > ERROR_DETAIL_BYTES_MAX {
+        return None;
+    }
     payload.advance(payload.len() - rest.len());
     let code = Code::from_number(number).unwrap_or_else(|| {
         message = format!("error {number}: {message}");

@@ -147,7 +147,7 @@ pub enum HeaderError {
         /// What was agreed.
         max: u32,
     },
-    /// A control frame names a stream or a method, or a call's frame names none.
+    /// A control frame names a stream or a method or ends one, or a call's frame names none or doesn't end.
     Misplaced(Kind),
 }
 
@@ -172,7 +172,7 @@ impl fmt::Display for HeaderError {
             Self::TooLarge { length, max } => {
                 write!(f, "a frame of {length} bytes, but at most {max} were agreed")
             }
-            Self::Misplaced(kind) => write!(f, "{} on a wrong stream or method", kind.name()),
+            Self::Misplaced(kind) => write!(f, "{} on a wrong stream, method, encoding or end", kind.name()),
         }
     }
 }
@@ -221,11 +221,17 @@ impl Header {
         if header.flags & !flags::KNOWN != 0 || bytes[at::RESERVED] != 0 || unchecked_sum {
             return Err(HeaderError::Reserved);
         }
-        // SPEC 2.5: control frames belong to the connection, the others to a call.
-        let misplaced = if kind.is_control() {
-            header.stream != 0 || header.method != 0 || header.encoding != 0
-        } else {
-            header.stream == 0 || header.method == 0
+        // SPEC 2.5, 2.7: control frames belong to the connection, the others to a call; what ends a call says so. (Whether
+        // REQUEST and REPLY end it is checked where streams of messages will be.)
+        let of_no_call = header.stream == 0 || header.method == 0;
+        let ends = header.flags & flags::END != 0;
+        let misplaced = match kind {
+            Kind::Cancel => of_no_call || !ends || header.encoding != 0,
+            Kind::Error => of_no_call || !ends,
+            _ if kind.is_control() => {
+                header.stream != 0 || header.method != 0 || header.encoding != 0 || ends
+            }
+            _ => of_no_call,
         };
         if misplaced {
             return Err(HeaderError::Misplaced(kind));

@@ -6,8 +6,9 @@ use sha2::Sha256;
 
 use crate::error::Code;
 use crate::limits::{
-    CALLS_IN_FLIGHT_MAX, FRAME_PAYLOAD_BYTES_HARD_MAX, FRAME_PAYLOAD_BYTES_MAX, HEARTBEAT_INTERVAL_MS,
-    HEARTBEAT_INTERVAL_MS_MAX, HEARTBEAT_INTERVAL_MS_MIN, HELLO_PAYLOAD_BYTES_MAX, NAME_BYTES_MAX,
+    CALLS_IN_FLIGHT_MAX, FRAME_PAYLOAD_BYTES_HARD_MAX, FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN,
+    HEARTBEAT_INTERVAL_MS, HEARTBEAT_INTERVAL_MS_MAX, HEARTBEAT_INTERVAL_MS_MIN, HELLO_PAYLOAD_BYTES_MAX,
+    NAME_BYTES_MAX, SOFTWARE_BYTES_MAX,
 };
 use crate::schema::Fingerprint;
 
@@ -19,7 +20,7 @@ pub const VERSION_MAX: u8 = 1;
 /// A random value that makes a proof good for one connection only.
 pub type Nonce = [u8; 16];
 
-/// What a HELLO frame says (SPEC.md 3.1).
+/// What a HELLO frame says (SPEC.md 3.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
     /// The lowest and the highest protocol version that the sender speaks.
@@ -107,7 +108,8 @@ impl Hello {
             put_entry(out, key::SCHEMA, &fingerprint.0);
         }
         put_entry(out, key::CHECKSUMS, &[u8::from(self.checksums)]);
-        put_entry(out, key::SOFTWARE, self.software.as_bytes());
+        let software = &self.software[..self.software.floor_char_boundary(SOFTWARE_BYTES_MAX)];
+        put_entry(out, key::SOFTWARE, software.as_bytes());
     }
 
     /// Reads the payload of a HELLO frame.
@@ -142,7 +144,13 @@ impl Hello {
                     Ok(bytes) => hello.schema = Some(Fingerprint(bytes)),
                     Err(_) => return malformed("the fingerprint is not 16 bytes long"),
                 },
-                key::CHECKSUMS if matches!(value, [0 | 1]) => hello.checksums = value == [1],
+                key::CHECKSUMS => match value {
+                    [wanted @ (0 | 1)] => hello.checksums = *wanted == 1,
+                    _ => return malformed("whether checksums are wanted is neither 0 nor 1"),
+                },
+                key::SOFTWARE if value.len() > SOFTWARE_BYTES_MAX => {
+                    return malformed("the description of the software is too long");
+                }
                 key::SOFTWARE => hello.software = String::from_utf8_lossy(value).into_owned(),
                 unknown if unknown & key::IGNORABLE != 0 => {}
                 unknown => {
@@ -163,7 +171,7 @@ impl Hello {
 
     /// SPEC 3.4: limits that make no sense are refused rather than clamped in silence.
     fn check_ranges(&self) -> Result<(), Refusal> {
-        if !(HELLO_PAYLOAD_BYTES_MAX..=FRAME_PAYLOAD_BYTES_HARD_MAX).contains(&self.frame_payload_max) {
+        if !(FRAME_PAYLOAD_BYTES_MIN..=FRAME_PAYLOAD_BYTES_HARD_MAX).contains(&self.frame_payload_max) {
             return malformed("the frame limit is out of range");
         }
         if self.calls_in_flight_max == 0 {
@@ -198,11 +206,10 @@ impl Hello {
 }
 
 fn put_entry(out: &mut impl BufMut, key: u16, value: &[u8]) {
-    let cut = &value[..value.len().min(1024)]; // Only `software` could be longer, and it is for people.
     out.put_u16(key);
-    #[expect(clippy::cast_possible_truncation, reason = "cut to 1024 bytes above")]
-    out.put_u16(cut.len() as u16);
-    out.put_slice(cut);
+    #[expect(clippy::cast_possible_truncation, reason = "names and software are bounded by limits.rs")]
+    out.put_u16(value.len() as u16);
+    out.put_slice(value);
 }
 
 fn take_entry<'a>(payload: &mut &'a [u8]) -> Result<(u16, &'a [u8]), Refusal> {

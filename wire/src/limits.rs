@@ -11,6 +11,8 @@ pub const HEADER_BYTES: usize = 24;
 pub const FRAME_PAYLOAD_BYTES_HARD_MAX: u32 = 16 << 20;
 /// The largest frame payload that we accept and announce in HELLO, in bytes.
 pub const FRAME_PAYLOAD_BYTES_MAX: u32 = 2 << 20;
+/// The smallest limit of frame payloads that a peer may announce, in bytes: every control frame and error fits.
+pub const FRAME_PAYLOAD_BYTES_MIN: u32 = 32 << 10;
 /// Until HELLO has been exchanged no frame may be larger than this, so that a stranger can't make us buffer.
 pub const HELLO_PAYLOAD_BYTES_MAX: u32 = 4 << 10;
 
@@ -36,6 +38,8 @@ pub const TOKEN_BYTES_MAX: usize = 64;
 pub const REQUEST_ID_BYTES_MAX: usize = 64;
 /// The longest name of a node, instance, cluster or principal, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
+/// The longest description of its software in HELLO, in bytes.
+pub const SOFTWARE_BYTES_MAX: usize = 1024;
 /// Permissions that a principal may carry in a request.
 pub const PERMISSIONS_MAX: usize = 64;
 /// Metadata entries in a request.
@@ -60,6 +64,8 @@ pub const HEARTBEAT_INTERVAL_MS_MIN: u32 = 50;
 pub const HEARTBEAT_INTERVAL_MS_MAX: u32 = 60_000;
 /// Silent heartbeat intervals after which the peer is taken for dead.
 pub const HEARTBEATS_MISSED_MAX: u32 = 3;
+/// PINGs without an answer, after which no further one is sent.
+pub const PINGS_UNANSWERED_MAX: usize = 12;
 /// Time that a draining side waits for calls in flight before it closes, in milliseconds.
 pub const DRAIN_MS_MAX: u64 = 30_000;
 /// Bytes waiting to be written after which no further call of this connection is started until they are gone.
@@ -132,10 +138,15 @@ pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
 
 const _: () = {
     assert!(FRAME_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_HARD_MAX);
-    assert!(HELLO_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MAX);
+    assert!(HELLO_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MIN);
+    assert!(FRAME_PAYLOAD_BYTES_MIN <= FRAME_PAYLOAD_BYTES_MAX);
     // A message always fits one frame together with the largest head, or the largest error.
     assert!(MESSAGE_BYTES_MAX + REQUEST_HEAD_BYTES_MAX + 64 <= FRAME_PAYLOAD_BYTES_MAX as usize);
-    assert!(ERROR_MESSAGE_BYTES_MAX + ERROR_DETAIL_BYTES_MAX + 64 <= FRAME_PAYLOAD_BYTES_MAX as usize);
+    assert!(ERROR_MESSAGE_BYTES_MAX + ERROR_DETAIL_BYTES_MAX + 64 <= FRAME_PAYLOAD_BYTES_MIN as usize);
+    // A HELLO can hold every entry at its longest.
+    assert!(3 * NAME_BYTES_MAX + SOFTWARE_BYTES_MAX + 128 <= HELLO_PAYLOAD_BYTES_MAX as usize);
+    // The heartbeat itself never runs into the limit of unanswered PINGs.
+    assert!((HEARTBEATS_MISSED_MAX as usize) < PINGS_UNANSWERED_MAX);
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
     // A head can hold every part of itself at its longest.
     assert!(

@@ -127,6 +127,8 @@ impl Connection {
     pub(super) fn principal(&self, claimed: Option<Principal>) -> Result<Principal, RpcError> {
         match (self.standing, claimed) {
             (Standing::Cluster, Some(principal)) => Ok(principal),
+            // A part of the cluster that names no node is nobody in particular.
+            (Standing::Cluster, None) if self.peer.node.is_empty() => Ok(Principal::Anonymous),
             (Standing::Cluster, None) => Ok(Principal::Service { name: self.peer.node.clone() }),
             (Standing::Operator, None) => Ok(Principal::Operator),
             (Standing::Anonymous, None) => Ok(Principal::Anonymous),

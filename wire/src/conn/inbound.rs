@@ -72,7 +72,8 @@ impl Inbound {
 impl Connection {
     /// Answers a call. Does nothing when the call has been abandoned meanwhile.
     pub fn reply(&mut self, now: u64, stream: u32, reply: &[u8], timing: Timing) {
-        if reply.len() > MESSAGE_BYTES_MAX {
+        // SPEC 4.2: a reply fits what a message may be, and what the peer accepts.
+        if reply.len() > MESSAGE_BYTES_MAX.min(self.peer.frame_payload_max as usize - Ledger::BYTES) {
             let error = RpcError::new(Code::MessageTooLarge, "the reply is longer than a message may be");
             return self.fail(now, stream, &error, timing);
         }
@@ -82,6 +83,7 @@ impl Connection {
             ledger.encode(out);
             out.extend_from_slice(reply);
         });
+        self.bound_output();
         self.finish_if_drained();
     }
 
@@ -90,6 +92,7 @@ impl Connection {
         let Some(call) = self.inbound.remove(stream) else { return };
         let ledger = self.account(now, &call, timing);
         self.put_error_frame(stream, call.method, error, &ledger);
+        self.bound_output();
         self.finish_if_drained();
     }
 
@@ -114,12 +117,12 @@ impl Connection {
         if flags & flags::END == 0 {
             return self.violation("REQUEST: streams of requests are reserved in this version");
         }
-        // SPEC 5.6: once draining, nothing further is accepted.
+        self.inbound.last_stream = stream;
+        // SPEC 5.6: once draining, nothing further is started; but it has been seen, and a CANCEL of it may follow.
         if self.draining {
             let error = RpcError::new(Code::Draining, "this instance is draining");
             return self.put_error_frame(stream, method, &error, &Ledger::default());
         }
-        self.inbound.last_stream = stream;
         let request_bytes = frame.payload.len();
         let admitted = self.admit(encoding, request_bytes).and_then(|()| RequestHead::decode(frame.payload));
         let (context, request) =
@@ -166,11 +169,15 @@ impl Connection {
         })
     }
 
-    pub(super) fn handle_cancel(&mut self, now: u64, stream: u32) {
-        // SPEC 5.4: a CANCEL may cross the answer; then there is nothing left to do.
+    pub(super) fn handle_cancel(&mut self, now: u64, header: &Header) {
+        let stream = header.stream;
         if stream > self.inbound.last_stream {
             return self.violation("CANCEL: of a stream that was never opened");
         }
+        if self.inbound.calls.get_mut(stream).is_some_and(|call| call.method != header.method) {
+            return self.violation("CANCEL: the method is not that of its call");
+        }
+        // SPEC 5.4: a CANCEL may cross the answer; then there is nothing left to do.
         self.abandon(now, stream, &RpcError::new(Code::Cancelled, "the caller cancelled the call"));
     }
 

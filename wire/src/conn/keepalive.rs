@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::ledger::micros;
-use crate::limits::HEARTBEATS_MISSED_MAX;
+use crate::limits::{HEARTBEATS_MISSED_MAX, PINGS_UNANSWERED_MAX};
 
 /// What silence means.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,12 +47,14 @@ impl Keepalive {
         self.next_ping_ns = now + self.interval_ns;
     }
 
-    pub(super) fn sent_ping(&mut self, opaque: u64) {
-        // PINGs by command are the caller's business, but what is remembered of them stays bounded.
-        if self.unanswered.len() > HEARTBEATS_MISSED_MAX as usize * 4 {
-            self.unanswered.pop_front();
+    /// Notes a PING with this value; false when it must not be sent.
+    pub(super) fn may_ping(&mut self, opaque: u64) -> bool {
+        // SPEC 7.2: what is remembered stays bounded, and none is forgotten, or its answer would look like a violation.
+        let allowed = self.unanswered.len() < PINGS_UNANSWERED_MAX;
+        if allowed {
+            self.unanswered.push_back(opaque);
         }
-        self.unanswered.push_back(opaque);
+        allowed
     }
 
     /// Whether a PONG with this value answers a PING of ours.

@@ -28,7 +28,7 @@ use self::keepalive::{Keepalive, Verdict};
 use self::outbound::Outbound;
 use crate::error::{Code, RpcError};
 use crate::frame::{Close, Frame, Goaway, Health, Label, Pong, put_frame};
-use crate::header::{Kind, PREFACE};
+use crate::header::{Kind, PREFACE, flags};
 use crate::hello::Hello;
 use crate::ledger::Ledger;
 use crate::limits::{HANDSHAKE_MS_MAX, HELLO_PAYLOAD_BYTES_MAX, WRITE_BUFFER_HARD_BYTES};
@@ -198,13 +198,15 @@ impl Connection {
                 _ => self.config.hello.frame_payload_max,
             };
             match Frame::take(input, payload_max) {
+                // SPEC 3.8: what was agreed to be checked is checked. Before HELLO that is everything.
+                Ok(Some(frame)) if self.checksums && frame.header.flags & flags::CHECKSUM == 0 => {
+                    self.violation("a frame without the checksum that was agreed");
+                }
                 Ok(Some(frame)) => self.handle_frame(now, frame),
                 Ok(None) => break,
                 Err(error) => self.close(error.code(), error.to_string()),
             }
-        }
-        if self.output.len() > WRITE_BUFFER_HARD_BYTES {
-            self.close(Code::Overloaded, "answers are not being read");
+            self.bound_output();
         }
         self.finish_if_drained();
     }
@@ -266,10 +268,9 @@ impl Connection {
 
     // ---- commands ----
 
-    /// Sends a PING; its answer comes as [`Event::Pong`].
+    /// Sends a PING; its answer comes as [`Event::Pong`]. Does nothing when too many have no answer yet.
     pub fn ping(&mut self, now: u64) {
-        if self.state == State::Open {
-            self.keepalive.sent_ping(now);
+        if self.state == State::Open && self.keepalive.may_ping(now) {
             put(&mut self.output, Label::control(Kind::Ping), self.checksums, |out| {
                 out.extend_from_slice(&now.to_be_bytes());
             });
@@ -308,7 +309,7 @@ impl Connection {
         }
         match (kind, self.config.role) {
             (Kind::Request, Role::Acceptor) => self.handle_request(now, frame),
-            (Kind::Cancel, Role::Acceptor) => self.handle_cancel(now, frame.header.stream),
+            (Kind::Cancel, Role::Acceptor) => self.handle_cancel(now, &frame.header),
             (Kind::Proof, Role::Acceptor) => self.handle_proof(&frame.payload),
             (Kind::Reply, Role::Dialler) => self.handle_reply(frame),
             (Kind::Error, Role::Dialler) => self.handle_error(frame),
@@ -376,6 +377,13 @@ impl Connection {
 
     fn violation(&mut self, words: &str) {
         self.close(Code::Protocol, words);
+    }
+
+    /// SPEC 5.5: a peer that makes us answer and doesn't read the answers loses the connection, not our memory.
+    fn bound_output(&mut self) {
+        if self.output.len() > WRITE_BUFFER_HARD_BYTES {
+            self.close(Code::Overloaded, "answers are not being read");
+        }
     }
 
     fn finish_if_drained(&mut self) {

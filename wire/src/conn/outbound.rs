@@ -6,7 +6,7 @@ use super::{Connection, Event, State, put};
 use crate::encoding::ENCODING_ID;
 use crate::error::{Code, Retry, RpcError};
 use crate::frame::{Frame, Label, put_frame, take_error};
-use crate::header::{Kind, flags};
+use crate::header::{Header, Kind, flags};
 use crate::hello::Hello;
 use crate::ledger::Ledger;
 use crate::limits::{
@@ -99,11 +99,14 @@ impl Connection {
             principal: options.principal,
         };
         let stream = self.outbound.last_stream + 1;
+        let payload_max = self.peer.frame_payload_max as usize;
         let label = Label { kind: Kind::Request, flags: flags::END, encoding: ENCODING_ID, stream, method };
         put_frame(&mut self.output, label, self.checksums, |out| {
+            let start = out.len();
             head.encode(out)?;
             out.extend_from_slice(request);
-            Ok::<(), RpcError>(())
+            // SPEC 2.8: a peer may accept less than we do.
+            if out.len() - start <= payload_max { Ok(()) } else { Err(too_large()) }
         })?;
         self.outbound.last_stream = stream;
         let deadline_ns = now + u64::from(left_us) * 1_000;
@@ -124,7 +127,7 @@ impl Connection {
             return Err(RpcError::new(Code::Draining, "the connection is draining"));
         }
         if request_bytes > MESSAGE_BYTES_MAX {
-            return Err(RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be"));
+            return Err(too_large());
         }
         if !self.outbound.has_room(&self.peer) || self.output.len() > WRITE_BUFFER_HIGH_BYTES {
             return Err(RpcError::new(Code::Overloaded, "too much is in flight on this connection"));
@@ -145,38 +148,42 @@ impl Connection {
         if frame.header.flags & flags::END == 0 {
             return self.violation("REPLY: streams of replies are reserved in this version");
         }
-        let Some(wanted) = self.end_call(&frame) else { return };
+        // SPEC 5.2: the request said how it and its reply are encoded.
+        if frame.header.encoding != ENCODING_ID {
+            return self.violation("REPLY: in another encoding than its request");
+        }
+        // Read before the call is taken: after a violation the call must still be there, to end with the connection.
         let mut reply = frame.payload;
         let Some(ledger) = Ledger::decode(&mut reply) else { return self.violation("REPLY: malformed") };
-        if wanted {
+        if self.end_call(&frame.header) {
             self.events.push_back(Event::Reply { stream, reply, ledger });
         }
     }
 
     pub(super) fn handle_error(&mut self, frame: Frame) {
         let stream = frame.header.stream;
-        let Some(wanted) = self.end_call(&frame) else { return };
         let Some((error, ledger)) = take_error(frame.payload) else {
             return self.violation("ERROR: malformed");
         };
-        if wanted {
+        if self.end_call(&frame.header) {
             self.events.push_back(Event::Failed { stream, error, ledger });
         }
     }
 
-    /// Takes the call that a terminal frame ends, and says whether its answer is still wanted; `None` after a violation.
-    fn end_call(&mut self, frame: &Frame) -> Option<bool> {
-        let name = frame.header.kind.name();
-        let Some(call) = self.outbound.calls.remove(frame.header.stream) else {
-            self.violation(&format!("{name}: stream {} has no call in flight", frame.header.stream));
-            return None;
-        };
-        // SPEC 2.5: each frame names the method, and it is the call's.
-        if call.method != frame.header.method {
-            self.violation(&format!("{name}: the method is not that of its call"));
-            return None;
+    /// Takes the call that a terminal frame ends, and says whether its answer is still wanted.
+    fn end_call(&mut self, header: &Header) -> bool {
+        let (name, stream) = (header.kind.name(), header.stream);
+        match self.outbound.calls.get_mut(stream).map(|call| call.method) {
+            None => self.violation(&format!("{name}: stream {stream} has no call in flight")),
+            // SPEC 2.5: each frame names the method, and it is the call's.
+            Some(method) if method != header.method => {
+                self.violation(&format!("{name}: the method is not that of its call"));
+            }
+            Some(_) => {
+                return self.outbound.calls.remove(stream).is_some_and(|call| call.awaits == Awaits::Answer);
+            }
         }
-        Some(call.awaits == Awaits::Answer)
+        false
     }
 
     /// SPEC 6.1: the caller gives up at the deadline by itself, and says so.
@@ -199,4 +206,8 @@ impl Connection {
             self.events.push_back(Event::Failed { stream, error, ledger: Ledger::default() });
         }
     }
+}
+
+fn too_large() -> RpcError {
+    RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be")
 }

@@ -110,6 +110,10 @@ impl ServiceSchema {
             if method.id != method_id(&format!("{}.{}", self.name, method.name)) {
                 return invalid(format!("the id of {} is not the hash of its name", method.name));
             }
+            // SPEC 10.5: 0 stands for "no method" in frames.
+            if method.id == 0 {
+                return invalid(format!("the hash of {}.{} is 0: rename it", self.name, method.name));
+            }
             if !names.insert(&method.name) || !ids.insert(method.id) {
                 return invalid(format!("two methods share the name or id of {}", method.name));
             }
