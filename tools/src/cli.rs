@@ -56,8 +56,8 @@ Examples:
 
 The gateway is found by --to, else by the environment variable FRONT, else by the network that runs on the data
 folder, else on localhost:8000. Few answers are printed one by one; every run ends with a summary of latencies.
-The exit code is 0 when the shop answered, also when it said no (out of stock, unknown toy), and 1 when something
-failed.";
+The exit code is 0 when the shop answered, also when it said no (out of stock, unknown toy), 1 when something
+failed, and 130 when Ctrl-C stopped it.";
 
 const PEER_HELP: &str = "\
 Where a service is that this one calls; may be repeated. An address is HOST or HOST:PORT; without a port the service's \
@@ -68,7 +68,7 @@ else it is the default port on localhost";
 ///
 /// Without a command the network is started, as by `micronet up`.
 #[derive(Debug, Parser)]
-#[command(name = "micronet", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "micronet", version, after_help = EXAMPLES)]
 pub(crate) struct Flags {
     /// The folder of databases, secrets and logs; created where it is missing
     #[arg(long, global = true, value_name = "DIR", env = "MICRONET_DATA", default_value = "micronet-data")]
@@ -201,7 +201,7 @@ pub(crate) enum ShopMode {
         #[arg(value_name = "TOY")]
         toy: String,
         /// How often
-        #[arg(value_name = "COUNT", default_value_t = 1)]
+        #[arg(value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         count: u64,
     },
     /// Buy a toy
@@ -213,13 +213,13 @@ pub(crate) enum ShopMode {
         #[arg(value_name = "QUANTITY", value_parser = clap::value_parser!(u32).range(1..))]
         quantity: u32,
         /// How many orders
-        #[arg(value_name = "COUNT", default_value_t = 1)]
+        #[arg(value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         count: u64,
     },
     /// Ask for random toys, and sometimes buy a random quantity of one that is in stock
     Random {
         /// How many toys to ask for
-        #[arg(value_name = "COUNT", default_value_t = 10)]
+        #[arg(value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
         count: u64,
         /// How likely a toy that is in stock is bought, from 0 to 1
         #[arg(short, long, value_name = "PROBABILITY", default_value_t = 0.5, value_parser = probability)]

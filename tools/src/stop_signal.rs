@@ -16,7 +16,7 @@ pub(crate) type StopSignal = Pin<Box<dyn Future<Output = ()>>>;
 
 /// How long an orphan may take beyond the longest drain before it is ended, in milliseconds.
 const ORPHAN_MARGIN_MS: u64 = 5_000;
-/// The exit code of a process that a second signal ended before it was done (128 + SIGINT, as shells count).
+/// The exit code of a command that a signal ended before it was done (128 + SIGINT, as shells count).
 pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
 /// The signals that ask this process to stop. While this lives they don't end it by themselves.

@@ -85,7 +85,9 @@ impl Channel for HttpChannel {
     /// anything came back, is sent once more: ours are all safe to repeat, by their method or by their Idempotency-Key
     /// (RFC 9110 section 9.2.2).
     async fn exchange(&mut self, request: &HttpRequest) -> Result<HttpAnswer, ExchangeError> {
-        if let Some(mut kept) = self.connection.take().filter(HttpConnection::is_open) {
+        if let Some(mut kept) = self.connection.take()
+            && kept.is_quiet()
+        {
             let was_used = kept.used;
             match kept.exchange(request).await {
                 Err(_) if was_used && kept.is_silent() && !kept.timed_out => {}
@@ -135,8 +137,12 @@ impl HttpConnection {
         }
     }
 
-    fn is_open(&self) -> bool {
+    /// Whether it may carry a request: it is open, and nothing has come that answers no request.
+    fn is_quiet(&mut self) -> bool {
+        let waits = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
         self.state.is_open()
+            && self.input.is_empty()
+            && self.stream.try_read_buf(&mut self.input).is_err_and(waits)
     }
 
     /// Whether nothing came back for the request under way.
@@ -145,8 +151,8 @@ impl HttpConnection {
     }
 
     async fn exchange(&mut self, request: &HttpRequest) -> Result<HttpAnswer, ExchangeError> {
-        self.write(request).map_err(|error| ExchangeError { kind: "not sent", detail: error.to_string() })?;
         self.answer_bytes = 0;
+        self.write(request).map_err(|error| ExchangeError { kind: "not sent", detail: error.to_string() })?;
         let Ok(answer) = timeout(Duration::from_millis(ANSWER_MS_MAX), self.send_and_read()).await else {
             self.timed_out = true;
             let detail = format!("nothing complete came within {ANSWER_MS_MAX} ms");
@@ -226,6 +232,8 @@ mod tests {
     const CLOSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
     const UNTIL_CLOSE: &str = "HTTP/1.1 200 OK\r\n\r\nok";
     const CUT: &str = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok";
+    const AND_MORE: &str =
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 408 Late\r\nContent-Length: 2\r\n\r\nno";
     const GARBAGE: &str = "220 mail.example ESMTP\r\n\r\n";
 
     /// Serves one connection after the other, each with its answers, then closes it.
@@ -268,6 +276,8 @@ mod tests {
         check(&[&[UNTIL_CLOSE], &[OK]], &[Ok("ok"); 2]);
         // The server closes a connection that idles: the next request is sent again on another.
         check(&[&[OK], &[OK]], &[Ok("ok"); 2]);
+        // What answers no request is not taken for the next one's answer.
+        check(&[&[AND_MORE], &[OK]], &[Ok("ok"); 2]);
     }
 
     #[test]

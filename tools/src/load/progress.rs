@@ -1,7 +1,7 @@
 //! A line of progress on a terminal, drawn over itself.
 
 use std::io::{self, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::report::grouped;
 
@@ -25,7 +25,7 @@ impl Progress {
 
     /// Draws the line; a terminal that is gone is no reason to stop.
     pub(super) fn show(&mut self, done: u64) {
-        let rate = done.checked_div(self.begin.elapsed().as_secs()).unwrap_or(done);
+        let rate = rate_per_s(done, self.begin.elapsed());
         let mut out = io::stderr().lock();
         let _ = write!(out, "{CLEAR_LINE}{}", line(done, self.expected, rate)).and_then(|()| out.flush());
     }
@@ -36,6 +36,14 @@ impl Drop for Progress {
         let mut out = io::stderr().lock();
         let _ = write!(out, "{CLEAR_LINE}").and_then(|()| out.flush());
     }
+}
+
+fn rate_per_s(done: u64, elapsed: Duration) -> u64 {
+    u128::from(done)
+        .saturating_mul(1_000_000)
+        .checked_div(elapsed.as_micros())
+        .and_then(|rate| u64::try_from(rate).ok())
+        .unwrap_or(0)
 }
 
 fn line(done: u64, expected: Option<u64>, rate_per_s: u64) -> String {
@@ -58,6 +66,8 @@ mod tests {
             format!("  [{}{}] 1 of 2 requests, 5/s", "#".repeat(15), ".".repeat(15))
         );
         assert_eq!(line(3, Some(2), 5), format!("  [{}] 3 of 2 requests, 5/s", "#".repeat(30)));
+        assert_eq!(rate_per_s(300, Duration::from_millis(1500)), 200);
+        assert_eq!(rate_per_s(0, Duration::ZERO), 0);
         assert_eq!(line(1234, None, 1000), "  1,234 requests, 1,000/s");
     }
 }

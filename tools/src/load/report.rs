@@ -43,6 +43,11 @@ impl Report {
         self.rows.iter().filter(|(name, _)| *name != ALL).map(|(_, tally)| tally.failures()).sum()
     }
 
+    /// Whether the run was stopped before it was done.
+    pub(crate) fn interrupted(&self) -> bool {
+        self.interrupted
+    }
+
     /// A table, and below it what was refused and what failed.
     pub(crate) fn text(&self, style: Style) -> String {
         let right = ["COUNT", "ERRORS", "TOTAL", "AVERAGE", "P50", "P90", "P99", "MAX", "RATE"];
@@ -72,7 +77,7 @@ impl Report {
         let rows: Vec<Value> = self.rows.iter().map(|(name, tally)| self.row_json(name, tally)).collect();
         json!({
             "clients": self.clients,
-            "elapsed_s": self.elapsed.as_secs_f64(),
+            "elapsed_s": self.elapsed.as_micros() as f64 / 1e6,
             "interrupted": self.interrupted,
             "rows": rows,
         })
@@ -95,8 +100,7 @@ impl Report {
     }
 
     fn row_json(&self, name: &str, tally: &Tally) -> Value {
-        let us =
-            |ns: u64| (!tally.latency_ns.is_empty()).then(|| Duration::from_nanos(ns).as_secs_f64() * 1e6);
+        let us = |ns: u64| (!tally.latency_ns.is_empty()).then_some(ns as f64 / 1e3);
         let at = |quantile: f64| us(tally.latency_ns.value_at_quantile(quantile));
         json!({
             "name": name,

@@ -25,8 +25,8 @@ use crate::error::CommandError;
 use crate::registry;
 use crate::server_process::READY_PREFIX;
 
-/// How long a child may take to be ready, in milliseconds.
-const READY_MS_MAX: u64 = 10_000;
+/// How long a child that has closed its stdout may take to end, in milliseconds.
+const END_MS_MAX: u64 = 1_000;
 /// Lines of a dead child's log that are shown.
 const LAST_LINES: usize = 10;
 
@@ -119,9 +119,9 @@ impl Child {
     }
 
     /// Waits for the line that says where it listens.
-    pub(super) async fn wait_until_ready(&mut self) -> Result<(), CommandError> {
+    pub(super) async fn wait_until_ready(&mut self, ready_ms_max: u64) -> Result<(), CommandError> {
         let Some(mut stdout) = self.stdout.take() else { return Ok(()) };
-        match timeout(Duration::from_millis(READY_MS_MAX), ready_line(&mut stdout)).await {
+        match timeout(Duration::from_millis(ready_ms_max), ready_line(&mut stdout)).await {
             Ok(Some(address)) => {
                 self.address = Some(address);
                 // What it prints later goes nowhere, but it must not wait for somebody to read it.
@@ -129,15 +129,12 @@ impl Child {
                 Ok(())
             }
             Ok(None) => {
-                self.exit = timeout(Duration::from_millis(READY_MS_MAX), self.process.wait())
-                    .await
-                    .ok()
-                    .and_then(Result::ok);
+                let ended = timeout(Duration::from_millis(END_MS_MAX), self.process.wait()).await;
+                self.exit = ended.ok().and_then(Result::ok);
                 Err(CommandError::new(LastWords::of(self).to_string()))
             }
             Err(_) => {
-                let seconds = READY_MS_MAX / 1000;
-                let what = format!("{} was not ready within {seconds} s", self.plan.instance);
+                let what = format!("{} was not ready within {ready_ms_max} ms", self.plan.instance);
                 Err(CommandError::new(format!("{what}{}", log_tail::excerpt(&self.log, LAST_LINES))))
             }
         }
@@ -227,4 +224,87 @@ fn new_log(path: &Path) -> io::Result<File> {
         std::fs::rename(path, log_tail::previous(path))?;
     }
     OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data_folder::tests::ScratchFolder;
+    use crate::server_process;
+
+    /// Longer than any machine takes to start a shell.
+    const LONG_MS: u64 = 60_000;
+
+    /// Runs a shell script as a child, up to where it is ready or not.
+    async fn start(scratch: &ScratchFolder, script: &str, ready_ms_max: u64) -> (Child, Result<(), String>) {
+        let plan = InstancePlan { service: None, instance: "child-1".into(), port: 0 };
+        let launch = Launch {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            data: scratch.0.clone(),
+            log: scratch.open().log("child-1"),
+        };
+        let mut child = Child::start(&plan, launch).unwrap();
+        let ready = child.wait_until_ready(ready_ms_max).await.map_err(|error| error.to_string());
+        (child, ready)
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        server_process::runtime().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_child_says_where_it_listens_and_ends_when_told() {
+        let scratch = ScratchFolder::new("child-ready");
+        block_on(async {
+            let script = "echo starting; echo listening on 127.0.0.1:9; read line; exit 7";
+            let (child, ready) = start(&scratch, script, LONG_MS).await;
+            assert_eq!(ready, Ok(()));
+            assert_eq!(child.address().map(|address| address.port()), Some(9));
+            let mut children = [child];
+            assert!(children[0].is_running());
+            children[0].terminate();
+            assert_eq!(next_exit(&mut children).await, 0);
+            assert!(!children[0].is_running() && children[0].id().is_none());
+            assert!(LastWords::of(&children[0]).to_string().contains("SIGTERM"));
+        });
+    }
+
+    #[test]
+    fn a_child_whosestdin_closes_can_end() {
+        let scratch = ScratchFolder::new("child-stdin");
+        block_on(async {
+            let (mut child, _) =
+                start(&scratch, "echo listening on 127.0.0.1:9; read line; exit 7", LONG_MS).await;
+            child._stdin = None;
+            let mut children = [child];
+            next_exit(&mut children).await;
+            let words = LastWords::of(&children[0]).to_string();
+            assert!(words.contains("child-1 has ended by itself (exit status: 7)"), "{words}");
+        });
+    }
+
+    #[test]
+    fn a_child_that_does_not_start_leaves_its_last_words() {
+        let scratch = ScratchFolder::new("child-dead");
+        let (child, ready) = block_on(start(&scratch, "echo no disk >&2; exit 3", LONG_MS));
+        let words = ready.unwrap_err();
+        for word in ["child-1", "before it was ready", "exit status: 3", "no disk", "child-1.log"] {
+            assert!(words.contains(word), "{word} is missing in: {words}");
+        }
+        assert!(!child.is_running());
+    }
+
+    #[test]
+    fn a_child_that_is_silent_is_given_up() {
+        let scratch = ScratchFolder::new("child-silent");
+        block_on(async {
+            let (mut child, ready) = start(&scratch, "read line", 20).await;
+            let words = ready.unwrap_err();
+            assert!(words.contains("child-1 was not ready within 20 ms"), "{words}");
+            assert!(child.is_running());
+            child.kill();
+            next_exit(&mut [child]).await;
+        });
+    }
 }

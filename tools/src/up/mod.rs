@@ -26,6 +26,8 @@ use crate::server_process;
 use crate::stop_signal::{EXIT_INTERRUPTED, StopSignals};
 use crate::terminal::{self, Style};
 
+/// How long an instance may take to be ready, in milliseconds.
+const READY_MS_MAX: u64 = 10_000;
 /// How long an instance may take to drain before it is killed: the longest drain and a margin. In milliseconds.
 const STOP_MS_MAX: u64 = micronet_wire::limits::DRAIN_MS_MAX + 5_000;
 /// How often the children's logs are looked at for warnings, in milliseconds.
@@ -97,7 +99,7 @@ impl Network<'_> {
                 self.children.push(Child::start(plan, launch)?);
             }
             for child in self.children.iter_mut().skip(from) {
-                child.wait_until_ready().await?;
+                child.wait_until_ready(READY_MS_MAX).await?;
             }
             rest = later;
         }

@@ -18,7 +18,7 @@ use crate::load::report::Report;
 use crate::network_file::NetworkFile;
 use crate::registry::{BASE_PORT, GATEWAY};
 use crate::server_process;
-use crate::stop_signal::StopSignals;
+use crate::stop_signal::{EXIT_INTERRUPTED, StopSignals};
 use crate::terminal::{self, Style};
 
 /// Up to this many answers are printed one by one; more are only summed up.
@@ -51,14 +51,17 @@ pub(crate) fn run(config: &ShopConfig) -> Result<ExitCode, CommandError> {
         engine::run(clients, plan, signals.next()).await.map_err(|error| not_reached(&shop, &error))
     })?;
     let report = Report::new(outcome);
-    let failures = report.failures();
     terminal::say(&if config.json {
         report.json().to_string()
     } else {
         let gap = if lines == Lines::Nowhere { "" } else { "\n" };
         format!("{gap}{}", report.text(Style::for_stdout()))
     });
-    Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match (report.interrupted(), report.failures()) {
+        (true, _) => ExitCode::from(EXIT_INTERRUPTED),
+        (false, 0) => ExitCode::SUCCESS,
+        (false, _) => ExitCode::FAILURE,
+    })
 }
 
 /// The gateway: as named, else that of the running network, else the default.
