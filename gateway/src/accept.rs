@@ -42,7 +42,10 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, mut drain: Drain
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(Duration::from_millis(DRAIN_MS_MAX), drained).await.is_err() {
-        tracing::warn!(connections = connections.len(), "requests were still in flight when the time to drain was over");
+        tracing::warn!(
+            connections = connections.len(),
+            "requests were still in flight when the time to drain was over"
+        );
     }
 }
 

@@ -8,7 +8,10 @@ use micronet_wire::principal::Principal;
 ///
 /// # Errors
 /// [`Code::Unauthenticated`] when the credential is of an unknown kind, or not right.
-pub fn principal(authorization: Option<&[u8]>, operator_token: Option<&Secret>) -> Result<Principal, RpcError> {
+pub fn principal(
+    authorization: Option<&[u8]>,
+    operator_token: Option<&Secret>,
+) -> Result<Principal, RpcError> {
     let Some(credential) = authorization else { return Ok(Principal::Anonymous) };
     let (scheme, token) = match credential.iter().position(|byte| *byte == b' ') {
         Some(at) => (&credential[..at], credential[at..].trim_ascii()),

@@ -33,8 +33,10 @@ impl Gateway {
     /// Starts to connect to the services. Must be called on a `LocalRuntime` or within a `LocalSet`.
     #[must_use]
     pub fn start(config: &Config) -> Rc<Self> {
-        let upstreams =
-            config.peers.iter().map(|(service, addresses)| Upstream::connect(service, addresses, &config.identity));
+        let upstreams = config
+            .peers
+            .iter()
+            .map(|(service, addresses)| Upstream::connect(service, addresses, &config.identity));
         let gateway = Rc::new(Self {
             identity: Rc::clone(&config.identity),
             upstreams: upstreams.collect(),
@@ -62,9 +64,11 @@ impl Gateway {
     }
 
     fn learn_routes(&self) {
-        let schemas = self.upstreams.iter().enumerate().flat_map(|(at, upstream)| {
-            upstream.schemas().into_iter().map(move |schema| (at, schema))
-        });
+        let schemas = self
+            .upstreams
+            .iter()
+            .enumerate()
+            .flat_map(|(at, upstream)| upstream.schemas().into_iter().map(move |schema| (at, schema)));
         self.routes.replace(Rc::new(Routes::from_schemas(schemas)));
     }
 }

@@ -141,7 +141,12 @@ impl<S: ByteStream> HttpConnection<S> {
         self.head = None;
         let request_id = self.gateway.request_ids.adopt(None);
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
-        Answer::http_error(&request_id, error).write(&mut self.parser, &mut self.output, &date(), &request_id);
+        Answer::http_error(&request_id, error).write(
+            &mut self.parser,
+            &mut self.output,
+            &date(),
+            &request_id,
+        );
     }
 
     async fn flush(&mut self) -> io::Result<()> {

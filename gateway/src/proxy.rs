@@ -94,22 +94,23 @@ impl Request<'_> {
         let mut refused = None;
         let mut schema = None;
         // Each attempt transcodes for the instance that it goes to: instances may serve different schemas.
-        let attempted = upstream.attempt(options.token.is_some() || self.is_read(), async |instance: &Instance| {
-            schema = Some(Rc::clone(&instance.schema));
-            match self.transcode(instance, route.method, &parameters) {
-                Ok((request, idempotent)) => {
-                    if !idempotent && options.token.is_none() {
-                        // The gateway's own attempts are the only repeats of a write whose client chose no token.
-                        options.token = Some(format!("{:032x}", u128::from_ne_bytes(random_bytes())));
+        let attempted =
+            upstream.attempt(options.token.is_some() || self.is_read(), async |instance: &Instance| {
+                schema = Some(Rc::clone(&instance.schema));
+                match self.transcode(instance, route.method, &parameters) {
+                    Ok((request, idempotent)) => {
+                        if !idempotent && options.token.is_none() {
+                            // The gateway's own attempts are the only repeats of a write whose client chose no token.
+                            options.token = Some(format!("{:032x}", u128::from_ne_bytes(random_bytes())));
+                        }
+                        instance.client.call(route.method, request, options.clone()).await
                     }
-                    instance.client.call(route.method, request, options.clone()).await
+                    Err(answer) => {
+                        refused = Some(answer);
+                        Err(RpcError::new(Code::InvalidInput, ""))
+                    }
                 }
-                Err(answer) => {
-                    refused = Some(answer);
-                    Err(RpcError::new(Code::InvalidInput, ""))
-                }
-            }
-        });
+            });
         let attempted = attempted.await;
         if let Some(refused) = refused {
             return Err(refused);
@@ -159,10 +160,18 @@ impl Request<'_> {
             .map_err(|error| Box::new(Answer::rpc_error(self.request_id, &error)))?;
         let token = match headers.get_str("Idempotency-Key") {
             None if headers.get("Idempotency-Key").is_none() => None,
-            Some(key) if !key.is_empty() && key.len() <= TOKEN_BYTES_MAX && key.bytes().all(|b| b.is_ascii_graphic()) => {
+            Some(key)
+                if !key.is_empty()
+                    && key.len() <= TOKEN_BYTES_MAX
+                    && key.bytes().all(|b| b.is_ascii_graphic()) =>
+            {
                 Some(key.to_owned())
             }
-            _ => return Err(self.refuse(400, "Idempotency-Key: 1 to 64 printable ASCII characters without spaces")),
+            _ => {
+                return Err(
+                    self.refuse(400, "Idempotency-Key: 1 to 64 printable ASCII characters without spaces")
+                );
+            }
         };
         Ok(CallOptions {
             principal: Some(principal),
@@ -239,12 +248,13 @@ impl Request<'_> {
             _ => return *self.broken("the service's error is no enum"),
         };
         let mut json = BytesMut::new();
-        let shown = micronet_wire::transcode::variant_of(&error.detail)
+        let shown = micronet_wire::transcode::variant_index(&error.detail)
             .and_then(|index| variants.get(index))
             .filter(|_| to_json(schema, of, &error.detail, &mut json).is_ok());
         let Some(variant) = shown else { return *self.broken("the service's error is not of its type") };
         // The fields stand within {"Variant":{…}}; a variant without fields is a plain name.
-        let details = if variant.fields.is_empty() { &b""[..] } else { &json[variant.name.len() + 4..json.len() - 1] };
+        let details =
+            if variant.fields.is_empty() { &b""[..] } else { &json[variant.name.len() + 4..json.len() - 1] };
         let code = match variant.http_status {
             0 => Code::Application.http_status(),
             code => code,
@@ -287,7 +297,8 @@ fn trace_context(header: &str) -> Option<TraceContext> {
     if version.len() != 2 || version == "ff" || (version == "00" && parts.next().is_some()) {
         return None;
     }
-    let context = TraceContext { trace_id: hex(trace_id)?, span_id: hex(span_id)?, flags: hex::<1>(flags)?[0] };
+    let context =
+        TraceContext { trace_id: hex(trace_id)?, span_id: hex(span_id)?, flags: hex::<1>(flags)?[0] };
     (context.trace_id != [0; 16] && context.span_id != [0; 8]).then_some(context)
 }
 

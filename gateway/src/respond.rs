@@ -90,7 +90,13 @@ impl Answer {
     }
 
     /// Writes the answer.
-    pub fn write(&self, connection: &mut ServerConnection, output: &mut BytesMut, date: &HttpDate, request_id: &str) {
+    pub fn write(
+        &self,
+        connection: &mut ServerConnection,
+        output: &mut BytesMut,
+        date: &HttpDate,
+        request_id: &str,
+    ) {
         let Ok(mut response) = connection.respond(output, self.status, date) else {
             tracing::error!("an answer without a request");
             return;

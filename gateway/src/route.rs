@@ -88,7 +88,9 @@ impl Routes {
             match route.matches(path) {
                 Ok(None) => {}
                 Err(error) => return Found::Malformed(error),
-                Ok(Some(parameters)) if route.http_method == wanted => return Found::Route(route, parameters),
+                Ok(Some(parameters)) if route.http_method == wanted => {
+                    return Found::Route(route, parameters);
+                }
                 Ok(Some(_)) => {
                     others.insert(route.http_method.as_str());
                 }

@@ -47,6 +47,18 @@ impl HostPort {
         Self::parse(rest.strip_suffix('/').unwrap_or(rest), Some(port_default))
     }
 
+    /// Looks the host up. Of several addresses the first IPv4 one is taken, since that is what services listen on by default.
+    pub(crate) async fn resolve(&self) -> Result<SocketAddr, CommandError> {
+        let refuse = |why: String| {
+            CommandError::new(format!("cannot find the host of {self}: {why}"))
+                .next("check its spelling, or use an IP address")
+        };
+        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
+        let addresses: Vec<SocketAddr> = found.map_err(|error| refuse(error.to_string()))?.collect();
+        let preferred = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+        preferred.copied().ok_or_else(|| refuse("it has no address".into()))
+    }
+
     /// A host and a port that are known to be right.
     pub(crate) fn new(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port }

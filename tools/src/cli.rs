@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
-use crate::databases::Demo;
+use micronet_services::demo::Demo;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +47,17 @@ Examples:
 When it is ready the gateway prints `listening on ADDRESS` on stdout. FRONT is its address as clients use it (HOST or
 HOST:PORT), where that differs from what it listens on; `micronet shop` reads the same variable. Ctrl-C or SIGTERM lets
 running requests finish; a second one ends it at once.";
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  micronet call product                        what there is to call
+  micronet call product.query '{\"name\":\"Tux\"}'
+  micronet call product.inventory
+  micronet call --to localhost:8003 order.buy '{\"name\":\"Whale\",\"quantity\":1}' --token my-first-whale
+
+The call goes straight to an instance of the service, over the binary RPC. How to transcode it is learnt from the
+instance itself. The running network and the operator's token are found by --data. The answer is JSON on stdout; an
+error is JSON on stderr, with exit code 1.";
 
 const SHOP_EXAMPLES: &str = "\
 Examples:
@@ -92,6 +104,9 @@ pub(crate) enum RawCommand {
     /// Run the gateway, in the foreground
     #[command(after_help = GATEWAY_EXAMPLES)]
     Gateway(GatewayFlags),
+    /// Call a method of a service by its name, with JSON
+    #[command(after_help = CALL_EXAMPLES)]
+    Call(CallFlags),
     /// Be a customer of the toy store: ask for toys and buy them, over HTTP
     #[command(after_help = SHOP_EXAMPLES)]
     Shop(ShopFlags),
@@ -104,7 +119,7 @@ pub(crate) struct UpFlags {
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub(crate) listen: Option<String>,
     /// Which demonstration data new databases get [default: what the folder has, else shop]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = demo())]
     pub(crate) demo: Option<Demo>,
     /// Delete the databases of the data folder first
     #[arg(long)]
@@ -135,7 +150,7 @@ pub(crate) struct ServiceFlags {
     #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = PEER_HELP)]
     pub(crate) peers: Vec<String>,
     /// Which demonstration data a new database gets [default: what the folder has, else shop]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = demo())]
     pub(crate) demo: Option<Demo>,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
@@ -171,6 +186,32 @@ pub(crate) struct ExposureFlags {
     /// The cluster's name; processes of another cluster are refused
     #[arg(long, value_name = "NAME", default_value = crate::registry::CLUSTER_DEFAULT)]
     pub(crate) cluster: Option<String>,
+}
+
+/// The flags of `call`.
+#[derive(Debug, Args)]
+pub(crate) struct CallFlags {
+    /// SERVICE.METHOD, as product.query; SERVICE alone lists its methods
+    #[arg(value_name = "SERVICE.METHOD")]
+    pub(crate) method: String,
+    /// The request; fields that are optional may be left out
+    #[arg(value_name = "JSON", default_value = "")]
+    pub(crate) request: String,
+    /// The instance to call: HOST or HOST:PORT [default: an instance of the service in the running network]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) to: Option<String>,
+    /// The idempotency token of a write; the same token with the same request is executed once [default: a fresh one]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// How long to wait for the answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) deadline: u64,
+    /// Call without the operator's token, as a stranger
+    #[arg(long)]
+    pub(crate) anonymous: bool,
+    /// Show where the time went, on stderr
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
 }
 
 /// The flags of `shop`.
@@ -232,7 +273,11 @@ fn probability(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("a probability is from 0 to 1".into()) }
 }
 
-fn service_names() -> clap::builder::PossibleValuesParser {
+fn demo() -> impl TypedValueParser<Value = Demo> {
+    PossibleValuesParser::new(Demo::ALL.map(Demo::name)).try_map(|name| name.parse::<Demo>())
+}
+
+fn service_names() -> PossibleValuesParser {
     crate::registry::SERVICES.iter().map(|service| service.name).collect::<Vec<_>>().into()
 }
 

@@ -1,43 +1,14 @@
 //! The databases of a data folder: which demonstration data they hold, and how they come to be.
 
-use std::fmt;
 use std::fs;
 use std::io;
+
+use micronet_services::demo::Demo;
+use micronet_services::run::Environment;
 
 use crate::data_folder::{self, DataFolder, failed};
 use crate::error::CommandError;
 use crate::registry::Service;
-
-/// Which demonstration data a fresh database gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Demo {
-    /// A laptop, the four toys, and two orders
-    Shop,
-    /// The four toys, numbered from 1, and no orders
-    #[value(name = "toystore")]
-    ToyStore,
-    /// Nothing
-    None,
-}
-
-impl Demo {
-    const ALL: [Self; 3] = [Self::Shop, Self::ToyStore, Self::None];
-
-    /// Its name, on the command line and in the data folder.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Shop => "shop",
-            Self::ToyStore => "toystore",
-            Self::None => "none",
-        }
-    }
-}
-
-impl fmt::Display for Demo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Settles which demonstration data this folder's databases hold: what they were made with, else what is asked for,
 /// else the shop. Data that is there is never mixed with another demonstration's.
@@ -68,17 +39,14 @@ pub(crate) fn settle_demo(data: &DataFolder, asked: Option<Demo>) -> Result<Demo
 }
 
 /// Creates, migrates and fills the databases of these services. What is there already stays as it is.
-///
-/// SEAM: filled by each service's store: open `data.database(service.name)`, migrate, and insert the demonstration
-/// data into empty tables.
-#[expect(clippy::unused_async, reason = "the stores are asynchronous")]
 pub(crate) async fn prepare_databases(
     data: &DataFolder,
     services: impl IntoIterator<Item = &'static Service>,
     demo: Demo,
 ) -> Result<(), CommandError> {
     for service in services {
-        tracing::debug!(service = service.name, %demo, folder = %data.databases().display(), "no store yet");
+        let environment = Environment { data: data.databases(), demo, ..Environment::default() };
+        (service.prepare)(environment).await.map_err(|error| CommandError::new(error.to_string()))?;
     }
     Ok(())
 }

@@ -1,11 +1,16 @@
 //! `micronet gateway`: the gateway in the foreground.
 
-use tokio::net::TcpListener;
+use std::io;
 
-use crate::address;
+use micronet_gateway::accept;
+use micronet_gateway::config::{Config, Gateway};
+use micronet_transport::socket;
+
 use crate::config::GatewayConfig;
 use crate::data_folder::DataFolder;
 use crate::error::CommandError;
+use crate::identity;
+use crate::registry::GATEWAY;
 use crate::server_process::{self, ReadyLine};
 use crate::stop_signal::StopSignal;
 
@@ -16,29 +21,26 @@ pub(crate) fn run(config: GatewayConfig) -> Result<(), CommandError> {
 }
 
 /// Serves HTTP on `config.listen` until `stop` completes, then drains.
-///
-/// SEAM: to be filled with the gateway. What stays: bind, announce the address that was bound (the port may have been
-/// 0), serve, and return when drained.
 async fn serve(
     config: &GatewayConfig,
     data: &DataFolder,
     ready: ReadyLine,
     stop: StopSignal,
 ) -> Result<(), CommandError> {
-    let _secret = data.cluster_secret()?;
-    let _operator = data.operator_token()?;
     tracing::info!(instance = config.instance, cluster = config.cluster, "starting");
-    for (peer, addresses) in config.peers.iter() {
-        tracing::info!(peer, addresses = %address::list(addresses), "calls");
-    }
-    let bound =
-        TcpListener::bind(config.listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
-    let (address, _listener) =
-        bound.map_err(|error| server_process::not_bound(config.listen, &config.instance, &error))?;
+    let not_bound = |error: io::Error| server_process::not_bound(config.listen, &config.instance, &error);
+    let listener = socket::listen(config.listen).map_err(not_bound)?;
+    let address = listener.local_addr().map_err(not_bound)?;
+    let gateway = Gateway::start(&Config {
+        identity: identity::of_member(data, &config.cluster, GATEWAY, &config.instance)?,
+        peers: identity::resolve(&config.peers).await?,
+    });
     if let Some(front) = &config.front {
         tracing::info!(%front, "clients use this address");
     }
+    // Each service gets its first chance before a client is answered that it is away.
+    gateway.tried().await;
     ready.announce(address);
-    stop.await;
+    accept::serve(listener, gateway, server_process::drain_at(stop)).await;
     Ok(())
 }

@@ -4,12 +4,14 @@
 //! raw flags and [`config`] turns them into values that are ready to use, before any port is bound.
 
 mod address;
+mod call;
 mod cli;
 mod config;
 mod data_folder;
 mod databases;
 mod error;
 mod gateway;
+mod identity;
 mod load;
 mod logging;
 mod network_file;
@@ -47,6 +49,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Up(config) => up::run(&config),
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
+        Command::Call(config) => call::run(&config),
         Command::Shop(config) => shop::run(&config),
     }
 }

@@ -1,4 +1,4 @@
-//! Which services there are, where they listen, and whom they call. A new service is named here.
+//! What a network is made of: the services that there are, and the defaults around them.
 
 use std::ffi::OsStr;
 
@@ -11,35 +11,18 @@ pub(crate) const BASE_PORT: u16 = 8000;
 /// The environment variable that holds the gateway's address as its clients use it.
 pub(crate) const GATEWAY_ENVIRONMENT: &str = "FRONT";
 
-/// A service that this binary can run.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Service {
-    /// Its name, on the command line and in the network.
-    pub(crate) name: &'static str,
-    /// The port of each instance that `up` starts, counted from the base port.
-    pub(crate) port_offsets: &'static [u16],
-    /// The services that it calls; they start before it and stop after it.
-    pub(crate) calls: &'static [&'static str],
-    /// The environment variable that holds its addresses for those who call it.
-    pub(crate) environment: &'static str,
+/// The services that this binary can run, in the order in which they start.
+pub(crate) use micronet_services::ALL as SERVICES;
+pub(crate) use micronet_services::run::Definition as Service;
+
+/// The service of this name.
+pub(crate) fn service_named(name: &str) -> Option<&'static Service> {
+    SERVICES.iter().find(|service| service.name == name)
 }
 
-/// Every service, in the order in which they start.
-pub(crate) const SERVICES: &[Service] = &[
-    Service { name: "product", port_offsets: &[2, 12], calls: &[], environment: "CATALOG" },
-    Service { name: "order", port_offsets: &[3], calls: &["product"], environment: "ORDER" },
-];
-
-impl Service {
-    /// The service of this name.
-    pub(crate) fn named(name: &str) -> Option<&'static Self> {
-        SERVICES.iter().find(|service| service.name == name)
-    }
-
-    /// The port of its first instance.
-    pub(crate) fn port_default(&self) -> u16 {
-        BASE_PORT + self.port_offsets.first().copied().unwrap_or(0)
-    }
+/// The port of a service's first instance.
+pub(crate) fn port_default(service: &Service) -> u16 {
+    BASE_PORT + service.port_offsets.first().copied().unwrap_or(0)
 }
 
 /// The environment variables that hold addresses. `up` keeps them from its children, whose peers it names itself.

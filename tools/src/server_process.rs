@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use micronet_transport::drain::{self, Drain};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::error::CommandError;
@@ -34,6 +35,16 @@ where
             .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
         server(ReadyLine(()), stop).await
     })
+}
+
+/// Turns the stop signal into the word that servers drain on.
+pub(crate) fn drain_at(stop: StopSignal) -> Drain {
+    let (trigger, drain) = drain::channel();
+    tokio::task::spawn_local(async move {
+        stop.await;
+        trigger.drain();
+    });
+    drain
 }
 
 /// A single-threaded runtime whose tasks need not be `Send`.

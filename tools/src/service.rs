@@ -1,12 +1,12 @@
 //! `micronet service NAME`: one service in the foreground.
 
-use tokio::net::TcpListener;
+use micronet_services::run::{self, Environment, StartError};
 
-use crate::address;
 use crate::config::ServiceConfig;
 use crate::data_folder::DataFolder;
 use crate::databases;
 use crate::error::CommandError;
+use crate::identity;
 use crate::server_process::{self, ReadyLine};
 use crate::stop_signal::StopSignal;
 
@@ -25,30 +25,24 @@ pub(crate) fn run(config: ServiceConfig) -> Result<(), CommandError> {
 }
 
 /// Serves `config.service` on `config.listen` until `stop` completes, then drains.
-///
-/// SEAM: to be filled with the transport's server and the service's dispatch. What stays: bind, announce the address
-/// that was bound (the port may have been 0), serve, and return when drained.
 async fn serve(
     config: &ServiceConfig,
     data: &DataFolder,
     ready: ReadyLine,
     stop: StopSignal,
 ) -> Result<(), CommandError> {
-    let _secret = data.cluster_secret()?;
-    tracing::info!(
-        service = config.service.name,
-        instance = config.instance,
-        cluster = config.cluster,
-        "starting"
-    );
-    for (peer, addresses) in config.peers.iter() {
-        tracing::info!(peer, addresses = %address::list(addresses), "calls");
-    }
-    let bound =
-        TcpListener::bind(config.listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
-    let (address, _listener) =
-        bound.map_err(|error| server_process::not_bound(config.listen, &config.instance, &error))?;
-    ready.announce(address);
-    stop.await;
-    Ok(())
+    let name = config.service.name;
+    tracing::info!(service = name, instance = config.instance, cluster = config.cluster, "starting");
+    let environment = Environment {
+        data: data.databases(),
+        demo: databases::settle_demo(data, config.demo)?,
+        identity: identity::of_member(data, &config.cluster, name, &config.instance)?,
+        peers: identity::resolve(&config.peers).await?,
+    };
+    let drain = server_process::drain_at(stop);
+    let serving = run::run(name, config.listen, environment, |address| ready.announce(address), drain);
+    serving.await.map_err(|error| match error {
+        StartError::Listen(address, error) => server_process::not_bound(address, &config.instance, &error),
+        other => CommandError::new(format!("{} can't start: {other}", config.instance)),
+    })
 }

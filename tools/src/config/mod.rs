@@ -6,6 +6,7 @@ mod ports;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
 
@@ -13,11 +14,13 @@ pub(crate) use self::peers::Peers;
 pub(crate) use self::ports::InstancePlan;
 use crate::address::{self, HostPort};
 use crate::cli::{
-    ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
+    CallFlags, ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
 };
-use crate::databases::Demo;
 use crate::error::CommandError;
-use crate::registry::{BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service};
+use crate::registry::{
+    BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service, port_default, service_named,
+};
+use micronet_services::demo::Demo;
 
 /// Looks up an environment variable.
 pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -31,6 +34,8 @@ pub(crate) enum Command {
     Service(ServiceConfig),
     /// Run the gateway.
     Gateway(GatewayConfig),
+    /// Call a method.
+    Call(CallConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
 }
@@ -40,7 +45,7 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) => "info",
-            Self::Up(_) | Self::Shop(_) => "warn",
+            Self::Up(_) | Self::Call(_) | Self::Shop(_) => "warn",
         }
     }
 }
@@ -106,6 +111,29 @@ pub(crate) struct GatewayConfig {
     pub(crate) supervised: bool,
 }
 
+/// What is called, where and how.
+#[derive(Debug)]
+pub(crate) struct CallConfig {
+    /// The service's name.
+    pub(crate) service: String,
+    /// The method's name within it; without one the methods are listed.
+    pub(crate) method: Option<String>,
+    /// The request as JSON.
+    pub(crate) request: String,
+    /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
+    pub(crate) to: Option<HostPort>,
+    /// The idempotency token, where one was given.
+    pub(crate) token: Option<String>,
+    /// How long to wait.
+    pub(crate) deadline: Duration,
+    /// Whether the operator's token stays unused.
+    pub(crate) anonymous: bool,
+    /// Whether the ledger is shown.
+    pub(crate) verbose: bool,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+}
+
 /// What a customer of the shop does, and where.
 #[derive(Debug)]
 pub(crate) struct ShopConfig {
@@ -130,6 +158,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Up(flags) => up(flags, data, log).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
+        RawCommand::Call(flags) => call(flags, data).map(Command::Call),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
     }
 }
@@ -154,9 +183,9 @@ fn service(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<ServiceConfig, CommandError> {
-    let service = Service::named(&flags.name)
+    let service = service_named(&flags.name)
         .ok_or_else(|| CommandError::usage(format!("no service is called {:?}", flags.name)))?;
-    let listen = listen(flags.listen.as_deref(), service.port_default(), &flags.exposure)?;
+    let listen = listen(flags.listen.as_deref(), port_default(service), &flags.exposure)?;
     Ok(ServiceConfig {
         service,
         instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
@@ -182,6 +211,29 @@ fn gateway(
         peers: Peers::of_gateway(&flags.peers, environment)?,
         data,
         supervised: flags.supervised,
+    })
+}
+
+fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
+    let (service, method) = match flags.method.split_once('.') {
+        Some((service, method)) => (service, Some(method)),
+        None => (flags.method.as_str(), None),
+    };
+    if service.is_empty() || method.is_some_and(str::is_empty) {
+        return Err(CommandError::usage(format!("{:?} names no method", flags.method))
+            .next("write SERVICE.METHOD, as product.query; SERVICE alone lists what there is"));
+    }
+    let port = service_named(service).map_or(BASE_PORT, port_default);
+    Ok(CallConfig {
+        service: service.to_owned(),
+        method: method.map(str::to_owned),
+        request: flags.request,
+        to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
+        token: flags.token,
+        deadline: Duration::from_millis(flags.deadline),
+        anonymous: flags.anonymous,
+        verbose: flags.verbose,
+        data,
     })
 }
 

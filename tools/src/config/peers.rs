@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Environment;
 use crate::address::HostPort;
 use crate::error::CommandError;
-use crate::registry::{SERVICES, Service};
+use crate::registry::{SERVICES, Service, port_default, service_named};
 
 /// The most addresses that one service may have here.
 const ADDRESSES_MAX: usize = 64;
@@ -49,7 +49,7 @@ impl Peers {
                 CommandError::usage(format!("--peer {flag:?} names no service"))
                     .next("write NAME=ADDRESS, such as --peer product=localhost:8002")
             })?;
-            let port_default = Service::named(name).map(Service::port_default);
+            let port_default = service_named(name).map(port_default);
             peers.add(name, addresses, port_default)?;
         }
         Ok(peers)
@@ -65,7 +65,7 @@ impl Peers {
             if self.0.contains_key(service.name) {
                 continue;
             }
-            let port = service.port_default();
+            let port = port_default(service);
             match environment(service.environment).filter(|text| !text.trim().is_empty()) {
                 Some(text) => self.add(service.name, &text, Some(port)).map_err(|error| {
                     error.next(format!("set {} to HOST or HOST:PORT, or unset it", service.environment))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::CommandError;
-use crate::registry::{GATEWAY, SERVICES, Service};
+use crate::registry::{GATEWAY, SERVICES, Service, service_named};
 
 /// The most instances of one service that one `up` starts.
 const INSTANCES_MAX: usize = 16;
@@ -76,7 +76,7 @@ fn from_flags(flags: &[String]) -> Result<BTreeMap<&str, Vec<u16>>, CommandError
                 .next("write SERVICE=PORT[,PORT…], such as --port product=9002,9012")
         };
         let (name, ports) = flag.split_once('=').ok_or_else(|| refuse("it names no service".into()))?;
-        if name != GATEWAY && Service::named(name).is_none() {
+        if name != GATEWAY && service_named(name).is_none() {
             let known: Vec<&str> = SERVICES.iter().map(|service| service.name).chain([GATEWAY]).collect();
             return Err(refuse(format!("no service is called {name:?}; there are {}", known.join(", "))));
         }

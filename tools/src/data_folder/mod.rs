@@ -32,6 +32,9 @@ const LOCK_TRIES: u32 = 4;
 /// The pause between two tries, in milliseconds.
 const LOCK_PAUSE_MS: u64 = 25;
 
+/// The file of the operator's token.
+const OPERATOR_TOKEN: &str = "operator.token";
+
 /// A folder that exists, and the names of what is in it.
 #[derive(Clone, Debug)]
 pub(crate) struct DataFolder {
@@ -88,7 +91,7 @@ impl DataFolder {
 
     /// The file of the operator's token. Its path may be shown; what is in it may not.
     pub(crate) fn operator_token_path(&self) -> PathBuf {
-        self.path.join("operator.token")
+        self.path.join(OPERATOR_TOKEN)
     }
 
     /// The secret that the cluster's processes share; made when it is first asked for.
@@ -160,6 +163,15 @@ impl DataFolder {
     fn databases_lock_path(&self) -> PathBuf {
         self.path.join("databases.lock")
     }
+}
+
+/// The operator's token of a data folder that need not exist; a folder without one has none.
+pub(crate) fn read_operator_token(folder: &Path) -> Result<Option<OperatorToken>, CommandError> {
+    let path = folder.join(OPERATOR_TOKEN);
+    if !path.exists() {
+        return Ok(None);
+    }
+    secrets::read(&path).map(|secret| Some(OperatorToken::new(&secret)))
 }
 
 /// The network file of a data folder that need not exist.

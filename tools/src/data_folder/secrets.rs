@@ -22,7 +22,6 @@ impl ClusterSecret {
     }
 
     /// The secret itself: for the proof in HELLO, and for nothing else.
-    #[expect(dead_code, reason = "the services and the gateway will use it")]
     pub(crate) fn bytes(&self) -> &[u8; SECRET_BYTES] {
         &self.0
     }
@@ -44,7 +43,6 @@ impl OperatorToken {
     }
 
     /// The token itself: for a request's credentials, and for nothing else.
-    #[expect(dead_code, reason = "`call` and the gateway will use it")]
     pub(crate) fn text(&self) -> &str {
         &self.0
     }
@@ -61,6 +59,11 @@ pub(super) fn read_or_create(path: &Path) -> Result<[u8; SECRET_BYTES], CommandE
     if !path.exists() {
         create_once(path)?;
     }
+    read(path)
+}
+
+/// Reads the secret in this file.
+pub(super) fn read(path: &Path) -> Result<[u8; SECRET_BYTES], CommandError> {
     let mode = fs::metadata(path).map_err(|error| failed("read", path, &error))?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(CommandError::new(format!("{} can be read by other users", path.display()))

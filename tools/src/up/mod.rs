@@ -13,12 +13,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use micronet_services::demo::Demo;
+
 use self::children::{Child, LastWords, Launch};
 use self::log_tail::LogTail;
 use crate::address::{self, reachable};
 use crate::config::{InstancePlan, UpConfig};
 use crate::data_folder::DataFolder;
-use crate::databases::{self, Demo};
+use crate::databases;
 use crate::error::CommandError;
 use crate::network_file::{Entry, NetworkFile, Protocol};
 use crate::registry::{SERVICES, Service};

@@ -48,14 +48,14 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::registry::Service;
+    use crate::registry::service_named;
 
     #[test]
     fn a_port_in_use_is_named_with_the_service_that_wanted_it() {
         let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let other = TcpListener::bind((listen, 0)).unwrap();
         let port = other.local_addr().unwrap().port();
-        let plan = InstancePlan { service: Service::named("product"), instance: "product-2".into(), port };
+        let plan = InstancePlan { service: service_named("product"), instance: "product-2".into(), port };
         let error = all_free(listen, std::slice::from_ref(&plan)).unwrap_err().to_string();
         for word in [&port.to_string(), "product-2", "in use", "--port product="] {
             assert!(error.contains(word), "{word} is missing in: {error}");

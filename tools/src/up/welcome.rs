@@ -6,10 +6,10 @@ use super::children::Child;
 use super::protocol;
 use crate::address::reachable;
 use crate::data_folder::DataFolder;
-use crate::databases::Demo;
 use crate::network_file::Protocol;
 use crate::table::{Align, Table};
 use crate::terminal::Style;
+use micronet_services::demo::Demo;
 
 /// A row of the table.
 struct Row {
