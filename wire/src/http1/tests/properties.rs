@@ -26,12 +26,7 @@ fn request() -> impl Strategy<Value = (Vec<u8>, String)> {
             if chunked {
                 bytes.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
                 for chunk in &chunks {
-                    bytes.extend_from_slice(
-                        format!("{:x};e=\"\r\"\r\n", chunk.len())
-                            .replace('\r', "")
-                            .replace('\n', "\r\n")
-                            .as_bytes(),
-                    );
+                    bytes.extend_from_slice(format!("{:x};e=\"a\\\"b\"\r\n", chunk.len()).as_bytes());
                     bytes.extend_from_slice(chunk);
                     bytes.extend_from_slice(b"\r\n");
                 }

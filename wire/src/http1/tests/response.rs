@@ -127,6 +127,17 @@ fn a_client_that_waits_is_told_to_go_on_once() {
 }
 
 #[test]
+fn a_client_that_waits_no_longer_keeps_its_connection() {
+    let (mut connection, mut input, mut output) =
+        begun("POST / HTTP/1.1\nHost: a\nContent-Length: 2\nExpect: 100-continue");
+    input.extend_from_slice(b"h");
+    assert!(connection.poll_body(&mut input).unwrap().is_none());
+    connection.respond(&mut output, Status::NOT_FOUND, &HttpDate::from_unix_s(0)).unwrap().empty();
+    assert_eq!(written(&output), "HTTP/1.1 404 Not Found\nContent-Length: 0\n\n");
+    assert_eq!(connection.phase(), Phase::ReadingBody);
+}
+
+#[test]
 fn a_refused_header_leaves_no_trace_and_an_abandoned_response_neither() {
     let (mut connection, _, mut output) = begun("GET / HTTP/1.1\nHost: a");
     let date = HttpDate::from_unix_s(0);

@@ -149,6 +149,9 @@ fn field_lines_are_strict() {
     for bytes in ["GET / HTTP/1.1\r\nHost: a\nFoo: b\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\rFoo: b\r\n\r\n"] {
         check(bytes.as_bytes(), &["400", "Closed"]);
     }
+    // A folded line is refused at its first byte.
+    check(b"GET / HTTP/1.1\r\nHost: a\r\n ", &["400", "Closed"]);
+    check(b"GET / HTTP/1.1\r\n\t", &["400", "Closed"]);
     check(b"GET / HTTP/1.1\r\nHost: a\r\n\n", &["400", "Closed"]);
     check(b"GET / HTTP/1.1\r\nHost: a\r\n\rG", &["400", "Closed"]);
     check(b"GET / HTTP/1.1\r\nHost: a\r\nFoo: \xff\xe9\t~\r\n\r\n", &["GET / @a \"\""]);
