@@ -181,7 +181,7 @@ fn check_against_serde(text: &[u8]) -> Result<(), TestCaseError> {
         (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs),
         (Err(_), Err(_)) => {}
         (Ok(_), Err(error)) => {
-            prop_assert!(error.to_string().starts_with("number out of range"), "{}", error)
+            prop_assert!(error.to_string().starts_with("number out of range"), "{}", error);
         }
         (Err(error), Ok(_)) => prop_assert!(error.too_deep, "{:?}", error),
     }
