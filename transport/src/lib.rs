@@ -11,6 +11,7 @@ pub mod clock;
 pub mod drain;
 pub mod driver;
 pub mod identity;
+pub mod listener;
 pub mod retry;
 pub mod server;
 pub mod socket;
