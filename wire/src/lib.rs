@@ -9,6 +9,7 @@ extern crate self as micronet_wire; // What the macros expand to names the crate
 pub mod builtin;
 pub mod encoding;
 pub mod error;
+pub mod json;
 pub mod ledger;
 pub mod limits;
 pub mod principal;
