@@ -16,6 +16,7 @@ pub mod principal;
 pub mod request;
 pub mod schema;
 pub mod service;
+pub mod transcode;
 
 #[cfg(test)]
 mod message_tests;

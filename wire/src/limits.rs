@@ -66,6 +66,8 @@ pub const WRITE_BUFFER_HIGH_BYTES: usize = 4 << 20;
 
 /// The deepest nesting of values, in JSON and in messages.
 pub const NESTING_MAX: usize = 64;
+/// The longest JSON that one message is written as, in bytes: names and escapes make it longer than the message.
+pub const JSON_BYTES_MAX: usize = 8 << 20;
 /// Types in one service's schema.
 pub const SCHEMA_TYPES_MAX: usize = 1024;
 /// Methods in one service's schema.
@@ -118,5 +120,7 @@ const _: () = {
             && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX
     );
     assert!(MESSAGE_BYTES_MAX <= DECODE_BYTES_MAX);
+    // The longest string can be written as JSON, even when each of its bytes becomes an escape such as \u0000.
+    assert!(6 * MESSAGE_BYTES_MAX + 2 <= JSON_BYTES_MAX);
     assert!(HTTP_REQUEST_LINE_BYTES_MAX <= HTTP_HEAD_BYTES_MAX);
 };
