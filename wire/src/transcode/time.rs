@@ -3,7 +3,7 @@
 //! The conversions between days and dates are Howard Hinnant's (`days_from_civil`, `civil_from_days`;
 //! <https://howardhinnant.github.io/date_algorithms.html>). Leap seconds don't exist in Unix time and are refused.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::scalar::Refusal;
 
@@ -43,18 +43,6 @@ pub(super) fn parse(text: &str) -> Result<i64, Refusal> {
     }
 }
 
-/// Appends a time as a JSON string, as [`to_json`](super::to_json) does: microseconds since 1970-01-01 UTC, within the years
-/// 0000 to 9999; another time is `null`.
-pub fn put_timestamp(out: &mut BytesMut, microseconds: i64) {
-    out.put_u8(b'"');
-    if put(out, microseconds) {
-        out.put_u8(b'"');
-    } else {
-        out.truncate(out.len() - 1);
-        out.put_slice(b"null");
-    }
-}
-
 /// Appends the time in UTC with 6 digits of fraction; false when its year has no four digits.
 pub(super) fn put(out: &mut BytesMut, microseconds: i64) -> bool {
     let (seconds, fraction) = (microseconds.div_euclid(MICROSECONDS), microseconds.rem_euclid(MICROSECONDS));
@@ -79,7 +67,7 @@ pub(super) fn put(out: &mut BytesMut, microseconds: i64) -> bool {
             number /= 10;
         }
     }
-    out.put_slice(&text);
+    out.extend_from_slice(&text);
     true
 }
 
