@@ -38,5 +38,6 @@ mod to_binary;
 mod to_json;
 
 pub use error::{Place, TranscodeError, TranscodeErrorKind};
+pub use time::put_timestamp;
 pub use to_binary::to_binary;
-pub use to_json::to_json;
+pub use to_json::{to_json, variant_index};

@@ -43,6 +43,19 @@ pub(super) fn parse(text: &str) -> Result<i64, Refusal> {
     }
 }
 
+/// Appends a time as a JSON string, as [`to_json`](super::to_json) does: microseconds since 1970-01-01 UTC, within the years
+/// 0000 to 9999; another time is `null`.
+pub fn put_timestamp(out: &mut BytesMut, microseconds: i64) {
+    let start = out.len();
+    out.extend_from_slice(b"\"");
+    if put(out, microseconds) {
+        out.extend_from_slice(b"\"");
+    } else {
+        out.truncate(start);
+        out.extend_from_slice(b"null");
+    }
+}
+
 /// Appends the time in UTC with 6 digits of fraction; false when its year has no four digits.
 pub(super) fn put(out: &mut BytesMut, microseconds: i64) -> bool {
     let (seconds, fraction) = (microseconds.div_euclid(MICROSECONDS), microseconds.rem_euclid(MICROSECONDS));

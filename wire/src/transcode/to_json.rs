@@ -37,6 +37,12 @@ pub fn to_json(
     })
 }
 
+/// Which variant the encoding of an enum holds, by its index.
+#[must_use]
+pub fn variant_index(binary: &[u8]) -> Option<usize> {
+    BinaryReader::new(binary).unsigned(32).ok().and_then(|index| usize::try_from(index).ok())
+}
+
 /// One message on its way from bytes to JSON.
 struct Unpacker<'a> {
     schema: &'a ServiceSchema,
