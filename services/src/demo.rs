@@ -59,6 +59,19 @@ const SHOP_ORDERS: [DemoOrder; 2] = [
 ];
 
 impl Demo {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Shop, Self::ToyStore, Self::None];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shop => "shop",
+            Self::ToyStore => "toystore",
+            Self::None => "none",
+        }
+    }
+
     /// The products, in the order of their ids.
     #[must_use]
     pub fn products(self) -> Vec<DemoProduct> {
@@ -81,11 +94,7 @@ impl Demo {
 
 impl fmt::Display for Demo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Shop => "shop",
-            Self::ToyStore => "toystore",
-            Self::None => "none",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -93,12 +102,8 @@ impl FromStr for Demo {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "shop" => Ok(Self::Shop),
-            "toystore" => Ok(Self::ToyStore),
-            "none" => Ok(Self::None),
-            other => Err(format!("no demonstration data is called {other:?}: use shop, toystore or none")),
-        }
+        let found = Self::ALL.into_iter().find(|demo| demo.name() == text);
+        found.ok_or_else(|| format!("no demonstration data is called {text:?}: use shop, toystore or none"))
     }
 }
 

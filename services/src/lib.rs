@@ -10,5 +10,5 @@ pub mod order;
 pub mod product;
 pub mod run;
 
-/// All services.
+/// All services, in the order in which they start: each comes after those that it calls.
 pub const ALL: &[run::Definition] = &[product::service::DEFINITION, order::service::DEFINITION];

@@ -21,7 +21,7 @@ use micronet_wire::service::Service;
 use crate::demo::Demo;
 
 /// What a service is started with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Environment {
     /// The folder of the databases.
     pub data: PathBuf,
@@ -97,13 +97,28 @@ pub type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 /// One of the services of this crate.
 #[derive(Debug)]
 pub struct Definition {
-    /// Its name.
+    /// Its name, on the command line and in the network.
     pub name: &'static str,
+    /// The port of each instance that a whole network starts, counted from the network's first port.
+    pub port_offsets: &'static [u16],
+    /// The services that it calls.
+    pub calls: &'static [&'static str],
+    /// The environment variable that may hold its addresses for those who call it.
+    pub environment: &'static str,
     /// Creates, migrates and fills its database.
     pub prepare: fn(Environment) -> Local<Result<(), StartError>>,
     /// Starts it.
     pub start: fn(Environment) -> Local<Result<Running, StartError>>,
 }
+
+/// Services are told apart by their names.
+impl PartialEq for Definition {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Definition {}
 
 /// A service that has started.
 pub struct Running {

@@ -1,2 +1,55 @@
-//! The `micronet` command.
-fn main() {}
+//! The `micronet` command: starts the network or a part of it, and speaks to it.
+//!
+//! This file parses, runs and turns the outcome into an exit code. Each command has its own module; [`cli`] holds the
+//! raw flags and [`config`] turns them into values that are ready to use, before any port is bound.
+
+mod address;
+mod call;
+mod cli;
+mod config;
+mod data_folder;
+mod databases;
+mod error;
+mod gateway;
+mod identity;
+mod load;
+mod logging;
+mod network_file;
+mod registry;
+mod server_process;
+mod service;
+mod shop;
+mod stop_signal;
+mod table;
+mod terminal;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::Command;
+use crate::error::CommandError;
+
+fn main() -> ExitCode {
+    match run(cli::Flags::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::warn(&format!("{error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
+    let log = flags.log.clone();
+    let command = config::command(flags, &|name| std::env::var(name).ok())?;
+    logging::start(log.as_deref(), command.default_log_level())?;
+    match command {
+        Command::Up(config) => up::run(&config),
+        Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
+        Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
+        Command::Call(config) => call::run(&config),
+        Command::Shop(config) => shop::run(&config),
+    }
+}

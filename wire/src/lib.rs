@@ -13,12 +13,15 @@ pub mod error;
 pub mod frame;
 pub mod header;
 pub mod hello;
+pub mod http1;
+pub mod json;
 pub mod ledger;
 pub mod limits;
 pub mod principal;
 pub mod request;
 pub mod schema;
 pub mod service;
+pub mod transcode;
 
 #[cfg(test)]
 mod message_tests;

@@ -98,6 +98,8 @@ pub const LINGER_MS_MAX: u64 = 1_000;
 
 /// The deepest nesting of values, in JSON and in messages.
 pub const NESTING_MAX: usize = 64;
+/// The longest JSON that one message is written as, in bytes: names and escapes make it longer than the message.
+pub const JSON_BYTES_MAX: usize = 8 << 20;
 /// Types in one service's schema.
 pub const SCHEMA_TYPES_MAX: usize = 1024;
 /// Methods in one service's schema.
@@ -117,8 +119,16 @@ pub const HTTP_HEADERS_MAX: usize = 100;
 pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
 /// The longest chunk-size line, extensions included, in bytes.
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 1 << 10;
+/// The extensions of all chunks of one body together, in bytes: nobody reads them, so they must not be a way to make
+/// us read.
+pub const HTTP_CHUNK_EXTENSION_BYTES_MAX: usize = 8 << 10;
 /// The largest trailer section, in bytes.
 pub const HTTP_TRAILER_BYTES_MAX: usize = 8 << 10;
+/// The rest of a body that nobody wants is read and thrown away up to this size, so that the connection can be used
+/// again; a larger one costs the connection. In bytes.
+pub const HTTP_DRAIN_BYTES_MAX: u64 = 64 << 10;
+/// Requests that an HTTP client connection may have in flight.
+pub const HTTP_PIPELINE_MAX: usize = 128;
 /// Time for a whole head to arrive, from its first byte (absolute), in milliseconds.
 pub const HTTP_HEAD_MS_MAX: u64 = 10_000;
 /// Longest gap within a body, in milliseconds.
@@ -157,5 +167,7 @@ const _: () = {
             && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX
     );
     assert!(MESSAGE_BYTES_MAX <= DECODE_BYTES_MAX);
+    // The longest string can be written as JSON, even when each of its bytes becomes an escape such as \u0000.
+    assert!(6 * MESSAGE_BYTES_MAX + 2 <= JSON_BYTES_MAX);
     assert!(HTTP_REQUEST_LINE_BYTES_MAX <= HTTP_HEAD_BYTES_MAX);
 };

@@ -23,6 +23,9 @@ use crate::run::{Definition, Environment, Running, StartError};
 /// How this service is prepared and started.
 pub const DEFINITION: Definition = Definition {
     name: "order",
+    port_offsets: &[3],
+    calls: &["product"],
+    environment: "ORDER",
     prepare: |environment| Box::pin(prepare(environment)),
     start: |environment| Box::pin(start(environment)),
 };

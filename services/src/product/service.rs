@@ -16,6 +16,9 @@ use crate::run::{Definition, Environment, Running, StartError};
 /// How this service is prepared and started.
 pub const DEFINITION: Definition = Definition {
     name: "product",
+    port_offsets: &[2, 12],
+    calls: &[],
+    environment: "CATALOG",
     prepare: |environment| Box::pin(prepare(environment)),
     start: |environment| Box::pin(start(environment)),
 };

@@ -1,0 +1,205 @@
+//! One HTTP connection: read, answer what is complete, write; under the timers that its phase calls for.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use micronet_transport::clock;
+use micronet_transport::drain::Drain;
+use micronet_transport::driver::ByteStream;
+use micronet_wire::http1::{HttpDate, HttpError, Phase, RequestHead, ServerConnection};
+use micronet_wire::limits::{
+    HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, LINGER_MS_MAX,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use crate::config::Gateway;
+use crate::proxy;
+use crate::respond::Answer;
+
+/// What one read takes at most.
+const READ_BYTES: usize = 16 << 10;
+/// Answers that are collected before they are written, when requests are pipelined.
+const WRITE_BYTES: usize = 64 << 10;
+/// Time for one write to make progress, when the client doesn't read.
+const WRITE_STALL: Duration = Duration::from_millis(HTTP_BODY_GAP_MS_MAX);
+
+/// Serves one connection to its end.
+pub async fn serve_connection<S: ByteStream>(stream: S, gateway: Rc<Gateway>, drain: Drain) {
+    let connection = HttpConnection {
+        stream,
+        gateway,
+        drain,
+        parser: ServerConnection::new(),
+        input: BytesMut::new(),
+        output: BytesMut::new(),
+        head: None,
+        head_since: None,
+    };
+    if let Err(error) = connection.run().await {
+        tracing::debug!(%error, "an HTTP connection failed");
+    }
+}
+
+struct HttpConnection<S> {
+    stream: S,
+    gateway: Rc<Gateway>,
+    drain: Drain,
+    parser: ServerConnection,
+    input: BytesMut,
+    output: BytesMut,
+    /// The head whose body is still on its way.
+    head: Option<RequestHead>,
+    /// When the head that is being read began.
+    head_since: Option<Instant>,
+}
+
+/// Why a read ended.
+enum Read {
+    Bytes,
+    End,
+    TimedOut,
+    Draining,
+}
+
+impl<S: ByteStream> HttpConnection<S> {
+    async fn run(mut self) -> io::Result<()> {
+        let mut draining = false;
+        loop {
+            while let Err(error) = self.answer_complete().await? {
+                self.answer_error(&error);
+            }
+            self.flush().await?;
+            if !self.parser.is_open() {
+                return self.finish().await;
+            }
+            match self.read(draining).await? {
+                Read::Bytes => {}
+                Read::Draining => {
+                    draining = true;
+                    self.parser.close_after_response();
+                }
+                Read::TimedOut if self.parser.phase() == Phase::Idle => return self.finish().await,
+                Read::TimedOut => {
+                    let error = self.parser.fail(HttpError::TIMEOUT);
+                    self.answer_error(&error);
+                }
+                Read::End => match self.parser.handle_close() {
+                    Ok(()) => return self.finish().await,
+                    Err(error) => self.answer_error(&error),
+                },
+            }
+        }
+    }
+
+    /// Answers each request that the input holds whole. The inner error is the client's: it has to be told.
+    async fn answer_complete(&mut self) -> io::Result<Result<(), HttpError>> {
+        loop {
+            match self.next_request() {
+                Ok(Some((head, body))) => self.answer(&head, &body).await,
+                Ok(None) => return Ok(Ok(())),
+                Err(error) => return Ok(Err(error)),
+            }
+            if self.output.len() > WRITE_BYTES {
+                self.flush().await?;
+            }
+        }
+    }
+
+    fn next_request(&mut self) -> Result<Option<(RequestHead, Bytes)>, HttpError> {
+        if self.head.is_none()
+            && let Some(head) = self.parser.poll_head(&mut self.input)?
+        {
+            self.parser.accept_body(&mut self.output, HTTP_BODY_BYTES_MAX as u64)?;
+            self.head = Some(head);
+        }
+        if self.head.is_none() {
+            return Ok(None);
+        }
+        let Some(body) = self.parser.poll_body(&mut self.input)? else { return Ok(None) };
+        Ok(self.head.take().map(|head| (head, body)))
+    }
+
+    async fn answer(&mut self, head: &RequestHead, body: &[u8]) {
+        let request_id = self.gateway.request_ids.adopt(head.headers().get_str("X-Request-ID"));
+        let answer = proxy::answer(&self.gateway, &request_id, head, body).await;
+        tracing::debug!(
+            request_id,
+            method = head.method_name(),
+            path = head.path(),
+            status = answer.status.code(),
+            instance = answer.instance.as_deref(),
+            "answered"
+        );
+        answer.write(&mut self.parser, &mut self.output, &date(), &request_id);
+    }
+
+    /// Answers a request that breaks HTTP; the connection closes after it.
+    fn answer_error(&mut self, error: &HttpError) {
+        self.head = None;
+        let request_id = self.gateway.request_ids.adopt(None);
+        tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
+        Answer::http_error(&request_id, error).write(
+            &mut self.parser,
+            &mut self.output,
+            &date(),
+            &request_id,
+        );
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        while !self.output.is_empty() {
+            let written = tokio::time::timeout(WRITE_STALL, self.stream.write_buf(&mut self.output));
+            if written.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        self.stream.flush().await
+    }
+
+    async fn read(&mut self, draining: bool) -> io::Result<Read> {
+        let deadline = self.deadline();
+        // Nothing is kept for a connection that waits for its next request.
+        if self.input.is_empty() && self.parser.phase() == Phase::Idle {
+            self.input = BytesMut::new();
+        }
+        self.input.reserve(READ_BYTES);
+        tokio::select! {
+            biased;
+            read = self.stream.read_buf(&mut self.input) => Ok(if read? == 0 { Read::End } else { Read::Bytes }),
+            () = self.drain.begun(), if !draining => Ok(Read::Draining),
+            () = tokio::time::sleep_until(deadline) => Ok(Read::TimedOut),
+        }
+    }
+
+    /// When the client must have sent more: a whole head within an absolute time from its first byte, the next part of a body
+    /// within a gap, the next request within the idle time.
+    fn deadline(&mut self) -> Instant {
+        let now = Instant::now();
+        let after = |start: Instant, ms: u64| start + Duration::from_millis(ms);
+        match self.parser.phase() {
+            Phase::ReadingHead => after(*self.head_since.get_or_insert(now), HTTP_HEAD_MS_MAX),
+            phase => {
+                self.head_since = None;
+                after(now, if phase == Phase::Idle { HTTP_IDLE_MS_MAX } else { HTTP_BODY_GAP_MS_MAX })
+            }
+        }
+    }
+
+    /// Says the last words, and reads what still comes for a short while: closing a socket with unread bytes sends a reset,
+    /// which may overtake those words.
+    async fn finish(mut self) -> io::Result<()> {
+        self.flush().await?;
+        self.stream.shutdown().await?;
+        let mut ignored = [0; 1024];
+        let lingering = async { while matches!(self.stream.read(&mut ignored).await, Ok(1..)) {} };
+        let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS_MAX), lingering).await;
+        Ok(())
+    }
+}
+
+fn date() -> HttpDate {
+    HttpDate::from_unix_s(u64::try_from(clock::unix_us() / 1_000_000).unwrap_or(0))
+}

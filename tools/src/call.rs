@@ -1,0 +1,159 @@
+//! `micronet call`: one call, by name and JSON, straight to an instance; the schema is the one that the instance serves.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use bytes::BytesMut;
+use micronet_transport::client::Client;
+use micronet_transport::clock;
+use micronet_transport::upstream::fetch_schema;
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::schema::{Access, Method, ServiceSchema};
+use micronet_wire::service::{CallOptions, Caller};
+use micronet_wire::transcode::{to_binary, to_json};
+
+use crate::address::HostPort;
+use crate::config::CallConfig;
+use crate::data_folder;
+use crate::error::CommandError;
+use crate::identity;
+use crate::network_file::{NetworkFile, Protocol};
+use crate::registry::{port_default, service_named};
+use crate::server_process;
+use crate::table::{Align, Table};
+use crate::terminal::{self, Style};
+
+/// Makes the call and prints its answer.
+pub(crate) fn run(config: &CallConfig) -> Result<ExitCode, CommandError> {
+    server_process::runtime()?.block_on(call(config))
+}
+
+async fn call(config: &CallConfig) -> Result<ExitCode, CommandError> {
+    let address = address(config).await?;
+    let token = if config.anonymous { None } else { data_folder::read_operator_token(&config.data)? };
+    let identity = identity::of_operator(token.as_ref().map(|token| token.text()));
+    let failed = |error: RpcError| failure(config, address, &error);
+    let client = Client::connect(address, &identity).await.map_err(failed)?;
+    let hello = client.ready().await.map_err(failed)?;
+    let announced = hello.schema.ok_or_else(|| CommandError::new(format!("{address} serves no schema")))?;
+    let schema = fetch_schema(&client, announced).await.map_err(failed)?;
+    let schema = schema.schema();
+    if schema.name != config.service {
+        return Err(CommandError::new(format!(
+            "{address} is an instance of {}, not of {}",
+            schema.name, config.service
+        )));
+    }
+    let Some(name) = &config.method else {
+        terminal::say(&methods(schema));
+        return Ok(ExitCode::SUCCESS);
+    };
+    let method = schema.method_named(name).ok_or_else(|| {
+        CommandError::usage(format!("{} has no method {name:?}", schema.name))
+            .next(format!("see what there is: micronet call {}", schema.name))
+    })?;
+    invoke(config, &client, schema, method).await
+}
+
+async fn invoke(
+    config: &CallConfig,
+    client: &Client,
+    schema: &ServiceSchema,
+    method: &Method,
+) -> Result<ExitCode, CommandError> {
+    let mut request = BytesMut::new();
+    to_binary(schema, method.request, config.request.as_bytes(), &[], &mut request)
+        .map_err(|error| CommandError::usage(format!("the request: {error}")))?;
+    let options = CallOptions {
+        deadline_ns: clock::now() + u64::try_from(config.deadline.as_nanos()).unwrap_or(u64::MAX / 2),
+        token: Some(config.token.clone().unwrap_or_else(fresh_token)),
+        ..CallOptions::default()
+    };
+    let mut json = BytesMut::new();
+    match client.call(method.id, request.freeze(), options).await {
+        Ok(reply) => {
+            if config.verbose {
+                terminal::note(&format!("the server's time ledger: {:?}", reply.ledger));
+            }
+            to_json(schema, method.reply, &reply.body, &mut json)
+                .map_err(|error| CommandError::new(format!("the answer can't be shown: {error}")))?;
+            terminal::say(&String::from_utf8_lossy(&json));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            let detail = method.error.filter(|_| error.code == Code::Application);
+            let shown = detail.is_some_and(|of| to_json(schema, of, &error.detail, &mut json).is_ok());
+            let detail = if shown { format!("\n{}", String::from_utf8_lossy(&json)) } else { String::new() };
+            Err(CommandError::new(format!("{}.{}: {error}{detail}", schema.name, method.name)))
+        }
+    }
+}
+
+/// The instance that was named, else one of the running network, else the service's default port.
+async fn address(config: &CallConfig) -> Result<SocketAddr, CommandError> {
+    if let Some(to) = &config.to {
+        return to.resolve().await;
+    }
+    if let Some(network) = NetworkFile::of_running_network(&config.data)? {
+        let instance = network
+            .entries
+            .iter()
+            .find(|entry| entry.service == config.service && entry.protocol == Protocol::Rpc);
+        return instance.map(|entry| entry.address).ok_or_else(|| {
+            let mut services: Vec<_> = network
+                .entries
+                .iter()
+                .filter(|e| e.protocol == Protocol::Rpc)
+                .map(|e| e.service.as_str())
+                .collect();
+            services.dedup();
+            CommandError::usage(format!("the running network has no service {:?}", config.service))
+                .next(format!("it has {}", services.join(", ")))
+        });
+    }
+    let service = service_named(&config.service).ok_or_else(|| {
+        CommandError::new(format!("no network runs on {}", config.data.display())).next(
+            "start one with `micronet up`, name its folder with --data, or an instance with --to HOST:PORT",
+        )
+    })?;
+    HostPort::new("localhost", port_default(service)).resolve().await
+}
+
+fn failure(config: &CallConfig, address: SocketAddr, error: &RpcError) -> CommandError {
+    let failure = CommandError::new(format!("{} at {address}: {error}", config.service));
+    match error.code {
+        Code::Unavailable => {
+            failure.next("is it running? `micronet up` starts a network; --to names another address")
+        }
+        Code::BadProof => {
+            failure.next("the token of another network? name its data folder with --data, or use --anonymous")
+        }
+        _ => failure,
+    }
+}
+
+fn fresh_token() -> String {
+    let bytes: [u8; 16] = micronet_transport::identity::random_bytes();
+    format!("{:032x}", u128::from_ne_bytes(bytes))
+}
+
+/// A table of what a service has to call.
+fn methods(schema: &ServiceSchema) -> String {
+    let mut table = Table::new(&["METHOD", "ACCESS", "HTTP", "WHAT IT DOES"].map(|name| (name, Align::Left)));
+    for method in &schema.methods {
+        let access = match &method.access {
+            Access::Public => "public".to_owned(),
+            Access::Permission { name } => name.clone(),
+            Access::Service => "services".to_owned(),
+        };
+        let http = method.http.first().map(|binding| format!("{} {}", binding.method, binding.path));
+        let doc = method.doc.lines().next().unwrap_or("");
+        table.row(vec![
+            format!("{}.{}", schema.name, method.name),
+            access,
+            http.unwrap_or_default(),
+            doc.to_owned(),
+        ]);
+    }
+    format!("{}\n\n{}", schema.doc, table.draw(Style::for_stdout()))
+}

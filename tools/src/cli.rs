@@ -1,0 +1,294 @@
+//! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+
+use micronet_services::demo::Demo;
+
+const EXAMPLES: &str = "\
+Examples:
+  micronet                                     start the network and wait; Ctrl-C stops it
+  micronet up --demo toystore --data ./toys    the toy store, with its own data folder
+  micronet shop random 100                     a customer who looks around and sometimes buys
+  curl -s localhost:8000/products/Tux          the same over HTTP, by hand";
+
+const UP_EXAMPLES: &str = "\
+Examples:
+  micronet up                                  the shop on the default ports
+  micronet up --demo toystore --data ./toys    the toy store, with its own data folder
+  micronet up --port product=9002,9012         other ports for product's two instances
+  micronet up --port product=0,0,0             three instances of product on free ports
+  micronet up --base-port 9000                 gateway 9000, product 9002 and 9012, order 9003
+  micronet up --fresh                          delete this folder's databases first
+
+The data folder holds databases, logs/INSTANCE.log, the operator's token, and network.json, which says who runs
+where. One network runs on a data folder at a time. Ctrl-C (or SIGTERM) lets running requests finish, gateway
+first; a second Ctrl-C stops everything at once.";
+
+const SERVICE_EXAMPLES: &str = "\
+Examples, each in its own terminal:
+  micronet service product
+  micronet service product --instance product-2 --listen 127.0.0.1:8012
+  CATALOG=localhost micronet service order
+  micronet service order --peer product=localhost:8002,localhost:8012
+
+Processes of one network share a data folder, since it holds the secret by which they know each other; give the
+same --data to all of them. When it is ready a service prints `listening on ADDRESS` on stdout. Ctrl-C or SIGTERM
+lets running requests finish; a second one ends it at once.";
+
+const GATEWAY_EXAMPLES: &str = "\
+Examples:
+  micronet gateway
+  micronet gateway --listen 127.0.0.1:9000 --peer product=localhost:8002,localhost:8012 --peer order=localhost:8003
+  CATALOG=localhost ORDER=localhost micronet gateway
+
+When it is ready the gateway prints `listening on ADDRESS` on stdout. FRONT is its address as clients use it (HOST or
+HOST:PORT), where that differs from what it listens on; `micronet shop` reads the same variable. Ctrl-C or SIGTERM lets
+running requests finish; a second one ends it at once.";
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  micronet call product                        what there is to call
+  micronet call product.query '{\"name\":\"Tux\"}'
+  micronet call product.inventory
+  micronet call --to localhost:8003 order.buy '{\"name\":\"Whale\",\"quantity\":1}' --token my-first-whale
+
+The call goes straight to an instance of the service, over the binary RPC. How to transcode it is learnt from the
+instance itself. The running network and the operator's token are found by --data. The answer is JSON on stdout; an
+error is JSON on stderr, with exit code 1.";
+
+const SHOP_EXAMPLES: &str = "\
+Examples:
+  micronet shop query Tux                      a toy's price and how many there are
+  micronet shop query Tux 1000 --clients 5     five clients, a thousand queries each
+  micronet shop buy Whale 2                    buy two
+  micronet shop random 100 -p 0.5              look at random toys, and buy about half of them
+
+The gateway is found by --to, else by the environment variable FRONT, else by the network that runs on the data
+folder, else on localhost:8000. Few answers are printed one by one; every run ends with a summary of latencies.
+The exit code is 0 when the shop answered, also when it said no (out of stock, unknown toy), 1 when something
+failed, and 130 when Ctrl-C stopped it.";
+
+const PEER_HELP: &str = "\
+Where a service is that this one calls; may be repeated. An address is HOST or HOST:PORT; without a port the service's \
+default port is used. What is not given here is taken from the environment (CATALOG for product, ORDER for order), \
+else it is the default port on localhost";
+
+/// A microservice network that you can run, watch, break and measure, down to the byte.
+///
+/// Without a command the network is started, as by `micronet up`.
+#[derive(Debug, Parser)]
+#[command(name = "micronet", version, after_help = EXAMPLES)]
+pub(crate) struct Flags {
+    /// The folder of databases, secrets and logs; created where it is missing
+    #[arg(long, global = true, value_name = "DIR", env = "MICRONET_DATA", default_value = "micronet-data")]
+    pub(crate) data: PathBuf,
+    /// What is logged to stderr: a level (error, warn, info, debug, trace) or TARGET=LEVEL,…
+    #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG")]
+    pub(crate) log: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<RawCommand>,
+}
+
+/// A command and its flags.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RawCommand {
+    /// Start the network: a gateway and its services, each a process of its own
+    #[command(after_help = UP_EXAMPLES)]
+    Up(UpFlags),
+    /// Run one service, in the foreground
+    #[command(after_help = SERVICE_EXAMPLES)]
+    Service(ServiceFlags),
+    /// Run the gateway, in the foreground
+    #[command(after_help = GATEWAY_EXAMPLES)]
+    Gateway(GatewayFlags),
+    /// Call a method of a service by its name, with JSON
+    #[command(after_help = CALL_EXAMPLES)]
+    Call(CallFlags),
+    /// Be a customer of the toy store: ask for toys and buy them, over HTTP
+    #[command(after_help = SHOP_EXAMPLES)]
+    Shop(ShopFlags),
+}
+
+/// The flags of `up`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct UpFlags {
+    /// The IP address that everything listens on
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    pub(crate) listen: Option<String>,
+    /// Which demonstration data new databases get [default: what the folder has, else shop]
+    #[arg(long, value_name = "NAME", value_parser = demo())]
+    pub(crate) demo: Option<Demo>,
+    /// Delete the databases of the data folder first
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// The ports of a service's instances, or of the gateway: SERVICE=PORT[,PORT…]; 0 is a free port; may be repeated
+    #[arg(long = "port", value_name = "SERVICE=PORTS")]
+    pub(crate) ports: Vec<String>,
+    /// The gateway's port, from which the others are counted (product +2 and +12, order +3); 0 takes free ports
+    /// everywhere [default: 8000]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) base_port: Option<u16>,
+    #[command(flatten)]
+    pub(crate) exposure: ExposureFlags,
+}
+
+/// The flags of `service`.
+#[derive(Debug, Args)]
+pub(crate) struct ServiceFlags {
+    /// Which service
+    #[arg(value_name = "NAME", value_parser = service_names())]
+    pub(crate) name: String,
+    /// This instance's name, unlike every other's in the network [default: NAME-1]
+    #[arg(long, value_name = "INSTANCE")]
+    pub(crate) instance: Option<String>,
+    /// Where it listens; port 0 is a free port [default: 127.0.0.1 and the service's port]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+    #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = PEER_HELP)]
+    pub(crate) peers: Vec<String>,
+    /// Which demonstration data a new database gets [default: what the folder has, else shop]
+    #[arg(long, value_name = "NAME", value_parser = demo())]
+    pub(crate) demo: Option<Demo>,
+    #[command(flatten)]
+    pub(crate) exposure: ExposureFlags,
+    /// End when stdin closes: for a parent process that may die
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
+}
+
+/// The flags of `gateway`.
+#[derive(Debug, Args)]
+pub(crate) struct GatewayFlags {
+    /// This instance's name, unlike every other's in the network
+    #[arg(long, value_name = "INSTANCE", default_value = "gateway-1")]
+    pub(crate) instance: String,
+    /// Where it listens; port 0 is a free port [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+    #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = PEER_HELP)]
+    pub(crate) peers: Vec<String>,
+    #[command(flatten)]
+    pub(crate) exposure: ExposureFlags,
+    /// End when stdin closes: for a parent process that may die
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
+}
+
+/// What every command that listens has in common.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ExposureFlags {
+    /// Listen on an address that other machines reach, although nothing is encrypted and peers are not authenticated
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// The cluster's name; processes of another cluster are refused
+    #[arg(long, value_name = "NAME", default_value = crate::registry::CLUSTER_DEFAULT)]
+    pub(crate) cluster: Option<String>,
+}
+
+/// The flags of `call`.
+#[derive(Debug, Args)]
+pub(crate) struct CallFlags {
+    /// SERVICE.METHOD, as product.query; SERVICE alone lists its methods
+    #[arg(value_name = "SERVICE.METHOD")]
+    pub(crate) method: String,
+    /// The request; fields that are optional may be left out
+    #[arg(value_name = "JSON", default_value = "")]
+    pub(crate) request: String,
+    /// The instance to call: HOST or HOST:PORT [default: an instance of the service in the running network]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) to: Option<String>,
+    /// The idempotency token of a write; the same token with the same request is executed once [default: a fresh one]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// How long to wait for the answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) deadline: u64,
+    /// Call without the operator's token, as a stranger
+    #[arg(long)]
+    pub(crate) anonymous: bool,
+    /// Show where the time went, on stderr
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// The flags of `shop`.
+#[derive(Debug, Args)]
+pub(crate) struct ShopFlags {
+    #[command(subcommand)]
+    pub(crate) mode: ShopMode,
+    /// Customers at once; each asks COUNT times, on a connection of its own
+    #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) clients: u16,
+    /// The gateway: HOST, HOST:PORT or http://HOST:PORT [default: FRONT, else the running network's, else localhost:8000]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) to: Option<String>,
+    /// Print the summary as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print every answer, however many there are (with --json: to stderr)
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// What the customer does.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ShopMode {
+    /// Ask for a toy's price and quantity
+    Query {
+        /// The toy: Tux, Whale, Elephant, Bird
+        #[arg(value_name = "TOY")]
+        toy: String,
+        /// How often
+        #[arg(value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        count: u64,
+    },
+    /// Buy a toy
+    Buy {
+        /// The toy: Tux, Whale, Elephant, Bird
+        #[arg(value_name = "TOY")]
+        toy: String,
+        /// How many of it in each order
+        #[arg(value_name = "QUANTITY", value_parser = clap::value_parser!(u32).range(1..))]
+        quantity: u32,
+        /// How many orders
+        #[arg(value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        count: u64,
+    },
+    /// Ask for random toys, and sometimes buy a random quantity of one that is in stock
+    Random {
+        /// How many toys to ask for
+        #[arg(value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+        count: u64,
+        /// How likely a toy that is in stock is bought, from 0 to 1
+        #[arg(short, long, value_name = "PROBABILITY", default_value_t = 0.5, value_parser = probability)]
+        probability: f64,
+    },
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
+    if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("a probability is from 0 to 1".into()) }
+}
+
+fn demo() -> impl TypedValueParser<Value = Demo> {
+    PossibleValuesParser::new(Demo::ALL.map(Demo::name)).try_map(|name| name.parse::<Demo>())
+}
+
+fn service_names() -> PossibleValuesParser {
+    crate::registry::SERVICES.iter().map(|service| service.name).collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Flags::command().debug_assert();
+    }
+}

@@ -1,0 +1,297 @@
+//! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
+//! bound or any file is touched.
+
+mod peers;
+mod ports;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use micronet_wire::limits::NAME_BYTES_MAX;
+
+pub(crate) use self::peers::Peers;
+pub(crate) use self::ports::InstancePlan;
+use crate::address::{self, HostPort};
+use crate::cli::{
+    CallFlags, ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
+};
+use crate::error::CommandError;
+use crate::registry::{
+    BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service, port_default, service_named,
+};
+use micronet_services::demo::Demo;
+
+/// Looks up an environment variable.
+pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// A command that is ready to run.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Start the network.
+    Up(UpConfig),
+    /// Run one service.
+    Service(ServiceConfig),
+    /// Run the gateway.
+    Gateway(GatewayConfig),
+    /// Call a method.
+    Call(CallConfig),
+    /// Be a customer of the shop.
+    Shop(ShopConfig),
+}
+
+impl Command {
+    /// The level that is logged where no filter is given: processes tell what they do, commands only what went wrong.
+    pub(crate) fn default_log_level(&self) -> &'static str {
+        match self {
+            Self::Service(_) | Self::Gateway(_) => "info",
+            Self::Up(_) | Self::Call(_) | Self::Shop(_) => "warn",
+        }
+    }
+}
+
+/// What `up` starts.
+#[derive(Debug)]
+pub(crate) struct UpConfig {
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// The cluster's name.
+    pub(crate) cluster: String,
+    /// What everything listens on.
+    pub(crate) listen: IpAddr,
+    /// Whether a listener that other machines reach is accepted.
+    pub(crate) insecure: bool,
+    /// The demonstration data that was asked for.
+    pub(crate) demo: Option<Demo>,
+    /// Whether the databases are deleted first.
+    pub(crate) fresh: bool,
+    /// The instances, in the order in which they start; the gateway is the last.
+    pub(crate) instances: Vec<InstancePlan>,
+    /// The log filter that the children get.
+    pub(crate) log: Option<String>,
+}
+
+/// What one service's process needs to know.
+#[derive(Debug)]
+pub(crate) struct ServiceConfig {
+    /// Which service it is.
+    pub(crate) service: &'static Service,
+    /// The instance's name.
+    pub(crate) instance: String,
+    /// The cluster's name.
+    pub(crate) cluster: String,
+    /// Where it listens; port 0 is a free one.
+    pub(crate) listen: SocketAddr,
+    /// The services that it calls.
+    pub(crate) peers: Peers,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// The demonstration data that was asked for.
+    pub(crate) demo: Option<Demo>,
+    /// Whether `up` started it: then its database is prepared already, and it ends when its stdin closes.
+    pub(crate) supervised: bool,
+}
+
+/// What the gateway's process needs to know.
+#[derive(Debug)]
+pub(crate) struct GatewayConfig {
+    /// The instance's name.
+    pub(crate) instance: String,
+    /// The cluster's name.
+    pub(crate) cluster: String,
+    /// Where it listens; port 0 is a free one.
+    pub(crate) listen: SocketAddr,
+    /// Its own address as clients use it, where it was told.
+    pub(crate) front: Option<HostPort>,
+    /// The services behind it.
+    pub(crate) peers: Peers,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// Whether `up` started it: then it ends when its stdin closes.
+    pub(crate) supervised: bool,
+}
+
+/// What is called, where and how.
+#[derive(Debug)]
+pub(crate) struct CallConfig {
+    /// The service's name.
+    pub(crate) service: String,
+    /// The method's name within it; without one the methods are listed.
+    pub(crate) method: Option<String>,
+    /// The request as JSON.
+    pub(crate) request: String,
+    /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
+    pub(crate) to: Option<HostPort>,
+    /// The idempotency token, where one was given.
+    pub(crate) token: Option<String>,
+    /// How long to wait.
+    pub(crate) deadline: Duration,
+    /// Whether the operator's token stays unused.
+    pub(crate) anonymous: bool,
+    /// Whether the ledger is shown.
+    pub(crate) verbose: bool,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+}
+
+/// What a customer of the shop does, and where.
+#[derive(Debug)]
+pub(crate) struct ShopConfig {
+    /// What the customer does.
+    pub(crate) mode: ShopMode,
+    /// How many customers there are at once.
+    pub(crate) clients: u16,
+    /// The gateway, where it was named; else it is that of the network on the data folder, or the default.
+    pub(crate) to: Option<HostPort>,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// Whether the summary is JSON.
+    pub(crate) json: bool,
+    /// Whether every answer is printed.
+    pub(crate) verbose: bool,
+}
+
+/// Makes the configuration of the command that was typed; without one it is `up` as it stands.
+pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
+    let (data, log) = (flags.data, flags.log);
+    match flags.command.unwrap_or_else(|| RawCommand::Up(UpFlags::default())) {
+        RawCommand::Up(flags) => up(flags, data, log).map(Command::Up),
+        RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
+        RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
+        RawCommand::Call(flags) => call(flags, data).map(Command::Call),
+        RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+    }
+}
+
+fn up(flags: UpFlags, data: PathBuf, log: Option<String>) -> Result<UpConfig, CommandError> {
+    let listen = address::listen_ip(flags.listen.as_deref().unwrap_or("127.0.0.1"))?;
+    check_exposure(listen, &flags.exposure)?;
+    Ok(UpConfig {
+        data,
+        listen,
+        insecure: flags.exposure.insecure,
+        cluster: cluster(flags.exposure)?,
+        demo: flags.demo,
+        fresh: flags.fresh,
+        instances: ports::plan(flags.base_port.unwrap_or(BASE_PORT), &flags.ports)?,
+        log,
+    })
+}
+
+fn service(
+    flags: ServiceFlags,
+    data: PathBuf,
+    environment: Environment<'_>,
+) -> Result<ServiceConfig, CommandError> {
+    let service = service_named(&flags.name)
+        .ok_or_else(|| CommandError::usage(format!("no service is called {:?}", flags.name)))?;
+    let listen = listen(flags.listen.as_deref(), port_default(service), &flags.exposure)?;
+    Ok(ServiceConfig {
+        service,
+        instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
+        cluster: cluster(flags.exposure)?,
+        listen,
+        peers: Peers::of_service(service, &flags.peers, environment)?,
+        data,
+        demo: flags.demo,
+        supervised: flags.supervised,
+    })
+}
+
+fn gateway(
+    flags: GatewayFlags,
+    data: PathBuf,
+    environment: Environment<'_>,
+) -> Result<GatewayConfig, CommandError> {
+    Ok(GatewayConfig {
+        instance: name("instance", flags.instance)?,
+        listen: listen(flags.listen.as_deref(), BASE_PORT, &flags.exposure)?,
+        cluster: cluster(flags.exposure)?,
+        front: front(environment)?,
+        peers: Peers::of_gateway(&flags.peers, environment)?,
+        data,
+        supervised: flags.supervised,
+    })
+}
+
+fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
+    let (service, method) = match flags.method.split_once('.') {
+        Some((service, method)) => (service, Some(method)),
+        None => (flags.method.as_str(), None),
+    };
+    if service.is_empty() || method.is_some_and(str::is_empty) {
+        return Err(CommandError::usage(format!("{:?} names no method", flags.method))
+            .next("write SERVICE.METHOD, as product.query; SERVICE alone lists what there is"));
+    }
+    let port = service_named(service).map_or(BASE_PORT, port_default);
+    Ok(CallConfig {
+        service: service.to_owned(),
+        method: method.map(str::to_owned),
+        request: flags.request,
+        to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
+        token: flags.token,
+        deadline: Duration::from_millis(flags.deadline),
+        anonymous: flags.anonymous,
+        verbose: flags.verbose,
+        data,
+    })
+}
+
+fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result<ShopConfig, CommandError> {
+    let to = match &flags.to {
+        Some(text) => Some(HostPort::parse_url(text, BASE_PORT)?),
+        None => front(environment)?,
+    };
+    let ShopFlags { mode, clients, json, verbose, .. } = flags;
+    Ok(ShopConfig { mode, clients, to, data, json, verbose })
+}
+
+/// The gateway's address as clients use it, where the environment says it.
+fn front(environment: Environment<'_>) -> Result<Option<HostPort>, CommandError> {
+    let Some(text) = environment(GATEWAY_ENVIRONMENT).filter(|text| !text.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let front = HostPort::parse_url(text.trim(), BASE_PORT);
+    front.map(Some).map_err(|error| error.next("set FRONT to HOST or HOST:PORT, or unset it"))
+}
+
+fn listen(
+    text: Option<&str>,
+    port_default: u16,
+    exposure: &ExposureFlags,
+) -> Result<SocketAddr, CommandError> {
+    let listen = address::parse_listen(text.unwrap_or("127.0.0.1"), port_default)?;
+    check_exposure(listen.ip(), exposure)?;
+    Ok(listen)
+}
+
+/// There is no mTLS yet: whoever reaches a port can read and change what passes there.
+fn check_exposure(listen: IpAddr, exposure: &ExposureFlags) -> Result<(), CommandError> {
+    if listen.is_loopback() || exposure.insecure {
+        return Ok(());
+    }
+    Err(CommandError::usage(format!(
+        "other machines could reach {listen}, and nothing protects what passes there: without mTLS it is neither \
+         encrypted nor authenticated"
+    ))
+    .next("listen on 127.0.0.1, or add --insecure where the network itself is trusted (a container's, a lab's)"))
+}
+
+fn cluster(exposure: ExposureFlags) -> Result<String, CommandError> {
+    name("cluster", exposure.cluster.unwrap_or_else(|| CLUSTER_DEFAULT.to_owned()))
+}
+
+/// Names travel in HELLO and name log files, so that their length and characters are bounded.
+fn name(what: &str, text: String) -> Result<String, CommandError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let starts_well = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if starts_well && text.len() <= NAME_BYTES_MAX && text.bytes().all(is_plain) {
+        return Ok(text);
+    }
+    Err(CommandError::usage(format!("{text:?} can't be the name of the {what}")).next(format!(
+        "use up to {NAME_BYTES_MAX} letters, digits, '-', '_' or '.', with a letter or a digit at the start"
+    )))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Which services a process calls, and where they are.
+
+use std::collections::BTreeMap;
+
+use super::Environment;
+use crate::address::HostPort;
+use crate::error::CommandError;
+use crate::registry::{SERVICES, Service, port_default, service_named};
+
+/// The most addresses that one service may have here.
+const ADDRESSES_MAX: usize = 64;
+
+/// The addresses of each service that is called, by the service's name. No list is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Peers(BTreeMap<String, Vec<HostPort>>);
+
+impl Peers {
+    /// The peers of a service: those that it calls, and no others.
+    pub(super) fn of_service(
+        service: &Service,
+        flags: &[String],
+        environment: Environment<'_>,
+    ) -> Result<Self, CommandError> {
+        let peers = Self::from_flags(flags)?;
+        if let Some(stranger) = peers.0.keys().find(|name| !service.calls.contains(&name.as_str())) {
+            let calls = if service.calls.is_empty() { "no service" } else { &service.calls.join(", ") };
+            return Err(CommandError::usage(format!("{} does not call {stranger:?}", service.name))
+                .next(format!("leave --peer {stranger}=… out: {} calls {calls}", service.name)));
+        }
+        let called = SERVICES.iter().filter(|each| service.calls.contains(&each.name));
+        peers.with_defaults(called, environment)
+    }
+
+    /// The peers of the gateway: every service of this binary, and whatever else was named.
+    pub(super) fn of_gateway(flags: &[String], environment: Environment<'_>) -> Result<Self, CommandError> {
+        Self::from_flags(flags)?.with_defaults(SERVICES.iter(), environment)
+    }
+
+    /// Each service's name and its addresses.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[HostPort])> {
+        self.0.iter().map(|(name, addresses)| (name.as_str(), addresses.as_slice()))
+    }
+
+    /// A flag given twice for one service adds to its addresses.
+    fn from_flags(flags: &[String]) -> Result<Self, CommandError> {
+        let mut peers = Self::default();
+        for flag in flags {
+            let (name, addresses) = flag.split_once('=').ok_or_else(|| {
+                CommandError::usage(format!("--peer {flag:?} names no service"))
+                    .next("write NAME=ADDRESS, such as --peer product=localhost:8002")
+            })?;
+            let port_default = service_named(name).map(port_default);
+            peers.add(name, addresses, port_default)?;
+        }
+        Ok(peers)
+    }
+
+    /// What no flag names is taken from the environment, else it is the default port on localhost.
+    fn with_defaults<'s>(
+        mut self,
+        services: impl Iterator<Item = &'s Service>,
+        environment: Environment<'_>,
+    ) -> Result<Self, CommandError> {
+        for service in services {
+            if self.0.contains_key(service.name) {
+                continue;
+            }
+            let port = port_default(service);
+            match environment(service.environment).filter(|text| !text.trim().is_empty()) {
+                Some(text) => self.add(service.name, &text, Some(port)).map_err(|error| {
+                    error.next(format!("set {} to HOST or HOST:PORT, or unset it", service.environment))
+                })?,
+                None => {
+                    self.0.insert(service.name.to_owned(), vec![HostPort::new("localhost", port)]);
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    fn add(&mut self, name: &str, addresses: &str, port_default: Option<u16>) -> Result<(), CommandError> {
+        let list = self.0.entry(super::name("service", name.to_owned())?).or_default();
+        for text in addresses.split(',') {
+            let address = HostPort::parse(text.trim(), port_default)?;
+            if !list.contains(&address) {
+                list.push(address);
+            }
+        }
+        if list.len() > ADDRESSES_MAX {
+            return Err(CommandError::usage(format!("{name} has more than {ADDRESSES_MAX} addresses"))
+                .next("name fewer of its instances here"));
+        }
+        Ok(())
+    }
+}

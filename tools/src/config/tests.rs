@@ -1,0 +1,151 @@
+use clap::Parser;
+
+use super::*;
+
+fn parse_with(line: &str, environment: &[(&str, &str)]) -> Result<Command, String> {
+    let flags = Flags::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
+    let look_up =
+        |name: &str| environment.iter().find(|(each, _)| *each == name).map(|(_, value)| (*value).to_owned());
+    command(flags, &look_up).map_err(|error| error.to_string())
+}
+
+fn parse(line: &str) -> Result<Command, String> {
+    parse_with(line, &[])
+}
+
+fn ports(line: &str) -> Result<Vec<(String, u16)>, String> {
+    let Command::Up(up) = parse(line)? else { panic!("{line} is not up") };
+    Ok(up.instances.into_iter().map(|instance| (instance.instance, instance.port)).collect())
+}
+
+fn peers(line: &str, environment: &[(&str, &str)]) -> Result<String, String> {
+    let peers = match parse_with(line, environment)? {
+        Command::Service(config) => config.peers,
+        Command::Gateway(config) => config.peers,
+        other => panic!("{line} has no peers: {other:?}"),
+    };
+    let shown = peers.iter().map(|(name, addresses)| format!("{name}={}", address::list(addresses)));
+    Ok(shown.collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn no_command_is_up() {
+    let Ok(Command::Up(up)) = parse("micronet --data d") else { panic!() };
+    assert_eq!(up.data, PathBuf::from("d"));
+    assert_eq!(up.listen.to_string(), "127.0.0.1");
+    assert_eq!((up.cluster.as_str(), up.demo, up.fresh), ("micronet", None, false));
+}
+
+#[test]
+fn ports_are_counted_from_the_base_or_named() {
+    let check = |line: &str, wanted: &[(&str, u16)]| {
+        let wanted: Vec<(String, u16)> =
+            wanted.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
+        assert_eq!(ports(line), Ok(wanted), "{line}");
+    };
+    let usual = [("product-1", 8002), ("product-2", 8012), ("order-1", 8003), ("gateway-1", 8000)];
+    check("micronet", &usual);
+    check("micronet up", &usual);
+    check(
+        "micronet up --base-port 9000 --port gateway=80",
+        &[("product-1", 9002), ("product-2", 9012), ("order-1", 9003), ("gateway-1", 80)],
+    );
+    check(
+        "micronet up --base-port 0 --port product=0,0,0",
+        &[("product-1", 0), ("product-2", 0), ("product-3", 0), ("order-1", 0), ("gateway-1", 0)],
+    );
+}
+
+#[test]
+fn ports_that_mean_nothing_are_refused_in_words() {
+    let check = |flags: &str, word: &str| {
+        let error = ports(&format!("micronet up {flags}")).unwrap_err();
+        assert!(error.contains(word), "{flags}: {error}");
+    };
+    check("--port product=8003", "order-1");
+    check("--port 8003", "names no service");
+    check("--port toys=8003", "gateway");
+    check("--port product=x", "not a port");
+    check("--port product=", "not a port");
+    check("--port gateway=1,2", "one gateway");
+    check("--port order=1 --port order=2", "named twice");
+    check("--port order=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "at most 16");
+    check("--base-port 65530", "65535");
+}
+
+#[test]
+fn peers_come_from_flags_then_environment_then_localhost() {
+    let check = |line: &str, environment: &[(&str, &str)], wanted: &str| {
+        assert_eq!(peers(line, environment).as_deref(), Ok(wanted), "{line} {environment:?}");
+    };
+    check("micronet service product", &[("ORDER", "x")], "");
+    check("micronet service order", &[], "product=localhost:8002");
+    check("micronet service order", &[("CATALOG", "catalog")], "product=catalog:8002");
+    check("micronet service order", &[("CATALOG", "")], "product=localhost:8002");
+    check("micronet service order --peer product=a,b:9", &[("CATALOG", "c")], "product=a:8002,b:9");
+    check("micronet service order --peer product=a --peer product=b,a", &[], "product=a:8002,b:8002");
+    check(
+        "micronet gateway --peer lab=l:1",
+        &[("CATALOG", "c:1,d"), ("ORDER", "o")],
+        "lab=l:1 order=o:8003 product=c:1,d:8002",
+    );
+    for line in [
+        "micronet service order --peer toys=a:1",
+        "micronet gateway --peer lab=l",
+        "micronet gateway --peer product",
+    ] {
+        assert!(peers(line, &[]).is_err(), "{line}");
+    }
+    let error = peers("micronet gateway", &[("ORDER", "a b")]).unwrap_err();
+    assert!(error.contains("set ORDER"), "{error}");
+}
+
+#[test]
+fn a_listener_that_others_reach_must_be_asked_for() {
+    for line in [
+        "micronet up --listen 0.0.0.0",
+        "micronet service product --listen 192.168.0.1:8002",
+        "micronet gateway --listen [::]:8000",
+    ] {
+        assert!(parse(line).unwrap_err().contains("mTLS"), "{line}");
+        parse(&format!("{line} --insecure")).unwrap();
+    }
+    parse("micronet gateway --listen [::1]:8000").unwrap();
+}
+
+#[test]
+fn names_are_short_and_plain() {
+    for name in ["", "-x", "a/b", "../x", &"n".repeat(65)] {
+        assert!(parse(&format!("micronet gateway --instance={name}")).is_err(), "{name:?}");
+    }
+    parse(&format!("micronet gateway --instance={}", "n".repeat(64))).unwrap();
+}
+
+#[test]
+fn the_front_is_the_gateways_address_for_clients() {
+    let Ok(Command::Gateway(config)) = parse_with("micronet gateway", &[("FRONT", "shop.example")]) else {
+        panic!()
+    };
+    assert_eq!(config.front.map(|front| front.to_string()).as_deref(), Some("shop.example:8000"));
+}
+
+#[test]
+fn the_shop_is_where_the_flag_or_the_environment_says() {
+    let to = |line: &str, environment: &[(&str, &str)]| match parse_with(line, environment) {
+        Ok(Command::Shop(shop)) => shop.to.map(|to| to.to_string()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(to("micronet shop query Tux", &[]), None);
+    assert_eq!(to("micronet shop query Tux", &[("FRONT", "front")]).as_deref(), Some("front:8000"));
+    let flag = to("micronet shop buy Tux 1 --to http://a:1/", &[("FRONT", "front")]);
+    assert_eq!(flag.as_deref(), Some("a:1"));
+}
+
+#[test]
+fn what_no_customer_can_do_is_refused() {
+    for line in ["buy Tux 0", "buy Tux", "random 1 -p 1.5", "random 1 -p x", "query Tux --clients 0", "query"]
+    {
+        assert!(parse(&format!("micronet shop {line}")).is_err(), "{line}");
+    }
+    parse("micronet shop random -p 1").unwrap();
+}

@@ -1,0 +1,46 @@
+//! `micronet gateway`: the gateway in the foreground.
+
+use std::io;
+
+use micronet_gateway::accept;
+use micronet_gateway::config::{Config, Gateway};
+use micronet_transport::socket;
+
+use crate::config::GatewayConfig;
+use crate::data_folder::DataFolder;
+use crate::error::CommandError;
+use crate::identity;
+use crate::registry::GATEWAY;
+use crate::server_process::{self, ReadyLine};
+use crate::stop_signal::StopSignal;
+
+/// Runs the gateway until it is told to stop and has drained.
+pub(crate) fn run(config: GatewayConfig) -> Result<(), CommandError> {
+    let data = DataFolder::open(&config.data)?;
+    server_process::run(config.supervised, async move |ready, stop| serve(&config, &data, ready, stop).await)
+}
+
+/// Serves HTTP on `config.listen` until `stop` completes, then drains.
+async fn serve(
+    config: &GatewayConfig,
+    data: &DataFolder,
+    ready: ReadyLine,
+    stop: StopSignal,
+) -> Result<(), CommandError> {
+    tracing::info!(instance = config.instance, cluster = config.cluster, "starting");
+    let not_bound = |error: io::Error| server_process::not_bound(config.listen, &config.instance, &error);
+    let listener = socket::listen(config.listen).map_err(not_bound)?;
+    let address = listener.local_addr().map_err(not_bound)?;
+    let gateway = Gateway::start(&Config {
+        identity: identity::of_member(data, &config.cluster, GATEWAY, &config.instance)?,
+        peers: identity::resolve(&config.peers).await?,
+    });
+    if let Some(front) = &config.front {
+        tracing::info!(%front, "clients use this address");
+    }
+    // Each service gets its first chance before a client is answered that it is away.
+    gateway.tried().await;
+    ready.announce(address);
+    accept::serve(listener, gateway, server_process::drain_at(stop)).await;
+    Ok(())
+}

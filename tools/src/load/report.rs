@@ -1,0 +1,238 @@
+//! What a load run says at its end: a table for people, JSON for programs.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::engine::Outcome;
+use super::tally::{Kinds, Tally};
+use crate::table::{Align, Table};
+use crate::terminal::Style;
+
+/// The name of the row that sums up all others.
+const ALL: &str = "all";
+
+/// An outcome, summed up.
+#[derive(Debug)]
+pub(crate) struct Report {
+    rows: Vec<(&'static str, Tally)>,
+    elapsed: Duration,
+    clients: usize,
+    interrupted: bool,
+}
+
+impl Report {
+    /// Sums up an outcome: a row for each kind of request, and one for all if there are several.
+    pub(crate) fn new(outcome: Outcome) -> Self {
+        let Outcome { tallies, elapsed, clients, interrupted } = outcome;
+        let mut rows: Vec<(&'static str, Tally)> = tallies.into_iter().collect();
+        if let [(_, first), rest @ ..] = rows.as_slice()
+            && !rest.is_empty()
+        {
+            let mut all = first.clone();
+            // Equal bounds always add up.
+            if rest.iter().all(|(_, tally)| all.add(tally).is_ok()) {
+                rows.push((ALL, all));
+            }
+        }
+        Self { rows, elapsed, clients, interrupted }
+    }
+
+    /// Requests that failed, whatever their kind.
+    pub(crate) fn failures(&self) -> u64 {
+        self.rows.iter().filter(|(name, _)| *name != ALL).map(|(_, tally)| tally.failures()).sum()
+    }
+
+    /// Whether the run was stopped before it was done.
+    pub(crate) fn interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// A table, and below it what was refused and what failed.
+    pub(crate) fn text(&self, style: Style) -> String {
+        let right = ["COUNT", "ERRORS", "TOTAL", "AVERAGE", "P50", "P90", "P99", "MAX", "RATE"];
+        let mut heading = vec![("REQUESTS", Align::Left)];
+        heading.extend(right.map(|name| (name, Align::Right)));
+        let mut table = Table::new(&heading);
+        for (name, tally) in &self.rows {
+            table.row(self.cells(name, tally));
+        }
+        let mut text = table.draw(style);
+        for (name, tally) in self.rows.iter().filter(|(name, _)| *name != ALL) {
+            for (what, kinds) in [("refused", &tally.refused), ("failed", &tally.failed)] {
+                if !kinds.is_empty() {
+                    let line = format!("\n{name} {what}: {}", listed(kinds));
+                    text.push_str(&if what == "failed" { style.red(line) } else { line });
+                }
+            }
+        }
+        if self.interrupted {
+            text.push_str("\nstopped before all was asked");
+        }
+        text
+    }
+
+    /// The same as one JSON object. Latencies are in microseconds and null where nothing was answered.
+    pub(crate) fn json(&self) -> Value {
+        let rows: Vec<Value> = self.rows.iter().map(|(name, tally)| self.row_json(name, tally)).collect();
+        json!({
+            "clients": self.clients,
+            "elapsed_s": self.elapsed.as_micros() as f64 / 1e6,
+            "interrupted": self.interrupted,
+            "rows": rows,
+        })
+    }
+
+    fn cells(&self, name: &str, tally: &Tally) -> Vec<String> {
+        let at = |quantile: f64| latency(tally, tally.latency_ns.value_at_quantile(quantile));
+        vec![
+            name.to_owned(),
+            grouped(tally.requests()),
+            grouped(tally.failures()),
+            duration(self.elapsed),
+            average_ns(tally).map_or_else(|| "-".into(), |average| duration(Duration::from_nanos(average))),
+            at(0.5),
+            at(0.9),
+            at(0.99),
+            latency(tally, tally.latency_ns.max()),
+            format!("{:.1}/s", self.rate_per_s(tally)),
+        ]
+    }
+
+    fn row_json(&self, name: &str, tally: &Tally) -> Value {
+        let us = |ns: u64| (!tally.latency_ns.is_empty()).then_some(ns as f64 / 1e3);
+        let at = |quantile: f64| us(tally.latency_ns.value_at_quantile(quantile));
+        json!({
+            "name": name,
+            "requests": tally.requests(),
+            "good": tally.good,
+            "refused": tally.refused,
+            "errors": tally.failed,
+            "rate_per_s": self.rate_per_s(tally),
+            "latency_us": {
+                "average": average_ns(tally).and_then(us),
+                "p50": at(0.5),
+                "p90": at(0.9),
+                "p99": at(0.99),
+                "max": us(tally.latency_ns.max()),
+            },
+        })
+    }
+
+    /// Answers a second; what was not answered is no throughput.
+    fn rate_per_s(&self, tally: &Tally) -> f64 {
+        let answers = u32::try_from(tally.latency_ns.len()).unwrap_or(u32::MAX);
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 { f64::from(answers) / seconds } else { 0.0 }
+    }
+}
+
+/// A duration with three digits or so and its unit.
+pub(crate) fn duration(duration: Duration) -> String {
+    let us = duration.as_secs_f64() * 1e6;
+    match us {
+        ..999.5 => format!("{us:.0} us"),
+        ..9_995.0 => format!("{:.2} ms", us / 1e3),
+        ..99_950.0 => format!("{:.1} ms", us / 1e3),
+        ..999_500.0 => format!("{:.0} ms", us / 1e3),
+        _ => format!("{:.3} s", us / 1e6),
+    }
+}
+
+/// A number with commas between its thousands.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+fn latency(tally: &Tally, ns: u64) -> String {
+    if tally.latency_ns.is_empty() { "-".into() } else { duration(Duration::from_nanos(ns)) }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a mean lies between the extremes"
+)]
+fn average_ns(tally: &Tally) -> Option<u64> {
+    (!tally.latency_ns.is_empty()).then(|| tally.latency_ns.mean() as u64)
+}
+
+fn listed(kinds: &Kinds) -> String {
+    kinds.iter().map(|(kind, count)| format!("{kind} {}", grouped(*count))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::tally::Verdict;
+    use super::*;
+
+    fn report() -> Report {
+        let (mut query, mut buy) = (Tally::new().unwrap(), Tally::new().unwrap());
+        for ms in 1..=100 {
+            query.count(Verdict::Good, Some(Duration::from_millis(ms)));
+        }
+        buy.count(Verdict::Refused("out of stock".into()), Some(Duration::from_millis(2)));
+        buy.count(Verdict::Failed("no connection".into()), None);
+        let tallies = BTreeMap::from([("query", query), ("buy", buy)]);
+        Report::new(Outcome { tallies, elapsed: Duration::from_secs(2), clients: 1, interrupted: false })
+    }
+
+    #[test]
+    fn the_table_says_what_was_measured() {
+        let text = report().text(Style::PLAIN);
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split("  ").filter(|c| !c.is_empty()).map(str::trim).collect())
+            .collect();
+        assert_eq!(
+            lines[0],
+            ["REQUESTS", "COUNT", "ERRORS", "TOTAL", "AVERAGE", "P50", "P90", "P99", "MAX", "RATE"]
+        );
+        let buy =
+            ["buy", "2", "1", "2.000 s", "2.00 ms", "2.00 ms", "2.00 ms", "2.00 ms", "2.00 ms", "0.5/s"];
+        assert_eq!(lines[1], buy);
+        let query =
+            ["query", "100", "0", "2.000 s", "50.5 ms", "50.0 ms", "90.0 ms", "99.0 ms", "100 ms", "50.0/s"];
+        assert_eq!(lines[2], query);
+        assert_eq!(lines[3][..3], ["all", "102", "1"]);
+        assert!(text.ends_with("buy refused: out of stock 1\nbuy failed: no connection 1"), "{text}");
+    }
+
+    #[test]
+    fn the_json_says_the_same() {
+        let json = report().json();
+        assert_eq!(json["rows"][0]["errors"]["no connection"], 1);
+        assert_eq!(json["rows"][2]["requests"], 102);
+        let p50 = json["rows"][1]["latency_us"]["p50"].as_f64().unwrap();
+        assert!((49_900.0..50_100.0).contains(&p50), "{p50}");
+        assert_eq!(report().failures(), 1);
+    }
+
+    #[test]
+    fn nothing_measured_is_no_number() {
+        let tallies = BTreeMap::from([("query", Tally::new().unwrap())]);
+        let report = Report::new(Outcome { tallies, elapsed: Duration::ZERO, clients: 1, interrupted: true });
+        assert!(report.json()["rows"][0]["latency_us"]["average"].is_null());
+        assert!(report.text(Style::PLAIN).contains(" -  "));
+    }
+
+    #[test]
+    fn durations_and_numbers_are_short() {
+        let check = |us: u64, wanted: &str| assert_eq!(duration(Duration::from_micros(us)), wanted);
+        check(0, "0 us");
+        check(999, "999 us");
+        check(1_234, "1.23 ms");
+        check(12_345, "12.3 ms");
+        check(123_456, "123 ms");
+        check(7_767_000, "7.767 s");
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(12_345_678), "12,345,678");
+    }
+}

@@ -1,0 +1,46 @@
+//! What a network is made of: the services that there are, and the defaults around them.
+
+use std::ffi::OsStr;
+
+/// The cluster that a network belongs to unless `--cluster` says otherwise.
+pub(crate) const CLUSTER_DEFAULT: &str = "micronet";
+/// The gateway's name among services.
+pub(crate) const GATEWAY: &str = "gateway";
+/// The first port of a network; every other default port is counted from it.
+pub(crate) const BASE_PORT: u16 = 8000;
+/// The environment variable that holds the gateway's address as its clients use it.
+pub(crate) const GATEWAY_ENVIRONMENT: &str = "FRONT";
+
+/// The services that this binary can run, in the order in which they start.
+pub(crate) use micronet_services::ALL as SERVICES;
+pub(crate) use micronet_services::run::Definition as Service;
+
+/// The service of this name.
+pub(crate) fn service_named(name: &str) -> Option<&'static Service> {
+    SERVICES.iter().find(|service| service.name == name)
+}
+
+/// The port of a service's first instance.
+pub(crate) fn port_default(service: &Service) -> u16 {
+    BASE_PORT + service.port_offsets.first().copied().unwrap_or(0)
+}
+
+/// The environment variables that hold addresses. `up` keeps them from its children, whose peers it names itself.
+pub(crate) fn address_variables() -> impl Iterator<Item = &'static OsStr> {
+    SERVICES.iter().map(|service| service.environment).chain([GATEWAY_ENVIRONMENT]).map(OsStr::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_starts_after_those_it_calls() {
+        for (place, service) in SERVICES.iter().enumerate() {
+            for called in service.calls {
+                let before = SERVICES[..place].iter().any(|earlier| earlier.name == *called);
+                assert!(before, "{} calls {called}, which does not start before it", service.name);
+            }
+        }
+    }
+}

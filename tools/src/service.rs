@@ -1,0 +1,48 @@
+//! `micronet service NAME`: one service in the foreground.
+
+use micronet_services::run::{self, Environment, StartError};
+
+use crate::config::ServiceConfig;
+use crate::data_folder::DataFolder;
+use crate::databases;
+use crate::error::CommandError;
+use crate::identity;
+use crate::server_process::{self, ReadyLine};
+use crate::stop_signal::StopSignal;
+
+/// Runs the service until it is told to stop and has drained.
+pub(crate) fn run(config: ServiceConfig) -> Result<(), CommandError> {
+    let data = DataFolder::open(&config.data)?;
+    let _databases = data.use_databases()?;
+    server_process::run(config.supervised, async move |ready, stop| {
+        // `up` has prepared every database before it started this process.
+        if !config.supervised {
+            let demo = databases::settle_demo(&data, config.demo)?;
+            databases::prepare_databases(&data, [config.service], demo).await?;
+        }
+        serve(&config, &data, ready, stop).await
+    })
+}
+
+/// Serves `config.service` on `config.listen` until `stop` completes, then drains.
+async fn serve(
+    config: &ServiceConfig,
+    data: &DataFolder,
+    ready: ReadyLine,
+    stop: StopSignal,
+) -> Result<(), CommandError> {
+    let name = config.service.name;
+    tracing::info!(service = name, instance = config.instance, cluster = config.cluster, "starting");
+    let environment = Environment {
+        data: data.databases(),
+        demo: databases::settle_demo(data, config.demo)?,
+        identity: identity::of_member(data, &config.cluster, name, &config.instance)?,
+        peers: identity::resolve(&config.peers).await?,
+    };
+    let drain = server_process::drain_at(stop);
+    let serving = run::run(name, config.listen, environment, |address| ready.announce(address), drain);
+    serving.await.map_err(|error| match error {
+        StartError::Listen(address, error) => server_process::not_bound(address, &config.instance, &error),
+        other => CommandError::new(format!("{} can't start: {other}", config.instance)),
+    })
+}

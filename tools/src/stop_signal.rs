@@ -1,0 +1,99 @@
+//! How a process is told to stop: SIGTERM, SIGINT (Ctrl-C), SIGHUP (the terminal is gone), or, for a child, the end of
+//! its stdin, which means that its parent is gone.
+
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::time::Duration;
+
+use micronet_wire::limits::DRAIN_MS_MAX;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::terminal;
+
+/// Completes once, when the process should drain and end.
+pub(crate) type StopSignal = Pin<Box<dyn Future<Output = ()>>>;
+
+/// How long an orphan may take beyond the longest drain before it is ended, in milliseconds.
+const ORPHAN_MARGIN_MS: u64 = 5_000;
+/// The exit code of a command that a signal ended before it was done (128 + SIGINT, as shells count).
+pub(crate) const EXIT_INTERRUPTED: u8 = 130;
+
+/// The signals that ask this process to stop. While this lives they don't end it by themselves.
+#[derive(Debug)]
+pub(crate) struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl StopSignals {
+    /// Starts listening for them. Within a runtime only.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one and names it.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// The stop signal of a service or the gateway. A second signal ends the process at once. Within a runtime only.
+pub(crate) fn drain_on_signal(supervised: bool) -> io::Result<StopSignal> {
+    let mut signals = StopSignals::listen()?;
+    let parent_gone = supervised.then(watch_parent).transpose()?;
+    let (stop, stopped) = oneshot::channel();
+    tokio::task::spawn_local(async move {
+        let why = tokio::select! {
+            name = signals.next() => name,
+            () = gone(parent_gone) => "the parent process is gone",
+        };
+        tracing::info!(why, "draining");
+        let _ = stop.send(());
+        signals.next().await;
+        terminal::warn("stopped at once by a second signal");
+        std::process::exit(i32::from(EXIT_INTERRUPTED));
+    });
+    Ok(Box::pin(async move {
+        let _ = stopped.await;
+    }))
+}
+
+async fn gone(parent: Option<oneshot::Receiver<()>>) {
+    match parent {
+        Some(parent) => {
+            let _ = parent.await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads stdin to its end on a thread of its own, so that an orphan ends even if its runtime is stuck.
+fn watch_parent() -> io::Result<oneshot::Receiver<()>> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::Builder::new().name("parent-watch".into()).spawn(move || {
+        let mut buffer = [0; 64];
+        let mut stdin = io::stdin().lock();
+        loop {
+            match stdin.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        let _ = sender.send(());
+        std::thread::sleep(Duration::from_millis(DRAIN_MS_MAX + ORPHAN_MARGIN_MS));
+        std::process::exit(1);
+    })?;
+    Ok(receiver)
+}

@@ -1,0 +1,254 @@
+//! `micronet up`: starts the network's processes, says what runs where, waits, and stops them again.
+//!
+//! Start: services in the order of the registry, so that each finds those that it calls, then the gateway. Stop: the
+//! other way round, so that nothing is taken away from a request that still runs.
+
+mod children;
+mod log_tail;
+mod port_check;
+mod welcome;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use micronet_services::demo::Demo;
+
+use self::children::{Child, LastWords, Launch};
+use self::log_tail::LogTail;
+use crate::address::{self, reachable};
+use crate::config::{InstancePlan, UpConfig};
+use crate::data_folder::DataFolder;
+use crate::databases;
+use crate::error::CommandError;
+use crate::network_file::{Entry, NetworkFile, Protocol};
+use crate::registry::{SERVICES, Service};
+use crate::server_process;
+use crate::stop_signal::{EXIT_INTERRUPTED, StopSignals};
+use crate::terminal::{self, Style};
+
+/// How long an instance may take to be ready, in milliseconds.
+const READY_MS_MAX: u64 = 10_000;
+/// How long an instance may take to drain before it is killed: the longest drain and a margin. In milliseconds.
+const STOP_MS_MAX: u64 = micronet_wire::limits::DRAIN_MS_MAX + 5_000;
+/// How often the children's logs are looked at for warnings, in milliseconds.
+const LOG_INTERVAL_MS: u64 = 250;
+
+/// Starts the network and runs it until it is told to stop.
+pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
+    let data = DataFolder::open(&config.data)?;
+    let lock = data.lock_network()?;
+    NetworkFile::remove(&data.network_file())?;
+    port_check::all_free(config.listen, &config.instances)?;
+    if config.fresh {
+        let databases = data.databases();
+        terminal::note(&format!("--fresh: deleting the databases in {}", databases.display()));
+        data.delete_databases(&lock)?;
+    }
+    let demo = databases::settle_demo(&data, config.demo)?;
+    // Made before any child runs, so that no two of them make them at once.
+    let (_, _) = (data.cluster_secret()?, data.operator_token()?);
+    let code = server_process::runtime()?.block_on(start_and_wait(config, &data, demo));
+    drop(lock);
+    code
+}
+
+async fn start_and_wait(config: &UpConfig, data: &DataFolder, demo: Demo) -> Result<ExitCode, CommandError> {
+    databases::prepare_databases(data, SERVICES, demo).await?;
+    let mut signals = StopSignals::listen()
+        .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
+    let mut network = Network { config, data, demo, program: own_program()?, children: Vec::new() };
+    let started = tokio::select! {
+        started = network.start() => started,
+        name = signals.next() => {
+            terminal::note(&format!("{name}: stopping before the network was ready"));
+            return Ok(network.stop(&mut signals).await);
+        }
+    };
+    if let Err(error) = started.and_then(|()| network.write_file()) {
+        terminal::warn(&error.to_string());
+        network.stop(&mut signals).await;
+        return Err(CommandError::new("the network did not start"));
+    }
+    terminal::say(&welcome::text(&network.children, data, demo, Style::for_stdout()));
+    network.watch(&mut signals).await;
+    // Whoever reads the file from now on finds no network, rather than one that goes away.
+    let removed = NetworkFile::remove(&data.network_file());
+    let code = network.stop(&mut signals).await;
+    removed.map(|()| code)
+}
+
+/// The processes of a network, from start to stop.
+struct Network<'c> {
+    config: &'c UpConfig,
+    data: &'c DataFolder,
+    demo: Demo,
+    program: PathBuf,
+    children: Vec<Child>,
+}
+
+impl Network<'_> {
+    /// Starts every instance and waits until it is ready, service by service.
+    async fn start(&mut self) -> Result<(), CommandError> {
+        let mut rest = self.config.instances.as_slice();
+        while let Some(first) = rest.first() {
+            let same = rest.iter().take_while(|plan| plan.service == first.service).count();
+            let (now, later) = rest.split_at(same);
+            let from = self.children.len();
+            for plan in now {
+                let launch = self.launch(plan);
+                self.children.push(Child::start(plan, launch)?);
+            }
+            for child in self.children.iter_mut().skip(from) {
+                child.wait_until_ready(READY_MS_MAX).await?;
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// How an instance is started: by the same command that a person would type.
+    fn launch(&self, plan: &InstancePlan) -> Launch {
+        let config = self.config;
+        let mut arguments: Vec<String> = match plan.service {
+            Some(service) => {
+                vec!["service".into(), service.name.into(), "--demo".into(), self.demo.to_string()]
+            }
+            None => vec!["gateway".into()],
+        };
+        let listen = SocketAddr::new(config.listen, plan.port).to_string();
+        let named = [("--instance", &plan.instance), ("--listen", &listen), ("--cluster", &config.cluster)];
+        arguments.extend(named.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.clone()]));
+        for service in SERVICES.iter().filter(|service| calls(plan.service, service)) {
+            let of_service = self.children.iter().filter(|child| child.plan().service == Some(service));
+            let addresses: Vec<SocketAddr> = of_service.filter_map(Child::reachable).collect();
+            arguments.extend(["--peer".into(), format!("{}={}", service.name, address::list(&addresses))]);
+        }
+        arguments.push("--supervised".into());
+        if config.insecure {
+            arguments.push("--insecure".into());
+        }
+        if let Some(filter) = config.log.as_ref().filter(|filter| !filter.is_empty()) {
+            arguments.extend(["--log".into(), filter.clone()]);
+        }
+        Launch {
+            program: self.program.clone(),
+            arguments,
+            data: self.data.path().to_owned(),
+            log: self.data.log(&plan.instance),
+        }
+    }
+
+    /// Tells other commands who runs where.
+    fn write_file(&self) -> Result<(), CommandError> {
+        let entries = self.children.iter().filter_map(|child| {
+            let plan = child.plan();
+            Some(Entry {
+                service: plan.service_name().to_owned(),
+                instance: plan.instance.clone(),
+                address: reachable(child.address()?),
+                protocol: protocol(plan),
+                pid: child.id()?,
+            })
+        });
+        let file = NetworkFile {
+            cluster: self.config.cluster.clone(),
+            pid: std::process::id(),
+            entries: entries.collect(),
+        };
+        file.write(&self.data.network_file())
+    }
+
+    /// Waits for the signal to stop, and meanwhile shows the children's warnings and deaths.
+    async fn watch(&mut self, signals: &mut StopSignals) {
+        let mut tails: Vec<LogTail> = self.children.iter().map(Child::log_tail).collect();
+        let mut interval = tokio::time::interval(Duration::from_millis(LOG_INTERVAL_MS));
+        loop {
+            tokio::select! {
+                name = signals.next() => {
+                    terminal::note(&format!("{name}: stopping; once more stops everything at once"));
+                    return;
+                }
+                dead = children::next_exit(&mut self.children) => {
+                    let others = self.children.iter().filter(|child| child.is_running()).count();
+                    terminal::warn(&LastWords::of(&self.children[dead]).to_string());
+                    terminal::note(&format!("  the other {others} go on; Ctrl-C stops them, `micronet up` starts all again"));
+                }
+                _ = interval.tick() => for tail in &mut tails {
+                    tail.show_warnings();
+                },
+            }
+        }
+    }
+
+    /// Stops the children, service by service, in the opposite order of their start.
+    async fn stop(&mut self, signals: &mut StopSignals) -> ExitCode {
+        let mut end = self.children.len();
+        while let Some(last) = end.checked_sub(1) {
+            let service = self.children[last].plan().service;
+            let start = self.children[..end].iter().rposition(|child| child.plan().service != service);
+            let from = start.map_or(0, |before| before + 1);
+            let stopped = tokio::select! {
+                () = stop_together(&mut self.children[from..end]) => true,
+                _ = signals.next() => false,
+            };
+            if !stopped {
+                terminal::warn("killing what still runs");
+                for child in &mut self.children {
+                    child.kill();
+                }
+                while self.children.iter().any(Child::is_running) {
+                    children::next_exit(&mut self.children).await;
+                }
+                return ExitCode::from(EXIT_INTERRUPTED);
+            }
+            end = from;
+        }
+        terminal::note("all stopped");
+        ExitCode::SUCCESS
+    }
+}
+
+/// Lets the instances of one service drain, and kills those that take too long.
+async fn stop_together(children: &mut [Child]) {
+    let begin = Instant::now();
+    for child in children.iter_mut().filter(|child| child.is_running()) {
+        terminal::note(&format!("  {} is draining", child.plan().instance));
+        child.terminate();
+    }
+    let deadline = tokio::time::sleep(Duration::from_millis(STOP_MS_MAX));
+    tokio::pin!(deadline);
+    while children.iter().any(Child::is_running) {
+        tokio::select! {
+            stopped = children::next_exit(children) => {
+                let seconds = begin.elapsed().as_secs_f64();
+                terminal::note(&format!("  {} has stopped after {seconds:.1} s", children[stopped].plan().instance));
+            }
+            () = &mut deadline => break,
+        }
+    }
+    for child in children.iter_mut().filter(|child| child.is_running()) {
+        let (instance, seconds) = (&child.plan().instance, STOP_MS_MAX / 1000);
+        terminal::warn(&format!("{instance} did not drain within {seconds} s and is killed"));
+        child.kill();
+    }
+    while children.iter().any(Child::is_running) {
+        children::next_exit(children).await;
+    }
+}
+
+/// Whether an instance is told where a service is: the gateway knows all, a service those that it calls.
+fn calls(caller: Option<&Service>, called: &Service) -> bool {
+    caller.is_none_or(|caller| caller.calls.contains(&called.name))
+}
+
+/// What an instance speaks on its address.
+fn protocol(plan: &InstancePlan) -> Protocol {
+    if plan.service.is_some() { Protocol::Rpc } else { Protocol::Http }
+}
+
+fn own_program() -> Result<PathBuf, CommandError> {
+    std::env::current_exe()
+        .map_err(|error| CommandError::new(format!("could not find this program's own file: {error}")))
+}

@@ -1,0 +1,151 @@
+//! What `up` says when the network runs: a table of what runs where, and three things to try.
+
+use std::net::SocketAddr;
+
+use super::children::Child;
+use super::protocol;
+use crate::address::reachable;
+use crate::data_folder::DataFolder;
+use crate::network_file::Protocol;
+use crate::table::{Align, Table};
+use crate::terminal::Style;
+use micronet_services::demo::Demo;
+
+/// A row of the table.
+struct Row {
+    service: &'static str,
+    instance: String,
+    protocol: Protocol,
+    address: SocketAddr,
+    pid: u32,
+}
+
+/// The whole text.
+pub(super) fn text(children: &[Child], data: &DataFolder, demo: Demo, style: Style) -> String {
+    let rows: Vec<Row> = children.iter().filter_map(row).collect();
+    let gateway = rows.iter().find(|row| row.protocol == Protocol::Http).map(|row| reachable(row.address));
+    let try_these =
+        gateway.map(|gateway| things_to_try(gateway, &own_command(), data, demo)).unwrap_or_default();
+    let token = data.operator_token_path();
+    let runs = style.green(format!("The network runs (demo: {demo}, data: {}).", data.path().display()));
+    format!(
+        "{runs}\n\n{}\n\nTry:\n{try_these}\n\nOperator token: {}\nCtrl-C stops the network.",
+        table(&rows).draw(style),
+        token.display(),
+    )
+}
+
+/// The gateway first: it is the way in.
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new(&[
+        ("SERVICE", Align::Left),
+        ("INSTANCE", Align::Left),
+        ("PROTOCOL", Align::Left),
+        ("ADDRESS", Align::Left),
+        ("PID", Align::Right),
+    ]);
+    let (front, behind): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.protocol == Protocol::Http);
+    for row in front.into_iter().chain(behind) {
+        table.row(vec![
+            row.service.to_owned(),
+            row.instance.clone(),
+            row.protocol.name().to_uppercase(),
+            row.address.to_string(),
+            row.pid.to_string(),
+        ]);
+    }
+    table
+}
+
+fn row(child: &Child) -> Option<Row> {
+    let plan = child.plan();
+    Some(Row {
+        service: plan.service_name(),
+        instance: plan.instance.clone(),
+        protocol: protocol(plan),
+        address: child.address()?,
+        pid: child.id()?,
+    })
+}
+
+/// Commands that can be copied as they stand.
+fn things_to_try(gateway: SocketAddr, command: &str, data: &DataFolder, demo: Demo) -> String {
+    let gateway = if gateway.ip().is_loopback() && gateway.is_ipv4() {
+        format!("localhost:{}", gateway.port())
+    } else {
+        gateway.to_string()
+    };
+    let folder = data.path().display().to_string();
+    let data = if folder == "micronet-data" { String::new() } else { format!(" --data {}", quoted(&folder)) };
+    let mut lines = vec![
+        format!("  curl -s {gateway}/products/Tux"),
+        format!(
+            "  curl -s -XPOST {gateway}/orders -H 'content-type: application/json' \
+             -d '{{\"name\":\"Whale\",\"quantity\":1}}'"
+        ),
+        format!("  {command} shop random 100{data}"),
+    ];
+    if demo == Demo::None {
+        lines.insert(
+            0,
+            "  (with --demo none the catalog is empty, and these answer that there is no such toy)".into(),
+        );
+    }
+    lines.join("\n")
+}
+
+/// How this program was called: through cargo, or by its own path.
+fn own_command() -> String {
+    if std::env::var_os("CARGO").is_some() {
+        return "cargo run --release --".into();
+    }
+    std::env::args().next().map_or_else(|| "micronet".into(), |program| quoted(&program))
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data_folder::tests::ScratchFolder;
+
+    #[test]
+    fn the_table_shows_the_gateway_first() {
+        let row = |service: &'static str, instance: &str, protocol, address: &str, pid| Row {
+            service,
+            instance: instance.into(),
+            protocol,
+            address: address.parse().unwrap(),
+            pid,
+        };
+        let rows = [
+            row("product", "product-1", Protocol::Rpc, "127.0.0.1:8002", 9),
+            row("gateway", "gateway-1", Protocol::Http, "127.0.0.1:8000", 10),
+        ];
+        let wanted = "\
+SERVICE  INSTANCE   PROTOCOL  ADDRESS         PID
+gateway  gateway-1  HTTP      127.0.0.1:8000   10
+product  product-1  RPC       127.0.0.1:8002    9";
+        assert_eq!(table(&rows).draw(Style::PLAIN), wanted);
+    }
+
+    #[test]
+    fn commands_to_try_can_be_copied() {
+        let scratch = ScratchFolder::new("try it");
+        let data = scratch.open();
+        let text = things_to_try("127.0.0.1:8000".parse().unwrap(), "micronet", &data, Demo::Shop);
+        assert!(text.contains("curl -s localhost:8000/products/Tux"), "{text}");
+        assert!(text.contains(&format!("shop random 100 --data '{}'", scratch.0.display())), "{text}");
+        assert_eq!(text.lines().count(), 3);
+        let text = things_to_try("[::1]:8000".parse().unwrap(), "micronet", &data, Demo::None);
+        assert!(text.contains("[::1]:8000/orders") && text.contains("empty"), "{text}");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}
