@@ -1,1 +1,5 @@
-//! Support for tests that cross crates.
+//! What the tests that cross crates share: the vectors of proto-spec, randomness from a seed, and a simulated network.
+
+pub mod random;
+pub mod simulator;
+pub mod spec;

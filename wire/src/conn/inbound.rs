@@ -169,12 +169,15 @@ impl Connection {
         })
     }
 
-    pub(super) fn handle_cancel(&mut self, now: u64, header: &Header) {
-        let stream = header.stream;
+    pub(super) fn handle_cancel(&mut self, now: u64, frame: &Frame) {
+        let Header { stream, method, .. } = frame.header;
+        if !frame.payload.is_empty() {
+            return self.violation("CANCEL: it has a payload");
+        }
         if stream > self.inbound.last_stream {
             return self.violation("CANCEL: of a stream that was never opened");
         }
-        if self.inbound.calls.get_mut(stream).is_some_and(|call| call.method != header.method) {
+        if self.inbound.calls.get_mut(stream).is_some_and(|call| call.method != method) {
             return self.violation("CANCEL: the method is not that of its call");
         }
         // SPEC 5.4: a CANCEL may cross the answer; then there is nothing left to do.

@@ -309,7 +309,7 @@ impl Connection {
         }
         match (kind, self.config.role) {
             (Kind::Request, Role::Acceptor) => self.handle_request(now, frame),
-            (Kind::Cancel, Role::Acceptor) => self.handle_cancel(now, &frame.header),
+            (Kind::Cancel, Role::Acceptor) => self.handle_cancel(now, &frame),
             (Kind::Proof, Role::Acceptor) => self.handle_proof(&frame.payload),
             (Kind::Reply, Role::Dialler) => self.handle_reply(frame),
             (Kind::Error, Role::Dialler) => self.handle_error(frame),

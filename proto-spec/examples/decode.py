@@ -1,0 +1,390 @@
+#!/usr/bin/env python3
+"""An independent decoder of the micronet protocol, version 1, written from SPEC.md; standard library only.
+
+    decode.py FILE        decodes one direction of a connection (raw bytes, or hex), and prints a line of JSON a frame
+    from decode import …  what run_vectors.py and others use
+
+It shares no code with the Rust implementation: where the two disagree, one of them, or SPEC.md, is wrong. Each function
+says the clause that it was written from. What breaks a rule raises Refused with the code of SPEC 8.2.
+"""
+import hashlib
+import hmac
+import json
+import struct
+import sys
+
+PREFACE = bytes.fromhex("894d4e500d0a1a01")  # SPEC 1.2
+CONTROL = {1: "HELLO", 2: "PROOF", 3: "ANNOUNCE", 4: "PING", 5: "PONG", 6: "GOAWAY", 7: "CLOSE", 8: "BEACON"}
+OF_CALLS = {16: "REQUEST", 17: "REPLY", 18: "ERROR", 19: "CANCEL", 20: "DATA", 21: "CREDIT"}
+KINDS = CONTROL | OF_CALLS  # SPEC 2.2
+RESERVED = {"ANNOUNCE", "BEACON", "DATA", "CREDIT"}
+SENT_BY = {"PROOF": "dialler", "REQUEST": "dialler", "CANCEL": "dialler", "REPLY": "acceptor", "ERROR": "acceptor"}
+END, CHECKSUM = 0x01, 0x02  # SPEC 2.7
+CREDENTIALS = {1: "CLUSTER", 2: "OPERATOR"}
+PRINCIPALS = {0: "ANONYMOUS", 1: "OPERATOR", 2: "SERVICE", 3: "USER"}
+FAULTS = {1: "caller", 2: "callee", 3: "network"}
+RETRIES = {0: "never", 1: "never_started", 2: "maybe_executed"}
+HEALTH = {1: "SERVING", 2: "DRAINING"}
+
+
+class Refused(Exception):
+    """A rule of SPEC.md is broken; `code` is the name in SPEC 8.2."""
+
+    def __init__(self, code, words):
+        super().__init__(f"{code}: {words}")
+        self.code = code
+
+
+def malformed(words):
+    raise Refused("PROTOCOL_ERROR", words)
+
+
+class Input:
+    """Takes fields off the front of some bytes; `code` names the refusal when they run out."""
+
+    def __init__(self, data, code="PROTOCOL_ERROR"):
+        self.data, self.at, self.code = bytes(data), 0, code
+
+    def left(self):
+        return len(self.data) - self.at
+
+    def take(self, count):
+        if count > self.left():
+            raise Refused(self.code, f"{count} bytes wanted, {self.left()} left")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def uint(self, size):
+        return int.from_bytes(self.take(size), "big")
+
+    def rest(self):
+        return self.take(self.left())
+
+    def end(self):
+        if self.left():
+            raise Refused(self.code, f"{self.left()} bytes left over")
+
+
+# ---- section 2: frames ------------------------------------------------------------------------------------------
+
+
+def _crc_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)  # 1EDC6F41, reflected
+        table.append(byte)
+    return table
+
+
+_TABLE = _crc_table()
+
+
+def crc32c(data):
+    """SPEC 2.3."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = (crc >> 8) ^ _TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+def header(data, payload_max=2097152):
+    """SPEC 2.1 to 2.9, in the order of 2.9."""
+    length, number, flags, encoding, zero, stream, method, payload_sum, header_sum = struct.unpack(">IBBBBIIII", data)
+    if crc32c(data[:20]) != header_sum:
+        raise Refused("CHECKSUM_MISMATCH", "header checksum")
+    if number not in KINDS:
+        malformed(f"kind {number}")
+    kind = KINDS[number]
+    if zero or flags & ~(END | CHECKSUM) or (payload_sum and not flags & CHECKSUM):
+        malformed("a reserved bit is set")
+    end = bool(flags & END)
+    if number < 16:
+        if stream or method or encoding or end:
+            malformed(f"{kind} on a stream, method or encoding, or with END")
+    elif not stream or not method:
+        malformed(f"{kind} on no stream or method")
+    elif (kind in ("ERROR", "CANCEL") and not end) or (kind == "CANCEL" and encoding):
+        malformed(f"{kind} without END, or with an encoding")
+    if length > min(payload_max, 16777216):
+        raise Refused("FRAME_TOO_LARGE", f"{length} bytes")
+    return {
+        "length": length, "kind": kind, "end": end, "checksum": bool(flags & CHECKSUM), "encoding": encoding,
+        "stream": stream, "method": method, "payload_checksum": payload_sum,
+    }
+
+
+def frame(data, payload_max=2097152):
+    """One whole frame and how many bytes it took, or None when it isn't there whole."""
+    if len(data) < 24:
+        return None
+    head = header(data[:24], payload_max)
+    payload = data[24 : 24 + head["length"]]
+    if len(payload) < head["length"]:
+        return None
+    if head["checksum"] and crc32c(payload) != head["payload_checksum"]:
+        raise Refused("CHECKSUM_MISMATCH", "payload checksum")  # SPEC 2.6
+    meaning = {key: head[key] for key in ("kind", "end", "checksum", "encoding", "stream", "method")}
+    meaning["payload"] = payload_of(head["kind"], head["end"], payload)
+    return meaning, 24 + head["length"]
+
+
+def payload_of(kind, end, payload):
+    """The meaning of a payload, by the table of SPEC 2.2."""
+    if kind in RESERVED:
+        malformed(f"{kind} is reserved")
+    if kind in ("REQUEST", "REPLY") and not end:
+        malformed(f"{kind} without END")  # SPEC 2.7
+    return DECODERS[kind](payload)
+
+
+def stream_of_bytes(data, payload_max=2097152):
+    """All frames of one direction of a connection, preface first."""
+    if data[:8] != PREFACE:
+        malformed("no preface")
+    at, frames, limit = 8, [], 4096  # SPEC 2.8: before HELLO
+    while at < len(data):
+        taken = frame(data[at:], limit)
+        if taken is None:
+            malformed("the bytes end within a frame")
+        frames.append(taken[0])
+        at += taken[1]
+        limit = payload_max
+    return frames
+
+
+# ---- section 3: handshake ---------------------------------------------------------------------------------------
+
+
+def _name(value):
+    text = value.decode("ascii", "replace")
+    if not 1 <= len(value) <= 64 or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in text):
+        malformed(f"{value!r} is no name")
+    return text
+
+
+def _sized(size):
+    def take(value):
+        if len(value) != size:
+            malformed(f"{len(value)} bytes instead of {size}")
+        return value
+
+    return take
+
+
+def _flag(value):
+    if value not in (b"\0", b"\1"):
+        malformed("neither 0 nor 1")
+    return value == b"\1"
+
+
+def _software(value):
+    if len(value) > 1024:
+        malformed("software is too long")
+    return value.decode("utf-8", "replace")
+
+
+def _u32(value):
+    return int.from_bytes(_sized(4)(value), "big")
+
+
+def _hex_of(size):
+    return lambda value: _sized(size)(value).hex()
+
+
+HELLO_ENTRIES = {  # SPEC 3.2: name, how to read it, what holds without it
+    1: ("cluster", _name, None), 2: ("node", _name, None), 3: ("instance", _name, None),
+    4: ("nonce", _hex_of(16), None), 5: ("frame_payload_max", _u32, 2097152), 6: ("calls_in_flight_max", _u32, 4096),
+    7: ("heartbeat_interval_ms", _u32, 1000), 8: ("schema", _hex_of(16), None), 9: ("checksums", _flag, True),
+    0x800A: ("software", _software, None),
+}
+
+
+def hello(payload):
+    """SPEC 3.2 to 3.4."""
+    if len(payload) > 4096:
+        malformed("HELLO is too long")
+    data = Input(payload)
+    said = {"versions": [data.uint(1), data.uint(1)]}
+    said |= {name: default for name, _, default in HELLO_ENTRIES.values()}
+    last = -1
+    while data.left():
+        key, value = data.uint(2), data.take(data.uint(2))
+        if key & 0x7FFF <= last:
+            malformed("HELLO's entries are out of order")
+        last = key & 0x7FFF
+        if key in HELLO_ENTRIES:
+            name, read, _ = HELLO_ENTRIES[key]
+            said[name] = read(value)
+        elif not key & 0x8000:
+            raise Refused("CAPABILITY_UNSUPPORTED", f"key {key}")
+    if said["nonce"] is None:
+        malformed("HELLO without nonce")
+    if not 32768 <= said["frame_payload_max"] <= 16777216 or said["calls_in_flight_max"] < 1:
+        malformed("a limit makes no sense")
+    if not 50 <= said["heartbeat_interval_ms"] <= 60000:
+        malformed("the heartbeat interval makes no sense")
+    return said
+
+
+def check_hello(own, peer):
+    """SPEC 3.5 and 3.6: whether two HELLOs go together."""
+    if max(own["versions"][0], peer["versions"][0]) > min(own["versions"][1], peer["versions"][1]):
+        raise Refused("VERSION_UNSUPPORTED", f"{peer['versions']}")
+    if own["cluster"] and peer["cluster"] and own["cluster"] != peer["cluster"]:
+        raise Refused("WRONG_CLUSTER", peer["cluster"])
+
+
+def proof(payload):
+    """SPEC 3.7, without the secret."""
+    if len(payload) != 33 or payload[0] not in CREDENTIALS:
+        malformed("PROOF")
+    return {"credential": CREDENTIALS[payload[0]], "hmac": payload[1:].hex()}
+
+
+def proof_hmac(secret, credential, dialler, acceptor):
+    """SPEC 3.7: the HMAC that proves `secret`; the two HELLOs as `hello` returns them."""
+    node, instance = ((dialler[key] or "").encode() for key in ("node", "instance"))
+    said = b"micronet proof 1" + bytes([credential])
+    said += bytes.fromhex(acceptor["nonce"]) + bytes.fromhex(dialler["nonce"])
+    said += bytes([len(node)]) + node + bytes([len(instance)]) + instance
+    return hmac.new(secret, said, hashlib.sha256).digest()
+
+
+# ---- sections 5 to 8: control frames, request heads, ledgers, errors ---------------------------------------------
+
+
+def text(data):
+    """SPEC 1.5."""
+    length = data.uint(2)
+    if length > 1024:
+        malformed("a text of more than 1024 bytes")
+    try:
+        return data.take(length).decode("utf-8")
+    except UnicodeDecodeError:
+        malformed("a text that is not UTF-8")
+
+
+def ping(payload):
+    return {"opaque": _sized(8)(payload).hex()}
+
+
+def pong(payload):
+    """SPEC 7.2."""
+    data = Input(_sized(31)(payload))
+    said = {"opaque": data.take(8).hex(), "bytes_received": data.uint(8)}
+    said |= {key: data.uint(4) for key in ("calls_in_flight", "queue_delay_us", "scheduler_lag_us")}
+    health = data.uint(1)
+    if health not in HEALTH:
+        malformed(f"health {health}")
+    return said | {"health": HEALTH[health], "load_permille": data.uint(2)}
+
+
+def goaway(payload):
+    return {"last_stream": _u32(payload)}  # SPEC 5.6
+
+
+def close(payload):
+    """SPEC 5.7."""
+    data = Input(payload)
+    said = {"code": data.uint(2), "message": text(data)}
+    data.end()
+    return said
+
+
+def printable(value, code):
+    """SPEC 6.3."""
+    if not 1 <= len(value) <= 64 or not all(0x21 <= byte <= 0x7E for byte in value):
+        raise Refused(code, f"{value!r} is empty, too long or not printable ASCII")
+    return value.decode("ascii")
+
+
+def principal(value):
+    """SPEC 6.5."""
+    data = Input(value, "BAD_REQUEST")
+    kind, names = data.uint(1), []
+    while data.left():
+        names.append(printable(data.take(data.uint(1)), "BAD_REQUEST"))
+    allowed = {0: range(0, 1), 1: range(0, 1), 2: range(1, 2), 3: range(1, 66)}
+    if kind not in allowed or len(names) not in allowed[kind]:
+        raise Refused("BAD_REQUEST", f"principal of kind {kind} with {len(names)} names")
+    return {"kind": PRINCIPALS[kind], "names": names}
+
+
+def request(payload):
+    """SPEC 6.1 to 6.5."""
+    whole = Input(payload, "BAD_REQUEST")
+    length = whole.uint(2)
+    if not 4 <= length <= 8192:
+        raise Refused("BAD_REQUEST", f"a head of {length} bytes")
+    head = Input(whole.take(length), "BAD_REQUEST")
+    deadline = head.uint(4)
+    if deadline == 0:
+        raise Refused("BAD_REQUEST", "a deadline of zero")
+    said = {"deadline_us": min(deadline, 3600000000), "trace": None, "request_id": None, "token": None, "principal": None}
+    last = 0
+    while head.left():
+        tag, value = head.uint(1), head.take(head.uint(2))
+        if tag & 0x7F <= last:
+            raise Refused("BAD_REQUEST", "the head's entries are out of order")
+        last = tag & 0x7F
+        if tag == 1:
+            if len(value) != 25:
+                raise Refused("BAD_REQUEST", "a trace context of another length")
+            said["trace"] = {"trace_id": value[:16].hex(), "span_id": value[16:24].hex(), "flags": value[24]}
+        elif tag == 2:
+            said["request_id"] = printable(value, "BAD_REQUEST")
+        elif tag == 3:
+            said["token"] = printable(value, "BAD_REQUEST")
+        elif tag == 4:
+            said["principal"] = principal(value)
+        elif not tag & 0x80:
+            raise Refused("BAD_REQUEST", f"the entry {tag} is not known")
+    message = whole.rest()
+    if len(message) > 1048576:
+        raise Refused("MESSAGE_TOO_LARGE", f"{len(message)} bytes")  # SPEC 4.2
+    return said | {"message": message.hex()}
+
+
+def ledger(data):
+    return [data.uint(4) for _ in range(4)]  # SPEC 7.5
+
+
+def reply(payload):
+    data = Input(payload)
+    return {"ledger": ledger(data), "message": data.rest().hex()}
+
+
+def error(payload):
+    """SPEC 8.1."""
+    data = Input(payload)
+    said = {"ledger": ledger(data), "code": data.uint(2)}
+    fault, retry = data.uint(1), data.uint(1)
+    if fault not in FAULTS or retry not in RETRIES:
+        malformed(f"fault {fault}, retry {retry}")
+    said |= {"fault": FAULTS[fault], "retry": RETRIES[retry], "retry_after_ms": data.uint(4), "message": text(data)}
+    if data.left() > 16384:
+        malformed("a detail of more than 16384 bytes")
+    return said | {"detail": data.rest().hex()}
+
+
+def cancel(payload):
+    if payload:
+        malformed("CANCEL with a payload")
+    return {}
+
+
+DECODERS = {
+    "HELLO": hello, "PROOF": proof, "PING": ping, "PONG": pong, "GOAWAY": goaway, "CLOSE": close,
+    "REQUEST": request, "REPLY": reply, "ERROR": error, "CANCEL": cancel,
+}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    with open(sys.argv[1], "rb") as file:
+        raw = file.read()
+    if not raw.startswith(PREFACE[:1]):
+        raw = bytes.fromhex(raw.decode("ascii"))
+    for one in stream_of_bytes(raw):
+        print(json.dumps(one))

@@ -1,0 +1,348 @@
+#!/usr/bin/env python3
+"""Writes the vectors: `python3 generate.py` in this folder.
+
+Every case is a name, bytes put together by hand with build.py, and what they mean, or the code that refuses them
+(SPEC 8.2), as literals written from SPEC.md. Nothing here asks a codec what it thinks. The secrets are examples.
+"""
+import json
+import pathlib
+
+from build import *
+from messages import ENCODING, METHOD_IDS, SCHEMA, TYPES
+from transcripts import TRANSCRIPTS
+
+QUERY = 0xA45FA70A  # product.query, SPEC 10.5
+LEDGER = u32(15) + u32(1200) + u32(0) + u32(7)
+NONCE = bytes(range(16))
+
+
+def good(name, data, means, **more):
+    return {"name": name, "hex": data.hex(), "means": means} | more
+
+
+def bad(name, data, code="PROTOCOL_ERROR", **more):
+    return {"name": name, "hex": data.hex(), "refused": code} | more
+
+
+def means(kind, payload, end=False, checksum=True, encoding=0, stream=0, method=0):
+    return {
+        "kind": kind, "end": end, "checksum": checksum, "encoding": encoding, "stream": stream, "method": method,
+        "payload": payload,
+    }
+
+
+def head_means(kind, length, end=False, checksum=True, encoding=0, stream=0, method=0, payload_checksum=0):
+    return {
+        "length": length, "kind": kind, "end": end, "checksum": checksum, "encoding": encoding, "stream": stream,
+        "method": method, "payload_checksum": payload_checksum,
+    }
+
+
+HEADER = [
+    good("a ping", header(8, PING, payload_sum=0x12345678), head_means("PING", 8, payload_checksum=0x12345678)),
+    good("without checksum", header(8, PING, 0), head_means("PING", 8, checksum=False)),
+    good("a request", header(300, REQUEST, END, 1, stream=7, method=QUERY),
+         head_means("REQUEST", 300, True, False, 1, 7, QUERY)),
+    good("the last stream", header(0, CANCEL, END, stream=0xFFFFFFFE, method=1),
+         head_means("CANCEL", 0, True, False, 0, 0xFFFFFFFE, 1)),
+    good("a request that goes on is reserved, but a header", header(1, REQUEST, 0, 1, stream=1, method=1),
+         head_means("REQUEST", 1, False, False, 1, 1, 1)),
+    good("a reserved kind is a header", header(4, CREDIT, 0, stream=1, method=1),
+         head_means("CREDIT", 4, checksum=False, stream=1, method=1)),
+    good("the longest payload that is agreed", header(2097152, REPLY, END, 1, stream=1, method=1),
+         head_means("REPLY", 2097152, True, False, 1, 1, 1)),
+    bad("header checksum", header(8, PING, header_sum=0xDEADBEEF), "CHECKSUM_MISMATCH"),
+    bad("a corrupt length is found by the header checksum",
+        u32(0x7FFFFFFF) + header(8, PING)[4:], "CHECKSUM_MISMATCH"),
+    bad("the checksum comes before the kind", header(8, 99, header_sum=0), "CHECKSUM_MISMATCH"),
+    bad("kind 0", header(8, 0)),
+    bad("kind 9", header(8, 9)),
+    bad("kind 22", header(8, 22, stream=1, method=1)),
+    bad("an unknown flag", header(8, PING, 0x04)),
+    bad("the highest flag", header(8, PING, 0x80 | CHECKSUM)),
+    bad("the zero byte", header(8, PING, zero=1)),
+    bad("a payload checksum without its flag", header(8, PING, 0, payload_sum=1)),
+    bad("a ping on a stream", header(8, PING, stream=1)),
+    bad("a ping with a method", header(8, PING, method=1)),
+    bad("a ping with an encoding", header(8, PING, encoding=1)),
+    bad("a ping that ends something", header(8, PING, END)),
+    bad("a request on no stream", header(8, REQUEST, END, 1, stream=0, method=1)),
+    bad("a reply of no method", header(8, REPLY, END, 1, stream=1, method=0)),
+    bad("an error that is not the end", header(26, ERROR, 0, 1, stream=1, method=1)),
+    bad("a cancel that is not the end", header(0, CANCEL, 0, stream=1, method=1)),
+    bad("a cancel with an encoding", header(0, CANCEL, END, 1, stream=1, method=1)),
+    bad("one byte more than agreed", header(2097153, REPLY, END, 1, stream=1, method=1), "FRAME_TOO_LARGE"),
+    bad("before HELLO", header(4097, HELLO), "FRAME_TOO_LARGE", payload_max=4096),
+    bad("more than any version allows", header(16777217, REPLY, END, 1, stream=1, method=1), "FRAME_TOO_LARGE",
+        payload_max=4294967295),
+]
+
+FRAMES = [
+    good("HELLO", frame(HELLO, x("01 01") + entry(4, NONCE)),
+         means("HELLO", {
+             "versions": [1, 1], "cluster": None, "node": None, "instance": None,
+             "nonce": "000102030405060708090a0b0c0d0e0f", "frame_payload_max": 2097152, "calls_in_flight_max": 4096,
+             "heartbeat_interval_ms": 1000, "schema": None, "checksums": True, "software": None,
+         })),
+    good("PROOF", frame(PROOF, u8(2) + bytes(32)), means("PROOF", {"credential": "OPERATOR", "hmac": "00" * 32})),
+    good("PING", frame(PING, x("0102030405060708")), means("PING", {"opaque": "0102030405060708"})),
+    good("PING without checksum", frame(PING, x("0102030405060708"), 0),
+         means("PING", {"opaque": "0102030405060708"}, checksum=False)),
+    good("PONG", frame(PONG, x("0102030405060708") + u64(10_000_000_000) + u32(3) + u32(250) + u32(0) + u8(2) + u16(750)),
+         means("PONG", {
+             "opaque": "0102030405060708", "bytes_received": 10_000_000_000, "calls_in_flight": 3, "queue_delay_us": 250,
+             "scheduler_lag_us": 0, "health": "DRAINING", "load_permille": 750,
+         })),
+    good("GOAWAY", frame(GOAWAY, u32(41)), means("GOAWAY", {"last_stream": 41})),
+    good("CLOSE, a plain end", frame(CLOSE, u16(0) + text("")), means("CLOSE", {"code": 0, "message": ""})),
+    good("CLOSE with a code", frame(CLOSE, u16(20) + text("this is cluster “b”")),
+         means("CLOSE", {"code": 20, "message": "this is cluster “b”"})),
+    good("CLOSE with a code of a later version", frame(CLOSE, u16(9999) + text("?")),
+         means("CLOSE", {"code": 9999, "message": "?"})),
+    good("REQUEST", of_call(REQUEST, 1, QUERY, head(15_000_000) + string("Tux")),
+         means("REQUEST", {
+             "deadline_us": 15_000_000, "trace": None, "request_id": None, "token": None, "principal": None,
+             "message": "03547578",
+         }, True, True, 1, 1, QUERY)),
+    good("REPLY", of_call(REPLY, 1, QUERY, LEDGER + x("2a")),
+         means("REPLY", {"ledger": [15, 1200, 0, 7], "message": "2a"}, True, True, 1, 1, QUERY)),
+    good("REPLY without message", of_call(REPLY, 1, QUERY, LEDGER),
+         means("REPLY", {"ledger": [15, 1200, 0, 7], "message": ""}, True, True, 1, 1, QUERY)),
+    good("ERROR", of_call(ERROR, 1, QUERY, LEDGER + u16(64) + u8(2) + u8(2) + u32(0) + text("too late")),
+         means("ERROR", {
+             "ledger": [15, 1200, 0, 7], "code": 64, "fault": "callee", "retry": "maybe_executed", "retry_after_ms": 0,
+             "message": "too late", "detail": "",
+         }, True, True, 1, 1, QUERY)),
+    good("CANCEL", of_call(CANCEL, 1, QUERY, b"", 0), means("CANCEL", {}, True, True, 0, 1, QUERY)),
+    bad("a corrupt payload", frame(PING, bytes(8), payload_sum=1), "CHECKSUM_MISMATCH"),
+    bad("a PING of 7 bytes", frame(PING, bytes(7))),
+    bad("a PONG of 30 bytes", frame(PONG, bytes(30))),
+    bad("a PONG with health 0", frame(PONG, bytes(31))),
+    bad("a GOAWAY of 3 bytes", frame(GOAWAY, bytes(3))),
+    bad("a CLOSE that ends in its text", frame(CLOSE, u16(16) + u16(5) + b"four")),
+    bad("a CLOSE that goes on after its text", frame(CLOSE, u16(16) + text("four") + b"!")),
+    bad("a CLOSE that is not UTF-8", frame(CLOSE, u16(16) + u16(1) + x("FF"))),
+    bad("a CLOSE of 1025 bytes", frame(CLOSE, u16(16) + text("a" * 1025))),
+    bad("a PROOF of 32 bytes", frame(PROOF, u8(1) + bytes(31))),
+    bad("a PROOF of credential 3", frame(PROOF, u8(3) + bytes(32))),
+    bad("a REPLY shorter than its ledger", of_call(REPLY, 1, QUERY, bytes(15))),
+    bad("a REPLY that goes on", of_call(REPLY, 1, QUERY, LEDGER, flags=0)),
+    bad("a REQUEST that goes on", of_call(REQUEST, 1, QUERY, head(1), flags=0)),
+    bad("a CANCEL with a payload", of_call(CANCEL, 1, QUERY, b"!", 0)),
+    bad("ANNOUNCE is reserved", frame(ANNOUNCE, b"")),
+    bad("BEACON is reserved", frame(BEACON, b"")),
+    bad("DATA is reserved", of_call(DATA, 1, QUERY, b"")),
+    bad("CREDIT is reserved", of_call(CREDIT, 1, QUERY, u32(1), 0)),
+]
+
+NONCE_ENTRY = entry(4, NONCE)
+HELLO_DEFAULTS = FRAMES[0]["means"]["payload"]
+FULL = (
+    x("01 03") + entry(1, b"shop") + entry(2, b"order") + entry(3, b"order-1") + NONCE_ENTRY + entry(5, u32(65536))
+    + entry(6, u32(100)) + entry(7, u32(2500)) + entry(8, bytes(range(16, 32))) + entry(9, u8(0))
+    + entry(0x800A, b"example/1.0") + entry(0xFFFF, b"?")
+)
+
+
+def hello_with(*entries):
+    return x("01 01") + b"".join(entries)
+
+
+HELLOS = [
+    good("every entry, and one to skip", FULL, {
+        "versions": [1, 3], "cluster": "shop", "node": "order", "instance": "order-1",
+        "nonce": "000102030405060708090a0b0c0d0e0f", "frame_payload_max": 65536, "calls_in_flight_max": 100,
+        "heartbeat_interval_ms": 2500, "schema": "101112131415161718191a1b1c1d1e1f", "checksums": False,
+        "software": "example/1.0",
+    }),
+    good("only the nonce", hello_with(NONCE_ENTRY), HELLO_DEFAULTS),
+    good("ignorable keys among the others", hello_with(entry(0x8000, b""), NONCE_ENTRY, entry(0x8005, b"not a limit")),
+         HELLO_DEFAULTS),
+    good("the limits at their least", hello_with(NONCE_ENTRY, entry(5, u32(32768)), entry(6, u32(1)), entry(7, u32(50))),
+         HELLO_DEFAULTS | {"frame_payload_max": 32768, "calls_in_flight_max": 1, "heartbeat_interval_ms": 50}),
+    good("the limits at their greatest",
+         hello_with(NONCE_ENTRY, entry(5, u32(16777216)), entry(6, u32(2**32 - 1)), entry(7, u32(60000))),
+         HELLO_DEFAULTS | {
+             "frame_payload_max": 16777216, "calls_in_flight_max": 2**32 - 1, "heartbeat_interval_ms": 60000}),
+    good("software that is not UTF-8", hello_with(NONCE_ENTRY, entry(0x800A, x("61 FF 62"))),
+         HELLO_DEFAULTS | {"software": "a\ufffdb"}),
+    good("versions of the future are read all the same", x("02 09") + NONCE_ENTRY, HELLO_DEFAULTS | {"versions": [2, 9]}),
+    bad("empty", b""),
+    bad("no nonce", hello_with()),
+    bad("a nonce of 15 bytes", hello_with(entry(4, bytes(15)))),
+    bad("ends within an entry's head", hello_with(NONCE_ENTRY, x("80 0A 00"))),
+    bad("ends within an entry", hello_with(NONCE_ENTRY, x("80 0A 00 02 61"))),
+    bad("out of order", hello_with(entry(2, b"a"), entry(1, b"b"), NONCE_ENTRY)),
+    bad("twice", hello_with(NONCE_ENTRY, NONCE_ENTRY)),
+    bad("twice, once ignorable", hello_with(NONCE_ENTRY, entry(0x8004, b""))),
+    bad("an empty name", hello_with(entry(1, b""), NONCE_ENTRY)),
+    bad("a name of 65 bytes", hello_with(entry(1, b"a" * 65), NONCE_ENTRY)),
+    bad("a name with a space", hello_with(entry(2, b"a b"), NONCE_ENTRY)),
+    bad("a name that is not ASCII", hello_with(entry(3, "ä".encode()), NONCE_ENTRY)),
+    bad("a frame limit of 32767", hello_with(NONCE_ENTRY, entry(5, u32(32767)))),
+    bad("a frame limit of 16777217", hello_with(NONCE_ENTRY, entry(5, u32(16777217)))),
+    bad("a frame limit of 3 bytes", hello_with(NONCE_ENTRY, entry(5, bytes(3)))),
+    bad("no calls", hello_with(NONCE_ENTRY, entry(6, u32(0)))),
+    bad("a heartbeat of 49 ms", hello_with(NONCE_ENTRY, entry(7, u32(49)))),
+    bad("a heartbeat of 60001 ms", hello_with(NONCE_ENTRY, entry(7, u32(60001)))),
+    bad("a fingerprint of 17 bytes", hello_with(NONCE_ENTRY, entry(8, bytes(17)))),
+    bad("checksums: 2", hello_with(NONCE_ENTRY, entry(9, u8(2)))),
+    bad("software of 1025 bytes", hello_with(NONCE_ENTRY, entry(0x800A, b"a" * 1025))),
+    bad("an unknown key that can't be ignored", hello_with(NONCE_ENTRY, entry(11, b"")), "CAPABILITY_UNSUPPORTED"),
+    bad("SOFTWARE without the bit is unknown", hello_with(NONCE_ENTRY, entry(10, b"a")), "CAPABILITY_UNSUPPORTED"),
+]
+
+TRACE = x("4bf92f3577b34da6a3ce929d0e0e4736 00f067aa0ba902b7 01")
+PLAIN_HEAD = {"deadline_us": 1, "trace": None, "request_id": None, "token": None, "principal": None, "message": ""}
+
+
+def principal(*parts):
+    return head(1, head_entry(4, b"".join(parts)))
+
+
+def by(kind, *all_names):
+    return PLAIN_HEAD | {"principal": {"kind": kind, "names": list(all_names)}}
+
+
+MANY = [f"p{n}" for n in range(64)]
+REQUESTS = [
+    good("the least", head(1), PLAIN_HEAD),
+    good("everything",
+         head(250_000, head_entry(1, TRACE) + head_entry(2, b"req-7") + head_entry(3, b"order:42")
+              + head_entry(4, u8(3) + names("ann", "orders:read", "orders:write"))) + x("00 01"),
+         {
+             "deadline_us": 250_000,
+             "trace": {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7", "flags": 1},
+             "request_id": "req-7", "token": "order:42",
+             "principal": {"kind": "USER", "names": ["ann", "orders:read", "orders:write"]}, "message": "0001",
+         }),
+    good("an entry to skip", head(1, head_entry(0x85, b"?")) + b"!", PLAIN_HEAD | {"message": "21"}),
+    good("more than an hour is an hour", head(3_600_000_001), PLAIN_HEAD | {"deadline_us": 3_600_000_000}),
+    good("for nobody", principal(u8(0)), by("ANONYMOUS")),
+    good("for the operator", principal(u8(1)), by("OPERATOR")),
+    good("for a service", principal(u8(2), names("order")), by("SERVICE", "order")),
+    good("for a user without permissions", principal(u8(3), names("ann")), by("USER", "ann")),
+    good("for a user with 64 permissions", principal(u8(3), names("ann", *MANY)), by("USER", "ann", *MANY)),
+    good("a token of 64 bytes", head(1, head_entry(3, b"~" * 64)), PLAIN_HEAD | {"token": "~" * 64}),
+    bad("empty", b"", "BAD_REQUEST"),
+    bad("no deadline", u16(3) + bytes(3), "BAD_REQUEST"),
+    bad("a deadline of zero", head(0), "BAD_REQUEST"),
+    bad("longer than the payload", head(1, length=5), "BAD_REQUEST"),
+    bad("longer than 8192 bytes", head(1, head_entry(0x85, bytes(8189))), "BAD_REQUEST"),
+    bad("ends within an entry's head", head(1, x("85 00")), "BAD_REQUEST"),
+    bad("ends within an entry", head(1, x("85 00 02 61")) + b"b", "BAD_REQUEST"),
+    bad("tag 0", head(1, head_entry(0, b"")), "BAD_REQUEST"),
+    bad("tag 80", head(1, head_entry(0x80, b"")), "BAD_REQUEST"),
+    bad("out of order", head(1, head_entry(3, b"t") + head_entry(2, b"r")), "BAD_REQUEST"),
+    bad("twice", head(1, head_entry(3, b"t") + head_entry(3, b"t")), "BAD_REQUEST"),
+    bad("an unknown entry that can't be ignored", head(1, head_entry(5, b"")), "BAD_REQUEST"),
+    bad("a trace of 24 bytes", head(1, head_entry(1, bytes(24))), "BAD_REQUEST"),
+    bad("an empty request id", head(1, head_entry(2, b"")), "BAD_REQUEST"),
+    bad("a token of 65 bytes", head(1, head_entry(3, b"~" * 65)), "BAD_REQUEST"),
+    bad("a token with a space", head(1, head_entry(3, b"a b")), "BAD_REQUEST"),
+    bad("a principal of no kind", principal(), "BAD_REQUEST"),
+    bad("a principal of kind 4", principal(u8(4)), "BAD_REQUEST"),
+    bad("an operator with a name", principal(u8(1), names("ann")), "BAD_REQUEST"),
+    bad("a service without name", principal(u8(2)), "BAD_REQUEST"),
+    bad("a service with two names", principal(u8(2), names("a", "b")), "BAD_REQUEST"),
+    bad("a user without id", principal(u8(3)), "BAD_REQUEST"),
+    bad("a user with an empty id", principal(u8(3), names("")), "BAD_REQUEST"),
+    bad("a user with 65 permissions", principal(u8(3), names("ann", *MANY, "p64")), "BAD_REQUEST"),
+    bad("a name that ends early", principal(u8(2), u8(5), b"four"), "BAD_REQUEST"),
+]
+
+
+def error(code, fault, retry, after_ms, words, detail=b""):
+    return bytes(16) + u16(code) + u8(fault) + u8(retry) + u32(after_ms) + text(words) + detail
+
+
+def error_means(code, fault, retry, after_ms, words, detail=""):
+    return {
+        "ledger": [0, 0, 0, 0], "code": code, "fault": fault, "retry": retry, "retry_after_ms": after_ms,
+        "message": words, "detail": detail,
+    }
+
+
+ERRORS = [
+    good("overloaded, with a delay", error(66, 2, 1, 250, "busy"),
+         error_means(66, "callee", "never_started", 250, "busy")),
+    good("the service's own, with its detail", error(1, 1, 0, 0, "out of stock", x("01 03")),
+         error_means(1, "caller", "never", 0, "out of stock", "0103")),
+    good("a lost connection", error(69, 3, 2, 0, ""), error_means(69, "network", "maybe_executed", 0, "")),
+    good("a code of a later version", error(4000, 2, 2, 5, "new"),
+         error_means(4000, "callee", "maybe_executed", 5, "new")),
+    good("other advice than the registry's", error(80, 2, 1, 0, "the store was closed"),
+         error_means(80, "callee", "never_started", 0, "the store was closed")),
+    bad("shorter than its ledger", bytes(15)),
+    bad("ends in its head", bytes(25)),
+    bad("fault 0", error(81, 0, 2, 0, "")),
+    bad("fault 4", error(81, 4, 2, 0, "")),
+    bad("retry 3", error(81, 2, 3, 0, "")),
+    bad("ends in its words", error(81, 2, 2, 0, "word")[:-1]),
+    bad("words that are not UTF-8", bytes(16) + x("0051 02 02 00000000 0001 FF")),
+    bad("words of 1025 bytes", error(81, 2, 2, 0, "a" * 1025)),
+    bad("a detail of 16385 bytes", error(1, 1, 0, 0, "", bytes(16385))),
+]
+
+
+def proof_case(name, credential, secret, node, instance, presented=None, refused=None):
+    dialler, acceptor = NONCE, bytes(range(16, 32))
+    payload = presented or proof(secret, credential, dialler, acceptor, node, instance)
+    case = {
+        "name": name, "secret": secret.hex(), "dialler_nonce": dialler.hex(), "acceptor_nonce": acceptor.hex(),
+        "node": node, "instance": instance, "hex": payload.hex(),
+    }
+    return case | ({"refused": refused} if refused else {"means": {"credential": ["", "CLUSTER", "OPERATOR"][credential]}})
+
+
+def other(credential, secret, **changes):
+    parts = {"dialler_nonce": NONCE, "acceptor_nonce": bytes(range(16, 32)), "node": "order", "instance": "order-1"}
+    return proof(secret, credential, **(parts | changes))
+
+
+EXAMPLE = b"an example of a secret, not one!"
+SWAPPED = {"dialler_nonce": bytes(range(16, 32)), "acceptor_nonce": NONCE}
+PROOFS = [
+    proof_case("a part of the cluster", 1, EXAMPLE, "order", "order-1"),
+    proof_case("the operator", 2, EXAMPLE, "order", "order-1"),
+    proof_case("without names", 2, EXAMPLE, "", ""),
+    proof_case("an empty secret", 1, b"", "order", "order-1"),
+    proof_case("a secret longer than a block of SHA-256", 1, EXAMPLE * 3, "order", "order-1"),
+    proof_case("another secret", 1, EXAMPLE, "order", "order-1", other(1, b"another"), "BAD_PROOF"),
+    proof_case("another credential's", 1, EXAMPLE, "order", "order-1",
+               u8(1) + other(2, EXAMPLE)[1:], "BAD_PROOF"),
+    proof_case("another connection's", 1, EXAMPLE, "order", "order-1",
+               other(1, EXAMPLE, acceptor_nonce=bytes(16)), "BAD_PROOF"),
+    proof_case("the nonces the other way round", 1, EXAMPLE, "order", "order-1", other(1, EXAMPLE, **SWAPPED), "BAD_PROOF"),
+    proof_case("another node's", 1, EXAMPLE, "order", "order-1", other(1, EXAMPLE, node="user"), "BAD_PROOF"),
+    proof_case("a letter moved from node to instance", 1, EXAMPLE, "order", "order-1",
+               other(1, EXAMPLE, node="orde", instance="rorder-1"), "BAD_PROOF"),
+    proof_case("its last bit", 1, EXAMPLE, "order", "order-1",
+               other(1, EXAMPLE)[:-1] + u8(other(1, EXAMPLE)[-1] ^ 1), "BAD_PROOF"),
+    proof_case("too short", 1, EXAMPLE, "order", "order-1", other(1, EXAMPLE)[:-1], "PROTOCOL_ERROR"),
+    proof_case("credential 0", 1, EXAMPLE, "order", "order-1", u8(0) + bytes(32), "PROTOCOL_ERROR"),
+]
+
+FILES = {
+    "header": ("Headers of 24 bytes; payload_max is 2097152 where none is given (SPEC 2).", {"cases": HEADER}),
+    "frames": ("Whole frames of every kind (SPEC 2.2).", {"cases": FRAMES}),
+    "hello": ("Payloads of HELLO (SPEC 3.2 to 3.4).", {"cases": HELLOS}),
+    "request": ("Payloads of REQUEST (SPEC 6).", {"cases": REQUESTS}),
+    "error": ("Payloads of ERROR (SPEC 8.1).", {"cases": ERRORS}),
+    "proof": ("PROOF against a secret, both nonces and the dialler's names (SPEC 3.7).", {"cases": PROOFS}),
+    "encoding": ("Messages by type, as the JSON text of SPEC 9.4; types refer to each other by the name in `as`.",
+                 {"types": TYPES, "cases": ENCODING}),
+    "method_id": ("FNV-1a of method names (SPEC 10.5).", {"cases": METHOD_IDS}),
+    "schema": ("Schemas, with fingerprint (SPEC 10).", {"cases": SCHEMA}),
+    "transcript": ("Whole connections, a step at a time: who sends, by what command, which bytes, and what the other side "
+                   "makes of them.", {"cases": TRANSCRIPTS}),
+}
+
+if __name__ == "__main__":
+    for file, (about, content) in FILES.items():
+        path = pathlib.Path(__file__).parent / f"{file}.json"
+        # One case a line, so that a change is one line of a diff.
+        lists = (f' "{key}": [\n  ' + ",\n  ".join(json.dumps(one, ensure_ascii=False) for one in cases) + "\n ]"
+                 for key, cases in content.items())
+        path.write_text("{\n" + f' "about": {json.dumps(about)},\n' + ",\n".join(lists) + "\n}\n")
+        print(f"{path.name}: {len(content['cases'])} cases")
