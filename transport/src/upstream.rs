@@ -14,7 +14,7 @@ use bytes::Bytes;
 use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::ATTEMPTS_MAX;
-use micronet_wire::schema::{EncodedSchema, Fingerprint};
+use micronet_wire::schema::{EncodedSchema, Fingerprint, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller, Reply};
 use tokio::sync::watch;
 
@@ -42,6 +42,8 @@ pub struct Upstream(Rc<Inner>);
 #[derive(Debug)]
 struct Inner {
     service: Rc<str>,
+    /// The schema that callers were built with, if they were.
+    built_with: Option<ServiceSchema>,
     slots: Vec<RefCell<Slot>>,
     balancer: RefCell<RoundRobin>,
     schemas: RefCell<HashMap<Fingerprint, Rc<EncodedSchema>>>,
@@ -66,10 +68,32 @@ impl Upstream {
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     #[must_use]
     pub fn connect(service: &str, addresses: &[SocketAddr], identity: &Rc<Identity>) -> Self {
+        Self::start(service, addresses, identity, None)
+    }
+
+    /// The same for callers that were built with a schema: an instance that serves these methods otherwise is not connected, and
+    /// the log says why.
+    #[must_use]
+    pub fn connect_typed(
+        built_with: ServiceSchema,
+        addresses: &[SocketAddr],
+        identity: &Rc<Identity>,
+    ) -> Self {
+        let service = built_with.name.clone();
+        Self::start(&service, addresses, identity, Some(built_with))
+    }
+
+    fn start(
+        service: &str,
+        addresses: &[SocketAddr],
+        identity: &Rc<Identity>,
+        built_with: Option<ServiceSchema>,
+    ) -> Self {
         let slot =
             |address: &SocketAddr| RefCell::new(Slot { address: *address, connected: None, trouble: None });
         let inner = Rc::new(Inner {
             service: service.into(),
+            built_with,
             slots: addresses.iter().map(slot).collect(),
             balancer: RefCell::default(),
             schemas: RefCell::default(),
@@ -238,6 +262,11 @@ async fn dial(
         let name = &schema.schema().name;
         if **name != *inner.service {
             let words = format!("{address} is an instance of {name}, not of {}", inner.service);
+            return Err(RpcError::new(Code::Protocol, words));
+        }
+        if let Some(Err(words)) = inner.built_with.as_ref().map(|ours| ours.check_same_calls(schema.schema()))
+        {
+            tracing::warn!(service = &*inner.service, %address, words, "built with another schema than is served there");
             return Err(RpcError::new(Code::Protocol, words));
         }
         inner.schemas.borrow_mut().insert(fingerprint, Rc::clone(&schema));

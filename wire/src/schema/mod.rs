@@ -6,6 +6,7 @@
 
 mod fingerprint;
 mod registry;
+mod same_calls;
 mod validate;
 mod values;
 
