@@ -112,6 +112,12 @@ impl Network {
         self.folder
     }
 
+    /// The folder, after the network was killed.
+    #[must_use]
+    pub fn into_folder(self) -> Folder {
+        self.folder
+    }
+
     fn entries(&self) -> &[Value] {
         self.file["entries"].as_array().expect("network.json has entries")
     }
