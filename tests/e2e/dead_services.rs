@@ -48,7 +48,7 @@ fn quantity(http: &mut HttpClient, toy: &str) -> u64 {
 
 #[test]
 fn without_order_nothing_is_bought_and_the_rest_goes_on() {
-    let network = Network::start("toystore");
+    let network = Network::start_to_kill("toystore");
     let mut http = network.http();
     http.post("/orders", WHALE).check(201);
     network.kill("order-1");
@@ -71,7 +71,7 @@ fn without_order_nothing_is_bought_and_the_rest_goes_on() {
 
 #[test]
 fn without_product_nothing_is_sold_and_the_attempts_are_on_record() {
-    let network = Network::start("toystore");
+    let network = Network::start_to_kill("toystore");
     let mut http = network.http();
     http.post("/orders", WHALE).check(201);
     network.kill("product-1");
@@ -94,7 +94,7 @@ fn without_product_nothing_is_sold_and_the_attempts_are_on_record() {
 
 #[test]
 fn without_one_instance_of_product_no_request_fails() {
-    let network = Network::start("toystore");
+    let network = Network::start_to_kill("toystore");
     let mut http = network.http();
     for _ in 0..4 {
         http.get("/products/Tux").check(200);
@@ -117,7 +117,7 @@ fn without_one_instance_of_product_no_request_fails() {
 
 #[test]
 fn an_instance_that_dies_under_load_costs_no_read() {
-    let network = Network::start("toystore");
+    let network = Network::start_to_kill("toystore");
     let gateway = network.gateway();
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..4)

@@ -6,6 +6,7 @@ pub mod http_client;
 pub mod leash;
 pub mod network;
 pub mod patience;
+pub mod ports;
 pub mod process;
 pub mod program;
 pub mod random;
