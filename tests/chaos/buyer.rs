@@ -124,7 +124,8 @@ impl Buyer {
 /// Sends a wish and does not wait for the answer: the connection ends when what is returned is dropped.
 pub(crate) fn leave_a_wish(gateway: SocketAddr, random: &mut Random) -> (HttpClient, Purchase) {
     let token = format!("in-a-hurry-{:016x}", random.next());
-    let wish = Purchase { token, toy: *random.pick::<&str>(&TOYS), quantity: WISH_QUANTITY, order_num: None };
+    let toy = random.pick::<&str>(&TOYS);
+    let wish = Purchase { token, toy, quantity: WISH_QUANTITY, order_num: None };
     let mut http = HttpClient::connect(gateway);
     let headers = [("Content-Type", "application/json"), ("Idempotency-Key", wish.token.as_str())];
     let body = format!(r#"{{"name":"{}","quantity":{}}}"#, wish.toy, wish.quantity);
