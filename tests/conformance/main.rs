@@ -4,5 +4,6 @@
 
 mod codec;
 mod messages;
+mod python;
 mod registry;
 mod transcripts;
