@@ -14,13 +14,13 @@ use micronet_wire::hello::Credential;
 use serde_json::{Value, json};
 
 /// Runs a script of proto-spec/examples; `None` when Python is to be skipped.
-fn python(script: &str, argument: Option<&PathBuf>) -> Option<Output> {
+fn python(script: &str, arguments: &[PathBuf]) -> Option<Output> {
     if std::env::var_os("MICRONET_SKIP_PYTHON").is_some() {
         eprintln!("SKIPPED: {script} isn't run, because MICRONET_SKIP_PYTHON is set");
         return None;
     }
     let mut command = Command::new("python3");
-    command.arg("-B").arg(folder().join("examples").join(script)).args(argument);
+    command.arg("-B").arg(folder().join("examples").join(script)).args(arguments);
     let output = command.output().unwrap_or_else(|error| {
         panic!("python3 {script}: {error}. Install Python 3.9 or later, or set MICRONET_SKIP_PYTHON=1")
     });
@@ -46,7 +46,7 @@ impl Drop for Scratch {
 
 #[test]
 fn vectors() {
-    let Some(output) = python("run_vectors.py", None) else { return };
+    let Some(output) = python("run_vectors.py", &[]) else { return };
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let sum = said.lines().last().unwrap();
@@ -65,7 +65,7 @@ fn a_wrong_vector_is_noticed() {
             std::fs::write(scratch.0.join(path.file_name().unwrap()), changed).unwrap();
         }
     }
-    let Some(output) = python("run_vectors.py", Some(&scratch.0)) else { return };
+    let Some(output) = python("run_vectors.py", std::slice::from_ref(&scratch.0)) else { return };
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("frames.json: 32 passed, 1 failed"), "{said}");
@@ -75,21 +75,26 @@ fn a_wrong_vector_is_noticed() {
 #[test]
 fn fresh_connections() {
     let scratch = Scratch::new("transcripts");
-    let (mut replies, mut errors, mut proofs) = (0, 0, 0);
-    for seed in 0..40 {
-        let plan = Plan::new(seed);
+    let (mut worlds, mut paths) = (Vec::new(), Vec::new());
+    for plan in (0..60).map(Plan::new) {
         if matches!(plan.fault, Fault::Corrupt(..)) {
             continue; // What is sent is right, but what happens then isn't.
         }
-        let credential = plan.credential;
+        let (seed, credential) = (plan.seed, plan.credential);
         let report = run(plan).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
         let path = scratch.0.join(format!("{seed}.json"));
         std::fs::write(&path, transcript(&report).to_string()).unwrap();
-        let Some(output) = python("session.py", Some(&path)) else { return };
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "seed {seed}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        let seen: Value = serde_json::from_str(&said).unwrap();
-        let (in_replies, in_errors) = compare(seed, &report, &seen);
+        worlds.push((seed, credential, report));
+        paths.push(path);
+    }
+    let Some(output) = python("session.py", &paths) else { return };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.lines().count(), worlds.len());
+    let (mut replies, mut errors, mut proofs) = (0, 0, 0);
+    for ((seed, credential, report), line) in worlds.iter().zip(said.lines()) {
+        let seen: Value = serde_json::from_str(line).unwrap();
+        let (in_replies, in_errors) = compare(*seed, report, &seen);
         (replies, errors) = (replies + in_replies, errors + in_errors);
         if in_replies > 0 {
             let standing = match credential {
@@ -101,7 +106,7 @@ fn fresh_connections() {
             proofs += u32::from(credential.is_some());
         }
     }
-    assert!(replies > 20 && errors > 10 && proofs > 3, "{replies} replies, {errors} errors, {proofs} proofs");
+    assert!(replies > 40 && errors > 20 && proofs > 5, "{replies} replies, {errors} errors, {proofs} proofs");
 }
 
 fn transcript(report: &Report) -> Value {
