@@ -1,8 +1,12 @@
-//! Two connections on a simulated network, over many seeds.
+//! Properties: of two connections on a simulated network, over many seeds; of the codec; of one connection against anything.
 //!
 //! `MICRONET_SEED=n` replays one seed and shows its history; `MICRONET_SEEDS=n` runs so many (300 by default).
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+mod codec;
+mod endurance;
+mod strategies;
 
 use std::collections::BTreeMap;
 
