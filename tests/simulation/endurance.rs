@@ -10,7 +10,7 @@ use micronet_wire::limits::{FRAME_PAYLOAD_BYTES_MAX, HEADER_BYTES};
 use micronet_wire::service::CallOptions;
 use proptest::prelude::*;
 
-use crate::strategies::{METHODS, encoded, frame, frames, kinds};
+use crate::strategies::{METHODS, encoded, frame, frames, payloads};
 
 fn connection(role: Role) -> Connection {
     let hello = Hello { heartbeat_interval_ms: 50, ..Hello::default() };
@@ -20,7 +20,10 @@ fn connection(role: Role) -> Connection {
 /// What a peer, or the connection's own application, does next.
 #[derive(Debug, Clone)]
 enum Deed {
+    /// The peer sends these bytes.
     Send(Vec<u8>),
+    /// The peer sends a frame of this kind and payload, on a stream where it belongs if there is one.
+    Apt(Kind, Vec<u8>),
     Call,
     Cancel(u32),
     Answer,
@@ -29,12 +32,24 @@ enum Deed {
     Wait(u64),
 }
 
+fn apt() -> impl Strategy<Value = Deed> {
+    let kind = prop_oneof![
+        6 => Just(Kind::Request),
+        4 => Just(Kind::Reply),
+        3 => Just(Kind::Error),
+        3 => Just(Kind::Cancel),
+        2 => Just(Kind::Ping),
+    ];
+    kind.prop_flat_map(|kind| {
+        let payload = prop_oneof![15 => payloads(kind), 1 => any::<Vec<u8>>().boxed()];
+        payload.prop_map(move |payload| Deed::Apt(kind, payload))
+    })
+}
+
 fn deeds() -> impl Strategy<Value = Deed> {
     prop_oneof![
-        8 => frames().prop_map(Deed::Send),
-        1 => any::<Vec<u8>>().prop_map(Deed::Send),
-        1 => (kinds(), 1_u32..8, any::<Vec<u8>>())
-            .prop_map(|(kind, stream, payload)| Deed::Send(frame(kind, stream, METHODS[0], &payload))),
+        1 => frames().prop_map(Deed::Send),
+        20 => apt(),
         5 => Just(Deed::Call),
         2 => (1_u32..8).prop_map(Deed::Cancel),
         4 => Just(Deed::Answer),
@@ -46,11 +61,14 @@ fn deeds() -> impl Strategy<Value = Deed> {
 
 /// One connection, and what its application knows.
 struct Driven {
+    role: Role,
     connection: Connection,
     input: BytesMut,
     now: u64,
     /// Our calls: whether they may still end.
     calls: BTreeMap<u32, bool>,
+    /// Our calls that the peer has not answered.
+    unanswered: BTreeSet<u32>,
     /// The peer's calls that we work on.
     requests: BTreeSet<u32>,
     seen: BTreeSet<u32>,
@@ -60,10 +78,12 @@ struct Driven {
 impl Driven {
     fn new(role: Role) -> Self {
         Self {
+            role,
             connection: connection(role),
             input: BytesMut::new(),
             now: 0,
             calls: BTreeMap::new(),
+            unanswered: BTreeSet::new(),
             requests: BTreeSet::new(),
             seen: BTreeSet::new(),
             closed: false,
@@ -77,11 +97,25 @@ impl Driven {
                 self.input.extend_from_slice(&bytes);
                 self.connection.receive(now, &mut self.input, bytes.len());
             }
+            Deed::Apt(kind, payload) => {
+                let last = self.seen.last().copied().unwrap_or_default();
+                let stream = match (kind, self.role) {
+                    (Kind::Request, Role::Acceptor) => Some(last + 1),
+                    (Kind::Cancel, Role::Acceptor) => self.requests.first().copied(),
+                    (Kind::Reply | Kind::Error, Role::Dialler) => self.unanswered.pop_first(),
+                    (Kind::Ping, _) => Some(0),
+                    _ => None,
+                };
+                if let Some(stream) = stream {
+                    return self.act(Deed::Send(frame(kind, stream, METHODS[0], &payload)));
+                }
+            }
             Deed::Call => {
                 let deadline_ns = now + 40_000_000;
                 let options = CallOptions { deadline_ns, ..CallOptions::default() };
                 if let Ok(stream) = self.connection.call(now, METHODS[0], b"request", options) {
                     assert_eq!(self.calls.insert(stream, true), None, "a stream is given twice");
+                    self.unanswered.insert(stream);
                 }
             }
             Deed::Cancel(stream) => {

@@ -96,7 +96,7 @@ pub(crate) fn errors() -> impl Strategy<Value = RpcError> {
 }
 
 /// The payload of a frame of this kind that is right in itself.
-fn payloads(kind: Kind) -> BoxedStrategy<Vec<u8>> {
+pub(crate) fn payloads(kind: Kind) -> BoxedStrategy<Vec<u8>> {
     let ledger_and = |more: Vec<u8>, ledger: Ledger| {
         let mut out = Vec::new();
         ledger.encode(&mut out);
