@@ -1,1 +1,539 @@
-//! soon
+//! A whole connection in a simulated world: two state machines, the network between them, a clock that jumps from one thing
+//! to the next, scripts for both sides, and faults; all of it from one seed.
+//!
+//! Nothing here waits, and the same seed always gives the same history, so a failure is replayed by its seed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use micronet_wire::conn::{Config, Connection, Event, Role};
+use micronet_wire::error::Code;
+use micronet_wire::hello::{Credential, Hello, Secret};
+use micronet_wire::limits::{
+    FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN, HANDSHAKE_MS_MAX, HEADER_BYTES, HEARTBEATS_MISSED_MAX,
+    WRITE_BUFFER_HARD_BYTES,
+};
+
+use crate::application::{Caller, Command, End, Handlers};
+use crate::link::{Arrival, Link, Weather};
+use crate::random::Random;
+
+const MS: u64 = 1_000_000;
+/// The dialler's place in arrays of two; the acceptor's is 1.
+const DIALLER: usize = 0;
+const ACCEPTOR: usize = 1;
+/// Commands come within this time.
+const SCRIPT_NS: u64 = 4_000 * MS;
+/// The longest deadline of a scripted call.
+const PATIENCE_NS_MAX: u64 = 3_000 * MS;
+/// When everything must be over: the last command, its deadline, the longest pause, and the slowest way to carry the bytes.
+const END_NS: u64 = SCRIPT_NS + PATIENCE_NS_MAX + 40_000 * MS;
+
+/// What goes wrong in a world, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// The connection is cut after so many bytes of one direction.
+    Cut(usize, u64),
+    /// From a time on, nothing arrives in one direction, or in both, and nobody is told.
+    Silence(u64, [bool; 2]),
+    /// In one direction nothing arrives from one time to another.
+    Pause(u64, usize, u64),
+    /// One byte of one direction is changed.
+    Corrupt(usize, u64),
+}
+
+/// Everything about a world that its seed decides before it begins.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// The network.
+    pub weather: Weather,
+    /// What goes wrong.
+    pub fault: Fault,
+    /// The interval that both agree on, in nanoseconds.
+    pub interval_ns: u64,
+    /// The credential that the dialler proves.
+    pub credential: Option<Credential>,
+    hellos: [Hello; 2],
+    script: VecDeque<(u64, usize, Command)>,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let delay_ns = *random.pick(&[0, MS, 20 * MS, 150 * MS]);
+        let weather = Weather {
+            delay_ns,
+            jitter_ns: *random.pick(&[0, MS, 50 * MS]),
+            piece_bytes_max: *random.pick(&[1, 7, 100, 5_000, 100_000]),
+            loss_percent: *random.pick(&[0, 0, 1, 10]),
+            window_bytes: *random.pick(if delay_ns > MS {
+                &[3_000, 65_536][..]
+            } else {
+                &[300, 3_000, 65_536, 1 << 20]
+            }),
+        };
+        let mut hello = |node: &str| Hello {
+            cluster: (*random.pick(&["", "shop"])).into(),
+            node: node.into(),
+            nonce: [(); 16].map(|()| random.next().to_be_bytes()[0]),
+            frame_payload_max: *random.pick(&[FRAME_PAYLOAD_BYTES_MIN, FRAME_PAYLOAD_BYTES_MAX]),
+            calls_in_flight_max: *random.pick(&[1, 3, 4096]),
+            heartbeat_interval_ms: *random.pick(&[50, 400, 1_000, 2_000]),
+            checksums: random.percent(60),
+            ..Hello::default()
+        };
+        let hellos = [hello("dialler"), hello("acceptor")];
+        let slower_ms = hellos[0].heartbeat_interval_ms.max(hellos[1].heartbeat_interval_ms);
+        let checked = hellos[0].checksums || hellos[1].checksums;
+        let fault = Self::fault(&mut random, checked);
+        Self {
+            seed,
+            weather,
+            fault,
+            interval_ns: u64::from(slower_ms) * MS,
+            credential: *random.pick(&[None, Some(Credential::Cluster), Some(Credential::Operator)]),
+            hellos,
+            script: Self::script(&mut random),
+        }
+    }
+
+    fn fault(random: &mut Random, checked: bool) -> Fault {
+        let at_ns = random.below(SCRIPT_NS);
+        let side = usize::from(random.percent(50));
+        let reach = *random.pick(&[200, 5_000, 50_000]);
+        let byte = random.below(reach);
+        match random.below(10) {
+            0..4 => Fault::None,
+            4 | 5 => Fault::Cut(side, byte),
+            6 => Fault::Silence(at_ns, [true, true]),
+            7 => Fault::Silence(at_ns, [side == 0, side == 1]),
+            8 => Fault::Pause(at_ns, side, at_ns + random.below(10_000 * MS)),
+            // Without checksums a changed payload is nobody's fault.
+            _ if checked => Fault::Corrupt(side, byte),
+            _ => Fault::None,
+        }
+    }
+
+    fn script(random: &mut Random) -> VecDeque<(u64, usize, Command)> {
+        let mut script = Vec::new();
+        for _ in 0..random.between(1, 60) {
+            let at_ns = random.below(SCRIPT_NS);
+            script.push(match random.below(100) {
+                0..70 => {
+                    let longest_ns = *random.pick(&[10 * MS, PATIENCE_NS_MAX]);
+                    let patience_ns = random.between(1_000, longest_ns);
+                    let bytes = if random.percent(5) { 40_000 } else { random.below(500) };
+                    let call = Command::Call {
+                        patience_ns,
+                        bytes: usize::try_from(bytes).unwrap_or(0),
+                        for_user: random.percent(20),
+                    };
+                    (at_ns, DIALLER, call)
+                }
+                70..85 => (at_ns, DIALLER, Command::Cancel),
+                _ => (at_ns, usize::from(random.percent(50)), Command::Ping),
+            });
+        }
+        if random.percent(40) {
+            script.push((random.below(SCRIPT_NS), usize::from(random.percent(60)), Command::Drain));
+        }
+        if random.percent(10) {
+            script.push((random.below(SCRIPT_NS), usize::from(random.percent(50)), Command::Close));
+        }
+        script.sort_by_key(|(at_ns, ..)| *at_ns);
+        script.into()
+    }
+}
+
+/// A rule that did not hold.
+#[derive(Debug)]
+pub struct Failure {
+    /// Which, and how.
+    pub words: String,
+    /// What happened before it.
+    pub history: Vec<String>,
+    /// The world's plan.
+    pub plan: Box<Plan>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.words)?;
+        writeln!(f, "plan: {:?}", Plan { script: VecDeque::new(), ..(*self.plan).clone() })?;
+        self.history.iter().try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
+/// What happened in a world.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// A hash of the whole history.
+    pub trace: u64,
+    /// How often each kind of thing happened.
+    pub counts: BTreeMap<String, u32>,
+    /// What each side handed to the network, in order: side and bytes.
+    pub sent: Vec<(usize, Vec<u8>)>,
+    /// The dialler's calls.
+    pub caller: Caller,
+}
+
+struct Side {
+    connection: Connection,
+    input: BytesMut,
+    ready: bool,
+    closed: bool,
+    /// Its direction has been closed, or the socket is gone.
+    shut: bool,
+    last_heard_ns: u64,
+}
+
+/// A world at work.
+pub struct World {
+    plan: Box<Plan>,
+    random: Random,
+    now: u64,
+    sides: [Side; 2],
+    /// By the side that sends.
+    links: [Link; 2],
+    handlers: Handlers,
+    report: Report,
+    history: VecDeque<String>,
+}
+
+/// Lines of history that a failure shows.
+const HISTORY_MAX: usize = 60;
+
+/// Runs the world of a seed to its end.
+///
+/// # Errors
+/// When a rule did not hold.
+pub fn run(plan: Plan) -> Result<Report, Box<Failure>> {
+    let mut world = World::new(plan);
+    match world.live() {
+        Ok(()) => Ok(world.report),
+        Err(words) => Err(Box::new(Failure { words, history: world.history.into(), plan: world.plan })),
+    }
+}
+
+impl World {
+    fn new(plan: Plan) -> Self {
+        let secret = || Some(Secret::new("an example"));
+        let side = |role, hello: &Hello| Side {
+            connection: Connection::new(
+                Config {
+                    role,
+                    hello: hello.clone(),
+                    credential: plan.credential,
+                    cluster_secret: secret(),
+                    operator_token: secret(),
+                },
+                0,
+            ),
+            input: BytesMut::new(),
+            ready: false,
+            closed: false,
+            shut: false,
+            last_heard_ns: 0,
+        };
+        let sides = [side(Role::Dialler, &plan.hellos[0]), side(Role::Acceptor, &plan.hellos[1])];
+        let mut links = [Link::default(), Link::default()];
+        match plan.fault {
+            Fault::Cut(side, bytes) => links[side].cut_after(bytes),
+            Fault::Corrupt(side, byte) => links[side].corrupt_at(byte),
+            _ => {}
+        }
+        Self {
+            random: Random::new(plan.seed ^ 0x5EED),
+            now: 0,
+            sides,
+            links,
+            handlers: Handlers::default(),
+            report: Report { trace: 0xCBF2_9CE4_8422_2325, ..Report::default() },
+            history: VecDeque::new(),
+            plan: Box::new(plan),
+        }
+    }
+
+    fn live(&mut self) -> Result<(), String> {
+        self.transmit();
+        while let Some(next) = self.next_time() {
+            self.now = next;
+            self.fail_as_planned();
+            for side in [DIALLER, ACCEPTOR] {
+                self.arrive(side)?;
+            }
+            for side in [DIALLER, ACCEPTOR] {
+                self.time_passes(side)?;
+            }
+            self.obey()?;
+            let answered = self.handlers.answer(self.now, &mut self.sides[ACCEPTOR].connection);
+            self.count("answered", answered);
+            self.attend(ACCEPTOR)?;
+            self.transmit();
+            self.check()?;
+        }
+        self.check_end()
+    }
+
+    /// When something happens next; nothing does after the end.
+    fn next_time(&self) -> Option<u64> {
+        let fault = match self.plan.fault {
+            Fault::Silence(at_ns, _) | Fault::Pause(at_ns, ..) if at_ns > self.now => Some(at_ns),
+            _ => None,
+        };
+        let deadlines = self.sides.iter().filter_map(|side| side.connection.next_deadline());
+        let arrivals = self.links.iter().filter_map(Link::next_arrival);
+        let command = self.plan.script.front().map(|(at_ns, ..)| *at_ns);
+        let all = deadlines.chain(arrivals).chain(command).chain(fault).chain(self.handlers.next_due());
+        all.min().map(|next| next.max(self.now)).filter(|next| *next <= END_NS)
+    }
+
+    fn fail_as_planned(&mut self) {
+        match self.plan.fault {
+            Fault::Silence(at_ns, sides) if at_ns == self.now => {
+                for (link, silent) in self.links.iter_mut().zip(sides) {
+                    if silent {
+                        link.fall_silent();
+                    }
+                }
+            }
+            Fault::Pause(at_ns, side, until_ns) if at_ns == self.now => {
+                self.links[side].pause_until(until_ns)
+            }
+            _ => {}
+        }
+    }
+
+    fn arrive(&mut self, side: usize) -> Result<(), String> {
+        while let Some(arrival) = self.links[1 - side].arrive(self.now, &mut self.random) {
+            let receiver = &mut self.sides[side];
+            match arrival {
+                _ if receiver.shut && receiver.closed => {} // A closed socket takes nothing.
+                Arrival::Bytes(bytes) => {
+                    receiver.last_heard_ns = self.now;
+                    receiver.input.extend_from_slice(&bytes);
+                    receiver.connection.receive(self.now, &mut receiver.input, bytes.len());
+                    let largest = HEADER_BYTES + self.plan.hellos[side].frame_payload_max as usize;
+                    if !receiver.connection.is_closed() && receiver.input.len() > largest {
+                        return Err(format!("{} bytes of input are left", receiver.input.len()));
+                    }
+                }
+                Arrival::End => receiver.connection.peer_gone("the end of the stream"),
+            }
+            self.attend(side)?;
+        }
+        Ok(())
+    }
+
+    fn time_passes(&mut self, side: usize) -> Result<(), String> {
+        let connection = &mut self.sides[side].connection;
+        if connection.next_deadline().is_some_and(|due| due <= self.now) {
+            connection.handle_timeout(self.now);
+            if connection.next_deadline().is_some_and(|due| due <= self.now) {
+                return Err(format!("side {side} is due again at once"));
+            }
+        }
+        self.attend(side)
+    }
+
+    fn obey(&mut self) -> Result<(), String> {
+        while self.plan.script.front().is_some_and(|(at_ns, ..)| *at_ns <= self.now) {
+            let Some((_, side, command)) = self.plan.script.pop_front() else { break };
+            let connection = &mut self.sides[side].connection;
+            match command {
+                Command::Call { patience_ns, bytes, for_user } => {
+                    let call = (patience_ns, bytes, for_user);
+                    match self.report.caller.call(self.now, connection, call)? {
+                        Ok(stream) => self.note("call", format!("stream {stream}")),
+                        Err(code) => self.note(&format!("call refused {code}"), String::new()),
+                    }
+                }
+                Command::Cancel => {
+                    if let Some(stream) = self.report.caller.cancel(connection, &mut self.random) {
+                        self.note("cancel", format!("stream {stream}"));
+                    }
+                }
+                Command::Ping => connection.ping(self.now),
+                Command::Drain => {
+                    connection.drain();
+                    self.note("drain", format!("side {side}"));
+                }
+                Command::Close => connection.close(Code::Internal, "simulated"),
+            }
+            self.attend(side)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the events of a side.
+    fn attend(&mut self, side: usize) -> Result<(), String> {
+        while let Some(event) = self.sides[side].connection.poll_event() {
+            if self.sides[side].closed {
+                return Err(format!("side {side}: {event:?} after Closed"));
+            }
+            self.take_event(side, event)?;
+        }
+        Ok(())
+    }
+
+    fn take_event(&mut self, side: usize, event: Event) -> Result<(), String> {
+        let now = self.now;
+        match event {
+            Event::Ready(_) => {
+                self.sides[side].ready = true;
+                self.note("ready", format!("side {side}"));
+            }
+            Event::Request { stream, context, request, .. } => {
+                let standing = self.sides[ACCEPTOR].connection.standing();
+                self.handlers.start(now, stream, &context, &request, standing, &mut self.random)?;
+                self.note("request", format!("stream {stream}"));
+            }
+            Event::Abandoned { stream } => {
+                self.handlers.abandon(stream)?;
+                self.note("abandoned", format!("stream {stream}"));
+            }
+            Event::Reply { stream, reply, .. } => {
+                self.report.caller.ended(now, stream, End::Reply(Bytes::clone(&reply)))?;
+                self.note("reply", format!("stream {stream}, {} bytes", reply.len()));
+            }
+            Event::Failed { stream, error, .. } => {
+                self.report.caller.ended(now, stream, End::Failed(error.code))?;
+                self.note(&format!("failed {}", error.code), format!("stream {stream}"));
+            }
+            Event::Goaway => self.note("goaway", String::new()),
+            Event::Pong { .. } => self.note("pong", format!("side {side}")),
+            Event::Closed { error, by_peer } => {
+                self.sides[side].closed = true;
+                let code = error.as_ref().map(|error| error.code);
+                let name = code.map_or("plainly", Code::name);
+                self.note(&format!("closed {name}"), format!("side {side}, by peer {by_peer}: {error:?}"));
+                self.check_closed(side, code, by_peer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands what the sides want to send to the network, and closes what is over.
+    fn transmit(&mut self) {
+        for side in [DIALLER, ACCEPTOR] {
+            if self.sides[side].shut {
+                continue;
+            }
+            let sender = &mut self.sides[side];
+            let (link, sent) = (&mut self.links[side], &mut self.report.sent);
+            let keep = |bytes: &[u8]| sent.push((side, bytes.to_vec()));
+            let output = sender.connection.output();
+            let cut = link.send(self.now, output, &self.plan.weather, &mut self.random, keep);
+            let over = sender.closed && output.is_empty();
+            if cut || over {
+                sender.shut = true;
+                link.end(self.now, &self.plan.weather, &mut self.random);
+                self.note("end of stream", format!("by side {side}, cut {cut}"));
+            }
+            if cut {
+                // The other direction is cut as well; each side learns of it by what it then reads.
+                self.sides[1 - side].shut = true;
+                self.links[1 - side].end(self.now, &self.plan.weather, &mut self.random);
+            }
+        }
+    }
+
+    // ---- what must hold ----
+
+    /// What must hold at all times: memory is bounded, deadlines are kept, and silence is noticed.
+    fn check(&mut self) -> Result<(), String> {
+        let accepted = self.plan.hellos[ACCEPTOR].calls_in_flight_max as usize;
+        for (at, side) in self.sides.iter_mut().enumerate() {
+            let (waiting, in_flight) = (side.connection.output().len(), side.connection.calls_in_flight());
+            if waiting > WRITE_BUFFER_HARD_BYTES + FRAME_PAYLOAD_BYTES_MAX as usize || in_flight > accepted {
+                return Err(format!("side {at} holds {waiting} bytes and {in_flight} calls"));
+            }
+            let silent_ns = self.now - side.last_heard_ns;
+            // SPEC 7.3 and 3.9.
+            let patience_ns = match side.ready {
+                true => self.plan.interval_ns * u64::from(HEARTBEATS_MISSED_MAX + 1),
+                false => HANDSHAKE_MS_MAX * MS,
+            };
+            let since_ns = if side.ready { silent_ns } else { self.now };
+            if !side.closed && since_ns > patience_ns {
+                return Err(format!("side {at} has heard nothing for {} ms", silent_ns / MS));
+            }
+        }
+        let at_work = self.sides[ACCEPTOR].connection.calls_in_flight();
+        if self.handlers.len() != at_work {
+            return Err(format!("{} handlers for {at_work} calls", self.handlers.len()));
+        }
+        self.handlers.check(self.now)
+    }
+
+    /// A connection must not end for a reason that isn't there.
+    fn check_closed(&self, side: usize, code: Option<Code>, by_peer: bool) -> Result<(), String> {
+        let corrupt = matches!(self.plan.fault, Fault::Corrupt(..));
+        let weather = &self.plan.weather;
+        let silent_ns = self.now - self.sides[side].last_heard_ns;
+        let calm = self.plan.fault == Fault::None
+            && weather.loss_percent == 0
+            && 2 * (weather.delay_ns + weather.jitter_ns) < self.plan.interval_ns;
+        let allowed = match code {
+            None | Some(Code::ConnectionLost | Code::Internal) => true,
+            // Silence is named only when there was some, and never in calm weather.
+            Some(Code::Silent) if by_peer => !calm,
+            Some(Code::Silent) => {
+                !calm && silent_ns >= (self.plan.interval_ns * 3).min(HANDSHAKE_MS_MAX * MS)
+                    || !self.sides[side].ready
+            }
+            Some(Code::Checksum) => corrupt,
+            Some(Code::Protocol) => corrupt && !(self.sides[0].ready && self.sides[1].ready),
+            Some(_) => false,
+        };
+        if allowed {
+            Ok(())
+        } else {
+            Err(format!("side {side} ends with {code:?}, silent for {silent_ns} ns"))
+        }
+    }
+
+    /// What must hold when all is over: nobody waits for anything.
+    fn check_end(&mut self) -> Result<(), String> {
+        for (at, side) in self.sides.iter_mut().enumerate() {
+            let in_flight = side.connection.calls_in_flight();
+            if !side.closed && in_flight > 0 {
+                return Err(format!("side {at} is open with {in_flight} calls in flight"));
+            }
+            if !side.closed && !side.connection.output().is_empty() {
+                return Err(format!("side {at} is open with unsent bytes"));
+            }
+        }
+        match (self.report.caller.open(), self.handlers.is_empty()) {
+            (0, true) => Ok(()),
+            (open, _) => {
+                Err(format!("{open} calls have no end, {} handlers are at work", self.handlers.len()))
+            }
+        }
+    }
+
+    // ---- the history ----
+
+    fn note(&mut self, kind: &str, more: String) {
+        let line = format!("{:>12.3} ms  {kind} {more}", self.now as f64 / MS as f64);
+        for byte in line.bytes() {
+            self.report.trace = (self.report.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+        if self.history.len() == HISTORY_MAX {
+            self.history.pop_front();
+        }
+        self.history.push_back(line);
+        self.count(kind, 1);
+    }
+
+    fn count(&mut self, kind: &str, times: usize) {
+        *self.report.counts.entry(kind.to_owned()).or_default() += u32::try_from(times).unwrap_or(u32::MAX);
+    }
+}
