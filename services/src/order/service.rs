@@ -66,6 +66,8 @@ async fn open(environment: &Environment) -> Result<OrderStore, StartError> {
 async fn start(environment: Environment) -> Result<Running, StartError> {
     let store = open(&environment).await?;
     let upstream = environment.upstream(product_schema())?;
+    // Product gets its first chance before a customer is told that it is away.
+    upstream.tried().await;
     let shop = Rc::new(Shop {
         store,
         product: ProductClient::new(upstream),
