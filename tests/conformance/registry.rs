@@ -32,7 +32,7 @@ fn rows(list: &str, fields: &[&str]) -> Vec<Vec<String>> {
 }
 
 fn row<const N: usize>(cells: [&dyn Display; N]) -> Vec<String> {
-    cells.iter().map(|cell| cell.to_string()).collect()
+    cells.iter().map(ToString::to_string).collect()
 }
 
 /// The columns of a table of SPEC.md.

@@ -2,9 +2,12 @@
 //!
 //! `MICRONET_SEED=n` replays one seed and shows its history; `MICRONET_SEEDS=n` runs so many (300 by default).
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 use std::collections::BTreeMap;
 
-use micronet_tests::simulator::{Plan, run};
+use micronet_tests::plan::Plan;
+use micronet_tests::simulator::run;
 
 const SEEDS_DEFAULT: u64 = 300;
 

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod link;
+pub mod plan;
 pub mod random;
 pub mod simulator;
 pub mod spec;

@@ -9,148 +9,18 @@ use std::fmt;
 use bytes::{Bytes, BytesMut};
 use micronet_wire::conn::{Config, Connection, Event, Role};
 use micronet_wire::error::Code;
-use micronet_wire::hello::{Credential, Hello, Secret};
+use micronet_wire::hello::{Hello, Secret};
 use micronet_wire::limits::{
-    FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN, HANDSHAKE_MS_MAX, HEADER_BYTES, HEARTBEATS_MISSED_MAX,
-    WRITE_BUFFER_HARD_BYTES,
+    FRAME_PAYLOAD_BYTES_MAX, HANDSHAKE_MS_MAX, HEADER_BYTES, HEARTBEATS_MISSED_MAX, WRITE_BUFFER_HARD_BYTES,
 };
 
 use crate::application::{Caller, Command, End, Handlers};
-use crate::link::{Arrival, Link, Weather};
+use crate::link::{Arrival, Link};
+use crate::plan::{ACCEPTOR, DIALLER, Fault, MS, PATIENCE_NS_MAX, Plan, SCRIPT_NS};
 use crate::random::Random;
 
-const MS: u64 = 1_000_000;
-/// The dialler's place in arrays of two; the acceptor's is 1.
-const DIALLER: usize = 0;
-const ACCEPTOR: usize = 1;
-/// Commands come within this time.
-const SCRIPT_NS: u64 = 4_000 * MS;
-/// The longest deadline of a scripted call.
-const PATIENCE_NS_MAX: u64 = 3_000 * MS;
 /// When everything must be over: the last command, its deadline, the longest pause, and the slowest way to carry the bytes.
 const END_NS: u64 = SCRIPT_NS + PATIENCE_NS_MAX + 40_000 * MS;
-
-/// What goes wrong in a world, and when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing.
-    None,
-    /// The connection is cut after so many bytes of one direction.
-    Cut(usize, u64),
-    /// From a time on, nothing arrives in one direction, or in both, and nobody is told.
-    Silence(u64, [bool; 2]),
-    /// In one direction nothing arrives from one time to another.
-    Pause(u64, usize, u64),
-    /// One byte of one direction is changed.
-    Corrupt(usize, u64),
-}
-
-/// Everything about a world that its seed decides before it begins.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The seed.
-    pub seed: u64,
-    /// The network.
-    pub weather: Weather,
-    /// What goes wrong.
-    pub fault: Fault,
-    /// The interval that both agree on, in nanoseconds.
-    pub interval_ns: u64,
-    /// The credential that the dialler proves.
-    pub credential: Option<Credential>,
-    hellos: [Hello; 2],
-    script: VecDeque<(u64, usize, Command)>,
-}
-
-impl Plan {
-    /// The plan of a seed.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let delay_ns = *random.pick(&[0, MS, 20 * MS, 150 * MS]);
-        let weather = Weather {
-            delay_ns,
-            jitter_ns: *random.pick(&[0, MS, 50 * MS]),
-            piece_bytes_max: *random.pick(&[1, 7, 100, 5_000, 100_000]),
-            loss_percent: *random.pick(&[0, 0, 1, 10]),
-            window_bytes: *random.pick(if delay_ns > MS {
-                &[3_000, 65_536][..]
-            } else {
-                &[300, 3_000, 65_536, 1 << 20]
-            }),
-        };
-        let mut hello = |node: &str| Hello {
-            cluster: (*random.pick(&["", "shop"])).into(),
-            node: node.into(),
-            nonce: [(); 16].map(|()| random.next().to_be_bytes()[0]),
-            frame_payload_max: *random.pick(&[FRAME_PAYLOAD_BYTES_MIN, FRAME_PAYLOAD_BYTES_MAX]),
-            calls_in_flight_max: *random.pick(&[1, 3, 4096]),
-            heartbeat_interval_ms: *random.pick(&[50, 400, 1_000, 2_000]),
-            checksums: random.percent(60),
-            ..Hello::default()
-        };
-        let hellos = [hello("dialler"), hello("acceptor")];
-        let slower_ms = hellos[0].heartbeat_interval_ms.max(hellos[1].heartbeat_interval_ms);
-        let checked = hellos[0].checksums || hellos[1].checksums;
-        let fault = Self::fault(&mut random, checked);
-        Self {
-            seed,
-            weather,
-            fault,
-            interval_ns: u64::from(slower_ms) * MS,
-            credential: *random.pick(&[None, Some(Credential::Cluster), Some(Credential::Operator)]),
-            hellos,
-            script: Self::script(&mut random),
-        }
-    }
-
-    fn fault(random: &mut Random, checked: bool) -> Fault {
-        let at_ns = random.below(SCRIPT_NS);
-        let side = usize::from(random.percent(50));
-        let reach = *random.pick(&[200, 5_000, 50_000]);
-        let byte = random.below(reach);
-        match random.below(10) {
-            0..4 => Fault::None,
-            4 | 5 => Fault::Cut(side, byte),
-            6 => Fault::Silence(at_ns, [true, true]),
-            7 => Fault::Silence(at_ns, [side == 0, side == 1]),
-            8 => Fault::Pause(at_ns, side, at_ns + random.below(10_000 * MS)),
-            // Without checksums a changed payload is nobody's fault.
-            _ if checked => Fault::Corrupt(side, byte),
-            _ => Fault::None,
-        }
-    }
-
-    fn script(random: &mut Random) -> VecDeque<(u64, usize, Command)> {
-        let mut script = Vec::new();
-        for _ in 0..random.between(1, 60) {
-            let at_ns = random.below(SCRIPT_NS);
-            script.push(match random.below(100) {
-                0..70 => {
-                    let longest_ns = *random.pick(&[10 * MS, PATIENCE_NS_MAX]);
-                    let patience_ns = random.between(1_000, longest_ns);
-                    let bytes = if random.percent(5) { 40_000 } else { random.below(500) };
-                    let call = Command::Call {
-                        patience_ns,
-                        bytes: usize::try_from(bytes).unwrap_or(0),
-                        for_user: random.percent(20),
-                    };
-                    (at_ns, DIALLER, call)
-                }
-                70..85 => (at_ns, DIALLER, Command::Cancel),
-                _ => (at_ns, usize::from(random.percent(50)), Command::Ping),
-            });
-        }
-        if random.percent(40) {
-            script.push((random.below(SCRIPT_NS), usize::from(random.percent(60)), Command::Drain));
-        }
-        if random.percent(10) {
-            script.push((random.below(SCRIPT_NS), usize::from(random.percent(50)), Command::Close));
-        }
-        script.sort_by_key(|(at_ns, ..)| *at_ns);
-        script.into()
-    }
-}
 
 /// A rule that did not hold.
 #[derive(Debug)]
@@ -305,7 +175,7 @@ impl World {
                 }
             }
             Fault::Pause(at_ns, side, until_ns) if at_ns == self.now => {
-                self.links[side].pause_until(until_ns)
+                self.links[side].pause_until(until_ns);
             }
             _ => {}
         }
@@ -352,7 +222,7 @@ impl World {
                     let call = (patience_ns, bytes, for_user);
                     match self.report.caller.call(self.now, connection, call)? {
                         Ok(stream) => self.note("call", format!("stream {stream}")),
-                        Err(code) => self.note(&format!("call refused {code}"), String::new()),
+                        Err(code) => self.note(&format!("call refused {code}"), ""),
                     }
                 }
                 Command::Cancel => {
@@ -407,7 +277,7 @@ impl World {
                 self.report.caller.ended(now, stream, End::Failed(error.code))?;
                 self.note(&format!("failed {}", error.code), format!("stream {stream}"));
             }
-            Event::Goaway => self.note("goaway", String::new()),
+            Event::Goaway => self.note("goaway", ""),
             Event::Pong { .. } => self.note("pong", format!("side {side}")),
             Event::Closed { error, by_peer } => {
                 self.sides[side].closed = true;
@@ -480,6 +350,8 @@ impl World {
         let silent_ns = self.now - self.sides[side].last_heard_ns;
         let calm = self.plan.fault == Fault::None
             && weather.loss_percent == 0
+            // SPEC 7.3: a PING waits behind what was sent before it.
+            && weather.window_bytes >= 65_536
             && 2 * (weather.delay_ns + weather.jitter_ns) < self.plan.interval_ns;
         let allowed = match code {
             None | Some(Code::ConnectionLost | Code::Internal) => true,
@@ -507,7 +379,7 @@ impl World {
             if !side.closed && in_flight > 0 {
                 return Err(format!("side {at} is open with {in_flight} calls in flight"));
             }
-            if !side.closed && !side.connection.output().is_empty() {
+            if !side.closed && !side.shut && !side.connection.output().is_empty() {
                 return Err(format!("side {at} is open with unsent bytes"));
             }
         }
@@ -521,7 +393,7 @@ impl World {
 
     // ---- the history ----
 
-    fn note(&mut self, kind: &str, more: String) {
+    fn note(&mut self, kind: &str, more: impl fmt::Display) {
         let line = format!("{:>12.3} ms  {kind} {more}", self.now as f64 / MS as f64);
         for byte in line.bytes() {
             self.report.trace = (self.report.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
