@@ -10,7 +10,8 @@ use micronet_transport::drain::Drain;
 use micronet_transport::driver::ByteStream;
 use micronet_wire::http1::{HttpDate, HttpError, Phase, RequestHead, ServerConnection};
 use micronet_wire::limits::{
-    HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, LINGER_MS_MAX,
+    HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_READ_BYTES,
+    HTTP_WRITE_BYTES, LINGER_MS_MAX,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -19,10 +20,6 @@ use crate::config::Gateway;
 use crate::proxy;
 use crate::respond::Answer;
 
-/// What one read takes at most.
-const READ_BYTES: usize = 16 << 10;
-/// Answers that are collected before they are written, when requests are pipelined.
-const WRITE_BYTES: usize = 64 << 10;
 /// Time for one write to make progress, when the client doesn't read.
 const WRITE_STALL: Duration = Duration::from_millis(HTTP_BODY_GAP_MS_MAX);
 
@@ -102,7 +99,7 @@ impl<S: ByteStream> HttpConnection<S> {
                 Ok(None) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
             }
-            if self.output.len() > WRITE_BYTES {
+            if self.output.len() > HTTP_WRITE_BYTES {
                 self.flush().await?;
             }
         }
@@ -165,7 +162,7 @@ impl<S: ByteStream> HttpConnection<S> {
         if self.input.is_empty() && self.parser.phase() == Phase::Idle {
             self.input = BytesMut::new();
         }
-        self.input.reserve(READ_BYTES);
+        self.input.reserve(HTTP_READ_BYTES);
         tokio::select! {
             biased;
             read = self.stream.read_buf(&mut self.input) => Ok(if read? == 0 { Read::End } else { Read::Bytes }),

@@ -13,3 +13,6 @@ pub mod proxy;
 pub mod request_id;
 pub mod respond;
 pub mod route;
+
+#[cfg(test)]
+mod tests;

@@ -1,23 +1,24 @@
 //! From a routed request to its answer: transcode, pick, call, transcode back.
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use micronet_transport::identity::random_bytes;
+use micronet_transport::retry::may_retry;
 use micronet_transport::upstream::Instance;
+use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::http1::{Method, RequestHead, query_pairs};
+use micronet_wire::http1::{Method, RequestHead, Status, query_pairs};
 use micronet_wire::limits::TOKEN_BYTES_MAX;
 use micronet_wire::request::TraceContext;
-use micronet_wire::schema::{self, Media, ServiceSchema, Type};
+use micronet_wire::schema::{self, Media, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller, Reply};
 use micronet_wire::transcode::{TranscodeError, TranscodeErrorKind, to_binary, to_json};
 
 use crate::caller::principal;
 use crate::config::Gateway;
 use crate::respond::{Answer, code_of, status};
-use crate::route::{Found, Route, Routes};
+use crate::route::{Found, Parameters, Route, Routes};
 
 /// Why a request can't be made a call: the answer that says so.
 type Refused = Box<Answer>;
@@ -34,15 +35,12 @@ pub async fn answer(gateway: &Gateway, request_id: &str, head: &RequestHead, bod
     }
 }
 
-/// A route, and the fields that path and query fill.
-type Routed<'a> = (&'a Route, Vec<(&'a str, Cow<'a, str>)>);
-
 fn routed<'a>(
     gateway: &Gateway,
     routes: &'a Routes,
     request_id: &str,
     head: &'a RequestHead,
-) -> Result<Routed<'a>, Refused> {
+) -> Result<(&'a Route, Parameters<'a>), Refused> {
     let refuse = |code: u16, words: &str| {
         Box::new(Answer::error(status(code), request_id, code_of(status(code)), words, b""))
     };
@@ -62,11 +60,17 @@ fn routed<'a>(
             let unreached = (0..gateway.upstreams.len()).find(|at| !routes.knows(*at));
             Err(match unreached {
                 Some(at) => Box::new(Answer::rpc_error(request_id, &gateway.upstreams[at].unavailable())),
-                None => refuse(404, &format!("there is nothing at {} {}", head.method_name(), head.path())),
+                None => {
+                    let words = format!("there is nothing at {} {}", head.method_name(), head.path());
+                    Box::new(Answer::error(Status::NOT_FOUND, request_id, "ROUTE_NOT_FOUND", &words, b""))
+                }
             })
         }
     }
 }
+
+/// A parameter of the query, decoded.
+type QueryPair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// A request that has a route.
 struct Request<'a> {
@@ -74,55 +78,45 @@ struct Request<'a> {
     request_id: &'a str,
     head: &'a RequestHead,
     body: &'a [u8],
-    parameters: Vec<(&'a str, Cow<'a, str>)>,
+    parameters: Parameters<'a>,
 }
 
-/// What an instance made of a call, with the schema that its bytes are in.
-struct Called {
-    schema: Rc<schema::EncodedSchema>,
-    result: Result<Reply, RpcError>,
+/// Why an attempt at an instance failed.
+enum Failed {
+    /// The request isn't one that this instance's method takes: no other attempt would help.
+    Refused(Refused),
+    /// The call failed.
+    Rpc(RpcError),
 }
 
 impl Request<'_> {
     async fn call(&self, route: &Route) -> Result<Answer, Refused> {
-        let upstream = &self.gateway.upstreams[route.upstream];
         self.check_body()?;
         let query = self.query()?;
-        let parameters: Vec<(&str, &str)> =
-            self.parameters.iter().map(|(name, text)| (*name, &**text)).chain(query_refs(&query)).collect();
-        let mut options = self.options()?;
-        let mut refused = None;
-        let mut schema = None;
-        // Each attempt transcodes for the instance that it goes to: instances may serve different schemas.
-        let attempted =
-            upstream.attempt(options.token.is_some() || self.is_read(), async |instance: &Instance| {
-                schema = Some(Rc::clone(&instance.schema));
-                match self.transcode(instance, route.method, &parameters) {
-                    Ok((request, idempotent)) => {
-                        if !idempotent && options.token.is_none() {
-                            // The gateway's own attempts are the only repeats of a write whose client chose no token.
-                            options.token = Some(format!("{:032x}", u128::from_ne_bytes(random_bytes())));
-                        }
-                        instance.client.call(route.method, request, options.clone()).await
-                    }
-                    Err(answer) => {
-                        refused = Some(answer);
-                        Err(RpcError::new(Code::InvalidInput, ""))
-                    }
-                }
-            });
-        let attempted = attempted.await;
-        if let Some(refused) = refused {
-            return Err(refused);
-        }
-        let mut answer = match schema {
-            Some(schema) => self.shown(route.method, &Called { schema, result: attempted.outcome }),
-            None => match attempted.outcome {
-                Ok(_) => return Err(self.broken("an answer from nowhere")),
-                Err(error) => Answer::rpc_error(self.request_id, &error),
+        let of_path = self.parameters.iter().map(|(name, text)| (*name, &**text));
+        let of_query = query.iter().map(|(name, text)| (&**name, &**text));
+        let parameters: Vec<(&str, &str)> = of_path.chain(of_query).collect();
+        let options = self.options()?;
+        let upstream = &self.gateway.upstreams[route.upstream];
+        let attempted = upstream.attempt(
+            // What reads may be repeated, and what writes bears a token: the client's, or one of ours.
+            |failed| matches!(failed, Failed::Rpc(error) if may_retry(error, true)),
+            async |instance| {
+                // Each attempt transcodes for the instance that it goes to: instances may serve different schemas.
+                let request = self.transcode(instance, route.method, &parameters).map_err(Failed::Refused)?;
+                let answer = instance.client.call(route.method, request, options.clone()).await;
+                answer.map_err(Failed::Rpc)
             },
+        );
+        let Some((instance, outcome)) = attempted.await else {
+            return Err(Box::new(Answer::rpc_error(self.request_id, &upstream.unavailable())));
         };
-        answer.instance = attempted.instance;
+        let mut answer = match outcome {
+            Ok(reply) => self.shown(instance.schema.schema(), route.method, &reply),
+            Err(Failed::Rpc(error)) => self.error(instance.schema.schema(), route.method, &error),
+            Err(Failed::Refused(refused)) => return Err(refused),
+        };
+        answer.instance = Some(instance.name);
         Ok(answer)
     }
 
@@ -147,7 +141,7 @@ impl Request<'_> {
         }
     }
 
-    fn query(&self) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Refused> {
+    fn query(&self) -> Result<Vec<QueryPair<'_>>, Refused> {
         query_pairs(self.head.query().unwrap_or(""))
             .collect::<Result<_, _>>()
             .map_err(|_| self.refuse(400, "the query's percent-encoding is malformed"))
@@ -158,20 +152,11 @@ impl Request<'_> {
         let operator_token = self.gateway.identity.operator_token.as_ref();
         let principal = principal(headers.get("Authorization"), operator_token)
             .map_err(|error| Box::new(Answer::rpc_error(self.request_id, &error)))?;
-        let token = match headers.get_str("Idempotency-Key") {
-            None if headers.get("Idempotency-Key").is_none() => None,
-            Some(key)
-                if !key.is_empty()
-                    && key.len() <= TOKEN_BYTES_MAX
-                    && key.bytes().all(|b| b.is_ascii_graphic()) =>
-            {
-                Some(key.to_owned())
-            }
-            _ => {
-                return Err(
-                    self.refuse(400, "Idempotency-Key: 1 to 64 printable ASCII characters without spaces")
-                );
-            }
+        let token = match headers.get("Idempotency-Key") {
+            None if self.is_read() => None,
+            // The gateway's own attempts are the only repeats of a write whose client chose no key.
+            None => Some(format!("{:032x}", u128::from_ne_bytes(random_bytes()))),
+            Some(key) => Some(self.idempotency_key(key)?),
         };
         Ok(CallOptions {
             principal: Some(principal),
@@ -182,13 +167,19 @@ impl Request<'_> {
         })
     }
 
-    /// The request in the instance's own schema, and whether the method is idempotent.
+    fn idempotency_key(&self, key: &[u8]) -> Result<String, Refused> {
+        let usable = (1..=TOKEN_BYTES_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
+        let words = "Idempotency-Key: 1 to 64 printable ASCII characters without spaces";
+        if usable { Ok(String::from_utf8_lossy(key).into_owned()) } else { Err(self.refuse(400, words)) }
+    }
+
+    /// The request in the instance's own schema.
     fn transcode(
         &self,
         instance: &Instance,
         method: u32,
         parameters: &[(&str, &str)],
-    ) -> Result<(Bytes, bool), Refused> {
+    ) -> Result<Bytes, Refused> {
         let schema = instance.schema.schema();
         let Some(method) = schema.method(method) else {
             return Err(self.refuse(404, "this instance doesn't have the method any more"));
@@ -196,7 +187,7 @@ impl Request<'_> {
         let mut request = BytesMut::with_capacity(self.body.len() + 64);
         to_binary(schema, method.request, self.body, parameters, &mut request)
             .map_err(|error| self.untranscodable(&error))?;
-        Ok((request.freeze(), method.idempotent))
+        Ok(request.freeze())
     }
 
     fn untranscodable(&self, error: &TranscodeError) -> Refused {
@@ -220,38 +211,38 @@ impl Request<'_> {
         Box::new(Answer::error(status(code), self.request_id, name, &error.to_string(), &details))
     }
 
-    /// A call's result as people see it.
-    fn shown(&self, method: u32, called: &Called) -> Answer {
-        let schema = called.schema.schema();
+    /// A reply as people see it.
+    fn shown(&self, schema: &ServiceSchema, method: u32, reply: &Reply) -> Answer {
         let Some(method) = schema.method(method) else { return *self.broken("the method is gone") };
-        match &called.result {
-            Ok(reply) if method.media == Media::Text => {
-                match micronet_wire::encoding::decode::<String>(&reply.body) {
-                    Ok(text) => Answer::text(status(method.http_status), &text),
-                    Err(_) => *self.broken("the service's answer is no text"),
-                }
-            }
-            Ok(reply) => Answer::data(status(method.http_status), self.request_id, |out| {
-                to_json(schema, method.reply, &reply.body, out)
-            })
-            .unwrap_or_else(|error| *self.broken(&format!("the service's answer: {error}"))),
-            Err(error) if error.code == Code::Application => self.own_error(schema, method, error),
-            Err(error) => Answer::rpc_error(self.request_id, error),
+        if method.media == Media::Text {
+            return match encoding::decode::<String>(&reply.body) {
+                Ok(text) => Answer::text(status(method.http_status), &text),
+                Err(_) => *self.broken("the service's answer is no text"),
+            };
+        }
+        let data = |out: &mut BytesMut| to_json(schema, method.reply, &reply.body, out);
+        Answer::data(status(method.http_status), self.request_id, data)
+            .unwrap_or_else(|error| *self.broken(&format!("the service's answer: {error}")))
+    }
+
+    /// An error as people see it.
+    fn error(&self, schema: &ServiceSchema, method: u32, error: &RpcError) -> Answer {
+        match schema.method(method) {
+            Some(method) if error.code == Code::Application => self.own_error(schema, method, error),
+            _ => Answer::rpc_error(self.request_id, error),
         }
     }
 
     /// An error of the service's own: its variant gives the status and the code, its fields the details.
     fn own_error(&self, schema: &ServiceSchema, method: &schema::Method, error: &RpcError) -> Answer {
-        let Some(of) = method.error else { return Answer::rpc_error(self.request_id, error) };
-        let variants = match schema.type_at(of) {
-            Some(Type::Enum { variants, .. }) => variants,
-            _ => return *self.broken("the service's error is no enum"),
-        };
         let mut json = BytesMut::new();
-        let shown = micronet_wire::transcode::variant_index(&error.detail)
-            .and_then(|index| variants.get(index))
-            .filter(|_| to_json(schema, of, &error.detail, &mut json).is_ok());
-        let Some(variant) = shown else { return *self.broken("the service's error is not of its type") };
+        let shown = schema
+            .error_variant(method, &error.detail)
+            .zip(method.error)
+            .filter(|(_, of)| to_json(schema, *of, &error.detail, &mut json).is_ok());
+        let Some((variant, _)) = shown else {
+            return *self.broken("the service's error is not of its type");
+        };
         // The fields stand within {"Variant":{…}}; a variant without fields is a plain name.
         let details =
             if variant.fields.is_empty() { &b""[..] } else { &json[variant.name.len() + 4..json.len() - 1] };
@@ -259,7 +250,7 @@ impl Request<'_> {
             0 => Code::Application.http_status(),
             code => code,
         };
-        Answer::error(status(code), self.request_id, &screaming(&variant.name), &error.message, details)
+        Answer::error(status(code), self.request_id, &variant.error_code(), &error.message, details)
     }
 
     fn refuse(&self, code: u16, words: &str) -> Refused {
@@ -271,22 +262,6 @@ impl Request<'_> {
         tracing::error!(request_id = self.request_id, words, "bad gateway");
         self.refuse(502, "the service's answer can't be shown")
     }
-}
-
-fn query_refs<'a>(query: &'a [(Cow<'_, str>, Cow<'_, str>)]) -> impl Iterator<Item = (&'a str, &'a str)> {
-    query.iter().map(|(name, value)| (&**name, &**value))
-}
-
-/// A variant's name as an error code: `OutOfStock` becomes `OUT_OF_STOCK`.
-fn screaming(name: &str) -> String {
-    let mut code = String::with_capacity(name.len() + 4);
-    for (at, character) in name.char_indices() {
-        if at > 0 && character.is_ascii_uppercase() {
-            code.push('_');
-        }
-        code.push(character.to_ascii_uppercase());
-    }
-    code
 }
 
 /// The trace context of a `traceparent` header (W3C Trace Context, section 3.2). A malformed one is ignored, as it says.

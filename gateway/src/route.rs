@@ -37,11 +37,14 @@ enum Segment {
     Parameter(String),
 }
 
+/// Fields of a request by name, filled by segments of the path.
+pub type Parameters<'a> = Vec<(&'a str, Cow<'a, str>)>;
+
 /// What a path leads to.
 #[derive(Debug)]
 pub enum Found<'a> {
     /// This route, with the fields that the path fills.
-    Route(&'a Route, Vec<(&'a str, Cow<'a, str>)>),
+    Route(&'a Route, Parameters<'a>),
     /// Routes for other HTTP methods: what `Allow` says.
     OtherMethods(String),
     /// Nothing.
@@ -125,7 +128,7 @@ impl fmt::Display for Routes {
 
 impl Route {
     /// The fields that the path fills, or `None` when it is another path.
-    fn matches<'a>(&'a self, path: &'a str) -> Result<Option<Vec<(&'a str, Cow<'a, str>)>>, DecodeError> {
+    fn matches<'a>(&'a self, path: &'a str) -> Result<Option<Parameters<'a>>, DecodeError> {
         let mut parameters = Vec::new();
         let mut given = segments(path);
         for segment in &self.segments {

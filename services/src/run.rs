@@ -15,7 +15,7 @@ use micronet_transport::server::serve;
 use micronet_transport::socket;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::builtin::WithBuiltin;
-use micronet_wire::schema::{SchemaError, Timestamp};
+use micronet_wire::schema::{SchemaError, ServiceSchema, Timestamp};
 use micronet_wire::service::Service;
 
 use crate::demo::Demo;
@@ -34,14 +34,14 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The instances of another service.
+    /// The instances of another service, whose schema this one was built with.
     ///
     /// # Errors
     /// When nobody said where they are.
-    pub fn upstream(&self, service: &'static str) -> Result<Upstream, StartError> {
-        let addresses = self.peers.get(service).filter(|addresses| !addresses.is_empty());
-        let addresses = addresses.ok_or(StartError::UnknownPeer(service))?;
-        Ok(Upstream::connect(service, addresses, &self.identity))
+    pub fn upstream(&self, built_with: ServiceSchema) -> Result<Upstream, StartError> {
+        let addresses = self.peers.get(&built_with.name).filter(|addresses| !addresses.is_empty());
+        let addresses = addresses.ok_or_else(|| StartError::UnknownPeer(built_with.name.clone()))?;
+        Ok(Upstream::connect_typed(built_with, addresses, &self.identity))
     }
 
     /// The database file of a service.
@@ -57,7 +57,7 @@ pub enum StartError {
     /// No service has this name.
     UnknownService(String),
     /// It calls another service, and nobody said where that is.
-    UnknownPeer(&'static str),
+    UnknownPeer(String),
     /// Its database can't be opened.
     Store(String),
     /// Its schema breaks a rule.

@@ -14,7 +14,7 @@ use micronet_wire::transcode::{to_binary, to_json};
 
 use crate::address::HostPort;
 use crate::config::CallConfig;
-use crate::data_folder;
+use crate::data_folder::{self, OperatorToken};
 use crate::error::CommandError;
 use crate::identity;
 use crate::network_file::{NetworkFile, Protocol};
@@ -31,7 +31,7 @@ pub(crate) fn run(config: &CallConfig) -> Result<ExitCode, CommandError> {
 async fn call(config: &CallConfig) -> Result<ExitCode, CommandError> {
     let address = address(config).await?;
     let token = if config.anonymous { None } else { data_folder::read_operator_token(&config.data)? };
-    let identity = identity::of_operator(token.as_ref().map(|token| token.text()));
+    let identity = identity::of_operator(token.as_ref().map(OperatorToken::text));
     let failed = |error: RpcError| failure(config, address, &error);
     let client = Client::connect(address, &identity).await.map_err(failed)?;
     let hello = client.ready().await.map_err(failed)?;
@@ -81,10 +81,15 @@ async fn invoke(
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            let detail = method.error.filter(|_| error.code == Code::Application);
-            let shown = detail.is_some_and(|of| to_json(schema, of, &error.detail, &mut json).is_ok());
-            let detail = if shown { format!("\n{}", String::from_utf8_lossy(&json)) } else { String::new() };
-            Err(CommandError::new(format!("{}.{}: {error}{detail}", schema.name, method.name)))
+            let called = format!("{}.{}", schema.name, method.name);
+            let own = schema.error_variant(method, &error.detail).filter(|_| error.code == Code::Application);
+            let Some((variant, of)) = own.zip(method.error) else {
+                return Err(CommandError::new(format!("{called}: {error}")));
+            };
+            to_json(schema, of, &error.detail, &mut json)
+                .map_err(|error| CommandError::new(format!("the error can't be shown: {error}")))?;
+            let detail = String::from_utf8_lossy(&json);
+            Err(CommandError::new(format!("{called}: {}: {}\n{detail}", variant.error_code(), error.message)))
         }
     }
 }

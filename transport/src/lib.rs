@@ -1,6 +1,6 @@
 //! Sockets, time and drivers for `micronet-wire`.
 //!
-//! One task owns a connection ([`driver`]); a [`server::Server`] accepts connections and answers them by a service; a
+//! One task owns a connection ([`driver`]); a [`server`] accepts connections and answers them by a service; a
 //! [`client::Client`] is one connection that calls are made on; an [`upstream::Upstream`] keeps connections to all instances
 //! of a service and picks one for each call. Everything runs on single-threaded runtimes, so nothing here takes a lock.
 
@@ -11,6 +11,7 @@ pub mod clock;
 pub mod drain;
 pub mod driver;
 pub mod identity;
+pub mod listener;
 pub mod retry;
 pub mod server;
 pub mod socket;

@@ -5,74 +5,35 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::io;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use micronet_wire::conn::{Connection, Event, Role, Timing};
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::limits::{DRAIN_MS_MAX, SERVER_CONNECTIONS_MAX};
+use micronet_wire::limits::SERVER_CONNECTIONS_MAX;
 use micronet_wire::service::{Answer, Handling, Service};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
 
 use crate::clock;
 use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
-use crate::socket;
-
-/// How long to wait after `accept` failed, as when file descriptors have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use crate::listener;
 
 /// Serves connections from `listener` until `drain` begins; then finishes the calls in flight and returns.
 ///
 /// Must run on a `LocalRuntime` or within a `LocalSet`.
-pub async fn serve(
-    listener: TcpListener,
-    service: Rc<dyn Service>,
-    identity: Rc<Identity>,
-    mut drain: Drain,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = drain.begun() => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = listener.accept(), if connections.len() < SERVER_CONNECTIONS_MAX => accepted,
-        };
-        match accepted.and_then(prepared) {
-            Ok((stream, peer)) => {
-                tracing::debug!(%peer, "connection accepted");
-                let (service, identity) = (Rc::clone(&service), Rc::clone(&identity));
-                connections.spawn_local(serve_connection(stream, service, identity, drain.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "accept failed");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-    drop(listener);
-    let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(Duration::from_millis(DRAIN_MS_MAX), drained).await.is_err() {
-        tracing::warn!(
-            connections = connections.len(),
-            "calls were still in flight when the time to drain was over"
-        );
-    }
-}
-
-fn prepared((stream, peer): (TcpStream, SocketAddr)) -> io::Result<(TcpStream, SocketAddr)> {
-    socket::prepare(&stream)?;
-    Ok((stream, peer))
+pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) {
+    let connection_drain = drain.clone();
+    listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, |stream, peer| {
+        tracing::debug!(%peer, "connection accepted");
+        serve_connection(stream, Rc::clone(&service), Rc::clone(&identity), connection_drain.clone())
+    })
+    .await;
 }
 
 /// Serves one connection, on any byte stream, to its end.

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::ATTEMPTS_MAX;
-use micronet_wire::schema::{EncodedSchema, Fingerprint};
+use micronet_wire::schema::{EncodedSchema, Fingerprint, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller, Reply};
 use tokio::sync::watch;
 
@@ -35,15 +35,6 @@ pub struct Instance {
     pub schema: Rc<EncodedSchema>,
 }
 
-/// What became of a call that may have been tried several times.
-#[derive(Debug)]
-pub struct Attempted<T> {
-    /// The instance that gave the outcome; `None` when none could be reached.
-    pub instance: Option<Rc<str>>,
-    /// The last outcome.
-    pub outcome: Result<T, RpcError>,
-}
-
 /// The instances of one service. Clones share them; dropping the last one closes the connections.
 #[derive(Debug, Clone)]
 pub struct Upstream(Rc<Inner>);
@@ -51,6 +42,8 @@ pub struct Upstream(Rc<Inner>);
 #[derive(Debug)]
 struct Inner {
     service: Rc<str>,
+    /// The schema that callers were built with, if they were.
+    built_with: Option<ServiceSchema>,
     slots: Vec<RefCell<Slot>>,
     balancer: RefCell<RoundRobin>,
     schemas: RefCell<HashMap<Fingerprint, Rc<EncodedSchema>>>,
@@ -75,10 +68,32 @@ impl Upstream {
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     #[must_use]
     pub fn connect(service: &str, addresses: &[SocketAddr], identity: &Rc<Identity>) -> Self {
+        Self::start(service, addresses, identity, None)
+    }
+
+    /// The same for callers that were built with a schema: an instance that serves these methods otherwise is not connected, and
+    /// the log says why.
+    #[must_use]
+    pub fn connect_typed(
+        built_with: ServiceSchema,
+        addresses: &[SocketAddr],
+        identity: &Rc<Identity>,
+    ) -> Self {
+        let service = built_with.name.clone();
+        Self::start(&service, addresses, identity, Some(built_with))
+    }
+
+    fn start(
+        service: &str,
+        addresses: &[SocketAddr],
+        identity: &Rc<Identity>,
+        built_with: Option<ServiceSchema>,
+    ) -> Self {
         let slot =
             |address: &SocketAddr| RefCell::new(Slot { address: *address, connected: None, trouble: None });
         let inner = Rc::new(Inner {
             service: service.into(),
+            built_with,
             slots: addresses.iter().map(slot).collect(),
             balancer: RefCell::default(),
             schemas: RefCell::default(),
@@ -130,21 +145,21 @@ impl Upstream {
         slots[at].borrow().connected.clone()
     }
 
-    /// Calls an instance, and others after it as long as that is safe (SPEC.md 8.3). `repeatable`: executing the call twice
-    /// does no harm.
-    pub async fn attempt<T>(
+    /// Calls an instance, and others after it for as long as `may_retry` says so of the failure. The last instance that was called
+    /// and what came of it; `None` when no instance can be reached.
+    pub async fn attempt<T, E>(
         &self,
-        repeatable: bool,
-        mut call: impl AsyncFnMut(&Instance) -> Result<T, RpcError>,
-    ) -> Attempted<T> {
+        may_retry: impl Fn(&E) -> bool,
+        mut call: impl AsyncFnMut(&Instance) -> Result<T, E>,
+    ) -> Option<(Instance, Result<T, E>)> {
         let mut tried: Vec<Rc<str>> = Vec::new();
         let mut last = None;
         while tried.len() < ATTEMPTS_MAX as usize {
             let Some(instance) = self.pick(&tried) else { break };
             let outcome = call(&instance).await;
-            let again = matches!(&outcome, Err(error) if may_retry(error, repeatable));
+            let again = matches!(&outcome, Err(failure) if may_retry(failure));
             tried.push(Rc::clone(&instance.name));
-            last = Some(Attempted { instance: Some(instance.name), outcome });
+            last = Some((instance, outcome));
             if !again {
                 break;
             }
@@ -154,7 +169,7 @@ impl Upstream {
                 "a call may be tried elsewhere"
             );
         }
-        last.unwrap_or_else(|| Attempted { instance: None, outcome: Err(self.unavailable()) })
+        last
     }
 
     /// The error of a service that can't be reached.
@@ -177,10 +192,11 @@ pub fn unavailable(service: &str) -> RpcError {
 impl Caller for Upstream {
     async fn call(&self, method: u32, request: Bytes, options: CallOptions) -> Result<Reply, RpcError> {
         let repeatable = options.idempotent || options.token.is_some();
-        let attempted = self.attempt(repeatable, async |instance| {
-            instance.client.call(method, request.clone(), options.clone()).await
-        });
-        attempted.await.outcome
+        let attempted = self.attempt(
+            |error| may_retry(error, repeatable),
+            async |instance| instance.client.call(method, request.clone(), options.clone()).await,
+        );
+        attempted.await.map_or_else(|| Err(self.unavailable()), |(_, outcome)| outcome)
     }
 }
 
@@ -246,6 +262,11 @@ async fn dial(
         let name = &schema.schema().name;
         if **name != *inner.service {
             let words = format!("{address} is an instance of {name}, not of {}", inner.service);
+            return Err(RpcError::new(Code::Protocol, words));
+        }
+        if let Some(Err(words)) = inner.built_with.as_ref().map(|ours| ours.check_same_calls(schema.schema()))
+        {
+            tracing::warn!(service = &*inner.service, %address, words, "built with another schema than is served there");
             return Err(RpcError::new(Code::Protocol, words));
         }
         inner.schemas.borrow_mut().insert(fingerprint, Rc::clone(&schema));

@@ -89,6 +89,8 @@ pub const READ_BYTES: usize = 64 << 10;
 pub const USER_TIMEOUT_MS: u32 = 10_000;
 /// Connections that wait for `accept`.
 pub const BACKLOG: i32 = 1024;
+/// The pause after `accept` failed, in milliseconds.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// RPC connections that one server keeps at once.
 pub const SERVER_CONNECTIONS_MAX: usize = 1024;
 /// Time that a closed connection is still read, so that the peer gets our last frames and not a reset, in milliseconds.
@@ -135,6 +137,10 @@ pub const HTTP_HEAD_MS_MAX: u64 = 10_000;
 pub const HTTP_BODY_GAP_MS_MAX: u64 = 30_000;
 /// Time that a keep-alive connection may idle between requests, in milliseconds.
 pub const HTTP_IDLE_MS_MAX: u64 = 75_000;
+/// What one read takes from an HTTP connection at most, in bytes.
+pub const HTTP_READ_BYTES: usize = 16 << 10;
+/// Answers to pipelined requests that are collected before they are written, in bytes.
+pub const HTTP_WRITE_BYTES: usize = 64 << 10;
 /// HTTP connections that a gateway serves at once.
 pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
 

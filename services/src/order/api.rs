@@ -23,7 +23,7 @@ pub trait Order {
     async fn get(&self, context: &CallContext, request: Get) -> Result<OrderInfo, CallError<OrderError>>;
 
     /// The order log: a line `id name quantity` for each attempt, in the order of their decisions; -1 for one without an order.
-    #[rpc(http("GET /api/v1/orders/log"), text, permission = "orders:read", idempotent)]
+    #[rpc(http("GET /api/v1/orders/log", "GET /orders/log"), text, permission = "orders:read", idempotent)]
     async fn log(&self, context: &CallContext, request: Log) -> Result<String, RpcError>;
 }
 

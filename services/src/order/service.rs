@@ -17,7 +17,7 @@ use super::api::{Buy, Get, Log, Order, OrderError, OrderInfo, OrderMethods, Orde
 use super::store::{self, Attempt, Intent, NewAttempt, OrderStore, Refusal, StoreError, Unsettled};
 use crate::calls::{database_error, invalid, request_hash, token_key, token_reused};
 use crate::demo::Demo;
-use crate::product::api::{ProductClient, ProductError, Purchase, Reservation};
+use crate::product::api::{ProductClient, ProductError, Purchase, Reservation, product_schema};
 use crate::run::{Definition, Environment, Running, StartError};
 
 /// How this service is prepared and started.
@@ -65,7 +65,9 @@ async fn open(environment: &Environment) -> Result<OrderStore, StartError> {
 
 async fn start(environment: Environment) -> Result<Running, StartError> {
     let store = open(&environment).await?;
-    let upstream = environment.upstream("product")?;
+    let upstream = environment.upstream(product_schema())?;
+    // Product gets its first chance before a customer is told that it is away.
+    upstream.tried().await;
     let shop = Rc::new(Shop {
         store,
         product: ProductClient::new(upstream),

@@ -73,12 +73,6 @@ impl DataFolder {
         self.path.join("databases")
     }
 
-    /// The database of one service.
-    #[expect(dead_code, reason = "the services will open it")]
-    pub(crate) fn database(&self, service: &str) -> PathBuf {
-        self.databases().join(format!("{service}.sqlite"))
-    }
-
     /// The log of one instance.
     pub(crate) fn log(&self, instance: &str) -> PathBuf {
         self.logs().join(format!("{instance}.log"))

@@ -187,6 +187,26 @@ impl<'a> Reader<'a> {
         if self.take(b':') { Ok(Some(name)) } else { self.wrong("expected ':' after a field's name") }
     }
 
+    /// Reads the object's next field up to its colon if it bears exactly this name, which must be one that needs no
+    /// escapes, and is written without; otherwise reads nothing. It saves [`next_name`](Self::next_name) most of its
+    /// work for a caller that knows which field to expect.
+    pub fn take_name(&mut self, name: &str) -> bool {
+        let before = (self.at, self.opened);
+        self.skip_whitespace();
+        let first = std::mem::take(&mut self.opened);
+        let found = (first || self.take(b',')) && {
+            self.skip_whitespace();
+            self.take(b'"') && self.word(name.as_bytes()) && self.take(b'"') && {
+                self.skip_whitespace();
+                self.take(b':')
+            }
+        };
+        if !found {
+            (self.at, self.opened) = before;
+        }
+        found
+    }
+
     /// Reads the `[` of an array; [`next_item`](Self::next_item) follows.
     ///
     /// # Errors

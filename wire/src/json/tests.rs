@@ -108,6 +108,25 @@ fn nesting_is_bounded() {
 }
 
 #[test]
+fn a_name_is_taken_whole_or_not_at_all() {
+    let mut reader = Reader::new(b" { \"a\" : 1 , \"ab\" :2,\"c\\u0064\":3,\"e\" 4}");
+    reader.begin_object().unwrap();
+    assert!(!reader.take_name("ab") && reader.take_name("a"));
+    assert_eq!(reader.number(), Ok("1"));
+    assert!(!reader.take_name("a") && !reader.take_name("abc") && reader.take_name("ab"));
+    assert_eq!(reader.number(), Ok("2"));
+    assert!(!reader.take_name("cd"), "it isn't written without escapes");
+    assert!(reader.next_name().unwrap().unwrap().is("cd"));
+    assert_eq!(reader.number(), Ok("3"));
+    assert!(!reader.take_name("e"));
+    assert_eq!(reader.next_name().unwrap_err().words, "expected ':' after a field's name");
+    let mut ended = Reader::new(b"{}");
+    ended.begin_object().unwrap();
+    assert!(!ended.take_name(""));
+    assert!(ended.next_name().unwrap().is_none());
+}
+
+#[test]
 fn numbers_are_written_in_full() {
     let text = |put: &dyn Fn(&mut BytesMut)| {
         let mut out = BytesMut::new();
@@ -181,7 +200,7 @@ fn check_against_serde(text: &[u8]) -> Result<(), TestCaseError> {
         (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs),
         (Err(_), Err(_)) => {}
         (Ok(_), Err(error)) => {
-            prop_assert!(error.to_string().starts_with("number out of range"), "{}", error)
+            prop_assert!(error.to_string().starts_with("number out of range"), "{}", error);
         }
         (Err(error), Ok(_)) => prop_assert!(error.too_deep, "{:?}", error),
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 /// The inside of a JSON string: valid UTF-8 with valid escapes, borrowed from the text that was read.
 ///
@@ -52,9 +52,9 @@ impl<'a> Text<'a> {
     /// Appends the unescaped text: [`length`](Self::length) bytes.
     pub fn put(&self, out: &mut BytesMut) {
         if self.is_plain() {
-            out.put_slice(self.raw.as_bytes());
+            out.extend_from_slice(self.raw.as_bytes());
         } else {
-            self.pieces(|piece| out.put_slice(piece.as_bytes()));
+            self.pieces(|piece| out.extend_from_slice(piece.as_bytes()));
         }
     }
 

@@ -1,30 +1,33 @@
 //! Appends JSON text to a buffer.
+//!
+//! By `extend_from_slice`, here and in `transcode`: unlike `BufMut::put_slice` it is inlined from another crate without
+//! link-time optimisation, which halves the time of short values.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends a string in quotes; quotes, backslashes and control characters are escaped.
 pub fn put_string(out: &mut BytesMut, text: &str) {
-    out.put_u8(b'"');
+    out.extend_from_slice(b"\"");
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..=0x1f)) {
-        out.put_slice(&rest[..at]);
+        out.extend_from_slice(&rest[..at]);
         match rest[at] {
-            b'\n' => out.put_slice(b"\\n"),
-            b'\r' => out.put_slice(b"\\r"),
-            b'\t' => out.put_slice(b"\\t"),
-            character @ (b'"' | b'\\') => out.put_slice(&[b'\\', character]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            character @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', character]),
             control => {
                 let digits = [HEXADECIMAL[usize::from(control >> 4)], HEXADECIMAL[usize::from(control & 15)]];
-                out.put_slice(b"\\u00");
-                out.put_slice(&digits);
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&digits);
             }
         }
         rest = &rest[at + 1..];
     }
-    out.put_slice(rest);
-    out.put_u8(b'"');
+    out.extend_from_slice(rest);
+    out.extend_from_slice(b"\"");
 }
 
 /// Appends an unsigned integer.
@@ -35,7 +38,7 @@ pub fn put_unsigned(out: &mut BytesMut, number: u64) {
 /// Appends a signed integer.
 pub fn put_signed(out: &mut BytesMut, number: i64) {
     if number < 0 {
-        out.put_u8(b'-');
+        out.extend_from_slice(b"-");
     }
     put_digits(out, number.unsigned_abs(), 1);
 }
@@ -43,13 +46,13 @@ pub fn put_signed(out: &mut BytesMut, number: i64) {
 /// Appends `units` of 10^-`scale` as a plain number with exactly `scale` digits after the point.
 pub fn put_decimal(out: &mut BytesMut, units: i64, scale: u8) {
     if units < 0 {
-        out.put_u8(b'-');
+        out.extend_from_slice(b"-");
     }
     let scale = usize::from(scale);
     put_digits(out, units.unsigned_abs(), scale + 1);
     if scale > 0 {
         let end = out.len();
-        out.put_u8(0);
+        out.extend_from_slice(&[0]);
         out.copy_within(end - scale..end, end - scale + 1);
         out[end - scale] = b'.';
     }
@@ -66,7 +69,7 @@ fn put_digits(out: &mut BytesMut, mut number: u64, width: usize) {
         number /= 10;
     }
     for _ in digits.len() - first..width {
-        out.put_u8(b'0');
+        out.extend_from_slice(b"0");
     }
-    out.put_slice(&digits[first..]);
+    out.extend_from_slice(&digits[first..]);
 }

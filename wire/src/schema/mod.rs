@@ -6,6 +6,7 @@
 
 mod fingerprint;
 mod registry;
+mod same_calls;
 mod validate;
 mod values;
 
@@ -16,6 +17,7 @@ pub use validate::SchemaError;
 pub use values::{Blob, Decimal, Timestamp};
 
 use crate::encoding::{Decode, Encode};
+use crate::transcode::variant_index;
 
 /// A value that can travel: it has an encoding and can describe its type.
 ///
@@ -220,7 +222,30 @@ pub enum Media {
     Text,
 }
 
+impl Variant {
+    /// The variant's name as an error code: `OutOfStock` is `OUT_OF_STOCK`.
+    #[must_use]
+    pub fn error_code(&self) -> String {
+        let mut code = String::with_capacity(self.name.len() + 4);
+        for (at, character) in self.name.char_indices() {
+            if at > 0 && character.is_ascii_uppercase() {
+                code.push('_');
+            }
+            code.push(character.to_ascii_uppercase());
+        }
+        code
+    }
+}
+
 impl ServiceSchema {
+    /// The variant that an encoded error of this method holds; `None` when the method has no errors of its own, or no such
+    /// variant.
+    #[must_use]
+    pub fn error_variant(&self, method: &Method, detail: &[u8]) -> Option<&Variant> {
+        let Some(Type::Enum { variants, .. }) = self.type_at(method.error?) else { return None };
+        variants.get(variant_index(detail)?)
+    }
+
     /// The method with this id.
     #[must_use]
     pub fn method(&self, id: u32) -> Option<&Method> {

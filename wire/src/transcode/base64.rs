@@ -1,6 +1,6 @@
 //! Bytes as base64: the standard alphabet with padding (RFC 4648 section 4), in its one canonical form.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /// What stands for a character that isn't in the alphabet.
@@ -24,7 +24,7 @@ pub(super) fn put(out: &mut BytesMut, bytes: &[u8]) {
         let bits = at(0) << 16 | at(1) << 8 | at(2);
         let mut quad = [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift & 63) as usize]);
         quad[group.len() + 1..].fill(b'=');
-        out.put_slice(&quad);
+        out.extend_from_slice(&quad);
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) fn put_decoded(out: &mut BytesMut, text: &str) -> bool {
         if over.iter().any(|byte| *byte != 0) {
             return false;
         }
-        out.put_slice(whole);
+        out.extend_from_slice(whole);
     }
     true
 }

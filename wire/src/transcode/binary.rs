@@ -3,10 +3,9 @@
 
 use std::fmt;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::error::{Failure, Outcome, TranscodeErrorKind};
-use crate::limits::NESTING_MAX;
 use crate::schema::{ServiceSchema, Type, TypeRef};
 
 /// The largest number in one byte; larger ones stand after a marker.
@@ -23,16 +22,16 @@ pub(super) fn put_unsigned(out: &mut BytesMut, number: u64) {
     if let Ok(byte) = u8::try_from(number)
         && byte <= SINGLE_BYTE_MAX
     {
-        out.put_u8(byte);
+        out.extend_from_slice(&[byte]);
     } else if let Ok(number) = u16::try_from(number) {
-        out.put_u8(TWO_BYTES);
-        out.put_u16_le(number);
+        out.extend_from_slice(&[TWO_BYTES]);
+        out.extend_from_slice(&number.to_le_bytes());
     } else if let Ok(number) = u32::try_from(number) {
-        out.put_u8(FOUR_BYTES);
-        out.put_u32_le(number);
+        out.extend_from_slice(&[FOUR_BYTES]);
+        out.extend_from_slice(&number.to_le_bytes());
     } else {
-        out.put_u8(EIGHT_BYTES);
-        out.put_u64_le(number);
+        out.extend_from_slice(&[EIGHT_BYTES]);
+        out.extend_from_slice(&number.to_le_bytes());
     }
 }
 
@@ -173,11 +172,8 @@ impl<'a> BinaryReader<'a> {
         })
     }
 
-    /// Passes over one value; `depth` is how deep it stands, which bounds the recursion for schemas that nobody checked.
-    pub(super) fn skip(&mut self, schema: &ServiceSchema, of: TypeRef, depth: usize) -> Outcome {
-        if depth > NESTING_MAX {
-            return Err(Failure::schema());
-        }
+    /// Passes over one value that was packed here, so that its depth and size are known to be bounded.
+    pub(super) fn skip(&mut self, schema: &ServiceSchema, of: TypeRef) -> Outcome {
         match schema.type_at(of).ok_or_else(Failure::schema)? {
             Type::Unit => {}
             Type::Bool => drop(self.flag()?),
@@ -188,30 +184,30 @@ impl<'a> BinaryReader<'a> {
             Type::String | Type::Bytes => drop(self.blob()?),
             Type::Option { item } => {
                 if self.flag()? {
-                    self.skip(schema, *item, depth + 1)?;
+                    self.skip(schema, *item)?;
                 }
             }
             Type::List { item } => {
                 for _ in 0..self.unsigned(64)? {
-                    self.skip(schema, *item, depth + 1)?;
+                    self.skip(schema, *item)?;
                 }
             }
             Type::Map { key, value } => {
                 for _ in 0..self.unsigned(64)? {
-                    self.skip(schema, *key, depth + 1)?;
-                    self.skip(schema, *value, depth + 1)?;
+                    self.skip(schema, *key)?;
+                    self.skip(schema, *value)?;
                 }
             }
             Type::Struct { fields, .. } => {
                 for field in fields {
-                    self.skip(schema, field.of, depth + 1)?;
+                    self.skip(schema, field.of)?;
                 }
             }
             Type::Enum { variants, .. } => {
                 let index = self.unsigned(32)?;
                 let variant = usize::try_from(index).ok().and_then(|index| variants.get(index));
                 for field in &variant.ok_or_else(Failure::schema)?.fields {
-                    self.skip(schema, field.of, depth + 2)?;
+                    self.skip(schema, field.of)?;
                 }
             }
         }

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use bytes::BufMut;
-
 use super::binary::{BinaryReader, Key, put_count_at};
 use super::error::{Failure, Outcome, TranscodeErrorKind};
 use super::to_binary::Packer;
@@ -14,7 +12,7 @@ impl Packer<'_> {
     pub(super) fn list(&mut self, item: TypeRef) -> Outcome {
         self.json.begin_array()?;
         let count_at = self.out.len();
-        self.out.put_u8(0);
+        self.out.extend_from_slice(&[0]);
         let mut count = 0;
         while self.json.next_item()? {
             self.value(item).map_err(|failure| failure.in_item(count))?;
@@ -30,7 +28,7 @@ impl Packer<'_> {
         self.json.begin_object()?;
         let key_type = self.type_at(key)?;
         let count_at = self.out.len();
-        self.out.put_u8(0);
+        self.out.extend_from_slice(&[0]);
         let (mut count, mut ascending, mut previous) = (0, true, None);
         while let Some(name) = self.json.next_name()? {
             let at = self.out.len();
@@ -63,7 +61,7 @@ impl Packer<'_> {
         while walk.offset() < unordered.len() {
             let from = walk.offset();
             let key = walk.key(key_type)?;
-            walk.skip(self.schema, value, self.depth)?;
+            walk.skip(self.schema, value)?;
             entries.push((key, from..walk.offset()));
         }
         entries.sort_unstable_by_key(|(key, _)| *key);
@@ -73,7 +71,7 @@ impl Packer<'_> {
         }
         self.out.truncate(start);
         for (_, entry) in entries {
-            self.out.put_slice(&unordered[entry]);
+            self.out.extend_from_slice(&unordered[entry]);
         }
         Ok(())
     }

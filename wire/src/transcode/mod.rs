@@ -1,4 +1,4 @@
-//! JSON to the payload encoding and back, from a schema alone (SPEC.md section 9.4).
+//! JSON to the payload encoding and back, from a schema alone (SPEC.md section 9).
 //!
 //! A gateway that has fetched a schema speaks JSON to its clients and messages to services, without having been built
 //! with a service's types. Both ways go in one pass and build no tree. What comes out of [`to_binary`] is byte for byte

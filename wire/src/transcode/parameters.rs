@@ -1,7 +1,5 @@
 //! Fields that come as plain text, from an HTTP request's path and query.
 
-use bytes::BufMut;
-
 use super::binary::put_length;
 use super::error::{Failure, Outcome, TranscodeErrorKind};
 use super::scalar::{Refusal, put_parsed, short};
@@ -29,7 +27,7 @@ impl Packer<'_> {
     pub(super) fn parameter(&mut self, of: TypeRef, text: &str) -> Outcome {
         let mut described = self.type_at(of)?;
         if let Type::Option { item } = described {
-            self.out.put_u8(1);
+            self.out.extend_from_slice(&[1]);
             described = self.type_at(*item)?;
         }
         match described {

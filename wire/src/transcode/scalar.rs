@@ -1,6 +1,6 @@
 //! Values that are written as one piece of text: in a JSON number or string, in a map's key, in a parameter.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::binary::{put_length, put_signed, put_unsigned};
 use super::time;
@@ -25,15 +25,15 @@ pub(super) enum Refusal {
 pub(super) fn put_parsed(described: &Type, text: &str, out: &mut BytesMut) -> Result<(), Refusal> {
     match described {
         Type::Bool => match text {
-            "false" => out.put_u8(0),
-            "true" => out.put_u8(1),
+            "false" => out.extend_from_slice(&[0]),
+            "true" => out.extend_from_slice(&[1]),
             _ => return Err(Refusal::Form),
         },
-        Type::U8 => out.put_u8(narrow(unsigned(text)?)?),
+        Type::U8 => out.extend_from_slice(&[narrow(unsigned(text)?)?]),
         Type::U16 => put_unsigned(out, u64::from(narrow::<u16, _>(unsigned(text)?)?)),
         Type::U32 => put_unsigned(out, u64::from(narrow::<u32, _>(unsigned(text)?)?)),
         Type::U64 => put_unsigned(out, unsigned(text)?),
-        Type::I8 => out.put_i8(narrow(signed(text)?)?),
+        Type::I8 => out.extend_from_slice(&narrow::<i8, _>(signed(text)?)?.to_le_bytes()),
         Type::I16 => put_signed(out, i64::from(narrow::<i16, _>(signed(text)?)?)),
         Type::I32 => put_signed(out, i64::from(narrow::<i32, _>(signed(text)?)?)),
         Type::I64 => put_signed(out, signed(text)?),
@@ -41,7 +41,7 @@ pub(super) fn put_parsed(described: &Type, text: &str, out: &mut BytesMut) -> Re
         Type::Timestamp => put_signed(out, time::parse(text)?),
         Type::String => {
             put_length(out, text.len());
-            out.put_slice(text.as_bytes());
+            out.extend_from_slice(text.as_bytes());
         }
         _ => return Err(Refusal::Form),
     }

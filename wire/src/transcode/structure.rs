@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use bytes::BufMut;
-
 use super::binary::BinaryReader;
 use super::error::{Failure, Outcome, TranscodeErrorKind};
 use super::scalar::names;
@@ -22,6 +20,20 @@ struct Object<'f, 'p> {
     start: usize,
     /// A bit for each field that was read.
     seen: [u64; SCHEMA_MEMBERS_MAX / 64],
+}
+
+impl Object<'_, '_> {
+    fn is_seen(&self, index: usize) -> bool {
+        self.seen[index / 64] & (1 << (index % 64)) != 0
+    }
+
+    fn see(&mut self, index: usize) {
+        self.seen[index / 64] |= 1 << (index % 64);
+    }
+
+    fn is_parameter(&self, name: &str) -> bool {
+        self.parameters.iter().any(|(parameter, _)| *parameter == name)
+    }
 }
 
 impl Packer<'_> {
@@ -96,7 +108,7 @@ impl Packer<'_> {
         let unordered = self.out[object.start..].to_vec();
         self.out.truncate(object.start);
         for segment in segments.into_iter().flatten() {
-            self.out.put_slice(&unordered[segment]);
+            self.out.extend_from_slice(&unordered[segment]);
         }
         Ok(())
     }
@@ -107,7 +119,7 @@ impl Packer<'_> {
         let mut walk = BinaryReader::new(&self.out[object.start..]);
         for (field, segment) in object.fields[..written].iter().zip(&mut segments) {
             let from = walk.offset();
-            walk.skip(self.schema, field.of, self.depth)?;
+            walk.skip(self.schema, field.of)?;
             *segment = Some(from..walk.offset());
         }
         Ok(segments)
@@ -115,21 +127,28 @@ impl Packer<'_> {
 
     /// Reads the next field's name; `expected` is the index to look at first.
     fn next_field(&mut self, object: &mut Object<'_, '_>, expected: usize) -> Outcome<Option<usize>> {
+        if let Some(field) = object.fields.get(expected)
+            && !object.is_seen(expected)
+            && !object.is_parameter(&field.name)
+            && self.json.take_name(&field.name)
+        {
+            object.see(expected);
+            return Ok(Some(expected));
+        }
         let Some(name) = self.json.next_name()? else { return Ok(None) };
-        let later =
-            object.fields.get(expected..).unwrap_or_default().iter().position(|field| name.is(&field.name));
-        let index = later
-            .map(|index| expected + index)
-            .or_else(|| object.fields.iter().position(|field| name.is(&field.name)))
+        // Fields that were passed over as absent may still come: look behind `expected` first, then before it.
+        let (before, behind) = object.fields.split_at_checked(expected).unwrap_or((object.fields, &[]));
+        let index = position(behind, name)
+            .map(|index| before.len() + index)
+            .or_else(|| position(before, name))
             .ok_or_else(|| unknown(object.fields, name))?;
-        let (word, bit) = (&mut object.seen[index / 64], 1 << (index % 64));
-        if *word & bit != 0 {
+        if object.is_seen(index) {
             return Err(duplicate(name, "this field is given twice"));
         }
-        *word |= bit;
-        if object.parameters.iter().any(|(parameter, _)| name.is(parameter)) {
+        if object.is_parameter(&object.fields[index].name) {
             return Err(duplicate(name, "this field is given in the path or query and in the body too"));
         }
+        object.see(index);
         Ok(Some(index))
     }
 
@@ -146,10 +165,14 @@ impl Packer<'_> {
         }
         let optional = matches!(self.type_at(field.of)?, Type::Option { .. });
         if optional {
-            self.out.put_u8(0);
+            self.out.extend_from_slice(&[0]);
         }
         Ok(optional)
     }
+}
+
+fn position(fields: &[Field], name: Text<'_>) -> Option<usize> {
+    fields.iter().position(|field| name.is(&field.name))
 }
 
 #[cold]

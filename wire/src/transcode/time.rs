@@ -3,7 +3,7 @@
 //! The conversions between days and dates are Howard Hinnant's (`days_from_civil`, `civil_from_days`;
 //! <https://howardhinnant.github.io/date_algorithms.html>). Leap seconds don't exist in Unix time and are refused.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::scalar::Refusal;
 
@@ -46,12 +46,13 @@ pub(super) fn parse(text: &str) -> Result<i64, Refusal> {
 /// Appends a time as a JSON string, as [`to_json`](super::to_json) does: microseconds since 1970-01-01 UTC, within the years
 /// 0000 to 9999; another time is `null`.
 pub fn put_timestamp(out: &mut BytesMut, microseconds: i64) {
-    out.put_u8(b'"');
+    let start = out.len();
+    out.extend_from_slice(b"\"");
     if put(out, microseconds) {
-        out.put_u8(b'"');
+        out.extend_from_slice(b"\"");
     } else {
-        out.truncate(out.len() - 1);
-        out.put_slice(b"null");
+        out.truncate(start);
+        out.extend_from_slice(b"null");
     }
 }
 
@@ -79,7 +80,7 @@ pub(super) fn put(out: &mut BytesMut, microseconds: i64) -> bool {
             number /= 10;
         }
     }
-    out.put_slice(&text);
+    out.extend_from_slice(&text);
     true
 }
 

@@ -1,6 +1,6 @@
 //! JSON to the payload encoding: the top of a message, values of one piece, and enums.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::binary::put_length;
 use super::error::{Failure, Outcome, TranscodeError, TranscodeErrorKind};
@@ -86,7 +86,7 @@ impl<'a> Packer<'a> {
             Type::Bool => {
                 self.expect(Kind::Bool, described)?;
                 let flag = self.json.boolean()?;
-                self.out.put_u8(u8::from(flag));
+                self.out.extend_from_slice(&[u8::from(flag)]);
             }
             Type::String => {
                 self.expect(Kind::String, described)?;
@@ -98,9 +98,9 @@ impl<'a> Packer<'a> {
             Type::Option { item } => {
                 if self.json.peek()? == Kind::Null {
                     self.json.null()?;
-                    self.out.put_u8(0);
+                    self.out.extend_from_slice(&[0]);
                 } else {
-                    self.out.put_u8(1);
+                    self.out.extend_from_slice(&[1]);
                     self.value(*item)?;
                 }
             }

@@ -1,6 +1,6 @@
 //! The payload encoding to JSON.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::binary::{BinaryReader, Key};
 use super::error::{Failure, Outcome, TranscodeError, TranscodeErrorKind};
@@ -70,7 +70,7 @@ impl<'a> Unpacker<'a> {
         }
         self.depth += 1;
         match self.type_at(of)? {
-            Type::Unit => self.out.put_slice(b"null"),
+            Type::Unit => self.out.extend_from_slice(b"null"),
             Type::Bool => {
                 let flag = self.binary.flag()?;
                 put_flag(self.out, flag);
@@ -100,7 +100,7 @@ impl<'a> Unpacker<'a> {
                 if self.binary.flag()? {
                     self.value(*item)?;
                 } else {
-                    self.out.put_slice(b"null");
+                    self.out.extend_from_slice(b"null");
                 }
             }
             Type::List { item } => self.list(*item)?,
@@ -119,28 +119,28 @@ impl<'a> Unpacker<'a> {
     fn timestamp(&mut self) -> Outcome {
         let mut peek = self.binary.clone();
         let microseconds = peek.signed(64)?;
-        self.out.put_u8(b'"');
+        self.out.extend_from_slice(b"\"");
         if !time::put(self.out, microseconds) {
             return self.binary.wrong("a timestamp lies outside the years 0000 to 9999");
         }
-        self.out.put_u8(b'"');
+        self.out.extend_from_slice(b"\"");
         self.binary = peek;
         Ok(())
     }
 
     fn list(&mut self, item: TypeRef) -> Outcome {
-        self.out.put_u8(b'[');
+        self.out.extend_from_slice(b"[");
         for index in 0..self.binary.unsigned(64)? {
             self.comma(index > 0);
             self.value(item).map_err(|failure| failure.in_item(index))?;
         }
-        self.out.put_u8(b']');
+        self.out.extend_from_slice(b"]");
         Ok(())
     }
 
     fn map(&mut self, key: TypeRef, value: TypeRef) -> Outcome {
         let key_type = self.type_at(key)?;
-        self.out.put_u8(b'{');
+        self.out.extend_from_slice(b"{");
         let mut previous = None;
         for _ in 0..self.binary.unsigned(64)? {
             let before = self.binary.clone();
@@ -153,7 +153,7 @@ impl<'a> Unpacker<'a> {
             self.value(value).map_err(|failure| failure.in_key(&key.to_string()))?;
             previous = Some(key);
         }
-        self.out.put_u8(b'}');
+        self.out.extend_from_slice(b"}");
         Ok(())
     }
 
@@ -167,19 +167,19 @@ impl<'a> Unpacker<'a> {
                 _ => return Err(Failure::schema()),
             },
         }
-        self.out.put_u8(b':');
+        self.out.extend_from_slice(b":");
         Ok(())
     }
 
     fn fields(&mut self, fields: &[Field]) -> Outcome {
-        self.out.put_u8(b'{');
+        self.out.extend_from_slice(b"{");
         for (index, field) in fields.iter().enumerate() {
             self.comma(index > 0);
             put_string(self.out, &field.name);
-            self.out.put_u8(b':');
+            self.out.extend_from_slice(b":");
             self.value(field.of).map_err(|failure| failure.in_field(&field.name))?;
         }
-        self.out.put_u8(b'}');
+        self.out.extend_from_slice(b"}");
         Ok(())
     }
 
@@ -193,29 +193,29 @@ impl<'a> Unpacker<'a> {
             put_string(self.out, &variant.name);
             return Ok(());
         }
-        self.out.put_u8(b'{');
+        self.out.extend_from_slice(b"{");
         put_string(self.out, &variant.name);
-        self.out.put_u8(b':');
+        self.out.extend_from_slice(b":");
         self.depth += 1; // The variant's own level, below the enum's.
         self.fields(&variant.fields).map_err(|failure| failure.in_field(&variant.name))?;
         self.depth -= 1;
-        self.out.put_u8(b'}');
+        self.out.extend_from_slice(b"}");
         Ok(())
     }
 
     fn comma(&mut self, due: bool) {
         if due {
-            self.out.put_u8(b',');
+            self.out.extend_from_slice(b",");
         }
     }
 
     fn quoted_if(&mut self, quoted: bool, put: impl FnOnce(&mut BytesMut)) {
         if quoted {
-            self.out.put_u8(b'"');
+            self.out.extend_from_slice(b"\"");
         }
         put(self.out);
         if quoted {
-            self.out.put_u8(b'"');
+            self.out.extend_from_slice(b"\"");
         }
     }
 
@@ -230,5 +230,5 @@ impl<'a> Unpacker<'a> {
 }
 
 fn put_flag(out: &mut BytesMut, flag: bool) {
-    out.put_slice(if flag { b"true" } else { b"false" });
+    out.extend_from_slice(if flag { b"true" } else { b"false" });
 }

@@ -2,6 +2,7 @@
 
 mod errors;
 mod forms;
+mod hostile;
 mod properties;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ struct Order {
     items: Vec<Item>,
     prices: BTreeMap<String, Decimal<2>>,
     by_day: BTreeMap<i32, Vec<u8>>,
-    flags: BTreeMap<bool, ()>,
+    flags: BTreeMap<bool, Option<u8>>,
     note: Option<String>,
     paid: bool,
     at: Timestamp,
