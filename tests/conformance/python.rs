@@ -13,14 +13,14 @@ use micronet_wire::error::Code;
 use micronet_wire::hello::Credential;
 use serde_json::{Value, json};
 
-/// Runs a script of proto-spec/examples; `None` when Python is to be skipped.
+/// Runs a script of proto-spec; `None` when Python is to be skipped.
 fn python(script: &str, arguments: &[PathBuf]) -> Option<Output> {
     if std::env::var_os("MICRONET_SKIP_PYTHON").is_some() {
         eprintln!("SKIPPED: {script} isn't run, because MICRONET_SKIP_PYTHON is set");
         return None;
     }
     let mut command = Command::new("python3");
-    command.arg("-B").arg(folder().join("examples").join(script)).args(arguments);
+    command.arg("-B").arg(folder().join(script)).args(arguments);
     let output = command.output().unwrap_or_else(|error| {
         panic!("python3 {script}: {error}. Install Python 3.9 or later, or set MICRONET_SKIP_PYTHON=1")
     });
@@ -46,11 +46,28 @@ impl Drop for Scratch {
 
 #[test]
 fn vectors() {
-    let Some(output) = python("run_vectors.py", &[]) else { return };
+    let Some(output) = python("examples/run_vectors.py", &[]) else { return };
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let sum = said.lines().last().unwrap();
     assert!(sum.ends_with(" passed, 0 failed") && !sum.starts_with("0 "), "{said}");
+}
+
+/// The vectors are what generate.py writes, so that a change of theirs can be reviewed there.
+#[test]
+fn vectors_are_generated() {
+    let scratch = Scratch::new("generated");
+    let Some(output) = python("vectors/generate.py", std::slice::from_ref(&scratch.0)) else { return };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut compared = 0;
+    for entry in std::fs::read_dir(&scratch.0).unwrap() {
+        let path = entry.unwrap().path();
+        let kept = folder().join("vectors").join(path.file_name().unwrap());
+        let same = std::fs::read(&kept).unwrap() == std::fs::read(&path).unwrap();
+        assert!(same, "{} isn't what generate.py writes: run it", kept.display());
+        compared += 1;
+    }
+    assert!(compared >= 10, "{compared} files");
 }
 
 #[test]
@@ -65,7 +82,7 @@ fn a_wrong_vector_is_noticed() {
             std::fs::write(scratch.0.join(path.file_name().unwrap()), changed).unwrap();
         }
     }
-    let Some(output) = python("run_vectors.py", std::slice::from_ref(&scratch.0)) else { return };
+    let Some(output) = python("examples/run_vectors.py", std::slice::from_ref(&scratch.0)) else { return };
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("frames.json: 32 passed, 1 failed"), "{said}");
@@ -87,7 +104,7 @@ fn fresh_connections() {
         worlds.push((seed, credential, report));
         paths.push(path);
     }
-    let Some(output) = python("session.py", &paths) else { return };
+    let Some(output) = python("examples/session.py", &paths) else { return };
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(said.lines().count(), worlds.len());
