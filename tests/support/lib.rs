@@ -1,8 +1,18 @@
-//! What the tests that cross crates share: the vectors of proto-spec, randomness from a seed, and a simulated network.
+//! What the tests that cross crates share: the vectors of proto-spec, randomness from a seed, a simulated network, and real
+//! networks of real processes with clients for them.
 
 pub mod application;
+pub mod folder;
+pub mod http_client;
+pub mod leash;
 pub mod link;
+pub mod network;
+pub mod patience;
 pub mod plan;
+pub mod process;
+pub mod program;
 pub mod random;
+pub mod rpc;
+pub mod server;
 pub mod simulator;
 pub mod spec;

@@ -1,0 +1,127 @@
+//! A whole network, started by `micronet up` on free ports with a data folder of its own.
+
+use std::net::SocketAddr;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::folder::Folder;
+use crate::http_client::HttpClient;
+use crate::patience::until;
+use crate::process::{self, Finished, Process, micronet};
+
+/// A running network.
+#[derive(Debug)]
+pub struct Network {
+    up: Process,
+    folder: Folder,
+    file: Value,
+}
+
+impl Network {
+    /// Starts a network with this demonstration data.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    #[track_caller]
+    #[must_use]
+    pub fn start(demo: &str) -> Self {
+        Self::start_in(Folder::new(), &["--demo", demo])
+    }
+
+    /// Starts a network in this folder, with these flags of `up`.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    #[track_caller]
+    #[must_use]
+    pub fn start_in(folder: Folder, flags: &[&str]) -> Self {
+        let arguments = [&["up", "--base-port", "0"], flags].concat();
+        let mut up = Process::start("up", &mut micronet(folder.path(), &arguments));
+        // `up` says its piece after it has written the file.
+        until("the network to be ready", || match up.stdout().contains("Ctrl-C stops the network") {
+            true => Ok(()),
+            false if up.is_running() => Err(up.said()),
+            false => panic!("the network did not start; {}", up.said()),
+        });
+        let file = serde_json::from_str(&folder.read("network.json")).expect("network.json is JSON");
+        Self { up, folder, file }
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// The process `micronet up`.
+    pub fn up(&mut self) -> &mut Process {
+        &mut self.up
+    }
+
+    /// The gateway's address.
+    #[must_use]
+    pub fn gateway(&self) -> SocketAddr {
+        self.address("gateway-1")
+    }
+
+    /// An instance's address.
+    ///
+    /// # Panics
+    /// When there is no such instance.
+    #[must_use]
+    pub fn address(&self, instance: &str) -> SocketAddr {
+        let address = self.entry(instance)["address"].as_str().map(str::parse);
+        address.expect("an address").expect("an address")
+    }
+
+    /// The process ids of all instances.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        self.entries().iter().map(pid).collect()
+    }
+
+    /// A connection to the gateway.
+    #[must_use]
+    pub fn http(&self) -> HttpClient {
+        HttpClient::connect(self.gateway())
+    }
+
+    /// Runs `micronet ARGUMENTS` on this network's folder, to its end.
+    #[track_caller]
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Finished {
+        process::run(micronet(self.folder.path(), arguments))
+    }
+
+    /// Kills an instance at once, and waits until it is gone.
+    #[track_caller]
+    pub fn kill(&self, instance: &str) {
+        process::kill_child_of_ours(pid(self.entry(instance)), self.folder.path());
+    }
+
+    /// Stops the network as Ctrl-C does.
+    ///
+    /// # Panics
+    /// When it doesn't end well.
+    #[track_caller]
+    pub fn stop(mut self) -> Folder {
+        self.up.signal(Signal::INT);
+        let status = self.up.wait();
+        assert_eq!(status.code(), Some(0), "{}", self.up.said());
+        self.folder
+    }
+
+    fn entries(&self) -> &[Value] {
+        self.file["entries"].as_array().expect("network.json has entries")
+    }
+
+    fn entry(&self, instance: &str) -> &Value {
+        let found = self.entries().iter().find(|entry| entry["instance"] == instance);
+        found.unwrap_or_else(|| panic!("there is no {instance} in {}", self.file))
+    }
+}
+
+fn pid(entry: &Value) -> u32 {
+    entry["pid"].as_u64().and_then(|pid| pid.try_into().ok()).expect("a process id")
+}

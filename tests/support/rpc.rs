@@ -1,0 +1,73 @@
+//! The binary RPC for tests that block: one connection, one piece of work.
+
+use std::net::SocketAddr;
+
+use micronet_transport::client::Client;
+use micronet_transport::identity::Identity;
+use micronet_wire::error::RpcError;
+use micronet_wire::hello::{Credential, Secret};
+use tokio::runtime::{Builder, LocalOptions};
+
+use crate::folder::Folder;
+
+/// As whom a test calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// Without any credential.
+    Stranger,
+    /// With the operator's token.
+    Operator,
+    /// As a process of the cluster of this name, as `gateway` or `order`.
+    Member(&'static str),
+}
+
+impl Caller {
+    /// What the caller proves, with the secrets of this folder.
+    #[must_use]
+    pub fn identity(self, folder: &Folder) -> Identity {
+        match self {
+            Self::Stranger => Identity::default(),
+            Self::Operator => Identity {
+                operator_token: Some(Secret::new(folder.operator_token())),
+                credential: Some(Credential::Operator),
+                ..Identity::default()
+            },
+            Self::Member(node) => Identity {
+                cluster: "micronet".into(),
+                node: node.into(),
+                instance: format!("{node}-of-a-test"),
+                cluster_secret: Some(Secret::new(folder.cluster_secret())),
+                operator_token: None,
+                credential: Some(Credential::Cluster),
+            },
+        }
+    }
+}
+
+/// Connects and does some work on the connection.
+///
+/// # Errors
+/// When the connection can't be made.
+///
+/// # Panics
+/// When the runtime doesn't start.
+pub fn try_call<T>(
+    server: SocketAddr,
+    identity: &Identity,
+    work: impl AsyncFnOnce(Client) -> T,
+) -> Result<T, RpcError> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .expect("the runtime starts");
+    runtime.block_on(async { Ok(work(Client::connect(server, identity).await?).await) })
+}
+
+/// The same where the connection has to be made.
+///
+/// # Panics
+/// When it can't.
+#[track_caller]
+pub fn call<T>(server: SocketAddr, identity: &Identity, work: impl AsyncFnOnce(Client) -> T) -> T {
+    try_call(server, identity, work).unwrap_or_else(|error| panic!("{server}: {error}"))
+}

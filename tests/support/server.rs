@@ -1,0 +1,99 @@
+//! One service or gateway that is started by hand, as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::patience::until;
+use crate::process::{Process, micronet};
+
+/// A server and how to start it again.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    instance: String,
+    address: SocketAddr,
+    restart: Vec<String>,
+}
+
+impl Server {
+    /// Starts `micronet ARGUMENTS`, as `service product --demo shop`, under this name on a free port, and waits until it listens.
+    ///
+    /// # Panics
+    /// When it doesn't.
+    #[track_caller]
+    #[must_use]
+    pub fn start(data: &Path, instance: &str, arguments: &[&str]) -> Self {
+        Self::start_with(data, instance, arguments, &[])
+    }
+
+    /// The same with environment variables.
+    ///
+    /// # Panics
+    /// When it doesn't listen.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with(data: &Path, instance: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_on(data, instance, "127.0.0.1:0", arguments, environment)
+    }
+
+    /// The same on a port that is known.
+    ///
+    /// # Panics
+    /// When it doesn't listen.
+    #[track_caller]
+    #[must_use]
+    pub fn start_on(
+        data: &Path,
+        instance: &str,
+        listen: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let arguments = [arguments, &["--instance", instance]].concat();
+        let mut command = micronet(data, &[&arguments[..], &["--listen", listen]].concat());
+        command.envs(environment.iter().copied());
+        let mut process = Process::start(instance, &mut command);
+        let address = ready(&mut process);
+        let restart = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Self { process, instance: instance.to_owned(), address, restart }
+    }
+
+    /// Starts it again after its end, on the same port. (Environment variables are not repeated.)
+    ///
+    /// # Panics
+    /// When it doesn't listen.
+    #[track_caller]
+    pub fn restart(&mut self, data: &Path) {
+        assert!(!self.process.is_running(), "{} still runs", self.instance);
+        let listen = self.address.to_string();
+        let arguments: Vec<&str> = self.restart.iter().map(String::as_str).collect();
+        let mut command = micronet(data, &[&arguments[..], &["--listen", &listen]].concat());
+        self.process = Process::start(&self.instance, &mut command);
+        assert_eq!(ready(&mut self.process), self.address);
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// Waits for the line that says where a server listens.
+#[track_caller]
+fn ready(process: &mut Process) -> SocketAddr {
+    until("the line that says where it listens", || {
+        let line = process.stdout();
+        let address = line.lines().find_map(|line| line.strip_prefix("listening on ")?.parse().ok());
+        match address {
+            Some(address) => Ok(address),
+            None if process.is_running() => Err(process.said()),
+            None => panic!("it ended before it was ready; {}", process.said()),
+        }
+    })
+}
