@@ -113,7 +113,7 @@ pub struct Connection {
     peer: Hello,
     standing: Standing,
     /// The peer's first frame after HELLO has been seen; a PROOF can't come any more.
-    settled: bool,
+    proof_closed: bool,
     checksums: bool,
     inbound: Inbound,
     outbound: Outbound,
@@ -138,7 +138,7 @@ impl Connection {
             handshake_deadline_ns: now + HANDSHAKE_MS_MAX * 1_000_000,
             peer: Hello::default(),
             standing: Standing::Anonymous,
-            settled: false,
+            proof_closed: false,
             checksums: true,
             inbound: Inbound::default(),
             outbound: Outbound::default(),
@@ -324,7 +324,7 @@ impl Connection {
             }
             _ => self.violation(&format!("{} goes the other way", kind.name())),
         }
-        self.settled = true;
+        self.proof_closed = true;
     }
 
     // ---- the end ----
