@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use micronet_transport::clock;
 use micronet_transport::identity::random_bytes;
 use micronet_transport::retry::may_retry;
-use micronet_transport::upstream::Instance;
+use micronet_transport::upstream::{Instance, unavailable};
 use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::{Method, RequestHead, Status, query_pairs};
@@ -232,7 +232,10 @@ impl Request<'_> {
     fn error(&self, schema: &ServiceSchema, method: u32, error: &RpcError) -> Answer {
         match schema.method(method) {
             Some(method) if error.code == Code::Application => self.own_error(schema, method, error),
-            _ => Answer::rpc_error(self.request_id, error),
+            _ => {
+                let away = link_broke(&schema.name, self.is_read(), error);
+                Answer::rpc_error(self.request_id, away.as_ref().unwrap_or(error))
+            }
         }
     }
 
@@ -264,6 +267,21 @@ impl Request<'_> {
     fn broken(&self, words: &str) -> Refused {
         tracing::error!(request_id = self.request_id, words, "bad gateway");
         self.refuse(502, "the service's answer can't be shown")
+    }
+}
+
+/// A link that broke under a call, and no other instance to ask: for the client this is a service that is away, said in the same
+/// words. `None` for other errors.
+fn link_broke(service: &str, is_read: bool, error: &RpcError) -> Option<RpcError> {
+    let away = unavailable(service);
+    match error.code {
+        Code::Draining => Some(away),
+        Code::ConnectionLost | Code::Silent if is_read => Some(away),
+        Code::ConnectionLost | Code::Silent => {
+            let words = "whether it had done this already is not known; an Idempotency-Key makes it safe to ask again";
+            Some(RpcError::new(error.code, format!("{}: {words}", away.message)))
+        }
+        _ => None,
     }
 }
 

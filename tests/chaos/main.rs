@@ -1,1 +1,122 @@
-//! soon
+//! Orders survive: processes are killed in the middle of buying, and afterwards nothing is lost, nothing is there twice and
+//! nothing was sold that there wasn't.
+//!
+//! `MICRONET_KILLS` says how many processes are killed, `MICRONET_SEED` repeats the choices of a run (though not the moments
+//! at which the operating system lets a process run).
+
+mod audit;
+mod buyer;
+mod shop;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use micronet_tests::patience::until;
+use micronet_tests::random::Random;
+
+use self::audit::Books;
+use self::buyer::Buyer;
+use self::shop::Shop;
+
+/// Buyers at once.
+const BUYERS: usize = 8;
+/// Orders that each of them makes around one kill.
+const ORDERS_EACH: usize = 4;
+/// Kills without an environment variable: `cargo test` should not take long.
+const KILLS_DEFAULT: usize = 5;
+
+#[test]
+fn orders_survive_their_servers() {
+    let seed = number("MICRONET_SEED")
+        .unwrap_or_else(|| u64::from_ne_bytes(micronet_transport::identity::random_bytes()));
+    let kills =
+        number("MICRONET_KILLS").map_or(KILLS_DEFAULT, |kills| usize::try_from(kills).expect("a count"));
+    eprintln!("MICRONET_SEED={seed} repeats this run of {kills} kills");
+    let mut random = Random::new(seed);
+    let mut killed = 0;
+    let mut totals = Totals::default();
+    while killed < kills {
+        killed += one_shop(&mut random, kills - killed, &mut totals);
+    }
+    eprintln!("{killed} processes killed in {} shops: {totals:?}", totals.shops);
+    assert!(totals.placed > 0 && totals.refused > 0 && totals.repeated > 0, "{totals:?}");
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+}
+
+/// What happened in all shops together.
+#[derive(Debug, Default)]
+struct Totals {
+    shops: usize,
+    /// Orders that were placed.
+    placed: usize,
+    /// Orders that were refused, since there was not enough.
+    refused: usize,
+    /// Requests that were sent again with their token.
+    repeated: usize,
+}
+
+/// A new shop with a full stock, until it is sold out or the kills are used up. Returns how many processes were killed.
+fn one_shop(random: &mut Random, kills_max: usize, totals: &mut Totals) -> usize {
+    let mut shop = Shop::open(if random.percent(50) { 1 } else { 2 });
+    let mut books = Books::default();
+    let mut buyers: Vec<Buyer> =
+        (0..BUYERS).map(|number| Buyer::new(shop.gateway(), number, random.next())).collect();
+    let mut killed = 0;
+    while killed < kills_max && !books.is_sold_out() {
+        killed += buy_and_kill(&mut shop, &mut buyers, random, kills_max - killed);
+        books.enter(&mut buyers);
+        books.check(&shop);
+    }
+    // Nobody dies any more: what is left is sold to the last piece.
+    thread::scope(|scope| {
+        for buyer in &mut buyers {
+            scope.spawn(|| buyer.buy_everything());
+        }
+    });
+    books.enter(&mut buyers);
+    books.check(&shop);
+    books.check_sold_out();
+    totals.shops += 1;
+    totals.placed += books.placed();
+    totals.refused += books.refused();
+    totals.repeated += buyers.iter().map(Buyer::repeated).sum::<usize>();
+    killed
+}
+
+/// All buyers buy, and at a random moment some of the servers die; they are started again, and every buyer gets its answer.
+fn buy_and_kill(shop: &mut Shop, buyers: &mut [Buyer], random: &mut Random, kills_max: usize) -> usize {
+    let victims = shop.pick_victims(random, kills_max);
+    // After so many answers, and up to two milliseconds: about the time that an order takes.
+    let answers_before = usize::try_from(random.below((BUYERS * ORDERS_EACH * 3 / 4) as u64)).expect("small");
+    let pause_before = Duration::from_micros(random.below(2_000));
+    let pause_after = Duration::from_millis(random.below(20));
+    let answers = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for buyer in buyers.iter_mut() {
+            scope.spawn(|| {
+                buyer.ask_again();
+                for _ in 0..ORDERS_EACH {
+                    buyer.buy_something();
+                    answers.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        until("enough answers before the kill", || match answers.load(Ordering::Relaxed) {
+            enough if enough >= answers_before => Ok(()),
+            few => Err(format!("{few} of {answers_before}")),
+        });
+        // These two pauses are what is random about the moment; nothing is waited for with them.
+        thread::sleep(pause_before);
+        shop.kill(&victims);
+        thread::sleep(pause_after);
+        shop.restart(&victims);
+        // In the middle of it all nothing is unaccounted for.
+        audit::check_conservation(shop);
+    });
+    victims.len()
+}

@@ -1,4 +1,15 @@
 //! Real networks of real processes on free ports, used as people use them: over HTTP, over the binary RPC and by the
 //! `micronet` command.
 
+mod by_hand;
+mod call;
+mod dead_services;
+mod envelope;
+mod external;
+mod gateway;
+mod http_rules;
+mod idempotency;
+mod secrets;
+mod shop;
 mod toystore;
+mod up;

@@ -50,9 +50,8 @@ impl Folder {
     #[must_use]
     pub fn cluster_secret(&self) -> Vec<u8> {
         let text = self.read("cluster.secret");
-        let digits: Vec<u8> =
-            text.trim_end().chars().map(|digit| digit.to_digit(16).expect("hexadecimal") as u8).collect();
-        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+        let byte = |pair: &[u8]| u8::from_str_radix(&String::from_utf8_lossy(pair), 16).expect("hexadecimal");
+        text.trim_end().as_bytes().chunks(2).map(byte).collect()
     }
 
     /// All logs in it, by file name.

@@ -9,6 +9,7 @@ pub mod link;
 pub mod network;
 pub mod patience;
 pub mod plan;
+pub mod ports;
 pub mod process;
 pub mod program;
 pub mod random;

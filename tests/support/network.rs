@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::folder::Folder;
 use crate::http_client::HttpClient;
 use crate::patience::until;
+use crate::ports;
 use crate::process::{self, Finished, Process, micronet};
 
 /// A running network.
@@ -27,6 +28,18 @@ impl Network {
     #[must_use]
     pub fn start(demo: &str) -> Self {
         Self::start_in(Folder::new(), &["--demo", demo])
+    }
+
+    /// Starts a network whose services can be killed, and started again by hand on their ports.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    #[track_caller]
+    #[must_use]
+    pub fn start_to_kill(demo: &str) -> Self {
+        let product = format!("product={},{}", ports::free(), ports::free());
+        let order = format!("order={}", ports::free());
+        Self::start_in(Folder::new(), &["--demo", demo, "--port", &product, "--port", &order])
     }
 
     /// Starts a network in this folder, with these flags of `up`.
@@ -109,6 +122,12 @@ impl Network {
         self.up.signal(Signal::INT);
         let status = self.up.wait();
         assert_eq!(status.code(), Some(0), "{}", self.up.said());
+        self.folder
+    }
+
+    /// The folder, after the network was killed.
+    #[must_use]
+    pub fn into_folder(self) -> Folder {
         self.folder
     }
 

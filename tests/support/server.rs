@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::patience::until;
+use crate::ports;
 use crate::process::{Process, micronet};
 
 /// A server and how to start it again.
@@ -33,7 +34,8 @@ impl Server {
     #[track_caller]
     #[must_use]
     pub fn start_with(data: &Path, instance: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        Self::start_on(data, instance, "127.0.0.1:0", arguments, environment)
+        let listen = format!("127.0.0.1:{}", ports::free());
+        Self::start_on(data, instance, &listen, arguments, environment)
     }
 
     /// The same on a port that is known.

@@ -289,7 +289,14 @@ async fn dial(
 /// # Errors
 /// Those of the call, and [`Code::Protocol`] for a schema that breaks a rule or is not the announced one.
 pub async fn fetch_schema(client: &Client, announced: Fingerprint) -> Result<EncodedSchema, RpcError> {
-    let fetched = BuiltinClient::new(client.clone()).schema(CallOptions::default()).await?;
+    let fetched = match BuiltinClient::new(client.clone()).schema(CallOptions::default()).await {
+        Ok(fetched) => fetched,
+        // A peer that doesn't want us says why when it ends the connection.
+        Err(error) if error.code == Code::ConnectionLost => {
+            return Err(client.closed().await.err().unwrap_or(error));
+        }
+        Err(error) => return Err(error),
+    };
     let schema = EncodedSchema::decode(Bytes::from(fetched.schema.0))
         .map_err(|error| RpcError::new(Code::Protocol, error.to_string()))?;
     if schema.fingerprint() == announced {

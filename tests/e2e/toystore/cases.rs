@@ -30,6 +30,7 @@ pub(super) const CASES: [(&str, Case); 13] = [
 
 /// Checks that two things are the same, and says in which way of calling they were not.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "so that both stand in the call as they are")]
 pub(super) fn same<T: PartialEq + Debug>(store: &Store, seen: T, wanted: T) {
     assert_eq!(seen, wanted, "over {:?}", store.way);
 }
