@@ -128,6 +128,12 @@ impl Client {
         self.shared.watch(|state| state.closed.clone()).await
     }
 
+    /// Whether calls are taken here in general, though there may be too many in flight just now.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.shared.connection.borrow().is_serving()
+    }
+
     /// Whether a call could be made now.
     #[must_use]
     pub fn can_call(&self) -> bool {

@@ -178,7 +178,7 @@ impl Upstream {
     pub fn no_instance(&self) -> RpcError {
         for slot in &self.0.slots {
             let slot = slot.borrow();
-            if slot.connected.is_some() {
+            if slot.connected.as_ref().is_some_and(|instance| instance.client.is_serving()) {
                 let words = format!("all instances of {} have too much in flight", self.0.service);
                 return RpcError::new(Code::Overloaded, words);
             }

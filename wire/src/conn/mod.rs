@@ -176,10 +176,16 @@ impl Connection {
         self.inbound.in_flight() + self.outbound.in_flight()
     }
 
+    /// Whether calls are taken here in general: the handshake is done, and nobody drains.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.state == State::Open && !self.draining
+    }
+
     /// Whether a new call could be made now.
     #[must_use]
     pub fn can_call(&self) -> bool {
-        self.state == State::Open && !self.draining && self.outbound.has_room(&self.peer)
+        self.is_serving() && self.outbound.has_room(&self.peer)
     }
 
     // ---- what happened ----
