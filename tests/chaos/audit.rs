@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use micronet_services::order::store::OrderStore;
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::patience::until;
 use serde_json::Value;
+use tokio::runtime::Builder;
 
-use crate::buyer::{Buyer, Purchase, TOYS};
+use crate::buyer::{Buyer, Purchase, TOYS, WISH_QUANTITY};
 use crate::shop::Shop;
 
 /// What there was at the start, in the order of [`TOYS`].
@@ -21,11 +23,19 @@ struct Stock {
     sold: u64,
 }
 
-/// Everything that buyers were told.
+/// Everything that buyers were told, and the wishes of those who left without an answer.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     orders: BTreeMap<u64, Purchase>,
     refused: usize,
+    /// May or may not have become orders; each at most once.
+    unanswered: Vec<Purchase>,
+}
+
+/// What the shop has written down, at a moment at which nothing was under way.
+struct Snapshot {
+    log: String,
+    stock: Vec<Stock>,
 }
 
 impl Books {
@@ -37,7 +47,13 @@ impl Books {
         self.refused
     }
 
-    /// Whether the buyers have got all that there was.
+    /// Of the wishes that nobody waited for: how many there were, and how many have become orders.
+    pub(crate) fn wishes(&self) -> (usize, usize) {
+        let fulfilled = self.orders.values().filter(|order| order.quantity == WISH_QUANTITY).count();
+        (self.unanswered.len() + fulfilled, fulfilled)
+    }
+
+    /// Whether all that there was is sold.
     pub(crate) fn is_sold_out(&self) -> bool {
         self.sold() == INITIAL
     }
@@ -55,16 +71,23 @@ impl Books {
         }
     }
 
-    /// Checks the shop against the books, while nobody buys.
-    pub(crate) fn check(&self, shop: &Shop) {
-        self.check_log(shop);
-        self.check_orders(shop);
-        self.check_stock(shop);
+    /// Enters what somebody wanted who did not wait for the answer.
+    pub(crate) fn enter_unanswered(&mut self, wishes: Vec<Purchase>) {
+        self.unanswered.extend(wishes);
     }
 
-    /// Checks that everything is sold, to the last piece, and not one more.
-    pub(crate) fn check_sold_out(&self) {
-        assert_eq!(self.sold(), INITIAL);
+    /// Checks the shop against the books, while nobody buys.
+    pub(crate) fn check(&mut self, shop: &Shop) {
+        check_conservation(shop);
+        let snapshot = snapshot(shop);
+        self.check_log(&snapshot.log);
+        self.check_orders(shop);
+        for ((toy, initial), (stock, sold)) in
+            TOYS.iter().zip(INITIAL).zip(snapshot.stock.iter().zip(self.sold()))
+        {
+            let wanted = Stock { initial, quantity: initial - sold, reserved: 0, sold };
+            assert_eq!(*stock, wanted, "{toy}: the buyers have got {sold}; {}", snapshot.log);
+        }
     }
 
     fn sold(&self) -> [u64; 4] {
@@ -73,11 +96,9 @@ impl Books {
         TOYS.map(of)
     }
 
-    /// The log has each order once, numbered without a gap, and no order that nobody was told of.
-    fn check_log(&self, shop: &Shop) {
-        let (mut http, _) = shop.auditor();
-        let log = http.get("/orders/log").check(200).text();
-        let mut placed: Vec<(u64, &str)> = log
+    /// The log has each order once, numbered without a gap, and no order that nobody wanted.
+    fn check_log(&mut self, log: &str) {
+        let placed: BTreeMap<u64, &str> = log
             .lines()
             .filter(|line| !line.starts_with("-1 "))
             .map(|line| {
@@ -85,18 +106,28 @@ impl Books {
                 (number.parse().unwrap_or_else(|_| panic!("{line:?} in the log")), rest)
             })
             .collect();
-        placed.sort_unstable();
-        for (at, (number, _)) in placed.iter().enumerate() {
-            assert_eq!(*number, at as u64 + 1, "the order log has a gap or a double:\n{log}");
-        }
+        let lines = log.lines().filter(|line| !line.starts_with("-1 ")).count();
+        assert!(placed.keys().copied().eq(1..=lines as u64), "the order log has a gap or a double:\n{log}");
         for (number, what) in &placed {
-            let told = self.orders.get(number);
-            let told = told.unwrap_or_else(|| panic!("nobody was told of order {number}, {what}"));
+            let told = match self.orders.get(number) {
+                Some(told) => told.clone(),
+                None => self.adopt(*number, what),
+            };
             assert_eq!(*what, format!("{} {}", told.toy, told.quantity), "order {number}: {told:?}");
         }
         for (number, told) in &self.orders {
-            assert!(*number <= placed.len() as u64, "order {number} is lost: {told:?}\n{log}");
+            assert!(placed.contains_key(number), "order {number} is lost: {told:?}\n{log}");
         }
+    }
+
+    /// An order that nobody was told of is that of somebody who did not wait.
+    fn adopt(&mut self, number: u64, what: &str) -> Purchase {
+        let is_it = |wish: &Purchase| what == format!("{} {}", wish.toy, wish.quantity);
+        let at = self.unanswered.iter().position(is_it);
+        let at = at.unwrap_or_else(|| panic!("nobody wanted order {number}, {what}"));
+        let wish = Purchase { order_num: Some(number), ..self.unanswered.swap_remove(at) };
+        self.orders.insert(number, wish.clone());
+        wish
     }
 
     /// Each order can be read by its number.
@@ -107,22 +138,37 @@ impl Books {
             let read = (order.at("/data/name"), order.at("/data/quantity"), order.at("/data/order_num"));
             assert_eq!(read, (told.toy.into(), told.quantity.into(), (*number).into()), "{told:?}");
         }
-        http.get(&format!("/orders/{}", self.orders.len() + 1)).check(404);
     }
+}
 
-    /// Nothing stays reserved, and what is sold is what the buyers have got.
-    fn check_stock(&self, shop: &Shop) {
-        check_conservation(shop);
-        let (mut http, bearer) = shop.auditor();
-        let stock = until("everything to be settled", || {
-            let stock = inventory(&mut http, &bearer)?;
-            if stock.iter().all(|toy| toy.reserved == 0) { Ok(stock) } else { Err(format!("{stock:?}")) }
-        });
-        for ((toy, initial), (stock, sold)) in TOYS.iter().zip(INITIAL).zip(stock.iter().zip(self.sold())) {
-            let wanted = Stock { initial, quantity: initial - sold, reserved: 0, sold };
-            assert_eq!(*stock, wanted, "{toy}: the buyers have got {sold}");
+/// Waits until nothing is reserved, undecided or untold, and nothing changes: that is how a shop has to be when its servers are
+/// there and nobody buys.
+fn snapshot(shop: &Shop) -> Snapshot {
+    let (mut http, bearer) = shop.auditor();
+    until("everything to be settled", || {
+        let log = http.get("/orders/log").check(200).text();
+        let stock = inventory(&mut http, &bearer)?;
+        let left = left_over(shop);
+        let at_rest = stock.iter().all(|toy| toy.reserved == 0) && left.is_empty();
+        if at_rest && http.get("/orders/log").check(200).text() == log {
+            Ok(Snapshot { log, stock })
+        } else {
+            Err(format!("{stock:?}, {left:?}"))
         }
-    }
+    })
+}
+
+/// Attempts in order's own database that are not decided, or of which product has not been told.
+fn left_over(shop: &Shop) -> Vec<String> {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
+    runtime.block_on(async {
+        let store = OrderStore::open(&shop.order_database()).await.expect("the database opens");
+        let pending = store.recoverable(None, i64::MAX, 100).await.expect("it can be read");
+        let untold = store.unsettled(0, 100).await.expect("it can be read");
+        store.database().close().await;
+        let pending = pending.iter().map(|attempt| format!("{attempt:?}"));
+        pending.chain(untold.iter().map(|decision| format!("{decision:?}"))).collect()
+    })
 }
 
 /// Checks that each piece is in stock, reserved or sold, also while everybody buys.

@@ -8,6 +8,8 @@ use micronet_tests::random::Random;
 
 /// What there is to buy.
 pub(crate) const TOYS: [&str; 4] = ["Tux", "Whale", "Elephant", "Bird"];
+/// What those buy at once who don't wait for an answer. Nobody else does, so what became of it can be told from the order log.
+pub(crate) const WISH_QUANTITY: u64 = 4;
 
 /// What was asked for, and what became of it.
 #[derive(Debug, Clone)]
@@ -117,4 +119,16 @@ impl Buyer {
         self.http = http.is_open().then_some(http);
         Ok(answer)
     }
+}
+
+/// Sends a wish and does not wait for the answer: the connection ends when what is returned is dropped.
+pub(crate) fn leave_a_wish(gateway: SocketAddr, random: &mut Random) -> (HttpClient, Purchase) {
+    let token = format!("in-a-hurry-{:016x}", random.bits());
+    let toy = random.pick::<&str>(&TOYS);
+    let wish = Purchase { token, toy, quantity: WISH_QUANTITY, order_num: None };
+    let mut http = HttpClient::connect(gateway);
+    let headers = [("Content-Type", "application/json"), ("Idempotency-Key", wish.token.as_str())];
+    let body = format!(r#"{{"name":"{}","quantity":{}}}"#, wish.toy, wish.quantity);
+    http.send("POST", "/orders", &headers, body.as_bytes()).expect("the gateway takes it");
+    (http, wish)
 }

@@ -16,13 +16,15 @@ use micronet_tests::patience::until;
 use micronet_tests::random::Random;
 
 use self::audit::Books;
-use self::buyer::Buyer;
+use self::buyer::{Buyer, Purchase, leave_a_wish};
 use self::shop::Shop;
 
 /// Buyers at once.
 const BUYERS: usize = 8;
 /// Orders that each of them makes around one kill.
 const ORDERS_EACH: usize = 4;
+/// Those who leave without an answer, around each kill.
+const IN_A_HURRY: usize = 8;
 /// Kills without an environment variable: `cargo test` should not take long.
 const KILLS_DEFAULT: usize = 5;
 
@@ -58,6 +60,8 @@ struct Totals {
     refused: usize,
     /// Requests that were sent again with their token.
     repeated: usize,
+    /// Wishes that nobody waited for, and those of them that have become orders.
+    wishes: (usize, usize),
 }
 
 /// A new shop with a full stock, until it is sold out or the kills are used up. Returns how many processes were killed.
@@ -68,8 +72,10 @@ fn one_shop(random: &mut Random, kills_max: usize, totals: &mut Totals) -> usize
         (0..BUYERS).map(|number| Buyer::new(shop.gateway(), number, random.bits())).collect();
     let mut killed = 0;
     while killed < kills_max && !books.is_sold_out() {
-        killed += buy_and_kill(&mut shop, &mut buyers, random, kills_max - killed);
+        let (victims, wishes) = buy_and_kill(&mut shop, &mut buyers, random, kills_max - killed);
+        killed += victims;
         books.enter(&mut buyers);
+        books.enter_unanswered(wishes);
         books.check(&shop);
     }
     // Nobody dies any more: what is left is sold to the last piece.
@@ -80,20 +86,28 @@ fn one_shop(random: &mut Random, kills_max: usize, totals: &mut Totals) -> usize
     });
     books.enter(&mut buyers);
     books.check(&shop);
-    books.check_sold_out();
+    assert!(books.is_sold_out(), "the buyers were refused what was there: {books:?}");
     totals.shops += 1;
     totals.placed += books.placed();
     totals.refused += books.refused();
     totals.repeated += buyers.iter().map(Buyer::repeated).sum::<usize>();
+    let (wishes, fulfilled) = books.wishes();
+    totals.wishes = (totals.wishes.0 + wishes, totals.wishes.1 + fulfilled);
     killed
 }
 
 /// All buyers buy, and at a random moment some of the servers die; they are started again, and every buyer gets its answer.
-fn buy_and_kill(shop: &mut Shop, buyers: &mut [Buyer], random: &mut Random, kills_max: usize) -> usize {
+/// Returns how many servers died, and the wishes of those who did not wait for an answer.
+fn buy_and_kill(
+    shop: &mut Shop,
+    buyers: &mut [Buyer],
+    random: &mut Random,
+    kills_max: usize,
+) -> (usize, Vec<Purchase>) {
     let victims = shop.pick_victims(random, kills_max);
-    // After so many answers, and up to two milliseconds: about the time that an order takes.
+    // After so many answers, and up to four milliseconds: about the time that an order takes.
     let answers_before = usize::try_from(random.below((BUYERS * ORDERS_EACH * 3 / 4) as u64)).expect("small");
-    let pause_before = Duration::from_micros(random.below(2_000));
+    let pause_before = Duration::from_micros(random.below(4_000));
     let pause_after = Duration::from_millis(random.below(20));
     let answers = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -110,13 +124,16 @@ fn buy_and_kill(shop: &mut Shop, buyers: &mut [Buyer], random: &mut Random, kill
             enough if enough >= answers_before => Ok(()),
             few => Err(format!("{few} of {answers_before}")),
         });
+        let (in_a_hurry, wishes): (Vec<_>, Vec<_>) =
+            (0..IN_A_HURRY).map(|_| leave_a_wish(shop.gateway(), random)).unzip();
         // These two pauses are what is random about the moment; nothing is waited for with them.
         thread::sleep(pause_before);
         shop.kill(&victims);
+        drop(in_a_hurry);
         thread::sleep(pause_after);
         shop.restart(&victims);
         // In the middle of it all nothing is unaccounted for.
         audit::check_conservation(shop);
-    });
-    victims.len()
+        (victims.len(), wishes)
+    })
 }

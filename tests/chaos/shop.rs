@@ -1,6 +1,7 @@
 //! The shop: every server a process of its own, started by hand, and killed.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
@@ -45,6 +46,11 @@ impl Shop {
     /// A connection for the auditor, and what it shows to be let in.
     pub(crate) fn auditor(&self) -> (HttpClient, String) {
         (HttpClient::connect(self.gateway()), format!("Bearer {}", self.folder.operator_token()))
+    }
+
+    /// The file that order writes down its attempts in.
+    pub(crate) fn order_database(&self) -> PathBuf {
+        self.folder.path().join("databases/order.db")
     }
 
     /// Which servers die next, but not more than so many: one of them, or all instances of product, or all that there are.

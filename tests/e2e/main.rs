@@ -12,4 +12,5 @@ mod idempotency;
 mod secrets;
 mod shop;
 mod toystore;
+mod toystore_run;
 mod up;

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 /// How a service is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// HTTP/1.1, through the gateway.
     Http,
     /// The binary RPC, straight to an instance.
@@ -25,7 +25,7 @@ pub(super) enum Way {
 
 /// What the store said, whichever way it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     /// This is the toy.
     Toy { name: String, price: String, quantity: u64 },
     /// The order has this number.
@@ -39,27 +39,27 @@ pub(super) enum Said {
 }
 
 impl Said {
-    pub(super) fn toy(name: &str, price: &str, quantity: u64) -> Self {
+    pub(crate) fn toy(name: &str, price: &str, quantity: u64) -> Self {
         Self::Toy { name: name.into(), price: price.into(), quantity }
     }
 }
 
 /// A toy store with its demonstration data.
-pub(super) struct Store {
-    pub(super) way: Way,
-    pub(super) network: Network,
+pub(crate) struct Store {
+    pub(crate) way: Way,
+    pub(crate) network: Network,
     http: RefCell<HttpClient>,
 }
 
 impl Store {
-    pub(super) fn start(way: Way) -> Self {
+    pub(crate) fn start(way: Way) -> Self {
         let network = Network::start("toystore");
         let http = RefCell::new(network.http());
         Self { way, network, http }
     }
 
     /// A customer's program asks for a toy: `micronet shop`, or `micronet call`.
-    pub(super) fn app_client_query(&self, toy: &str) -> Said {
+    pub(crate) fn app_client_query(&self, toy: &str) -> Said {
         match self.way {
             Way::Http => shop_said(self.network.command(&["shop", "query", toy])),
             Way::Rpc => {
@@ -70,7 +70,7 @@ impl Store {
     }
 
     /// A customer's program buys a toy.
-    pub(super) fn app_client_buy(&self, toy: &str, quantity: u32) -> Said {
+    pub(crate) fn app_client_buy(&self, toy: &str, quantity: u32) -> Said {
         match self.way {
             Way::Http => shop_said(self.network.command(&["shop", "buy", toy, &quantity.to_string()])),
             Way::Rpc => {
@@ -81,7 +81,7 @@ impl Store {
     }
 
     /// The front-end asks the catalog.
-    pub(super) fn frontend_catalog(&self, toy: &str) -> Said {
+    pub(crate) fn frontend_catalog(&self, toy: &str) -> Said {
         if self.way == Way::Http {
             return http_said(&self.get(&format!("/products/{toy}")), None);
         }
@@ -97,7 +97,7 @@ impl Store {
     }
 
     /// The front-end asks the order server.
-    pub(super) fn frontend_order(&self, toy: &str, quantity: u32) -> Said {
+    pub(crate) fn frontend_order(&self, toy: &str, quantity: u32) -> Said {
         if self.way == Way::Http {
             let body = serde_json::json!({ "name": toy, "quantity": quantity }).to_string();
             return http_said(&self.post("/orders", &body), NO_ORDER);
@@ -110,7 +110,7 @@ impl Store {
     }
 
     /// The order server takes stock from the catalog: over HTTP by the one call that does it, over RPC as it does for an order.
-    pub(super) fn order_cata(&self, toy: &str, quantity: u32) -> Said {
+    pub(crate) fn order_cata(&self, toy: &str, quantity: u32) -> Said {
         if self.way == Way::Http {
             let body = serde_json::json!({ "quantity": quantity }).to_string();
             return http_said(&self.post(&format!("/api/v1/products/{toy}/purchase"), &body), None);
@@ -131,7 +131,7 @@ impl Store {
     }
 
     /// Asks the gateway with GET, as a customer who has not signed in.
-    pub(super) fn get(&self, target: &str) -> Answer {
+    pub(crate) fn get(&self, target: &str) -> Answer {
         self.http.borrow_mut().get(target)
     }
 
@@ -140,19 +140,19 @@ impl Store {
     }
 
     /// How many of a toy can be bought now.
-    pub(super) fn stock(&self, toy: &str) -> u64 {
+    pub(crate) fn stock(&self, toy: &str) -> u64 {
         let answer = self.get(&format!("/products/{toy}")).check(200);
         answer.at("/data/quantity").as_u64().expect("a quantity")
     }
 
     /// The lines of the order log.
-    pub(super) fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         let answer = self.get("/orders/log").check(200);
         answer.text().lines().map(str::to_owned).collect()
     }
 
     /// How many orders there are.
-    pub(super) fn orders_placed(&self) -> u64 {
+    pub(crate) fn orders_placed(&self) -> u64 {
         self.log().iter().filter(|line| !line.starts_with("-1 ")).count() as u64
     }
 

@@ -1,0 +1,127 @@
+//! Imports go one way, and `wire` does no I/O.
+
+use std::collections::BTreeMap;
+
+use crate::source::{names, paths, read, sources};
+
+/// Each crate of the workspace, and those of the others that it may depend on.
+const MAY_IMPORT: [(&str, &[&str]); 7] = [
+    ("wire/macros", &[]),
+    ("wire", &["micronet-wire-macros"]),
+    ("transport", &["micronet-wire"]),
+    ("services", &["micronet-transport", "micronet-wire"]),
+    ("gateway", &["micronet-transport", "micronet-wire"]),
+    ("tools", &["micronet-gateway", "micronet-services", "micronet-transport", "micronet-wire"]),
+    ("tests", &["micronet-gateway", "micronet-services", "micronet-transport", "micronet-wire"]),
+];
+
+/// What `wire` may build on: encoding, checksums and byte handling, but no runtime, no socket, no clock and no randomness.
+const WIRE_BUILDS_ON: [&str; 7] =
+    ["bincode", "bytes", "crc32c", "hmac", "httparse", "micronet-wire-macros", "sha2"];
+
+/// What does I/O, reads a clock, or starts a thread.
+const NOT_IN_WIRE: [&str; 16] = [
+    "std::fs",
+    "std::io",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::net::ToSocketAddrs",
+    "std::os",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "Instant::now",
+    "SystemTime::now",
+    "tokio",
+    "mio",
+    "futures_util",
+];
+
+fn manifest(folder: &str) -> toml::Table {
+    read(&format!("{folder}/Cargo.toml"))
+        .parse()
+        .unwrap_or_else(|error| panic!("{folder}/Cargo.toml: {error}"))
+}
+
+/// The names of a manifest's dependencies of one kind.
+fn dependencies(folder: &str, kind: &str) -> Vec<String> {
+    let manifest = manifest(folder);
+    let table = manifest.get(kind).and_then(|table| table.as_table());
+    table.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+}
+
+#[test]
+fn crates_depend_on_each_other_one_way() {
+    let workspace: toml::Table = read("Cargo.toml").parse().expect("Cargo.toml");
+    let members = workspace["workspace"]["members"].as_array().expect("members");
+    let mut members: Vec<&str> = members.iter().filter_map(|member| member.as_str()).collect();
+    members.sort_unstable();
+    let allowed: BTreeMap<&str, &[&str]> = MAY_IMPORT.into_iter().collect();
+    assert_eq!(members, allowed.keys().copied().collect::<Vec<_>>());
+    for (folder, may) in MAY_IMPORT {
+        for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            for name in dependencies(folder, kind).iter().filter(|name| name.starts_with("micronet")) {
+                // The macros' own tests expand them, which is code for wire.
+                let in_tests =
+                    (folder, kind, name.as_str()) == ("wire/macros", "dev-dependencies", "micronet-wire");
+                assert!(in_tests || may.contains(&name.as_str()), "{folder} imports {name} in its {kind}");
+            }
+        }
+    }
+}
+
+#[test]
+fn wire_builds_on_nothing_that_does_io() {
+    for name in dependencies("wire", "dependencies") {
+        assert!(WIRE_BUILDS_ON.contains(&name.as_str()), "wire depends on {name}");
+    }
+}
+
+#[test]
+fn wire_does_no_io_and_reads_no_clock() {
+    for source in sources("wire/src") {
+        for path in paths(&source.code) {
+            for forbidden in NOT_IN_WIRE {
+                let is_it = path.strip_prefix(forbidden).is_some_and(|rest| {
+                    forbidden.ends_with("Tcp")
+                        || forbidden.ends_with("Udp")
+                        || rest.is_empty()
+                        || rest.starts_with("::")
+                });
+                assert!(!is_it, "{} names {path}", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_crate_keeps_the_lints_of_the_workspace() {
+    for (folder, _) in MAY_IMPORT {
+        let manifest = manifest(folder);
+        let inherits = manifest.get("lints").and_then(|lints| lints.get("workspace")?.as_bool());
+        assert_eq!(inherits, Some(true), "{folder}/Cargo.toml: [lints] workspace = true");
+    }
+}
+
+#[test]
+fn every_test_program_is_run() {
+    let manifest = manifest("tests");
+    let named: Vec<&str> = manifest["test"]
+        .as_array()
+        .expect("[[test]]")
+        .iter()
+        .filter_map(|test| test["path"].as_str())
+        .collect();
+    let folders = names("tests").into_iter().filter(|name| !name.contains('.'));
+    let with_main = folders.filter(|name| {
+        let is_folder = micronet_tests::program::root().join("tests").join(name).is_dir();
+        is_folder && names(&format!("tests/{name}")).contains(&"main.rs".to_owned())
+    });
+    let with_main: Vec<String> = with_main.map(|name| format!("{name}/main.rs")).collect();
+    for path in &with_main {
+        assert!(named.contains(&path.as_str()), "tests/{path} is in no [[test]] of tests/Cargo.toml");
+    }
+    assert_eq!(named.len(), with_main.len(), "{named:?}");
+}
