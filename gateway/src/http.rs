@@ -10,8 +10,8 @@ use micronet_transport::drain::Drain;
 use micronet_transport::driver::ByteStream;
 use micronet_wire::http1::{HttpDate, HttpError, Phase, RequestHead, ServerConnection};
 use micronet_wire::limits::{
-    HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_READ_BYTES,
-    HTTP_WRITE_BYTES, LINGER_MS_MAX,
+    HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_RATE_BYTES_PER_S_MIN,
+    HTTP_READ_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -19,9 +19,6 @@ use tokio::time::Instant;
 use crate::config::Gateway;
 use crate::proxy;
 use crate::respond::Answer;
-
-/// Time for one write to make progress, when the client doesn't read.
-const WRITE_STALL: Duration = Duration::from_millis(HTTP_BODY_GAP_MS_MAX);
 
 /// Serves one connection to its end.
 pub async fn serve_connection<S: ByteStream>(stream: S, gateway: Rc<Gateway>, drain: Drain) {
@@ -33,7 +30,7 @@ pub async fn serve_connection<S: ByteStream>(stream: S, gateway: Rc<Gateway>, dr
         input: BytesMut::new(),
         output: BytesMut::new(),
         head: None,
-        head_since: None,
+        reading: None,
     };
     if let Err(error) = connection.run().await {
         tracing::debug!(%error, "an HTTP connection failed");
@@ -49,8 +46,15 @@ struct HttpConnection<S> {
     output: BytesMut,
     /// The head whose body is still on its way.
     head: Option<RequestHead>,
-    /// When the head that is being read began.
-    head_since: Option<Instant>,
+    /// What is being read, a head or a body.
+    reading: Option<Reading>,
+}
+
+/// A head or a body on its way.
+struct Reading {
+    phase: Phase,
+    since: Instant,
+    bytes: usize,
 }
 
 /// Why a read ended.
@@ -65,9 +69,7 @@ impl<S: ByteStream> HttpConnection<S> {
     async fn run(mut self) -> io::Result<()> {
         let mut draining = false;
         loop {
-            while let Err(error) = self.answer_complete().await? {
-                self.answer_error(&error);
-            }
+            self.answer_complete().await?;
             self.flush().await?;
             if !self.parser.is_open() {
                 return self.finish().await;
@@ -91,24 +93,26 @@ impl<S: ByteStream> HttpConnection<S> {
         }
     }
 
-    /// Answers each request that the input holds whole. The inner error is the client's: it has to be told.
-    async fn answer_complete(&mut self) -> io::Result<Result<(), HttpError>> {
-        loop {
+    /// Answers each request that the input holds whole.
+    async fn answer_complete(&mut self) -> io::Result<()> {
+        while self.parser.is_open() {
             match self.next_request() {
                 Ok(Some((head, body))) => self.answer(&head, &body).await,
-                Ok(None) => return Ok(Ok(())),
-                Err(error) => return Ok(Err(error)),
+                Ok(None) => break,
+                Err(error) => self.answer_error(&error),
             }
             if self.output.len() > HTTP_WRITE_BYTES {
                 self.flush().await?;
             }
         }
+        Ok(())
     }
 
     fn next_request(&mut self) -> Result<Option<(RequestHead, Bytes)>, HttpError> {
         if self.head.is_none()
             && let Some(head) = self.parser.poll_head(&mut self.input)?
         {
+            self.reading = None;
             self.parser.accept_body(&mut self.output, HTTP_BODY_BYTES_MAX as u64)?;
             self.head = Some(head);
         }
@@ -116,6 +120,7 @@ impl<S: ByteStream> HttpConnection<S> {
             return Ok(None);
         }
         let Some(body) = self.parser.poll_body(&mut self.input)? else { return Ok(None) };
+        self.reading = None;
         Ok(self.head.take().map(|head| (head, body)))
     }
 
@@ -130,6 +135,10 @@ impl<S: ByteStream> HttpConnection<S> {
             instance = answer.instance.as_deref(),
             "answered"
         );
+        if self.drain.has_begun() {
+            // The answer says that no other follows.
+            self.parser.close_after_response();
+        }
         answer.write(&mut self.parser, &mut self.output, &date(), &request_id);
     }
 
@@ -147,10 +156,13 @@ impl<S: ByteStream> HttpConnection<S> {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
+        let (since, mut written) = (Instant::now(), 0);
         while !self.output.is_empty() {
-            let written = tokio::time::timeout(WRITE_STALL, self.stream.write_buf(&mut self.output));
-            if written.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+            let write = self.stream.write_buf(&mut self.output);
+            match tokio::time::timeout_at(patience(since, written), write).await {
+                Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(more) => written += more?,
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             }
         }
         self.stream.flush().await
@@ -158,30 +170,38 @@ impl<S: ByteStream> HttpConnection<S> {
 
     async fn read(&mut self, draining: bool) -> io::Result<Read> {
         let deadline = self.deadline();
-        // Nothing is kept for a connection that waits for its next request.
         if self.input.is_empty() && self.parser.phase() == Phase::Idle {
+            // What large bodies have made of the buffer is given back.
             self.input = BytesMut::new();
         }
         self.input.reserve(HTTP_READ_BYTES);
-        tokio::select! {
+        let read = tokio::select! {
             biased;
-            read = self.stream.read_buf(&mut self.input) => Ok(if read? == 0 { Read::End } else { Read::Bytes }),
-            () = self.drain.begun(), if !draining => Ok(Read::Draining),
-            () = tokio::time::sleep_until(deadline) => Ok(Read::TimedOut),
+            read = self.stream.read_buf(&mut self.input) => read?,
+            () = self.drain.begun(), if !draining => return Ok(Read::Draining),
+            () = tokio::time::sleep_until(deadline) => return Ok(Read::TimedOut),
+        };
+        if let Some(reading) = &mut self.reading {
+            reading.bytes += read;
         }
+        Ok(if read == 0 { Read::End } else { Read::Bytes })
     }
 
-    /// When the client must have sent more: a whole head within an absolute time from its first byte, the next part of a body
-    /// within a gap, the next request within the idle time.
+    /// When the client must have sent more: a whole head within an absolute time from its first byte, a body in time and at a
+    /// minimum rate, the next request within the idle time.
     fn deadline(&mut self) -> Instant {
-        let now = Instant::now();
-        let after = |start: Instant, ms: u64| start + Duration::from_millis(ms);
-        match self.parser.phase() {
-            Phase::ReadingHead => after(*self.head_since.get_or_insert(now), HTTP_HEAD_MS_MAX),
-            phase => {
-                self.head_since = None;
-                after(now, if phase == Phase::Idle { HTTP_IDLE_MS_MAX } else { HTTP_BODY_GAP_MS_MAX })
-            }
+        let (phase, now) = (self.parser.phase(), Instant::now());
+        if !matches!(phase, Phase::ReadingHead | Phase::ReadingBody) {
+            self.reading = None;
+            return now + Duration::from_millis(HTTP_IDLE_MS_MAX);
+        }
+        if self.reading.as_ref().is_none_or(|reading| reading.phase != phase) {
+            self.reading = Some(Reading { phase, since: now, bytes: 0 });
+        }
+        let (since, bytes) = self.reading.as_ref().map_or((now, 0), |reading| (reading.since, reading.bytes));
+        match phase {
+            Phase::ReadingHead => since + Duration::from_millis(HTTP_HEAD_MS_MAX),
+            _ => patience(since, bytes),
         }
     }
 
@@ -195,6 +215,13 @@ impl<S: ByteStream> HttpConnection<S> {
         let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS_MAX), lingering).await;
         Ok(())
     }
+}
+
+/// Until when the next bytes of a transfer must have come: each within a gap, and all of them at a minimum rate.
+fn patience(since: Instant, bytes: usize) -> Instant {
+    let gap = Duration::from_millis(HTTP_BODY_GAP_MS_MAX);
+    let earned = Duration::from_millis(bytes as u64 * 1000 / HTTP_RATE_BYTES_PER_S_MIN);
+    (Instant::now() + gap).min(since + gap + earned)
 }
 
 fn date() -> HttpDate {

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
+use micronet_transport::clock;
 use micronet_transport::identity::random_bytes;
 use micronet_transport::retry::may_retry;
 use micronet_transport::upstream::{Instance, unavailable};
 use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::{Method, RequestHead, Status, query_pairs};
-use micronet_wire::limits::TOKEN_BYTES_MAX;
+use micronet_wire::limits::{DEADLINE_US_DEFAULT, TOKEN_BYTES_MAX};
 use micronet_wire::request::TraceContext;
 use micronet_wire::schema::{self, Media, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller, Reply};
@@ -59,7 +60,7 @@ fn routed<'a>(
             // A service that was never reached may have this path: that is no reason to say that there is none.
             let unreached = (0..gateway.upstreams.len()).find(|at| !routes.knows(*at));
             Err(match unreached {
-                Some(at) => Box::new(Answer::rpc_error(request_id, &gateway.upstreams[at].unavailable())),
+                Some(at) => Box::new(Answer::rpc_error(request_id, &gateway.upstreams[at].no_instance())),
                 None => {
                     let words = format!("there is nothing at {} {}", head.method_name(), head.path());
                     Box::new(Answer::error(Status::NOT_FOUND, request_id, "ROUTE_NOT_FOUND", &words, b""))
@@ -109,7 +110,7 @@ impl Request<'_> {
             },
         );
         let Some((instance, outcome)) = attempted.await else {
-            return Err(Box::new(Answer::rpc_error(self.request_id, &upstream.unavailable())));
+            return Err(Box::new(Answer::rpc_error(self.request_id, &upstream.no_instance())));
         };
         let mut answer = match outcome {
             Ok(reply) => self.shown(instance.schema.schema(), route.method, &reply),
@@ -160,6 +161,8 @@ impl Request<'_> {
         };
         Ok(CallOptions {
             principal: Some(principal),
+            // One deadline for all attempts together.
+            deadline_ns: clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000,
             request_id: self.request_id.to_owned(),
             trace: headers.get_str("traceparent").and_then(trace_context).unwrap_or_default(),
             token,

@@ -332,6 +332,50 @@ fn a_trickled_head_has_an_absolute_time() {
 }
 
 #[test]
+fn a_trickled_body_has_a_minimum_rate() {
+    run_paused(async {
+        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() });
+        let (mut stream, _trigger, serving) = connect(&gateway);
+        let head = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let before = Instant::now();
+        let trickle = async {
+            // Each byte comes within the gap.
+            while stream.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(HTTP_BODY_GAP_MS_MAX / 2)).await;
+            }
+        };
+        tokio::select! { () = trickle => {}, _ = serving => {} }
+        assert!(
+            before.elapsed() <= Duration::from_millis(HTTP_BODY_GAP_MS_MAX + 2_000),
+            "{:?}",
+            before.elapsed()
+        );
+    });
+}
+
+#[test]
+fn heads_that_share_reads_have_a_time_each() {
+    run_paused(async {
+        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() });
+        let (mut stream, _trigger, _serving) = connect(&gateway);
+        let mut answers = String::new();
+        // Each write ends one head and begins the next; each head takes a second.
+        stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        for _ in 0..30 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            stream.write_all(b"Host: test\r\n\r\nGET / HTTP/1.1\r\n").await.unwrap();
+        }
+        stream.write_all(b"Host: test\r\nConnection: close\r\n\r\n").await.unwrap();
+        stream.read_to_string(&mut answers).await.unwrap();
+        assert_eq!(
+            (answers.matches("HTTP/1.1 404").count(), answers.matches("HTTP/1.1 408").count()),
+            (31, 0)
+        );
+    });
+}
+
+#[test]
 fn draining_closes_idle_connections_and_finishes_the_others() {
     run(async {
         let House { gateway, service: _service, .. } = house().await;

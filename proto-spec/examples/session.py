@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Follows a whole connection as its two sides' bytes are sent, and holds every frame against SPEC.md sections 3 and 5.
 
-    session.py FILE   FILE is JSON: {"steps": [{"by": "dialler" or "acceptor", "hex": "…"}, …]} in the order of sending;
-                      prints the calls as JSON, or the refusal and exit code 1
+    session.py FILE…   a FILE is JSON: {"steps": [{"by": "dialler" or "acceptor", "hex": "…"}, …]} in the order of sending;
+                       prints a line of JSON a file: the calls, or the refusal, and then the exit code is 1
 """
 import hmac
 import json
@@ -140,7 +140,8 @@ class Session:
             call["end"] = frame["payload"]["code"]
 
 
-def main(path):
+def follow(path):
+    """What a file says, and whether it keeps the rules."""
     with open(path, encoding="utf-8") as file:
         said = json.load(file)
     secret = bytes.fromhex(said["secret"]) if said.get("secret") else None
@@ -149,15 +150,22 @@ def main(path):
         for step in said["steps"]:
             frames += len(session.sent(step["by"], bytes.fromhex(step["hex"])))
     except Refused as refused:
-        print(json.dumps({"refused": refused.code, "words": str(refused)}))
-        return 1
+        return {"refused": refused.code, "words": str(refused)}, False
     closed = {name: side.closed for name, side in session.sides.items()}
     unread = {name: len(side.unread) for name, side in session.sides.items()}
-    print(json.dumps({
+    return {
         "frames": frames, "closed": closed, "unread": unread, "standing": session.standing, "calls": session.calls,
-    }))
-    return 0
+    }, True
+
+
+def main(paths):
+    kept = True
+    for path in paths:
+        said, right = follow(path)
+        kept = kept and right
+        print(json.dumps(said))
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else __doc__)
+    sys.exit(main(sys.argv[1:]) if len(sys.argv) > 1 else __doc__)

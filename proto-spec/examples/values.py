@@ -309,6 +309,7 @@ def check_methods(said):
         request = types[one["request"]]
         names = [name for name, _, _ in request[3]] if request[0] == "Struct" else []
         for binding in one["http"]:
+            rule(binding["method"] != "GET" or one["idempotent"], "a GET that is not idempotent")
             check_binding(binding, names)
 
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Writes the vectors: `python3 generate.py` in this folder.
+"""Writes the vectors: `python3 generate.py` beside this file, or into the folder that is given.
 
 Every case is a name, bytes put together by hand with build.py, and what they mean, or the code that refuses them
 (SPEC 8.2), as literals written from SPEC.md. Nothing here asks a codec what it thinks. The secrets are examples.
 """
 import json
 import pathlib
+import sys
 
 from build import *
 from messages import ENCODING, METHOD_IDS, SCHEMA, TYPES
@@ -339,10 +340,11 @@ FILES = {
 }
 
 if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) == 2 else pathlib.Path(__file__).parent
     for file, (about, content) in FILES.items():
-        path = pathlib.Path(__file__).parent / f"{file}.json"
+        path = folder / f"{file}.json"
         # One case a line, so that a change is one line of a diff.
         lists = (f' "{key}": [\n  ' + ",\n  ".join(json.dumps(one, ensure_ascii=False) for one in cases) + "\n ]"
                  for key, cases in content.items())
-        path.write_text("{\n" + f' "about": {json.dumps(about)},\n' + ",\n".join(lists) + "\n}\n")
+        path.write_text("{\n" + f' "about": {json.dumps(about)},\n' + ",\n".join(lists) + "\n}\n", encoding="utf-8")
         print(f"{path.name}: {len(content['cases'])} cases")

@@ -162,7 +162,7 @@ PRODUCT_QUERY, PRODUCT_LOG = 0xA45FA70A, 0x5886B62C
 GET = binding("GET", "/api/v1/products/{name}")
 GOOD_METHODS = [
     method(PRODUCT_QUERY, "query", QUERY, TOY, FAULT, idempotent=True, http=[GET], doc="Looks a toy up."),
-    method(PRODUCT_LOG, "log", UNIT, STRING, access=permission("products:read"), rate="monitoring",
+    method(PRODUCT_LOG, "log", UNIT, STRING, idempotent=True, access=permission("products:read"), rate="monitoring",
            http=[binding("GET", "/log"), binding("POST", "/")], media=1),
 ]
 
@@ -187,7 +187,7 @@ def query(**changes):
 
 
 def at_path(verb, path):
-    return query(http=[binding(verb, path)])
+    return query(idempotent=True, http=[binding(verb, path)])
 
 
 NEXT = len(GOOD_TYPES)
@@ -205,7 +205,7 @@ SCHEMA = [
         '"methods":[{"id":2757732106,"name":"query","doc":"Looks a toy up.","request":7,"reply":8,"error":9,'
         '"shape":"Unary","idempotent":true,"access":"Public","rate_class":"api",'
         '"http":[{"method":"GET","path":"/api/v1/products/{name}"}],"http_status":200,"media":"Json"},'
-        '{"id":1485223468,"name":"log","doc":"","request":0,"reply":1,"error":null,"shape":"Unary","idempotent":false,'
+        '{"id":1485223468,"name":"log","doc":"","request":0,"reply":1,"error":null,"shape":"Unary","idempotent":true,'
         '"access":{"Permission":{"name":"products:read"}},"rate_class":"monitoring",'
         '"http":[{"method":"GET","path":"/log"},{"method":"POST","path":"/"}],"http_status":200,"media":"Text"}]}'
     )),
@@ -238,9 +238,10 @@ SCHEMA = [
     broken("an error that is no enum", methods=query(error=TOY)),
     broken("text that is no string", methods=query(media=1)),
     broken("a success of 404", methods=query(status=404)),
-    broken("a path for streams of requests", methods=query(shape=2, http=[GET])),
+    broken("a path for streams of requests", methods=query(shape=2, idempotent=True, http=[GET])),
     broken("an unknown shape", methods=query(shape=5)),
     broken("HTTP method get", methods=at_path("get", "/")),
+    broken("a GET that is not idempotent", methods=query(http=[GET])),
     broken("a path without slash", methods=at_path("GET", "products")),
     broken("a path with an unknown field", methods=at_path("GET", "/{id}")),
     broken("a path with a field twice", methods=at_path("GET", "/{name}/{name}")),

@@ -69,6 +69,7 @@ def close(code=0, words=""):
 
 
 def closed(code=None, by_peer=False):
+    """`by_peer` is None where both sides may be first."""
     return ["closed", code, by_peer]
 
 
@@ -83,17 +84,19 @@ def case(name, *steps, **more):
     }
 
 
-def broken(name, code, number, by, data, before=(), own=(), seen=(), first=b""):
-    """One side sends what breaks a rule; the other ends the connection, perhaps after it has said something else."""
+def broken(name, code, number, by, data, before=(), own=(), seen=()):
+    """One side sends what breaks a rule; the other ends the connection. `own` are its events before that, `seen` those of the
+    side at fault."""
     other = "acceptor" if by == "dialler" else "dialler"
-    end = step(other, ["answer"], first + close(number, "why"), [*seen, closed(code, True)], [*own, closed(code)], **FREE)
-    return case(name, *GREETING, *before, step(by, ["bytes"], data), end, refused=code)
+    end = step(other, ["answer"], close(number, "why"), [*seen, closed(code, True)], **FREE)
+    wrong = step(by, ["bytes"], data, [*own, closed(code)])
+    return case(name, *GREETING, *before, wrong, end, refused=code)
 
 
 def greeting_refused(name, code, number, hello_bytes):
-    first = step("dialler", ["bytes"], hello_bytes)
+    first = step("dialler", ["bytes"], hello_bytes, [closed(code)])
     answer_bytes = PREFACE + hello("acceptor") + close(number, "why")
-    end = step("acceptor", ["answer"], answer_bytes, [["ready"], closed(code, True)], [closed(code)], **FREE)
+    end = step("acceptor", ["answer"], answer_bytes, [["ready"], closed(code, True)], **FREE)
     return case(name, first, end, refused=code)
 
 
@@ -190,7 +193,7 @@ TRANSCRIPTS = [
         step("dialler", ["cancel", 2], of_call(CANCEL, 2, METHOD, b"", 0), [], at_us=30),
         step("acceptor", ["answer"], error(2, 67, 2, 1, "draining"), [["goaway"]], at_us=40, **FREE),
         answer(1, 50, (0, 50, 0, 0), then=close(), own=[closed()],
-               seen=[["reply", 1, "2a"], closed(None, True)]),
+               seen=[["reply", 1, "2a"], closed(None, None)]),
     ),
     case(
         "drain: the dialler learns at once what was never started",
@@ -200,7 +203,7 @@ TRANSCRIPTS = [
         call(2, at_us=20, seen=[]),
         step("acceptor", ["answer"], error(2, 67, 2, 1, "draining"), [["failed", 2, "DRAINING"], ["goaway"]], at_us=40, **FREE),
         answer(1, 50, (0, 50, 0, 0), then=close(), own=[closed()],
-               seen=[["reply", 1, "2a"], closed(None, True)]),
+               seen=[["reply", 1, "2a"], closed(None, None)]),
     ),
     case(
         "a lost connection ends its calls",
@@ -239,8 +242,7 @@ TRANSCRIPTS = [
     greeting_refused("a HELLO of 4097 bytes", "FRAME_TOO_LARGE", 18, PREFACE + frame(HELLO, bytes(4097))),
     broken("a second HELLO", "PROTOCOL_ERROR", 16, "dialler", hello("dialler")),
     broken("a proof of nothing", "BAD_PROOF", 22, "dialler", frame(PROOF, PROVED)),
-    broken("a proof that comes too late", "PROTOCOL_ERROR", 16, "dialler", frame(PING, bytes(8)) + frame(PROOF, PROVED),
-           first=pong(0, 0)),
+    broken("a proof that comes too late", "PROTOCOL_ERROR", 16, "dialler", frame(GOAWAY, u32(0)) + frame(PROOF, PROVED)),
     broken("a stream id again", "PROTOCOL_ERROR", 16, "dialler", request(1), [call(1)], [ABANDONED], [LOST]),
     broken("a stream of requests", "PROTOCOL_ERROR", 16, "dialler",
            of_call(REQUEST, 1, METHOD, head(1) + TUX, flags=CHECKSUM)),

@@ -34,7 +34,15 @@ pub fn token_reused() -> RpcError {
 /// # Errors
 /// When the caller gave no token.
 pub fn token_key(context: &CallContext, method: &str) -> Result<String, RpcError> {
-    Ok(format!("{}/{method}/{}", context.principal.key(), context.token()?))
+    Ok(key_of(context, method, context.token()?))
+}
+
+/// The name of the intention that this caller has under a token. The principal's length comes first, since a user's id may
+/// hold any character.
+#[must_use]
+pub fn key_of(context: &CallContext, method: &str, token: &str) -> String {
+    let principal = context.principal.key();
+    format!("{}:{principal}/{method}/{token}", principal.len())
 }
 
 /// The hash of a request, by which a token that comes back with another one is noticed.

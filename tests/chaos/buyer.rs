@@ -123,7 +123,7 @@ impl Buyer {
 
 /// Sends a wish and does not wait for the answer: the connection ends when what is returned is dropped.
 pub(crate) fn leave_a_wish(gateway: SocketAddr, random: &mut Random) -> (HttpClient, Purchase) {
-    let token = format!("in-a-hurry-{:016x}", random.next());
+    let token = format!("in-a-hurry-{:016x}", random.bits());
     let toy = random.pick::<&str>(&TOYS);
     let wish = Purchase { token, toy, quantity: WISH_QUANTITY, order_num: None };
     let mut http = HttpClient::connect(gateway);

@@ -69,7 +69,7 @@ fn one_shop(random: &mut Random, kills_max: usize, totals: &mut Totals) -> usize
     let mut shop = Shop::open(if random.percent(50) { 1 } else { 2 });
     let mut books = Books::default();
     let mut buyers: Vec<Buyer> =
-        (0..BUYERS).map(|number| Buyer::new(shop.gateway(), number, random.next())).collect();
+        (0..BUYERS).map(|number| Buyer::new(shop.gateway(), number, random.bits())).collect();
     let mut killed = 0;
     while killed < kills_max && !books.is_sold_out() {
         let (victims, wishes) = buy_and_kill(&mut shop, &mut buyers, random, kills_max - killed);

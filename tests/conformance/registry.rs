@@ -32,7 +32,7 @@ fn rows(list: &str, fields: &[&str]) -> Vec<Vec<String>> {
 }
 
 fn row<const N: usize>(cells: [&dyn Display; N]) -> Vec<String> {
-    cells.iter().map(|cell| cell.to_string()).collect()
+    cells.iter().map(ToString::to_string).collect()
 }
 
 /// The columns of a table of SPEC.md.
@@ -190,6 +190,34 @@ fn schema_variants_and_fields() {
     }
     assert_eq!(variants, in_code);
     assert_eq!(fields, fields_in_code);
+}
+
+/// SPEC 10.8: the service that every instance answers.
+#[test]
+fn builtin_service() {
+    let schema = micronet_wire::builtin::builtin_schema();
+    let in_code: Vec<_> = schema
+        .methods
+        .iter()
+        .map(|method| {
+            let fields = match schema.type_at(method.reply) {
+                Some(Type::Struct { fields, .. }) => fields.as_slice(),
+                other => panic!("{other:?} is no struct"),
+            };
+            let shown: Vec<String> = fields
+                .iter()
+                .map(|field| format!("{} {:?}", field.name, schema.type_at(field.of).unwrap()))
+                .collect();
+            assert_eq!(schema.type_at(method.request), Some(&Type::Unit));
+            let name = format!("{}.{}", schema.name, method.name);
+            row([&name, &format!("{:08X}", method.id), &format!("Struct: {}", shown.join(", "))])
+        })
+        .collect();
+    let mut in_spec = columns("**10.8**", "| method | id", &[0, 1, 3]);
+    for row in &mut in_spec {
+        row[2] = row[2].replace(" (16 bytes, 10.3)", "").replace(" (10.4)", "");
+    }
+    assert_eq!(in_spec, in_code);
 }
 
 /// The limits in the sections of limits.rs that name SPEC.md, read from its text so that none can be forgotten.

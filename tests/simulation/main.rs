@@ -1,1 +1,75 @@
-//! soon
+//! Properties: of two connections on a simulated network, over many seeds; of the codec; of one connection against anything.
+//!
+//! `MICRONET_SEED=n` replays one seed and shows its history; `MICRONET_SEEDS=n` runs so many (300 by default).
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+mod codec;
+mod endurance;
+mod strategies;
+
+use std::collections::BTreeMap;
+
+use micronet_tests::plan::Plan;
+use micronet_tests::simulator::run;
+
+const SEEDS_DEFAULT: u64 = 300;
+
+fn from_environment(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, which is no number")))
+}
+
+#[test]
+fn every_call_ends_once_whatever_the_network_does() {
+    let seeds = match from_environment("MICRONET_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..from_environment("MICRONET_SEEDS").unwrap_or(SEEDS_DEFAULT),
+    };
+    let only_one = seeds.end - seeds.start == 1;
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for seed in seeds {
+        let report = run(Plan::new(seed)).unwrap_or_else(|failure| {
+            panic!(
+                "replay with MICRONET_SEED={seed} cargo test -p micronet-tests --test simulation\n{failure}"
+            )
+        });
+        for (kind, times) in report.counts {
+            *seen.entry(kind).or_default() += times;
+        }
+    }
+    println!("{seen:#?}");
+    assert!(only_one || NOT_RARE.iter().all(|kind| seen.contains_key(*kind)), "{seen:#?}");
+}
+
+/// What must have happened in so many worlds, or they test less than they should.
+const NOT_RARE: &[&str] = &[
+    "abandoned",
+    "answered",
+    "call refused DRAINING",
+    "call refused MESSAGE_TOO_LARGE",
+    "call refused OVERLOADED",
+    "cancel",
+    "closed CHECKSUM_MISMATCH",
+    "closed CONNECTION_LOST",
+    "closed PEER_SILENT",
+    "closed plainly",
+    "failed CONNECTION_LOST",
+    "failed DEADLINE_EXCEEDED",
+    "failed DRAINING",
+    "failed INTERNAL",
+    "failed MESSAGE_TOO_LARGE",
+    "failed UNAUTHENTICATED",
+    "goaway",
+    "pong",
+    "reply",
+];
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    for seed in 0..20 {
+        let [first, second] =
+            [(); 2].map(|()| run(Plan::new(seed)).map(|report| (report.trace, report.sent)));
+        assert!(first.unwrap() == second.unwrap(), "seed {seed}");
+    }
+}

@@ -1,11 +1,14 @@
 //! What the tests that cross crates share: the vectors of proto-spec, randomness from a seed, a simulated network, and real
 //! networks of real processes with clients for them.
 
+pub mod application;
 pub mod folder;
 pub mod http_client;
 pub mod leash;
+pub mod link;
 pub mod network;
 pub mod patience;
+pub mod plan;
 pub mod ports;
 pub mod process;
 pub mod program;

@@ -15,6 +15,7 @@ mod identity;
 mod load;
 mod logging;
 mod network_file;
+mod process_limits;
 mod registry;
 mod server_process;
 mod service;

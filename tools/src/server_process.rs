@@ -6,6 +6,7 @@ use micronet_transport::drain::{self, Drain};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::error::CommandError;
+use crate::process_limits;
 use crate::stop_signal::{self, StopSignal};
 use crate::terminal;
 
@@ -30,6 +31,7 @@ where
     Server: FnOnce(ReadyLine, StopSignal) -> Serving,
     Serving: Future<Output = Result<(), CommandError>>,
 {
+    process_limits::prepare();
     runtime()?.block_on(async move {
         let stop = stop_signal::drain_on_signal(supervised)
             .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;

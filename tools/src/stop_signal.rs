@@ -24,7 +24,8 @@ pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 pub(crate) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Signal,
+    /// None where whoever started this process had it ignored, as `nohup` does.
+    hang_up: Option<Signal>,
 }
 
 impl StopSignals {
@@ -33,7 +34,7 @@ impl StopSignals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
+            hang_up: if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) },
         })
     }
 
@@ -42,9 +43,23 @@ impl StopSignals {
         tokio::select! {
             _ = self.interrupt.recv() => "Ctrl-C",
             _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hang_up.recv() => "SIGHUP",
+            _ = next_of(&mut self.hang_up) => "SIGHUP",
         }
     }
+}
+
+async fn next_of(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP is ignored: the first bit of the mask that Linux shows in `/proc/self/status` (proc(5), SigIgn).
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
 /// The stop signal of a service or the gateway. A second signal ends the process at once. Within a runtime only.

@@ -104,17 +104,20 @@ impl Client {
     /// # Errors
     /// Why the connection ended before.
     pub async fn ready(&self) -> Result<Rc<Hello>, RpcError> {
-        self.watch(|state| match (&state.peer, &state.closed) {
-            (Some(peer), _) => Some(Ok(Rc::clone(peer))),
-            (None, Some(closed)) => Some(Err(reason(closed))),
-            (None, None) => None,
-        })
-        .await
+        self.shared
+            .watch(|state| match (&state.peer, &state.closed) {
+                (Some(peer), _) => Some(Ok(Rc::clone(peer))),
+                (None, Some(closed)) => Some(Err(reason(closed))),
+                (None, None) => None,
+            })
+            .await
     }
 
-    /// Completes when no further calls should be made here: the peer drains, or the connection is over.
-    pub async fn leaving(&self) {
-        self.watch(|state| (state.goaway || state.closed.is_some()).then_some(())).await;
+    /// Completes when no further calls should be made here: the peer drains, or the connection is over. It doesn't keep the
+    /// connection open.
+    pub fn leaving(&self) -> impl Future<Output = ()> + 'static {
+        let shared = Rc::clone(&self.shared);
+        async move { shared.watch(|state| (state.goaway || state.closed.is_some()).then_some(())).await }
     }
 
     /// Completes when the connection is over, with the reason if it was not a plain end.
@@ -122,7 +125,13 @@ impl Client {
     /// # Errors
     /// Why it ended.
     pub async fn closed(&self) -> Result<(), RpcError> {
-        self.watch(|state| state.closed.clone()).await
+        self.shared.watch(|state| state.closed.clone()).await
+    }
+
+    /// Whether calls are taken here in general, though there may be too many in flight just now.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.shared.connection.borrow().is_serving()
     }
 
     /// Whether a call could be made now.
@@ -143,24 +152,16 @@ impl Client {
         self.shared.state.borrow().last_pong
     }
 
+    /// Ends the connection at once, with a code and words for the peer. Calls in flight fail.
+    pub fn close(&self, code: Code, words: &str) {
+        self.shared.connection.borrow_mut().close(code, words);
+        self.shared.wake_driver();
+    }
+
     /// Makes no further calls; the connection closes when those in flight have ended.
     pub fn drain(&self) {
         self.shared.connection.borrow_mut().drain();
         self.shared.wake_driver();
-    }
-
-    async fn watch<T>(&self, mut seen: impl FnMut(&Lifecycle) -> Option<T>) -> T {
-        poll_fn(|cx| {
-            let mut state = self.shared.state.borrow_mut();
-            if let Some(value) = seen(&state) {
-                return Poll::Ready(value);
-            }
-            if !state.watchers.iter().any(|watcher| watcher.will_wake(cx.waker())) {
-                state.watchers.push(cx.waker().clone());
-            }
-            Poll::Pending
-        })
-        .await
     }
 }
 
@@ -221,6 +222,20 @@ impl Drop for Call<'_> {
 }
 
 impl Shared {
+    async fn watch<T>(&self, mut seen: impl FnMut(&Lifecycle) -> Option<T>) -> T {
+        poll_fn(|cx| {
+            let mut state = self.state.borrow_mut();
+            if let Some(value) = seen(&state) {
+                return Poll::Ready(value);
+            }
+            if !state.watchers.iter().any(|watcher| watcher.will_wake(cx.waker())) {
+                state.watchers.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
     fn wake_driver(&self) {
         if let Some(waker) = self.driver.take() {
             waker.wake();

@@ -25,6 +25,12 @@ impl DrainTrigger {
 }
 
 impl Drain {
+    /// Whether draining has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Completes when draining has begun, also when it had before, or when nobody is left who could begin it.
     pub async fn begun(&mut self) {
         let _ = self.0.wait_for(|draining| *draining).await;

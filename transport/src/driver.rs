@@ -26,6 +26,8 @@ pub(crate) struct Wire<S> {
     stream: S,
     input: BytesMut,
     timer: Pin<Box<Sleep>>,
+    /// Why nothing can be written any more.
+    write_error: Option<String>,
     /// When the timer fires; the connection's deadline may have moved later since, but not earlier.
     armed_ns: u64,
 }
@@ -33,7 +35,13 @@ pub(crate) struct Wire<S> {
 impl<S: ByteStream> Wire<S> {
     pub(crate) fn new(stream: S) -> Self {
         let far = Duration::from_secs(86_400);
-        Self { stream, input: BytesMut::new(), timer: Box::pin(tokio::time::sleep(far)), armed_ns: u64::MAX }
+        Self {
+            stream,
+            input: BytesMut::new(),
+            timer: Box::pin(tokio::time::sleep(far)),
+            write_error: None,
+            armed_ns: u64::MAX,
+        }
     }
 
     /// Reads what is there into the buffer; ready with the number of bytes once there are some, 0 at the end of the stream.
@@ -47,7 +55,11 @@ impl<S: ByteStream> Wire<S> {
     /// Reads once and feeds the connection. Ready when something came, also the end.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> Poll<()> {
         match self.poll_read(cx) {
-            Poll::Pending => return Poll::Pending,
+            // What the peer had said before the socket failed has been read by now.
+            Poll::Pending => match self.write_error.take() {
+                Some(error) => connection.peer_gone(&error),
+                None => return Poll::Pending,
+            },
             Poll::Ready(Ok(0)) => connection.peer_gone("the peer closed the connection"),
             Poll::Ready(Ok(fresh)) => connection.receive(clock::now(), &mut self.input, fresh),
             Poll::Ready(Err(error)) => connection.peer_gone(&format!("the connection failed: {error}")),
@@ -60,15 +72,19 @@ impl<S: ByteStream> Wire<S> {
         while !connection.output().is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, connection.output()) {
                 Poll::Pending => return,
+                Poll::Ready(Ok(0)) => return self.give_up_writing(connection, "it takes no more bytes"),
                 Poll::Ready(Ok(written)) => connection.output().advance(written),
-                Poll::Ready(Err(error)) => {
-                    connection.output().clear();
-                    return connection.peer_gone(&format!("the connection failed: {error}"));
-                }
+                Poll::Ready(Err(error)) => return self.give_up_writing(connection, &error.to_string()),
             }
         }
         // TLS keeps bytes of its own; for TCP this does nothing.
         let _ = Pin::new(&mut self.stream).poll_flush(cx);
+    }
+
+    /// Nothing can be written any more. The end comes from the reading side, which may still hold the peer's last words.
+    fn give_up_writing(&mut self, connection: &mut Connection, why: &str) {
+        connection.output().clear();
+        self.write_error = Some(format!("the connection failed: {why}"));
     }
 
     /// Lets the connection act on its deadlines. Ready when one had passed.

@@ -66,10 +66,13 @@ pub async fn serve_connection<S: ByteStream>(
             }
             let received = wire.poll_receive(cx, &mut connection).is_ready();
             let timed = wire.poll_timer(cx, &mut connection).is_ready();
-            if answered || drains || received || timed { Poll::Ready(()) } else { Poll::Pending }
+            let woken = answered || drains || received || timed || connection.is_closed();
+            if woken { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
+    // Nobody waits for these any more, and what they hold (a database connection, a lock) is wanted elsewhere.
+    drop(background);
     wire.finish(connection.output()).await;
 }
 
@@ -77,8 +80,9 @@ async fn act(event: Event, connection: &mut Connection, service: &dyn Service, b
     match event {
         Event::Request { stream, method, context, request } => {
             let started_ns = clock::now();
-            let mut answering =
-                Answering { stream, started_ns, handling: service.handle(*context, method, request) };
+            let started = catch_unwind(AssertUnwindSafe(|| service.handle(*context, method, request)));
+            let handling = started.unwrap_or_else(|_| Box::pin(std::future::ready(Err(panicked(stream)))));
+            let mut answering = Answering { stream, started_ns, handling };
             match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
                 Poll::Ready((stream, started_ns, answer)) => {
                     answer_call(connection, stream, started_ns, &answer);
@@ -124,13 +128,14 @@ impl Future for Answering {
         let (stream, started_ns) = (self.stream, self.started_ns);
         match catch_unwind(AssertUnwindSafe(|| self.handling.as_mut().poll(cx))) {
             Ok(polled) => polled.map(|answer| (stream, started_ns, answer)),
-            Err(_) => {
-                tracing::error!(stream, "a handler panicked");
-                let error = RpcError::new(Code::Internal, "the service failed; its log says how");
-                Poll::Ready((stream, started_ns, Err(error)))
-            }
+            Err(_) => Poll::Ready((stream, started_ns, Err(panicked(stream)))),
         }
     }
+}
+
+fn panicked(stream: u32) -> RpcError {
+    tracing::error!(stream, "a handler panicked");
+    RpcError::new(Code::Internal, "the service failed; its log says how")
 }
 
 /// The handlers of a connection that wait for something.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::hello::{Credential, Secret};
-use micronet_wire::limits::DRAIN_MS_MAX;
+use micronet_wire::limits::{DRAIN_MS_MAX, LINGER_MS_MAX};
 use micronet_wire::principal::Principal;
 use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, CallOptions, Caller, service};
@@ -205,6 +205,43 @@ fn an_upstream_passes_over_instances_that_are_gone() {
         for n in 0..10 {
             client_echo(&probe, n).await;
         }
+    });
+}
+
+#[test]
+fn the_end_of_a_connection_stops_its_handlers_at_once() {
+    run(async {
+        let probing = Probing::default();
+        let dropped = Rc::clone(&probing.dropped);
+        let (address, _trigger, _serving) = start(probing);
+        let client = Client::connect(address, &identity("caller", "s")).await.unwrap();
+        let probe = ProbeClient::new(client.clone());
+        let request = text("never answered");
+        let mut waiting = std::pin::pin!(probe.wait(&request, CallOptions::default()));
+        tokio::select! {
+            biased;
+            _ = &mut waiting => panic!("the gate is closed"),
+            _ = client_echo(&probe, 1) => {}
+        }
+        // A frame that is none: the server ends the connection, and we keep our side open.
+        client.close(Code::Protocol, "a test");
+        let before = tokio::time::Instant::now();
+        dropped.notified().await;
+        assert!(before.elapsed() < Duration::from_millis(LINGER_MS_MAX / 2), "{:?}", before.elapsed());
+    });
+}
+
+#[test]
+fn dropping_an_upstream_closes_its_connections() {
+    run(async {
+        let (address, trigger, serving) = start(Probing::default());
+        let upstream = Upstream::connect("probe", &[address], &identity("caller", "s"));
+        upstream.tried().await;
+        let leaving = upstream.pick(&[]).unwrap().client.leaving();
+        drop(upstream);
+        leaving.await;
+        trigger.drain();
+        serving.await.unwrap();
     });
 }
 

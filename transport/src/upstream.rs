@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::limits::ATTEMPTS_MAX;
+use micronet_wire::limits::{ATTEMPTS_MAX, DEADLINE_US_DEFAULT};
 use micronet_wire::schema::{EncodedSchema, Fingerprint, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller, Reply};
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::backoff::Backoff;
 use crate::balance::RoundRobin;
 use crate::client::Client;
+use crate::clock;
 use crate::identity::{Identity, random_bytes};
 use crate::retry::may_retry;
 
@@ -172,11 +173,15 @@ impl Upstream {
         last
     }
 
-    /// The error of a service that can't be reached.
+    /// The error when no instance could be picked: none can be reached, or all have too much in flight.
     #[must_use]
-    pub fn unavailable(&self) -> RpcError {
+    pub fn no_instance(&self) -> RpcError {
         for slot in &self.0.slots {
             let slot = slot.borrow();
+            if slot.connected.as_ref().is_some_and(|instance| instance.client.is_serving()) {
+                let words = format!("all instances of {} have too much in flight", self.0.service);
+                return RpcError::new(Code::Overloaded, words);
+            }
             tracing::debug!(service = &*self.0.service, address = %slot.address, trouble = slot.trouble, "not connected");
         }
         unavailable(&self.0.service)
@@ -190,13 +195,17 @@ pub fn unavailable(service: &str) -> RpcError {
 }
 
 impl Caller for Upstream {
-    async fn call(&self, method: u32, request: Bytes, options: CallOptions) -> Result<Reply, RpcError> {
+    async fn call(&self, method: u32, request: Bytes, mut options: CallOptions) -> Result<Reply, RpcError> {
+        // One deadline for all attempts together.
+        if options.deadline_ns == 0 {
+            options.deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
+        }
         let repeatable = options.idempotent || options.token.is_some();
         let attempted = self.attempt(
             |error| may_retry(error, repeatable),
             async |instance| instance.client.call(method, request.clone(), options.clone()).await,
         );
-        attempted.await.map_or_else(|| Err(self.unavailable()), |(_, outcome)| outcome)
+        attempted.await.map_or_else(|| Err(self.no_instance()), |(_, outcome)| outcome)
     }
 }
 
@@ -214,11 +223,11 @@ async fn keep_connected(upstream: std::rc::Weak<Inner>, at: usize, identity: Rc<
         match dialled {
             Ok(instance) => {
                 tracing::info!(service = &*inner.service, instance = &*instance.name, %address, "connected");
-                let client = instance.client.clone();
+                let leaving = instance.client.leaving();
                 inner.set(at, Some(instance), None);
                 drop(inner);
                 backoff.reset();
-                client.leaving().await;
+                leaving.await;
                 let Some(inner) = upstream.upgrade() else { return };
                 inner.set(at, None, Some("the connection ended".into()));
                 tracing::info!(service = &*inner.service, %address, "disconnected");

@@ -135,6 +135,8 @@ pub const HTTP_PIPELINE_MAX: usize = 128;
 pub const HTTP_HEAD_MS_MAX: u64 = 10_000;
 /// Longest gap within a body, in milliseconds.
 pub const HTTP_BODY_GAP_MS_MAX: u64 = 30_000;
+/// The slowest rate at which a body may come, or an answer may be read, after a first gap; in bytes a second.
+pub const HTTP_RATE_BYTES_PER_S_MIN: u64 = 1_024;
 /// Time that a keep-alive connection may idle between requests, in milliseconds.
 pub const HTTP_IDLE_MS_MAX: u64 = 75_000;
 /// What one read takes from an HTTP connection at most, in bytes.

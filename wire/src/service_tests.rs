@@ -350,7 +350,7 @@ mod misbound {
 
     #[service(name = "misbound")]
     pub(super) trait Misbound {
-        #[rpc(http("GET /{id}"), public)]
+        #[rpc(http("GET /{id}"), public, idempotent)]
         async fn query(&self, context: &CallContext, request: Query) -> Result<u8, RpcError>;
     }
 

@@ -11,10 +11,10 @@ use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::{DEADLINE_US_DEFAULT, MESSAGE_BYTES_MAX};
 use micronet_wire::schema::{Access, Decimal, Timestamp};
 use micronet_wire::service::{CallContext, CallError, CallOptions};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::api::{Buy, Get, Log, Order, OrderError, OrderInfo, OrderMethods, OrderServer, Placed};
-use super::store::{self, Attempt, Intent, NewAttempt, OrderStore, Refusal, StoreError, Unsettled};
+use super::store::{self, Decision, Intent, NewAttempt, OrderStore, Refusal, StoreError, Unsettled};
 use crate::calls::{database_error, invalid, request_hash, token_key, token_reused};
 use crate::demo::Demo;
 use crate::product::api::{ProductClient, ProductError, Purchase, Reservation, product_schema};
@@ -37,6 +37,8 @@ const LEASE_US: i64 = 60_000_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Decisions that product is told at once.
 const SWEEP_ROWS: u32 = 64;
+/// Orders that are placed at once.
+const PLACING_MAX: usize = 1024;
 /// How much of the order log one answer holds; the rest of a message is left for one last page of lines.
 const LOG_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
 /// Lines that are read from the store at once.
@@ -66,11 +68,14 @@ async fn open(environment: &Environment) -> Result<OrderStore, StartError> {
 async fn start(environment: Environment) -> Result<Running, StartError> {
     let store = open(&environment).await?;
     let upstream = environment.upstream(product_schema())?;
+    // Product gets its first chance before a customer is told that it is away.
+    upstream.tried().await;
     let shop = Rc::new(Shop {
         store,
         product: ProductClient::new(upstream),
         owner: environment.identity.instance.clone(),
         decided: Notify::new(),
+        placing: watch::Sender::new(0),
     });
     // What our former life left undecided is abandoned before anything new begins.
     let left = shop.abandon_left(true).await.map_err(|error| StartError::Store(error.to_string()))?;
@@ -82,6 +87,8 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
     let open_log = (environment.demo == Demo::ToyStore).then_some((OrderMethods::LOG, Access::Public));
     let service = Box::new(OrderServer::with_access(OrderService { shop: Rc::clone(&shop) }, open_log)?);
     let finish = Box::pin(async move {
+        // Callers may have left, but their orders are finished before the database closes.
+        let _ = shop.placing.subscribe().wait_for(|count| *count == 0).await;
         sweeping.abort();
         shop.tell_product().await;
         shop.store.database().close().await;
@@ -104,6 +111,27 @@ struct Shop {
     owner: String,
     /// Notified when something was decided that product doesn't know yet.
     decided: Notify,
+    /// Orders that are being placed, also for callers who have left.
+    placing: watch::Sender<usize>,
+}
+
+/// One order that is being placed.
+struct Underway(Rc<Shop>);
+
+impl Underway {
+    fn begin(shop: &Rc<Shop>) -> Result<Self, RpcError> {
+        if *shop.placing.borrow() >= PLACING_MAX {
+            return Err(RpcError::new(Code::Overloaded, "too many orders are being placed"));
+        }
+        shop.placing.send_modify(|count| *count += 1);
+        Ok(Self(Rc::clone(shop)))
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.0.placing.send_modify(|count| *count -= 1);
+    }
 }
 
 impl Order for OrderService {
@@ -112,7 +140,12 @@ impl Order for OrderService {
             return Err(invalid("quantity: at least 1 piece").into());
         }
         // A task of its own: a caller who leaves doesn't leave an attempt half done behind.
-        let placing = tokio::task::spawn_local(Rc::clone(&self.shop).place(context.clone(), request));
+        let underway = Underway::begin(&self.shop)?;
+        let (shop, context) = (Rc::clone(&self.shop), context.clone());
+        let placing = tokio::task::spawn_local(async move {
+            let _underway = underway;
+            shop.place(&context, &request).await
+        });
         placing
             .await
             .unwrap_or_else(|_| Err(RpcError::new(Code::Internal, "placing the order failed").into()))
@@ -142,7 +175,7 @@ impl Order for OrderService {
             if page.lines == 0 {
                 break;
             }
-            if text.len() + page.text.len() > LOG_BYTES_MAX {
+            if !text.is_empty() && text.len() + page.text.len() > LOG_BYTES_MAX {
                 text.push_str(&format!("# there is more: ask for ?after={after}\n"));
                 break;
             }
@@ -156,16 +189,11 @@ impl Order for OrderService {
 
 impl Shop {
     /// Places an order: durable intent, stock reserved under a token of its own, decision. Each step can be repeated.
-    async fn place(
-        self: Rc<Self>,
-        context: CallContext,
-        request: Buy,
-    ) -> Result<Placed, CallError<OrderError>> {
-        let key = token_key(&context, "order.buy")?;
+    async fn place(&self, context: &CallContext, request: &Buy) -> Result<Placed, CallError<OrderError>> {
         let now_us = unix_us();
         let intent = self.store.intend(NewAttempt {
-            token_key: key.clone(),
-            body_hash: request_hash(&request),
+            token_key: token_key(context, "order.buy")?,
+            body_hash: request_hash(request),
             reservation: format!("{:032x}", u128::from_ne_bytes(random_bytes())),
             product: request.name.clone(),
             quantity: request.quantity,
@@ -175,56 +203,26 @@ impl Shop {
         });
         let attempt = match intent.await.map_err(rpc_error)? {
             Intent::Fresh(attempt) | Intent::Pending(attempt) => attempt,
-            Intent::Confirmed(order) => return Ok(placed(&order)),
-            Intent::Refused(refusal) => return Err(refused(&refusal, &request)),
+            Intent::Decided(decision) => return answer(decision, request),
         };
-        let options = CallOptions::within(&context).token(attempt.reservation.clone());
+        let options = CallOptions::within(context).token(attempt.reservation.clone());
         let wanted = Purchase { name: request.name.clone(), quantity: request.quantity };
-        match self.product.reserve(&wanted, options).await {
-            Ok(reserved) => self.confirm(&key, reserved.price).await,
-            Err(CallError::Service(ProductError::NotReserved { .. })) => Err(too_late().into()),
-            Err(CallError::Service(error)) => self.refuse(&key, &error, &request).await,
-            Err(CallError::Rpc(error)) => self.give_up(&attempt, error).await,
-        }
-    }
-
-    async fn confirm(&self, key: &str, price: Decimal<2>) -> Result<Placed, CallError<OrderError>> {
-        match self.store.confirm(key, price.0, unix_us()).await {
-            Ok(order) => {
-                self.decided.notify_one();
-                Ok(placed(&order))
+        let decision = match self.product.reserve(&wanted, options).await {
+            Ok(reserved) => self.store.confirm(&attempt, reserved.price.0, unix_us()).await,
+            Err(CallError::Service(error)) => self.store.refuse(&attempt, refusal(&error), unix_us()).await,
+            // Product could not be asked, or didn't answer: whatever it has done, there will be no order, unless somebody else
+            // with the same token has come further.
+            Err(CallError::Rpc(error)) => {
+                let given_up = self.store.abandon(&attempt, unreachable(&error), unix_us()).await;
+                if let Ok(Decision::Refused(_)) = given_up {
+                    self.decided.notify_one();
+                    return Err(CallError::Rpc(as_seen_by_our_caller(error)));
+                }
+                given_up
             }
-            // Somebody took us for dead and abandoned the attempt; product will be told to release.
-            Err(StoreError::AlreadyRefused(_) | StoreError::UnknownToken) => Err(too_late().into()),
-            Err(error) => Err(rpc_error(error).into()),
-        }
-    }
-
-    /// Product has said no, and holds nothing.
-    async fn refuse(
-        &self,
-        key: &str,
-        error: &ProductError,
-        request: &Buy,
-    ) -> Result<Placed, CallError<OrderError>> {
-        let (code, available) = match error {
-            ProductError::OutOfStock { available, .. } => (OUT_OF_STOCK, i64::try_from(*available).ok()),
-            _ => (PRODUCT_NOT_FOUND, None),
         };
-        let refusal = Refusal { code: code.into(), message: error.to_string(), available };
-        let refusal = self.store.refuse(key, refusal, unix_us()).await.map_err(rpc_error)?;
-        Err(refused(&refusal, request))
-    }
-
-    /// Product could not be asked, or didn't answer: whatever it has done, there will be no order.
-    async fn give_up(&self, attempt: &Attempt, error: RpcError) -> Result<Placed, CallError<OrderError>> {
-        let refusal =
-            Refusal { code: error.code.name().into(), message: error.message.clone(), available: None };
-        self.store.abandon(attempt, refusal, unix_us()).await.map_err(rpc_error)?;
         self.decided.notify_one();
-        // A broken link to product is, for our caller, a service that can't be had.
-        let unreachable = matches!(error.code, Code::ConnectionLost | Code::Silent | Code::Draining);
-        Err(CallError::Rpc(if unreachable { unavailable("product") } else { error }))
+        answer(decision.map_err(rpc_error)?, request)
     }
 
     /// Abandons attempts that are nobody's any more; at the start also all that bear our own name.
@@ -233,25 +231,26 @@ impl Shop {
         let mut abandoned = 0;
         loop {
             let left = self.store.recoverable(owner, unix_us(), SWEEP_ROWS).await?;
-            let refusals = left.iter().map(|attempt| {
-                let message = "the order service stopped before it was decided".into();
-                let refusal = Refusal { code: Code::Unavailable.name().into(), message, available: None };
-                self.store.abandon(attempt, refusal, unix_us())
-            });
-            for result in join_all(refusals).await {
-                result?;
-            }
-            abandoned += left.len();
             if left.is_empty() {
                 return Ok(abandoned);
             }
+            let refusal = Refusal {
+                code: Code::Unavailable.name().into(),
+                message: "the order service stopped before it was decided".into(),
+                available: None,
+            };
+            let decisions =
+                left.iter().map(|attempt| self.store.abandon(attempt, refusal.clone(), unix_us()));
+            for decision in join_all(decisions).await {
+                decision?;
+            }
+            abandoned += left.len();
         }
     }
 
-    /// Tells product all that was decided and that it may not know; true if it knows all now.
+    /// Tells product all that was decided and that it may not know. False if product can't be reached.
     async fn tell_product(&self) -> bool {
         let mut after = 0;
-        let mut all_told = true;
         loop {
             let decisions = match self.store.unsettled(after, SWEEP_ROWS).await {
                 Ok(decisions) => decisions,
@@ -260,16 +259,19 @@ impl Shop {
                     return false;
                 }
             };
-            let Some(last) = decisions.last() else { return all_told };
+            let Some(last) = decisions.last() else { return true };
             after = last.decided_seq;
-            all_told &=
-                join_all(decisions.iter().map(|decision| self.tell(decision))).await.iter().all(|told| *told);
-            if !all_told {
+            if !join_all(decisions.iter().map(|decision| self.tell(decision)))
+                .await
+                .iter()
+                .all(|reached| *reached)
+            {
                 return false;
             }
         }
     }
 
+    /// Tells product one decision. False if it can't be reached.
     async fn tell(&self, decision: &Unsettled) -> bool {
         let reservation = Reservation { token: decision.reservation.clone() };
         let told = if decision.sold {
@@ -278,14 +280,21 @@ impl Shop {
             self.product.release(&reservation, CallOptions::default()).await
         };
         match told {
-            Ok(()) => self.store.mark_settled(&decision.reservation).await.is_ok(),
+            Ok(()) => {
+                // What isn't noted is told again, and does no harm.
+                if let Err(error) = self.store.mark_settled(&decision.reservation).await {
+                    tracing::warn!(%error, "cannot note that product knows a decision");
+                }
+                true
+            }
             Err(CallError::Rpc(error)) => {
                 tracing::debug!(%error, "product couldn't be told a decision yet");
                 false
             }
             Err(CallError::Service(error)) => {
+                // This can't be, short of a lost database; it is kept, told again, and holds up no other decision.
                 tracing::error!(%error, reservation = decision.reservation, "product contradicts a decision");
-                false
+                true
             }
         }
     }
@@ -312,13 +321,37 @@ async fn sweep_forever(shop: Rc<Shop>) {
 const OUT_OF_STOCK: &str = "OUT_OF_STOCK";
 const PRODUCT_NOT_FOUND: &str = "PRODUCT_NOT_FOUND";
 
-fn placed(order: &store::Order) -> Placed {
-    Placed { order_num: u64::try_from(order.order_num).unwrap_or(0) }
+/// Product has said no, and holds nothing. (A token that it has released is one that somebody else has abandoned before.)
+fn refusal(error: &ProductError) -> Refusal {
+    let (code, available) = match error {
+        ProductError::OutOfStock { available, .. } => (OUT_OF_STOCK, i64::try_from(*available).ok()),
+        ProductError::ProductNotFound { .. } => (PRODUCT_NOT_FOUND, None),
+        ProductError::NotReserved { .. } => (Code::Unavailable.name(), None),
+    };
+    Refusal { code: code.into(), message: error.to_string(), available }
 }
 
-fn refused(refusal: &Refusal, request: &Buy) -> CallError<OrderError> {
+fn unreachable(error: &RpcError) -> Refusal {
+    Refusal { code: error.code.name().into(), message: error.message.clone(), available: None }
+}
+
+/// A broken link to product is, for our caller, a service that can't be had.
+fn as_seen_by_our_caller(error: RpcError) -> RpcError {
+    match error.code {
+        Code::ConnectionLost | Code::Silent | Code::Draining => unavailable("product"),
+        _ => error,
+    }
+}
+
+fn answer(decision: Decision, request: &Buy) -> Result<Placed, CallError<OrderError>> {
+    let refusal = match decision {
+        Decision::Confirmed(order) => {
+            return Ok(Placed { order_num: u64::try_from(order.order_num).unwrap_or(0) });
+        }
+        Decision::Refused(refusal) => refusal,
+    };
     let name = request.name.clone();
-    match refusal.code.as_str() {
+    Err(match refusal.code.as_str() {
         OUT_OF_STOCK => CallError::Service(OrderError::OutOfStock {
             order_num: -1,
             name,
@@ -326,15 +359,9 @@ fn refused(refusal: &Refusal, request: &Buy) -> CallError<OrderError> {
             available: refusal.available.and_then(|pieces| u64::try_from(pieces).ok()).unwrap_or(0),
         }),
         PRODUCT_NOT_FOUND => CallError::Service(OrderError::ProductNotFound { order_num: -1, name }),
-        _ => CallError::Rpc(RpcError::new(Code::Unavailable, refusal.message.clone())),
-    }
-}
-
-fn too_late() -> RpcError {
-    RpcError::new(
-        Code::Unavailable,
-        "the attempt took too long and was given up: nothing was bought, try again",
-    )
+        // Somebody else, with the same token, has given this attempt up.
+        _ => CallError::Rpc(RpcError::new(Code::Unavailable, "nothing was bought: try again")),
+    })
 }
 
 fn rpc_error(error: StoreError) -> RpcError {

@@ -30,7 +30,7 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 
-pub use self::attempts::{Attempt, Intent, NewAttempt, Refusal, Unsettled};
+pub use self::attempts::{Attempt, Decision, Intent, NewAttempt, Refusal, Unsettled};
 pub use self::orders::{LogPage, Order};
 use crate::database::{Database, DatabaseError, Migration};
 use crate::demo::Demo;
@@ -65,14 +65,10 @@ pub const MIGRATIONS: &[Migration] =
 pub enum StoreError {
     /// The token was used before for a request with another body. The caller is at fault; a retry cannot help.
     TokenReused,
-    /// No attempt bears this token.
-    UnknownToken,
+    /// There is no such attempt.
+    UnknownAttempt,
     /// No order has this number.
     UnknownOrder,
-    /// The attempt was confirmed already, so it cannot be refused.
-    AlreadyConfirmed(Box<Order>),
-    /// The attempt was refused already, so it cannot be confirmed.
-    AlreadyRefused(Refusal),
     /// An argument is outside its limits; the words say which, and are safe to show.
     Invalid(&'static str),
     /// The database failed.
@@ -83,12 +79,8 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TokenReused => f.write_str("the token was used before with another request"),
-            Self::UnknownToken => f.write_str("no attempt bears this token"),
+            Self::UnknownAttempt => f.write_str("there is no such attempt"),
             Self::UnknownOrder => f.write_str("no such order"),
-            Self::AlreadyConfirmed(order) => write!(f, "the attempt is order {} already", order.order_num),
-            Self::AlreadyRefused(refusal) => {
-                write!(f, "the attempt was refused already: {}", refusal.message)
-            }
             Self::Invalid(what) => f.write_str(what),
             Self::Database(error) => error.fmt(f),
         }
@@ -146,37 +138,48 @@ impl OrderStore {
     }
 
     /// Decides that the attempt is an order, and gives it the next number. `price_minor` is the price of one, as it was
-    /// reserved. Confirming again returns the same order, whatever the price.
-    pub async fn confirm(&self, token_key: &str, price_minor: i64, now_us: i64) -> Result<Order, StoreError> {
+    /// reserved. Returns the decision that stands: this one, unless there was one already.
+    pub async fn confirm(
+        &self,
+        attempt: &Attempt,
+        price_minor: i64,
+        now_us: i64,
+    ) -> Result<Decision, StoreError> {
         if !(0..=PRICE_MINOR_MAX).contains(&price_minor) {
             return Err(StoreError::Invalid("a price is between 0 and 10,000,000.00"));
         }
-        let key = token_key.to_owned();
+        let attempt = attempt.clone();
         self.database
-            .write(move |tx| Box::pin(async move { attempts::confirm(tx, &key, price_minor, now_us).await }))
+            .write(move |tx| {
+                Box::pin(async move { attempts::confirm(tx, &attempt, price_minor, now_us).await })
+            })
             .await
     }
 
-    /// Decides that the attempt is not to be an order. Whatever was reserved for it must have been released before.
-    /// Refusing again returns the first refusal, which is the one that the caller was or will be told.
+    /// Decides that the attempt is no order, because product said no: it holds nothing for it. Returns the decision that stands.
     pub async fn refuse(
         &self,
-        token_key: &str,
+        attempt: &Attempt,
         refusal: Refusal,
         now_us: i64,
-    ) -> Result<Refusal, StoreError> {
-        let key = token_key.to_owned();
+    ) -> Result<Decision, StoreError> {
+        let attempt = attempt.clone();
         self.database
-            .write(move |tx| Box::pin(async move { attempts::refuse(tx, &key, &refusal, now_us).await }))
+            .write(move |tx| Box::pin(async move { attempts::refuse(tx, &attempt, &refusal, now_us).await }))
             .await
     }
 
-    /// Decides that a pending attempt of unknown fate is not to be an order, and frees its token. Returns false if it was decided
-    /// already.
-    pub async fn abandon(&self, seen: &Attempt, refusal: Refusal, now_us: i64) -> Result<bool, StoreError> {
-        let seen = seen.clone();
+    /// Decides that the attempt is no order, although product may hold pieces for it, and frees its token for a new attempt.
+    /// Returns the decision that stands.
+    pub async fn abandon(
+        &self,
+        attempt: &Attempt,
+        refusal: Refusal,
+        now_us: i64,
+    ) -> Result<Decision, StoreError> {
+        let attempt = attempt.clone();
         self.database
-            .write(move |tx| Box::pin(async move { attempts::abandon(tx, &seen, &refusal, now_us).await }))
+            .write(move |tx| Box::pin(async move { attempts::abandon(tx, &attempt, &refusal, now_us).await }))
             .await
     }
 

@@ -10,7 +10,7 @@ use super::api::{
     Sold, Stock,
 };
 use super::store::{self, ProductStore, StoreError, Taken};
-use crate::calls::{database_error, invalid, request_hash, token_key, token_reused};
+use crate::calls::{database_error, invalid, key_of, request_hash, token_key, token_reused};
 use crate::run::{Definition, Environment, Running, StartError};
 
 /// How this service is prepared and started.
@@ -152,7 +152,7 @@ fn not_reserved(state: &str) -> CallError<ProductError> {
 
 /// The key that [`token_key`] gave the reservation.
 fn reservation_key(context: &CallContext, request: &Reservation) -> String {
-    format!("{}/product.reserve/{}", context.principal.key(), request.token)
+    key_of(context, "product.reserve", &request.token)
 }
 
 fn rpc_error(error: StoreError) -> RpcError {

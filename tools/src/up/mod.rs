@@ -23,6 +23,7 @@ use crate::data_folder::DataFolder;
 use crate::databases;
 use crate::error::CommandError;
 use crate::network_file::{Entry, NetworkFile, Protocol};
+use crate::process_limits;
 use crate::registry::{SERVICES, Service};
 use crate::server_process;
 use crate::stop_signal::{EXIT_INTERRUPTED, StopSignals};
@@ -37,6 +38,7 @@ const LOG_INTERVAL_MS: u64 = 250;
 
 /// Starts the network and runs it until it is told to stop.
 pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
+    process_limits::prepare();
     let data = DataFolder::open(&config.data)?;
     let lock = data.lock_network()?;
     NetworkFile::remove(&data.network_file())?;

@@ -111,7 +111,7 @@ impl Connection {
 
     pub(super) fn handle_proof(&mut self, payload: &[u8]) {
         // SPEC 3.7: a proof is the first frame after HELLO, so that no call is judged by a standing that changes later.
-        if self.settled {
+        if self.proof_closed {
             return self.violation("PROOF: it must directly follow HELLO");
         }
         let checked: Result<Credential, Refusal> =

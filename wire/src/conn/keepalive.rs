@@ -18,6 +18,8 @@ pub(super) enum Verdict {
 pub(super) struct Keepalive {
     interval_ns: u64,
     last_heard_ns: u64,
+    /// Whole intervals since then in which this side ran.
+    silent_intervals: u32,
     next_ping_ns: u64,
     /// The opaque values of PINGs without an answer; a later answer settles the earlier ones too.
     unanswered: VecDeque<u64>,
@@ -30,6 +32,7 @@ impl Keepalive {
         Self {
             interval_ns,
             last_heard_ns: now,
+            silent_intervals: 0,
             next_ping_ns: now + interval_ns,
             unanswered: VecDeque::new(),
             lag_us: 0,
@@ -44,6 +47,7 @@ impl Keepalive {
 
     pub(super) fn heard(&mut self, now: u64) {
         self.last_heard_ns = now;
+        self.silent_intervals = 0;
         self.next_ping_ns = now + self.interval_ns;
     }
 
@@ -85,14 +89,10 @@ impl Keepalive {
         self.next_ping_ns = now + self.interval_ns;
         if late_ns > self.interval_ns {
             // SPEC 7.4: it was we who didn't run. What the peer sent meanwhile is not read yet, so judge anew from here.
-            self.last_heard_ns = now;
-            return Verdict::Ping;
+            self.silent_intervals = 0;
         }
-        // SPEC 7.3: one interval of silence sends the first PING; then each further one counts as missed.
-        if self.silent_ns(now) > self.interval_ns * u64::from(HEARTBEATS_MISSED_MAX) {
-            Verdict::Dead
-        } else {
-            Verdict::Ping
-        }
+        self.silent_intervals += 1;
+        // SPEC 7.3: each silent interval sends a PING, until the last of them has had no answer for an interval.
+        if self.silent_intervals > HEARTBEATS_MISSED_MAX { Verdict::Dead } else { Verdict::Ping }
     }
 }

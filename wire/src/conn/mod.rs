@@ -8,6 +8,7 @@
 //! Methods are of four kinds: getters, commands (`call`, `reply`, `cancel`, `drain` …), what happened (`receive`,
 //! `handle_timeout`, `peer_gone`) and polls (`poll_event`, `output`, `next_deadline`).
 
+mod control;
 mod handshake;
 mod inbound;
 mod keepalive;
@@ -27,7 +28,7 @@ use self::inbound::Inbound;
 use self::keepalive::{Keepalive, Verdict};
 use self::outbound::Outbound;
 use crate::error::{Code, RpcError};
-use crate::frame::{Close, Frame, Goaway, Health, Label, Pong, put_frame};
+use crate::frame::{Close, Frame, Goaway, Label, Pong, put_frame};
 use crate::header::{Kind, PREFACE, flags};
 use crate::hello::Hello;
 use crate::ledger::Ledger;
@@ -112,7 +113,7 @@ pub struct Connection {
     peer: Hello,
     standing: Standing,
     /// The peer's first frame after HELLO has been seen; a PROOF can't come any more.
-    settled: bool,
+    proof_closed: bool,
     checksums: bool,
     inbound: Inbound,
     outbound: Outbound,
@@ -137,7 +138,7 @@ impl Connection {
             handshake_deadline_ns: now + HANDSHAKE_MS_MAX * 1_000_000,
             peer: Hello::default(),
             standing: Standing::Anonymous,
-            settled: false,
+            proof_closed: false,
             checksums: true,
             inbound: Inbound::default(),
             outbound: Outbound::default(),
@@ -175,10 +176,16 @@ impl Connection {
         self.inbound.in_flight() + self.outbound.in_flight()
     }
 
+    /// Whether calls are taken here in general: the handshake is done, and nobody drains.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.state == State::Open && !self.draining
+    }
+
     /// Whether a new call could be made now.
     #[must_use]
     pub fn can_call(&self) -> bool {
-        self.state == State::Open && !self.draining && self.outbound.has_room(&self.peer)
+        self.is_serving() && self.outbound.has_room(&self.peer)
     }
 
     // ---- what happened ----
@@ -323,54 +330,7 @@ impl Connection {
             }
             _ => self.violation(&format!("{} goes the other way", kind.name())),
         }
-        self.settled = true;
-    }
-
-    fn handle_ping(&mut self, payload: &[u8]) {
-        let Ok(opaque) = <[u8; 8]>::try_from(payload) else {
-            return self.violation("PING: its payload is not 8 bytes long");
-        };
-        let in_flight = self.calls_in_flight();
-        let limit = u64::from(self.config.hello.calls_in_flight_max);
-        let pong = Pong {
-            opaque: u64::from_be_bytes(opaque),
-            bytes_received: self.bytes_received,
-            calls_in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
-            queue_delay_us: self.inbound.queue_delay_us(),
-            scheduler_lag_us: self.keepalive.lag_us(),
-            health: if self.draining { Health::Draining } else { Health::Serving },
-            load_permille: u16::try_from(in_flight as u64 * 1000 / limit.max(1)).unwrap_or(u16::MAX),
-        };
-        put(&mut self.output, Label::control(Kind::Pong), self.checksums, |out| pong.encode(out));
-    }
-
-    fn handle_pong(&mut self, now: u64, payload: &[u8]) {
-        let Some(pong) = Pong::decode(payload) else { return self.violation("PONG: malformed") };
-        // SPEC 7.2: the opaque value is ours; a PONG that answers no PING of ours is a violation.
-        if !self.keepalive.answered(pong.opaque) {
-            return self.violation("PONG: it answers no PING");
-        }
-        self.events.push_back(Event::Pong { round_trip_ns: now.saturating_sub(pong.opaque), pong });
-    }
-
-    fn handle_goaway(&mut self, payload: &[u8]) {
-        let Some(goaway) = Goaway::decode(payload) else { return self.violation("GOAWAY: malformed") };
-        if self.config.role == Role::Dialler {
-            self.draining = true;
-            self.fail_never_started(goaway.last_stream);
-            self.events.push_back(Event::Goaway);
-        }
-    }
-
-    fn handle_close(&mut self, payload: &[u8]) {
-        let Some(close) = Close::decode(payload) else { return self.violation("CLOSE: malformed") };
-        let error = (close.code != 0).then(|| match Code::from_number(close.code) {
-            Some(code) => RpcError::new(code, close.message),
-            None => {
-                RpcError::new(Code::Protocol, format!("closed with code {}: {}", close.code, close.message))
-            }
-        });
-        self.end(error, true);
+        self.proof_closed = true;
     }
 
     // ---- the end ----

@@ -150,6 +150,10 @@ impl ServiceSchema {
             if !matches!(binding.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
                 return invalid(format!("{name} is bound to the unknown HTTP method {}", binding.method));
             }
+            // SPEC 10.6: a GET changes nothing, and whoever sends one may repeat it.
+            if binding.method == "GET" && !method.idempotent {
+                return invalid(format!("{name} is bound to GET, but isn't idempotent"));
+            }
             check_path(name, &binding.path, fields)?;
         }
         Ok(())

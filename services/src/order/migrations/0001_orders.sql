@@ -2,7 +2,7 @@
 
 CREATE TABLE orders (
     id                INTEGER PRIMARY KEY AUTOINCREMENT, -- the order in which attempts came
-    token_key         TEXT    NOT NULL UNIQUE,           -- principal, method and token: one intention to buy
+    token_key         TEXT    UNIQUE,                    -- principal, method and token; NULL once it is free again
     body_hash         BLOB    NOT NULL CHECK (length(body_hash) = 32),
     reservation       TEXT    NOT NULL UNIQUE,           -- the token under which stock is reserved for it
     product           TEXT    NOT NULL,
@@ -27,7 +27,8 @@ CREATE TABLE orders (
     CHECK ((state = 'confirmed') = (total_minor IS NOT NULL)),
     CHECK ((state = 'confirmed') = (status IS NOT NULL)),
     CHECK ((state = 'refused') = (refusal_code IS NOT NULL)),
-    CHECK (settled = 0 OR state <> 'pending')
+    CHECK (settled = 0 OR state <> 'pending'),
+    CHECK (token_key IS NOT NULL OR state = 'refused')
 ) STRICT;
 
 -- Recovery looks at few rows of a long table.

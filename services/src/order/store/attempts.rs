@@ -66,9 +66,16 @@ pub enum Intent {
     Fresh(Attempt),
     /// The token's attempt is under way, here or elsewhere, or was left by a crash.
     Pending(Attempt),
-    /// The token's attempt became this order.
+    /// The token's attempt was decided.
+    Decided(Decision),
+}
+
+/// What an attempt came to. The first decision stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is this order.
     Confirmed(Order),
-    /// The token's attempt was refused.
+    /// It is no order.
     Refused(Refusal),
 }
 
@@ -122,95 +129,77 @@ pub(super) async fn intend(tx: &mut SqliteConnection, new: &NewAttempt) -> Resul
 
 pub(super) async fn confirm(
     tx: &mut SqliteConnection,
-    token_key: &str,
+    attempt: &Attempt,
     price_minor: i64,
     now_us: i64,
-) -> Result<Order, StoreError> {
+) -> Result<Decision, StoreError> {
     let query = "UPDATE orders SET
             state = 'confirmed',
             order_num = (SELECT coalesce(max(order_num), 0) + 1 FROM orders),
             decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
             price_minor = $2, total_minor = $2 * quantity, status = $3, decided_at_us = $4
-        WHERE token_key = $1 AND state = 'pending' RETURNING *";
-    let confirmed = sqlx::query_as(query)
-        .bind(token_key)
+        WHERE id = $1 AND state = 'pending'";
+    sqlx::query(query)
+        .bind(attempt.id)
         .bind(price_minor)
         .bind(STATUS_CONFIRMED)
         .bind(now_us)
-        .fetch_optional(&mut *tx)
+        .execute(&mut *tx)
         .await?;
-    if let Some(order) = confirmed {
-        return Ok(order);
-    }
-    match decided(tx, token_key).await? {
-        Decision::Confirmed(order) => Ok(order),
-        Decision::Refused(refusal) => Err(StoreError::AlreadyRefused(refusal)),
-    }
+    decision(tx, attempt).await
 }
 
 pub(super) async fn refuse(
     tx: &mut SqliteConnection,
-    token_key: &str,
+    attempt: &Attempt,
     refusal: &Refusal,
     now_us: i64,
-) -> Result<Refusal, StoreError> {
+) -> Result<Decision, StoreError> {
     let query = "UPDATE orders SET
             state = 'refused',
             decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
             refusal_code = $2, refusal_message = $3, refusal_available = $4, decided_at_us = $5, settled = 1
-        WHERE token_key = $1 AND state = 'pending'";
-    let refused = sqlx::query(query)
-        .bind(token_key)
+        WHERE id = $1 AND state = 'pending'";
+    sqlx::query(query)
+        .bind(attempt.id)
         .bind(&refusal.code)
         .bind(&refusal.message)
         .bind(refusal.available)
         .bind(now_us)
         .execute(&mut *tx)
         .await?;
-    if refused.rows_affected() > 0 {
-        return Ok(refusal.clone());
-    }
-    match decided(tx, token_key).await? {
-        Decision::Confirmed(order) => Err(StoreError::AlreadyConfirmed(Box::new(order))),
-        Decision::Refused(first) => Ok(first),
-    }
+    decision(tx, attempt).await
 }
 
-enum Decision {
-    Confirmed(Order),
-    Refused(Refusal),
-}
-
-/// The decision on a row that is no longer pending.
-async fn decided(tx: &mut SqliteConnection, token_key: &str) -> Result<Decision, StoreError> {
-    match find(tx, token_key).await? {
-        Some((_, Intent::Confirmed(order))) => Ok(Decision::Confirmed(order)),
-        Some((_, Intent::Refused(refusal))) => Ok(Decision::Refused(refusal)),
-        Some((_, Intent::Fresh(_) | Intent::Pending(_))) | None => Err(StoreError::UnknownToken),
-    }
-}
-
-/// Decides that an attempt of unknown fate is not to be an order, and frees its token for a new attempt. The pieces that may be
-/// reserved for it go back when product has been told.
+/// The pieces that may be reserved for an abandoned attempt go back when product has been told: it is not settled yet.
 pub(super) async fn abandon(
     tx: &mut SqliteConnection,
-    seen: &Attempt,
+    attempt: &Attempt,
     refusal: &Refusal,
     now_us: i64,
-) -> Result<bool, StoreError> {
+) -> Result<Decision, StoreError> {
     let query = "UPDATE orders SET
-            state = 'refused', token_key = token_key || '#' || id,
+            state = 'refused', token_key = NULL,
             decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
             refusal_code = $2, refusal_message = $3, decided_at_us = $4
         WHERE id = $1 AND state = 'pending'";
-    let abandoned = sqlx::query(query)
-        .bind(seen.id)
+    sqlx::query(query)
+        .bind(attempt.id)
         .bind(&refusal.code)
         .bind(&refusal.message)
         .bind(now_us)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
-    Ok(abandoned.rows_affected() > 0)
+    decision(tx, attempt).await
+}
+
+/// The decision on an attempt: the one just made, or the one that stood already.
+async fn decision(tx: &mut SqliteConnection, attempt: &Attempt) -> Result<Decision, StoreError> {
+    let row = sqlx::query("SELECT * FROM orders WHERE id = $1").bind(attempt.id).fetch_optional(tx).await?;
+    match row.as_ref().map(outcome).transpose()? {
+        Some(Intent::Decided(decision)) => Ok(decision),
+        Some(Intent::Fresh(_) | Intent::Pending(_)) | None => Err(StoreError::UnknownAttempt),
+    }
 }
 
 pub(super) async fn unsettled(
@@ -237,13 +226,17 @@ pub(super) async fn find(
     let Some(row) = sqlx::query(query).bind(token_key).fetch_optional(connection).await? else {
         return Ok(None);
     };
-    let outcome = match row.try_get("state")? {
-        "pending" => Intent::Pending(Attempt::from_row(&row)?),
-        "confirmed" => Intent::Confirmed(Order::from_row(&row)?),
-        "refused" => Intent::Refused(Refusal::from_row(&row)?),
-        other => return Err(sqlx::Error::Decode(format!("order state {other:?}").into()).into()),
-    };
-    Ok(Some((row.try_get("body_hash")?, outcome)))
+    Ok(Some((row.try_get("body_hash")?, outcome(&row)?)))
+}
+
+/// What became of the attempt in this row.
+fn outcome(row: &SqliteRow) -> Result<Intent, sqlx::Error> {
+    Ok(match row.try_get("state")? {
+        "pending" => Intent::Pending(Attempt::from_row(row)?),
+        "confirmed" => Intent::Decided(Decision::Confirmed(Order::from_row(row)?)),
+        "refused" => Intent::Decided(Decision::Refused(Refusal::from_row(row)?)),
+        other => return Err(sqlx::Error::Decode(format!("order state {other:?}").into())),
+    })
 }
 
 pub(super) async fn recoverable(

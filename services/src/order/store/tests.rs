@@ -44,6 +44,28 @@ async fn intend(store: &OrderStore, token: &str) -> Attempt {
     }
 }
 
+/// The attempt that waits for its decision under this token.
+async fn pending(store: &OrderStore, token: &str) -> Attempt {
+    match store.outcome(token).await.unwrap() {
+        Some(Intent::Pending(attempt)) => attempt,
+        other => panic!("{token} is not pending: {other:?}"),
+    }
+}
+
+async fn confirm(store: &OrderStore, token: &str, price_minor: i64) -> Order {
+    let attempt = pending(store, token).await;
+    match store.confirm(&attempt, price_minor, 7).await.unwrap() {
+        Decision::Confirmed(order) => order,
+        Decision::Refused(refusal) => panic!("{token} was refused: {refusal:?}"),
+    }
+}
+
+async fn refuse(store: &OrderStore, token: &str, code: &str) {
+    let attempt = pending(store, token).await;
+    let decision = store.refuse(&attempt, refusal(code), 7).await.unwrap();
+    assert_eq!(decision, Decision::Refused(refusal(code)));
+}
+
 fn tokens(attempts: &[Attempt]) -> Vec<&str> {
     attempts.iter().map(|attempt| attempt.token_key.as_str()).collect()
 }
@@ -58,11 +80,11 @@ async fn an_attempt_is_written_down_once_and_confirmed_once() {
     let repeat = NewAttempt { reservation: "another".to_owned(), ..attempt("a", "Tux", 2) };
     assert_eq!(store.intend(repeat.clone()).await.unwrap(), Intent::Pending(fresh.clone()));
 
-    let order = store.confirm("a", 2_599, 7).await.unwrap();
+    let order = confirm(&store, "a", 2_599).await;
     let expected = Order {
         order_num: 1,
         token_key: "a".to_owned(),
-        reservation: fresh.reservation,
+        reservation: fresh.reservation.clone(),
         product: "Tux".to_owned(),
         quantity: 2,
         price_minor: 2_599,
@@ -73,26 +95,25 @@ async fn an_attempt_is_written_down_once_and_confirmed_once() {
         decided_at_us: 7,
     };
     assert_eq!(order, expected);
-    assert_eq!(store.confirm("a", 1, 9).await.unwrap(), expected, "the first confirmation stands");
-    assert_eq!(store.intend(repeat).await.unwrap(), Intent::Confirmed(expected.clone()));
-    assert_eq!(store.outcome("a").await.unwrap(), Some(Intent::Confirmed(expected.clone())));
+    let stands = Decision::Confirmed(expected.clone());
+    assert_eq!(store.confirm(&fresh, 1, 9).await.unwrap(), stands, "the first confirmation stands");
+    assert_eq!(store.intend(repeat).await.unwrap(), Intent::Decided(stands.clone()));
+    assert_eq!(store.outcome("a").await.unwrap(), Some(Intent::Decided(stands.clone())));
     assert_eq!(store.by_number(1).await.unwrap(), Some(expected.clone()));
 
-    let late = store.refuse("a", refusal("out_of_stock"), 10).await;
-    assert!(matches!(late, Err(StoreError::AlreadyConfirmed(order)) if *order == expected));
+    assert_eq!(store.refuse(&fresh, refusal("out_of_stock"), 10).await.unwrap(), stands);
+    assert_eq!(store.abandon(&fresh, refusal("unavailable"), 10).await.unwrap(), stands);
 }
 
 #[tokio::test(flavor = "local")]
 async fn a_refusal_is_stored_and_the_first_one_stands() {
     let (_folder, store) = empty().await;
-    intend(&store, "a").await;
-    let first = refusal("out_of_stock");
-    assert_eq!(store.refuse("a", first.clone(), 7).await.unwrap(), first);
-    assert_eq!(store.refuse("a", refusal("unknown_product"), 8).await.unwrap(), first);
-    assert_eq!(store.intend(attempt("a", "Tux", 2)).await.unwrap(), Intent::Refused(first.clone()));
-    assert!(
-        matches!(store.confirm("a", 1, 9).await, Err(StoreError::AlreadyRefused(refusal)) if refusal == first)
-    );
+    let attempted = intend(&store, "a").await;
+    let first = Decision::Refused(refusal("out_of_stock"));
+    assert_eq!(store.refuse(&attempted, refusal("out_of_stock"), 7).await.unwrap(), first);
+    assert_eq!(store.refuse(&attempted, refusal("unknown_product"), 8).await.unwrap(), first);
+    assert_eq!(store.intend(attempt("a", "Tux", 2)).await.unwrap(), Intent::Decided(first.clone()));
+    assert_eq!(store.confirm(&attempted, 1, 9).await.unwrap(), first);
     assert_eq!(store.unsettled(0, 10).await.unwrap(), [], "product knows what it refused itself");
     assert_eq!(store.list(0, 10).await.unwrap(), (vec![], 0), "a refusal takes no number");
 }
@@ -103,8 +124,8 @@ async fn a_token_with_another_body_is_refused_in_every_state() {
     for token in ["pending", "confirmed", "refused"] {
         intend(&store, token).await;
     }
-    store.confirm("confirmed", 1, 6).await.unwrap();
-    store.refuse("refused", refusal("x"), 6).await.unwrap();
+    confirm(&store, "confirmed", 1).await;
+    refuse(&store, "refused", "x").await;
     for token in ["pending", "confirmed", "refused"] {
         let other = NewAttempt { body_hash: [2; 32], ..attempt(token, "Tux", 3) };
         assert!(matches!(store.intend(other).await, Err(StoreError::TokenReused)), "{token}");
@@ -114,8 +135,11 @@ async fn a_token_with_another_body_is_refused_in_every_state() {
 #[tokio::test(flavor = "local")]
 async fn what_was_never_seen_is_an_error_and_not_a_row() {
     let (_folder, store) = empty().await;
-    assert!(matches!(store.confirm("a", 1, 1).await, Err(StoreError::UnknownToken)));
-    assert!(matches!(store.refuse("a", refusal("x"), 1).await, Err(StoreError::UnknownToken)));
+    let (_other_folder, other) = empty().await;
+    let stranger = intend(&other, "a").await;
+    assert!(matches!(store.confirm(&stranger, 1, 1).await, Err(StoreError::UnknownAttempt)));
+    assert!(matches!(store.refuse(&stranger, refusal("x"), 1).await, Err(StoreError::UnknownAttempt)));
+    assert!(matches!(store.abandon(&stranger, refusal("x"), 1).await, Err(StoreError::UnknownAttempt)));
     assert!(!store.mark_settled("a").await.unwrap());
     assert!(matches!(store.set_status(1, "Shipped").await, Err(StoreError::UnknownOrder)));
     assert_eq!(store.outcome("a").await.unwrap(), None);
@@ -140,9 +164,10 @@ async fn arguments_outside_their_limits_are_refused() {
     }
     store.intend(attempt("a", "Tux", u32::MAX)).await.unwrap();
     for price_minor in [-1, PRICE_MINOR_MAX + 1] {
-        assert!(matches!(store.confirm("a", price_minor, 1).await, Err(StoreError::Invalid(_))));
+        let attempted = pending(&store, "a").await;
+        assert!(matches!(store.confirm(&attempted, price_minor, 1).await, Err(StoreError::Invalid(_))));
     }
-    let order = store.confirm("a", PRICE_MINOR_MAX, 1).await.unwrap();
+    let order = confirm(&store, "a", PRICE_MINOR_MAX).await;
     assert_eq!(order.total_minor, PRICE_MINOR_MAX * i64::from(u32::MAX), "the highest total fits");
 }
 
@@ -153,9 +178,9 @@ async fn decisions_are_unsettled_until_they_are_marked() {
     for token in ["a", "b", "c", "d"] {
         attempts.push(intend(&store, token).await);
     }
-    store.confirm("b", 100, 6).await.unwrap();
-    store.confirm("a", 100, 6).await.unwrap();
-    assert!(store.abandon(&attempts[2], refusal("unavailable"), 6).await.unwrap());
+    confirm(&store, "b", 100).await;
+    confirm(&store, "a", 100).await;
+    store.abandon(&attempts[2], refusal("unavailable"), 6).await.unwrap();
     assert!(!store.mark_settled(&attempts[3].reservation).await.unwrap(), "it isn't decided");
     for _ in 0..2 {
         assert!(store.mark_settled(&attempts[0].reservation).await.unwrap());
@@ -180,18 +205,32 @@ async fn decisions_are_unsettled_until_they_are_marked() {
 async fn an_abandoned_attempt_excludes_its_order_and_frees_its_token() {
     let (_folder, store) = empty().await;
     let first = intend(&store, "a").await;
-    assert!(store.abandon(&first, refusal("unavailable"), 6).await.unwrap());
-    assert!(!store.abandon(&first, refusal("unavailable"), 7).await.unwrap());
-    // Whoever still worked on it comes too late.
-    assert!(matches!(store.confirm("a", 1, 8).await, Err(StoreError::UnknownToken)));
+    let given_up = Decision::Refused(Refusal { available: None, ..refusal("unavailable") });
+    for now_us in [6, 7] {
+        assert_eq!(store.abandon(&first, refusal("unavailable"), now_us).await.unwrap(), given_up);
+    }
     let again = NewAttempt { reservation: "another".into(), ..attempt("a", "Tux", 2) };
-    assert!(matches!(store.intend(again).await.unwrap(), Intent::Fresh(second) if second.id != first.id));
-    let order = store.confirm("a", 1, 9).await.unwrap();
+    let Intent::Fresh(second) = store.intend(again).await.unwrap() else { panic!("the token is not free") };
+    // Whoever still worked on the first comes too late, and can't touch the second, which bears the same token.
+    assert_eq!(store.confirm(&first, 1, 8).await.unwrap(), given_up);
+    assert_eq!(store.refuse(&first, refusal("out_of_stock"), 8).await.unwrap(), given_up);
+    assert_eq!(pending(&store, "a").await, second);
+    let order = confirm(&store, "a", 1).await;
     assert_eq!((order.order_num, order.reservation.as_str()), (1, "another"));
     assert_eq!(store.log_text(0, 10).await.unwrap().text, "-1 Tux 2\n1 Tux 2\n");
-    // And a confirmed one can't be abandoned.
-    let confirmed = Attempt { id: first.id + 1, ..first };
-    assert!(!store.abandon(&confirmed, refusal("unavailable"), 9).await.unwrap());
+    assert_eq!(store.abandon(&second, refusal("unavailable"), 9).await.unwrap(), Decision::Confirmed(order));
+}
+
+#[tokio::test(flavor = "local")]
+async fn abandoning_is_safe_from_any_other_token() {
+    let (_folder, store) = empty().await;
+    let attempted = intend(&store, "a").await;
+    for token in ["a#1", "a 1", "a/1", ""] {
+        let _ = store.intend(NewAttempt { reservation: token.into(), ..attempt(token, "Tux", 1) }).await;
+    }
+    let decision = store.abandon(&attempted, refusal("unavailable"), 6).await.unwrap();
+    assert!(matches!(decision, Decision::Refused(_)));
+    intend(&store, "b").await;
 }
 
 #[tokio::test(flavor = "local")]
@@ -207,7 +246,7 @@ async fn recovery_finds_what_is_ones_own_or_expired_and_never_live_work() {
         let new = NewAttempt { owner: owner.to_owned(), lease_until_us, ..attempt(token, "Tux", 1) };
         store.intend(new).await.unwrap();
     }
-    store.confirm("done", 1, 6).await.unwrap();
+    confirm(&store, "done", 1).await;
 
     let at_start = store.recoverable(Some("order-1"), 500, 10).await.unwrap();
     assert_eq!(tokens(&at_start), ["mine", "expired"]);
@@ -230,9 +269,9 @@ async fn the_log_is_the_toy_stores_own() {
         let token = number.to_string();
         store.intend(attempt(&token, product, quantity)).await.unwrap();
         if placed {
-            store.confirm(&token, 100, 6).await.unwrap();
+            confirm(&store, &token, 100).await;
         } else {
-            store.refuse(&token, refusal("x"), 6).await.unwrap();
+            refuse(&store, &token, "x").await;
         }
     }
     store.intend(attempt("pending", "Bird", 1)).await.unwrap();
@@ -267,9 +306,9 @@ async fn the_log_is_in_the_order_of_decision_and_a_line_stays_a_line() {
         store.intend(attempt(token, product, 1)).await.unwrap();
     }
     for token in ["c", "b"] {
-        store.refuse(token, refusal("x"), 6).await.unwrap();
+        refuse(&store, token, "x").await;
     }
-    store.confirm("a", 1, 7).await.unwrap();
+    confirm(&store, "a", 1).await;
     let expected = "-1 naïve\\u{85}\\t 1\n-1 two\\nlines 7\\r\\\\ 1\n1 Gold Fish 1\n";
     assert_eq!(store.log_text(0, 10).await.unwrap().text, expected);
 }
@@ -288,10 +327,10 @@ async fn demo_orders_are_seeded_once_and_numbers_go_on_after_them() {
     // Numbers go on after a restart, too.
     let store = open(&folder.file("order.db")).await;
     intend(&store, "a").await;
-    assert_eq!(store.confirm("a", 1, 6).await.unwrap().order_num, 3);
+    assert_eq!(confirm(&store, "a", 1).await.order_num, 3);
     assert_eq!(store.set_status(3, "Cancelled").await.unwrap().status, "Cancelled");
     intend(&store, "b").await;
-    assert_eq!(store.confirm("b", 1, 7).await.unwrap().order_num, 4);
+    assert_eq!(confirm(&store, "b", 1).await.order_num, 4);
     let numbers = async |offset, limit| {
         let (page, total) = store.list(offset, limit).await.unwrap();
         (page.iter().map(|order| order.order_num).collect::<Vec<_>>(), total)
@@ -318,12 +357,14 @@ fn place(path: &Path, instance: &'static str, count: usize) -> Vec<i64> {
                 let token = format!("{instance}{number}");
                 store.intend(attempt(&token, "Tux", 1)).await.unwrap();
                 if number % 3 == 0 {
-                    store.refuse(&token, refusal("x"), 6).await.unwrap();
+                    refuse(&store, &token, "x").await;
                     return None;
                 }
                 // A confirmation whose answer was lost is asked for again.
-                let first = store.confirm(&token, 1, 6).await.unwrap().order_num;
-                assert_eq!(store.confirm(&token, 1, 7).await.unwrap().order_num, first);
+                let attempted = pending(&store, &token).await;
+                let first = store.confirm(&attempted, 1, 6).await.unwrap();
+                assert_eq!(store.confirm(&attempted, 1, 7).await.unwrap(), first);
+                let Decision::Confirmed(Order { order_num: first, .. }) = first else { panic!("{first:?}") };
                 assert!(store.mark_settled(&attempt(&token, "Tux", 1).reservation).await.unwrap());
                 Some(first)
             });
