@@ -56,8 +56,7 @@ impl Finished {
 pub fn run(mut command: Command) -> Finished {
     let mut process = Process::start("command", &mut command);
     let status = process.wait();
-    let (stdout, stderr) = process.output();
-    Finished { code: status.code(), stdout, stderr }
+    Finished { code: status.code(), stdout: process.stdout(), stderr: process.stderr() }
 }
 
 /// A running process. It is killed when this is dropped; of a failed test its output is shown.
@@ -137,7 +136,7 @@ impl Process {
         self.wait();
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until all that it said has been read.
     ///
     /// # Panics
     /// When it doesn't end.
@@ -146,14 +145,9 @@ impl Process {
         until(&format!("the end of {}", self.name), || {
             if self.is_running() { Err(self.said()) } else { Ok(()) }
         });
-        self.exit.expect("it has ended")
-    }
-
-    /// All of its output, once it has ended and nobody else writes there any more.
-    fn output(&mut self) -> (String, String) {
         self.stdout.finish();
         self.stderr.finish();
-        (self.stdout(), self.stderr())
+        self.exit.expect("it has ended")
     }
 }
 
@@ -165,7 +159,8 @@ impl Drop for Process {
             let _ = self.child.wait();
         }
         if thread::panicking() {
-            self.output();
+            self.stdout.finish();
+            self.stderr.finish();
             show(&format!("stdout of {}", self.name), &self.stdout());
             show(&format!("stderr of {}", self.name), &self.stderr());
         }
