@@ -154,7 +154,9 @@ fn half_a_request(network: &Network) -> TcpStream {
 
 #[test]
 fn a_signal_lets_running_requests_finish() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    // Under nohup, which the processes started here inherit, a hang-up is ignored as it should be.
+    let hang_up = (!ignores_hang_up()).then_some(Signal::HUP);
+    for signal in [Signal::INT, Signal::TERM].into_iter().chain(hang_up) {
         let mut network = Network::start("shop");
         let (pids, gateway) = (network.pids(), network.gateway());
         let mut request = half_a_request(&network);
@@ -173,6 +175,13 @@ fn a_signal_lets_running_requests_finish() {
         check_all_ended(&pids);
         assert!(network.up().stderr().contains("all stopped"), "{}", network.up().said());
     }
+}
+
+/// Whether this process, and so those that it starts, ignore SIGHUP: bit 0 of SigIgn in `/proc/self/status`.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux shows it");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("there is a mask");
+    u64::from_str_radix(mask.trim(), 16).expect("hexadecimal") & 1 != 0
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::source::{names, paths, sources};
 
 /// What every service has.
-const FILES: [&str; 4] = ["api.rs", "mod.rs", "service.rs", "store.rs"];
+const FILES: [&str; 3] = ["api.rs", "service.rs", "store.rs"];
 /// What it may have beside.
 const FOLDERS: [&str; 2] = ["migrations", "store"];
 

@@ -15,6 +15,7 @@ pub mod listener;
 pub mod retry;
 pub mod server;
 pub mod socket;
+mod strangers;
 pub mod upstream;
 
 #[cfg(test)]

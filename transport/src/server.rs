@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use micronet_wire::conn::{Connection, Event, Role, Timing};
+use micronet_wire::conn::{Connection, Event, Role, Standing, Timing};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::SERVER_CONNECTIONS_MAX;
 use micronet_wire::service::{Answer, Handling, Service};
@@ -23,15 +23,18 @@ use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
 use crate::listener;
+use crate::strangers::{Stranger, Strangers};
 
 /// Serves connections from `listener` until `drain` begins; then finishes the calls in flight and returns.
 ///
 /// Must run on a `LocalRuntime` or within a `LocalSet`.
 pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) {
     let connection_drain = drain.clone();
+    let strangers = Strangers::default();
     listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, |stream, peer| {
         tracing::debug!(%peer, "connection accepted");
-        serve_connection(stream, Rc::clone(&service), Rc::clone(&identity), connection_drain.clone())
+        let (service, identity) = (Rc::clone(&service), Rc::clone(&identity));
+        serve_stranger(stream, service, identity, connection_drain.clone(), strangers.enter())
     })
     .await;
 }
@@ -41,7 +44,18 @@ pub async fn serve_connection<S: ByteStream>(
     stream: S,
     service: Rc<dyn Service>,
     identity: Rc<Identity>,
+    drain: Drain,
+) {
+    serve_stranger(stream, service, identity, drain, Strangers::default().enter()).await;
+}
+
+/// Serves a connection of which nothing is known yet.
+async fn serve_stranger<S: ByteStream>(
+    stream: S,
+    service: Rc<dyn Service>,
+    identity: Rc<Identity>,
     mut drain: Drain,
+    stranger: Stranger,
 ) {
     let config = identity.config(Role::Acceptor, Some(service.schema().fingerprint()));
     let mut connection = Connection::new(config, clock::now());
@@ -49,6 +63,8 @@ pub async fn serve_connection<S: ByteStream>(
     let mut background = Background::default();
     let mut draining = std::pin::pin!(async move { drain.begun().await });
     let mut told_to_drain = false;
+    let mut sent_away = std::pin::pin!(stranger.sent_away());
+    let mut stranger = Some(stranger);
     loop {
         while let Some(event) = connection.poll_event() {
             act(event, &mut connection, &*service, &mut background).await;
@@ -56,7 +72,14 @@ pub async fn serve_connection<S: ByteStream>(
         if connection.is_closed() {
             break;
         }
+        if connection.standing() != Standing::Anonymous {
+            stranger = None;
+        }
         poll_fn(|cx| {
+            if stranger.is_some() && sent_away.as_mut().poll(cx).is_ready() {
+                stranger = None;
+                connection.close(Code::Overloaded, "too many connections that have proved nothing");
+            }
             wire.poll_transmit(cx, &mut connection);
             let answered = background.poll_answers(cx, &mut connection);
             let drains = !told_to_drain && draining.as_mut().poll(cx).is_ready();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::hello::{Credential, Secret};
-use micronet_wire::limits::{DRAIN_MS_MAX, LINGER_MS_MAX};
+use micronet_wire::limits::{DRAIN_MS_MAX, LINGER_MS_MAX, SERVER_STRANGERS_MAX};
 use micronet_wire::principal::Principal;
 use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, CallOptions, Caller, service};
@@ -228,6 +228,26 @@ fn the_end_of_a_connection_stops_its_handlers_at_once() {
         let before = tokio::time::Instant::now();
         dropped.notified().await;
         assert!(before.elapsed() < Duration::from_millis(LINGER_MS_MAX / 2), "{:?}", before.elapsed());
+    });
+}
+
+#[test]
+fn strangers_make_room_for_each_other_and_never_for_the_cluster() {
+    run(async {
+        let (address, _trigger, _serving) = start(Probing::default());
+        let member = ProbeClient::new(Client::connect(address, &identity("caller", "s")).await.unwrap());
+        client_echo(&member, 0).await;
+        let nobody = Identity::default();
+        let mut strangers = Vec::new();
+        for _ in 0..SERVER_STRANGERS_MAX {
+            strangers.push(Client::connect(address, &nobody).await.unwrap());
+        }
+        assert!(strangers.iter().all(Client::is_serving));
+        let latest = ProbeClient::new(Client::connect(address, &nobody).await.unwrap());
+        assert_eq!(strangers[0].closed().await.unwrap_err().code, Code::Overloaded);
+        client_echo(&latest, 1).await;
+        client_echo(&member, 2).await;
+        assert!(strangers[1..].iter().all(Client::is_serving));
     });
 }
 

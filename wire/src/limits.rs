@@ -93,6 +93,8 @@ pub const BACKLOG: i32 = 1024;
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// RPC connections that one server keeps at once.
 pub const SERVER_CONNECTIONS_MAX: usize = 1024;
+/// RPC connections of one server that have proved no secret; one more sends the oldest of them away.
+pub const SERVER_STRANGERS_MAX: usize = 256;
 /// Time that a closed connection is still read, so that the peer gets our last frames and not a reset, in milliseconds.
 pub const LINGER_MS_MAX: u64 = 1_000;
 
@@ -169,6 +171,8 @@ const _: () = {
     );
     // One reply more never breaks a connection that was just below its mark.
     assert!(WRITE_BUFFER_HIGH_BYTES + FRAME_PAYLOAD_BYTES_MAX as usize <= WRITE_BUFFER_HARD_BYTES);
+    // Strangers leave room for the cluster.
+    assert!(SERVER_STRANGERS_MAX <= SERVER_CONNECTIONS_MAX / 2);
     assert!(DEADLINE_US_DEFAULT <= DEADLINE_US_MAX);
     assert!(
         HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS

@@ -35,6 +35,8 @@ pub const DEFINITION: Definition = Definition {
 const LEASE_US: i64 = 60_000_000;
 /// How often decisions and leases are looked at when nothing else gives cause.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Time to finish, after the last connection is gone, what callers have left behind.
+const FINISH_MAX: Duration = Duration::from_secs(2);
 /// Decisions that product is told at once.
 const SWEEP_ROWS: u32 = 64;
 /// Orders that are placed at once.
@@ -87,10 +89,16 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
     let open_log = (environment.demo == Demo::ToyStore).then_some((OrderMethods::LOG, Access::Public));
     let service = Box::new(OrderServer::with_access(OrderService { shop: Rc::clone(&shop) }, open_log)?);
     let finish = Box::pin(async move {
-        // Callers may have left, but their orders are finished before the database closes.
-        let _ = shop.placing.subscribe().wait_for(|count| *count == 0).await;
-        sweeping.abort();
-        shop.tell_product().await;
+        // Callers may have left, but their orders are finished before the database closes. What can't be finished in time is
+        // abandoned or told at the next start.
+        let finishing = async {
+            let _ = shop.placing.subscribe().wait_for(|count| *count == 0).await;
+            sweeping.abort();
+            shop.tell_product().await
+        };
+        if tokio::time::timeout(FINISH_MAX, finishing).await.is_err() {
+            tracing::warn!("stopped before all orders were finished; the next start does the rest");
+        }
         shop.store.database().close().await;
     });
     Ok(Running { service, finish })
