@@ -7,8 +7,9 @@ use bytes::BytesMut;
 use micronet_transport::client::Client;
 use micronet_transport::clock;
 use micronet_transport::upstream::fetch_schema;
+use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::schema::{Access, Method, ServiceSchema};
+use micronet_wire::schema::{Access, Media, Method, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
 
@@ -73,11 +74,22 @@ async fn invoke(
     match client.call(method.id, request.freeze(), options).await {
         Ok(reply) => {
             if config.verbose {
-                terminal::note(&format!("the server's time ledger: {:?}", reply.ledger));
+                let ledger = &reply.ledger;
+                terminal::note(&format!(
+                    "on the server, in us: receive queue {}, handler {}, credit wait {}, write queue {}",
+                    ledger.receive_queue_us, ledger.handler_us, ledger.credit_wait_us, ledger.write_queue_us
+                ));
             }
-            to_json(schema, method.reply, &reply.body, &mut json)
-                .map_err(|error| CommandError::new(format!("the answer can't be shown: {error}")))?;
-            terminal::say(&String::from_utf8_lossy(&json));
+            let unshown = |error: String| CommandError::new(format!("the answer can't be shown: {error}"));
+            if method.media == Media::Text {
+                let text: String =
+                    encoding::decode(&reply.body).map_err(|error| unshown(error.to_string()))?;
+                terminal::say(text.trim_end_matches('\n'));
+            } else {
+                to_json(schema, method.reply, &reply.body, &mut json)
+                    .map_err(|error| unshown(error.to_string()))?;
+                terminal::say(&String::from_utf8_lossy(&json));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {

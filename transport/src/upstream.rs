@@ -233,8 +233,15 @@ async fn keep_connected(upstream: std::rc::Weak<Inner>, at: usize, identity: Rc<
                 tracing::info!(service = &*inner.service, %address, "disconnected");
             }
             Err(error) => {
-                tracing::debug!(service = &*inner.service, %address, %error, "cannot connect");
-                inner.set(at, None, Some(error.to_string()));
+                let trouble = error.to_string();
+                let told = inner.slots[at].borrow().trouble.as_ref() == Some(&trouble);
+                if error.code == Code::Unavailable || told {
+                    tracing::debug!(service = &*inner.service, %address, %error, "cannot connect");
+                } else {
+                    // Not just away: a wrong secret, another cluster, another service. Waiting won't mend it.
+                    tracing::warn!(service = &*inner.service, %address, %error, "cannot connect");
+                }
+                inner.set(at, None, Some(trouble));
             }
         }
         let pause_ms = backoff.next_ms(u64::from_ne_bytes(random_bytes()));
