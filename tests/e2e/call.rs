@@ -31,7 +31,7 @@ fn methods_are_called_by_name() {
     check(&network, &["order.buy", r#"{"name":"Whale","quantity":1}"#], 0, &["{\"order_num\":4}\n"]);
     check(&network, &["order.get", r#"{"order_num":4}"#], 0, &["\"name\":\"Whale\""]);
     check(&network, &["product.inventory"], 0, &[r#"{"name":"Whale","initial":94,"quantity":92,"#]);
-    check(&network, &["order.log"], 0, &["3 Whale 1\\n4 Whale 1\\n"]);
+    check(&network, &["order.log"], 0, &["3 Whale 1\n4 Whale 1\n"]);
     let second = network.address("product-2").to_string();
     check(&network, &["product.query", r#"{"name":"Tux"}"#, "--to", &second], 0, &["25.99"]);
 }
