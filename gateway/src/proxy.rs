@@ -58,10 +58,11 @@ fn routed<'a>(
         }
         Found::Nothing => {
             // A service that was never reached may have this path: that is no reason to say that there is none.
-            let unreached = (0..gateway.upstreams.len()).find(|at| !routes.knows(*at));
-            Err(match unreached {
-                Some(at) => Box::new(Answer::rpc_error(request_id, &gateway.upstreams[at].no_instance())),
-                None => {
+            let unreached: Vec<_> = (0..gateway.upstreams.len()).filter(|at| !routes.knows(*at)).collect();
+            Err(match unreached[..] {
+                [at] => Box::new(Answer::rpc_error(request_id, &gateway.upstreams[at].no_instance())),
+                [_, ..] => Box::new(Answer::rpc_error(request_id, &none_reached())),
+                [] => {
                     let words = format!("there is nothing at {} {}", head.method_name(), head.path());
                     Box::new(Answer::error(Status::NOT_FOUND, request_id, "ROUTE_NOT_FOUND", &words, b""))
                 }
@@ -72,6 +73,11 @@ fn routed<'a>(
 
 /// A parameter of the query, decoded.
 type QueryPair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// The error while it isn't known which service has a path.
+fn none_reached() -> RpcError {
+    RpcError::new(Code::Unavailable, "Sorry, the services could not be reached yet")
+}
 
 /// A request that has a route.
 struct Request<'a> {
@@ -133,7 +139,7 @@ impl Request<'_> {
         if self.is_read() {
             return Err(self.refuse(400, "a GET request carries no body"));
         }
-        let content_type = self.head.headers().get("Content-Type").unwrap_or(b"");
+        let content_type = self.single("Content-Type")?.unwrap_or(b"");
         let essence = content_type.split(|byte| *byte == b';').next().unwrap_or(b"").trim_ascii();
         if essence.eq_ignore_ascii_case(b"application/json") {
             Ok(())
@@ -151,9 +157,9 @@ impl Request<'_> {
     fn options(&self) -> Result<CallOptions, Refused> {
         let headers = self.head.headers();
         let operator_token = self.gateway.identity.operator_token.as_ref();
-        let principal = principal(headers.get("Authorization"), operator_token)
+        let principal = principal(self.single("Authorization")?, operator_token)
             .map_err(|error| Box::new(Answer::rpc_error(self.request_id, &error)))?;
-        let token = match headers.get("Idempotency-Key") {
+        let token = match self.single("Idempotency-Key")? {
             None if self.is_read() => None,
             // The gateway's own attempts are the only repeats of a write whose client chose no key.
             None => Some(format!("{:032x}", u128::from_ne_bytes(random_bytes()))),
@@ -168,6 +174,15 @@ impl Request<'_> {
             token,
             ..CallOptions::default()
         })
+    }
+
+    /// A header that decides something: given twice, it could be read in two ways.
+    fn single(&self, name: &str) -> Result<Option<&[u8]>, Refused> {
+        let mut given = self.head.headers().get_all(name);
+        match (given.next(), given.next()) {
+            (value, None) => Ok(value),
+            _ => Err(self.refuse(400, &format!("{name} is given twice"))),
+        }
     }
 
     fn idempotency_key(&self, key: &[u8]) -> Result<String, Refused> {

@@ -188,6 +188,11 @@ fn a_service_is_reached_by_what_its_schema_says() {
             ("GET /things/cup HTTP/1.1\nAuthorization: Bearer sesame", &["\"seen_by\":\"operator\""]),
             ("GET /nowhere HTTP/1.1", &["404 ", "\"code\":\"ROUTE_NOT_FOUND\""]),
             ("GET /things/ HTTP/1.1", &["404 "]),
+            (
+                "GET /things/page HTTP/1.1\nAuthorization: Bearer sesame\nAuthorization: Bearer x",
+                &["400 ", "given twice"],
+            ),
+            ("POST /things HTTP/1.1\nIdempotency-Key: a\nIdempotency-Key: b", &["400 ", "given twice"]),
             ("GET /things/cup/handle HTTP/1.1", &["404 "]),
             ("DELETE /things/cup HTTP/1.1", &["405 ", "Allow: GET, HEAD, OPTIONS"]),
             ("BREW /things/cup HTTP/1.1", &["405 "]),

@@ -42,7 +42,9 @@ fn orders_survive_their_servers() {
         killed += one_shop(&mut random, kills - killed, &mut totals);
     }
     eprintln!("{killed} processes killed in {} shops: {totals:?}", totals.shops);
-    assert!(totals.placed > 0 && totals.refused > 0 && totals.repeated > 0, "{totals:?}");
+    assert!(totals.placed > 0 && totals.refused > 0, "{totals:?}");
+    // A few kills may all miss the requests; many can't.
+    assert!(totals.repeated > 0 || kills < 20, "no kill hit a request: {totals:?}");
 }
 
 fn number(variable: &str) -> Option<u64> {

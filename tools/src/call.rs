@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use bytes::BytesMut;
 use micronet_transport::client::Client;
 use micronet_transport::clock;
+use micronet_transport::identity::Identity;
 use micronet_transport::upstream::fetch_schema;
 use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
@@ -30,11 +31,11 @@ pub(crate) fn run(config: &CallConfig) -> Result<ExitCode, CommandError> {
 }
 
 async fn call(config: &CallConfig) -> Result<ExitCode, CommandError> {
-    let address = address(config).await?;
+    let addresses = addresses(config).await?;
     let token = if config.anonymous { None } else { data_folder::read_operator_token(&config.data)? };
     let identity = identity::of_operator(token.as_ref().map(OperatorToken::text));
+    let (address, client) = connect(config, &addresses, &identity).await?;
     let failed = |error: RpcError| failure(config, address, &error);
-    let client = Client::connect(address, &identity).await.map_err(failed)?;
     let hello = client.ready().await.map_err(failed)?;
     let announced = hello.schema.ok_or_else(|| CommandError::new(format!("{address} serves no schema")))?;
     let schema = fetch_schema(&client, announced).await.map_err(failed)?;
@@ -106,34 +107,53 @@ async fn invoke(
     }
 }
 
-/// The instance that was named, else one of the running network, else the service's default port.
-async fn address(config: &CallConfig) -> Result<SocketAddr, CommandError> {
+/// The first of these instances that can be reached.
+async fn connect(
+    config: &CallConfig,
+    addresses: &[SocketAddr],
+    identity: &Identity,
+) -> Result<(SocketAddr, Client), CommandError> {
+    let mut failed = CommandError::new(format!("{} has no instance", config.service));
+    for address in addresses {
+        match tokio::time::timeout(config.deadline, Client::connect(*address, identity)).await {
+            Ok(Ok(client)) => return Ok((*address, client)),
+            Ok(Err(error)) => failed = failure(config, *address, &error),
+            Err(_) => {
+                let silent = RpcError::new(Code::DeadlineExceeded, "no HELLO came within the deadline");
+                failed = failure(config, *address, &silent);
+            }
+        }
+    }
+    Err(failed)
+}
+
+/// The instance that was named, else those of the running network, else the service's default port.
+async fn addresses(config: &CallConfig) -> Result<Vec<SocketAddr>, CommandError> {
     if let Some(to) = &config.to {
-        return to.resolve().await;
+        return Ok(vec![to.resolve().await?]);
     }
     if let Some(network) = NetworkFile::of_running_network(&config.data)? {
-        let instance = network
-            .entries
-            .iter()
-            .find(|entry| entry.service == config.service && entry.protocol == Protocol::Rpc);
-        return instance.map(|entry| entry.address).ok_or_else(|| {
-            let mut services: Vec<_> = network
-                .entries
-                .iter()
-                .filter(|e| e.protocol == Protocol::Rpc)
-                .map(|e| e.service.as_str())
-                .collect();
+        let rpc = || network.entries.iter().filter(|entry| entry.protocol == Protocol::Rpc);
+        let instances: Vec<SocketAddr> =
+            rpc().filter(|entry| entry.service == config.service).map(|entry| entry.address).collect();
+        if instances.is_empty() {
+            let mut services: Vec<_> = rpc().map(|entry| entry.service.as_str()).collect();
             services.dedup();
-            CommandError::usage(format!("the running network has no service {:?}", config.service))
-                .next(format!("it has {}", services.join(", ")))
-        });
+            return Err(CommandError::usage(format!(
+                "the running network has no service {:?}",
+                config.service
+            ))
+            .next(format!("it has {}", services.join(", "))));
+        }
+        return Ok(instances);
     }
-    let service = service_named(&config.service).ok_or_else(|| {
+    // Services started by hand share a data folder too: one that isn't there is a mistyped one.
+    let service = service_named(&config.service).filter(|_| config.data.exists()).ok_or_else(|| {
         CommandError::new(format!("no network runs on {}", config.data.display())).next(
             "start one with `micronet up`, name its folder with --data, or an instance with --to HOST:PORT",
         )
     })?;
-    HostPort::new("localhost", port_default(service)).resolve().await
+    Ok(vec![HostPort::new("localhost", port_default(service)).resolve().await?])
 }
 
 fn failure(config: &CallConfig, address: SocketAddr, error: &RpcError) -> CommandError {

@@ -56,8 +56,8 @@ Examples:
   micronet call --to localhost:8003 order.buy '{\"name\":\"Whale\",\"quantity\":1}' --token my-first-whale
 
 The call goes straight to an instance of the service, over the binary RPC. How to transcode it is learnt from the
-instance itself. The running network and the operator's token are found by --data. The answer is JSON on stdout; an
-error is JSON on stderr, with exit code 1.";
+instance itself. The running network and the operator's token are found by --data. The answer is JSON on stdout, or
+text where the method says so; an error is on stderr, with exit code 1, or 2 for a request that can't be sent.";
 
 const SHOP_EXAMPLES: &str = "\
 Examples:

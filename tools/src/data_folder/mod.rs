@@ -60,6 +60,11 @@ impl DataFolder {
         for each in [folder.path.clone(), folder.databases(), folder.logs()] {
             create_folder(&each).map_err(|error| failed("create the folder", &each, &error))?;
         }
+        // Secrets and databases are not for version control, wherever the folder stands.
+        let ignore = folder.path.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(&ignore, "*\n").map_err(|error| failed("write", &ignore, &error))?;
+        }
         Ok(folder)
     }
 
@@ -338,9 +343,8 @@ pub(crate) mod tests {
         write_atomically(&path, b"old").unwrap();
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        let hidden = fs::read_dir(&scratch.0)
-            .unwrap()
-            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
-        assert_eq!(hidden.count(), 0, "no unfinished file stays behind");
+        let names = fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name());
+        let hidden: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with('.')).collect();
+        assert_eq!(hidden, [".gitignore"], "no unfinished file stays behind");
     }
 }

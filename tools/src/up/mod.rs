@@ -74,11 +74,11 @@ async fn start_and_wait(config: &UpConfig, data: &DataFolder, demo: Demo) -> Res
         return Err(CommandError::new("the network did not start"));
     }
     terminal::say(&welcome::text(&network.children, data, demo, Style::for_stdout()));
-    network.watch(&mut signals).await;
+    let alive = network.watch(&mut signals).await;
     // Whoever reads the file from now on finds no network, rather than one that goes away.
     let removed = NetworkFile::remove(&data.network_file());
     let code = network.stop(&mut signals).await;
-    removed.map(|()| code)
+    removed.map(|()| if alive { code } else { ExitCode::FAILURE })
 }
 
 /// The processes of a network, from start to stop.
@@ -162,20 +162,27 @@ impl Network<'_> {
         file.write(&self.data.network_file())
     }
 
-    /// Waits for the signal to stop, and meanwhile shows the children's warnings and deaths.
-    async fn watch(&mut self, signals: &mut StopSignals) {
+    /// Waits for the signal to stop, and meanwhile shows the children's warnings and deaths. False if none of them is left.
+    async fn watch(&mut self, signals: &mut StopSignals) -> bool {
         let mut tails: Vec<LogTail> = self.children.iter().map(Child::log_tail).collect();
         let mut interval = tokio::time::interval(Duration::from_millis(LOG_INTERVAL_MS));
         loop {
             tokio::select! {
                 name = signals.next() => {
                     terminal::note(&format!("{name}: stopping; once more stops everything at once"));
-                    return;
+                    return true;
                 }
                 dead = children::next_exit(&mut self.children) => {
                     let others = self.children.iter().filter(|child| child.is_running()).count();
                     terminal::warn(&LastWords::of(&self.children[dead]).to_string());
-                    terminal::note(&format!("  the other {others} go on; Ctrl-C stops them, `micronet up` starts all again"));
+                    if others == 0 {
+                        terminal::warn("none is left: `micronet up` starts all again");
+                        return false;
+                    }
+                    let go_on = if others == 1 { "the other one goes on; Ctrl-C stops it".into() } else {
+                        format!("the other {others} go on; Ctrl-C stops them")
+                    };
+                    terminal::note(&format!("  {go_on}, `micronet up` starts all again"));
                 }
                 _ = interval.tick() => for tail in &mut tails {
                     tail.show_warnings();
