@@ -39,15 +39,6 @@ impl Ledger {
             write_queue_us: input.get_u32(),
         })
     }
-
-    /// All of it.
-    #[must_use]
-    pub fn total_us(&self) -> u64 {
-        [self.receive_queue_us, self.handler_us, self.credit_wait_us, self.write_queue_us]
-            .iter()
-            .map(|us| u64::from(*us))
-            .sum()
-    }
 }
 
 /// Nanoseconds as the ledger's microseconds.

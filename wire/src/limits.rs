@@ -42,8 +42,6 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const SOFTWARE_BYTES_MAX: usize = 1024;
 /// Permissions that a principal may carry in a request.
 pub const PERMISSIONS_MAX: usize = 64;
-/// Metadata entries in a request.
-pub const METADATA_ENTRIES_MAX: usize = 16;
 /// The longest message of an error, in bytes. Longer ones are cut at a character's end.
 pub const ERROR_MESSAGE_BYTES_MAX: usize = 1024;
 /// The longest detail of an error, in bytes.
