@@ -23,7 +23,7 @@ use sqlx::migrate::{Migration as SqlxMigration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection, SqlSafeStr, SqlitePool};
+use sqlx::{Connection as _, SqlSafeStr, SqlitePool};
 
 use self::turns::Turns;
 use self::writer::Writer;
@@ -46,6 +46,12 @@ const MIGRATION_POLL_MS: u64 = 10;
 
 /// The write-ahead log is cut back to this after a checkpoint, so that one burst does not keep the disk for ever.
 const WAL_BYTES_KEPT: &str = "16777216";
+
+/// A connection, as a store's SQL sees it: within a transaction when it writes.
+pub type Connection = SqliteConnection;
+
+/// A row of an answer.
+pub type Row = sqlx::sqlite::SqliteRow;
 
 /// What a job for the writer, or an unfinished piece of one, looks like.
 pub type BoxFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;

@@ -8,19 +8,24 @@ pub mod database;
 pub mod demo;
 pub mod run;
 
-/// The order service: buying, exactly once.
-pub mod order {
-    pub mod api;
-    pub mod service;
-    pub mod store;
+/// Names the services: each is a module of three files, and a place in [`ALL`].
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        $($(#[$doc])*
+        pub mod $name {
+            pub mod api;
+            pub mod service;
+            pub mod store;
+        })*
+
+        /// All services, in the order in which they start: each comes after those that it can't do without.
+        pub const ALL: &[run::Definition] = &[$($name::service::DEFINITION),*];
+    };
 }
 
-/// The product service: the catalog and its stock.
-pub mod product {
-    pub mod api;
-    pub mod service;
-    pub mod store;
+services! {
+    /// The catalog and its stock.
+    product,
+    /// Buying, exactly once.
+    order,
 }
-
-/// All services, in the order in which they start: each comes after those that it calls.
-pub const ALL: &[run::Definition] = &[product::service::DEFINITION, order::service::DEFINITION];

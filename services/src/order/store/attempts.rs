@@ -1,10 +1,10 @@
 //! Attempts to buy: from intent, by lease and recovery, to the decision. Runs within the caller's transaction.
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{FromRow, Row};
+use sqlx::{FromRow, Row as _};
 
 use super::orders::Order;
 use super::{KEY_BYTES_MAX, NAME_BYTES_MAX, STATUS_CONFIRMED, StoreError};
+use crate::database::{Connection, Row};
 
 /// What is written down when somebody wants to buy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl NewAttempt {
     }
 }
 
-pub(super) async fn intend(tx: &mut SqliteConnection, new: &NewAttempt) -> Result<Intent, StoreError> {
+pub(super) async fn intend(tx: &mut Connection, new: &NewAttempt) -> Result<Intent, StoreError> {
     if let Some((body_hash, outcome)) = find(&mut *tx, &new.token_key).await? {
         return if body_hash == new.body_hash { Ok(outcome) } else { Err(StoreError::TokenReused) };
     }
@@ -128,7 +128,7 @@ pub(super) async fn intend(tx: &mut SqliteConnection, new: &NewAttempt) -> Resul
 }
 
 pub(super) async fn confirm(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     attempt: &Attempt,
     price_minor: i64,
     now_us: i64,
@@ -150,7 +150,7 @@ pub(super) async fn confirm(
 }
 
 pub(super) async fn refuse(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     attempt: &Attempt,
     refusal: &Refusal,
     now_us: i64,
@@ -173,7 +173,7 @@ pub(super) async fn refuse(
 
 /// The pieces that may be reserved for an abandoned attempt go back when product has been told: it is not settled yet.
 pub(super) async fn abandon(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     attempt: &Attempt,
     refusal: &Refusal,
     now_us: i64,
@@ -194,7 +194,7 @@ pub(super) async fn abandon(
 }
 
 /// The decision on an attempt: the one just made, or the one that stood already.
-async fn decision(tx: &mut SqliteConnection, attempt: &Attempt) -> Result<Decision, StoreError> {
+async fn decision(tx: &mut Connection, attempt: &Attempt) -> Result<Decision, StoreError> {
     let row = sqlx::query("SELECT * FROM orders WHERE id = $1").bind(attempt.id).fetch_optional(tx).await?;
     match row.as_ref().map(outcome).transpose()? {
         Some(Intent::Decided(decision)) => Ok(decision),
@@ -203,7 +203,7 @@ async fn decision(tx: &mut SqliteConnection, attempt: &Attempt) -> Result<Decisi
 }
 
 pub(super) async fn unsettled(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     after: i64,
     limit: u32,
 ) -> Result<Vec<Unsettled>, StoreError> {
@@ -212,14 +212,14 @@ pub(super) async fn unsettled(
     Ok(sqlx::query_as(query).bind(after).bind(limit).fetch_all(connection).await?)
 }
 
-pub(super) async fn mark_settled(tx: &mut SqliteConnection, reservation: &str) -> Result<bool, StoreError> {
+pub(super) async fn mark_settled(tx: &mut Connection, reservation: &str) -> Result<bool, StoreError> {
     let query = "UPDATE orders SET settled = 1 WHERE reservation = $1 AND state <> 'pending'";
     Ok(sqlx::query(query).bind(reservation).execute(tx).await?.rows_affected() > 0)
 }
 
 /// The token's row: its body's hash, and what became of it.
 pub(super) async fn find(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     token_key: &str,
 ) -> Result<Option<(Vec<u8>, Intent)>, StoreError> {
     let query = "SELECT * FROM orders WHERE token_key = $1";
@@ -230,7 +230,7 @@ pub(super) async fn find(
 }
 
 /// What became of the attempt in this row.
-fn outcome(row: &SqliteRow) -> Result<Intent, sqlx::Error> {
+fn outcome(row: &Row) -> Result<Intent, sqlx::Error> {
     Ok(match row.try_get("state")? {
         "pending" => Intent::Pending(Attempt::from_row(row)?),
         "confirmed" => Intent::Decided(Decision::Confirmed(Order::from_row(row)?)),
@@ -240,7 +240,7 @@ fn outcome(row: &SqliteRow) -> Result<Intent, sqlx::Error> {
 }
 
 pub(super) async fn recoverable(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     owner: Option<&str>,
     now_us: i64,
     limit: u32,
@@ -251,8 +251,8 @@ pub(super) async fn recoverable(
     Ok(sqlx::query_as(query).bind(owner).bind(now_us).bind(limit).fetch_all(connection).await?)
 }
 
-impl FromRow<'_, SqliteRow> for Unsettled {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, Row> for Unsettled {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
             decided_seq: row.try_get("decided_seq")?,
             reservation: row.try_get("reservation")?,
@@ -261,8 +261,8 @@ impl FromRow<'_, SqliteRow> for Unsettled {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Attempt {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, Row> for Attempt {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             token_key: row.try_get("token_key")?,
@@ -276,8 +276,8 @@ impl FromRow<'_, SqliteRow> for Attempt {
     }
 }
 
-impl FromRow<'_, SqliteRow> for Refusal {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, Row> for Refusal {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
             code: row.try_get("refusal_code")?,
             message: row.try_get("refusal_message")?,

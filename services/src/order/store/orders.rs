@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{FromRow, Row};
+use sqlx::{FromRow, Row as _};
 
 use super::StoreError;
+use crate::database::{Connection, Row};
 use crate::demo::Demo;
 
 /// An attempt that was confirmed.
@@ -46,7 +46,7 @@ pub struct LogPage {
     pub last: i64,
 }
 
-pub(super) async fn seed(tx: &mut SqliteConnection, demo: Demo, now_us: i64) -> Result<bool, StoreError> {
+pub(super) async fn seed(tx: &mut Connection, demo: Demo, now_us: i64) -> Result<bool, StoreError> {
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(&mut *tx).await?;
     if rows > 0 {
         return Ok(false);
@@ -73,7 +73,7 @@ pub(super) async fn seed(tx: &mut SqliteConnection, demo: Demo, now_us: i64) -> 
 }
 
 pub(super) async fn by_number(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     order_num: i64,
 ) -> Result<Option<Order>, StoreError> {
     let query = "SELECT * FROM orders WHERE order_num = $1";
@@ -81,7 +81,7 @@ pub(super) async fn by_number(
 }
 
 pub(super) async fn list(
-    snapshot: &mut SqliteConnection,
+    snapshot: &mut Connection,
     offset: u32,
     limit: u32,
 ) -> Result<(Vec<Order>, i64), StoreError> {
@@ -96,7 +96,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn set_status(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     order_num: i64,
     status: &str,
 ) -> Result<Order, StoreError> {
@@ -106,7 +106,7 @@ pub(super) async fn set_status(
 }
 
 pub(super) async fn log_text(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     after: i64,
     limit: u32,
 ) -> Result<LogPage, StoreError> {
@@ -136,8 +136,8 @@ fn push_line(text: &mut String, id: i64, product: &str, quantity: i64) {
     let _ = writeln!(text, " {quantity}");
 }
 
-impl FromRow<'_, SqliteRow> for Order {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, Row> for Order {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
             order_num: row.try_get("order_num")?,
             token_key: row.try_get("token_key")?,

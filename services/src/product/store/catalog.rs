@@ -1,9 +1,9 @@
 //! The catalog: what is on sale, at which price, and where its pieces are. Runs within the caller's transaction.
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{FromRow, Row};
+use sqlx::{FromRow, Row as _};
 
 use super::{NAME_BYTES_MAX, PRICE_MINOR_MAX, PRODUCTS_MAX, STOCK_MAX, StoreError};
+use crate::database::{Connection, Row};
 use crate::demo::Demo;
 
 /// A product on sale and where its pieces are.
@@ -49,7 +49,7 @@ pub struct ProductChange {
     pub price_minor: Option<i64>,
 }
 
-pub(super) async fn seed(tx: &mut SqliteConnection, demo: Demo, now_us: i64) -> Result<bool, StoreError> {
+pub(super) async fn seed(tx: &mut Connection, demo: Demo, now_us: i64) -> Result<bool, StoreError> {
     // Removed products count: a catalog that somebody has emptied stays empty.
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM products").fetch_one(&mut *tx).await?;
     if rows > 0 {
@@ -66,13 +66,13 @@ pub(super) async fn seed(tx: &mut SqliteConnection, demo: Demo, now_us: i64) -> 
     Ok(demo != Demo::None)
 }
 
-pub(super) async fn count(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+pub(super) async fn count(connection: &mut Connection) -> Result<i64, StoreError> {
     let query = "SELECT count(*) FROM products WHERE removed_at_us IS NULL";
     Ok(sqlx::query_scalar(query).fetch_one(connection).await?)
 }
 
 pub(super) async fn create(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     new: &NewProduct,
     now_us: i64,
 ) -> Result<Product, StoreError> {
@@ -93,7 +93,7 @@ pub(super) async fn create(
 }
 
 pub(super) async fn update(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     id: i64,
     change: &ProductChange,
     now_us: i64,
@@ -112,7 +112,7 @@ pub(super) async fn update(
         .ok_or(StoreError::UnknownProduct)
 }
 
-pub(super) async fn remove(tx: &mut SqliteConnection, id: i64, now_us: i64) -> Result<(), StoreError> {
+pub(super) async fn remove(tx: &mut Connection, id: i64, now_us: i64) -> Result<(), StoreError> {
     let query = "UPDATE products SET removed_at_us = $2, updated_at_us = $2
         WHERE id = $1 AND removed_at_us IS NULL";
     match sqlx::query(query).bind(id).bind(now_us).execute(tx).await?.rows_affected() {
@@ -122,7 +122,7 @@ pub(super) async fn remove(tx: &mut SqliteConnection, id: i64, now_us: i64) -> R
 }
 
 pub(super) async fn restock(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     id: i64,
     pieces: i64,
     now_us: i64,
@@ -149,8 +149,8 @@ fn name_taken(error: sqlx::Error) -> StoreError {
     error.into()
 }
 
-impl FromRow<'_, SqliteRow> for Product {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, Row> for Product {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             name: row.try_get("name")?,

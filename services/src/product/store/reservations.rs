@@ -1,9 +1,9 @@
 //! The reservations: what became of every token that asked for pieces. Runs within the caller's transaction.
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{FromRow, Row};
+use sqlx::{FromRow, Row as _};
 
 use super::{StoreError, TOKEN_BYTES_MAX, catalog};
+use crate::database::{Connection, Row};
 
 /// What a token took out of the stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(super) enum Goal {
 }
 
 pub(super) async fn take(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     request: &Request,
     goal: Goal,
 ) -> Result<Reservation, StoreError> {
@@ -99,7 +99,7 @@ pub(super) async fn take(
 
 /// Moves the pieces if there are enough: one statement, so that nothing can come between the check and the change.
 async fn take_pieces(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     request: &Request,
     goal: Goal,
 ) -> Result<Option<Taken>, StoreError> {
@@ -122,17 +122,13 @@ async fn take_pieces(
     Ok(row.map(|(product_id, price_minor)| Taken { product_id, quantity: request.quantity, price_minor }))
 }
 
-async fn why_refused(tx: &mut SqliteConnection, name: &str) -> Result<Reservation, StoreError> {
+async fn why_refused(tx: &mut Connection, name: &str) -> Result<Reservation, StoreError> {
     let query = "SELECT quantity FROM products WHERE name = $1 AND removed_at_us IS NULL";
     let available: Option<i64> = sqlx::query_scalar(query).bind(name).fetch_optional(tx).await?;
     Ok(available.map_or(Reservation::UnknownProduct, |available| Reservation::OutOfStock { available }))
 }
 
-async fn insert(
-    tx: &mut SqliteConnection,
-    request: &Request,
-    outcome: Reservation,
-) -> Result<(), StoreError> {
+async fn insert(tx: &mut Connection, request: &Request, outcome: Reservation) -> Result<(), StoreError> {
     let (taken, available) = match outcome {
         Reservation::Reserved(taken) | Reservation::Settled(taken) => (Some(taken), None),
         Reservation::OutOfStock { available } => (None, Some(available)),
@@ -155,7 +151,7 @@ async fn insert(
     Ok(())
 }
 
-pub(super) async fn settle(tx: &mut SqliteConnection, token: &str, now_us: i64) -> Result<Taken, StoreError> {
+pub(super) async fn settle(tx: &mut Connection, token: &str, now_us: i64) -> Result<Taken, StoreError> {
     let stored = find(&mut *tx, token).await?.ok_or(StoreError::UnknownToken)?;
     let taken = match stored.reservation {
         Reservation::Reserved(taken) => taken,
@@ -170,7 +166,7 @@ pub(super) async fn settle(tx: &mut SqliteConnection, token: &str, now_us: i64) 
 }
 
 pub(super) async fn release(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     token: &str,
     now_us: i64,
 ) -> Result<Reservation, StoreError> {
@@ -195,7 +191,7 @@ pub(super) async fn release(
 }
 
 async fn move_pieces(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     query: &'static str,
     taken: Taken,
     now_us: i64,
@@ -205,7 +201,7 @@ async fn move_pieces(
 }
 
 async fn set_state(
-    tx: &mut SqliteConnection,
+    tx: &mut Connection,
     token: &str,
     reservation: Reservation,
     now_us: i64,
@@ -232,17 +228,14 @@ pub(super) struct Stored {
     pub(super) reservation: Reservation,
 }
 
-pub(super) async fn find(
-    connection: &mut SqliteConnection,
-    token: &str,
-) -> Result<Option<Stored>, StoreError> {
+pub(super) async fn find(connection: &mut Connection, token: &str) -> Result<Option<Stored>, StoreError> {
     let query = "SELECT body_hash, state, product_id, quantity, price_minor, available
         FROM reservations WHERE token = $1";
     Ok(sqlx::query_as(query).bind(token).fetch_optional(connection).await?)
 }
 
-impl FromRow<'_, SqliteRow> for Stored {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, Row> for Stored {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         let taken = || {
             Ok::<_, sqlx::Error>(Taken {
                 product_id: row.try_get("product_id")?,
