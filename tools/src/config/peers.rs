@@ -22,12 +22,13 @@ impl Peers {
         environment: Environment<'_>,
     ) -> Result<Self, CommandError> {
         let peers = Self::from_flags(flags)?;
-        if let Some(stranger) = peers.0.keys().find(|name| !service.calls.contains(&name.as_str())) {
-            let calls = if service.calls.is_empty() { "no service" } else { &service.calls.join(", ") };
+        let calls: Vec<_> = service.calls().collect();
+        if let Some(stranger) = peers.0.keys().find(|name| !calls.contains(&name.as_str())) {
+            let calls = if calls.is_empty() { "no service" } else { &calls.join(", ") };
             return Err(CommandError::usage(format!("{} does not call {stranger:?}", service.name))
                 .next(format!("leave --peer {stranger}=… out: {} calls {calls}", service.name)));
         }
-        let called = SERVICES.iter().filter(|each| service.calls.contains(&each.name));
+        let called = SERVICES.iter().filter(|each| calls.contains(&each.name));
         peers.with_defaults(called, environment)
     }
 

@@ -249,7 +249,7 @@ async fn stop_together(children: &mut [Child]) {
 
 /// Whether an instance is told where a service is: the gateway knows all, a service those that it calls.
 fn calls(caller: Option<&Service>, called: &Service) -> bool {
-    caller.is_none_or(|caller| caller.calls.contains(&called.name))
+    caller.is_none_or(|caller| caller.calls().any(|name| name == called.name))
 }
 
 /// What an instance speaks on its address.
