@@ -158,7 +158,7 @@ GOOD_TYPES = [
     structure("Toy", field("name", STRING), field("price", DECIMAL), field("sizes", LIST), field("stock", MAP), doc="One toy."),
     enumeration("ToyError", variant("NotFound", status=404), variant("OutOfStock", field("left", U32), status=409)),
 ]
-PRODUCT_QUERY, PRODUCT_LOG = 0xA45FA70A, 0x5886B62C
+PRODUCT_QUERY, PRODUCT_LOG, NOTES_ADD = 0xA45FA70A, 0x5886B62C, 0x948C7E77
 GET = binding("GET", "/api/v1/products/{name}")
 GOOD_METHODS = [
     method(PRODUCT_QUERY, "query", QUERY, TOY, FAULT, idempotent=True, http=[GET], doc="Looks a toy up."),
@@ -209,6 +209,11 @@ SCHEMA = [
         '"access":{"Permission":{"name":"products:read"}},"rate_class":"monitoring",'
         '"http":[{"method":"GET","path":"/log"},{"method":"POST","path":"/"}],"http_status":200,"media":"Text"}]}'
     )),
+    sound("a one-way method", schema([plain(0)], [method(NOTES_ADD, "add", 0, 0, shape=4)], "notes", ""), (
+        '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
+        '"error":null,"shape":"OneWay","idempotent":false,"access":"Public","rate_class":"api","http":[],"http_status":200,'
+        '"media":"Json"}]}' % NOTES_ADD
+    )),
     sound("nothing at all", schema([], [], "empty", ""), '{"name":"empty","doc":"","types":[],"methods":[]}'),
     broken("cut", data=schema()[:-1]),
     broken("left over", data=schema() + b"!"),
@@ -239,6 +244,9 @@ SCHEMA = [
     broken("text that is no string", methods=query(media=1)),
     broken("a success of 404", methods=query(status=404)),
     broken("a path for streams of requests", methods=query(shape=2, idempotent=True, http=[GET])),
+    broken("a one-way method with a reply", methods=query(shape=4)),
+    broken("a one-way method with errors", methods=query(shape=4, reply=UNIT, error=FAULT)),
+    broken("a path for a one-way method", methods=query(shape=4, reply=UNIT, idempotent=True, http=[GET])),
     broken("an unknown shape", methods=query(shape=5)),
     broken("HTTP method get", methods=at_path("get", "/")),
     broken("a GET that is not idempotent", methods=query(http=[GET])),

@@ -31,6 +31,7 @@ pub(crate) struct Rpc {
     pub(crate) rate: String,
     pub(crate) status: u16,
     pub(crate) text: bool,
+    pub(crate) one_way: bool,
 }
 
 /// The attribute as it is being read: nothing has a default yet, so that a repetition is seen.
@@ -42,6 +43,7 @@ struct Words {
     rate: Option<String>,
     status: Option<u16>,
     text: bool,
+    one_way: bool,
 }
 
 const ACCESS_MISSING: &str =
@@ -67,6 +69,12 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
             "`status` and `text` are for HTTP: the method has no `http(…)`",
         ));
     }
+    if words.one_way && !words.http.is_empty() {
+        return Err(Error::new_spanned(
+            attribute,
+            "HTTP can't reach a one-way method, since it has no answer: leave out `http(…)` or `one_way`",
+        ));
+    }
     Ok(Rpc {
         http: words.http,
         idempotent: words.idempotent,
@@ -74,6 +82,7 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
         rate: words.rate.unwrap_or_else(|| "api".into()),
         status: words.status.unwrap_or(200),
         text: words.text,
+        one_way: words.one_way,
     })
 }
 
@@ -84,6 +93,7 @@ impl Words {
             "http" => self.read_http(meta),
             "idempotent" => flag(meta, &mut self.idempotent),
             "text" => flag(meta, &mut self.text),
+            "one_way" => flag(meta, &mut self.one_way),
             "public" => self.set_access(meta, Access::Public),
             "service" => self.set_access(meta, Access::Service),
             "permission" => {
@@ -101,11 +111,10 @@ impl Words {
                     )),
                 }
             }
-            "stream" | "one_way" => Err(meta.error(format!(
-                "`{word}` is not supported yet: every method takes one request and gives one reply"
-            ))),
+            "stream" => Err(meta
+                .error("`stream` is not supported yet: every method takes one request and gives one reply")),
             _ => Err(meta.error(
-                "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `public`, \
+                "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `one_way`, `public`, \
                  `permission = \"…\"`, `service`, `rate = \"…\"`, `status = 201` and `text`",
             )),
         }
