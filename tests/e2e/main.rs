@@ -9,6 +9,7 @@ mod external;
 mod gateway;
 mod http_rules;
 mod idempotency;
+mod one_way;
 mod secrets;
 mod shop;
 mod toystore;
