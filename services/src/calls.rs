@@ -10,6 +10,11 @@ use crate::database::DatabaseError;
 /// The error of a database that failed: the log gets the cause, the caller a code.
 #[must_use]
 pub fn database_error(error: &DatabaseError) -> RpcError {
+    if let DatabaseError::Away(cause) = error {
+        // Whoever noticed it first has logged it; one line for each call would say no more.
+        tracing::debug!(%cause, "the database is away");
+        return RpcError::new(Code::Database, "the service's database is away; try again");
+    }
     if error.is_transient() {
         return RpcError::new(Code::Overloaded, "the service's database is busy");
     }

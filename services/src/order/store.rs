@@ -28,11 +28,10 @@ mod orders;
 mod tests;
 
 use std::fmt;
-use std::path::Path;
 
 pub use self::attempts::{Attempt, Decision, Intent, NewAttempt, Refusal, Unsettled};
 pub use self::orders::{LogPage, Order};
-use crate::database::{Database, DatabaseError, Migration};
+use crate::database::{Database, DatabaseError, Location, Migration};
 use crate::demo::Demo;
 
 /// A product's name is at most this long, whether or not such a product exists.
@@ -57,8 +56,12 @@ pub const STATUS_CONFIRMED: &str = "Processing";
 const _: () = assert!(PRICE_MINOR_MAX <= i64::MAX / (u32::MAX as i64));
 
 /// The schema's history.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "orders", sql: include_str!("migrations/0001_orders.sql") }];
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "orders",
+    sqlite: include_str!("migrations/0001_orders.sqlite.sql"),
+    postgres: include_str!("migrations/0001_orders.postgres.sql"),
+}];
 
 /// Why a store operation failed.
 #[derive(Clone, Debug)]
@@ -115,9 +118,9 @@ pub struct OrderStore {
 }
 
 impl OrderStore {
-    /// Opens the file, creating and migrating it where needed.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(path, MIGRATIONS).await? })
+    /// Opens the database, creating and migrating it where needed.
+    pub async fn open(location: &Location) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::open(location, MIGRATIONS).await? })
     }
 
     /// The database below, for its health, its statistics and its end.
@@ -185,7 +188,7 @@ impl OrderStore {
 
     /// Decisions that the product service may not know yet, in their order, from the one after `after`.
     pub async fn unsettled(&self, after: i64, limit: u32) -> Result<Vec<Unsettled>, StoreError> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         attempts::unsettled(&mut connection, after, limit.min(LIST_ROWS_MAX)).await
     }
 
@@ -200,7 +203,7 @@ impl OrderStore {
 
     /// What became of a token; `None` if it was never seen. Never [`Intent::Fresh`].
     pub async fn outcome(&self, token_key: &str) -> Result<Option<Intent>, StoreError> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         Ok(attempts::find(&mut connection, token_key).await?.map(|(_, outcome)| outcome))
     }
 
@@ -215,19 +218,19 @@ impl OrderStore {
         now_us: i64,
         limit: u32,
     ) -> Result<Vec<Attempt>, StoreError> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         attempts::recoverable(&mut connection, owner, now_us, limit.min(LIST_ROWS_MAX)).await
     }
 
     /// The order with this number.
     pub async fn by_number(&self, order_num: i64) -> Result<Option<Order>, StoreError> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         orders::by_number(&mut connection, order_num).await
     }
 
     /// Orders, the newest first, `limit` of them (at most [`LIST_ROWS_MAX`]) from `offset`, and how many there are.
     pub async fn list(&self, offset: u32, limit: u32) -> Result<(Vec<Order>, i64), StoreError> {
-        let mut snapshot = self.database.readers().begin().await?;
+        let mut snapshot = self.database.snapshot().await?;
         orders::list(&mut snapshot, offset, limit.min(LIST_ROWS_MAX)).await
     }
 
@@ -248,7 +251,7 @@ impl OrderStore {
     /// A name may contain spaces, since it stands between the first and the last one. In it a backslash is written as
     /// `\\` and a control character as `\n`, `\r`, `\t` or `\u{85}`, so a line stays a line.
     pub async fn log_text(&self, after: i64, limit: u32) -> Result<LogPage, StoreError> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         orders::log_text(&mut connection, after, limit.min(LIST_ROWS_MAX)).await
     }
 }

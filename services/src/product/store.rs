@@ -23,12 +23,11 @@ mod reservations;
 mod tests;
 
 use std::fmt;
-use std::path::Path;
 
 pub use self::catalog::{NewProduct, Product, ProductChange};
 use self::reservations::{Goal, Request};
 pub use self::reservations::{Reservation, Taken};
-use crate::database::{Database, DatabaseError, Migration};
+use crate::database::{Database, DatabaseError, Location, Migration};
 use crate::demo::Demo;
 
 /// A product's name is at most this long.
@@ -53,7 +52,8 @@ pub const LIST_ROWS_MAX: u32 = 1_000;
 pub const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,
     name: "catalog and reservations",
-    sql: include_str!("migrations/0001_catalog_and_reservations.sql"),
+    sqlite: include_str!("migrations/0001_catalog_and_reservations.sqlite.sql"),
+    postgres: include_str!("migrations/0001_catalog_and_reservations.postgres.sql"),
 }];
 
 /// Why a store operation failed.
@@ -123,9 +123,9 @@ pub struct ProductStore {
 }
 
 impl ProductStore {
-    /// Opens the file, creating and migrating it where needed.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(path, MIGRATIONS).await? })
+    /// Opens the database, creating and migrating it where needed.
+    pub async fn open(location: &Location) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::open(location, MIGRATIONS).await? })
     }
 
     /// The database below, for its health, its statistics and its end.
@@ -141,23 +141,27 @@ impl ProductStore {
 
     /// The product on sale that bears this name.
     pub async fn by_name(&self, name: &str) -> Result<Option<Product>, StoreError> {
+        // What no product can be called is not asked for: PostgreSQL takes a zero byte for an error.
+        if catalog::check_name(name).is_err() {
+            return Ok(None);
+        }
         let query = "SELECT * FROM products WHERE name = $1 AND removed_at_us IS NULL";
-        Ok(sqlx::query_as(query).bind(name).fetch_optional(self.database.readers()).await?)
+        Ok(sqlx::query_as(query).bind(name).fetch_optional(&mut *self.database.read().await?).await?)
     }
 
     /// The product on sale with this id.
     pub async fn by_id(&self, id: i64) -> Result<Option<Product>, StoreError> {
         let query = "SELECT * FROM products WHERE id = $1 AND removed_at_us IS NULL";
-        Ok(sqlx::query_as(query).bind(id).fetch_optional(self.database.readers()).await?)
+        Ok(sqlx::query_as(query).bind(id).fetch_optional(&mut *self.database.read().await?).await?)
     }
 
     /// Products on sale by id, `limit` of them (at most [`LIST_ROWS_MAX`]) from `offset`, and how many there are.
     pub async fn list(&self, offset: u32, limit: u32) -> Result<(Vec<Product>, i64), StoreError> {
         let query = "SELECT * FROM products WHERE removed_at_us IS NULL ORDER BY id LIMIT $1 OFFSET $2";
-        let mut snapshot = self.database.readers().begin().await?;
+        let mut snapshot = self.database.snapshot().await?;
         let products = sqlx::query_as(query)
-            .bind(limit.min(LIST_ROWS_MAX))
-            .bind(offset)
+            .bind(i64::from(limit.min(LIST_ROWS_MAX)))
+            .bind(i64::from(offset))
             .fetch_all(&mut *snapshot)
             .await?;
         Ok((products, catalog::count(&mut snapshot).await?))
@@ -166,7 +170,7 @@ impl ProductStore {
     /// Every product on sale, in one consistent picture. No more than [`PRODUCTS_MAX`].
     pub async fn inventory(&self) -> Result<Vec<Product>, StoreError> {
         let query = "SELECT * FROM products WHERE removed_at_us IS NULL ORDER BY id";
-        Ok(sqlx::query_as(query).fetch_all(self.database.readers()).await?)
+        Ok(sqlx::query_as(query).fetch_all(&mut *self.database.read().await?).await?)
     }
 
     /// Puts a product into the catalog.
@@ -249,7 +253,7 @@ impl ProductStore {
 
     /// What became of a token; `None` if it was never seen.
     pub async fn reservation(&self, token: &str) -> Result<Option<Reservation>, StoreError> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         Ok(reservations::find(&mut connection, token).await?.map(|stored| stored.reservation))
     }
 }

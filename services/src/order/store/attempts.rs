@@ -92,12 +92,14 @@ pub struct Unsettled {
 
 impl NewAttempt {
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        let is_key = |key: &str| !key.is_empty() && key.len() <= KEY_BYTES_MAX;
+        let is_key = |key: &str| !key.is_empty() && key.len() <= KEY_BYTES_MAX && !key.contains('\0');
         if !(is_key(&self.token_key) && is_key(&self.reservation) && is_key(&self.owner)) {
-            return Err(StoreError::Invalid("a token, a reservation and an owner have 1 to 512 bytes"));
+            return Err(StoreError::Invalid(
+                "a token, a reservation and an owner have 1 to 512 bytes, none of them zero",
+            ));
         }
-        if self.product.is_empty() || self.product.len() > NAME_BYTES_MAX {
-            return Err(StoreError::Invalid("a product's name has 1 to 200 bytes"));
+        if self.product.is_empty() || self.product.len() > NAME_BYTES_MAX || self.product.contains('\0') {
+            return Err(StoreError::Invalid("a product's name has 1 to 200 bytes, none of them zero"));
         }
         if self.quantity == 0 {
             return Err(StoreError::Invalid("the quantity is at least 1"));
@@ -207,9 +209,10 @@ pub(super) async fn unsettled(
     after: i64,
     limit: u32,
 ) -> Result<Vec<Unsettled>, StoreError> {
-    let query = "SELECT decided_seq, reservation, state = 'confirmed' AS sold FROM orders
+    let query = "SELECT decided_seq, reservation, CASE WHEN state = 'confirmed' THEN 1 ELSE 0 END AS sold
+        FROM orders
         WHERE state <> 'pending' AND settled = 0 AND decided_seq > $1 ORDER BY decided_seq LIMIT $2";
-    Ok(sqlx::query_as(query).bind(after).bind(limit).fetch_all(connection).await?)
+    Ok(sqlx::query_as(query).bind(after).bind(i64::from(limit)).fetch_all(connection).await?)
 }
 
 pub(super) async fn mark_settled(tx: &mut Connection, reservation: &str) -> Result<bool, StoreError> {
@@ -248,7 +251,7 @@ pub(super) async fn recoverable(
     // No owner is NULL, which equals nothing.
     let query = "SELECT * FROM orders
         WHERE state = 'pending' AND (lease_until_us < $2 OR owner = $1) ORDER BY id LIMIT $3";
-    Ok(sqlx::query_as(query).bind(owner).bind(now_us).bind(limit).fetch_all(connection).await?)
+    Ok(sqlx::query_as(query).bind(owner).bind(now_us).bind(i64::from(limit)).fetch_all(connection).await?)
 }
 
 impl FromRow<'_, Row> for Unsettled {
@@ -256,7 +259,7 @@ impl FromRow<'_, Row> for Unsettled {
         Ok(Self {
             decided_seq: row.try_get("decided_seq")?,
             reservation: row.try_get("reservation")?,
-            sold: row.try_get("sold")?,
+            sold: row.try_get::<i64, _>("sold")? != 0,
         })
     }
 }

@@ -90,8 +90,11 @@ pub(super) async fn list(
         .fetch_one(&mut *snapshot)
         .await?;
     let query = "SELECT * FROM orders WHERE order_num <= $1 ORDER BY order_num DESC LIMIT $2";
-    let orders =
-        sqlx::query_as(query).bind(total - i64::from(offset)).bind(limit).fetch_all(snapshot).await?;
+    let orders = sqlx::query_as(query)
+        .bind(total - i64::from(offset))
+        .bind(i64::from(limit))
+        .fetch_all(snapshot)
+        .await?;
     Ok((orders, total))
 }
 
@@ -113,7 +116,7 @@ pub(super) async fn log_text(
     let query = "SELECT decided_seq, coalesce(order_num, -1), product, quantity FROM orders
         WHERE decided_seq > $1 ORDER BY decided_seq LIMIT $2";
     let rows: Vec<(i64, i64, String, i64)> =
-        sqlx::query_as(query).bind(after).bind(limit).fetch_all(connection).await?;
+        sqlx::query_as(query).bind(after).bind(i64::from(limit)).fetch_all(connection).await?;
     let mut page = LogPage { last: after, ..LogPage::default() };
     for (decided_seq, id, product, quantity) in rows {
         push_line(&mut page.text, id, &product, quantity);
@@ -147,7 +150,7 @@ impl FromRow<'_, Row> for Order {
             price_minor: row.try_get("price_minor")?,
             total_minor: row.try_get("total_minor")?,
             status: row.try_get("status")?,
-            settled: row.try_get("settled")?,
+            settled: row.try_get::<i64, _>("settled")? != 0,
             created_at_us: row.try_get("created_at_us")?,
             decided_at_us: row.try_get("decided_at_us")?,
         })

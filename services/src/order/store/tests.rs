@@ -1,23 +1,39 @@
 //! Tests of the attempts, the orders and the log.
 
-use std::path::Path;
-
 use super::*;
-use crate::database::tests::{TempFolder, runtime};
+use crate::database::testing::{On, TestDatabase, on_both_databases, runtime};
+
+on_both_databases! {
+    tokio: [
+        an_attempt_is_written_down_once_and_confirmed_once,
+        a_refusal_is_stored_and_the_first_one_stands,
+        a_token_with_another_body_is_refused_in_every_state,
+        what_was_never_seen_is_an_error_and_not_a_row,
+        arguments_outside_their_limits_are_refused,
+        decisions_are_unsettled_until_they_are_marked,
+        an_abandoned_attempt_excludes_its_order_and_frees_its_token,
+        abandoning_is_safe_from_any_other_token,
+        recovery_finds_what_is_ones_own_or_expired_and_never_live_work,
+        the_log_is_the_toy_stores_own,
+        the_log_is_in_the_order_of_decision_and_a_line_stays_a_line,
+        demo_orders_are_seeded_once_and_numbers_go_on_after_them,
+    ],
+    threads: [numbers_have_no_gaps_and_no_repeats_under_two_instances],
+}
 
 const BODY: [u8; 32] = [1; 32];
 
 /// When leases end in these tests, unless they say otherwise.
 const LEASE_US: i64 = 1_000;
 
-async fn open(path: &Path) -> OrderStore {
-    OrderStore::open(path).await.unwrap()
+async fn open(location: &Location) -> OrderStore {
+    OrderStore::open(location).await.unwrap()
 }
 
-async fn empty() -> (TempFolder, OrderStore) {
-    let folder = TempFolder::new();
-    let store = open(&folder.file("order.db")).await;
-    (folder, store)
+async fn empty(on: On) -> (TestDatabase, OrderStore) {
+    let place = TestDatabase::new(on);
+    let store = open(place.location()).await;
+    (place, store)
 }
 
 fn attempt(token: &str, product: &str, quantity: u32) -> NewAttempt {
@@ -70,9 +86,8 @@ fn tokens(attempts: &[Attempt]) -> Vec<&str> {
     attempts.iter().map(|attempt| attempt.token_key.as_str()).collect()
 }
 
-#[tokio::test(flavor = "local")]
-async fn an_attempt_is_written_down_once_and_confirmed_once() {
-    let (_folder, store) = empty().await;
+async fn an_attempt_is_written_down_once_and_confirmed_once(on: On) {
+    let (_place, store) = empty(on).await;
     let fresh = intend(&store, "a").await;
     assert_eq!((fresh.id, fresh.quantity, fresh.owner.as_str()), (1, 2, "order-1"));
 
@@ -105,9 +120,8 @@ async fn an_attempt_is_written_down_once_and_confirmed_once() {
     assert_eq!(store.abandon(&fresh, refusal("unavailable"), 10).await.unwrap(), stands);
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_refusal_is_stored_and_the_first_one_stands() {
-    let (_folder, store) = empty().await;
+async fn a_refusal_is_stored_and_the_first_one_stands(on: On) {
+    let (_place, store) = empty(on).await;
     let attempted = intend(&store, "a").await;
     let first = Decision::Refused(refusal("out_of_stock"));
     assert_eq!(store.refuse(&attempted, refusal("out_of_stock"), 7).await.unwrap(), first);
@@ -118,9 +132,8 @@ async fn a_refusal_is_stored_and_the_first_one_stands() {
     assert_eq!(store.list(0, 10).await.unwrap(), (vec![], 0), "a refusal takes no number");
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_token_with_another_body_is_refused_in_every_state() {
-    let (_folder, store) = empty().await;
+async fn a_token_with_another_body_is_refused_in_every_state(on: On) {
+    let (_place, store) = empty(on).await;
     for token in ["pending", "confirmed", "refused"] {
         intend(&store, token).await;
     }
@@ -132,10 +145,9 @@ async fn a_token_with_another_body_is_refused_in_every_state() {
     }
 }
 
-#[tokio::test(flavor = "local")]
-async fn what_was_never_seen_is_an_error_and_not_a_row() {
-    let (_folder, store) = empty().await;
-    let (_other_folder, other) = empty().await;
+async fn what_was_never_seen_is_an_error_and_not_a_row(on: On) {
+    let (_place, store) = empty(on).await;
+    let (_other_place, other) = empty(on).await;
     let stranger = intend(&other, "a").await;
     assert!(matches!(store.confirm(&stranger, 1, 1).await, Err(StoreError::UnknownAttempt)));
     assert!(matches!(store.refuse(&stranger, refusal("x"), 1).await, Err(StoreError::UnknownAttempt)));
@@ -147,9 +159,8 @@ async fn what_was_never_seen_is_an_error_and_not_a_row() {
     assert_eq!(store.log_text(0, 10).await.unwrap(), LogPage::default());
 }
 
-#[tokio::test(flavor = "local")]
-async fn arguments_outside_their_limits_are_refused() {
-    let (_folder, store) = empty().await;
+async fn arguments_outside_their_limits_are_refused(on: On) {
+    let (_place, store) = empty(on).await;
     let long = "x".repeat(1_000);
     let bad = [
         attempt("", "Tux", 1),
@@ -171,9 +182,8 @@ async fn arguments_outside_their_limits_are_refused() {
     assert_eq!(order.total_minor, PRICE_MINOR_MAX * i64::from(u32::MAX), "the highest total fits");
 }
 
-#[tokio::test(flavor = "local")]
-async fn decisions_are_unsettled_until_they_are_marked() {
-    let (_folder, store) = empty().await;
+async fn decisions_are_unsettled_until_they_are_marked(on: On) {
+    let (_place, store) = empty(on).await;
     let mut attempts = Vec::new();
     for token in ["a", "b", "c", "d"] {
         attempts.push(intend(&store, token).await);
@@ -201,9 +211,8 @@ async fn decisions_are_unsettled_until_they_are_marked() {
     assert!(store.by_number(2).await.unwrap().unwrap().settled);
 }
 
-#[tokio::test(flavor = "local")]
-async fn an_abandoned_attempt_excludes_its_order_and_frees_its_token() {
-    let (_folder, store) = empty().await;
+async fn an_abandoned_attempt_excludes_its_order_and_frees_its_token(on: On) {
+    let (_place, store) = empty(on).await;
     let first = intend(&store, "a").await;
     let given_up = Decision::Refused(Refusal { available: None, ..refusal("unavailable") });
     for now_us in [6, 7] {
@@ -221,9 +230,8 @@ async fn an_abandoned_attempt_excludes_its_order_and_frees_its_token() {
     assert_eq!(store.abandon(&second, refusal("unavailable"), 9).await.unwrap(), Decision::Confirmed(order));
 }
 
-#[tokio::test(flavor = "local")]
-async fn abandoning_is_safe_from_any_other_token() {
-    let (_folder, store) = empty().await;
+async fn abandoning_is_safe_from_any_other_token(on: On) {
+    let (_place, store) = empty(on).await;
     let attempted = intend(&store, "a").await;
     for token in ["a#1", "a 1", "a/1", ""] {
         let _ = store.intend(NewAttempt { reservation: token.into(), ..attempt(token, "Tux", 1) }).await;
@@ -233,9 +241,8 @@ async fn abandoning_is_safe_from_any_other_token() {
     intend(&store, "b").await;
 }
 
-#[tokio::test(flavor = "local")]
-async fn recovery_finds_what_is_ones_own_or_expired_and_never_live_work() {
-    let (_folder, store) = empty().await;
+async fn recovery_finds_what_is_ones_own_or_expired_and_never_live_work(on: On) {
+    let (_place, store) = empty(on).await;
     let work = [
         ("mine", "order-1", 900),
         ("expired", "order-2", 100),
@@ -254,9 +261,8 @@ async fn recovery_finds_what_is_ones_own_or_expired_and_never_live_work() {
     assert_eq!(tokens(&store.recoverable(None, 500, 10).await.unwrap()), ["expired"]);
 }
 
-#[tokio::test(flavor = "local")]
-async fn the_log_is_the_toy_stores_own() {
-    let (_folder, store) = empty().await;
+async fn the_log_is_the_toy_stores_own(on: On) {
+    let (_place, store) = empty(on).await;
     let buys = [
         ("Whale", 1, true),
         ("invalid", 1, false),
@@ -299,9 +305,8 @@ async fn the_log_is_the_toy_stores_own() {
     assert_eq!(pages, [lines[..4].concat(), lines[4..].concat()]);
 }
 
-#[tokio::test(flavor = "local")]
-async fn the_log_is_in_the_order_of_decision_and_a_line_stays_a_line() {
-    let (_folder, store) = empty().await;
+async fn the_log_is_in_the_order_of_decision_and_a_line_stays_a_line(on: On) {
+    let (_place, store) = empty(on).await;
     for (token, product) in [("a", "Gold Fish"), ("b", "two\nlines 7\r\\"), ("c", "naïve\u{85}\t")] {
         store.intend(attempt(token, product, 1)).await.unwrap();
     }
@@ -313,9 +318,8 @@ async fn the_log_is_in_the_order_of_decision_and_a_line_stays_a_line() {
     assert_eq!(store.log_text(0, 10).await.unwrap().text, expected);
 }
 
-#[tokio::test(flavor = "local")]
-async fn demo_orders_are_seeded_once_and_numbers_go_on_after_them() {
-    let (folder, store) = empty().await;
+async fn demo_orders_are_seeded_once_and_numbers_go_on_after_them(on: On) {
+    let (place, store) = empty(on).await;
     assert!(store.seed(Demo::Shop, 3).await.unwrap());
     assert!(!store.seed(Demo::Shop, 4).await.unwrap());
     let second = store.by_number(2).await.unwrap().unwrap();
@@ -325,7 +329,7 @@ async fn demo_orders_are_seeded_once_and_numbers_go_on_after_them() {
     store.database().close().await;
 
     // Numbers go on after a restart, too.
-    let store = open(&folder.file("order.db")).await;
+    let store = open(place.location()).await;
     intend(&store, "a").await;
     assert_eq!(confirm(&store, "a", 1).await.order_num, 3);
     assert_eq!(store.set_status(3, "Cancelled").await.unwrap().status, "Cancelled");
@@ -340,16 +344,16 @@ async fn demo_orders_are_seeded_once_and_numbers_go_on_after_them() {
     assert_eq!(numbers(9, 3).await, (vec![], 4));
 
     for demo in [Demo::ToyStore, Demo::None] {
-        let (_folder, store) = empty().await;
+        let (_place, store) = empty(on).await;
         assert!(!store.seed(demo, 3).await.unwrap());
         assert_eq!(store.list(0, 10).await.unwrap().1, 0);
     }
 }
 
 /// Carries out `count` attempts on one instance, refusing every third, and returns the numbers that were given.
-fn place(path: &Path, instance: &'static str, count: usize) -> Vec<i64> {
+fn place_orders(location: &Location, instance: &'static str, count: usize) -> Vec<i64> {
     runtime().block_on(async {
-        let store = open(path).await;
+        let store = open(location).await;
         let mut calls = tokio::task::JoinSet::new();
         for number in 0..count {
             let store = store.clone();
@@ -375,19 +379,17 @@ fn place(path: &Path, instance: &'static str, count: usize) -> Vec<i64> {
     })
 }
 
-#[test]
-fn numbers_have_no_gaps_and_no_repeats_under_two_instances() {
-    let folder = TempFolder::new();
-    let path = folder.file("order.db");
-    let other = path.clone();
-    let other = std::thread::spawn(move || place(&other, "b", 150));
-    let mut numbers = place(&path, "a", 150);
+fn numbers_have_no_gaps_and_no_repeats_under_two_instances(on: On) {
+    let place = TestDatabase::new(on);
+    let other = place.location().clone();
+    let other = std::thread::spawn(move || place_orders(&other, "b", 150));
+    let mut numbers = place_orders(place.location(), "a", 150);
     numbers.extend(other.join().unwrap());
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=200).collect::<Vec<_>>());
 
     runtime().block_on(async {
-        let store = open(&path).await;
+        let store = open(place.location()).await;
         let log = store.log_text(0, 1_000).await.unwrap();
         let refused = log.text.lines().filter(|line| *line == "-1 Tux 1").count();
         assert_eq!((log.lines, log.last, refused), (300, 300, 100));

@@ -166,8 +166,8 @@ impl FromRow<'_, Row> for Product {
 }
 
 pub(super) fn check_name(name: &str) -> Result<(), StoreError> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
-        return Err(StoreError::Invalid("a product's name has 1 to 200 bytes"));
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains('\0') {
+        return Err(StoreError::Invalid("a product's name has 1 to 200 bytes, none of them zero"));
     }
     Ok(())
 }

@@ -61,8 +61,8 @@ impl Request {
 }
 
 pub(super) fn parse_token(token: &str) -> Result<String, StoreError> {
-    if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
-        return Err(StoreError::Invalid("a token has 1 to 512 bytes"));
+    if token.is_empty() || token.len() > TOKEN_BYTES_MAX || token.contains('\0') {
+        return Err(StoreError::Invalid("a token has 1 to 512 bytes, none of them zero"));
     }
     Ok(token.to_owned())
 }

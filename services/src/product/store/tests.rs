@@ -1,23 +1,37 @@
 //! Tests of the catalog and the reservations.
 
-use std::path::Path;
-
 use super::*;
-use crate::database::tests::{TempFolder, runtime};
+use crate::database::testing::{On, TestDatabase, on_both_databases, runtime};
+
+on_both_databases! {
+    tokio: [
+        demos_are_seeded_once_and_with_the_ids_that_they_promise,
+        the_catalog_can_be_looked_up_listed_and_changed,
+        a_removed_product_frees_its_name_and_keeps_its_promises,
+        a_reservation_is_made_once_and_settled_once,
+        a_release_gives_back_once_and_leaves_a_tombstone,
+        a_refusal_is_stored_and_outlives_its_reason,
+        a_token_with_another_body_is_refused,
+        a_purchase_sells_at_once_and_once,
+        arguments_outside_their_limits_are_refused_before_anything_happens,
+        what_was_acknowledged_is_there_after_reopening,
+    ],
+    threads: [two_instances_never_oversell_and_neither_is_starved],
+}
 
 const BODY: [u8; 32] = [1; 32];
 const OTHER_BODY: [u8; 32] = [2; 32];
 
-/// A toy store of its own, in a folder that goes with it.
-async fn toys() -> (TempFolder, ProductStore) {
-    let folder = TempFolder::new();
-    let store = open(&folder.file("product.db")).await;
+/// A toy store of its own, in a database that goes with it.
+async fn toys(on: On) -> (TestDatabase, ProductStore) {
+    let place = TestDatabase::new(on);
+    let store = open(place.location()).await;
     assert!(store.seed(Demo::ToyStore, 1).await.unwrap());
-    (folder, store)
+    (place, store)
 }
 
-async fn open(path: &Path) -> ProductStore {
-    ProductStore::open(path).await.unwrap()
+async fn open(location: &Location) -> ProductStore {
+    ProductStore::open(location).await.unwrap()
 }
 
 /// Id, name, price and stock of a product.
@@ -38,8 +52,7 @@ fn new(name: &str, price_minor: i64, quantity: i64) -> NewProduct {
     NewProduct { name: name.to_owned(), price_minor, quantity }
 }
 
-#[tokio::test(flavor = "local")]
-async fn demos_are_seeded_once_and_with_the_ids_that_they_promise() {
+async fn demos_are_seeded_once_and_with_the_ids_that_they_promise(on: On) {
     let cases: [(Demo, &[Row]); 3] = [
         (
             Demo::Shop,
@@ -63,8 +76,8 @@ async fn demos_are_seeded_once_and_with_the_ids_that_they_promise() {
         (Demo::None, &[]),
     ];
     for (demo, expected) in cases {
-        let folder = TempFolder::new();
-        let store = open(&folder.file("product.db")).await;
+        let place = TestDatabase::new(on);
+        let store = open(place.location()).await;
         assert_eq!(store.seed(demo, 5).await.unwrap(), demo != Demo::None);
         let rows = store.inventory().await.unwrap();
         let seen: Vec<_> = rows.iter().map(|p| (p.id, p.name.as_str(), p.price_minor, p.quantity)).collect();
@@ -76,9 +89,8 @@ async fn demos_are_seeded_once_and_with_the_ids_that_they_promise() {
     }
 }
 
-#[tokio::test(flavor = "local")]
-async fn the_catalog_can_be_looked_up_listed_and_changed() {
-    let (_folder, store) = toys().await;
+async fn the_catalog_can_be_looked_up_listed_and_changed(on: On) {
+    let (_place, store) = toys(on).await;
     assert_eq!(store.by_name("Whale").await.unwrap(), store.by_id(2).await.unwrap());
     assert_eq!(store.by_name("whale").await.unwrap(), None);
     assert_eq!(store.by_id(99).await.unwrap(), None);
@@ -102,9 +114,8 @@ async fn the_catalog_can_be_looked_up_listed_and_changed() {
     assert!(matches!(store.restock(99, 1, 14).await, Err(StoreError::UnknownProduct)));
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_removed_product_frees_its_name_and_keeps_its_promises() {
-    let (_folder, store) = toys().await;
+async fn a_removed_product_frees_its_name_and_keeps_its_promises(on: On) {
+    let (_place, store) = toys(on).await;
     store.reserve("a", BODY, "Tux", 3, 1).await.unwrap();
     store.remove(1, 2).await.unwrap();
     assert!(matches!(store.remove(1, 3).await, Err(StoreError::UnknownProduct)));
@@ -115,9 +126,8 @@ async fn a_removed_product_frees_its_name_and_keeps_its_promises() {
     assert!(!store.seed(Demo::ToyStore, 7).await.unwrap());
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_reservation_is_made_once_and_settled_once() {
-    let (_folder, store) = toys().await;
+async fn a_reservation_is_made_once_and_settled_once(on: On) {
+    let (_place, store) = toys(on).await;
     for now_us in 1..4 {
         let reservation = store.reserve("a", BODY, "Tux", 2, now_us).await.unwrap();
         assert_eq!(reservation, Reservation::Reserved(tux(2)));
@@ -139,9 +149,8 @@ async fn a_reservation_is_made_once_and_settled_once() {
     assert!(matches!(store.settle("never seen", 11).await, Err(StoreError::UnknownToken)));
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_release_gives_back_once_and_leaves_a_tombstone() {
-    let (_folder, store) = toys().await;
+async fn a_release_gives_back_once_and_leaves_a_tombstone(on: On) {
+    let (_place, store) = toys(on).await;
     store.reserve("a", BODY, "Tux", 2, 1).await.unwrap();
     for now_us in 2..4 {
         assert_eq!(store.release("a", now_us).await.unwrap(), Reservation::Released);
@@ -158,9 +167,8 @@ async fn a_release_gives_back_once_and_leaves_a_tombstone() {
     assert_eq!(pieces(&store, "Tux").await, (80, 0, 0));
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_refusal_is_stored_and_outlives_its_reason() {
-    let (_folder, store) = toys().await;
+async fn a_refusal_is_stored_and_outlives_its_reason(on: On) {
+    let (_place, store) = toys(on).await;
     let out_of_stock = Reservation::OutOfStock { available: 80 };
     assert_eq!(store.reserve("a", BODY, "Tux", 81, 1).await.unwrap(), out_of_stock);
     assert_eq!(store.reserve("b", BODY, "invalid", 1, 1).await.unwrap(), Reservation::UnknownProduct);
@@ -177,9 +185,8 @@ async fn a_refusal_is_stored_and_outlives_its_reason() {
     assert_eq!(pieces(&store, "Tux").await, (1_080, 0, 0));
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_token_with_another_body_is_refused() {
-    let (_folder, store) = toys().await;
+async fn a_token_with_another_body_is_refused(on: On) {
+    let (_place, store) = toys(on).await;
     store.reserve("a", BODY, "Tux", 2, 1).await.unwrap();
     store.reserve("b", BODY, "invalid", 2, 1).await.unwrap();
     for token in ["a", "b"] {
@@ -189,9 +196,8 @@ async fn a_token_with_another_body_is_refused() {
     assert_eq!(pieces(&store, "Tux").await, (78, 2, 0));
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_purchase_sells_at_once_and_once() {
-    let (_folder, store) = toys().await;
+async fn a_purchase_sells_at_once_and_once(on: On) {
+    let (_place, store) = toys(on).await;
     for now_us in 1..4 {
         let sold = store.purchase("a", BODY, "Tux", 80, now_us).await.unwrap();
         assert_eq!(sold, Reservation::Settled(tux(80)));
@@ -202,9 +208,8 @@ async fn a_purchase_sells_at_once_and_once() {
     assert_eq!(store.settle("a", 5).await.unwrap(), tux(80));
 }
 
-#[tokio::test(flavor = "local")]
-async fn arguments_outside_their_limits_are_refused_before_anything_happens() {
-    let (_folder, store) = toys().await;
+async fn arguments_outside_their_limits_are_refused_before_anything_happens(on: On) {
+    let (_place, store) = toys(on).await;
     let long = "x".repeat(1_000);
     let errors = [
         store.reserve("", BODY, "Tux", 1, 1).await.unwrap_err(),
@@ -228,22 +233,21 @@ async fn arguments_outside_their_limits_are_refused_before_anything_happens() {
     assert_eq!(most, Reservation::OutOfStock { available: 80 });
 }
 
-#[tokio::test(flavor = "local")]
-async fn what_was_acknowledged_is_there_after_reopening() {
-    let (folder, store) = toys().await;
+async fn what_was_acknowledged_is_there_after_reopening(on: On) {
+    let (place, store) = toys(on).await;
     store.reserve("a", BODY, "Tux", 2, 1).await.unwrap();
     store.purchase("b", BODY, "Bird", 5, 1).await.unwrap();
     let before = store.inventory().await.unwrap();
     store.database().close().await;
-    let store = open(&folder.file("product.db")).await;
+    let store = open(place.location()).await;
     assert_eq!(store.inventory().await.unwrap(), before);
     assert_eq!(store.settle("a", 2).await.unwrap(), tux(2));
 }
 
 /// How the reserves of one instance ended: reserved, out of stock.
-fn reserve_all(path: &Path, prefix: &'static str, count: usize) -> (usize, usize) {
+fn reserve_all(location: &Location, prefix: &'static str, count: usize) -> (usize, usize) {
     runtime().block_on(async {
-        let store = open(path).await;
+        let store = open(location).await;
         let mut calls = tokio::task::JoinSet::new();
         for number in 0..count {
             let store = store.clone();
@@ -259,25 +263,23 @@ fn reserve_all(path: &Path, prefix: &'static str, count: usize) -> (usize, usize
     })
 }
 
-#[test]
-fn two_instances_never_oversell_and_neither_is_starved() {
-    let folder = TempFolder::new();
-    let path = folder.file("product.db");
+fn two_instances_never_oversell_and_neither_is_starved(on: On) {
+    let place = TestDatabase::new(on);
     runtime().block_on(async {
-        let store = open(&path).await;
+        let store = open(place.location()).await;
         store.create(new("Drone", 9_900, 100), 1).await.unwrap();
         store.database().close().await;
     });
     // Each instance has tokens of its own; the second run repeats them all, as if every answer had been lost.
     for run in 0..2 {
-        let other = path.clone();
+        let other = place.location().clone();
         let other = std::thread::spawn(move || reserve_all(&other, "b", 200));
-        let (reserved, refused) = reserve_all(&path, "a", 200);
+        let (reserved, refused) = reserve_all(place.location(), "a", 200);
         let (other_reserved, other_refused) = other.join().unwrap();
         assert_eq!(reserved + other_reserved, 100, "run {run}");
         assert_eq!(refused + other_refused, 300, "run {run}: every call was answered");
     }
     runtime().block_on(async {
-        assert_eq!(pieces(&open(&path).await, "Drone").await, (0, 100, 0));
+        assert_eq!(pieces(&open(place.location()).await, "Drone").await, (0, 100, 0));
     });
 }
