@@ -99,12 +99,17 @@ pub async fn read<T: Message>(
 ) -> Result<Vec<Recorded<T>>, DatabaseError> {
     let query = "SELECT id, event_key, body, at_us FROM events WHERE id > $1 ORDER BY id LIMIT $2";
     let rows =
-        sqlx::query(query).bind(after).bind(i64::from(limit)).fetch_all(database.readers()).await?;
+        sqlx::query(query).bind(after).bind(i64::from(limit)).fetch_all(&mut *database.read().await?).await?;
     let recorded = rows.iter().map(|row| {
         let body: Vec<u8> = row.try_get("body")?;
-        let change = encoding::decode(&body)
-            .map_err(|error| DatabaseError::Corrupt(format!("an event: {error}")))?;
-        Ok(Recorded { id: row.try_get("id")?, key: row.try_get("event_key")?, at_us: row.try_get("at_us")?, change })
+        let change =
+            encoding::decode(&body).map_err(|error| DatabaseError::Corrupt(format!("an event: {error}")))?;
+        Ok(Recorded {
+            id: row.try_get("id")?,
+            key: row.try_get("event_key")?,
+            at_us: row.try_get("at_us")?,
+            change,
+        })
     });
     recorded.collect()
 }
@@ -115,11 +120,14 @@ pub async fn read<T: Message>(
 /// Those of the database.
 pub async fn oldest(database: &Database) -> Result<i64, DatabaseError> {
     let query = "SELECT coalesce(min(id), 0) FROM events";
-    Ok(sqlx::query_scalar(query).fetch_one(database.readers()).await?)
+    Ok(sqlx::query_scalar(query).fetch_one(&mut *database.read().await?).await?)
 }
 
 /// How far a relay has come with a consumer.
-async fn told_through(tx: &mut Connection, consumer: &str) -> Result<i64, DatabaseError> {
+///
+/// # Errors
+/// Those of the database.
+pub async fn told_through(tx: &mut Connection, consumer: &str) -> Result<i64, DatabaseError> {
     let query = "SELECT through_id FROM deliveries WHERE consumer = $1";
     let row: Option<i64> = sqlx::query_scalar(query).bind(consumer).fetch_optional(tx).await?;
     Ok(row.unwrap_or(0))
@@ -220,7 +228,9 @@ impl Relay {
                 Told::No if !was_away => {
                     tracing::warn!(consumer = self.consumer, "it is away: what has changed is kept for it");
                 }
-                Told::Yes if was_away => tracing::info!(consumer = self.consumer, "it is back, and hears all"),
+                Told::Yes if was_away => {
+                    tracing::info!(consumer = self.consumer, "it is back, and hears all")
+                }
                 _ => {}
             }
             if told == Told::No {
@@ -234,7 +244,7 @@ impl Relay {
         &self,
         tell: &impl AsyncFn(&Recorded<T>) -> Told,
     ) -> Result<Option<Told>, DatabaseError> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         let after = told_through(&mut connection, self.consumer).await?;
         drop(connection);
         let events: Vec<Recorded<T>> = read(&self.database, after, RELAYED_AT_ONCE).await?;

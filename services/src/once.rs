@@ -39,26 +39,28 @@ impl Once {
         E: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, StoreResult<T, E>> + Send + 'static,
     {
-        let job = move |tx: &mut Connection| -> BoxFuture<'_, StoreResult<T, E>> {
-            Box::pin(async move {
-                if let Some((body_hash, reply)) = self.find(&mut *tx).await? {
-                    if body_hash != self.body_hash {
-                        return Err(StoreError::TokenReused);
-                    }
-                    return encoding::decode(&reply).map_err(|error| corrupt(&error));
-                }
-                let reply = effect(&mut *tx).await?;
-                self.store(tx, &encoding::encode(&reply).map_err(|error| corrupt(&error))?).await?;
-                Ok(reply)
-            })
-        };
-        database.write(job).await
+        database.write(move |tx| Box::pin(self.run_within(tx, effect))).await
+    }
+
+    async fn run_within<T, E, F>(self, tx: &mut Connection, effect: F) -> StoreResult<T, E>
+    where
+        T: Message,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, StoreResult<T, E>>,
+    {
+        if let Some((body_hash, reply)) = self.find(&mut *tx).await? {
+            if body_hash != self.body_hash {
+                return Err(StoreError::TokenReused);
+            }
+            return encoding::decode(&reply).map_err(|error| corrupt(&error));
+        }
+        let reply = effect(&mut *tx).await?;
+        self.store(tx, &encoding::encode(&reply).map_err(|error| corrupt(&error))?).await?;
+        Ok(reply)
     }
 
     async fn find(&self, tx: &mut Connection) -> Result<Option<(Vec<u8>, Vec<u8>)>, sqlx::Error> {
         let query = "SELECT body_hash, reply FROM replies WHERE token_key = $1 AND created_at_us >= $2";
-        let row =
-            sqlx::query(query).bind(&self.key).bind(self.now_us - KEPT_US).fetch_optional(tx).await?;
+        let row = sqlx::query(query).bind(&self.key).bind(self.now_us - KEPT_US).fetch_optional(tx).await?;
         row.map(|row| Ok((row.try_get("body_hash")?, row.try_get("reply")?))).transpose()
     }
 

@@ -86,7 +86,8 @@ pub fn order_by(sort: Option<&str>, keys: &[(&str, &str)], tie: &str) -> Result<
         Some((_, sql)) if !wanted.starts_with('-') => Ok(format!("{sql} {direction}, {tie} {direction}")),
         _ => {
             let names: Vec<_> = keys.iter().map(|(name, _)| *name).collect();
-            let words = format!("sort: one of {}, with - before it to turn the order round", names.join(", "));
+            let words =
+                format!("sort: one of {}, with - before it to turn the order round", names.join(", "));
             Err(RpcError::new(Code::InvalidInput, words))
         }
     }
@@ -100,7 +101,8 @@ pub fn order_by(sort: Option<&str>, keys: &[(&str, &str)], tie: &str) -> Result<
 pub fn contains(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
-    for character in text.to_lowercase().chars() {
+    // A zero character can't be stored (`database::is_storable`), and so is nowhere to be found.
+    for character in text.to_lowercase().chars().filter(|character| *character != '\0') {
         if matches!(character, '%' | '_' | '\\') {
             pattern.push('\\');
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -18,13 +17,14 @@ use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::schema::{SchemaError, ServiceSchema, Timestamp};
 use micronet_wire::service::Service;
 
+use crate::database::{Databases, Location};
 use crate::demo::Demo;
 
 /// What a service is started with.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// The folder of the databases.
-    pub data: PathBuf,
+    /// Where the databases are.
+    pub database: Databases,
     /// What a fresh database is filled with; with the toy store's data its order log is open to everybody.
     pub demo: Demo,
     /// Who this instance is.
@@ -50,10 +50,10 @@ impl Environment {
         Some(Upstream::connect_typed(built_with, addresses, &self.identity))
     }
 
-    /// The database file of a service.
+    /// Where the database of a service is.
     #[must_use]
-    pub fn database(&self, service: &str) -> PathBuf {
-        self.data.join(format!("{service}.db"))
+    pub fn database(&self, service: &str) -> Location {
+        self.database.of(service)
     }
 }
 

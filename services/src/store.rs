@@ -90,7 +90,7 @@ impl<E> From<StoreError<E>> for CallError<E> {
                 "this idempotency token was used before with another request",
             )),
             StoreError::Invalid(words) => Self::Rpc(RpcError::new(Code::InvalidInput, words)),
-            StoreError::Database(error) => Self::Rpc(error.into()),
+            StoreError::Database(error) => Self::Rpc(database_error(&error)),
         }
     }
 }
@@ -123,4 +123,18 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for StoreError<E> {
             _ => None,
         }
     }
+}
+
+/// The error of a database that failed: the log gets the cause, the caller a code.
+fn database_error(error: &DatabaseError) -> RpcError {
+    if let DatabaseError::Away(cause) = error {
+        // Whoever noticed it first has logged it; one line for each call would say no more.
+        tracing::debug!(%cause, "the database is away");
+        return RpcError::new(Code::Database, "the service's database is away; try again");
+    }
+    if error.is_transient() {
+        return RpcError::new(Code::Overloaded, "the service's database is busy");
+    }
+    tracing::error!(%error, "the database failed");
+    RpcError::new(Code::Database, "the service's database failed; its log says how")
 }

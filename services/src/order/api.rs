@@ -39,8 +39,11 @@ pub trait Order {
         permission = "orders:write",
         idempotent
     )]
-    async fn update(&self, context: &CallContext, request: Update)
-    -> Result<OrderInfo, CallError<OrderError>>;
+    async fn update(
+        &self,
+        context: &CallContext,
+        request: Update,
+    ) -> Result<OrderInfo, CallError<OrderError>>;
 
     /// Cancels an order that is still Processing: its pieces go back into the stock. The order stays, as Cancelled.
     #[rpc(

@@ -22,9 +22,7 @@ use crate::calls::{request_hash, token_key};
 use crate::demo::Demo;
 use crate::events::{EventsAfter, Recorded, Relay, Told};
 use crate::paging::{Page, order_by};
-use crate::product::api::{
-    Pieces, ProductClient, ProductError, Reservation, Reserved, product_schema,
-};
+use crate::product::api::{Pieces, ProductClient, ProductError, Reservation, Reserved, product_schema};
 use crate::run::{Definition, Environment, Running, StartError};
 use crate::store::{Store as _, StoreError, open, prepare};
 use crate::user;
@@ -63,8 +61,8 @@ const LOG_PAGE_LINES: u32 = 500;
 
 const _: () = {
     assert!(LEASE_US > 2 * DEADLINE_US_DEFAULT as i64);
-    // A line is a name of so many bytes, each of which may be escaped to at most 8, and two numbers.
-    assert!(LOG_PAGE_LINES as usize * (store::NAME_BYTES_MAX * 8 + 48) <= MESSAGE_BYTES_MAX);
+    // A line is a name of so many characters, each of which takes at most 8 bytes, and two numbers.
+    assert!(LOG_PAGE_LINES as usize * (store::NAME_CHARS_MAX * 8 + 48) <= MESSAGE_BYTES_MAX);
 };
 
 async fn start(environment: Environment) -> Result<Running, StartError> {
@@ -429,4 +427,3 @@ fn answer(decision: Decision, request: &Buy) -> Answer<Placed> {
         _ => CallError::Rpc(RpcError::new(Code::Unavailable, "nothing was bought: try again")),
     })
 }
-

@@ -36,8 +36,8 @@ use crate::events::{self, Recorded};
 use crate::paging::Page;
 use crate::store::{Store, StoreError, StoreResult};
 
-/// A product's name is at most this long, whether or not such a product exists: 200 characters.
-pub const NAME_BYTES_MAX: usize = 800;
+/// A product's name is at most this long, in characters, whether or not such a product exists.
+pub const NAME_CHARS_MAX: usize = 200;
 
 /// A token key, a reservation's token or an owner's name is at most this long.
 pub const KEY_BYTES_MAX: usize = 512;
@@ -96,12 +96,7 @@ impl OrderStore {
 
     /// Decides that the attempt is an order, and gives it the next number. `price_minor` is the price of one, as it was
     /// reserved. Returns the decision that stands: this one, unless there was one already.
-    pub async fn confirm(
-        &self,
-        attempt: &Attempt,
-        price_minor: i64,
-        now_us: i64,
-    ) -> Result<Decision> {
+    pub async fn confirm(&self, attempt: &Attempt, price_minor: i64, now_us: i64) -> Result<Decision> {
         if !(0..=PRICE_MINOR_MAX).contains(&price_minor) {
             return Err(StoreError::Invalid("a price is between 0 and 10,000,000.00"));
         }
@@ -114,12 +109,7 @@ impl OrderStore {
     }
 
     /// Decides that the attempt is no order, because product said no: it holds nothing for it. Returns the decision that stands.
-    pub async fn refuse(
-        &self,
-        attempt: &Attempt,
-        refusal: Refusal,
-        now_us: i64,
-    ) -> Result<Decision> {
+    pub async fn refuse(&self, attempt: &Attempt, refusal: Refusal, now_us: i64) -> Result<Decision> {
         let attempt = attempt.clone();
         self.database
             .write(move |tx| Box::pin(async move { attempts::refuse(tx, &attempt, &refusal, now_us).await }))
@@ -128,12 +118,7 @@ impl OrderStore {
 
     /// Decides that the attempt is no order, although product may hold pieces for it, and frees its token for a new attempt.
     /// Returns the decision that stands.
-    pub async fn abandon(
-        &self,
-        attempt: &Attempt,
-        refusal: Refusal,
-        now_us: i64,
-    ) -> Result<Decision> {
+    pub async fn abandon(&self, attempt: &Attempt, refusal: Refusal, now_us: i64) -> Result<Decision> {
         let attempt = attempt.clone();
         self.database
             .write(move |tx| Box::pin(async move { attempts::abandon(tx, &attempt, &refusal, now_us).await }))
@@ -142,7 +127,7 @@ impl OrderStore {
 
     /// What became of a token; `None` if it was never seen. Never [`Intent::Fresh`].
     pub async fn outcome(&self, token_key: &str) -> Result<Option<Intent>> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         Ok(attempts::find(&mut connection, token_key).await?.map(|(_, outcome)| outcome))
     }
 
@@ -151,19 +136,14 @@ impl OrderStore {
     ///
     /// An instance names itself at its start, when all that bears its name is left from its former life. Later it
     /// passes `None`, because then what bears its name is its live work.
-    pub async fn recoverable(
-        &self,
-        owner: Option<&str>,
-        now_us: i64,
-        limit: u32,
-    ) -> Result<Vec<Attempt>> {
-        let mut connection = self.database.readers().acquire().await?;
+    pub async fn recoverable(&self, owner: Option<&str>, now_us: i64, limit: u32) -> Result<Vec<Attempt>> {
+        let mut connection = self.database.read().await?;
         attempts::recoverable(&mut connection, owner, now_us, limit.min(ROWS_MAX)).await
     }
 
     /// The order with this number.
     pub async fn by_number(&self, order_num: i64) -> Result<Order> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         orders::by_number(&mut connection, order_num).await
     }
 
@@ -183,13 +163,19 @@ impl OrderStore {
         Ok((events::read(&self.database, after, limit).await?, events::oldest(&self.database).await?))
     }
 
+    /// What a consumer to whom the feed is relayed may not know yet.
+    pub async fn untold(&self, consumer: &str, limit: u32) -> Result<Vec<Recorded<OrderChange>>> {
+        let through = events::told_through(&mut *self.database.read().await?, consumer).await?;
+        Ok(events::read(&self.database, through, limit).await?)
+    }
+
     /// The order log: a line `id name qty` for each decided attempt, in the order of decision, from the one after
     /// `after`; the id is the order's number, or -1 when none was placed.
     ///
     /// A name may contain spaces, since it stands between the first and the last one. In it a backslash is written as
     /// `\\` and a control character as `\n`, `\r`, `\t` or `\u{85}`, so a line stays a line.
     pub async fn log_text(&self, after: i64, limit: u32) -> Result<LogPage> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         orders::log_text(&mut connection, after, limit.min(ROWS_MAX)).await
     }
 }

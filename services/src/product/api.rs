@@ -42,7 +42,11 @@ pub trait Product {
 
     /// Changes a product's name or price. What is left out stays as it is.
     #[rpc(
-        http("PUT /api/v1/products/{product}", "PUT /products/{product}", "PATCH /api/v1/products/{product}"),
+        http(
+            "PUT /api/v1/products/{product}",
+            "PUT /products/{product}",
+            "PATCH /api/v1/products/{product}"
+        ),
         permission = "shop:write",
         idempotent
     )]

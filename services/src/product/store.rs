@@ -37,8 +37,8 @@ use crate::once::Once;
 use crate::paging::Page;
 use crate::store::{Store, StoreError, StoreResult};
 
-/// A product's name is at most this long: 200 characters.
-pub const NAME_BYTES_MAX: usize = 800;
+/// A product's name is at most this long, in characters.
+pub const NAME_CHARS_MAX: usize = 200;
 
 /// A token is at most this long.
 pub const TOKEN_BYTES_MAX: usize = 512;
@@ -96,7 +96,8 @@ async fn seed(tx: &mut Connection, demo: Demo, now_us: i64) -> Result<bool> {
         let name = product.name.to_owned();
         let new = NewProduct { name, price_minor: product.price_minor, quantity: product.quantity };
         let created = catalog::create(&mut *tx, &new, now_us).await?;
-        for (order_num, order) in (1..).zip(demo.orders()).filter(|(_, order)| order.product == product.name) {
+        for (order_num, order) in (1..).zip(demo.orders()).filter(|(_, order)| order.product == product.name)
+        {
             let service = Principal::Service { name: "order".into() };
             let token = key_for(&service, "product.reserve", &Demo::reservation(order_num));
             reservations::seed_sold(&mut *tx, &token, &created, order.quantity, now_us).await?;
@@ -105,17 +106,35 @@ async fn seed(tx: &mut Connection, demo: Demo, now_us: i64) -> Result<bool> {
     Ok(true)
 }
 
+/// Puts products into the catalog, all or none.
+async fn create(tx: &mut Connection, new: &[NewProduct], now_us: i64) -> Result<Vec<ProductInfo>> {
+    catalog::check_room(&mut *tx, new.len()).await?;
+    let refused = match catalog::taken_names(&mut *tx, new).await? {
+        names if names.is_empty() => None,
+        names if new.len() > 1 => Some(ProductError::ProductsAlreadyExist { names }),
+        names => Some(ProductError::ProductAlreadyExists { name: names.concat() }),
+    };
+    if let Some(refusal) = refused {
+        return Err(StoreError::Refused(refusal));
+    }
+    let mut created = Vec::with_capacity(new.len());
+    for product in new {
+        created.push(catalog::create(&mut *tx, product, now_us).await?.into());
+    }
+    Ok(created)
+}
+
 impl ProductStore {
     /// The product on sale that is named so.
     pub async fn find(&self, which: &Which) -> Result<Product> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         catalog::find(&mut connection, which).await
     }
 
     /// The name of a product, on sale or not.
     pub async fn name_of(&self, id: i64) -> Result<String> {
         let query = "SELECT name FROM products WHERE id = $1";
-        Ok(sqlx::query_scalar(query).bind(id).fetch_one(self.database.readers()).await?)
+        Ok(sqlx::query_scalar(query).bind(id).fetch_one(&mut *self.database.read().await?).await?)
     }
 
     /// A page of the products on sale, in an order of [`crate::paging::order_by`], and how many there are.
@@ -127,36 +146,18 @@ impl ProductStore {
     /// Every product on sale, in one consistent picture. No more than [`PRODUCTS_MAX`].
     pub async fn inventory(&self) -> Result<Vec<Product>> {
         let query = "SELECT * FROM products WHERE removed_at_us IS NULL ORDER BY id";
-        Ok(sqlx::query_as(query).fetch_all(self.database.readers()).await?)
+        Ok(sqlx::query_as(query).fetch_all(&mut *self.database.read().await?).await?)
     }
 
     /// Puts products into the catalog, all or none.
     pub async fn create(&self, once: Once, new: Vec<NewProduct>) -> Result<Vec<ProductInfo>> {
         for product in &new {
-            catalog::check_name(&product.name)?;
+            check_name(&product.name)?;
             catalog::check_price(product.price_minor)?;
             catalog::check_stock(product.quantity)?;
         }
         let now_us = once.now_us;
-        let create = move |tx: &mut Connection| -> crate::database::BoxFuture<'_, Result<Vec<ProductInfo>>> {
-            Box::pin(async move {
-                catalog::check_room(&mut *tx, new.len()).await?;
-                let taken = catalog::taken_names(&mut *tx, &new).await?;
-                match &taken[..] {
-                    [] => {}
-                    [name] => {
-                        return Err(StoreError::Refused(ProductError::ProductAlreadyExists { name: name.clone() }));
-                    }
-                    _ => return Err(StoreError::Refused(ProductError::ProductsAlreadyExist { names: taken })),
-                }
-                let mut created = Vec::with_capacity(new.len());
-                for product in &new {
-                    created.push(catalog::create(&mut *tx, product, now_us).await?.into());
-                }
-                Ok(created)
-            })
-        };
-        once.run(&self.database, create).await
+        once.run(&self.database, move |tx| Box::pin(async move { create(tx, &new, now_us).await })).await
     }
 
     /// Changes a product's name or price.
@@ -245,7 +246,7 @@ impl ProductStore {
 
     /// What became of a token; `None` if it was never seen.
     pub async fn reservation(&self, token: &str) -> Result<Option<Reservation>> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         reservations::state(&mut connection, token).await
     }
 

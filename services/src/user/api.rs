@@ -182,7 +182,9 @@ impl fmt::Display for UserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UserNotFound { id } => write!(f, "there is no user {id}"),
-            Self::UserAlreadyExists { email } => write!(f, "there is a user with the address {email:?} already"),
+            Self::UserAlreadyExists { email } => {
+                write!(f, "there is a user with the address {email:?} already")
+            }
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The handlers of the user service, and how it keeps count of what its users have bought.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use micronet_transport::clock::unix_us;
@@ -95,7 +94,7 @@ type Answer<T> = Result<T, CallError<UserError>>;
 impl User for UserService {
     async fn get(&self, context: &CallContext, request: Get) -> Answer<UserInfo> {
         let user = self.store.find(row_id(request.id)).await?;
-        Ok(UserInfo::from(user).as_seen_by(&context.principal))
+        Ok(UserInfo::from(user).shown_to(&context.principal))
     }
 
     async fn list(&self, _: &CallContext, request: List) -> Answer<Users> {
@@ -155,7 +154,7 @@ impl From<store::User> for UserInfo {
 
 impl UserInfo {
     /// Without what this principal may not know.
-    fn as_seen_by(self, principal: &Principal) -> Self {
+    fn shown_to(self, principal: &Principal) -> Self {
         if principal.has("users:read") {
             return self;
         }

@@ -11,7 +11,7 @@ mod tests;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::api::{UserChange, UserError, UserInfo};
-use crate::database::{Connection, Database, Migration, Row};
+use crate::database::{Connection, Database, Migration, Row, is_storable};
 use crate::demo::Demo;
 use crate::events::{self, Recorded};
 use crate::once::Once;
@@ -19,8 +19,8 @@ use crate::order::api::{OrderChange, OrderEvent};
 use crate::paging::Page;
 use crate::store::{Store, StoreError, StoreResult};
 
-/// A name is at most this long: 200 characters.
-pub const NAME_BYTES_MAX: usize = 800;
+/// A name is at most this long, in characters.
+pub const NAME_CHARS_MAX: usize = 200;
 
 /// An e-mail address is at most this long (RFC 5321, with its erratum 1690).
 pub const EMAIL_BYTES_MAX: usize = 254;
@@ -95,7 +95,7 @@ impl Store for UserStore {
 impl UserStore {
     /// The user with this number.
     pub async fn find(&self, id: i64) -> Result<User> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         find(&mut connection, id).await
     }
 
@@ -105,12 +105,13 @@ impl UserStore {
         let wanted = "FROM users WHERE search LIKE $1 ESCAPE '\\'";
         let mut snapshot = self.database.snapshot().await?;
         // The order is one of ours, never the caller's text.
-        let users = sqlx::query_as(AssertSqlSafe(format!("SELECT * {wanted} ORDER BY {order} LIMIT $2 OFFSET $3")))
-            .bind(pattern)
-            .bind(page.limit())
-            .bind(page.offset())
-            .fetch_all(&mut *snapshot)
-            .await?;
+        let users =
+            sqlx::query_as(AssertSqlSafe(format!("SELECT * {wanted} ORDER BY {order} LIMIT $2 OFFSET $3")))
+                .bind(pattern)
+                .bind(page.limit())
+                .bind(page.offset())
+                .fetch_all(&mut *snapshot)
+                .await?;
         let total = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) {wanted}")));
         Ok((users, total.bind(pattern).fetch_one(&mut *snapshot).await?))
     }
@@ -134,15 +135,13 @@ impl UserStore {
     /// Forgets a user, and says who it was.
     pub async fn remove(&self, once: Once, id: i64) -> Result<UserInfo> {
         let now_us = once.now_us;
-        once.run(&self.database, move |tx| {
-            Box::pin(async move { Ok(remove(tx, id, now_us).await?.into()) })
-        })
-        .await
+        once.run(&self.database, move |tx| Box::pin(async move { Ok(remove(tx, id, now_us).await?.into()) }))
+            .await
     }
 
     /// The event of the order service up to which all are counted.
     pub async fn counted_through(&self) -> Result<i64> {
-        let mut connection = self.database.readers().acquire().await?;
+        let mut connection = self.database.read().await?;
         Ok(events::followed_through(&mut connection, ORDERS).await?)
     }
 
@@ -261,11 +260,12 @@ fn search(name: &str, email: &str) -> String {
 }
 
 fn check(name: Option<&str>, email: Option<&str>) -> Result<()> {
-    if name.is_some_and(|name| name.is_empty() || name.len() > NAME_BYTES_MAX) {
-        return Err(StoreError::Invalid("a user's name has 1 to 800 bytes"));
+    if name.is_some_and(|name| name.is_empty() || name.chars().count() > NAME_CHARS_MAX || !is_storable(name))
+    {
+        return Err(StoreError::Invalid("a user's name has 1 to 200 characters, none of them zero"));
     }
-    if email.is_some_and(|email| email.is_empty() || email.len() > EMAIL_BYTES_MAX) {
-        return Err(StoreError::Invalid("an e-mail address has 1 to 254 bytes"));
+    if email.is_some_and(|email| email.is_empty() || email.len() > EMAIL_BYTES_MAX || !is_storable(email)) {
+        return Err(StoreError::Invalid("an e-mail address has 1 to 254 bytes, none of them zero"));
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use micronet_wire::schema::Decimal;
 use sqlx::{FromRow, Row as _};
 
 use super::orders::Order;
-use super::{KEY_BYTES_MAX, NAME_BYTES_MAX, Result};
-use crate::database::{Connection, DatabaseError, Row};
+use super::{KEY_BYTES_MAX, NAME_CHARS_MAX, Result};
+use crate::database::{Connection, DatabaseError, Row, is_storable};
 use crate::events;
 use crate::order::api::{OrderChange, OrderStatus};
 use crate::store::StoreError;
@@ -87,12 +87,17 @@ pub enum Decision {
 
 impl NewAttempt {
     pub(super) fn check(&self) -> Result<()> {
-        let is_key = |key: &str| !key.is_empty() && key.len() <= KEY_BYTES_MAX;
+        let is_key = |key: &str| !key.is_empty() && key.len() <= KEY_BYTES_MAX && is_storable(key);
         if !(is_key(&self.token_key) && is_key(&self.reservation) && is_key(&self.owner)) {
-            return Err(StoreError::Invalid("a token, a reservation and an owner have 1 to 512 bytes"));
+            return Err(StoreError::Invalid(
+                "a token, a reservation and an owner have 1 to 512 bytes, none of them zero",
+            ));
         }
-        if self.product.is_empty() || self.product.len() > NAME_BYTES_MAX {
-            return Err(StoreError::Invalid("a product's name has 1 to 800 bytes"));
+        if self.product.is_empty()
+            || self.product.chars().count() > NAME_CHARS_MAX
+            || !is_storable(&self.product)
+        {
+            return Err(StoreError::Invalid("a product's name has 1 to 200 characters, none of them zero"));
         }
         if self.quantity == 0 {
             return Err(StoreError::Invalid("the quantity is at least 1"));
@@ -198,7 +203,8 @@ pub(super) async fn abandon(
     if abandoned.rows_affected() > 0 {
         // Product may hold pieces for it.
         let (name, quantity) = (attempt.product.clone(), attempt.quantity.unsigned_abs());
-        events::append(&mut *tx, &attempt.reservation, &OrderChange::Abandoned { name, quantity }, now_us).await?;
+        events::append(&mut *tx, &attempt.reservation, &OrderChange::Abandoned { name, quantity }, now_us)
+            .await?;
     }
     decision(tx, attempt).await
 }
@@ -215,10 +221,7 @@ async fn decision(tx: &mut Connection, attempt: &Attempt) -> Result<Decision> {
 }
 
 /// The token's row: its body's hash, and what became of it.
-pub(super) async fn find(
-    connection: &mut Connection,
-    token_key: &str,
-) -> Result<Option<(Vec<u8>, Intent)>> {
+pub(super) async fn find(connection: &mut Connection, token_key: &str) -> Result<Option<(Vec<u8>, Intent)>> {
     let query = "SELECT * FROM orders WHERE token_key = $1";
     let Some(row) = sqlx::query(query).bind(token_key).fetch_optional(connection).await? else {
         return Ok(None);

@@ -6,7 +6,7 @@ use micronet_wire::schema::Decimal;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::Result;
-use crate::database::{Connection, Row};
+use crate::database::{Connection, Query, Row, is_storable};
 use crate::demo::Demo;
 use crate::events;
 use crate::order::api::{OrderChange, OrderError, OrderStatus};
@@ -104,6 +104,9 @@ pub(super) async fn list(
     order: &str,
     page: Page,
 ) -> Result<(Vec<Order>, i64)> {
+    if filter.product.as_deref().is_some_and(|product| !is_storable(product)) {
+        return Ok((Vec::new(), 0));
+    }
     // Which conditions there are is ours to say; what they compare with is bound.
     let conditions = filter.conditions();
     let mut wanted = "FROM orders WHERE state = 'confirmed'".to_owned();
@@ -119,9 +122,6 @@ pub(super) async fn list(
     let total = count.fetch_one(snapshot).await?.try_get("total")?;
     Ok((orders, total))
 }
-
-/// A statement whose values are being bound.
-type Query = sqlx::query::Query<'static, crate::database::Driver, crate::database::Arguments>;
 
 impl Filter {
     /// The columns that have to have what [`Filter::bind`] binds, in its order.
@@ -162,7 +162,12 @@ pub(super) async fn set_status(
     let number = order_num.unsigned_abs();
     if !from.next().contains(&to) {
         let allowed = from.next().to_vec();
-        return Err(StoreError::Refused(OrderError::InvalidTransition { order_num: number, from, to, allowed }));
+        return Err(StoreError::Refused(OrderError::InvalidTransition {
+            order_num: number,
+            from,
+            to,
+            allowed,
+        }));
     }
     let query = "UPDATE orders SET status = $2, status_at_us = $3 WHERE order_num = $1 RETURNING *";
     let order: Order =

@@ -3,8 +3,8 @@
 use micronet_wire::schema::Decimal;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use super::{NAME_BYTES_MAX, PRICE_MINOR_MAX, PRODUCTS_MAX, Result, STOCK_MAX};
-use crate::database::{Connection, Row};
+use super::{NAME_CHARS_MAX, PRICE_MINOR_MAX, PRODUCTS_MAX, Result, STOCK_MAX};
+use crate::database::{Connection, Row, is_storable};
 use crate::events;
 use crate::paging::Page;
 use crate::product::api::{ProductChange, ProductError};
@@ -89,11 +89,10 @@ impl Which {
     /// What this text names.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        if is_number(text) {
-            // A number that is too long is nobody's.
-            return Self::Id(text.parse().unwrap_or(-1));
+        match text.parse() {
+            Ok(id) if is_number(text) => Self::Id(id),
+            _ => Self::Name(text.to_owned()),
         }
-        Self::Name(text.to_owned())
     }
 
     /// As the caller named it.
@@ -125,7 +124,8 @@ pub(super) async fn check_room(tx: &mut Connection, more: usize) -> Result<()> {
     let query = "SELECT count(*) FROM products WHERE removed_at_us IS NULL";
     let count: i64 = sqlx::query_scalar(query).fetch_one(tx).await?;
     let room = usize::try_from(PRODUCTS_MAX - count).unwrap_or(0);
-    let full = || StoreError::Refused(ProductError::CatalogFull { products_max: PRODUCTS_MAX.unsigned_abs() });
+    let full =
+        || StoreError::Refused(ProductError::CatalogFull { products_max: PRODUCTS_MAX.unsigned_abs() });
     if more <= room { Ok(()) } else { Err(full()) }
 }
 
@@ -171,6 +171,7 @@ pub(super) async fn find(connection: &mut Connection, which: &Which) -> Result<P
             let query = "SELECT * FROM products WHERE id = $1 AND removed_at_us IS NULL";
             sqlx::query_as(query).bind(id).fetch_optional(connection).await?
         }
+        Which::Name(name) if !is_storable(name) => None,
         Which::Name(name) => {
             let query = "SELECT * FROM products WHERE name = $1 AND removed_at_us IS NULL";
             sqlx::query_as(query).bind(name).fetch_optional(connection).await?
@@ -210,7 +211,12 @@ pub(super) async fn list(
     Ok((products, total))
 }
 
-pub(super) async fn update(tx: &mut Connection, which: &Which, change: &Change, now_us: i64) -> Result<Product> {
+pub(super) async fn update(
+    tx: &mut Connection,
+    which: &Which,
+    change: &Change,
+    now_us: i64,
+) -> Result<Product> {
     let before = find(&mut *tx, which).await?;
     let name = change.name.as_ref().unwrap_or(&before.name);
     let price_minor = change.price_minor.unwrap_or(before.price_minor);
@@ -303,8 +309,8 @@ impl FromRow<'_, Row> for Product {
 }
 
 pub(super) fn check_name_length(name: &str) -> Result<()> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
-        return Err(StoreError::Invalid("a product's name has 1 to 800 bytes"));
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || !is_storable(name) {
+        return Err(StoreError::Invalid("a product's name has 1 to 200 characters, none of them zero"));
     }
     Ok(())
 }

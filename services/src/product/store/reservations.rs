@@ -4,7 +4,7 @@ use sqlx::{FromRow, Row as _};
 
 use super::catalog::{self, Product, Which};
 use super::{Result, TOKEN_BYTES_MAX};
-use crate::database::{Connection, Row};
+use crate::database::{Connection, Row, is_storable};
 use crate::product::api::ProductError;
 use crate::store::StoreError;
 
@@ -68,8 +68,8 @@ impl Request {
 }
 
 pub(super) fn parse_token(token: &str) -> Result<String> {
-    if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
-        return Err(StoreError::Invalid("a token has 1 to 512 bytes"));
+    if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !is_storable(token) {
+        return Err(StoreError::Invalid("a token has 1 to 512 bytes, none of them zero"));
     }
     Ok(token.to_owned())
 }
@@ -94,8 +94,11 @@ pub(super) async fn take(tx: &mut Connection, request: &Request, goal: Goal) -> 
             Reservation::OutOfStock { available: product.quantity }
         }
         Ok(product) => {
-            let taken =
-                Taken { product_id: product.id, quantity: request.quantity, price_minor: product.price_minor };
+            let taken = Taken {
+                product_id: product.id,
+                quantity: request.quantity,
+                price_minor: product.price_minor,
+            };
             let (moves, outcome) = match goal {
                 Goal::Reserve => (Moves { reserved: taken.quantity, sold: 0 }, Reservation::Reserved(taken)),
                 Goal::Sell => (Moves { reserved: 0, sold: taken.quantity }, Reservation::Settled(taken)),
@@ -256,12 +259,12 @@ pub(super) async fn state(connection: &mut Connection, token: &str) -> Result<Op
 }
 
 /// A row of the reservations.
-pub(super) struct Stored {
+struct Stored {
     body_hash: Option<Vec<u8>>,
-    pub(super) reservation: Reservation,
+    reservation: Reservation,
 }
 
-pub(super) async fn find(connection: &mut Connection, token: &str) -> Result<Option<Stored>, StoreError> {
+async fn find(connection: &mut Connection, token: &str) -> Result<Option<Stored>> {
     let query = "SELECT body_hash, state, product_id, quantity, price_minor, available
         FROM reservations WHERE token = $1";
     Ok(sqlx::query_as(query).bind(token).fetch_optional(connection).await?)
