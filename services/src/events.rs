@@ -3,14 +3,13 @@
 //! An event is written in the transaction of the change that it tells of, so there is neither without the other. Writes exclude
 //! each other, so ids ascend in the order of the commits: who has read up to an id has missed nothing before it.
 //!
-//! Two ways lead out. A consumer that knows the producer *pulls*: it asks for what comes after the last id that it has applied,
-//! and keeps that id in the transaction of what it did (`user/store.rs`). A producer that knows the consumer *relays*
-//! ([`Relay`]): it calls the consumer, event by event, and keeps how far it has come. Either way each event arrives at least
-//! once, those of one key in order, and a consumer that is slow or away delays itself and nobody else.
+//! Two ways lead out. Whoever wants to know *pulls*: asks for what comes after the last id that it has seen. And a service that
+//! knows who has to know *relays* ([`Relay`]): it calls the consumer, and keeps how far it has come. Each event is told at least
+//! once, those of one key in order, and a consumer that is slow or away delays itself and nobody else. A consumer for whom once
+//! more is too often notes in the transaction of what it does how far it has come ([`advance_followed`]).
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -175,7 +174,27 @@ pub enum Told {
     No,
 }
 
-/// Tells one consumer what has changed: each event at least once, those of one key in order.
+/// Tells each of these events, those of one key one after the other and different keys at once. The first that could not be told
+/// holds back those of its key behind it.
+///
+/// Returns its id; `None` if all were told.
+pub async fn tell_each<T>(events: &[Recorded<T>], tell: impl AsyncFn(&Recorded<T>) -> Told) -> Option<i64> {
+    let mut by_key: BTreeMap<&str, Vec<&Recorded<T>>> = BTreeMap::new();
+    for event in events {
+        by_key.entry(&event.key).or_default().push(event);
+    }
+    let untold = join_all(by_key.values().map(async |events| {
+        for event in events {
+            if tell(event).await == Told::No {
+                return Some(event.id);
+            }
+        }
+        None
+    }));
+    untold.await.into_iter().flatten().min()
+}
+
+/// Tells one consumer what has changed: each event at least once.
 #[derive(Debug)]
 pub struct Relay {
     database: Database,
@@ -189,8 +208,8 @@ pub struct Relay {
 impl Relay {
     /// A relay to a consumer, by its name in the database.
     #[must_use]
-    pub fn new(database: &Database, consumer: &'static str) -> Rc<Self> {
-        Rc::new(Self { database: database.clone(), consumer, news: Notify::new(), away: Cell::new(false) })
+    pub fn new(database: &Database, consumer: &'static str) -> Self {
+        Self { database: database.clone(), consumer, news: Notify::new(), away: Cell::new(false) }
     }
 
     /// Says that there is something to tell.
@@ -198,76 +217,65 @@ impl Relay {
         self.news.notify_one();
     }
 
-    /// Tells whatever there is to tell, for ever.
-    pub async fn run<T: Message>(&self, tell: impl AsyncFn(&Recorded<T>) -> Told) {
+    /// Tells whatever there is to tell, for ever. `tell` gets the next few events, and returns the id of the first that it could
+    /// not tell, or `None`.
+    pub async fn run<T: Message>(&self, tell: impl AsyncFn(&[Recorded<T>]) -> Option<i64>) {
         loop {
-            let told = self.tell_all(&tell).await;
-            if told == Told::No {
-                // It is away: there is no sense in asking for each new event.
-                tokio::time::sleep(LOOK_EVERY).await;
-            } else {
+            if self.tell_all(&tell).await == Told::Yes {
                 // Other instances write too.
                 let _ = tokio::time::timeout(LOOK_EVERY, self.news.notified()).await;
+            } else {
+                // It is away: there is no sense in asking for each new event.
+                tokio::time::sleep(LOOK_EVERY).await;
             }
         }
     }
 
     /// Tells all that is there now. [`Told::No`] if the consumer, or the database, was away.
-    pub async fn tell_all<T: Message>(&self, tell: &impl AsyncFn(&Recorded<T>) -> Told) -> Told {
+    pub async fn tell_all<T: Message>(&self, tell: &impl AsyncFn(&[Recorded<T>]) -> Option<i64>) -> Told {
         loop {
-            let told = match self.tell_some(tell).await {
+            match self.tell_some(tell).await {
                 Ok(None) => return Told::Yes,
-                Ok(Some(told)) => told,
+                Ok(Some(told)) => {
+                    self.note(told);
+                    if told == Told::No {
+                        return told;
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, consumer = self.consumer, "cannot read or note what was told");
                     return Told::No;
                 }
-            };
-            let was_away = self.away.replace(told == Told::No);
-            match told {
-                Told::No if !was_away => {
-                    tracing::warn!(consumer = self.consumer, "it is away: what has changed is kept for it");
-                }
-                Told::Yes if was_away => {
-                    tracing::info!(consumer = self.consumer, "it is back, and hears all")
-                }
-                _ => {}
             }
-            if told == Told::No {
-                return told;
+        }
+    }
+
+    fn note(&self, told: Told) {
+        let was_away = self.away.replace(told == Told::No);
+        match told {
+            Told::No if !was_away => {
+                tracing::warn!(consumer = self.consumer, "away: what has changed is kept for it");
             }
+            Told::Yes if was_away => tracing::info!(consumer = self.consumer, "back: it hears all"),
+            Told::No | Told::Yes => {}
         }
     }
 
     /// Tells the next few events; `None` if there are none.
     async fn tell_some<T: Message>(
         &self,
-        tell: &impl AsyncFn(&Recorded<T>) -> Told,
+        tell: &impl AsyncFn(&[Recorded<T>]) -> Option<i64>,
     ) -> Result<Option<Told>, DatabaseError> {
-        let mut connection = self.database.read().await?;
-        let after = told_through(&mut connection, self.consumer).await?;
-        drop(connection);
+        let after = told_through(&mut *self.database.read().await?, self.consumer).await?;
         let events: Vec<Recorded<T>> = read(&self.database, after, RELAYED_AT_ONCE).await?;
         let Some(last) = events.last() else { return Ok(None) };
-        let mut by_key: BTreeMap<&str, Vec<&Recorded<T>>> = BTreeMap::new();
-        for event in &events {
-            by_key.entry(&event.key).or_default().push(event);
-        }
-        // Within a key one after the other; the first that can't be told holds back those behind it, and no other key.
-        let untold = join_all(by_key.values().map(async |events| {
-            for event in events {
-                if tell(event).await == Told::No {
-                    return Some(event.id);
-                }
-            }
-            None
-        }));
-        let first_untold = untold.await.into_iter().flatten().min();
-        let through = first_untold.map_or(last.id, |id| id - 1);
+        let untold = tell(&events).await;
+        // Some behind the first untold one may have been told; they are told again.
+        let through = untold.map_or(last.id, |id| id - 1);
         if through > after {
             let consumer = self.consumer;
             self.database.write(move |tx| Box::pin(advance(tx, consumer, through))).await?;
         }
-        Ok(Some(if first_untold.is_some() { Told::No } else { Told::Yes }))
+        Ok(Some(if untold.is_some() { Told::No } else { Told::Yes }))
     }
 }

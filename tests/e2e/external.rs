@@ -43,7 +43,7 @@ fn curl_gets_what_it_asks_for() {
     let cases = [
         (
             "curl -s localhost:$PORT/products/Tux".to_owned(),
-            r#""data":{"name":"Tux","price":25.99,"quantity":80}"#,
+            r#""data":{"id":2,"name":"Tux","price":25.99,"quantity":80,"#,
         ),
         ("curl -si localhost:$PORT/products/Tux".to_owned(), "X-Micronet-Instance: product-"),
         (format!("curl -s -XPOST localhost:$PORT/orders {json} {whale}"), r#""data":{"order_num":3}"#),
@@ -62,7 +62,7 @@ fn curl_gets_what_it_asks_for() {
             "HTTP/1.1 409",
         ),
         ("curl -sI localhost:$PORT/products/Tux".to_owned(), "HTTP/1.1 200 OK"),
-        ("curl -s -XOPTIONS -i localhost:$PORT/orders".to_owned(), "Allow: OPTIONS, POST"),
+        ("curl -s -XOPTIONS -i localhost:$PORT/orders".to_owned(), "Allow: GET, HEAD, OPTIONS, POST"),
         ("curl -s --path-as-is localhost:$PORT/products/../Tux".to_owned(), "ROUTE_NOT_FOUND"),
         // One connection for several.
         ("curl -sv localhost:$PORT/products/Tux localhost:$PORT/products/Bird 2>&1".to_owned(), "39.99"),

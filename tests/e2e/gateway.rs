@@ -43,7 +43,7 @@ fn a_toy_is_shown_and_the_price_is_a_number() {
         let answer = http.get(target).check(200);
         check_envelope(&answer);
         assert!(
-            answer.text().contains(r#""data":{"name":"Tux","price":25.99,"quantity":80}"#),
+            answer.text().contains(r#""data":{"id":2,"name":"Tux","price":25.99,"quantity":80,"#),
             "{}",
             answer.shown()
         );
@@ -195,7 +195,7 @@ fn every_error_says_what_is_wrong() {
         case("GET /orders/999", &[], "", 404, &[("/error/code", "ORDER_NOT_FOUND")]),
         case("GET /orders/first", &[], "", 422, &[("/error/details/field", "order_num")]),
         case("GET /", &[], "", 404, &[("/error/code", "ROUTE_NOT_FOUND")]),
-        case("GET /products", &[], "", 404, &[("/error/message", "/products")]),
+        case("GET /production", &[], "", 404, &[("/error/message", "/production")]),
         case("GET /products/Tux/price", &[], "", 404, &[]),
         case("GET /api/v1/inventory", &[], "", 401, &[("/error/code", "UNAUTHENTICATED")]),
         case(
@@ -229,11 +229,10 @@ fn a_wrong_method_is_told_the_right_ones() {
     let network = Network::start("shop");
     let mut http = network.http();
     let cases = [
-        ("DELETE", "/products/Tux", "GET, HEAD, OPTIONS"),
-        ("POST", "/products/Tux", "GET, HEAD, OPTIONS"),
-        ("PUT", "/orders", "OPTIONS, POST"),
-        ("BREW", "/orders/1", "GET, HEAD, OPTIONS"),
-        ("GET", "/orders", "OPTIONS, POST"),
+        ("POST", "/products/Tux", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("PUT", "/orders", "GET, HEAD, OPTIONS, POST"),
+        ("BREW", "/orders/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("DELETE", "/api/v1/inventory", "GET, HEAD, OPTIONS"),
     ];
     for (method, target, allow) in cases {
         let answer = http.request(method, target, &[], b"").check(405);

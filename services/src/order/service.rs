@@ -12,6 +12,7 @@ use micronet_wire::limits::{DEADLINE_US_DEFAULT, MESSAGE_BYTES_MAX};
 use micronet_wire::schema::{Access, Decimal, Timestamp};
 use micronet_wire::service::{CallContext, CallError, CallOptions};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::api::{
     Buy, Get, List, Log, Order, OrderChange, OrderError, OrderEvent, OrderEvents, OrderInfo, OrderMethods,
@@ -20,13 +21,13 @@ use super::api::{
 use super::store::{self, Attempt, Decision, Filter, Intent, NewAttempt, OrderStore, Refusal};
 use crate::calls::{request_hash, token_key};
 use crate::demo::Demo;
-use crate::events::{EventsAfter, Recorded, Relay, Told};
+use crate::events::{EventsAfter, Recorded, Relay, Told, tell_each};
 use crate::paging::{Page, order_by};
 use crate::product::api::{Pieces, ProductClient, ProductError, Reservation, Reserved, product_schema};
 use crate::run::{Definition, Environment, Running, StartError};
 use crate::store::{Store as _, StoreError, open, prepare};
 use crate::user;
-use crate::user::api::{UserClient, user_schema};
+use crate::user::api::{Purchase, Purchases, UserClient, user_schema};
 
 /// How this service is prepared and started.
 pub const DEFINITION: Definition = Definition {
@@ -72,7 +73,8 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
     // Product gets its first chance before a customer is told that it is away.
     upstream.tried().await;
     let shop = Rc::new(Shop {
-        relay: Relay::new(store.database(), "product"),
+        to_product: Relay::new(store.database(), "product"),
+        to_users: Relay::new(store.database(), "user"),
         store,
         product: ProductClient::new(upstream),
         users: users.map(UserClient::new),
@@ -85,7 +87,10 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
         tracing::warn!(attempts = left, "abandoned attempts that a former run had left");
     }
     let sweeping = tokio::task::spawn_local(sweep_forever(Rc::clone(&shop)));
-    let telling = tokio::task::spawn_local(tell_for_ever(Rc::clone(&shop)));
+    let mut telling = vec![tokio::task::spawn_local(tell_product_forever(Rc::clone(&shop)))];
+    if let Some(users) = shop.users.clone() {
+        telling.push(tokio::task::spawn_local(tell_users_forever(Rc::clone(&shop), users)));
+    }
     // The toy store's order log is public, as it always was.
     let open_log = (environment.demo == Demo::ToyStore).then_some((OrderMethods::LOG, Access::Public));
     let service = Box::new(OrderServer::with_access(OrderService { shop: Rc::clone(&shop) }, open_log)?);
@@ -95,8 +100,10 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
         let finishing = async {
             let _ = shop.placing.subscribe().wait_for(|count| *count == 0).await;
             sweeping.abort();
-            telling.abort();
-            shop.relay.tell_all(&async |event: &Recorded<OrderChange>| shop.tell_product(event).await).await
+            telling.iter().for_each(JoinHandle::abort);
+            shop.to_product
+                .tell_all(&async |events: &[Recorded<OrderChange>]| shop.tell_product(events).await)
+                .await
         };
         if tokio::time::timeout(FINISH_MAX, finishing).await.is_err() {
             tracing::warn!("stopped before all orders were finished; the next start does the rest");
@@ -120,7 +127,9 @@ struct Shop {
     /// Who customers are; `None` in a network without users.
     users: Option<UserClient<Upstream>>,
     /// Tells product what was decided.
-    relay: Rc<Relay>,
+    to_product: Relay,
+    /// Tells the user service who has bought what.
+    to_users: Relay,
     /// This instance's name, in the rows that it works on.
     owner: String,
     /// Orders that are being placed, also for callers who have left.
@@ -244,13 +253,13 @@ impl Shop {
             Err(CallError::Rpc(error)) => {
                 let given_up = self.store.abandon(&attempt, unreachable(&error), unix_us()).await;
                 if let Ok(Decision::Refused(_)) = given_up {
-                    self.relay.wake();
+                    self.wake();
                     return Err(CallError::Rpc(error));
                 }
                 given_up
             }
         };
-        self.relay.wake();
+        self.wake();
         answer(decision?, request)
     }
 
@@ -276,8 +285,13 @@ impl Shop {
         let Some(users) = &self.users else {
             return Err(CallError::Rpc(unavailable("user")));
         };
-        match users.get(&user::api::Get { id }, CallOptions::within(context)).await {
-            Ok(_) => Ok(()),
+        let customer = user::api::Get { id };
+        match users.get(&customer, CallOptions::within(context)).await {
+            Ok(_) => {
+                // Whether that is noticed decides nothing.
+                let _ = users.seen(&customer, CallOptions::within(context)).await;
+                Ok(())
+            }
             Err(CallError::Service(error)) => {
                 let (code, message) = (CUSTOMER_NOT_FOUND.into(), error.to_string());
                 Err(CallError::Service(Refusal { code, message, available: None }))
@@ -288,7 +302,7 @@ impl Shop {
 
     async fn set_status(&self, order_num: u64, to: OrderStatus) -> Answer<OrderInfo> {
         let order = self.store.set_status(row_number(order_num), to, unix_us()).await?;
-        self.relay.wake();
+        self.wake();
         Ok(order.into())
     }
 
@@ -315,8 +329,18 @@ impl Shop {
         }
     }
 
+    /// There is something to tell.
+    fn wake(&self) {
+        self.to_product.wake();
+        self.to_users.wake();
+    }
+
     /// Tells product what has become of the pieces that it holds.
-    async fn tell_product(&self, event: &Recorded<OrderChange>) -> Told {
+    async fn tell_product(&self, events: &[Recorded<OrderChange>]) -> Option<i64> {
+        tell_each(events, async |event| self.tell_product_of(event).await).await
+    }
+
+    async fn tell_product_of(&self, event: &Recorded<OrderChange>) -> Told {
         let reservation = Reservation { token: event.key.clone() };
         let told = match event.change {
             OrderChange::Placed { .. } => self.product.settle(&reservation, CallOptions::default()).await,
@@ -339,8 +363,33 @@ impl Shop {
     }
 }
 
-async fn tell_for_ever(shop: Rc<Shop>) {
-    shop.relay.run(async |event: &Recorded<OrderChange>| shop.tell_product(event).await).await;
+async fn tell_product_forever(shop: Rc<Shop>) {
+    shop.to_product.run(async |events: &[Recorded<OrderChange>]| shop.tell_product(events).await).await;
+}
+
+/// Tells the user service who has bought what: many events in one call, since it counts each of them once.
+async fn tell_users_forever(shop: Rc<Shop>, users: UserClient<Upstream>) {
+    let tell = async |events: &[Recorded<OrderChange>]| {
+        let (first, last) = (events.first()?, events.last()?);
+        let purchases = events.iter().filter_map(purchase).collect();
+        let told = Purchases { through: last.id.unsigned_abs(), purchases };
+        let counted = users.count(&told, CallOptions::default()).await;
+        counted
+            .inspect_err(|error| tracing::debug!(%error, "users couldn't be told yet"))
+            .is_err()
+            .then_some(first.id)
+    };
+    shop.to_users.run(tell).await;
+}
+
+/// What a user has bought, or given back, if this event tells so.
+fn purchase(event: &Recorded<OrderChange>) -> Option<Purchase> {
+    let (user, orders, spent) = match event.change {
+        OrderChange::Placed { customer, total, .. } => (customer?, 1, total),
+        OrderChange::Cancelled { customer, total, .. } => (customer?, -1, Decimal(-total.0)),
+        OrderChange::Abandoned { .. } | OrderChange::Moved { .. } => return None,
+    };
+    Some(Purchase { event: event.id.unsigned_abs(), user, orders, spent })
 }
 
 /// Looks after expired leases.
@@ -349,7 +398,7 @@ async fn sweep_forever(shop: Rc<Shop>) {
         tokio::time::sleep(SWEEP_EVERY).await;
         match shop.abandon_left(false).await {
             Ok(0) => {}
-            Ok(_) => shop.relay.wake(),
+            Ok(_) => shop.wake(),
             Err(error) => tracing::error!(%error, "cannot look after expired attempts"),
         }
     }

@@ -37,6 +37,14 @@ pub trait User {
     #[rpc(http("DELETE /api/v1/users/{id}", "DELETE /users/{id}"), permission = "users:write")]
     async fn remove(&self, context: &CallContext, request: Get) -> Result<UserInfo, CallError<UserError>>;
 
+    /// Counts what users have bought. What was counted before is not counted again.
+    #[rpc(service, idempotent)]
+    async fn count(&self, context: &CallContext, request: Purchases) -> Result<(), RpcError>;
+
+    /// A user has just done something. Nobody waits for it, and nothing is lost with it.
+    #[rpc(service, one_way)]
+    async fn seen(&self, context: &CallContext, request: Get);
+
     /// What has changed about users, in order.
     #[rpc(http("GET /api/v1/users/events"), service, idempotent, rate = "monitoring")]
     async fn events(&self, context: &CallContext, request: EventsAfter) -> Result<UserEvents, RpcError>;
@@ -101,6 +109,28 @@ pub struct Update {
     pub email: Option<String>,
 }
 
+/// What users have bought, as the service tells it that sold it.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Purchases {
+    /// The last event of the caller's feed that is in here, and all before it.
+    pub through: u64,
+    /// What there is to count, in the order of the feed.
+    pub purchases: Vec<Purchase>,
+}
+
+/// What a user has bought, or given back.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Purchase {
+    /// The event of the caller's feed.
+    pub event: u64,
+    /// The user's number.
+    pub user: u64,
+    /// Orders more, or less.
+    pub orders: i32,
+    /// Money more, or less.
+    pub spent: Decimal<2>,
+}
+
 /// A user.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct UserInfo {
@@ -115,6 +145,8 @@ pub struct UserInfo {
     pub orders: Option<u64>,
     /// What they cost together; only for those who may read users.
     pub spent: Option<Decimal<2>>,
+    /// When the user last did something, as far as it was noticed; only for those who may read users.
+    pub last_seen: Option<Timestamp>,
     /// When the user was entered.
     pub created_at: Timestamp,
     /// When the name or the address last changed.

@@ -1,21 +1,18 @@
-//! The handlers of the user service, and how it keeps count of what its users have bought.
-
-use std::time::Duration;
+//! The handlers of the user service.
 
 use micronet_transport::clock::unix_us;
-use micronet_transport::upstream::Upstream;
 use micronet_wire::error::RpcError;
 use micronet_wire::principal::Principal;
 use micronet_wire::schema::{Decimal, Timestamp};
-use micronet_wire::service::{CallContext, CallError, CallOptions};
+use micronet_wire::service::{CallContext, CallError};
 
 use super::api::{
-    Get, List, NewUser, Update, User, UserError, UserEvent, UserEvents, UserInfo, UserServer, Users,
+    Get, List, NewUser, Purchases, Update, User, UserError, UserEvent, UserEvents, UserInfo, UserServer,
+    Users,
 };
 use super::store::{self, Change, UserStore};
 use crate::calls::once;
-use crate::events::{EVENTS_MAX, EventsAfter};
-use crate::order::api::{OrderClient, order_schema};
+use crate::events::EventsAfter;
 use crate::paging::{Page, contains, order_by};
 use crate::run::{Definition, Environment, Running, StartError};
 use crate::store::{Store as _, open, prepare};
@@ -24,7 +21,6 @@ use crate::store::{Store as _, open, prepare};
 pub const DEFINITION: Definition = Definition {
     name: "user",
     port_offsets: &[1],
-    wants: &["order"],
     environment: "USERS",
     prepare: |environment| Box::pin(prepare::<UserStore>(environment)),
     start: |environment| Box::pin(start(environment)),
@@ -35,51 +31,11 @@ pub const DEFINITION: Definition = Definition {
 const SORT_KEYS: [(&str, &str); 5] =
     [("id", "id"), ("name", "name"), ("email", "email_key"), ("orders", "orders"), ("spent", "spent_minor")];
 
-/// How often the feed of orders is read when nothing else gives cause.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
 async fn start(environment: Environment) -> Result<Running, StartError> {
     let store: UserStore = open(&environment).await?;
-    let following = environment.upstream_if_known(order_schema()).map(|upstream| {
-        let (store, orders) = (store.clone(), OrderClient::new(upstream));
-        tokio::task::spawn_local(async move { follow_orders(&store, &orders).await })
-    });
     let database = store.database().clone();
-    let finish = Box::pin(async move {
-        following.inspect(tokio::task::JoinHandle::abort);
-        database.close().await;
-    });
+    let finish = Box::pin(async move { database.close().await });
     Ok(Running { service: Box::new(UserServer::new(UserService { store })?), finish })
-}
-
-/// Reads what has happened to orders, for ever, and counts it.
-async fn follow_orders(store: &UserStore, orders: &OrderClient<Upstream>) {
-    loop {
-        match count_orders(store, orders).await {
-            Ok(true) => {}
-            Ok(false) => tokio::time::sleep(LOOK_EVERY).await,
-            Err(error) => {
-                // It is told from where it was left.
-                tracing::debug!(%error, "cannot read the feed of orders");
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        }
-    }
-}
-
-/// Counts the next events. Whether there may be more.
-async fn count_orders(store: &UserStore, orders: &OrderClient<Upstream>) -> Result<bool, RpcError> {
-    let after = store.counted_through().await?;
-    let wanted = EventsAfter { after: Some(after.unsigned_abs()), limit: Some(EVENTS_MAX) };
-    let news = orders.events(&wanted, CallOptions::default()).await?;
-    if after > 0 && news.oldest > after.unsigned_abs() + 1 {
-        tracing::warn!(after, oldest = news.oldest, "events of orders were gone before they were counted");
-    }
-    let more = news.events.len() == EVENTS_MAX as usize;
-    if !news.events.is_empty() {
-        store.count(news.events).await?;
-    }
-    Ok(more)
 }
 
 /// The user service.
@@ -121,6 +77,16 @@ impl User for UserService {
         Ok(self.store.remove(once, row_id(request.id)).await?)
     }
 
+    async fn count(&self, context: &CallContext, request: Purchases) -> Result<(), RpcError> {
+        Ok(self.store.count(context.principal.key(), request).await?)
+    }
+
+    async fn seen(&self, _: &CallContext, request: Get) {
+        if let Err(error) = self.store.seen(row_id(request.id), unix_us()).await {
+            tracing::debug!(%error, user = request.id, "couldn't note that a user was seen");
+        }
+    }
+
     async fn events(&self, _: &CallContext, request: EventsAfter) -> Result<UserEvents, RpcError> {
         let (after, limit) = request.range();
         let (events, oldest) = self.store.events(after, limit).await?;
@@ -146,6 +112,7 @@ impl From<store::User> for UserInfo {
             email: Some(user.email),
             orders: Some(u64::try_from(user.orders).unwrap_or(0)),
             spent: Some(Decimal(user.spent_minor)),
+            last_seen: user.last_seen_us.map(Timestamp),
             created_at: Timestamp(user.created_at_us),
             updated_at: Timestamp(user.updated_at_us),
         }
@@ -158,6 +125,6 @@ impl UserInfo {
         if principal.has("users:read") {
             return self;
         }
-        Self { email: None, orders: None, spent: None, ..self }
+        Self { email: None, orders: None, spent: None, last_seen: None, ..self }
     }
 }

@@ -1,7 +1,7 @@
 //! The users, and the count of what each has bought.
 //!
-//! The count follows the feed of the order service: the events of one answer are counted, and the place up to which they reach is
-//! noted, in one transaction. So each event counts once, whatever fails in between, and whoever else counts.
+//! The count follows the feed of whoever sells: purchases are counted, and the place up to which they reach in that feed is noted,
+//! in one transaction. So each counts once, however often it is told.
 //!
 //! This module owns the SQL of the user service. It reads no clock: times (microseconds since 1970) are arguments.
 
@@ -10,12 +10,11 @@ mod tests;
 
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use super::api::{UserChange, UserError, UserInfo};
+use super::api::{Purchase, Purchases, UserChange, UserError, UserInfo};
 use crate::database::{Connection, Database, Migration, Row, is_storable};
 use crate::demo::Demo;
 use crate::events::{self, Recorded};
 use crate::once::Once;
-use crate::order::api::{OrderChange, OrderEvent};
 use crate::paging::Page;
 use crate::store::{Store, StoreError, StoreResult};
 
@@ -24,9 +23,6 @@ pub const NAME_CHARS_MAX: usize = 200;
 
 /// An e-mail address is at most this long (RFC 5321, with its erratum 1690).
 pub const EMAIL_BYTES_MAX: usize = 254;
-
-/// Whose feed is counted.
-const ORDERS: &str = "order";
 
 /// What an operation of this store comes to.
 type Result<T> = StoreResult<T, UserError>;
@@ -44,6 +40,8 @@ pub struct User {
     pub orders: i64,
     /// What they cost together, in minor units.
     pub spent_minor: i64,
+    /// When the user last did something, as far as it was noticed.
+    pub last_seen_us: Option<i64>,
     /// When the user was entered.
     pub created_at_us: i64,
     /// When the name or the address last changed.
@@ -139,15 +137,22 @@ impl UserStore {
             .await
     }
 
-    /// The event of the order service up to which all are counted.
-    pub async fn counted_through(&self) -> Result<i64> {
-        let mut connection = self.database.read().await?;
-        Ok(events::followed_through(&mut connection, ORDERS).await?)
+    /// Counts what a seller tells, in the order of its feed; what was counted before is passed over.
+    pub async fn count(&self, seller: String, told: Purchases) -> Result<()> {
+        self.database.write(|tx| Box::pin(async move { count(tx, &seller, &told).await })).await
     }
 
-    /// Counts events of the order service, given in their order; those that were counted before are passed over.
-    pub async fn count(&self, events: Vec<OrderEvent>) -> Result<()> {
-        self.database.write(|tx| Box::pin(async move { count(tx, &events).await })).await
+    /// Notes that a user has just done something.
+    pub async fn seen(&self, id: i64, now_us: i64) -> Result<()> {
+        let query = "UPDATE users SET last_seen_us = $2 WHERE id = $1";
+        self.database
+            .write(move |tx| {
+                Box::pin(async move {
+                    sqlx::query(query).bind(id).bind(now_us).execute(tx).await?;
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// What has changed, from the event after `after`; and the id of the oldest event that is still there.
@@ -231,22 +236,15 @@ async fn remove(tx: &mut Connection, id: i64, now_us: i64) -> Result<User> {
     Ok(user)
 }
 
-async fn count(tx: &mut Connection, orders: &[OrderEvent]) -> Result<()> {
-    let through = events::followed_through(&mut *tx, ORDERS).await?;
-    let id = |event: &OrderEvent| i64::try_from(event.id).unwrap_or(i64::MAX);
-    for event in orders.iter().filter(|event| id(event) > through) {
-        let (customer, orders, spent) = match &event.change {
-            OrderChange::Placed { customer: Some(customer), total, .. } => (*customer, 1, total.0),
-            OrderChange::Cancelled { customer: Some(customer), total, .. } => (*customer, -1, -total.0),
-            _ => continue,
-        };
+async fn count(tx: &mut Connection, seller: &str, told: &Purchases) -> Result<()> {
+    let counted = events::followed_through(&mut *tx, seller).await?.unsigned_abs();
+    let row = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    for Purchase { user, orders, spent, .. } in told.purchases.iter().filter(|told| told.event > counted) {
+        // Users who were forgotten count no more.
         let query = "UPDATE users SET orders = orders + $2, spent_minor = spent_minor + $3 WHERE id = $1";
-        let customer = i64::try_from(customer).unwrap_or(i64::MAX);
-        sqlx::query(query).bind(customer).bind(orders).bind(spent).execute(&mut *tx).await?;
+        sqlx::query(query).bind(row(*user)).bind(i64::from(*orders)).bind(spent.0).execute(&mut *tx).await?;
     }
-    if let Some(last) = orders.last() {
-        events::advance_followed(tx, ORDERS, id(last)).await?;
-    }
+    events::advance_followed(tx, seller, row(told.through)).await?;
     Ok(())
 }
 
@@ -285,6 +283,7 @@ impl FromRow<'_, Row> for User {
             email: row.try_get("email")?,
             orders: row.try_get("orders")?,
             spent_minor: row.try_get("spent_minor")?,
+            last_seen_us: row.try_get("last_seen_us")?,
             created_at_us: row.try_get("created_at_us")?,
             updated_at_us: row.try_get("updated_at_us")?,
         })

@@ -32,9 +32,14 @@ impl Peers {
         peers.with_defaults(called, environment)
     }
 
-    /// The peers of the gateway: every service of this binary, and whatever else was named.
+    /// The peers of the gateway: the services that were named, by flag or environment; if none was, every service of this binary.
     pub(super) fn of_gateway(flags: &[String], environment: Environment<'_>) -> Result<Self, CommandError> {
-        Self::from_flags(flags)?.with_defaults(SERVICES.iter(), environment)
+        let named = |service: &&Service| is_set(environment, service);
+        let in_environment: Vec<_> = SERVICES.iter().filter(named).collect();
+        if flags.is_empty() && in_environment.is_empty() {
+            return Self::default().with_defaults(SERVICES.iter(), environment);
+        }
+        Self::from_flags(flags)?.with_defaults(in_environment.into_iter(), environment)
     }
 
     /// Each service's name and its addresses.
@@ -67,7 +72,7 @@ impl Peers {
                 continue;
             }
             let port = port_default(service);
-            match environment(service.environment).filter(|text| !text.trim().is_empty()) {
+            match environment(service.environment).filter(|_| is_set(environment, service)) {
                 Some(text) => self.add(service.name, &text, Some(port)).map_err(|error| {
                     error.next(format!("set {} to HOST or HOST:PORT, or unset it", service.environment))
                 })?,
@@ -93,4 +98,9 @@ impl Peers {
         }
         Ok(())
     }
+}
+
+/// Whether the environment says where a service is.
+fn is_set(environment: Environment<'_>, service: &Service) -> bool {
+    environment(service.environment).is_some_and(|text| !text.trim().is_empty())
 }

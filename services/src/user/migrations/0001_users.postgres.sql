@@ -8,6 +8,7 @@ CREATE TABLE users (
     search        TEXT   COLLATE "C" NOT NULL,        -- name and address in lower case
     orders        BIGINT NOT NULL,                    -- those that weren't cancelled
     spent_minor   BIGINT NOT NULL,
+    last_seen_us  BIGINT,
     created_at_us BIGINT NOT NULL,
     updated_at_us BIGINT NOT NULL
 );

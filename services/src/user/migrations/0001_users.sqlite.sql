@@ -8,6 +8,7 @@ CREATE TABLE users (
     search        TEXT    NOT NULL,                   -- name and address in lower case
     orders        INTEGER NOT NULL,                   -- those that weren't cancelled
     spent_minor   INTEGER NOT NULL,
+    last_seen_us  INTEGER,
     created_at_us INTEGER NOT NULL,
     updated_at_us INTEGER NOT NULL
 ) STRICT;
