@@ -10,6 +10,7 @@ pub mod client;
 pub mod clock;
 pub mod drain;
 pub mod driver;
+pub mod http_server;
 pub mod identity;
 pub mod listener;
 pub mod retry;

@@ -1,26 +1,26 @@
-//! A server: accepts connections and answers their calls by a service.
+//! A server's port: accepts connections, and speaks with each the language that its first byte tells (SPEC.md 1.3).
 //!
-//! One task owns a connection. A handler is polled in place, in the same turn in which its request was read, and goes to the
-//! background only if it waits; all answers of a turn leave in one write.
+//! RPC begins with a byte that is no text ([`rpc`]); everything else is taken for HTTP, whose parser has words for what is none.
 
-use std::collections::HashMap;
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+mod handling;
+mod rpc;
+mod site;
+
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
-use futures_util::future::{AbortHandle, Abortable};
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use micronet_wire::conn::{Connection, Event, Role, Standing, Timing};
-use micronet_wire::error::{Code, RpcError};
-use micronet_wire::limits::SERVER_CONNECTIONS_MAX;
-use micronet_wire::service::{Answer, Handling, Service};
+use bytes::BytesMut;
+use micronet_wire::header::PREFACE;
+use micronet_wire::limits::{FIRST_READ_BYTES, HANDSHAKE_MS_MAX, SERVER_CONNECTIONS_MAX};
+use micronet_wire::service::Service;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
+use self::site::OwnSite;
 use crate::clock;
 use crate::drain::Drain;
-use crate::driver::{ByteStream, Wire};
+use crate::driver::ByteStream;
+use crate::http_server;
 use crate::identity::Identity;
 use crate::listener;
 use crate::strangers::{Stranger, Strangers};
@@ -29,12 +29,11 @@ use crate::strangers::{Stranger, Strangers};
 ///
 /// Must run on a `LocalRuntime` or within a `LocalSet`.
 pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) {
-    let connection_drain = drain.clone();
+    let port = Port::new(service, identity, drain.clone());
     let strangers = Strangers::default();
     listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, |stream, peer| {
         tracing::debug!(%peer, "connection accepted");
-        let (service, identity) = (Rc::clone(&service), Rc::clone(&identity));
-        serve_stranger(stream, service, identity, connection_drain.clone(), strangers.enter())
+        port.clone().serve(stream, strangers.enter())
     })
     .await;
 }
@@ -46,153 +45,57 @@ pub async fn serve_connection<S: ByteStream>(
     identity: Rc<Identity>,
     drain: Drain,
 ) {
-    serve_stranger(stream, service, identity, drain, Strangers::default().enter()).await;
+    Port::new(service, identity, drain).serve(stream, Strangers::default().enter()).await;
 }
 
-/// Serves a connection of which nothing is known yet.
-async fn serve_stranger<S: ByteStream>(
-    stream: S,
+/// What the connections of a port share.
+#[derive(Clone)]
+struct Port {
     service: Rc<dyn Service>,
     identity: Rc<Identity>,
-    mut drain: Drain,
-    stranger: Stranger,
-) {
-    let config = identity.config(Role::Acceptor, Some(service.schema().fingerprint()));
-    let mut connection = Connection::new(config, clock::now());
-    let mut wire = Wire::new(stream);
-    let mut background = Background::default();
-    let mut draining = std::pin::pin!(async move { drain.begun().await });
-    let mut told_to_drain = false;
-    let mut sent_away = std::pin::pin!(stranger.sent_away());
-    let mut stranger = Some(stranger);
-    loop {
-        while let Some(event) = connection.poll_event() {
-            act(event, &mut connection, &*service, &mut background).await;
-        }
-        if connection.is_closed() {
-            break;
-        }
-        if connection.standing() != Standing::Anonymous {
-            stranger = None;
-        }
-        poll_fn(|cx| {
-            if stranger.is_some() && sent_away.as_mut().poll(cx).is_ready() {
-                stranger = None;
-                connection.close(Code::Overloaded, "too many connections that have proved nothing");
-            }
-            wire.poll_transmit(cx, &mut connection);
-            let answered = background.poll_answers(cx, &mut connection);
-            let drains = !told_to_drain && draining.as_mut().poll(cx).is_ready();
-            if drains {
-                told_to_drain = true;
-                connection.drain();
-            }
-            let received = wire.poll_receive(cx, &mut connection).is_ready();
-            let timed = wire.poll_timer(cx, &mut connection).is_ready();
-            let woken = answered || drains || received || timed || connection.is_closed();
-            if woken { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+    site: Rc<OwnSite>,
+    drain: Drain,
+}
+
+impl Port {
+    fn new(service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) -> Self {
+        let site = Rc::new(OwnSite::new(Rc::clone(&service), Rc::clone(&identity)));
+        Self { service, identity, site, drain }
     }
-    // Nobody waits for these any more, and what they hold (a database connection, a lock) is wanted elsewhere.
-    drop(background);
-    wire.finish(connection.output()).await;
-}
 
-async fn act(event: Event, connection: &mut Connection, service: &dyn Service, background: &mut Background) {
-    match event {
-        Event::Request { stream, method, context, request } => {
-            let started_ns = clock::now();
-            let started = catch_unwind(AssertUnwindSafe(|| service.handle(*context, method, request)));
-            let handling = started.unwrap_or_else(|_| Box::pin(std::future::ready(Err(panicked(stream)))));
-            let mut answering = Answering { stream, started_ns, handling };
-            match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
-                Poll::Ready((stream, started_ns, answer)) => {
-                    answer_call(connection, stream, started_ns, &answer);
-                }
-                Poll::Pending => background.add(answering),
-            }
+    /// Serves a connection of which nothing is known yet.
+    async fn serve<S: ByteStream>(mut self, mut stream: S, stranger: Stranger) {
+        let accepted_ns = clock::now();
+        let mut input = BytesMut::new();
+        if !self.first_bytes(&mut stream, &mut input, &stranger).await {
+            return;
         }
-        Event::Abandoned { stream } => background.abandon(stream),
-        Event::Ready(peer) => {
-            tracing::debug!(peer = peer.instance, standing = ?connection.standing(), "peer said hello");
+        if input[0] == PREFACE[0] {
+            let Self { service, identity, drain, .. } = self;
+            rpc::serve(stream, input, accepted_ns, service, &identity, drain, stranger).await;
+        } else {
+            http_server::serve_begun(stream, input, self.site, self.drain, Some(stranger)).await;
         }
-        Event::Closed { error: Some(error), by_peer } => tracing::info!(%error, by_peer, "connection ended"),
-        // The others are a dialler's.
-        Event::Closed { .. }
-        | Event::Pong { .. }
-        | Event::Goaway
-        | Event::Reply { .. }
-        | Event::Failed { .. } => {}
     }
-}
 
-fn answer_call(connection: &mut Connection, stream: u32, started_ns: u64, answer: &Answer) {
-    let finished_ns = clock::now();
-    let timing = Timing { started_ns, finished_ns };
-    match answer {
-        Ok(reply) => connection.reply(finished_ns, stream, reply, timing),
-        Err(error) => connection.fail(finished_ns, stream, error, timing),
-    }
-}
-
-/// A handler at work, with the stream that it answers and the time at which it started.
-struct Answering {
-    stream: u32,
-    started_ns: u64,
-    handling: Handling,
-}
-
-impl Future for Answering {
-    type Output = (u32, u64, Answer);
-
-    /// A handler that panics fails its own call, and no other.
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (stream, started_ns) = (self.stream, self.started_ns);
-        match catch_unwind(AssertUnwindSafe(|| self.handling.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(|answer| (stream, started_ns, answer)),
-            Err(_) => Poll::Ready((stream, started_ns, Err(panicked(stream)))),
+    /// Reads what comes first. False when nothing does: in time, before the connection has to make room, or before draining.
+    async fn first_bytes<S: ByteStream>(
+        &mut self,
+        stream: &mut S,
+        input: &mut BytesMut,
+        stranger: &Stranger,
+    ) -> bool {
+        input.reserve(FIRST_READ_BYTES);
+        let in_time = Duration::from_millis(HANDSHAKE_MS_MAX);
+        tokio::select! {
+            biased;
+            read = stream.read_buf(input) => matches!(read, Ok(1..)),
+            () = self.drain.begun() => false,
+            () = stranger.sent_away() => false,
+            () = tokio::time::sleep(in_time) => false,
         }
     }
 }
 
-fn panicked(stream: u32) -> RpcError {
-    tracing::error!(stream, "a handler panicked");
-    RpcError::new(Code::Internal, "the service failed; its log says how")
-}
-
-/// The handlers of a connection that wait for something.
-#[derive(Default)]
-struct Background {
-    waiting: FuturesUnordered<Abortable<Answering>>,
-    /// How to stop each of them, by stream.
-    handles: HashMap<u32, AbortHandle>,
-}
-
-impl Background {
-    fn add(&mut self, answering: Answering) {
-        let (handle, registration) = AbortHandle::new_pair();
-        self.handles.insert(answering.stream, handle);
-        self.waiting.push(Abortable::new(answering, registration));
-    }
-
-    /// Nobody wants this answer: the handler is dropped where it stands.
-    fn abandon(&mut self, stream: u32) {
-        if let Some(handle) = self.handles.remove(&stream) {
-            handle.abort();
-        }
-    }
-
-    /// Answers the calls whose handlers have finished; true if there were any.
-    fn poll_answers(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> bool {
-        let mut answered = false;
-        while let Poll::Ready(Some(finished)) = self.waiting.poll_next_unpin(cx) {
-            if let Ok((stream, started_ns, answer)) = finished {
-                self.handles.remove(&stream);
-                answer_call(connection, stream, started_ns, &answer);
-                answered = true;
-            }
-        }
-        answered
-    }
-}
+#[cfg(test)]
+mod tests;

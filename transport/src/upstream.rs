@@ -194,6 +194,22 @@ pub fn unavailable(service: &str) -> RpcError {
     RpcError::new(Code::Unavailable, format!("Sorry, {service} service is unavailable right now"))
 }
 
+/// The error of a call to `service`, in words for the one on whose behalf it was made: to them, a link that broke is a service
+/// that is away. `harmless` says that it doesn't matter whether the call was carried out.
+#[must_use]
+pub fn told_to_caller(service: &str, harmless: bool, error: RpcError) -> RpcError {
+    let away = unavailable(service);
+    match error.code {
+        Code::Draining => away,
+        Code::ConnectionLost | Code::Silent if harmless => away,
+        Code::ConnectionLost | Code::Silent => {
+            let words = "whether it had done this already is not known; an Idempotency-Key makes it safe to ask again";
+            RpcError::new(error.code, format!("{}: {words}", away.message))
+        }
+        _ => error,
+    }
+}
+
 impl Caller for Upstream {
     async fn call(&self, method: u32, request: Bytes, mut options: CallOptions) -> Result<Reply, RpcError> {
         // One deadline for all attempts together.

@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod limits;
 pub mod principal;
 pub mod request;
+pub mod rest;
 pub mod schema;
 pub mod service;
 pub mod transcode;

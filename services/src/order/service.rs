@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use micronet_transport::clock::unix_us;
 use micronet_transport::identity::random_bytes;
-use micronet_transport::upstream::{Upstream, unavailable};
+use micronet_transport::upstream::{Upstream, told_to_caller};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::{DEADLINE_US_DEFAULT, MESSAGE_BYTES_MAX};
 use micronet_wire::schema::{Access, Decimal, Timestamp};
@@ -224,7 +224,7 @@ impl Shop {
                 let given_up = self.store.abandon(&attempt, unreachable(&error), unix_us()).await;
                 if let Ok(Decision::Refused(_)) = given_up {
                     self.decided.notify_one();
-                    return Err(CallError::Rpc(as_seen_by_our_caller(error)));
+                    return Err(CallError::Rpc(told_to_caller("product", true, error)));
                 }
                 given_up
             }
@@ -341,14 +341,6 @@ fn refusal(error: &ProductError) -> Refusal {
 
 fn unreachable(error: &RpcError) -> Refusal {
     Refusal { code: error.code.name().into(), message: error.message.clone(), available: None }
-}
-
-/// A broken link to product is, for our caller, a service that can't be had.
-fn as_seen_by_our_caller(error: RpcError) -> RpcError {
-    match error.code {
-        Code::ConnectionLost | Code::Silent | Code::Draining => unavailable("product"),
-        _ => error,
-    }
 }
 
 fn answer(decision: Decision, request: &Buy) -> Result<Placed, CallError<OrderError>> {

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
-use micronet_wire::http1::{DecodeError, decode_component, segments};
-use micronet_wire::schema::EncodedSchema;
+use super::answer::{Answer, Refused};
+use crate::http1::{DecodeError, Method, RequestHead, Status, TargetForm, decode_component, segments};
+use crate::schema::EncodedSchema;
 
-/// All routes of a gateway.
+/// All routes of a gateway, or of a service on its own port.
 #[derive(Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
-    /// The upstreams whose schema is known.
+    /// The services whose schema is known, by their index.
     known: BTreeSet<usize>,
 }
 
@@ -22,8 +23,8 @@ pub struct Route {
     /// GET, POST, …
     http_method: String,
     segments: Vec<Segment>,
-    /// Which of the gateway's upstreams serves it.
-    pub upstream: usize,
+    /// Which service serves it, by its index.
+    pub service: usize,
     /// The id of the RPC method.
     pub method: u32,
 }
@@ -42,7 +43,7 @@ pub type Parameters<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 /// What a path leads to.
 #[derive(Debug)]
-pub enum Found<'a> {
+enum Found<'a> {
     /// This route, with the fields that the path fills.
     Route(&'a Route, Parameters<'a>),
     /// Routes for other HTTP methods: what `Allow` says.
@@ -50,22 +51,33 @@ pub enum Found<'a> {
     /// Nothing.
     Nothing,
     /// A segment's percent-encoding is malformed.
-    Malformed(DecodeError),
+    Malformed,
+}
+
+/// Where a request leads.
+#[derive(Debug)]
+pub enum Lead<'a> {
+    /// To a method, with the fields that the path fills.
+    Method(&'a Route, Parameters<'a>),
+    /// Nowhere further: this is its answer.
+    Answered(Refused),
+    /// To nothing that is known; the answer says so.
+    Nowhere(Refused),
 }
 
 impl Routes {
-    /// The routes of these schemas, each with the index of the upstream that serves it. A route that two schemas claim belongs to
+    /// The routes of these schemas, each with the index of the service that serves it. A route that two schemas claim belongs to
     /// the first.
     pub fn from_schemas(schemas: impl IntoIterator<Item = (usize, Rc<EncodedSchema>)>) -> Self {
         let mut all = Self::default();
-        for (upstream, schema) in schemas {
-            all.known.insert(upstream);
+        for (service, schema) in schemas {
+            all.known.insert(service);
             for method in &schema.schema().methods {
                 for binding in &method.http {
                     all.routes.push(Route {
                         http_method: binding.method.clone(),
                         segments: segments(&binding.path).map(Segment::parse).collect(),
-                        upstream,
+                        service,
                         method: method.id,
                     });
                 }
@@ -76,21 +88,46 @@ impl Routes {
         all
     }
 
-    /// Whether the schema of an upstream is known. What an unknown one serves could be anything.
+    /// Whether the schema of a service is known. What an unknown one serves could be anything.
     #[must_use]
-    pub fn knows(&self, upstream: usize) -> bool {
-        self.known.contains(&upstream)
+    pub fn knows(&self, service: usize) -> bool {
+        self.known.contains(&service)
+    }
+
+    /// Where a request leads.
+    #[must_use]
+    pub fn lead<'a>(&'a self, head: &'a RequestHead) -> Lead<'a> {
+        if head.target_form() == TargetForm::Asterisk {
+            // RFC 9110 section 9.3.7: OPTIONS of the server as a whole; no other method has such a target.
+            let all = self.routes.iter().map(|route| route.http_method.as_str());
+            return Lead::Answered(allowed(allow(all.chain(["GET"]).collect())));
+        }
+        match self.find(head.method_name(), head.path()) {
+            Found::Route(route, parameters) => Lead::Method(route, parameters),
+            Found::Malformed => {
+                Lead::Answered(Box::new(Answer::refusal(400, "the path's percent-encoding is malformed")))
+            }
+            Found::OtherMethods(allow) if head.method() == Method::Options => Lead::Answered(allowed(allow)),
+            Found::OtherMethods(allow) => {
+                let mut answer = Box::new(Answer::refusal(405, &format!("this path allows {allow}")));
+                answer.allow = Some(allow);
+                Lead::Answered(answer)
+            }
+            Found::Nothing => {
+                let words = format!("there is nothing at {} {}", head.method_name(), head.path());
+                Lead::Nowhere(Box::new(Answer::error(Status::NOT_FOUND, "ROUTE_NOT_FOUND", &words, b"")))
+            }
+        }
     }
 
     /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes.
-    #[must_use]
-    pub fn find<'a>(&'a self, http_method: &str, path: &'a str) -> Found<'a> {
+    fn find<'a>(&'a self, http_method: &str, path: &'a str) -> Found<'a> {
         let wanted = if http_method == "HEAD" { "GET" } else { http_method };
         let mut others = BTreeSet::new();
         for route in &self.routes {
             match route.matches(path) {
                 Ok(None) => {}
-                Err(error) => return Found::Malformed(error),
+                Err(_) => return Found::Malformed,
                 Ok(Some(parameters)) if route.http_method == wanted => {
                     return Found::Route(route, parameters);
                 }
@@ -102,12 +139,24 @@ impl Routes {
         if others.is_empty() {
             return Found::Nothing;
         }
-        if others.contains("GET") {
-            others.insert("HEAD");
-        }
-        others.insert("OPTIONS");
-        Found::OtherMethods(others.into_iter().collect::<Vec<_>>().join(", "))
+        Found::OtherMethods(allow(others))
     }
+}
+
+/// What `Allow` says where these methods have routes.
+fn allow(mut methods: BTreeSet<&str>) -> String {
+    if methods.contains("GET") {
+        methods.insert("HEAD");
+    }
+    methods.insert("OPTIONS");
+    methods.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// The answer to OPTIONS.
+fn allowed(allow: String) -> Refused {
+    let mut answer = Box::new(Answer::text(Status::NO_CONTENT, ""));
+    answer.allow = Some(allow);
+    answer
 }
 
 impl fmt::Display for Routes {
