@@ -67,7 +67,7 @@ impl Gateway {
             .iter()
             .enumerate()
             .flat_map(|(at, upstream)| upstream.schemas().into_iter().map(move |schema| (at, schema)));
-        self.routes.replace(Rc::new(Routes::from_schemas(schemas)));
+        self.routes.replace(Rc::new(Routes::from_schemas("micronet", schemas)));
     }
 }
 

@@ -113,10 +113,17 @@ impl Upstream {
         &self.0.service
     }
 
-    /// All schemas that instances have served, so that routes outlive the instances that announced them.
+    /// All schemas that instances have served, so that routes outlive the instances that announced them; those that are served now
+    /// come first.
     #[must_use]
     pub fn schemas(&self) -> Vec<Rc<EncodedSchema>> {
-        self.0.schemas.borrow().values().cloned().collect()
+        let served = |schema: &Rc<EncodedSchema>| {
+            let serves = |instance: &Instance| instance.schema.fingerprint() == schema.fingerprint();
+            self.0.slots.iter().any(|slot| slot.borrow().connected.as_ref().is_some_and(serves))
+        };
+        let mut schemas: Vec<_> = self.0.schemas.borrow().values().cloned().collect();
+        schemas.sort_by_key(|schema| (!served(schema), schema.fingerprint()));
+        schemas
     }
 
     /// Hears of instances that come and go.

@@ -17,6 +17,7 @@ pub mod http1;
 pub mod json;
 pub mod ledger;
 pub mod limits;
+pub mod openapi;
 pub mod principal;
 pub mod request;
 pub mod rest;

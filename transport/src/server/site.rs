@@ -28,7 +28,8 @@ pub(super) struct OwnSite {
 impl OwnSite {
     /// The site of a service.
     pub(super) fn new(service: Rc<dyn Service>, identity: Rc<Identity>) -> Self {
-        let routes = Routes::from_schemas([(0, Rc::new(service.schema().clone()))]);
+        let schema = service.schema();
+        let routes = Routes::from_schemas(&schema.schema().name, [(0, Rc::new(schema.clone()))]);
         let request_ids = RequestIds::new(u32::from_ne_bytes(random_bytes()));
         Self { instance: identity.instance.as_str().into(), service, identity, routes, request_ids }
     }

@@ -1,12 +1,14 @@
 //! Routes: from an HTTP method and a path to the RPC method that is bound to it. They come from schemas, and nothing else.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
 use super::answer::{Answer, Refused};
 use crate::http1::{DecodeError, Method, RequestHead, Status, TargetForm, decode_component, segments};
+use crate::openapi;
 use crate::schema::EncodedSchema;
 
 /// All routes of a gateway, or of a service on its own port.
@@ -15,6 +17,10 @@ pub struct Routes {
     routes: Vec<Route>,
     /// The services whose schema is known, by their index.
     known: BTreeSet<usize>,
+    schemas: Vec<Rc<EncodedSchema>>,
+    title: String,
+    /// The description of it all, made when it is asked for first.
+    openapi: OnceCell<String>,
 }
 
 /// One route: where it leads.
@@ -67,9 +73,9 @@ pub enum Lead<'a> {
 
 impl Routes {
     /// The routes of these schemas, each with the index of the service that serves it. A route that two schemas claim belongs to
-    /// the first.
-    pub fn from_schemas(schemas: impl IntoIterator<Item = (usize, Rc<EncodedSchema>)>) -> Self {
-        let mut all = Self::default();
+    /// the first. The description of them all bears the title.
+    pub fn from_schemas(title: &str, schemas: impl IntoIterator<Item = (usize, Rc<EncodedSchema>)>) -> Self {
+        let mut all = Self { title: title.to_owned(), ..Self::default() };
         for (service, schema) in schemas {
             all.known.insert(service);
             for method in &schema.schema().methods {
@@ -82,6 +88,7 @@ impl Routes {
                     });
                 }
             }
+            all.schemas.push(schema);
         }
         // Sorted so that at each segment a literal goes before a parameter; the first match is the most exact one.
         all.routes.sort_by(|a, b| (&a.segments, &a.http_method).cmp(&(&b.segments, &b.http_method)));
@@ -100,24 +107,32 @@ impl Routes {
         if head.target_form() == TargetForm::Asterisk {
             // RFC 9110 section 9.3.7: OPTIONS of the server as a whole; no other method has such a target.
             let all = self.routes.iter().map(|route| route.http_method.as_str());
-            return Lead::Answered(allowed(allow(all.chain(["GET"]).collect())));
+            return Lead::Answered(elsewhere(Method::Options, allow(all.chain(["GET"]).collect())));
+        }
+        if head.path() == openapi::PATH {
+            return Lead::Answered(match head.method() {
+                Method::Get | Method::Head => Box::new(Answer::json(Status::OK, self.openapi())),
+                method => elsewhere(method, allow(["GET"].into())),
+            });
         }
         match self.find(head.method_name(), head.path()) {
             Found::Route(route, parameters) => Lead::Method(route, parameters),
             Found::Malformed => {
                 Lead::Answered(Box::new(Answer::refusal(400, "the path's percent-encoding is malformed")))
             }
-            Found::OtherMethods(allow) if head.method() == Method::Options => Lead::Answered(allowed(allow)),
-            Found::OtherMethods(allow) => {
-                let mut answer = Box::new(Answer::refusal(405, &format!("this path allows {allow}")));
-                answer.allow = Some(allow);
-                Lead::Answered(answer)
-            }
+            Found::OtherMethods(allow) => Lead::Answered(elsewhere(head.method(), allow)),
             Found::Nothing => {
                 let words = format!("there is nothing at {} {}", head.method_name(), head.path());
                 Lead::Nowhere(Box::new(Answer::error(Status::NOT_FOUND, "ROUTE_NOT_FOUND", &words, b"")))
             }
         }
+    }
+
+    /// The description of all services (OpenAPI 3.1).
+    #[must_use]
+    pub fn openapi(&self) -> &str {
+        self.openapi
+            .get_or_init(|| openapi::document(&self.title, self.schemas.iter().map(|schema| schema.schema())))
     }
 
     /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes.
@@ -152,9 +167,12 @@ fn allow(mut methods: BTreeSet<&str>) -> String {
     methods.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// The answer to OPTIONS.
-fn allowed(allow: String) -> Refused {
-    let mut answer = Box::new(Answer::text(Status::NO_CONTENT, ""));
+/// The answer where other methods are allowed than this one: to OPTIONS that is what it asks for.
+fn elsewhere(method: Method, allow: String) -> Refused {
+    let mut answer = Box::new(match method {
+        Method::Options => Answer::text(Status::NO_CONTENT, ""),
+        _ => Answer::refusal(405, &format!("this path allows {allow}")),
+    });
     answer.allow = Some(allow);
     answer
 }
