@@ -37,6 +37,17 @@ struct Served {
     token: Option<String>,
 }
 
+#[derive(Message, Debug, Clone, PartialEq)]
+struct Pagination {
+    next: Option<String>,
+}
+
+#[derive(Message, Debug, Clone, PartialEq)]
+struct Cupful {
+    items: Vec<Cup>,
+    pagination: Pagination,
+}
+
 #[derive(Message, Debug, Clone)]
 enum CupError {
     #[status(404)]
@@ -61,6 +72,9 @@ trait Cups {
     /// A list.
     #[rpc(http("GET /cups/list"), text, permission = "cups:read", idempotent)]
     async fn list(&self, context: &CallContext) -> Result<String, RpcError>;
+    /// A page of them.
+    #[rpc(http("GET /cups/page"), public, idempotent, page)]
+    async fn page(&self, context: &CallContext) -> Result<Cupful, RpcError>;
     /// Nothing is left of it.
     #[rpc(http("DELETE /cups/{name}"), public, idempotent, status = 204)]
     async fn smash(&self, context: &CallContext, request: Cup) -> Result<(), RpcError>;
@@ -85,6 +99,10 @@ impl Cups for Cupboard {
     }
     async fn list(&self, _: &CallContext) -> Result<String, RpcError> {
         Ok("a list\n".into())
+    }
+    async fn page(&self, _: &CallContext) -> Result<Cupful, RpcError> {
+        let cup = Cup { name: "x".into(), size: None };
+        Ok(Cupful { items: vec![cup], pagination: Pagination { next: Some("y".into()) } })
     }
     async fn smash(&self, _: &CallContext, _: Cup) -> Result<(), RpcError> {
         Ok(())
@@ -178,6 +196,16 @@ fn a_services_own_port_answers_http_as_a_gateway_does() {
                 &["200 OK", "Content-Type: text/plain; charset=utf-8", "\r\n\r\na list\n"],
             ),
             ("GET /cups/x HTTP/1.1\nAuthorization: Bearer sesame", &["\"by\":\"operator\""]),
+            (
+                "GET /cups/page HTTP/1.1",
+                &["\"data\":[{\"name\":\"x\",\"size\":null}],\"pagination\":{\"next\":\"y\"},\"meta\":{"],
+            ),
+            (
+                "GET /openapi.json HTTP/1.1",
+                &["200 OK", "Content-Type: application/json\r\n", "\"cups.smash\""],
+            ),
+            ("HEAD /openapi.json HTTP/1.1", &["200 OK", "Content-Length: "]),
+            ("POST /openapi.json HTTP/1.1", &["405 ", "Allow: GET, HEAD, OPTIONS"]),
             ("POST /cups/wash HTTP/1.1", &["401 ", "a service's own identity"]),
             (
                 "POST /cups HTTP/1.1\nContent-Type: application/json\nIdempotency-Key: k-7\n\n{\"name\":\"x\"}",

@@ -12,6 +12,7 @@
 //! | component `service.Type-without-field` | the body of a request of which the path fills some fields |
 //! | component `service.Type.Variant` | the answer to an error of the service's own |
 
+mod constraints;
 mod operation;
 mod responses;
 #[cfg(test)]

@@ -107,7 +107,8 @@ impl Operation<'_> {
     fn parameter(&self, place: &str, name: &str, field: &Field, components: &mut Components) -> Option<Node> {
         let mut schema = self.types.parameter(field, components)?;
         // An empty segment is no value: `/products/` is another path.
-        if place == "path" && schema == typed("string") {
+        let is_text = schema.get("type") == Some(&"string".into()) && schema.get("enum").is_none();
+        if place == "path" && is_text && schema.get("format").is_none() && schema.get("minLength").is_none() {
             schema.put("minLength", Node::Unsigned(1));
         }
         let required = place == "path" || !self.types.is_optional(field);
@@ -124,10 +125,16 @@ impl Operation<'_> {
         }
         let of_path: Vec<&str> = self.of_path().map(|(name, _)| name).collect();
         let schema = self.types.body(self.method.request, &of_path, components)?;
-        let fields = self.types.fields(self.method.request);
-        let mut in_body = fields.iter().filter(|field| !of_path.contains(&field.name.as_str()));
-        let required = in_body.any(|field| !self.types.is_optional(field));
-        let content = object([("application/json", object([("schema", schema.into())]).into())]);
+        let fields = self.types.fields(self.method.request).iter();
+        let in_body = fields.filter(|field| !of_path.contains(&field.name.as_str()));
+        let required = in_body.clone().any(|field| !self.types.is_optional(field));
+        let mut media = object([("schema", schema.into())]);
+        if let Some(example) = self.types.example(in_body)
+            && !example.is_empty()
+        {
+            media.put("example", example);
+        }
+        let content = object([("application/json", media.into())]);
         Some(object([("required", required.into()), ("content", content.into())]))
     }
 }

@@ -134,11 +134,15 @@ fn success(types: &Types<'_>, method: &Method, components: &mut Components) -> O
     if method.media == Media::Text {
         return response(words, "text/plain", typed("string").into());
     }
-    let properties = object([
-        ("success", object([("const", true.into())]).into()),
-        ("data", types.schema_of(method.reply, components).into()),
-        ("meta", reference("Meta").into()),
-    ]);
+    let mut properties = object([("success", object([("const", true.into())]).into())]);
+    if method.media == Media::Page {
+        for (name, schema) in types.page(method.reply, components) {
+            properties.put(if name == "items" { "data" } else { &name }, schema);
+        }
+    } else {
+        properties.put("data", types.schema_of(method.reply, components));
+    }
+    properties.put("meta", reference("Meta"));
     response(words, "application/json", envelope(properties).into())
 }
 

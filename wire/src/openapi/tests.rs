@@ -1,5 +1,7 @@
 //! The document about services that use all that schemas can say.
 
+mod constraints;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

@@ -46,6 +46,11 @@ impl Object {
         }
     }
 
+    /// Removes a member.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known != name);
+    }
+
     /// The member of this name.
     pub(super) fn get(&self, name: &str) -> Option<&Node> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)

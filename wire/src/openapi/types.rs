@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::constraints;
 use super::tree::{Node, Object, object, texts};
 use crate::schema::{Field, ServiceSchema, Type, TypeRef, Variant};
 
 /// The largest integer that JSON is sure to carry as a number.
-const SAFE_MAX: i64 = (1 << 53) - 1;
+pub(super) const SAFE_MAX: i64 = (1 << 53) - 1;
 
 /// Schemas by their names in the document.
 pub(super) type Components = BTreeMap<String, Object>;
@@ -60,6 +61,12 @@ impl<'a> Types<'a> {
 
     /// The type of a field that stands in a path or a query; `None` when it is one that can't.
     pub(super) fn parameter(&self, field: &Field, components: &mut Components) -> Option<Object> {
+        let mut schema = self.as_text(field, components)?;
+        constraints::add(&mut schema, self.schema, field);
+        Some(schema)
+    }
+
+    fn as_text(&self, field: &Field, components: &mut Components) -> Option<Object> {
         let of = match self.schema.type_at(field.of)? {
             Type::Option { item } => *item,
             _ => field.of,
@@ -131,6 +138,27 @@ impl<'a> Types<'a> {
         }
     }
 
+    /// The items and the pagination of a reply that is a page.
+    pub(super) fn page(&self, reply: TypeRef, components: &mut Components) -> Vec<(String, Node)> {
+        let field = |field: &Field| (field.name.clone(), self.field(field, components).into());
+        self.fields(reply).iter().map(field).collect()
+    }
+
+    /// A value for people of these fields, where each that has to be there says one.
+    pub(super) fn example<'f>(&self, fields: impl Iterator<Item = &'f Field>) -> Option<Object> {
+        let mut example = Object::default();
+        for field in fields {
+            let value = match self.schema.type_at(field.of)? {
+                _ if !field.example.is_empty() => Node::Verbatim(field.example.clone()),
+                Type::Option { .. } => continue,
+                Type::Struct { fields, .. } => self.example(fields.iter())?.into(),
+                _ => return None,
+            };
+            example.put(field.name.as_str(), value);
+        }
+        Some(example)
+    }
+
     /// The schema of a request's body: its fields without those that its path fills. `None` when none are left.
     pub(super) fn body(
         &self,
@@ -189,6 +217,7 @@ impl<'a> Types<'a> {
         if !field.doc.is_empty() {
             described.set("description", field.doc.as_str());
         }
+        constraints::add(&mut described, self.schema, field);
         described
     }
 
@@ -235,8 +264,24 @@ fn integer(format: &str, minimum: i64, maximum: Node) -> Object {
 fn large(mut integer: Object, pattern: &str) -> Object {
     integer.set("type", texts(["integer", "string"]));
     integer.put("pattern", pattern);
-    integer
-        .with("description", format!("A string beyond {SAFE_MAX} either way; a request may always use one."))
+    integer.with("description", large_words())
+}
+
+fn large_words() -> String {
+    format!("A string beyond {SAFE_MAX} either way; a request may always use one.")
+}
+
+/// The same integer where no value of it is so large.
+pub(super) fn always_number(integer: &mut Object) {
+    if let Some(Node::List(names)) = integer.get("type") {
+        let mut left: Vec<Node> =
+            names.iter().filter(|name| **name != Node::from("string")).cloned().collect();
+        integer.set("type", if left.len() == 1 { left.remove(0) } else { left.into() });
+    }
+    integer.remove("pattern");
+    if integer.get("description") == Some(&Node::from(large_words())) {
+        integer.remove("description");
+    }
 }
 
 /// The same, or nothing.

@@ -6,7 +6,7 @@ use super::answer::{Answer, status};
 use crate::encoding;
 use crate::error::{Code, RpcError};
 use crate::schema::{Media, Method, ServiceSchema};
-use crate::transcode::to_json;
+use crate::transcode::{TranscodeError, to_json};
 
 /// A reply as people see it.
 #[must_use]
@@ -18,8 +18,22 @@ pub fn shown(schema: &ServiceSchema, method: &Method, reply: &[u8]) -> Answer {
             Err(_) => broken("the service's answer is no text"),
         };
     }
-    let data = |out: &mut BytesMut| to_json(schema, method.reply, reply, out);
+    let data = |out: &mut BytesMut| {
+        let start = out.len();
+        to_json(schema, method.reply, reply, out)?;
+        if method.media == Media::Page {
+            unwrap_page(out, start);
+        }
+        Ok::<(), TranscodeError>(())
+    };
     Answer::data(status, data).unwrap_or_else(|error| broken(format!("the service's answer: {error}")))
+}
+
+/// Of a page `{"items":[…],"pagination":{…}}` stays `[…],"pagination":{…}`: what is beside data in the envelope.
+fn unwrap_page(out: &mut BytesMut, start: usize) {
+    let opening = br#"{"items":"#.len();
+    out.copy_within(start + opening.., start);
+    out.truncate(out.len() - opening - 1);
 }
 
 /// An error as people see it.
