@@ -9,6 +9,8 @@ mod external;
 mod gateway;
 mod http_rules;
 mod idempotency;
+mod openapi;
+mod own_port;
 mod secrets;
 mod shop;
 mod toystore;
