@@ -6,6 +6,7 @@ use micronet_tests::network::Network;
 use micronet_tests::process::{Finished, run};
 
 /// Whether a program is there. Says loudly that something is left out; without the permission to do so it fails.
+#[track_caller]
 pub(crate) fn has(program: &str) -> bool {
     let mut which = Command::new("/bin/sh");
     which.args(["-c", &format!("command -v {program}")]).stdout(Stdio::null());
@@ -20,6 +21,7 @@ pub(crate) fn has(program: &str) -> bool {
 ///
 /// # Panics
 /// When that isn't allowed.
+#[track_caller]
 pub(crate) fn may_skip(program: &str) {
     let allowed = std::env::var_os("MICRONET_SKIP_EXTERNAL").is_some_and(|value| value == "1");
     assert!(

@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::envelope::{check_envelope, check_headers};
 use crate::external::has;
 
+/// An instance, METHOD TARGET, headers, and a body.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 /// What has to be the same: all but the moment, the request's id, and who answered.
@@ -31,7 +34,7 @@ fn a_service_answers_as_the_gateway_does() {
     let operator: &[(&str, &str)] = &[("Authorization", &token)];
     let json: &[(&str, &str)] = &[JSON];
     let key: &[(&str, &str)] = &[JSON, ("Idempotency-Key", "of-both-ports")];
-    let cases: &[(&str, &str, &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("product-1", "GET /products/Tux", &[], ""),
         ("product-2", "GET /api/v1/products/%54ux", &[], ""),
         ("product-1", "HEAD /products/Tux", &[], ""),

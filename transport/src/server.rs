@@ -1,6 +1,6 @@
 //! A server's port: accepts connections, and speaks with each the language that its first byte tells (SPEC.md 1.3).
 //!
-//! RPC begins with a byte that is no text ([`rpc`]); everything else is taken for HTTP, whose parser has words for what is none.
+//! RPC begins with a byte that is no text; everything else is taken for HTTP, whose parser has words for what is none.
 
 mod handling;
 mod rpc;

@@ -335,3 +335,29 @@ pub async fn fetch_schema(client: &Client, announced: Fingerprint) -> Result<Enc
         Err(RpcError::new(Code::Protocol, "the schema is not the one that HELLO announced"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_link_is_told_as_a_service_that_is_away() {
+        let check = |code, harmless, expected, words: &str| {
+            let told = told_to_caller("toys", harmless, RpcError::new(code, "inner words"));
+            assert_eq!(told.code, expected, "{code} {harmless}");
+            assert!(told.message.contains(words), "{code} {harmless}: {}", told.message);
+        };
+        let away = "Sorry, toys service is unavailable right now";
+        check(Code::Draining, false, Code::Unavailable, away);
+        check(Code::ConnectionLost, true, Code::Unavailable, away);
+        check(Code::Silent, true, Code::Unavailable, away);
+        check(
+            Code::ConnectionLost,
+            false,
+            Code::ConnectionLost,
+            "whether it had done this already is not known",
+        );
+        check(Code::Silent, false, Code::Silent, away);
+        check(Code::Internal, true, Code::Internal, "inner words");
+    }
+}

@@ -52,10 +52,9 @@ impl Operation<'_> {
         if let Some(body) = body {
             operation.put("requestBody", body);
         }
-        let takes_input = has_body || !self.types.fields(method.request).is_empty();
         operation.put(
             "responses",
-            responses::of(self.schema, self.types, method, self.label, takes_input, has_body, components),
+            responses::of(self.schema, self.types, method, self.label, has_body, components),
         );
         if method.access != Access::Public {
             operation.put("security", vec![object([(CREDENTIAL, Node::List(vec![]))]).into()]);

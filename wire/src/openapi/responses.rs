@@ -44,7 +44,6 @@ pub(super) fn of(
     types: &Types<'_>,
     method: &Method,
     label: &str,
-    takes_input: bool,
     has_body: bool,
     components: &mut Components,
 ) -> Object {
@@ -55,7 +54,6 @@ pub(super) fn of(
             401 => method.access != Access::Public,
             403 => matches!(method.access, Access::Permission { .. } | Access::Service),
             413 | 415 => has_body,
-            422 => takes_input || !method.idempotent,
             _ => true,
         };
         if !applies {
