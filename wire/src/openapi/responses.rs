@@ -5,10 +5,17 @@ use std::collections::BTreeMap;
 use super::tree::{Node, Object, object, texts};
 use super::types::{Components, Types, reference, typed};
 use crate::error::Code;
+use crate::faults::FaultCode;
+use crate::limits::FAULTS_MAX;
 use crate::schema::{Access, Media, Method, ServiceSchema, Type};
 
 /// An error that doesn't depend on the method: status, name in the document, code, words.
 type General = (u16, &'static str, &'static str, &'static str);
+
+/// The component of an error.
+const ERROR: &str = "Error";
+/// The component of the error that lists what is wrong with a request.
+const FAULTS: &str = "Faults";
 
 const GENERAL: [General; 10] = [
     (
@@ -62,7 +69,7 @@ pub(super) fn of(
         let response = match own.remove(&general.0) {
             None => object([("$ref", format!("#/components/responses/{}", general.1).into())]),
             Some(mut own) => {
-                own.references.push(reference("Error").into());
+                own.references.push(reference(component_of(general.0)).into());
                 own.words.push(general.3.to_owned());
                 own.response()
             }
@@ -72,6 +79,11 @@ pub(super) fn of(
     responses.extend(own.into_iter().map(|(status, own)| (status, own.response())));
     responses.insert(method.http_status, success(types, method, components));
     responses.into_iter().map(|(status, response)| (status.to_string(), response)).collect()
+}
+
+/// The component of the general error of this status.
+fn component_of(status: u16) -> &'static str {
+    if status == 422 { FAULTS } else { ERROR }
 }
 
 /// The errors of a service's own that have one status.
@@ -160,7 +172,10 @@ pub(super) fn general() -> Object {
         let example = format!(
             r#"{{ "success": false, "error": {{ "code": "{code}", "message": "{words}", "details": {{}} }}, "meta": {meta} }}"#
         );
-        let media = object([("schema", reference("Error").into()), ("example", Node::Verbatim(example))]);
+        let media = object([
+            ("schema", reference(component_of(status)).into()),
+            ("example", Node::Verbatim(example)),
+        ]);
         let mut headers = header_references();
         if status == 503 {
             headers.put("Retry-After", header_reference("RetryAfter"));
@@ -207,12 +222,15 @@ fn header_reference(name: &str) -> Node {
     object([("$ref", format!("#/components/headers/{name}").into())]).into()
 }
 
-/// Adds the components that every document has: `Error` and `Meta`. No service's name is in theirs.
+/// Adds the components that every document has: `Error`, `Faults` and `Meta`. No service's name is in theirs.
 pub(super) fn add_general(components: &mut Components) {
     let code = typed("string").with("pattern", "^[A-Z_]+$");
     let error = envelope_of_error(code, typed("object"))
         .with("description", "Something went wrong: `code` says what.");
-    components.insert("Error".into(), error);
+    components.insert(ERROR.into(), error);
+    let code = typed("string").with("pattern", "^[A-Z_]+$");
+    let words = "Something is wrong with the request: `faults` lists all of it, where it is about fields.";
+    components.insert(FAULTS.into(), envelope_of_error(code, faults()).with("description", words));
     let version = typed("string").with("description", "The version of the HTTP interface.");
     let properties = object([
         ("timestamp", typed("string").with("format", "date-time").into()),
@@ -223,6 +241,22 @@ pub(super) fn add_general(components: &mut Components) {
         .with("properties", properties)
         .with("required", texts(["timestamp", "version", "request_id"]));
     components.insert("Meta".into(), meta.with("description", "About the answer."));
+}
+
+/// The details of a request that is wrong.
+fn faults() -> Object {
+    let codes: Vec<_> = FaultCode::ALL.iter().map(|code| code.name()).collect();
+    let words = format!("What is wrong with it: one of {}, or a newer one.", codes.join(", "));
+    let field = "The field, as `items[3].quantity`; empty for the whole request.";
+    let properties = object([
+        ("field", typed("string").with("description", field).into()),
+        ("code", typed("string").with("description", words).into()),
+        ("message", typed("string").with("description", "For people.").into()),
+    ]);
+    let fault =
+        typed("object").with("properties", properties).with("required", texts(["field", "code", "message"]));
+    let faults = typed("array").with("items", fault).with("maxItems", Node::Unsigned(FAULTS_MAX as u64));
+    typed("object").with("properties", object([("faults", faults.into())]))
 }
 
 fn envelope_of_error(code: Object, details: Object) -> Object {

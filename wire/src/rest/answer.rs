@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bytes::{BufMut, BytesMut};
 
 use crate::error::RpcError;
+use crate::faults::Faults;
 use crate::http1::{HttpDate, HttpError, ServerConnection, Status, WriteError};
 use crate::json::put_string;
 use crate::transcode::put_timestamp;
@@ -97,9 +98,26 @@ impl Answer {
         Self::error(status(code), code_of(status(code)), message, b"")
     }
 
+    /// A request whose values are wrong: everything that is wrong with them.
+    #[must_use]
+    pub fn faults(faults: &Faults) -> Self {
+        let code = if faults.all_missing() {
+            "MISSING_REQUIRED_FIELD"
+        } else {
+            code_of(Status::UNPROCESSABLE_CONTENT)
+        };
+        let mut details = BytesMut::from(&br#"{"faults":"#[..]);
+        faults.put_json(&mut details);
+        details.put_u8(b'}');
+        Self::error(Status::UNPROCESSABLE_CONTENT, code, &faults.to_string(), &details)
+    }
+
     /// An error of the RPC that is not the service's own.
     #[must_use]
     pub fn rpc_error(error: &RpcError) -> Self {
+        if let Some(faults) = Faults::of(error) {
+            return Self::faults(&faults);
+        }
         let mut answer =
             Self::error(status(error.code.http_status()), error.code.name(), &error.message, b"");
         if answer.status.code() == 503 {

@@ -4,13 +4,12 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
-use super::answer::{Answer, Refused, code_of, status};
+use super::answer::{Answer, Refused};
 use super::credential::principal;
 use super::routes::Parameters;
 use super::trace::trace_context;
 use crate::hello::Secret;
 use crate::http1::{Method as HttpMethod, RequestHead, query_pairs};
-use crate::json::put_string;
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::schema::{Method, ServiceSchema};
 use crate::service::CallOptions;
@@ -131,19 +130,9 @@ fn untranscodable(error: &TranscodeError) -> Answer {
     use TranscodeErrorKind as Kind;
     let code = match error.kind {
         Kind::Malformed | Kind::TooDeep => 400,
-        Kind::Type | Kind::Range | Kind::Missing | Kind::Unknown | Kind::Duplicate => 422,
         Kind::TooLarge => 413,
         Kind::Undecodable | Kind::Schema => 502,
+        _ => return Answer::faults(&error.faults),
     };
-    let name = match error.kind {
-        Kind::Missing => "MISSING_REQUIRED_FIELD",
-        _ => code_of(status(code)),
-    };
-    let mut details = BytesMut::new();
-    if !error.path.is_empty() {
-        details.extend_from_slice(br#"{"field":"#);
-        put_string(&mut details, &error.path);
-        details.extend_from_slice(b"}");
-    }
-    Answer::error(status(code), name, &error.to_string(), &details)
+    Answer::refusal(code, &error.to_string())
 }
