@@ -3,12 +3,11 @@
 use std::rc::Rc;
 
 use micronet_transport::drain::Drain;
-use micronet_transport::listener;
+use micronet_transport::{http_server, listener};
 use micronet_wire::limits::HTTP_CONNECTIONS_MAX;
 use tokio::net::TcpListener;
 
 use crate::config::Gateway;
-use crate::http;
 
 /// Serves HTTP on `listener` until `drain` begins; then finishes the requests in flight and returns.
 ///
@@ -16,7 +15,7 @@ use crate::http;
 pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, drain: Drain) {
     let connection_drain = drain.clone();
     listener::accept(listener, HTTP_CONNECTIONS_MAX, drain, |stream, _peer| {
-        http::serve_connection(stream, Rc::clone(&gateway), connection_drain.clone())
+        http_server::serve_connection(stream, Rc::clone(&gateway), connection_drain.clone())
     })
     .await;
 }

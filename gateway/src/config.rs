@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use micronet_transport::identity::Identity;
+use micronet_transport::identity::{Identity, random_bytes};
 use micronet_transport::upstream::Upstream;
-
-use crate::request_id::RequestIds;
-use crate::route::Routes;
+use micronet_wire::rest::{RequestIds, Routes};
 
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
@@ -40,7 +38,7 @@ impl Gateway {
         let gateway = Rc::new(Self {
             identity: Rc::clone(&config.identity),
             upstreams: upstreams.collect(),
-            request_ids: RequestIds::new(),
+            request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             routes: RefCell::default(),
         });
         for upstream in &gateway.upstreams {
@@ -69,7 +67,7 @@ impl Gateway {
             .iter()
             .enumerate()
             .flat_map(|(at, upstream)| upstream.schemas().into_iter().map(move |schema| (at, schema)));
-        self.routes.replace(Rc::new(Routes::from_schemas(schemas)));
+        self.routes.replace(Rc::new(Routes::from_schemas("micronet", schemas)));
     }
 }
 

@@ -1,18 +1,13 @@
 //! The gateway: HTTP/1.1 in front, micronet's RPC behind.
 //!
-//! The life of a request, a file a step: [`accept`] takes the connection, [`http`] reads the request, [`route`] finds the
-//! method that is bound to its path, [`caller`] says who asks, [`proxy`] picks an instance, transcodes by that instance's
-//! schema and calls it, and [`respond`] writes the answer. All routes come from the schemas that the services themselves
-//! serve: this crate links none of them.
+//! The life of a request: [`accept`] takes the connection, `transport`'s `http_server` reads the request, and [`proxy`] answers
+//! it: `wire`'s `rest` finds the method that is bound to its path and makes the request a call, `proxy` picks an instance and
+//! calls it, and `rest` makes an answer of what comes back. All routes come from the schemas that the services themselves serve:
+//! this crate links none of them.
 
 pub mod accept;
-pub mod caller;
 pub mod config;
-pub mod http;
 pub mod proxy;
-pub mod request_id;
-pub mod respond;
-pub mod route;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use micronet_transport::drain::{Drain, DrainTrigger, channel};
+use micronet_transport::http_server::{self, Site};
 use micronet_transport::identity::Identity;
 use micronet_transport::{server, socket};
 use micronet_wire::builtin::WithBuiltin;
@@ -22,7 +23,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::config::{Config, Gateway};
-use crate::{http, proxy};
 
 #[derive(Message, Debug, Clone)]
 struct Ask {
@@ -158,7 +158,7 @@ fn run(test: impl Future<Output = ()>) {
 fn connect(gateway: &Rc<Gateway>) -> (DuplexStream, DrainTrigger, JoinHandle<()>) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let (trigger, drain): (DrainTrigger, Drain) = channel();
-    let serving = tokio::task::spawn_local(http::serve_connection(theirs, Rc::clone(gateway), drain));
+    let serving = tokio::task::spawn_local(http_server::serve_connection(theirs, Rc::clone(gateway), drain));
     (ours, trigger, serving)
 }
 
@@ -323,10 +323,10 @@ fn a_dead_service_is_answered_before_any_timer() {
         let mut input = BytesMut::from("GET /things/cup HTTP/1.1\r\nHost: test\r\n\r\n");
         let head = parser.poll_head(&mut input).unwrap().unwrap();
         let before = Instant::now();
-        let answer = proxy::answer(&gateway, "id", &head, b"").await;
+        let answer = gateway.answer("id", &head, b"").await;
         assert_eq!(before.elapsed(), Duration::ZERO, "a timer fired first");
         assert_eq!(answer.status.code(), 503);
-        let body = String::from_utf8_lossy(&answer.body);
+        let body = String::from_utf8_lossy(answer.body());
         assert!(body.contains("Sorry, things service is unavailable right now"), "{body}");
     });
 }

@@ -5,13 +5,24 @@ use std::process::{Command, Stdio};
 use micronet_tests::network::Network;
 use micronet_tests::process::{Finished, run};
 
-/// Says loudly that something is left out; without the permission to do so it fails.
-fn has(program: &str) -> bool {
+/// Whether a program is there. Says loudly that something is left out; without the permission to do so it fails.
+#[track_caller]
+pub(crate) fn has(program: &str) -> bool {
     let mut which = Command::new("/bin/sh");
     which.args(["-c", &format!("command -v {program}")]).stdout(Stdio::null());
-    if which.status().is_ok_and(|status| status.success()) {
-        return true;
+    let found = which.status().is_ok_and(|status| status.success());
+    if !found {
+        may_skip(program);
     }
+    found
+}
+
+/// Says loudly that what needs this program is left out.
+///
+/// # Panics
+/// When that isn't allowed.
+#[track_caller]
+pub(crate) fn may_skip(program: &str) {
     let allowed = std::env::var_os("MICRONET_SKIP_EXTERNAL").is_some_and(|value| value == "1");
     assert!(
         allowed,
@@ -21,7 +32,6 @@ fn has(program: &str) -> bool {
     use std::io::Write;
     let _ =
         writeln!(std::io::stderr().lock(), "SKIPPED: what needs {program}, since MICRONET_SKIP_EXTERNAL=1");
-    false
 }
 
 /// Runs a line of shell with the gateway's port as `$PORT`.

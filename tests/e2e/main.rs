@@ -10,6 +10,8 @@ mod gateway;
 mod http_rules;
 mod idempotency;
 mod one_way;
+mod openapi;
+mod own_port;
 mod secrets;
 mod shop;
 mod toystore;

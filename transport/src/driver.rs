@@ -33,6 +33,7 @@ pub(crate) struct Wire<S> {
 }
 
 impl<S: ByteStream> Wire<S> {
+    /// A socket from which nothing was read yet.
     pub(crate) fn new(stream: S) -> Self {
         let far = Duration::from_secs(86_400);
         Self {
@@ -42,6 +43,13 @@ impl<S: ByteStream> Wire<S> {
             write_error: None,
             armed_ns: u64::MAX,
         }
+    }
+
+    /// A socket from which `input` was read already: the connection hears it at once.
+    pub(crate) fn begun(stream: S, mut input: BytesMut, connection: &mut Connection) -> Self {
+        let fresh = input.len();
+        connection.receive(clock::now(), &mut input, fresh);
+        Self { input, ..Self::new(stream) }
     }
 
     /// Reads what is there into the buffer; ready with the number of bytes once there are some, 0 at the end of the stream.

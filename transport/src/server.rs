@@ -1,40 +1,42 @@
-//! A server: accepts connections and answers their calls by a service.
+//! A server's port: accepts connections, and speaks with each the language that its first byte tells (SPEC.md 1.3).
 //!
-//! One task owns a connection. A handler is polled in place, in the same turn in which its request was read, and goes to the
-//! background only if it waits; all answers of a turn leave in one write. One-way calls finish also when their connection is over.
+//! RPC begins with a byte that is no text; everything else is taken for HTTP, whose parser has words for what is none.
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+mod background;
+mod handling;
+mod rpc;
+mod site;
+mod unheard;
+
 use std::rc::Rc;
-use std::task::Poll;
+use std::time::Duration;
 
-use micronet_wire::conn::{Connection, Event, Role, Standing, Timing};
-use micronet_wire::error::{Code, RpcError};
-use micronet_wire::limits::SERVER_CONNECTIONS_MAX;
+use bytes::BytesMut;
+use micronet_wire::header::PREFACE;
+use micronet_wire::limits::{FIRST_READ_BYTES, HANDSHAKE_MS_MAX, SERVER_CONNECTIONS_MAX};
 use micronet_wire::service::Service;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
-use crate::background::{Answering, Background, Finished, panicked};
+use self::site::OwnSite;
+use self::unheard::Unheard;
 use crate::clock;
 use crate::drain::Drain;
-use crate::driver::{ByteStream, Wire};
+use crate::driver::ByteStream;
+use crate::http_server;
 use crate::identity::Identity;
 use crate::listener;
 use crate::strangers::{Stranger, Strangers};
-use crate::unheard::Unheard;
 
 /// Serves connections from `listener` until `drain` begins; then finishes the calls in flight and returns.
 ///
 /// Must run on a `LocalRuntime` or within a `LocalSet`.
 pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) {
-    let connection_drain = drain.clone();
-    let (strangers, unheard) = (Strangers::default(), Rc::new(Unheard::default()));
+    let port = Port::new(service, identity, drain.clone());
+    let strangers = Strangers::default();
     listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, |stream, peer| {
         tracing::debug!(%peer, "connection accepted");
-        let (service, identity) = (Rc::clone(&service), Rc::clone(&identity));
-        let answers = Answers { service, unheard: Rc::clone(&unheard) };
-        serve_stranger(stream, answers, identity, connection_drain.clone(), strangers.enter())
+        port.clone().serve(stream, strangers.enter())
     })
     .await;
 }
@@ -46,151 +48,59 @@ pub async fn serve_connection<S: ByteStream>(
     identity: Rc<Identity>,
     drain: Drain,
 ) {
-    let answers = Answers { service, unheard: Rc::default() };
-    serve_stranger(stream, answers, identity, drain, Strangers::default().enter()).await;
+    Port::new(service, identity, drain).serve(stream, Strangers::default().enter()).await;
 }
 
-/// Who answers, and who hears of calls that nobody waits for.
-struct Answers {
+/// What the connections of a port share.
+#[derive(Clone)]
+struct Port {
     service: Rc<dyn Service>,
-    unheard: Rc<Unheard>,
-}
-
-/// Serves a connection of which nothing is known yet.
-async fn serve_stranger<S: ByteStream>(
-    stream: S,
-    answers: Answers,
     identity: Rc<Identity>,
-    mut drain: Drain,
-    stranger: Stranger,
-) {
-    let config = identity.config(Role::Acceptor, Some(answers.service.schema().fingerprint()));
-    let mut connection = Connection::new(config, clock::now());
-    let mut wire = Wire::new(stream);
-    let mut background = Background::default();
-    let mut draining = std::pin::pin!(async move { drain.begun().await });
-    let mut told_to_drain = false;
-    let mut sent_away = std::pin::pin!(stranger.sent_away());
-    let mut stranger = Some(stranger);
-    loop {
-        while let Some(event) = connection.poll_event() {
-            act(event, &mut connection, &answers, &mut background).await;
-        }
-        if connection.is_closed() {
-            break;
-        }
-        if connection.standing() != Standing::Anonymous {
-            stranger = None;
-        }
-        poll_fn(|cx| {
-            if stranger.is_some() && sent_away.as_mut().poll(cx).is_ready() {
-                stranger = None;
-                connection.close(Code::Overloaded, "too many connections that have proved nothing");
-            }
-            wire.poll_transmit(cx, &mut connection);
-            let mut answered = false;
-            while let Poll::Ready(finished) = background.poll_finished(cx) {
-                answer_call(&mut connection, &answers.unheard, finished);
-                answered = true;
-            }
-            let drains = !told_to_drain && draining.as_mut().poll(cx).is_ready();
-            if drains {
-                told_to_drain = true;
-                connection.drain();
-            }
-            let received = wire.poll_receive(cx, &mut connection).is_ready();
-            let timed = wire.poll_timer(cx, &mut connection).is_ready();
-            let woken = answered || drains || received || timed || connection.is_closed();
-            if woken { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+    site: Rc<OwnSite>,
+    unheard: Rc<Unheard>,
+    drain: Drain,
+}
+
+impl Port {
+    fn new(service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) -> Self {
+        let site = Rc::new(OwnSite::new(Rc::clone(&service), Rc::clone(&identity)));
+        Self { service, identity, site, unheard: Rc::default(), drain }
     }
-    // Nobody waits for the others any more, and what they hold (a database connection, a lock) is wanted elsewhere.
-    background.keep_one_way();
-    let outliving = async {
+
+    /// Serves a connection of which nothing is known yet.
+    async fn serve<S: ByteStream>(mut self, mut stream: S, stranger: Stranger) {
+        let accepted_ns = clock::now();
+        let mut input = BytesMut::new();
+        if !self.first_bytes(&mut stream, &mut input, &stranger).await {
+            return;
+        }
+        if input[0] == PREFACE[0] {
+            let Self { service, identity, unheard, drain, .. } = self;
+            let answers = rpc::Answers { service, unheard };
+            rpc::serve(stream, input, accepted_ns, answers, &identity, drain, stranger).await;
+        } else {
+            http_server::serve_begun(stream, input, self.site, self.drain, Some(stranger)).await;
+        }
+    }
+
+    /// Reads what comes first. False when nothing does: in time, before the connection has to make room, or before draining.
+    async fn first_bytes<S: ByteStream>(
+        &mut self,
+        stream: &mut S,
+        input: &mut BytesMut,
+        stranger: &Stranger,
+    ) -> bool {
+        input.reserve(FIRST_READ_BYTES);
+        let in_time = Duration::from_millis(HANDSHAKE_MS_MAX);
         tokio::select! {
-            () = finish_one_way(background, &answers.unheard) => {}
-            () = &mut sent_away, if stranger.is_some() => {}
-        }
-    };
-    tokio::join!(wire.finish(connection.output()), outliving);
-}
-
-async fn act(event: Event, connection: &mut Connection, answers: &Answers, background: &mut Background) {
-    match event {
-        // SPEC 5.9: what has waited for longer than its deadline isn't executed.
-        Event::Request { stream, method, context, .. }
-            if context.one_way && context.deadline_ns <= clock::now() =>
-        {
-            let now = clock::now();
-            let answer = Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"));
-            let late = Finished { stream, method, one_way: true, started_ns: now, answer };
-            answer_call(connection, &answers.unheard, late);
-        }
-        Event::Request { stream, method, context, request } => {
-            let one_way = context.one_way.then_some(context.deadline_ns);
-            let started_ns = clock::now();
-            let started =
-                catch_unwind(AssertUnwindSafe(|| answers.service.handle(*context, method, request)));
-            let handling = started.unwrap_or_else(|_| Box::pin(std::future::ready(Err(panicked(stream)))));
-            let mut answering = Answering { stream, method, one_way, started_ns, handling };
-            match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
-                Poll::Ready(finished) => answer_call(connection, &answers.unheard, finished),
-                Poll::Pending => background.add(answering),
-            }
-        }
-        Event::Abandoned { stream } => {
-            if let Some(method) = background.abandon(stream) {
-                answers.unheard.tell(method, &too_late());
-            }
-        }
-        Event::Dropped { method, error, .. } => answers.unheard.tell(method, &error),
-        Event::Ready(peer) => {
-            tracing::debug!(peer = peer.instance, standing = ?connection.standing(), "peer said hello");
-        }
-        Event::Closed { error: Some(error), by_peer } => tracing::info!(%error, by_peer, "connection ended"),
-        // The others are a dialler's.
-        Event::Closed { .. }
-        | Event::Pong { .. }
-        | Event::Goaway
-        | Event::Reply { .. }
-        | Event::Failed { .. } => {}
-    }
-}
-
-fn answer_call(connection: &mut Connection, unheard: &Unheard, finished: Finished) {
-    let finished_ns = clock::now();
-    let Finished { stream, method, one_way, started_ns, answer } = finished;
-    let timing = Timing { started_ns, finished_ns };
-    match &answer {
-        Ok(reply) => connection.reply(finished_ns, stream, reply, timing),
-        Err(error) => {
-            if one_way {
-                unheard.tell(method, error);
-            }
-            connection.fail(finished_ns, stream, error, timing);
+            biased;
+            read = stream.read_buf(input) => matches!(read, Ok(1..)),
+            () = self.drain.begun() => false,
+            () = stranger.sent_away() => false,
+            () = tokio::time::sleep(in_time) => false,
         }
     }
 }
 
-/// Lets one-way calls go on after their connection has ended, to their own ends or their deadlines.
-async fn finish_one_way(mut background: Background, unheard: &Unheard) {
-    while let Some(due_ns) = background.next_deadline() {
-        tokio::select! {
-            finished = poll_fn(|cx| background.poll_finished(cx)) => {
-                if let Err(error) = finished.answer {
-                    unheard.tell(finished.method, &error);
-                }
-            }
-            () = tokio::time::sleep_until(clock::instant(due_ns)) => {
-                for method in background.stop_late(clock::now()) {
-                    unheard.tell(method, &too_late());
-                }
-            }
-        }
-    }
-}
-
-fn too_late() -> RpcError {
-    RpcError::new(Code::DeadlineExceeded, "the deadline passed")
-}
+#[cfg(test)]
+mod tests;

@@ -113,10 +113,17 @@ impl Upstream {
         &self.0.service
     }
 
-    /// All schemas that instances have served, so that routes outlive the instances that announced them.
+    /// All schemas that instances have served, so that routes outlive the instances that announced them; those that are served now
+    /// come first.
     #[must_use]
     pub fn schemas(&self) -> Vec<Rc<EncodedSchema>> {
-        self.0.schemas.borrow().values().cloned().collect()
+        let served = |schema: &Rc<EncodedSchema>| {
+            let serves = |instance: &Instance| instance.schema.fingerprint() == schema.fingerprint();
+            self.0.slots.iter().any(|slot| slot.borrow().connected.as_ref().is_some_and(serves))
+        };
+        let mut schemas: Vec<_> = self.0.schemas.borrow().values().cloned().collect();
+        schemas.sort_by_key(|schema| (!served(schema), schema.fingerprint()));
+        schemas
     }
 
     /// Hears of instances that come and go.
@@ -192,6 +199,22 @@ impl Upstream {
 #[must_use]
 pub fn unavailable(service: &str) -> RpcError {
     RpcError::new(Code::Unavailable, format!("Sorry, {service} service is unavailable right now"))
+}
+
+/// The error of a call to `service`, in words for the one on whose behalf it was made: to them, a link that broke is a service
+/// that is away. `harmless` says that it doesn't matter whether the call was carried out.
+#[must_use]
+pub fn told_to_caller(service: &str, harmless: bool, error: RpcError) -> RpcError {
+    let away = unavailable(service);
+    match error.code {
+        Code::Draining => away,
+        Code::ConnectionLost | Code::Silent if harmless => away,
+        Code::ConnectionLost | Code::Silent => {
+            let words = "whether it had done this already is not known; an Idempotency-Key makes it safe to ask again";
+            RpcError::new(error.code, format!("{}: {words}", away.message))
+        }
+        _ => error,
+    }
 }
 
 impl Caller for Upstream {
@@ -319,5 +342,31 @@ pub async fn fetch_schema(client: &Client, announced: Fingerprint) -> Result<Enc
         Ok(schema)
     } else {
         Err(RpcError::new(Code::Protocol, "the schema is not the one that HELLO announced"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_link_is_told_as_a_service_that_is_away() {
+        let check = |code, harmless, expected, words: &str| {
+            let told = told_to_caller("toys", harmless, RpcError::new(code, "inner words"));
+            assert_eq!(told.code, expected, "{code} {harmless}");
+            assert!(told.message.contains(words), "{code} {harmless}: {}", told.message);
+        };
+        let away = "Sorry, toys service is unavailable right now";
+        check(Code::Draining, false, Code::Unavailable, away);
+        check(Code::ConnectionLost, true, Code::Unavailable, away);
+        check(Code::Silent, true, Code::Unavailable, away);
+        check(
+            Code::ConnectionLost,
+            false,
+            Code::ConnectionLost,
+            "whether it had done this already is not known",
+        );
+        check(Code::Silent, false, Code::Silent, away);
+        check(Code::Internal, true, Code::Internal, "inner words");
     }
 }

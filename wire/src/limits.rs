@@ -89,6 +89,8 @@ pub const REDIAL_MS_MAX: u64 = 2_000;
 pub const ATTEMPTS_MAX: u32 = 3;
 /// What one read takes from a socket at most, in bytes.
 pub const READ_BYTES: usize = 64 << 10;
+/// What the first read takes from a socket at most, before it is known which language the peer speaks, in bytes.
+pub const FIRST_READ_BYTES: usize = 4 << 10;
 /// Time that unacknowledged bytes may wait before the kernel gives a connection up (TCP_USER_TIMEOUT), in milliseconds.
 pub const USER_TIMEOUT_MS: u32 = 10_000;
 /// Connections that wait for `accept`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use micronet_transport::clock::unix_us;
 use micronet_transport::identity::random_bytes;
-use micronet_transport::upstream::{Upstream, unavailable};
+use micronet_transport::upstream::{Upstream, told_to_caller, unavailable};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::{DEADLINE_US_DEFAULT, MESSAGE_BYTES_MAX};
 use micronet_wire::schema::{Access, Decimal, Timestamp};
@@ -277,7 +277,7 @@ impl Shop {
         let wanted = Pieces { name: request.name.clone(), quantity: request.quantity };
         self.product.reserve(&wanted, options).await.map_err(|error| match error {
             CallError::Service(error) => CallError::Service(refusal(&error)),
-            CallError::Rpc(error) => CallError::Rpc(as_seen_by_our_caller(error, "product")),
+            CallError::Rpc(error) => CallError::Rpc(told_to_caller("product", true, error)),
         })
     }
 
@@ -296,7 +296,7 @@ impl Shop {
                 let (code, message) = (CUSTOMER_NOT_FOUND.into(), error.to_string());
                 Err(CallError::Service(Refusal { code, message, available: None }))
             }
-            Err(CallError::Rpc(error)) => Err(CallError::Rpc(as_seen_by_our_caller(error, "user"))),
+            Err(CallError::Rpc(error)) => Err(CallError::Rpc(told_to_caller("user", true, error))),
         }
     }
 
@@ -421,14 +421,6 @@ fn refusal(error: &ProductError) -> Refusal {
 
 fn unreachable(error: &RpcError) -> Refusal {
     Refusal { code: error.code.name().into(), message: error.message.clone(), available: None }
-}
-
-/// A broken link to a service behind us is, for our caller, a service that can't be had.
-fn as_seen_by_our_caller(error: RpcError, service: &str) -> RpcError {
-    match error.code {
-        Code::ConnectionLost | Code::Silent | Code::Draining => unavailable(service),
-        _ => error,
-    }
 }
 
 /// An order's number as the store has it; what doesn't fit is nobody's.

@@ -2,10 +2,9 @@
 
 use std::cell::Cell;
 
-use micronet_transport::identity::random_bytes;
-use micronet_wire::limits::REQUEST_ID_BYTES_MAX;
+use crate::limits::REQUEST_ID_BYTES_MAX;
 
-/// Gives out ids that no other gateway gives out: a random prefix and a count.
+/// Gives out ids that no other process gives out: a random prefix and a count.
 #[derive(Debug)]
 pub struct RequestIds {
     prefix: u32,
@@ -13,10 +12,10 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// A new source, with a prefix of its own.
+    /// A new source, with this random prefix of its own.
     #[must_use]
-    pub fn new() -> Self {
-        Self { prefix: u32::from_ne_bytes(random_bytes()), count: Cell::new(0) }
+    pub fn new(prefix: u32) -> Self {
+        Self { prefix, count: Cell::new(0) }
     }
 
     /// The id that the client chose, if it may stand in a header, a log and a frame; else a fresh one.
@@ -37,19 +36,13 @@ impl RequestIds {
     }
 }
 
-impl Default for RequestIds {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_usable_id_is_kept_and_another_replaced() {
-        let ids = RequestIds::new();
+        let ids = RequestIds::new(7);
         assert_eq!(ids.adopt(Some("order-7/a.b")), "order-7/a.b");
         for unusable in ["", "two words", "q\"uote", &"x".repeat(65)] {
             assert_ne!(ids.adopt(Some(unusable)), unusable);

@@ -1,33 +1,56 @@
 //! One HTTP connection: read, answer what is complete, write; under the timers that its phase calls for.
+//!
+//! What is answered is a [`Site`]'s affair: a gateway's, or a service's on its own port.
 
+use std::future::Future;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use micronet_transport::clock;
-use micronet_transport::drain::Drain;
-use micronet_transport::driver::ByteStream;
-use micronet_wire::http1::{HttpDate, HttpError, Phase, RequestHead, ServerConnection};
+use micronet_wire::http1::{HttpError, Phase, RequestHead, ServerConnection, Status};
 use micronet_wire::limits::{
     HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_RATE_BYTES_PER_S_MIN,
     HTTP_READ_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX,
 };
+use micronet_wire::rest::{Answer, RequestIds};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use crate::config::Gateway;
-use crate::proxy;
-use crate::respond::Answer;
+use crate::clock;
+use crate::drain::Drain;
+use crate::driver::ByteStream;
+use crate::strangers::Stranger;
+
+/// What answers the requests of HTTP connections.
+pub trait Site: 'static {
+    /// Where request ids come from.
+    fn request_ids(&self) -> &RequestIds;
+
+    /// Answers one request.
+    fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Answer>;
+}
 
 /// Serves one connection to its end.
-pub async fn serve_connection<S: ByteStream>(stream: S, gateway: Rc<Gateway>, drain: Drain) {
+pub async fn serve_connection<S: ByteStream>(stream: S, site: Rc<impl Site>, drain: Drain) {
+    serve_begun(stream, BytesMut::new(), site, drain, None).await;
+}
+
+/// Serves a connection of which `input` was read already. It ends early when its `stranger` has to make room.
+pub(crate) async fn serve_begun<S: ByteStream>(
+    stream: S,
+    input: BytesMut,
+    site: Rc<impl Site>,
+    drain: Drain,
+    stranger: Option<Stranger>,
+) {
     let connection = HttpConnection {
         stream,
-        gateway,
+        site,
         drain,
+        stranger,
         parser: ServerConnection::new(),
-        input: BytesMut::new(),
+        input,
         output: BytesMut::new(),
         head: None,
         reading: None,
@@ -37,10 +60,12 @@ pub async fn serve_connection<S: ByteStream>(stream: S, gateway: Rc<Gateway>, dr
     }
 }
 
-struct HttpConnection<S> {
+struct HttpConnection<S, A> {
     stream: S,
-    gateway: Rc<Gateway>,
+    site: Rc<A>,
     drain: Drain,
+    /// Its place among those that have proved nothing, on a port where these are counted.
+    stranger: Option<Stranger>,
     parser: ServerConnection,
     input: BytesMut,
     output: BytesMut,
@@ -63,9 +88,13 @@ enum Read {
     End,
     TimedOut,
     Draining,
+    SentAway,
 }
 
-impl<S: ByteStream> HttpConnection<S> {
+/// What is said to a connection that has to make room in the middle of a request.
+const SENT_AWAY: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too many connections");
+
+impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn run(mut self) -> io::Result<()> {
         let mut draining = false;
         loop {
@@ -80,9 +109,15 @@ impl<S: ByteStream> HttpConnection<S> {
                     draining = true;
                     self.parser.close_after_response();
                 }
-                Read::TimedOut if self.parser.phase() == Phase::Idle => return self.finish().await,
+                Read::TimedOut | Read::SentAway if self.parser.phase() == Phase::Idle => {
+                    return self.finish().await;
+                }
                 Read::TimedOut => {
                     let error = self.parser.fail(HttpError::TIMEOUT);
+                    self.answer_error(&error);
+                }
+                Read::SentAway => {
+                    let error = self.parser.fail(SENT_AWAY);
                     self.answer_error(&error);
                 }
                 Read::End => match self.parser.handle_close() {
@@ -125,8 +160,8 @@ impl<S: ByteStream> HttpConnection<S> {
     }
 
     async fn answer(&mut self, head: &RequestHead, body: &[u8]) {
-        let request_id = self.gateway.request_ids.adopt(head.headers().get_str("X-Request-ID"));
-        let answer = proxy::answer(&self.gateway, &request_id, head, body).await;
+        let request_id = self.site.request_ids().adopt(head.headers().get_str("X-Request-ID"));
+        let answer = self.site.answer(&request_id, head, body).await;
         tracing::debug!(
             request_id,
             method = head.method_name(),
@@ -139,20 +174,24 @@ impl<S: ByteStream> HttpConnection<S> {
             // The answer says that no other follows.
             self.parser.close_after_response();
         }
-        answer.write(&mut self.parser, &mut self.output, &date(), &request_id);
+        self.write(answer, &request_id);
     }
 
     /// Answers a request that breaks HTTP; the connection closes after it.
     fn answer_error(&mut self, error: &HttpError) {
         self.head = None;
-        let request_id = self.gateway.request_ids.adopt(None);
+        let request_id = self.site.request_ids().adopt(None);
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
-        Answer::http_error(&request_id, error).write(
-            &mut self.parser,
-            &mut self.output,
-            &date(),
-            &request_id,
-        );
+        self.write(Answer::http_error(error), &request_id);
+    }
+
+    fn write(&mut self, answer: Answer, request_id: &str) {
+        if let Some(words) = &answer.for_the_log {
+            tracing::error!(request_id, words, "an answer that can't be shown");
+        }
+        if let Err(error) = answer.write(&mut self.parser, &mut self.output, clock::unix_us(), request_id) {
+            tracing::error!(request_id, %error, "an answer could not be written");
+        }
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -179,6 +218,7 @@ impl<S: ByteStream> HttpConnection<S> {
             biased;
             read = self.stream.read_buf(&mut self.input) => read?,
             () = self.drain.begun(), if !draining => return Ok(Read::Draining),
+            () = sent_away(self.stranger.as_ref()) => return Ok(Read::SentAway),
             () = tokio::time::sleep_until(deadline) => return Ok(Read::TimedOut),
         };
         if let Some(reading) = &mut self.reading {
@@ -224,6 +264,10 @@ fn patience(since: Instant, bytes: usize) -> Instant {
     (Instant::now() + gap).min(since + gap + earned)
 }
 
-fn date() -> HttpDate {
-    HttpDate::from_unix_s(u64::try_from(clock::unix_us() / 1_000_000).unwrap_or(0))
+/// Completes when the connection has to make room; never where nobody is counted.
+async fn sent_away(stranger: Option<&Stranger>) {
+    match stranger {
+        Some(stranger) => stranger.sent_away().await,
+        None => std::future::pending().await,
+    }
 }

@@ -1,19 +1,26 @@
 //! Routes: from an HTTP method and a path to the RPC method that is bound to it. They come from schemas, and nothing else.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
-use micronet_wire::http1::{DecodeError, decode_component, segments};
-use micronet_wire::schema::EncodedSchema;
+use super::answer::{Answer, Refused};
+use crate::http1::{DecodeError, Method, RequestHead, Status, TargetForm, decode_component, segments};
+use crate::openapi;
+use crate::schema::EncodedSchema;
 
-/// All routes of a gateway.
+/// All routes of a gateway, or of a service on its own port.
 #[derive(Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
-    /// The upstreams whose schema is known.
+    /// The services whose schema is known, by their index.
     known: BTreeSet<usize>,
+    schemas: Vec<Rc<EncodedSchema>>,
+    title: String,
+    /// The description of it all, made when it is asked for first.
+    openapi: OnceCell<String>,
 }
 
 /// One route: where it leads.
@@ -22,8 +29,8 @@ pub struct Route {
     /// GET, POST, …
     http_method: String,
     segments: Vec<Segment>,
-    /// Which of the gateway's upstreams serves it.
-    pub upstream: usize,
+    /// Which service serves it, by its index.
+    pub service: usize,
     /// The id of the RPC method.
     pub method: u32,
 }
@@ -42,7 +49,7 @@ pub type Parameters<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
 /// What a path leads to.
 #[derive(Debug)]
-pub enum Found<'a> {
+enum Found<'a> {
     /// This route, with the fields that the path fills.
     Route(&'a Route, Parameters<'a>),
     /// Routes for other HTTP methods: what `Allow` says.
@@ -50,47 +57,92 @@ pub enum Found<'a> {
     /// Nothing.
     Nothing,
     /// A segment's percent-encoding is malformed.
-    Malformed(DecodeError),
+    Malformed,
+}
+
+/// Where a request leads.
+#[derive(Debug)]
+pub enum Lead<'a> {
+    /// To a method, with the fields that the path fills.
+    Method(&'a Route, Parameters<'a>),
+    /// Nowhere further: this is its answer.
+    Answered(Refused),
+    /// To nothing that is known; the answer says so.
+    Nowhere(Refused),
 }
 
 impl Routes {
-    /// The routes of these schemas, each with the index of the upstream that serves it. A route that two schemas claim belongs to
-    /// the first.
-    pub fn from_schemas(schemas: impl IntoIterator<Item = (usize, Rc<EncodedSchema>)>) -> Self {
-        let mut all = Self::default();
-        for (upstream, schema) in schemas {
-            all.known.insert(upstream);
+    /// The routes of these schemas, each with the index of the service that serves it. A route that two schemas claim belongs to
+    /// the first. The description of them all bears the title.
+    pub fn from_schemas(title: &str, schemas: impl IntoIterator<Item = (usize, Rc<EncodedSchema>)>) -> Self {
+        let mut all = Self { title: title.to_owned(), ..Self::default() };
+        for (service, schema) in schemas {
+            all.known.insert(service);
             for method in &schema.schema().methods {
                 for binding in &method.http {
                     all.routes.push(Route {
                         http_method: binding.method.clone(),
                         segments: segments(&binding.path).map(Segment::parse).collect(),
-                        upstream,
+                        service,
                         method: method.id,
                     });
                 }
             }
+            all.schemas.push(schema);
         }
         // Sorted so that at each segment a literal goes before a parameter; the first match is the most exact one.
         all.routes.sort_by(|a, b| (&a.segments, &a.http_method).cmp(&(&b.segments, &b.http_method)));
         all
     }
 
-    /// Whether the schema of an upstream is known. What an unknown one serves could be anything.
+    /// Whether the schema of a service is known. What an unknown one serves could be anything.
     #[must_use]
-    pub fn knows(&self, upstream: usize) -> bool {
-        self.known.contains(&upstream)
+    pub fn knows(&self, service: usize) -> bool {
+        self.known.contains(&service)
+    }
+
+    /// Where a request leads.
+    #[must_use]
+    pub fn lead<'a>(&'a self, head: &'a RequestHead) -> Lead<'a> {
+        if head.target_form() == TargetForm::Asterisk {
+            // RFC 9110 section 9.3.7: OPTIONS of the server as a whole; no other method has such a target.
+            let all = self.routes.iter().map(|route| route.http_method.as_str());
+            return Lead::Answered(elsewhere(Method::Options, allow(all.chain(["GET"]).collect())));
+        }
+        if head.path() == openapi::PATH {
+            return Lead::Answered(match head.method() {
+                Method::Get | Method::Head => Box::new(Answer::json(Status::OK, self.openapi())),
+                method => elsewhere(method, allow(["GET"].into())),
+            });
+        }
+        match self.find(head.method_name(), head.path()) {
+            Found::Route(route, parameters) => Lead::Method(route, parameters),
+            Found::Malformed => {
+                Lead::Answered(Box::new(Answer::refusal(400, "the path's percent-encoding is malformed")))
+            }
+            Found::OtherMethods(allow) => Lead::Answered(elsewhere(head.method(), allow)),
+            Found::Nothing => {
+                let words = format!("there is nothing at {} {}", head.method_name(), head.path());
+                Lead::Nowhere(Box::new(Answer::error(Status::NOT_FOUND, "ROUTE_NOT_FOUND", &words, b"")))
+            }
+        }
+    }
+
+    /// The description of all services (OpenAPI 3.1).
+    #[must_use]
+    pub fn openapi(&self) -> &str {
+        self.openapi
+            .get_or_init(|| openapi::document(&self.title, self.schemas.iter().map(|schema| schema.schema())))
     }
 
     /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes.
-    #[must_use]
-    pub fn find<'a>(&'a self, http_method: &str, path: &'a str) -> Found<'a> {
+    fn find<'a>(&'a self, http_method: &str, path: &'a str) -> Found<'a> {
         let wanted = if http_method == "HEAD" { "GET" } else { http_method };
         let mut others = BTreeSet::new();
         for route in &self.routes {
             match route.matches(path) {
                 Ok(None) => {}
-                Err(error) => return Found::Malformed(error),
+                Err(_) => return Found::Malformed,
                 Ok(Some(parameters)) if route.http_method == wanted => {
                     return Found::Route(route, parameters);
                 }
@@ -102,12 +154,27 @@ impl Routes {
         if others.is_empty() {
             return Found::Nothing;
         }
-        if others.contains("GET") {
-            others.insert("HEAD");
-        }
-        others.insert("OPTIONS");
-        Found::OtherMethods(others.into_iter().collect::<Vec<_>>().join(", "))
+        Found::OtherMethods(allow(others))
     }
+}
+
+/// What `Allow` says where these methods have routes.
+fn allow(mut methods: BTreeSet<&str>) -> String {
+    if methods.contains("GET") {
+        methods.insert("HEAD");
+    }
+    methods.insert("OPTIONS");
+    methods.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// The answer where other methods are allowed than this one: to OPTIONS that is what it asks for.
+fn elsewhere(method: Method, allow: String) -> Refused {
+    let mut answer = Box::new(match method {
+        Method::Options => Answer::text(Status::NO_CONTENT, ""),
+        _ => Answer::refusal(405, &format!("this path allows {allow}")),
+    });
+    answer.allow = Some(allow);
+    answer
 }
 
 impl fmt::Display for Routes {

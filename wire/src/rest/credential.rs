@@ -1,8 +1,8 @@
 //! Who asks: from the `Authorization` header to a principal.
 
-use micronet_wire::error::{Code, RpcError};
-use micronet_wire::hello::Secret;
-use micronet_wire::principal::Principal;
+use crate::error::{Code, RpcError};
+use crate::hello::Secret;
+use crate::principal::Principal;
 
 /// The principal of a request. No credential means anonymous; a wrong one is refused rather than ignored.
 ///

@@ -1,12 +1,14 @@
 //! Answers: the envelope around data and errors, and the headers that each answer has.
 
+use std::rc::Rc;
+
 use bytes::{BufMut, BytesMut};
-use micronet_transport::clock;
-use micronet_wire::error::RpcError;
-use micronet_wire::faults::Faults;
-use micronet_wire::http1::{HttpDate, HttpError, ServerConnection, Status};
-use micronet_wire::json::put_string;
-use micronet_wire::transcode::put_timestamp;
+
+use crate::error::RpcError;
+use crate::faults::Faults;
+use crate::http1::{HttpDate, HttpError, ServerConnection, Status, WriteError};
+use crate::json::put_string;
+use crate::transcode::put_timestamp;
 
 /// The version of the HTTP interface, in `meta` and in `X-API-Version`.
 pub const API_VERSION: &str = "v1";
@@ -16,47 +18,69 @@ pub const API_VERSION: &str = "v1";
 pub struct Answer {
     /// The status.
     pub status: Status,
-    /// The body.
-    pub body: BytesMut,
-    /// `application/json`, or `text/plain` for a method that says so.
-    pub content_type: &'static str,
+    /// The body; of an envelope all but `meta`, which is added when it is written.
+    body: BytesMut,
+    form: Form,
     /// What `Allow` says, for 405 and OPTIONS.
     pub allow: Option<String>,
     /// Seconds to wait, for 503.
     pub retry_after_s: Option<u32>,
     /// The instance that answered, when one did.
-    pub instance: Option<std::rc::Rc<str>>,
+    pub instance: Option<Rc<str>>,
+    /// What the log should hear of it, and the client should not.
+    pub for_the_log: Option<String>,
 }
 
-const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
+/// Why a request can't be made a call: the answer that says so.
+pub type Refused = Box<Answer>;
+
+/// What the body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// JSON in the envelope.
+    Envelope,
+    /// JSON as it is.
+    Json,
+    /// Plain text.
+    Text,
+}
+
+impl Form {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Envelope | Self::Json => "application/json",
+            Self::Text => "text/plain; charset=utf-8",
+        }
+    }
+}
 
 impl Answer {
     /// Data in the envelope; `data` writes its JSON.
     ///
     /// # Errors
     /// Those of `data`.
-    pub fn data<E>(
-        status: Status,
-        request_id: &str,
-        data: impl FnOnce(&mut BytesMut) -> Result<(), E>,
-    ) -> Result<Self, E> {
+    pub fn data<E>(status: Status, data: impl FnOnce(&mut BytesMut) -> Result<(), E>) -> Result<Self, E> {
         let mut body = BytesMut::with_capacity(256);
         body.put_slice(br#"{"success":true,"data":"#);
         data(&mut body)?;
-        put_meta(&mut body, request_id);
-        Ok(Self::new(status, body, JSON))
+        Ok(Self::new(status, body, Form::Envelope))
     }
 
     /// Plain text, without an envelope.
     #[must_use]
     pub fn text(status: Status, text: &str) -> Self {
-        Self::new(status, BytesMut::from(text), TEXT)
+        Self::new(status, BytesMut::from(text), Form::Text)
+    }
+
+    /// JSON, without an envelope.
+    #[must_use]
+    pub fn json(status: Status, json: &str) -> Self {
+        Self::new(status, BytesMut::from(json), Form::Json)
     }
 
     /// An error in the envelope. `details` is JSON; empty for none.
     #[must_use]
-    pub fn error(status: Status, request_id: &str, code: &str, message: &str, details: &[u8]) -> Self {
+    pub fn error(status: Status, code: &str, message: &str, details: &[u8]) -> Self {
         let mut body = BytesMut::with_capacity(256);
         body.put_slice(br#"{"success":false,"error":{"code":"#);
         put_string(&mut body, code);
@@ -65,13 +89,18 @@ impl Answer {
         body.put_slice(br#","details":"#);
         body.put_slice(if details.is_empty() { b"{}" } else { details });
         body.put_u8(b'}');
-        put_meta(&mut body, request_id);
-        Self::new(status, body, JSON)
+        Self::new(status, body, Form::Envelope)
+    }
+
+    /// An error whose code is that of its HTTP status.
+    #[must_use]
+    pub fn refusal(code: u16, message: &str) -> Self {
+        Self::error(status(code), code_of(status(code)), message, b"")
     }
 
     /// A request whose values are wrong: everything that is wrong with them.
     #[must_use]
-    pub fn faults(request_id: &str, faults: &Faults) -> Self {
+    pub fn faults(faults: &Faults) -> Self {
         let code = if faults.all_missing() {
             "MISSING_REQUIRED_FIELD"
         } else {
@@ -80,17 +109,17 @@ impl Answer {
         let mut details = BytesMut::from(&br#"{"faults":"#[..]);
         faults.put_json(&mut details);
         details.put_u8(b'}');
-        Self::error(Status::UNPROCESSABLE_CONTENT, request_id, code, &faults.to_string(), &details)
+        Self::error(Status::UNPROCESSABLE_CONTENT, code, &faults.to_string(), &details)
     }
 
     /// An error of the RPC that is not the service's own.
     #[must_use]
-    pub fn rpc_error(request_id: &str, error: &RpcError) -> Self {
+    pub fn rpc_error(error: &RpcError) -> Self {
         if let Some(faults) = Faults::of(error) {
-            return Self::faults(request_id, &faults);
+            return Self::faults(&faults);
         }
         let mut answer =
-            Self::error(status(error.code.http_status()), request_id, error.code.name(), &error.message, b"");
+            Self::error(status(error.code.http_status()), error.code.name(), &error.message, b"");
         if answer.status.code() == 503 {
             answer.retry_after_s = Some(error.retry_after_ms.div_ceil(1000).max(1));
         }
@@ -99,33 +128,43 @@ impl Answer {
 
     /// A request that breaks HTTP, or one of its limits.
     #[must_use]
-    pub fn http_error(request_id: &str, error: &HttpError) -> Self {
-        Self::error(error.status, request_id, code_of(error.status), error.reason, b"")
+    pub fn http_error(error: &HttpError) -> Self {
+        Self::error(error.status, code_of(error.status), error.reason, b"")
     }
 
-    fn new(status: Status, body: BytesMut, content_type: &'static str) -> Self {
-        Self { status, body, content_type, allow: None, retry_after_s: None, instance: None }
+    fn new(status: Status, body: BytesMut, form: Form) -> Self {
+        Self { status, body, form, allow: None, retry_after_s: None, instance: None, for_the_log: None }
     }
 
-    /// Writes the answer.
+    /// The body; of an envelope all but `meta`.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Writes the answer, with the time at which it is given, in microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`WriteError::NoRequest`] when there is no request to answer.
     pub fn write(
-        &self,
+        mut self,
         connection: &mut ServerConnection,
         output: &mut BytesMut,
-        date: &HttpDate,
+        unix_us: i64,
         request_id: &str,
-    ) {
-        let Ok(mut response) = connection.respond(output, self.status, date) else {
-            tracing::error!("an answer without a request");
-            return;
-        };
+    ) -> Result<(), WriteError> {
+        if self.form == Form::Envelope {
+            put_meta(&mut self.body, unix_us, request_id);
+        }
+        let date = HttpDate::from_unix_s(u64::try_from(unix_us / 1_000_000).unwrap_or(0));
+        let mut response = connection.respond(output, self.status, &date)?;
         // Every value is ours, or was checked when it was adopted, so none can break a header; one that did would be left out.
         let mut header = |name: &str, value: &str| {
-            if response.header(name, value).is_err() {
-                tracing::error!(name, "a header could not be written");
-            }
+            let _ = response.header(name, value);
         };
-        header("Content-Type", self.content_type);
+        if !self.status.is_bodiless() {
+            header("Content-Type", self.form.content_type());
+        }
         header("X-Request-ID", request_id);
         header("X-API-Version", API_VERSION);
         if let Some(instance) = &self.instance {
@@ -141,12 +180,13 @@ impl Answer {
             header("WWW-Authenticate", "Bearer");
         }
         response.body(&self.body);
+        Ok(())
     }
 }
 
-fn put_meta(body: &mut BytesMut, request_id: &str) {
+fn put_meta(body: &mut BytesMut, unix_us: i64, request_id: &str) {
     body.put_slice(br#","meta":{"timestamp":"#);
-    put_timestamp(body, clock::unix_us());
+    put_timestamp(body, unix_us);
     body.put_slice(br#","version":""#);
     body.put_slice(API_VERSION.as_bytes());
     body.put_slice(br#"","request_id":"#);
@@ -156,13 +196,13 @@ fn put_meta(body: &mut BytesMut, request_id: &str) {
 
 /// The status with this code; a code that a schema made up reads as 500.
 #[must_use]
-pub fn status(code: u16) -> Status {
+pub(super) fn status(code: u16) -> Status {
     Status::new(code).unwrap_or(Status::INTERNAL_SERVER_ERROR)
 }
 
 /// The error code of an HTTP status that is not an RPC's.
 #[must_use]
-pub fn code_of(status: Status) -> &'static str {
+pub(super) fn code_of(status: Status) -> &'static str {
     match status.code() {
         400 => "BAD_REQUEST",
         404 => "NOT_FOUND",

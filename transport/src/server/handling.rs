@@ -1,0 +1,35 @@
+//! A handler at work: what it fails by is its own call.
+
+use std::future::{Future, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::service::{Answer, CallContext, Handling, Service};
+
+/// A handler that, when it panics, fails its own call and no other.
+pub(super) struct Handler(Handling);
+
+impl Handler {
+    /// Starts to handle a call.
+    pub(super) fn start(service: &dyn Service, context: CallContext, method: u32, request: Bytes) -> Self {
+        let started = catch_unwind(AssertUnwindSafe(|| service.handle(context, method, request)));
+        Self(started.unwrap_or_else(|_| Box::pin(ready(Err(panicked())))))
+    }
+}
+
+impl Future for Handler {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+    }
+}
+
+fn panicked() -> RpcError {
+    tracing::error!("a handler panicked");
+    RpcError::new(Code::Internal, "the service failed; its log says how")
+}

@@ -1,0 +1,89 @@
+//! A service as HTTP sees it on the service's own port: the same calls, answered in this process.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::http1::RequestHead;
+use micronet_wire::limits::DEADLINE_US_DEFAULT;
+use micronet_wire::rest::{
+    Answer, Lead, Parameters, Refused, Request, RequestIds, Route, Routes, refused, shown,
+};
+use micronet_wire::service::{CallContext, Service};
+
+use super::handling::Handler;
+use crate::clock;
+use crate::http_server::Site;
+use crate::identity::{Identity, random_bytes};
+
+/// A service and its routes.
+pub(super) struct OwnSite {
+    service: Rc<dyn Service>,
+    identity: Rc<Identity>,
+    instance: Rc<str>,
+    routes: Routes,
+    request_ids: RequestIds,
+}
+
+impl OwnSite {
+    /// The site of a service.
+    pub(super) fn new(service: Rc<dyn Service>, identity: Rc<Identity>) -> Self {
+        let schema = service.schema();
+        let routes = Routes::from_schemas(&schema.schema().name, [(0, Rc::new(schema.clone()))]);
+        let request_ids = RequestIds::new(u32::from_ne_bytes(random_bytes()));
+        Self { instance: identity.instance.as_str().into(), service, identity, routes, request_ids }
+    }
+
+    async fn call(
+        &self,
+        request_id: &str,
+        head: &RequestHead,
+        body: &[u8],
+        route: &Route,
+        of_path: Parameters<'_>,
+    ) -> Result<Answer, Refused> {
+        let schema = self.service.schema().schema();
+        let Some(method) = schema.method(route.method) else {
+            return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
+        };
+        let request = Request::new(head, body, of_path)?;
+        let deadline = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
+        let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
+        let operator_token = self.identity.operator_token.as_ref();
+        let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
+        let context = CallContext {
+            principal: options.principal.unwrap_or_default(),
+            deadline_ns,
+            request_id: options.request_id,
+            trace: options.trace,
+            token: options.token,
+            one_way: false,
+        };
+        let message = request.message(schema, method)?;
+        let handler = Handler::start(&*self.service, context, method.id, message);
+        let outcome = tokio::time::timeout(deadline, handler)
+            .await
+            .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")));
+        let mut answer = match outcome {
+            Ok(reply) => shown(schema, method, &reply),
+            Err(error) => refused(schema, method, &error),
+        };
+        answer.instance = Some(Rc::clone(&self.instance));
+        Ok(answer)
+    }
+}
+
+impl Site for OwnSite {
+    fn request_ids(&self) -> &RequestIds {
+        &self.request_ids
+    }
+
+    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
+        match self.routes.lead(head) {
+            Lead::Method(route, of_path) => {
+                self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
+            }
+            Lead::Answered(answer) | Lead::Nowhere(answer) => *answer,
+        }
+    }
+}

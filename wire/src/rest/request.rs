@@ -1,0 +1,138 @@
+//! From a routed request to a call: its fields in the encoding of a schema, and what it says besides.
+
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
+
+use super::answer::{Answer, Refused};
+use super::credential::principal;
+use super::routes::Parameters;
+use super::trace::trace_context;
+use crate::hello::Secret;
+use crate::http1::{Method as HttpMethod, RequestHead, query_pairs};
+use crate::limits::TOKEN_BYTES_MAX;
+use crate::schema::{Method, ServiceSchema};
+use crate::service::CallOptions;
+use crate::transcode::{TranscodeError, TranscodeErrorKind, to_binary};
+
+/// A request that has a route.
+#[derive(Debug)]
+pub struct Request<'a> {
+    head: &'a RequestHead,
+    body: &'a [u8],
+    of_path: Parameters<'a>,
+    of_query: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Request<'a> {
+    /// A request with the fields that its path fills.
+    ///
+    /// # Errors
+    /// The answer to one that has a body that it can't have, or a malformed query.
+    pub fn new(head: &'a RequestHead, body: &'a [u8], of_path: Parameters<'a>) -> Result<Self, Refused> {
+        let of_query = query_pairs(head.query().unwrap_or(""))
+            .collect::<Result<_, _>>()
+            .map_err(|_| refuse(400, "the query's percent-encoding is malformed"))?;
+        let request = Self { head, body, of_path, of_query };
+        request.check_body()?;
+        Ok(request)
+    }
+
+    /// Whether it only reads: a GET, or a HEAD.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        matches!(self.head.method(), HttpMethod::Get | HttpMethod::Head)
+    }
+
+    /// What the call says besides its message. A write whose client chose no key gets a token of these random bytes: only whoever
+    /// carries the call out may repeat it then.
+    ///
+    /// # Errors
+    /// The answer to a credential that isn't known, or a header that can't be used.
+    pub fn options(
+        &self,
+        request_id: &str,
+        operator_token: Option<&Secret>,
+        deadline_ns: u64,
+        random: impl FnOnce() -> [u8; 16],
+    ) -> Result<CallOptions, Refused> {
+        let principal = principal(self.single("Authorization")?, operator_token)
+            .map_err(|error| Box::new(Answer::rpc_error(&error)))?;
+        let token = match self.single("Idempotency-Key")? {
+            None if self.is_read() => None,
+            None => Some(format!("{:032x}", u128::from_ne_bytes(random()))),
+            Some(key) => Some(idempotency_key(key)?),
+        };
+        let trace = self.head.headers().get_str("traceparent").and_then(trace_context);
+        Ok(CallOptions {
+            principal: Some(principal),
+            deadline_ns,
+            request_id: request_id.to_owned(),
+            trace: trace.unwrap_or_default(),
+            token,
+            ..CallOptions::default()
+        })
+    }
+
+    /// The message, by the schema of whoever the call goes to.
+    ///
+    /// # Errors
+    /// The answer to a request that isn't one of this method.
+    pub fn message(&self, schema: &ServiceSchema, method: &Method) -> Result<Bytes, Refused> {
+        let of_path = self.of_path.iter().map(|(name, text)| (*name, &**text));
+        let of_query = self.of_query.iter().map(|(name, text)| (&**name, &**text));
+        let parameters: Vec<(&str, &str)> = of_path.chain(of_query).collect();
+        let mut message = BytesMut::with_capacity(self.body.len() + 64);
+        to_binary(schema, method.request, self.body, &parameters, &mut message)
+            .map_err(|error| Box::new(untranscodable(&error)))?;
+        Ok(message.freeze())
+    }
+
+    /// A body is JSON and says so, and a GET has none.
+    fn check_body(&self) -> Result<(), Refused> {
+        if self.body.is_empty() {
+            return Ok(());
+        }
+        if self.is_read() {
+            return Err(refuse(400, "a GET request carries no body"));
+        }
+        let content_type = self.single("Content-Type")?.unwrap_or(b"");
+        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or(b"").trim_ascii();
+        if essence.eq_ignore_ascii_case(b"application/json") {
+            Ok(())
+        } else {
+            Err(refuse(415, "the body has to be JSON: send it with Content-Type: application/json"))
+        }
+    }
+
+    /// A header that decides something: given twice, it could be read in two ways.
+    fn single(&self, name: &str) -> Result<Option<&[u8]>, Refused> {
+        let mut given = self.head.headers().get_all(name);
+        match (given.next(), given.next()) {
+            (value, None) => Ok(value),
+            _ => Err(refuse(400, &format!("{name} is given twice"))),
+        }
+    }
+}
+
+fn idempotency_key(key: &[u8]) -> Result<String, Refused> {
+    let usable = (1..=TOKEN_BYTES_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
+    let words = "Idempotency-Key: 1 to 64 printable ASCII characters without spaces";
+    if usable { Ok(String::from_utf8_lossy(key).into_owned()) } else { Err(refuse(400, words)) }
+}
+
+fn refuse(code: u16, words: &str) -> Refused {
+    Box::new(Answer::refusal(code, words))
+}
+
+/// The answer to a request that can't be made the method's message.
+fn untranscodable(error: &TranscodeError) -> Answer {
+    use TranscodeErrorKind as Kind;
+    let code = match error.kind {
+        Kind::Malformed | Kind::TooDeep => 400,
+        Kind::TooLarge => 413,
+        Kind::Undecodable | Kind::Schema => 502,
+        _ => return Answer::faults(&error.faults),
+    };
+    Answer::refusal(code, &error.to_string())
+}
