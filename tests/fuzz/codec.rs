@@ -32,7 +32,7 @@ fn repair_header(bytes: &mut [u8]) {
 fn check_header(bytes: &[u8; HEADER_BYTES]) {
     for max in [0, 4096, FRAME_PAYLOAD_BYTES_MAX, u32::MAX] {
         let decoded = Header::decode(bytes, max);
-        saw_words(&format!("{:?} {:?}", decoded.map(|header| (header.kind, header.flags)), max));
+        saw((decoded.map(|header| (header.kind, header.flags)).map_err(|error| error.code() as u16), max));
         assert_eq!(
             decoded.map_err(|error| error.code()).map(drop),
             judged(bytes, max),
@@ -149,6 +149,15 @@ pub(crate) fn hello(input: &[u8]) {
             let mut again = Vec::new();
             hello.encode(&mut again);
             assert_eq!(Hello::decode(&again).as_ref(), Ok(&hello));
+            assert!(ascending(&input[2..], 2), "{input:02x?}");
+            // SPEC 3.4.
+            assert!(
+                (32_768..=16_777_216).contains(&hello.frame_payload_max) && hello.calls_in_flight_max > 0
+            );
+            assert!((50..=60_000).contains(&hello.heartbeat_interval_ms));
+            let names = [&hello.cluster, &hello.node, &hello.instance];
+            let plain = |letter: u8| letter.is_ascii_alphanumeric() || b"-_.".contains(&letter);
+            assert!(names.iter().all(|name| name.len() <= 64 && name.bytes().all(plain)), "{names:?}");
             assert!(again.len() <= HELLO_PAYLOAD_BYTES_MAX as usize);
             saw((hello.cluster.is_empty(), hello.node.is_empty(), hello.schema.is_some(), hello.checksums));
             saw(hello.software.len().ilog2_or_zero());
@@ -165,6 +174,10 @@ pub(crate) fn request_head(input: &[u8]) {
     match RequestHead::decode(Bytes::copy_from_slice(input)) {
         Ok((head, message)) => {
             assert!(input.ends_with(&message) && (1..=DEADLINE_US_MAX).contains(&head.deadline_us));
+            assert!(ascending(&input[6..input.len() - message.len()], 1), "{input:02x?}");
+            let texts = [Some(&head.request_id), head.token.as_ref()];
+            let plain = |text: &&String| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
+            assert!(texts.iter().flatten().all(plain), "{texts:?}");
             let mut again = BytesMut::new();
             head.encode(&mut again).unwrap();
             again.extend_from_slice(&message);
@@ -178,6 +191,24 @@ pub(crate) fn request_head(input: &[u8]) {
             saw_words(&error.message);
         }
     }
+}
+
+/// Whether entries fill these bytes and come in ascending order (SPEC 3.2, 6.2), their keys of one byte or two.
+fn ascending(mut entries: &[u8], key_bytes: usize) -> bool {
+    let mut last = None;
+    while !entries.is_empty() {
+        let number =
+            |bytes: &[u8]| bytes.iter().fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
+        let Some((head, rest)) = entries.split_at_checked(key_bytes + 2) else { return false };
+        // The highest bit says whether the entry may be skipped.
+        let key = number(&head[..key_bytes]) % (0x80 << (8 * (key_bytes - 1)));
+        let length = number(&head[key_bytes..]);
+        if last >= Some(key) || rest.len() < length {
+            return false;
+        }
+        (last, entries) = (Some(key), &rest[length..]);
+    }
+    true
 }
 
 /// The small payloads, and errors.

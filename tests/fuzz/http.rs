@@ -128,6 +128,13 @@ impl Serving {
                     assert!(!name.is_empty() && !name.contains([':', ' ', '\r', '\n']), "name {name:?}");
                     assert!(!value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')), "value {value:?}");
                 }
+                // RFC 9112 section 6.3: what two parsers could take for bodies of different lengths isn't taken at all.
+                let mut lengths =
+                    head.headers().get_all("content-length").map(<[u8]>::to_vec).collect::<Vec<_>>();
+                lengths.dedup();
+                let codings = head.headers().get_all("transfer-encoding").count();
+                assert!(lengths.len() + codings <= 1, "{lengths:?} and {codings} codings");
+                assert!(head.headers().get_all("host").count() <= 1);
                 let query = head.query().unwrap_or_default();
                 let (method, path) = (head.method_name(), head.path());
                 let (length, alive) = (head.body_length(), head.keep_alive());
@@ -169,7 +176,8 @@ pub(crate) fn client(input: &[u8]) {
         (receive_all(requests, bytes, usize::from(piece) + 1, false), usize::from(piece) + 1);
     assert_eq!(whole, pieces, "in pieces of {step} bytes");
     assert_eq!(whole, receive_all(requests, bytes, step, true), "body by body, and piece by piece");
-    whole.iter().for_each(|line| saw_words(&shape(line)));
+    // Bodies are anything.
+    whole.iter().filter(|line| !line.starts_with("body")).for_each(saw);
 }
 
 fn receive_all(requests: u8, bytes: &[u8], piece: usize, by_events: bool) -> Vec<String> {
