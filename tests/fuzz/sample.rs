@@ -59,8 +59,7 @@ fn random_type(random: &mut Random, known: u64) -> Type {
     let earlier = |random: &mut Random| TypeRef::try_from(random.below(known)).unwrap_or(0);
     let fields = |random: &mut Random| -> Vec<Field> {
         let count = random.below(6);
-        let field = |at| Field { name: format!("f{at}"), doc: String::new(), of: earlier(random) };
-        (0..count).map(field).collect()
+        (0..count).map(|at| random_field(random, at, known)).collect()
     };
     let doc = String::new;
     match random.below(20) {
@@ -86,6 +85,30 @@ fn random_type(random: &mut Random, known: u64) -> Type {
             Type::Enum { name: format!("E{known}"), doc: doc(), variants: (0..3).map(variant).collect() }
         }
     }
+}
+
+fn random_field(random: &mut Random, at: u64, known: u64) -> Field {
+    let of = TypeRef::try_from(random.below(known)).unwrap_or(0);
+    let min = random.percent(20).then(|| *random.pick(&[0, 1, -1]));
+    let max = random.percent(20).then(|| *random.pick(&[1, 3, 127]));
+    let format = if random.percent(10) { "email" } else { "" };
+    let (doc, example) = (String::new(), String::new());
+    let field = Field { name: format!("f{at}"), doc, of, min, max, format: format.into(), example };
+    // Only few types can be constrained so: the schema would be refused.
+    match of {
+        0 if min.is_none_or(|min| min >= 0) => field,
+        _ => Field { min: None, max: None, format: String::new(), ..field },
+    }
+}
+
+/// Whether a field of the schema takes fewer values than its type has: then not every message is one that may be sent.
+pub(crate) fn is_constrained(schema: &ServiceSchema) -> bool {
+    let constrained = |field: &Field| field.min.is_some() || field.max.is_some() || !field.format.is_empty();
+    schema.types.iter().any(|described| match described {
+        Type::Struct { fields, .. } => fields.iter().any(constrained),
+        Type::Enum { variants, .. } => variants.iter().flat_map(|variant| &variant.fields).any(constrained),
+        _ => false,
+    })
 }
 
 /// Some value of a type as JSON.

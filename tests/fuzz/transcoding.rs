@@ -9,7 +9,7 @@ use micronet_wire::transcode::{Place, TranscodeError, TranscodeErrorKind, to_bin
 use serde_json::Value;
 
 use crate::driver::{saw, saw_words};
-use crate::sample::schemas;
+use crate::sample::{is_constrained, schemas};
 
 pub(crate) const WORDS: &[&[u8]] = &[
     b"{",
@@ -121,7 +121,12 @@ pub(crate) fn to_json_is_right(input: &[u8]) {
                 json.len() <= JSON_BYTES_MAX && serde_json::from_slice::<Value>(&json).is_ok(),
                 "{words}"
             );
-            let again = packed(schema, of, &json).unwrap_or_else(|error| panic!("{error}: {words}"));
+            let again = match packed(schema, of, &json) {
+                Ok(again) => again,
+                // What a peer sends may break the constraints of its own schema; what comes from here may not.
+                Err(error) if is_constrained(schema) && error.kind == TranscodeErrorKind::Range => return,
+                Err(error) => panic!("{error}: {words}"),
+            };
             // Numbers may have been written longer than they need to be.
             assert!(again == binary || again.len() < binary.len(), "{words}");
             assert_eq!(unpacked(schema, of, &again).as_ref(), Ok(&json), "{words}");

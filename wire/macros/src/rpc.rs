@@ -31,6 +31,7 @@ pub(crate) struct Rpc {
     pub(crate) rate: String,
     pub(crate) status: u16,
     pub(crate) text: bool,
+    pub(crate) page: bool,
     pub(crate) one_way: bool,
 }
 
@@ -43,6 +44,7 @@ struct Words {
     rate: Option<String>,
     status: Option<u16>,
     text: bool,
+    page: bool,
     one_way: bool,
 }
 
@@ -63,11 +65,14 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
     let Some(access) = words.access else {
         return Err(Error::new_spanned(attribute, ACCESS_MISSING));
     };
-    if words.http.is_empty() && (words.status.is_some() || words.text) {
+    if words.http.is_empty() && (words.status.is_some() || words.text || words.page) {
         return Err(Error::new_spanned(
             attribute,
-            "`status` and `text` are for HTTP: the method has no `http(…)`",
+            "`status`, `text` and `page` are for HTTP: the method has no `http(…)`",
         ));
+    }
+    if words.text && words.page {
+        return Err(Error::new_spanned(attribute, "a reply is shown as `text` or as a `page`, not as both"));
     }
     if words.one_way && !words.http.is_empty() {
         return Err(Error::new_spanned(
@@ -82,6 +87,7 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
         rate: words.rate.unwrap_or_else(|| "api".into()),
         status: words.status.unwrap_or(200),
         text: words.text,
+        page: words.page,
         one_way: words.one_way,
     })
 }
@@ -93,6 +99,7 @@ impl Words {
             "http" => self.read_http(meta),
             "idempotent" => flag(meta, &mut self.idempotent),
             "text" => flag(meta, &mut self.text),
+            "page" => flag(meta, &mut self.page),
             "one_way" => flag(meta, &mut self.one_way),
             "public" => self.set_access(meta, Access::Public),
             "service" => self.set_access(meta, Access::Service),
@@ -115,7 +122,7 @@ impl Words {
                 .error("`stream` is not supported yet: every method takes one request and gives one reply")),
             _ => Err(meta.error(
                 "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `one_way`, `public`, \
-                 `permission = \"…\"`, `service`, `rate = \"…\"`, `status = 201` and `text`",
+                 `permission = \"…\"`, `service`, `rate = \"…\"`, `status = 201`, `text` and `page`",
             )),
         }
     }
