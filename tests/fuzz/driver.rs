@@ -22,10 +22,10 @@ pub(crate) struct Target {
     pub(crate) seeds: fn() -> Vec<Vec<u8>>,
     /// What the format is made of.
     pub(crate) words: &'static [&'static [u8]],
+    /// Inputs that one session tries: as many as take some tenths of a second.
+    pub(crate) cases: u64,
 }
 
-/// Inputs that one session tries.
-const CASES: u64 = 10_000;
 /// The number of seeds that a normal run of the simulation has, and how many of them are worth a session here.
 const SEEDS_DEFAULT: u64 = 300;
 const SEEDS_A_SESSION: u64 = 100;
@@ -78,8 +78,8 @@ pub(crate) fn fuzz(target: &Target) {
     for seed in sessions {
         found.extend(session(target, seeds.clone(), known.clone(), seed));
     }
-    let rate = (count * CASES) as f64 / begin.elapsed().as_secs_f64();
-    let (cases, name) = (count * CASES, target.name);
+    let (cases, name) = (count * target.cases, target.name);
+    let rate = cases as f64 / begin.elapsed().as_secs_f64();
     let (places, started) = (found.len(), known.len());
     println!("{name}: {cases} cases, {rate:.0} cases/s, {places} places, {started} of them by the seeds");
 }
@@ -110,7 +110,7 @@ fn session(target: &Target, mut corpus: Vec<Vec<u8>>, mut known: HashSet<u64>, s
     let mut hasher = DefaultHasher::new();
     target.name.hash(&mut hasher);
     let mut random = Random::new(seed ^ hasher.finish());
-    for _ in 0..CASES {
+    for _ in 0..target.cases {
         let input = mutated(&corpus, target.words, &mut random);
         let seen = run(target, &input);
         if !seen.is_subset(&known) {

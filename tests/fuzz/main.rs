@@ -30,26 +30,27 @@ mod transcoding;
 
 use driver::{Target, fuzz};
 
-/// A test for each target.
+/// A test for each target: what it checks, what it starts from, what its format is made of, and the inputs of a session.
 macro_rules! targets {
-    ($($name:ident: $check:path, $seeds:path, $words:path;)*) => {$(
+    ($($name:ident: $check:path, $seeds:path, $words:path, $cases:literal;)*) => {$(
         #[test]
         fn $name() {
-            fuzz(&Target { name: stringify!($name), check: $check, seeds: $seeds, words: $words });
+            let (check, seeds, words): (fn(&[u8]), _, _) = ($check, $seeds, $words);
+            fuzz(&Target { name: stringify!($name), check, seeds, words, cases: $cases });
         }
     )*};
 }
 
 targets! {
-    header: codec::header, corpus::headers, mutation::NUMBERS;
-    frames: codec::frames, corpus::frames, mutation::NUMBERS;
-    hello: codec::hello, corpus::hellos, mutation::NUMBERS;
-    request_head: codec::request_head, corpus::request_heads, mutation::NUMBERS;
-    payloads: codec::payloads, corpus::payloads, mutation::NUMBERS;
-    connection: connection::check, corpus::connections, connection::WORDS;
-    http_server: http::server, corpus::http_requests, http::WORDS;
-    http_client: http::client, corpus::http_responses, http::WORDS;
-    to_binary: transcoding::to_binary_is_right, corpus::json, transcoding::WORDS;
-    to_json: transcoding::to_json_is_right, corpus::messages, mutation::NUMBERS;
-    schema: schema::check, corpus::schemas, mutation::NUMBERS;
+    header: codec::header, corpus::headers, mutation::NUMBERS, 8_000;
+    frames: codec::frames, corpus::frames, mutation::NUMBERS, 8_000;
+    hello: codec::hello, corpus::hellos, mutation::NUMBERS, 20_000;
+    request_head: codec::request_head, corpus::request_heads, mutation::NUMBERS, 20_000;
+    payloads: codec::payloads, corpus::payloads, mutation::NUMBERS, 20_000;
+    connection: connection::check, corpus::connections, connection::WORDS, 3_000;
+    http_server: http::server, corpus::http_requests, http::WORDS, 8_000;
+    http_client: http::client, corpus::http_responses, http::WORDS, 8_000;
+    to_binary: transcoding::to_binary_is_right, corpus::json, transcoding::WORDS, 20_000;
+    to_json: transcoding::to_json_is_right, corpus::messages, mutation::NUMBERS, 20_000;
+    schema: schema::check, corpus::schemas, mutation::NUMBERS, 5_000;
 }
