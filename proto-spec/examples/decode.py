@@ -334,7 +334,8 @@ def request(payload):
         if tag == 1:
             if len(value) != 25:
                 raise Refused("BAD_REQUEST", "a trace context of another length")
-            said["trace"] = {"trace_id": value[:16].hex(), "span_id": value[16:24].hex(), "flags": value[24]}
+            if any(value[:16]):  # SPEC 6.4
+                said["trace"] = {"trace_id": value[:16].hex(), "span_id": value[16:24].hex(), "flags": value[24]}
         elif tag == 2:
             said["request_id"] = printable(value, "BAD_REQUEST")
         elif tag == 3:

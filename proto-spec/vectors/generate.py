@@ -227,6 +227,7 @@ REQUESTS = [
              "request_id": "req-7", "token": "order:42",
              "principal": {"kind": "USER", "names": ["ann", "orders:read", "orders:write"]}, "message": "0001",
          }),
+    good("a trace id of zero is none", head(1, head_entry(1, bytes(16) + TRACE[16:])), PLAIN_HEAD),
     good("an entry to skip", head(1, head_entry(0x85, b"?")) + b"!", PLAIN_HEAD | {"message": "21"}),
     good("more than an hour is an hour", head(3_600_000_001), PLAIN_HEAD | {"deadline_us": 3_600_000_000}),
     good("for nobody", principal(u8(0)), by("ANONYMOUS")),

@@ -171,8 +171,11 @@ impl RequestHead {
                     return malformed("the trace context is not 25 bytes long");
                 };
                 self.trace.trace_id.copy_from_slice(&bytes[..16]);
-                self.trace.span_id.copy_from_slice(&bytes[16..24]);
-                self.trace.flags = bytes[24];
+                // SPEC 6.4: a trace id of zero is as good as no trace, whatever stands behind it.
+                if self.trace.is_some() {
+                    self.trace.span_id.copy_from_slice(&bytes[16..24]);
+                    self.trace.flags = bytes[24];
+                }
             }
             tag::REQUEST_ID => self.request_id = take_text(value, REQUEST_ID_BYTES_MAX, "the request id")?,
             tag::TOKEN => self.token = Some(take_text(value, TOKEN_BYTES_MAX, "the idempotency token")?),

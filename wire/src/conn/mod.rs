@@ -225,8 +225,9 @@ impl Connection {
                 Err(error) => self.close(error.code(), error.to_string()),
             }
             self.bound_output();
+            // After each frame: what is said must not depend on how many of them one read brought.
+            self.finish_if_drained();
         }
-        self.finish_if_drained();
     }
 
     /// The peer has closed its side, or the socket failed.

@@ -187,7 +187,7 @@ fn a_request_that_crosses_goaway_was_never_started() {
     pair.reply(1, b"reply");
     pair.check(ACCEPTOR, &["closed plainly by us"]);
     pair.deliver();
-    pair.check(DIALLER, &["reply 1", "closed plainly by peer"]);
+    pair.check(DIALLER, &["reply 1", "closed plainly by us"]);
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn draining_waits_for_it_and_starts_no_further_one() {
     pair.reply(1, b"");
     pair.check(ACCEPTOR, &["closed plainly by us"]);
     pair.deliver();
-    pair.check(DIALLER, &["goaway", "closed plainly by peer"]);
+    pair.check(DIALLER, &["goaway", "closed plainly by us"]);
     assert_eq!(pair.send(100).unwrap_err().code, Code::Unavailable);
 }
 
