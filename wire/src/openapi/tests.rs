@@ -123,6 +123,7 @@ fn both() -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "so that the calls read like the document")]
 fn check(document: &Value, pointer: &str, expected: Value) {
     let found = document.pointer(pointer);
     assert_eq!(found, Some(&expected), "{pointer} in {document:#}");
