@@ -14,6 +14,7 @@ pub struct Server {
     instance: String,
     address: SocketAddr,
     restart: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Server {
@@ -57,10 +58,12 @@ impl Server {
         let mut process = Process::start(instance, &mut command);
         let address = ready(&mut process);
         let restart = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Self { process, instance: instance.to_owned(), address, restart }
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = environment.iter().map(owned).collect();
+        Self { process, instance: instance.to_owned(), address, restart, environment }
     }
 
-    /// Starts it again after its end, on the same port. (Environment variables are not repeated.)
+    /// Starts it again after its end, on the same port.
     ///
     /// # Panics
     /// When it doesn't listen.
@@ -70,6 +73,7 @@ impl Server {
         let listen = self.address.to_string();
         let arguments: Vec<&str> = self.restart.iter().map(String::as_str).collect();
         let mut command = micronet(data, &[&arguments[..], &["--listen", &listen]].concat());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Process::start(&self.instance, &mut command);
         assert_eq!(ready(&mut self.process), self.address);
     }
