@@ -6,7 +6,7 @@ use micronet_tests::network::Network;
 use micronet_tests::process::{Finished, run};
 
 /// Says loudly that something is left out; without the permission to do so it fails.
-fn has(program: &str) -> bool {
+pub(crate) fn has(program: &str) -> bool {
     let mut which = Command::new("/bin/sh");
     which.args(["-c", &format!("command -v {program}")]).stdout(Stdio::null());
     if which.status().is_ok_and(|status| status.success()) {

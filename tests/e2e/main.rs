@@ -4,6 +4,7 @@
 mod by_hand;
 mod call;
 mod dead_services;
+mod durability;
 mod envelope;
 mod external;
 mod gateway;

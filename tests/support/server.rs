@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 
 use crate::patience::until;
 use crate::ports;
@@ -37,6 +38,31 @@ impl Server {
     pub fn start_with(data: &Path, instance: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let listen = format!("127.0.0.1:{}", ports::free());
         Self::start_on(data, instance, &listen, arguments, environment)
+    }
+
+    /// The same under another program, which runs it: `strace`, with its flags.
+    ///
+    /// # Panics
+    /// When it doesn't listen.
+    #[track_caller]
+    #[must_use]
+    pub fn start_under(runner: &[String], data: &Path, instance: &str, arguments: &[&str]) -> Self {
+        let listen = format!("127.0.0.1:{}", ports::free());
+        let arguments = [arguments, &["--instance", instance]].concat();
+        let ours = micronet(data, &[&arguments[..], &["--listen", &listen]].concat());
+        let (program, flags) = runner.split_first().expect("a program");
+        let mut command = Command::new(program);
+        command.args(flags).arg(ours.get_program()).args(ours.get_args());
+        for (variable, value) in ours.get_envs() {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
+        }
+        let mut process = Process::start(instance, &mut command);
+        let address = ready(&mut process);
+        let restart = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Self { process, instance: instance.to_owned(), address, restart, environment: Vec::new() }
     }
 
     /// The same on a port that is known.
