@@ -75,6 +75,22 @@ impl PostgresServer {
         self.put_on_leash();
     }
 
+    /// Stops it where it is: connections stay open, and nothing is answered.
+    ///
+    /// # Panics
+    /// When that is not possible.
+    pub fn freeze(&self) {
+        let _ = self.script("freeze", &[]).check(0);
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When that is not possible.
+    pub fn thaw(&self) {
+        let _ = self.script("thaw", &[]).check(0);
+    }
+
     fn script(&self, command: &str, arguments: &[&str]) -> Finished {
         let mut script = Command::new(root().join("tests/postgres"));
         script.arg(command).arg(&self.folder).args(arguments);
