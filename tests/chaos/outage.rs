@@ -20,7 +20,7 @@ const CRASHES_DEFAULT: u64 = 2;
 /// There is a crash for so many kills that `MICRONET_KILLS` asks for.
 const KILLS_PER_CRASH: u64 = 10;
 /// A caller hears within this that the database is away. It is far more than it takes, and far less than for ever.
-const TOLD_WITHIN: Duration = Duration::from_secs(5);
+const TOLD_WITHIN: Duration = Duration::from_secs(8);
 /// A caller hears within this that there is no answer: its time, and a margin.
 const SILENCE_TOLD_WITHIN: Duration = Duration::from_micros(DEADLINE_US_DEFAULT as u64 + 5_000_000);
 /// How often callers ask while it is away.

@@ -149,7 +149,7 @@ impl PostgresSchema {
     pub(super) fn readers(&self) -> Result<AnyPool, DatabaseError> {
         let pool = AnyPoolOptions::new()
             .max_connections(READ_CONNECTIONS)
-            .acquire_timeout(Duration::from_millis(READ_WAIT_MS_MAX))
+            .acquire_timeout(Duration::from_millis(READ_WAIT_MS_MAX + CONNECT_MS_MAX))
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
