@@ -46,7 +46,8 @@ pub const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// point queries.
 pub const READ_CONNECTIONS: u32 = 2;
 
-/// How long a reader waits for a connection before it fails as [`DatabaseError::Overloaded`].
+/// How long a reader waits for a connection before it fails as [`DatabaseError::Overloaded`]; on PostgreSQL also for one to be
+/// opened.
 pub const READ_WAIT_MS_MAX: u64 = 1_000;
 
 /// How long [`Database::open`] waits for another process that is migrating the same database.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use micronet_services::database::Database;
+use micronet_services::order::api::OrderError;
 use micronet_services::order::store::OrderStore;
-use micronet_services::store::Store as _;
+use micronet_services::store::{Store as _, StoreResult};
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::patience::until;
 use serde_json::Value;
@@ -150,7 +151,7 @@ fn snapshot(shop: &Shop) -> Snapshot {
     until("everything to be settled", || {
         let log = http.get("/orders/log").check(200).text();
         let stock = inventory(&mut http, &bearer)?;
-        let left = left_over(shop);
+        let left = left_over(shop).map_err(|error| error.to_string())?;
         let at_rest = stock.iter().all(|toy| toy.reserved == 0) && left.is_empty();
         if at_rest && http.get("/orders/log").check(200).text() == log {
             Ok(Snapshot { log, stock })
@@ -161,16 +162,15 @@ fn snapshot(shop: &Shop) -> Snapshot {
 }
 
 /// Attempts in order's own database that are not decided, or of which product has not been told.
-fn left_over(shop: &Shop) -> Vec<String> {
+fn left_over(shop: &Shop) -> StoreResult<Vec<String>, OrderError> {
     let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
     runtime.block_on(async {
-        let database = Database::open(&shop.order_database(), OrderStore::MIGRATIONS).await;
-        let store = OrderStore::over(database.expect("the database opens"));
-        let pending = store.recoverable(None, i64::MAX, 100).await.expect("it can be read");
-        let untold = store.untold("product", 100).await.expect("it can be read");
+        let store = OrderStore::over(Database::open(&shop.order_database(), OrderStore::MIGRATIONS).await?);
+        let pending = store.recoverable(None, i64::MAX, 100).await?;
+        let untold = store.untold("product", 100).await?;
         store.database().close().await;
         let pending = pending.iter().map(|attempt| format!("{attempt:?}"));
-        pending.chain(untold.iter().map(|event| format!("{event:?}"))).collect()
+        Ok(pending.chain(untold.iter().map(|event| format!("{event:?}"))).collect())
     })
 }
 

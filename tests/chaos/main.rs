@@ -6,13 +6,16 @@
 
 mod audit;
 mod buyer;
+mod outage;
 mod shop;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use micronet_services::database::ServerUrl;
 use micronet_tests::patience::until;
+use micronet_tests::postgres::PostgresServer;
 use micronet_tests::random::Random;
 
 use self::audit::Books;
@@ -30,18 +33,35 @@ const KILLS_DEFAULT: usize = 5;
 
 #[test]
 fn orders_survive_their_servers() {
+    survive_kills("SQLite", &|_| None);
+}
+
+#[test]
+fn orders_on_postgres_survive_their_servers() {
+    if let Some(postgres) = PostgresServer::start() {
+        survive_kills("PostgreSQL", &|shop| Some(new_database(&postgres, shop)));
+    }
+}
+
+/// A new database for a shop.
+fn new_database(postgres: &PostgresServer, shop: usize) -> ServerUrl {
+    postgres.new_database(&format!("shop_{shop}")).parse().expect("the script prints a URL")
+}
+
+/// Kills servers in shop after shop; `server` says where a shop's data is.
+fn survive_kills(database: &str, server: &dyn Fn(usize) -> Option<ServerUrl>) {
     let seed = number("MICRONET_SEED")
         .unwrap_or_else(|| u64::from_ne_bytes(micronet_transport::identity::random_bytes()));
     let kills =
         number("MICRONET_KILLS").map_or(KILLS_DEFAULT, |kills| usize::try_from(kills).expect("a count"));
-    eprintln!("MICRONET_SEED={seed} repeats this run of {kills} kills");
+    eprintln!("MICRONET_SEED={seed} repeats this run of {kills} kills on {database}");
     let mut random = Random::new(seed);
     let mut killed = 0;
     let mut totals = Totals::default();
     while killed < kills {
-        killed += one_shop(&mut random, kills - killed, &mut totals);
+        killed += one_shop(&mut random, server(totals.shops), kills - killed, &mut totals);
     }
-    eprintln!("{killed} processes killed in {} shops: {totals:?}", totals.shops);
+    eprintln!("{killed} processes killed in {} shops on {database}: {totals:?}", totals.shops);
     assert!(totals.placed > 0 && totals.refused > 0, "{totals:?}");
     // A few kills may all miss the requests; many can't.
     assert!(totals.repeated > 0 || kills < 20, "no kill hit a request: {totals:?}");
@@ -67,8 +87,8 @@ struct Totals {
 }
 
 /// A new shop with a full stock, until it is sold out or the kills are used up. Returns how many processes were killed.
-fn one_shop(random: &mut Random, kills_max: usize, totals: &mut Totals) -> usize {
-    let mut shop = Shop::open(if random.percent(50) { 1 } else { 2 });
+fn one_shop(random: &mut Random, server: Option<ServerUrl>, kills_max: usize, totals: &mut Totals) -> usize {
+    let mut shop = Shop::open(if random.percent(50) { 1 } else { 2 }, server);
     let mut books = Books::default();
     let mut buyers: Vec<Buyer> =
         (0..BUYERS).map(|number| Buyer::new(shop.gateway(), number, random.bits())).collect();

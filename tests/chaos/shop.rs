@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use micronet_services::database::{Databases, Location};
+use micronet_services::database::{Databases, Location, ServerUrl};
 use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::patience::until;
@@ -18,24 +18,36 @@ pub(crate) struct Shop {
     /// What can be killed: first the instances of product, then those of order.
     servers: Vec<Server>,
     gateway: Server,
+    databases: Databases,
     folder: Folder,
 }
 
 impl Shop {
-    pub(crate) fn open(orders: usize) -> Self {
+    /// Opens one, with its data in files or on this PostgreSQL server.
+    pub(crate) fn open(orders: usize, server: Option<ServerUrl>) -> Self {
         let folder = Folder::new();
         let data = folder.path();
+        let databases = match server {
+            Some(server) => Databases::Server(server),
+            None => Databases::Folder(data.join("databases")),
+        };
+        let environment = match &databases {
+            Databases::Server(server) => Some(("DATABASE_URL", server.secret_text())),
+            Databases::Folder(_) => None,
+        };
+        let start = |instance: String, arguments: &[&str]| {
+            Server::start_with(data, &instance, arguments, environment.as_slice())
+        };
         let product = ["service", "product", "--demo", "toystore"];
-        let mut servers: Vec<Server> = (1..=PRODUCTS)
-            .map(|number| Server::start(data, &format!("product-{number}"), &product))
-            .collect();
+        let mut servers: Vec<Server> =
+            (1..=PRODUCTS).map(|number| start(format!("product-{number}"), &product)).collect();
         let products = peers("product", &servers);
         let order = ["service", "order", "--demo", "toystore", "--peer", &products];
-        servers.extend((1..=orders).map(|number| Server::start(data, &format!("order-{number}"), &order)));
+        servers.extend((1..=orders).map(|number| start(format!("order-{number}"), &order)));
         let at_order = peers("order", &servers[PRODUCTS..]);
         let gateway = ["gateway", "--peer", &products, "--peer", &at_order];
         let gateway = Server::start(data, "gateway-1", &gateway);
-        Self { servers, gateway, folder }
+        Self { servers, gateway, databases, folder }
     }
 
     /// Where buyers buy.
@@ -50,7 +62,7 @@ impl Shop {
 
     /// The database that order writes down its attempts in.
     pub(crate) fn order_database(&self) -> Location {
-        Databases::Folder(self.folder.path().join("databases")).of("order")
+        self.databases.of("order")
     }
 
     /// Which servers die next, but not more than so many: one of them, or all instances of product, or all that there are.
@@ -68,6 +80,15 @@ impl Shop {
         victims
     }
 
+    /// The ids of all processes that can be killed; none of one that has ended.
+    pub(crate) fn process_ids(&mut self) -> Vec<Option<u32>> {
+        let id = |server: &mut Server| {
+            let process = server.process();
+            process.is_running().then(|| process.id())
+        };
+        self.servers.iter_mut().map(id).collect()
+    }
+
     /// Kills servers, without a warning.
     pub(crate) fn kill(&mut self, victims: &[usize]) {
         for victim in victims {
@@ -80,6 +101,11 @@ impl Shop {
         for victim in victims {
             self.servers[*victim].restart(self.folder.path());
         }
+        self.wait_until_all_answer();
+    }
+
+    /// Waits until the gateway reaches every service, and each its database.
+    pub(crate) fn wait_until_all_answer(&self) {
         let mut http = HttpClient::connect(self.gateway());
         for target in ["/products/Tux", "/orders/log"] {
             until("the gateway to reach everybody again", || {

@@ -3,7 +3,9 @@
 
 mod by_hand;
 mod call;
+mod databases;
 mod dead_services;
+mod durability;
 mod envelope;
 mod external;
 mod gateway;

@@ -34,7 +34,7 @@ fn check_header(bytes: &[u8; HEADER_BYTES]) {
         let decoded = Header::decode(bytes, max);
         saw((decoded.map(|header| (header.kind, header.flags)).map_err(|error| error.code() as u16), max));
         assert_eq!(
-            decoded.map_err(|error| error.code()).map(drop),
+            decoded.map_err(micronet_wire::header::HeaderError::code).map(drop),
             judged(bytes, max),
             "{bytes:02x?}, {max}"
         );

@@ -10,6 +10,7 @@ pub mod network;
 pub mod patience;
 pub mod plan;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod random;

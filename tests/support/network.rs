@@ -49,8 +49,20 @@ impl Network {
     #[track_caller]
     #[must_use]
     pub fn start_in(folder: Folder, flags: &[&str]) -> Self {
+        Self::start_with(folder, flags, &[])
+    }
+
+    /// The same with environment variables.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with(folder: Folder, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let arguments = [&["up", "--base-port", "0"], flags].concat();
-        let mut up = Process::start("up", &mut micronet(folder.path(), &arguments));
+        let mut command = micronet(folder.path(), &arguments);
+        command.envs(environment.iter().copied());
+        let mut up = Process::start("up", &mut command);
         // `up` says its piece after it has written the file.
         until("the network to be ready", || match up.stdout().contains("Ctrl-C stops the network") {
             true => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 
 use crate::patience::until;
 use crate::ports;
@@ -14,6 +15,7 @@ pub struct Server {
     instance: String,
     address: SocketAddr,
     restart: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Server {
@@ -38,6 +40,31 @@ impl Server {
         Self::start_on(data, instance, &listen, arguments, environment)
     }
 
+    /// The same under another program, which runs it: `strace`, with its flags.
+    ///
+    /// # Panics
+    /// When it doesn't listen.
+    #[track_caller]
+    #[must_use]
+    pub fn start_under(runner: &[String], data: &Path, instance: &str, arguments: &[&str]) -> Self {
+        let listen = format!("127.0.0.1:{}", ports::free());
+        let arguments = [arguments, &["--instance", instance]].concat();
+        let ours = micronet(data, &[&arguments[..], &["--listen", &listen]].concat());
+        let (program, flags) = runner.split_first().expect("a program");
+        let mut command = Command::new(program);
+        command.args(flags).arg(ours.get_program()).args(ours.get_args());
+        for (variable, value) in ours.get_envs() {
+            match value {
+                Some(value) => command.env(variable, value),
+                None => command.env_remove(variable),
+            };
+        }
+        let mut process = Process::start(instance, &mut command);
+        let address = ready(&mut process);
+        let restart = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Self { process, instance: instance.to_owned(), address, restart, environment: Vec::new() }
+    }
+
     /// The same on a port that is known.
     ///
     /// # Panics
@@ -57,10 +84,12 @@ impl Server {
         let mut process = Process::start(instance, &mut command);
         let address = ready(&mut process);
         let restart = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Self { process, instance: instance.to_owned(), address, restart }
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = environment.iter().map(owned).collect();
+        Self { process, instance: instance.to_owned(), address, restart, environment }
     }
 
-    /// Starts it again after its end, on the same port. (Environment variables are not repeated.)
+    /// Starts it again after its end, on the same port.
     ///
     /// # Panics
     /// When it doesn't listen.
@@ -70,6 +99,7 @@ impl Server {
         let listen = self.address.to_string();
         let arguments: Vec<&str> = self.restart.iter().map(String::as_str).collect();
         let mut command = micronet(data, &[&arguments[..], &["--listen", &listen]].concat());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Process::start(&self.instance, &mut command);
         assert_eq!(ready(&mut self.process), self.address);
     }

@@ -22,6 +22,8 @@ Examples:
   micronet up --port product=0,0,0             three instances of product on free ports
   micronet up --base-port 9000                 gateway 9000, product 9002 and 9012, order 9003
   micronet up --fresh                          delete this folder's databases first
+  DATABASE_URL=postgres://me:secret@db/shop micronet up
+                                               all data on a PostgreSQL server
 
 The data folder holds databases, logs/INSTANCE.log, the operator's token, and network.json, which says who runs
 where. One network runs on a data folder at a time. Ctrl-C (or SIGTERM) lets running requests finish, gateway
@@ -76,6 +78,11 @@ Where a service is that this one calls; may be repeated. An address is HOST or H
 default port is used. What is not given here is taken from the environment (CATALOG for product, ORDER for order), \
 else it is the default port on localhost";
 
+const DATABASE_HELP: &str = "\
+The PostgreSQL database that holds all data, a schema for each service: postgres://USER:PASSWORD@HOST:PORT/DATABASE, \
+with ?sslmode=require for TLS. Others on this machine see a process's arguments, but not its environment: a password is \
+safer in DATABASE_URL, which is taken where this is not given [default: SQLite files in the data folder]";
+
 /// A microservice network that you can run, watch, break and measure, down to the byte.
 ///
 /// Without a command the network is started, as by `micronet up`.
@@ -121,6 +128,8 @@ pub(crate) struct UpFlags {
     /// Which demonstration data new databases get [default: what the folder has, else shop]
     #[arg(long, value_name = "NAME", value_parser = demo())]
     pub(crate) demo: Option<Demo>,
+    #[arg(long, value_name = "URL", help = DATABASE_HELP)]
+    pub(crate) database: Option<String>,
     /// Delete the databases of the data folder first
     #[arg(long)]
     pub(crate) fresh: bool,
@@ -152,6 +161,8 @@ pub(crate) struct ServiceFlags {
     /// Which demonstration data a new database gets [default: what the folder has, else shop]
     #[arg(long, value_name = "NAME", value_parser = demo())]
     pub(crate) demo: Option<Demo>,
+    #[arg(long, value_name = "URL", help = DATABASE_HELP)]
+    pub(crate) database: Option<String>,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
     /// End when stdin closes: for a parent process that may die

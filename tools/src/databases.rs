@@ -1,9 +1,10 @@
-//! The databases of a data folder: which demonstration data they hold, and how they come to be.
+//! The databases of a network: where they are, which demonstration data they hold, and how they come to be.
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
-use micronet_services::database::Databases;
+use micronet_services::database::{Databases, ServerUrl};
 use micronet_services::demo::Demo;
 use micronet_services::run::Environment;
 
@@ -11,10 +12,22 @@ use crate::data_folder::{self, DataFolder, failed};
 use crate::error::CommandError;
 use crate::registry::Service;
 
-/// Settles which demonstration data this folder's databases hold: what they were made with, else what is asked for,
-/// else the shop. Data that is there is never mixed with another demonstration's.
-pub(crate) fn settle_demo(data: &DataFolder, asked: Option<Demo>) -> Result<Demo, CommandError> {
-    let path = data.databases().join("demo");
+/// Where the databases are: on the server, or where none is named in the data folder.
+pub(crate) fn place(data: &DataFolder, server: Option<&ServerUrl>) -> Databases {
+    match server {
+        Some(server) => Databases::Server(server.clone()),
+        None => Databases::Folder(data.databases()),
+    }
+}
+
+/// Settles which demonstration data these databases hold: what they were made with, else what is asked for, else the
+/// shop. Data that is there is never mixed with another demonstration's.
+pub(crate) fn settle_demo(
+    data: &DataFolder,
+    databases: &Databases,
+    asked: Option<Demo>,
+) -> Result<Demo, CommandError> {
+    let path = note_of_demo(data, databases);
     let there = match fs::read_to_string(&path) {
         Ok(text) => Demo::ALL.into_iter().find(|demo| demo.name() == text.trim_end()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -22,12 +35,14 @@ pub(crate) fn settle_demo(data: &DataFolder, asked: Option<Demo>) -> Result<Demo
     };
     match (there, asked) {
         (Some(there), Some(asked)) if there != asked => Err(CommandError::new(format!(
-            "the databases in {} were made with --demo {there}, not {asked}",
-            data.path().display()
+            "the databases in {databases} were made with --demo {there}, not {asked}"
         ))
-        .next(format!(
-            "leave --demo out, name another folder with --data DIR, or delete them: up --fresh --demo {asked}"
-        ))),
+        .next(match databases {
+            Databases::Folder(_) => format!(
+                "leave --demo out, name another folder with --data DIR, or delete them: up --fresh --demo {asked}"
+            ),
+            Databases::Server(_) => "leave --demo out, or name another database with --database URL".into(),
+        })),
         (Some(there), _) => Ok(there),
         (None, asked) => {
             let demo = asked.unwrap_or(Demo::Shop);
@@ -39,15 +54,26 @@ pub(crate) fn settle_demo(data: &DataFolder, asked: Option<Demo>) -> Result<Demo
     }
 }
 
+/// The file that says which demonstration data the databases were made with.
+fn note_of_demo(data: &DataFolder, databases: &Databases) -> PathBuf {
+    let name = match databases {
+        Databases::Folder(_) => "demo".into(),
+        Databases::Server(server) => {
+            let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+            format!("demo-{}", server.to_string().chars().map(plain).collect::<String>())
+        }
+    };
+    data.databases().join(name)
+}
+
 /// Creates, migrates and fills the databases of these services. What is there already stays as it is.
 pub(crate) async fn prepare_databases(
-    data: &DataFolder,
+    databases: &Databases,
     services: impl IntoIterator<Item = &'static Service>,
     demo: Demo,
 ) -> Result<(), CommandError> {
     for service in services {
-        let environment =
-            Environment { database: Databases::Folder(data.databases()), demo, ..Environment::default() };
+        let environment = Environment { database: databases.clone(), demo, ..Environment::default() };
         (service.prepare)(environment).await.map_err(|error| CommandError::new(error.to_string()))?;
     }
     Ok(())
@@ -62,11 +88,24 @@ mod tests {
     fn a_folder_keeps_the_demonstration_that_it_was_made_with() {
         let scratch = ScratchFolder::new("demo");
         let data = scratch.open();
-        assert_eq!(settle_demo(&data, Some(Demo::ToyStore)), Ok(Demo::ToyStore));
-        assert_eq!(settle_demo(&data, None), Ok(Demo::ToyStore));
-        assert_eq!(settle_demo(&data, Some(Demo::ToyStore)), Ok(Demo::ToyStore));
-        assert!(settle_demo(&data, Some(Demo::Shop)).unwrap_err().to_string().contains("--fresh"));
+        assert_eq!(settle_demo(&data, &place(&data, None), Some(Demo::ToyStore)), Ok(Demo::ToyStore));
+        assert_eq!(settle_demo(&data, &place(&data, None), None), Ok(Demo::ToyStore));
+        assert_eq!(settle_demo(&data, &place(&data, None), Some(Demo::ToyStore)), Ok(Demo::ToyStore));
+        assert!(
+            settle_demo(&data, &place(&data, None), Some(Demo::Shop))
+                .unwrap_err()
+                .to_string()
+                .contains("--fresh")
+        );
         data.delete_databases(&data.lock_network().unwrap()).unwrap();
-        assert_eq!(settle_demo(&data, None), Ok(Demo::Shop));
+        assert_eq!(settle_demo(&data, &place(&data, None), None), Ok(Demo::Shop));
+
+        // A server has its own, whatever the folder holds.
+        let server: ServerUrl = "postgres://u:sesame@db/shop".parse().unwrap();
+        let server = place(&data, Some(&server));
+        assert_eq!(settle_demo(&data, &server, Some(Demo::None)), Ok(Demo::None));
+        assert_eq!(settle_demo(&data, &server, None), Ok(Demo::None));
+        let refused = settle_demo(&data, &server, Some(Demo::Shop)).unwrap_err().to_string();
+        assert!(refused.contains("postgres://u@db:5432/shop") && !refused.contains("sesame"), "{refused}");
     }
 }

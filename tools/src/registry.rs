@@ -11,6 +11,9 @@ pub(crate) const BASE_PORT: u16 = 8000;
 /// The environment variable that holds the gateway's address as its clients use it.
 pub(crate) const GATEWAY_ENVIRONMENT: &str = "FRONT";
 
+/// The environment variable that holds the URL of the PostgreSQL server with all data. `up` hands it to its services.
+pub(crate) const DATABASE_ENVIRONMENT: &str = "DATABASE_URL";
+
 /// The services that this binary can run, in the order in which they start.
 pub(crate) use micronet_services::ALL as SERVICES;
 pub(crate) use micronet_services::run::Definition as Service;

@@ -1,6 +1,5 @@
 //! `micronet service NAME`: one service in the foreground.
 
-use micronet_services::database::Databases;
 use micronet_services::run::{self, Environment, StartError};
 
 use crate::config::ServiceConfig;
@@ -14,12 +13,14 @@ use crate::stop_signal::StopSignal;
 /// Runs the service until it is told to stop and has drained.
 pub(crate) fn run(config: ServiceConfig) -> Result<(), CommandError> {
     let data = DataFolder::open(&config.data)?;
+    let _instance = data.lock_instance(&config.instance)?;
     let _databases = data.use_databases()?;
     server_process::run(config.supervised, async move |ready, stop| {
         // `up` has prepared every database before it started this process.
         if !config.supervised {
-            let demo = databases::settle_demo(&data, config.demo)?;
-            databases::prepare_databases(&data, [config.service], demo).await?;
+            let databases = databases::place(&data, config.database.as_ref());
+            let demo = databases::settle_demo(&data, &databases, config.demo)?;
+            databases::prepare_databases(&databases, [config.service], demo).await?;
         }
         serve(&config, &data, ready, stop).await
     })
@@ -34,9 +35,10 @@ async fn serve(
 ) -> Result<(), CommandError> {
     let name = config.service.name;
     tracing::info!(service = name, instance = config.instance, cluster = config.cluster, "starting");
+    let databases = databases::place(data, config.database.as_ref());
     let environment = Environment {
-        database: Databases::Folder(data.databases()),
-        demo: databases::settle_demo(data, config.demo)?,
+        demo: databases::settle_demo(data, &databases, config.demo)?,
+        database: databases,
         identity: identity::of_member(data, &config.cluster, name, &config.instance)?,
         peers: identity::resolve(&config.peers).await?,
     };

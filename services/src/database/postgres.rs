@@ -1,9 +1,11 @@
 //! A schema on a PostgreSQL server: how it comes to be, and the settings of its connections.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use sha2::{Digest, Sha256};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyPool, AssertSqlSafe, Connection as _};
@@ -24,7 +26,7 @@ const FIRST_CONNECT_MS_MAX: u64 = 5_000;
 const FIRST_CONNECT_PAUSE_MS: u64 = 100;
 
 /// How long one statement may take on the server.
-const STATEMENT_MS_MAX: u64 = 10_000;
+const STATEMENT_MS_MAX: u64 = 7_000;
 
 /// How long a transaction may wait for its next statement. A process that was stopped in the middle of a group would
 /// otherwise keep all others from writing.
@@ -32,13 +34,20 @@ const IDLE_IN_TRANSACTION_MS_MAX: u64 = 10_000;
 
 /// How long a group of writes may take altogether before the server is taken for gone: also a network that swallows
 /// everything must not hold a caller for ever.
-pub(super) const GROUP_MS_MAX: u64 = 15_000;
+pub(super) const GROUP_MS_MAX: u64 = 9_000;
 
 /// A read connection that was idle for longer than this is tried out before it is used: the server may have been
 /// started anew. One that was used a moment ago is not, since that costs a round trip.
 const TRUSTED_IDLE_MS: u64 = 250;
 
-const _: () = assert!(BUSY_TIMEOUT_MS < STATEMENT_MS_MAX && STATEMENT_MS_MAX < GROUP_MS_MAX);
+/// How long a connection that comes back from a reader may take to say that it is fit for the next one.
+const RETURN_MS_MAX: u64 = 1_000;
+
+const _: () = {
+    assert!(BUSY_TIMEOUT_MS < STATEMENT_MS_MAX && STATEMENT_MS_MAX < GROUP_MS_MAX);
+    // A caller hears that the database is away, and not only that its time is over.
+    assert!(GROUP_MS_MAX * 1_000 < DEADLINE_US_DEFAULT as u64);
+};
 
 /// A schema that exists.
 #[derive(Clone)]
@@ -140,10 +149,18 @@ impl PostgresSchema {
     pub(super) fn readers(&self) -> Result<AnyPool, DatabaseError> {
         let pool = AnyPoolOptions::new()
             .max_connections(READ_CONNECTIONS)
-            .acquire_timeout(Duration::from_millis(READ_WAIT_MS_MAX))
+            .acquire_timeout(Duration::from_millis(READ_WAIT_MS_MAX + CONNECT_MS_MAX))
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // Its reader may have left in the middle, since the server is silent. Then it is no use to the next one.
+                    let fit = tokio::time::timeout(Duration::from_millis(RETURN_MS_MAX), connection.ping());
+                    fit.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))?;
+                    Ok(true)
+                })
+            })
             .before_acquire(|connection, state| {
                 Box::pin(async move {
                     let is_trusted = state.idle_for < Duration::from_millis(TRUSTED_IDLE_MS);

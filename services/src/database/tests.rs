@@ -17,6 +17,9 @@ on_both_databases! {
         a_caller_that_leaves_does_not_disturb_the_others,
         a_full_queue_refuses_at_once_and_nothing_is_lost,
         closing_runs_what_is_queued_and_refuses_what_comes_later,
+        a_snapshot_stays_as_it_was,
+        what_is_acknowledged_is_there_even_if_a_job_forgets_an_error,
+        a_writer_that_others_keep_waiting_says_so_and_goes_on,
     ],
     threads: [processes_that_create_one_database_at_once_all_succeed],
 }
@@ -297,4 +300,62 @@ async fn closing_runs_what_is_queued_and_refuses_what_comes_later(on: On) {
     assert!(jobs.join_all().await.into_iter().all(|succeeded| succeeded));
     let late = note(&database, 999, Then::Succeed).await;
     assert!(matches!(late, Err(NoteError::Database(DatabaseError::Closed))));
+}
+
+async fn a_snapshot_stays_as_it_was(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
+    note(&database, 1, Then::Succeed).await.unwrap();
+    let count = async |connection: &mut Connection| -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM notes").fetch_one(connection).await.unwrap()
+    };
+    let mut snapshot = database.snapshot().await.unwrap();
+    assert_eq!(count(&mut snapshot).await, 1);
+    note(&database, 2, Then::Succeed).await.unwrap();
+    assert_eq!(count(&mut snapshot).await, 1);
+    drop(snapshot);
+    assert_eq!(count(&mut *database.read().await.unwrap()).await, 2);
+}
+
+/// PostgreSQL gives up a transaction at the first error, and then takes COMMIT for ROLLBACK without a word.
+async fn what_is_acknowledged_is_there_even_if_a_job_forgets_an_error(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
+    let forgetful = database.write(|tx| {
+        Box::pin(async move {
+            insert(tx, 1, None).await?;
+            assert!(insert(tx, 1, None).await.is_err());
+            Ok::<_, NoteError>(())
+        })
+    });
+    let kept = if forgetful.await.is_ok() { vec![1] } else { vec![] };
+    assert_eq!(notes(&database).await, kept);
+    note(&database, 2, Then::Succeed).await.unwrap();
+}
+
+async fn a_writer_that_others_keep_waiting_says_so_and_goes_on(on: On) {
+    let place = TestDatabase::new(on);
+    let [mine, other] = [open(place.location()).await, open(place.location()).await];
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    let (begun, has_begun) = tokio::sync::oneshot::channel::<()>();
+    let holding = tokio::spawn(async move {
+        other
+            .write(move |tx| {
+                Box::pin(async move {
+                    insert(tx, 1, None).await?;
+                    let _ = begun.send(());
+                    // It waits for our word, as a process would that was stopped.
+                    let _ = released.await;
+                    Ok::<_, NoteError>(())
+                })
+            })
+            .await
+    });
+    has_begun.await.unwrap();
+    let refused = note(&mine, 2, Then::Succeed).await.unwrap_err();
+    assert!(matches!(refused, NoteError::Database(DatabaseError::Busy)), "{refused:?}");
+    release.send(()).unwrap();
+    holding.await.unwrap().unwrap();
+    note(&mine, 3, Then::Succeed).await.unwrap();
+    assert_eq!(notes(&mine).await, [1, 3]);
 }

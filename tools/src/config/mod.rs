@@ -18,8 +18,10 @@ use crate::cli::{
 };
 use crate::error::CommandError;
 use crate::registry::{
-    BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service, port_default, service_named,
+    BASE_PORT, CLUSTER_DEFAULT, DATABASE_ENVIRONMENT, GATEWAY_ENVIRONMENT, Service, port_default,
+    service_named,
 };
+use micronet_services::database::ServerUrl;
 use micronet_services::demo::Demo;
 
 /// Looks up an environment variable.
@@ -63,6 +65,8 @@ pub(crate) struct UpConfig {
     pub(crate) insecure: bool,
     /// The demonstration data that was asked for.
     pub(crate) demo: Option<Demo>,
+    /// The server that holds the databases; without one they are in the data folder.
+    pub(crate) database: Option<ServerUrl>,
     /// Whether the databases are deleted first.
     pub(crate) fresh: bool,
     /// The instances, in the order in which they start; the gateway is the last.
@@ -88,6 +92,8 @@ pub(crate) struct ServiceConfig {
     pub(crate) data: PathBuf,
     /// The demonstration data that was asked for.
     pub(crate) demo: Option<Demo>,
+    /// The server that holds the databases; without one they are in the data folder.
+    pub(crate) database: Option<ServerUrl>,
     /// Whether `up` started it: then its database is prepared already, and it ends when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -155,7 +161,7 @@ pub(crate) struct ShopConfig {
 pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
     let (data, log) = (flags.data, flags.log);
     match flags.command.unwrap_or_else(|| RawCommand::Up(UpFlags::default())) {
-        RawCommand::Up(flags) => up(flags, data, log).map(Command::Up),
+        RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data).map(Command::Call),
@@ -163,7 +169,17 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
     }
 }
 
-fn up(flags: UpFlags, data: PathBuf, log: Option<String>) -> Result<UpConfig, CommandError> {
+fn up(
+    flags: UpFlags,
+    data: PathBuf,
+    log: Option<String>,
+    environment: Environment<'_>,
+) -> Result<UpConfig, CommandError> {
+    let database = database(flags.database, environment)?;
+    if let Some(server) = database.as_ref().filter(|_| flags.fresh) {
+        return Err(CommandError::usage(format!("--fresh deletes files, but the data is on {server}"))
+            .next("drop the services' schemas there, if that is what you want, and leave --fresh out"));
+    }
     let listen = address::listen_ip(flags.listen.as_deref().unwrap_or("127.0.0.1"))?;
     check_exposure(listen, &flags.exposure)?;
     Ok(UpConfig {
@@ -172,6 +188,7 @@ fn up(flags: UpFlags, data: PathBuf, log: Option<String>) -> Result<UpConfig, Co
         insecure: flags.exposure.insecure,
         cluster: cluster(flags.exposure)?,
         demo: flags.demo,
+        database,
         fresh: flags.fresh,
         instances: ports::plan(flags.base_port.unwrap_or(BASE_PORT), &flags.ports)?,
         log,
@@ -194,6 +211,7 @@ fn service(
         peers: Peers::of_service(service, &flags.peers, environment)?,
         data,
         demo: flags.demo,
+        database: database(flags.database, environment)?,
         supervised: flags.supervised,
     })
 }
@@ -244,6 +262,22 @@ fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result
     };
     let ShopFlags { mode, clients, json, verbose, .. } = flags;
     Ok(ShopConfig { mode, clients, to, data, json, verbose })
+}
+
+/// The server that holds the databases, where one is named. What is said of a bad URL doesn't repeat it: it may hold a
+/// password.
+fn database(flag: Option<String>, environment: Environment<'_>) -> Result<Option<ServerUrl>, CommandError> {
+    let (text, place) = match flag {
+        Some(text) => (text, "--database"),
+        None => match environment(DATABASE_ENVIRONMENT).filter(|text| !text.trim().is_empty()) {
+            Some(text) => (text, DATABASE_ENVIRONMENT),
+            None => return Ok(None),
+        },
+    };
+    text.trim().parse().map(Some).map_err(|error| {
+        CommandError::usage(format!("{place} names no database: {error}"))
+            .next("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, or leave it out for SQLite files in the data folder")
+    })
 }
 
 /// The gateway's address as clients use it, where the environment says it.

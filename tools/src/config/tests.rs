@@ -149,3 +149,40 @@ fn what_no_customer_can_do_is_refused() {
     }
     parse("micronet shop random -p 1").unwrap();
 }
+
+#[test]
+fn the_database_is_named_by_a_flag_or_the_environment() {
+    let check = |line: &str, environment: &[(&str, &str)], wanted: Option<&str>| {
+        let database = match parse_with(line, environment).unwrap() {
+            Command::Up(config) => config.database,
+            Command::Service(config) => config.database,
+            other => panic!("{line} has no database: {other:?}"),
+        };
+        assert_eq!(database.map(|server| server.to_string()).as_deref(), wanted, "{line}");
+    };
+    let named = [("DATABASE_URL", "postgres://u:sesame@db/shop")];
+    for command in ["micronet up", "micronet service product"] {
+        check(command, &[], None);
+        check(command, &[("DATABASE_URL", " ")], None);
+        check(command, &named, Some("postgres://u@db:5432/shop"));
+        let flag = format!("{command} --database postgres://other:sesame@db/shop");
+        check(&flag, &named, Some("postgres://other@db:5432/shop"));
+    }
+    check("micronet", &named, Some("postgres://u@db:5432/shop"));
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_refused_without_showing_its_password() {
+    for line in [
+        "micronet up --database mysql://u:sesame@db/shop",
+        "micronet up --database ./sesame",
+        "micronet service order --database postgres://u:sesame@db:port/shop",
+        "micronet up --fresh --database postgres://u:sesame@db/shop",
+    ] {
+        let refused = parse(line).unwrap_err();
+        assert!(!refused.contains("sesame"), "{line}: {refused}");
+        assert!(refused.contains("--database") || refused.contains("--fresh"), "{line}: {refused}");
+    }
+    let refused = parse_with("micronet", &[("DATABASE_URL", "sesame")]).unwrap_err();
+    assert!(refused.contains("DATABASE_URL") && !refused.contains("sesame"), "{refused}");
+}

@@ -5,6 +5,7 @@
 //!   micronet.lock       held by `up` for as long as its network runs; holds its process id
 //!   databases.lock      shared by whoever has a database open; exclusive while databases are deleted
 //!   databases/          a file for each service
+//!   instances/          a lock for each service's instance, held for as long as it runs; holds its process id
 //!   cluster.secret      mode 0600: proves to peers that a process belongs to this cluster
 //!   operator.token      mode 0600: proves to the network that a person may operate it
 //!   network.json        who runs where, while a network runs
@@ -47,6 +48,12 @@ pub(crate) struct NetworkLock {
     _file: File,
 }
 
+/// Held by a service's instance for as long as it runs.
+#[derive(Debug)]
+pub(crate) struct InstanceLock {
+    _file: File,
+}
+
 /// Held by each process that has a database open.
 #[derive(Debug)]
 pub(crate) struct DatabasesLock {
@@ -57,7 +64,7 @@ impl DataFolder {
     /// Opens the folder, creating it with mode 0700 where it is missing.
     pub(crate) fn open(path: &Path) -> Result<Self, CommandError> {
         let folder = Self { path: path.to_owned() };
-        for each in [folder.path.clone(), folder.databases(), folder.logs()] {
+        for each in [folder.path.clone(), folder.databases(), folder.instances(), folder.logs()] {
             create_folder(&each).map_err(|error| failed("create the folder", &each, &error))?;
         }
         // Secrets and databases are not for version control, wherever the folder stands.
@@ -105,23 +112,27 @@ impl DataFolder {
 
     /// Takes the folder for one running network; refused while another runs on it.
     pub(crate) fn lock_network(&self) -> Result<NetworkLock, CommandError> {
-        let path = network_lock_path(&self.path);
-        let mut file = open_lock(&path)?;
-        match try_lock_patiently(&file) {
-            Ok(()) => {}
-            Err(TryLockError::Error(error)) => return Err(failed("lock", &path, &error)),
-            Err(TryLockError::WouldBlock) => {
-                let holder = holder_of(&mut file);
-                return Err(CommandError::new(format!(
-                    "a network already runs on the data folder {}{holder}",
-                    self.path.display()
-                ))
-                .next("stop it first (Ctrl-C in its terminal), or start this one with another --data DIR"));
-            }
-        }
-        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        written.map_err(|error| failed("write", &path, &error))?;
+        let file = lock_alone(&network_lock_path(&self.path), |holder| {
+            CommandError::new(format!(
+                "a network already runs on the data folder {}{holder}",
+                self.path.display()
+            ))
+            .next("stop it first (Ctrl-C in its terminal), or start this one with another --data DIR")
+        })?;
         Ok(NetworkLock { _file: file })
+    }
+
+    /// Takes the name of a service's instance; refused while another process has it. A restart looks after what its former
+    /// life has left under its name, and would take the live work of a twin for that.
+    pub(crate) fn lock_instance(&self, instance: &str) -> Result<InstanceLock, CommandError> {
+        let file = lock_alone(&self.instances().join(format!("{instance}.lock")), |holder| {
+            CommandError::new(format!(
+                "an instance called {instance} already runs on the data folder {}{holder}",
+                self.path.display()
+            ))
+            .next("stop it first, or give this one another name with --instance NAME")
+        })?;
+        Ok(InstanceLock { _file: file })
     }
 
     /// Says that this process has a database open, so that nobody deletes it underneath.
@@ -153,6 +164,10 @@ impl DataFolder {
         let deleted = empty_folder(&folder).map_err(|error| failed("empty", &folder, &error))?;
         drop(lock);
         Ok(deleted)
+    }
+
+    fn instances(&self) -> PathBuf {
+        self.path.join("instances")
     }
 
     fn logs(&self) -> PathBuf {
@@ -228,6 +243,20 @@ fn create_folder(path: &Path) -> io::Result<()> {
 
 fn network_lock_path(folder: &Path) -> PathBuf {
     folder.join("micronet.lock")
+}
+
+/// Takes a lock file for this process alone, and writes into it who has it. `taken` has the words for the case that another
+/// process does, whose id it is given.
+fn lock_alone(path: &Path, taken: impl FnOnce(String) -> CommandError) -> Result<File, CommandError> {
+    let mut file = open_lock(path)?;
+    match try_lock_patiently(&file) {
+        Ok(()) => {}
+        Err(TryLockError::Error(error)) => return Err(failed("lock", path, &error)),
+        Err(TryLockError::WouldBlock) => return Err(taken(holder_of(&mut file))),
+    }
+    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    written.map_err(|error| failed("write", path, &error))?;
+    Ok(file)
 }
 
 /// A command that looks whether a network runs holds the lock for an instant; that is no reason to give up.
@@ -319,6 +348,18 @@ pub(crate) mod tests {
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
         drop(first);
         scratch.open().lock_network().unwrap();
+    }
+
+    #[test]
+    fn an_instance_has_its_name_to_itself() {
+        let scratch = ScratchFolder::new("twins");
+        let first = scratch.open().lock_instance("order-1").unwrap();
+        let _other = scratch.open().lock_instance("order-2").unwrap();
+        let error = scratch.open().lock_instance("order-1").unwrap_err().to_string();
+        assert!(error.contains("order-1 already runs") && error.contains("--instance"), "{error}");
+        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        drop(first);
+        scratch.open().lock_instance("order-1").unwrap();
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::process::{ExitStatus, Stdio};
 use std::task::Poll;
 use std::time::Duration;
 
+use micronet_services::database::ServerUrl;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
@@ -39,6 +40,8 @@ pub(super) struct Launch {
     pub(super) arguments: Vec<String>,
     /// The data folder.
     pub(super) data: PathBuf,
+    /// The server that holds the databases. It is handed on by the environment, which strangers can't see.
+    pub(super) database: Option<ServerUrl>,
     /// Where its stderr goes.
     pub(super) log: PathBuf,
 }
@@ -67,6 +70,10 @@ impl Child {
         for variable in registry::address_variables() {
             command.env_remove(variable);
         }
+        match &launch.database {
+            Some(server) => command.env(registry::DATABASE_ENVIRONMENT, server.secret_text()),
+            None => command.env_remove(registry::DATABASE_ENVIRONMENT),
+        };
         let mut process = command.spawn().map_err(|error| {
             CommandError::new(format!(
                 "{} could not start {}: {error}",
@@ -242,6 +249,7 @@ mod tests {
             program: "/bin/sh".into(),
             arguments: vec!["-c".into(), script.into()],
             data: scratch.0.clone(),
+            database: None,
             log: scratch.open().log("child-1"),
         };
         let mut child = Child::start(&plan, launch).unwrap();

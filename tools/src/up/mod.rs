@@ -48,7 +48,8 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
         terminal::note(&format!("--fresh: deleting the databases in {}", databases.display()));
         data.delete_databases(&lock)?;
     }
-    let demo = databases::settle_demo(&data, config.demo)?;
+    let databases = databases::place(&data, config.database.as_ref());
+    let demo = databases::settle_demo(&data, &databases, config.demo)?;
     // Made before any child runs, so that no two of them make them at once.
     let (_, _) = (data.cluster_secret()?, data.operator_token()?);
     let code = server_process::runtime()?.block_on(start_and_wait(config, &data, demo));
@@ -57,7 +58,8 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
 }
 
 async fn start_and_wait(config: &UpConfig, data: &DataFolder, demo: Demo) -> Result<ExitCode, CommandError> {
-    databases::prepare_databases(data, SERVICES, demo).await?;
+    let databases = databases::place(data, config.database.as_ref());
+    databases::prepare_databases(&databases, SERVICES, demo).await?;
     let mut signals = StopSignals::listen()
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let mut network = Network { config, data, demo, program: own_program()?, children: Vec::new() };
@@ -73,7 +75,7 @@ async fn start_and_wait(config: &UpConfig, data: &DataFolder, demo: Demo) -> Res
         network.stop(&mut signals).await;
         return Err(CommandError::new("the network did not start"));
     }
-    terminal::say(&welcome::text(&network.children, data, demo, Style::for_stdout()));
+    terminal::say(&welcome::text(&network.children, data, &databases, demo, Style::for_stdout()));
     let alive = network.watch(&mut signals).await;
     // Whoever reads the file from now on finds no network, rather than one that goes away.
     let removed = NetworkFile::remove(&data.network_file());
@@ -138,6 +140,7 @@ impl Network<'_> {
             program: self.program.clone(),
             arguments,
             data: self.data.path().to_owned(),
+            database: config.database.clone().filter(|_| plan.service.is_some()),
             log: self.data.log(&plan.instance),
         }
     }

@@ -9,6 +9,7 @@ use crate::data_folder::DataFolder;
 use crate::network_file::Protocol;
 use crate::table::{Align, Table};
 use crate::terminal::Style;
+use micronet_services::database::Databases;
 use micronet_services::demo::Demo;
 
 /// A row of the table.
@@ -21,13 +22,26 @@ struct Row {
 }
 
 /// The whole text.
-pub(super) fn text(children: &[Child], data: &DataFolder, demo: Demo, style: Style) -> String {
+pub(super) fn text(
+    children: &[Child],
+    data: &DataFolder,
+    databases: &Databases,
+    demo: Demo,
+    style: Style,
+) -> String {
     let rows: Vec<Row> = children.iter().filter_map(row).collect();
     let gateway = rows.iter().find(|row| row.protocol == Protocol::Http).map(|row| reachable(row.address));
     let try_these =
         gateway.map(|gateway| things_to_try(gateway, &own_command(), data, demo)).unwrap_or_default();
     let token = data.operator_token_path();
-    let runs = style.green(format!("The network runs (demo: {demo}, data: {}).", data.path().display()));
+    let database = match databases {
+        Databases::Folder(_) => "SQLite".into(),
+        Databases::Server(server) => server.to_string(),
+    };
+    let runs = style.green(format!(
+        "The network runs (demo: {demo}, data: {}, database: {database}).",
+        data.path().display()
+    ));
     format!(
         "{runs}\n\n{}\n\nTry:\n{try_these}\n\nOperator token: {}\nCtrl-C stops the network.",
         table(&rows).draw(style),
