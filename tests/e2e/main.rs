@@ -9,6 +9,8 @@ mod external;
 mod gateway;
 mod http_rules;
 mod idempotency;
+mod machines;
+mod profiles;
 mod secrets;
 mod shop;
 mod toystore;

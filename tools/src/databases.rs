@@ -25,7 +25,7 @@ pub(crate) fn settle_demo(data: &DataFolder, asked: Option<Demo>) -> Result<Demo
             data.path().display()
         ))
         .next(format!(
-            "leave --demo out, name another folder with --data DIR, or delete them: up --fresh --demo {asked}"
+            "keep them with --demo {there}, name another folder with --data DIR, or delete them with up --fresh"
         ))),
         (Some(there), _) => Ok(there),
         (None, asked) => {

@@ -16,6 +16,7 @@ mod load;
 mod logging;
 mod network_file;
 mod process_limits;
+mod profile;
 mod registry;
 mod server_process;
 mod service;

@@ -14,6 +14,10 @@ use crate::stop_signal::StopSignal;
 pub(crate) fn run(config: ServiceConfig) -> Result<(), CommandError> {
     let data = DataFolder::open(&config.data)?;
     let _databases = data.use_databases()?;
+    // `up` warns once, for all that it starts.
+    if !config.supervised {
+        server_process::warn_of_exposure(config.listen.ip());
+    }
     server_process::run(config.supervised, async move |ready, stop| {
         // `up` has prepared every database before it started this process.
         if !config.supervised {

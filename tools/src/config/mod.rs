@@ -17,6 +17,7 @@ use crate::cli::{
     CallFlags, ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
 };
 use crate::error::CommandError;
+use crate::profile::Profile;
 use crate::registry::{
     BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service, port_default, service_named,
 };
@@ -57,6 +58,8 @@ pub(crate) struct UpConfig {
     pub(crate) data: PathBuf,
     /// The cluster's name.
     pub(crate) cluster: String,
+    /// Which part of everything is started.
+    pub(crate) profile: &'static Profile,
     /// What everything listens on.
     pub(crate) listen: IpAddr,
     /// Whether a listener that other machines reach is accepted.
@@ -166,14 +169,16 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
 fn up(flags: UpFlags, data: PathBuf, log: Option<String>) -> Result<UpConfig, CommandError> {
     let listen = address::listen_ip(flags.listen.as_deref().unwrap_or("127.0.0.1"))?;
     check_exposure(listen, &flags.exposure)?;
+    let profile = flags.profile.0;
     Ok(UpConfig {
         data,
+        profile,
         listen,
         insecure: flags.exposure.insecure,
         cluster: cluster(flags.exposure)?,
-        demo: flags.demo,
+        demo: flags.demo.or(profile.demo),
         fresh: flags.fresh,
-        instances: ports::plan(flags.base_port.unwrap_or(BASE_PORT), &flags.ports)?,
+        instances: ports::plan(profile, flags.base_port, &flags.ports)?,
         log,
     })
 }
@@ -191,7 +196,7 @@ fn service(
         instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
         cluster: cluster(flags.exposure)?,
         listen,
-        peers: Peers::of_service(service, &flags.peers, environment)?,
+        peers: Peers::of_service(service, &flags.peers, elsewhere(flags.supervised, environment))?,
         data,
         demo: flags.demo,
         supervised: flags.supervised,
@@ -208,7 +213,7 @@ fn gateway(
         listen: listen(flags.listen.as_deref(), BASE_PORT, &flags.exposure)?,
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
-        peers: Peers::of_gateway(&flags.peers, environment)?,
+        peers: Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?,
         data,
         supervised: flags.supervised,
     })
@@ -244,6 +249,11 @@ fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result
     };
     let ShopFlags { mode, clients, json, verbose, .. } = flags;
     Ok(ShopConfig { mode, clients, to, data, json, verbose })
+}
+
+/// Where peers are found that no flag names. `up` names all that there are, and then there are no others.
+fn elsewhere(supervised: bool, environment: Environment<'_>) -> Option<Environment<'_>> {
+    (!supervised).then_some(environment)
 }
 
 /// The gateway's address as clients use it, where the environment says it.

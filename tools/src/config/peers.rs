@@ -19,7 +19,7 @@ impl Peers {
     pub(super) fn of_service(
         service: &Service,
         flags: &[String],
-        environment: Environment<'_>,
+        elsewhere: Option<Environment<'_>>,
     ) -> Result<Self, CommandError> {
         let peers = Self::from_flags(flags)?;
         if let Some(stranger) = peers.0.keys().find(|name| !service.calls.contains(&name.as_str())) {
@@ -28,12 +28,15 @@ impl Peers {
                 .next(format!("leave --peer {stranger}=… out: {} calls {calls}", service.name)));
         }
         let called = SERVICES.iter().filter(|each| service.calls.contains(&each.name));
-        peers.with_defaults(called, environment)
+        peers.with_defaults(called, elsewhere)
     }
 
     /// The peers of the gateway: every service of this binary, and whatever else was named.
-    pub(super) fn of_gateway(flags: &[String], environment: Environment<'_>) -> Result<Self, CommandError> {
-        Self::from_flags(flags)?.with_defaults(SERVICES.iter(), environment)
+    pub(super) fn of_gateway(
+        flags: &[String],
+        elsewhere: Option<Environment<'_>>,
+    ) -> Result<Self, CommandError> {
+        Self::from_flags(flags)?.with_defaults(SERVICES.iter(), elsewhere)
     }
 
     /// Each service's name and its addresses.
@@ -55,12 +58,14 @@ impl Peers {
         Ok(peers)
     }
 
-    /// What no flag names is taken from the environment, else it is the default port on localhost.
+    /// What no flag names is taken from the environment, else it is the default port on localhost. Where nothing is to be
+    /// found elsewhere, the flags have named all.
     fn with_defaults<'s>(
         mut self,
         services: impl Iterator<Item = &'s Service>,
-        environment: Environment<'_>,
+        elsewhere: Option<Environment<'_>>,
     ) -> Result<Self, CommandError> {
+        let Some(environment) = elsewhere else { return Ok(self) };
         for service in services {
             if self.0.contains_key(service.name) {
                 continue;

@@ -57,6 +57,46 @@ fn ports_are_counted_from_the_base_or_named() {
 }
 
 #[test]
+fn a_profile_has_its_own_ports_which_move_together() {
+    let check = |line: &str, wanted: &[(&str, u16)]| {
+        let wanted: Vec<(String, u16)> =
+            wanted.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
+        assert_eq!(ports(line), Ok(wanted), "{line}");
+    };
+    let toystore = [("product-1", 10086), ("order-1", 10010), ("gateway-1", 6060)];
+    check("micronet up --profile toystore", &toystore);
+    let moved = [("product-1", 4036), ("order-1", 3960), ("gateway-1", 10)];
+    check("micronet up --profile toystore --base-port 10", &moved);
+    let free = [("product-1", 0), ("order-1", 7), ("gateway-1", 0)];
+    check("micronet up --profile toystore --base-port 0 --port order=7", &free);
+    let shop = ports("micronet up --profile shop").unwrap();
+    for each in [("product-1", 8002), ("product-2", 8012), ("order-1", 8003), ("gateway-1", 8000)] {
+        assert!(shop.contains(&(each.0.to_owned(), each.1)), "{shop:?}");
+    }
+}
+
+#[test]
+fn a_profile_asks_for_its_demonstration_data() {
+    let demo = |line: &str| match parse(line) {
+        Ok(Command::Up(up)) => up.demo,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(demo("micronet up"), None);
+    assert_eq!(demo("micronet up --profile shop"), Some(Demo::Shop));
+    assert_eq!(demo("micronet up --profile toystore"), Some(Demo::ToyStore));
+    assert_eq!(demo("micronet up --profile toystore --demo none"), Some(Demo::None));
+}
+
+#[test]
+fn what_up_starts_is_told_all_its_peers() {
+    // A profile may leave a service out: then nobody looks for it elsewhere.
+    let set = [("CATALOG", "c"), ("ORDER", "o")];
+    let all = "micronet gateway --supervised --peer product=localhost:1";
+    assert_eq!(peers(all, &set).as_deref(), Ok("product=localhost:1"));
+    assert_eq!(peers("micronet service order --supervised", &set).as_deref(), Ok(""));
+}
+
+#[test]
 fn ports_that_mean_nothing_are_refused_in_words() {
     let check = |flags: &str, word: &str| {
         let error = ports(&format!("micronet up {flags}")).unwrap_err();
@@ -71,6 +111,10 @@ fn ports_that_mean_nothing_are_refused_in_words() {
     check("--port order=1 --port order=2", "named twice");
     check("--port order=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "at most 16");
     check("--base-port 65530", "65535");
+    check("--profile toystore --base-port 65000", "10086");
+    check("--profile lab", "no such service");
+    check("--profile toys", "toystore");
+    check("--profile toystore --port gateway=1 --port nothing=2", "it has product, order, gateway");
 }
 
 #[test]

@@ -41,6 +41,7 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
     process_limits::prepare();
     let data = DataFolder::open(&config.data)?;
     let lock = data.lock_network()?;
+    server_process::warn_of_exposure(config.listen);
     NetworkFile::remove(&data.network_file())?;
     port_check::all_free(config.listen, &config.instances)?;
     if config.fresh {
@@ -57,7 +58,8 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
 }
 
 async fn start_and_wait(config: &UpConfig, data: &DataFolder, demo: Demo) -> Result<ExitCode, CommandError> {
-    databases::prepare_databases(data, SERVICES, demo).await?;
+    let services = config.profile.services().into_iter().map(|(service, _)| service);
+    databases::prepare_databases(data, services, demo).await?;
     let mut signals = StopSignals::listen()
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let mut network = Network { config, data, demo, program: own_program()?, children: Vec::new() };
@@ -73,7 +75,7 @@ async fn start_and_wait(config: &UpConfig, data: &DataFolder, demo: Demo) -> Res
         network.stop(&mut signals).await;
         return Err(CommandError::new("the network did not start"));
     }
-    terminal::say(&welcome::text(&network.children, data, demo, Style::for_stdout()));
+    terminal::say(&welcome::text(&network.children, config.profile, data, demo, Style::for_stdout()));
     let alive = network.watch(&mut signals).await;
     // Whoever reads the file from now on finds no network, rather than one that goes away.
     let removed = NetworkFile::remove(&data.network_file());
@@ -125,6 +127,9 @@ impl Network<'_> {
         for service in SERVICES.iter().filter(|service| calls(plan.service, service)) {
             let of_service = self.children.iter().filter(|child| child.plan().service == Some(service));
             let addresses: Vec<SocketAddr> = of_service.filter_map(Child::reachable).collect();
+            if addresses.is_empty() {
+                continue;
+            }
             arguments.extend(["--peer".into(), format!("{}={}", service.name, address::list(&addresses))]);
         }
         arguments.push("--supervised".into());

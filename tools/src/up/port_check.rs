@@ -23,7 +23,8 @@ fn not_free(listen: IpAddr, plan: &InstancePlan, error: &io::Error) -> CommandEr
             "port {port} ({instance}) is in use: another program listens on {listen}:{port}"
         ))
         .next(format!(
-            "stop it (ss -ltnp 'sport = :{port}' names it) or choose another with {}",
+            "stop it (ss -ltnp 'sport = :{port}' names it), choose another with {}, or move all of them with \
+             --base-port",
             choice(plan)
         )),
         io::ErrorKind::PermissionDenied => {
@@ -57,7 +58,7 @@ mod tests {
         let port = other.local_addr().unwrap().port();
         let plan = InstancePlan { service: service_named("product"), instance: "product-2".into(), port };
         let error = all_free(listen, std::slice::from_ref(&plan)).unwrap_err().to_string();
-        for word in [&port.to_string(), "product-2", "in use", "--port product="] {
+        for word in [&port.to_string(), "product-2", "in use", "--port product=", "--base-port"] {
             assert!(error.contains(word), "{word} is missing in: {error}");
         }
         drop(other);
