@@ -1,5 +1,7 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
+pub(crate) mod load;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -7,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use micronet_services::demo::Demo;
 
+use self::load::LoadFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
 /// Help is at most this wide, so that it fits the narrowest terminal in use. In columns.
@@ -127,6 +130,8 @@ pub(crate) enum RawCommand {
     /// Be a customer of the toy store: ask for toys and buy them, over HTTP
     #[command(after_help = SHOP_EXAMPLES)]
     Shop(ShopFlags),
+    /// Measure how fast it answers, and draw it
+    Load(LoadFlags),
 }
 
 /// The flags of `up`.

@@ -14,7 +14,9 @@ mod gateway;
 mod identity;
 mod load;
 mod logging;
+mod machine;
 mod network_file;
+mod plot;
 mod process_limits;
 mod profile;
 mod registry;
@@ -24,6 +26,7 @@ mod shop;
 mod stop_signal;
 mod table;
 mod terminal;
+mod toystore;
 mod up;
 
 use std::process::ExitCode;
@@ -53,5 +56,6 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::LoadToystore(config) => toystore::run(&config),
     }
 }

@@ -1,6 +1,7 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod load;
 mod peers;
 mod ports;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
 
+pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ports::InstancePlan;
 use crate::address::{self, HostPort};
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
+    /// Measure the toy store.
+    LoadToystore(ToystoreConfig),
 }
 
 impl Command {
@@ -46,7 +50,7 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) => "info",
-            Self::Up(_) | Self::Call(_) | Self::Shop(_) => "warn",
+            Self::Up(_) | Self::Call(_) | Self::Shop(_) | Self::LoadToystore(_) => "warn",
         }
     }
 }
@@ -163,6 +167,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data).map(Command::Call),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
     }
 }
 
