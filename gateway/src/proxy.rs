@@ -238,7 +238,16 @@ impl Request<'_> {
                 Err(_) => *self.broken("the service's answer is no text"),
             };
         }
-        let data = |out: &mut BytesMut| to_json(schema, method.reply, &reply.body, out);
+        let data = |out: &mut BytesMut| {
+            let start = out.len();
+            to_json(schema, method.reply, &reply.body, out)?;
+            if method.media == Media::Page {
+                // Of `{"items":[…],"pagination":{…}}` stays `[…],"pagination":{…}`: what is beside data in the envelope.
+                let page = out.split_off(start);
+                out.extend_from_slice(&page[br#"{"items":"#.len()..page.len() - 1]);
+            }
+            Ok::<(), TranscodeError>(())
+        };
         Answer::data(status(method.http_status), self.request_id, data)
             .unwrap_or_else(|error| *self.broken(&format!("the service's answer: {error}")))
     }

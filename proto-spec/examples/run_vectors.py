@@ -88,8 +88,8 @@ def method_id(case, _):
 
 
 # SPEC 10.4 as a table of types: a schema is itself a message, and so has a JSON form.
-STRING, U32, U16, U8, BOOL, FIELD, FIELDS, VARIANT, VARIANTS, TYPE = range(10)
-TYPES, BINDING, BINDINGS, SHAPE, ACCESS, MEDIA, ERROR, METHOD, METHODS, SCHEMA = range(10, 20)
+I64, LIMIT, STRING, U32, U16, U8, BOOL, FIELD, FIELDS, VARIANT, VARIANTS, TYPE = range(12)
+TYPES, BINDING, BINDINGS, SHAPE, ACCESS, MEDIA, ERROR, METHOD, METHODS, SCHEMA = range(12, 22)
 
 
 def fields(**described):
@@ -101,8 +101,9 @@ def variants(*names, **with_fields):
 
 
 SCHEMA_TYPES = [
-    ("String",), ("U32",), ("U16",), ("U8",), ("Bool",),
-    ("Struct", "Field", "", fields(name=STRING, doc=STRING, of=U32)), ("List", FIELD),
+    ("I64",), ("Option", I64), ("String",), ("U32",), ("U16",), ("U8",), ("Bool",),
+    ("Struct", "Field", "", fields(
+        name=STRING, doc=STRING, of=U32, min=LIMIT, max=LIMIT, format=STRING, example=STRING)), ("List", FIELD),
     ("Struct", "Variant", "", fields(name=STRING, doc=STRING, fields=FIELDS, http_status=U16)), ("List", VARIANT),
     ("Enum", "Type", "", variants(
         *values.PLAIN, Decimal=fields(scale=U8), Option=fields(item=U32), List=fields(item=U32),
@@ -111,7 +112,7 @@ SCHEMA_TYPES = [
     ("List", TYPE), ("Struct", "HttpBinding", "", fields(method=STRING, path=STRING)), ("List", BINDING),
     ("Enum", "CallShape", "", variants(*values.SHAPES)),
     ("Enum", "Access", "", variants("Public", Permission=fields(name=STRING)) + variants("Service")),
-    ("Enum", "Media", "", variants("Json", "Text")), ("Option", U32),
+    ("Enum", "Media", "", variants(*values.MEDIA)), ("Option", U32),
     ("Struct", "Method", "", fields(
         id=U32, name=STRING, doc=STRING, request=U32, reply=U32, error=ERROR, shape=SHAPE, idempotent=BOOL,
         access=ACCESS, rate_class=STRING, http=BINDINGS, http_status=U16, media=MEDIA)),

@@ -13,6 +13,8 @@ from decode import Input, Refused
 BITS = {"U16": 16, "U32": 32, "U64": 64, "I16": 16, "I32": 32, "I64": 64}
 PLAIN = ["Unit", "Bool", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "String", "Bytes", "Timestamp"]
 SHAPES = ["Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"]
+MEDIA = ["Json", "Text", "Page"]
+FORMATS = ["email"]
 KEY_TYPES = {"Bool", "String", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64"}
 EXACT_MAX = 2**53 - 1
 
@@ -139,7 +141,7 @@ def map_value(types, parts, data):
 
 
 def fields(types, described, data):
-    return "{" + ",".join(quoted(name) + ":" + value(types, of, data) for name, _, of in described) + "}"
+    return "{" + ",".join(quoted(name) + ":" + value(types, of, data) for name, _, of, *_ in described) + "}"
 
 
 def enum_value(types, variants, data):
@@ -165,8 +167,15 @@ def listed(data, read):
     return [read(data) for _ in range(count(data))]
 
 
+def option(data, read):
+    return read(data) if flag(data) else None
+
+
 def field(data):
-    return (string(data), string(data), varint(data, 32))
+    limit = lambda data: zigzag(data, 64)
+    return (
+        string(data), string(data), varint(data, 32), option(data, limit), option(data, limit), string(data), string(data),
+    )
 
 
 def variant(data):
@@ -206,10 +215,10 @@ def access(data):
 def method(data):
     return {
         "id": varint(data, 32), "name": string(data), "doc": string(data), "request": varint(data, 32),
-        "reply": varint(data, 32), "error": varint(data, 32) if flag(data) else None, "shape": one_of(data, SHAPES),
+        "reply": varint(data, 32), "error": option(data, lambda data: varint(data, 32)), "shape": one_of(data, SHAPES),
         "idempotent": flag(data), "access": access(data), "rate_class": string(data),
         "http": listed(data, lambda data: {"method": string(data), "path": string(data)}),
-        "http_status": varint(data, 16), "media": one_of(data, ["Json", "Text"]),
+        "http_status": varint(data, 16), "media": one_of(data, MEDIA),
     }
 
 
@@ -219,6 +228,7 @@ def schema(raw):
     said = {"name": string(data), "doc": string(data), "types": listed(data, type_of), "methods": listed(data, method)}
     data.end()
     check_types(said["types"])
+    check_constraints(said["types"])
     check_name(said["name"])
     check_methods(said)
     return said
@@ -264,8 +274,8 @@ def check_types(types):
 
     def depth_of_fields(described):
         rule(len(described) <= 256, "too many fields")
-        check_unique([name for name, _, _ in described])
-        return max((depth(of, held=True) for _, _, of in described), default=0)
+        check_unique([name for name, *_ in described])
+        return max((depth(of, held=True) for _, _, of, *_ in described), default=0)
 
     for kind, *parts in types:
         below = 0
@@ -290,6 +300,39 @@ def check_types(types):
     check_unique([parts[0] for kind, *parts in types if kind in ("Struct", "Enum")])
 
 
+def check_constraints(types):
+    """SPEC 10.9, but for the examples: this decoder doesn't read JSON."""
+    for kind, *parts in types:
+        members = parts[2] if kind == "Struct" else [one for variant in parts[2] for one in variant[2]] if kind == "Enum" else []
+        for name, _, of, *said in members:
+            least, greatest, form, _ = said or (None, None, "", "")
+            of = types[of]
+            kind_within = (types[of[1]] if of[0] == "Option" else of)[0]
+            reach = limits_of(kind_within)
+            given = [limit for limit in (least, greatest) if limit is not None]
+            rule(given == sorted(given), f"{name} takes nothing")
+            rule(not given or reach and all(reach[0] <= limit <= reach[1] for limit in given), f"a limit of {name}")
+            rule(form == "" or form in FORMATS and kind_within == "String", f"the format of {name}")
+
+
+def limits_of(kind):
+    """The least and the greatest limit that a type can have; none when there is nothing to limit."""
+    if kind in ("String", "Bytes", "List", "Map", "U64"):
+        return 0, 2**63 - 1
+    if kind in ("I64", "Decimal"):
+        return -(2**63), 2**63 - 1
+    if not kind[1:].isdigit():
+        return None
+    bits = int(kind[1:])
+    return (0, 2**bits - 1) if kind[0] == "U" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def is_page(types, reply):
+    """SPEC 10.4."""
+    shape = [(name, types[of][0]) for name, _, of, *_ in reply[3]] if reply[0] == "Struct" else []
+    return shape == [("items", "List"), ("pagination", "Struct")]
+
+
 def check_methods(said):
     """SPEC 10.2, 10.4, 10.5, 10.6."""
     types, methods = said["types"], said["methods"]
@@ -303,11 +346,12 @@ def check_methods(said):
             rule(at < len(types), "no such type")
         rule(types[one["request"]][0] in ("Struct", "Unit"), "a request is no struct")
         rule(one["error"] is None or types[one["error"]][0] == "Enum", "an error type is no enum")
-        rule(one["media"] == "Json" or types[one["reply"]][0] == "String", "text without string")
+        rule(one["media"] != "Text" or types[one["reply"]][0] == "String", "text without string")
+        rule(one["media"] != "Page" or is_page(types, types[one["reply"]]), "a page of another shape")
         rule(200 <= one["http_status"] <= 299, "the status of a success")
         rule(not one["http"] or one["shape"] in ("Unary", "ServerStream"), "HTTP can't carry the shape")
         request = types[one["request"]]
-        names = [name for name, _, _ in request[3]] if request[0] == "Struct" else []
+        names = [name for name, *_ in request[3]] if request[0] == "Struct" else []
         for binding in one["http"]:
             rule(binding["method"] != "GET" or one["idempotent"], "a GET that is not idempotent")
             check_binding(binding, names)

@@ -108,15 +108,19 @@ METHOD_IDS = [
     {"name": "micronet.instance", "id": 0x9191E20B},
 ]
 
-UNIT, STRING, U32, OPTION, LIST, MAP, DECIMAL, QUERY, TOY, FAULT = range(10)
+UNIT, STRING, U32, OPTION, LIST, MAP, DECIMAL, QUERY, TOY, FAULT, TOYS, PAGINATION, PAGE = range(13)
 
 
 def plain(index):
     return varint(index)
 
 
-def field(name, of, doc=""):
-    return string(name) + string(doc) + varint(of)
+def limit(value):
+    return u8(0) if value is None else u8(1) + zigzag(value)
+
+
+def field(name, of, doc="", least=None, most=None, form="", example=""):
+    return string(name) + string(doc) + varint(of) + limit(least) + limit(most) + string(form) + string(example)
 
 
 def structure(name, *fields, doc=""):
@@ -154,16 +158,19 @@ def method(method_id, name, request, reply, error=None, shape=0, idempotent=Fals
 GOOD_TYPES = [
     plain(0), plain(10), plain(4), varint(14) + varint(STRING), varint(15) + varint(U32),
     varint(16) + varint(STRING) + varint(U32), varint(13) + u8(2),
-    structure("Query", field("name", STRING, "As `Tux`."), field("limit", OPTION)),
+    structure("Query", field("name", STRING, "As `Tux`.", least=1, most=200, example='"Tux"'), field("limit", OPTION)),
     structure("Toy", field("name", STRING), field("price", DECIMAL), field("sizes", LIST), field("stock", MAP), doc="One toy."),
     enumeration("ToyError", variant("NotFound", status=404), variant("OutOfStock", field("left", U32), status=409)),
+    varint(15) + varint(TOY), structure("Pagination", field("total", U32, least=0, example="41")),
+    structure("Toys", field("items", TOYS), field("pagination", PAGINATION)),
 ]
-PRODUCT_QUERY, PRODUCT_LOG = 0xA45FA70A, 0x5886B62C
+PRODUCT_QUERY, PRODUCT_LOG, PRODUCT_LIST = 0xA45FA70A, 0x5886B62C, 0x35F00E32
 GET = binding("GET", "/api/v1/products/{name}")
 GOOD_METHODS = [
     method(PRODUCT_QUERY, "query", QUERY, TOY, FAULT, idempotent=True, http=[GET], doc="Looks a toy up."),
     method(PRODUCT_LOG, "log", UNIT, STRING, idempotent=True, access=permission("products:read"), rate="monitoring",
            http=[binding("GET", "/log"), binding("POST", "/")], media=1),
+    method(PRODUCT_LIST, "list", UNIT, PAGE, idempotent=True, http=[binding("GET", "/products")], media=2),
 ]
 
 
@@ -196,19 +203,24 @@ SCHEMA = [
     sound("a service", schema(), (
         '{"name":"product","doc":"Toys.","types":["Unit","String","U32",{"Option":{"item":1}},{"List":{"item":2}},'
         '{"Map":{"key":1,"value":2}},{"Decimal":{"scale":2}},'
-        '{"Struct":{"name":"Query","doc":"","fields":[{"name":"name","doc":"As `Tux`.","of":1},'
-        '{"name":"limit","doc":"","of":3}]}},'
-        '{"Struct":{"name":"Toy","doc":"One toy.","fields":[{"name":"name","doc":"","of":1},{"name":"price","doc":"","of":6},'
-        '{"name":"sizes","doc":"","of":4},{"name":"stock","doc":"","of":5}]}},'
+        '{"Struct":{"name":"Query","doc":"","fields":[{"name":"name","doc":"As `Tux`.","of":1,"min":1,"max":200,"format":"","example":"\\"Tux\\""},'
+        '{"name":"limit","doc":"","of":3@}]}},'
+        '{"Struct":{"name":"Toy","doc":"One toy.","fields":[{"name":"name","doc":"","of":1@},{"name":"price","doc":"","of":6@},'
+        '{"name":"sizes","doc":"","of":4@},{"name":"stock","doc":"","of":5@}]}},'
         '{"Enum":{"name":"ToyError","doc":"","variants":[{"name":"NotFound","doc":"","fields":[],"http_status":404},'
-        '{"name":"OutOfStock","doc":"","fields":[{"name":"left","doc":"","of":2}],"http_status":409}]}}],'
+        '{"name":"OutOfStock","doc":"","fields":[{"name":"left","doc":"","of":2@}],"http_status":409}]}},{"List":{"item":8}},'
+        '{"Struct":{"name":"Pagination","doc":"","fields":[{"name":"total","doc":"","of":2,"min":0,"max":null,"format":"",'
+        '"example":"41"}]}},'
+        '{"Struct":{"name":"Toys","doc":"","fields":[{"name":"items","doc":"","of":10@},{"name":"pagination","doc":"","of":11@}]}}],'
         '"methods":[{"id":2757732106,"name":"query","doc":"Looks a toy up.","request":7,"reply":8,"error":9,'
         '"shape":"Unary","idempotent":true,"access":"Public","rate_class":"api",'
         '"http":[{"method":"GET","path":"/api/v1/products/{name}"}],"http_status":200,"media":"Json"},'
         '{"id":1485223468,"name":"log","doc":"","request":0,"reply":1,"error":null,"shape":"Unary","idempotent":true,'
         '"access":{"Permission":{"name":"products:read"}},"rate_class":"monitoring",'
-        '"http":[{"method":"GET","path":"/log"},{"method":"POST","path":"/"}],"http_status":200,"media":"Text"}]}'
-    )),
+        '"http":[{"method":"GET","path":"/log"},{"method":"POST","path":"/"}],"http_status":200,"media":"Text"},'
+        '{"id":904924722,"name":"list","doc":"","request":0,"reply":12,"error":null,"shape":"Unary","idempotent":true,'
+        '"access":"Public","rate_class":"api","http":[{"method":"GET","path":"/products"}],"http_status":200,"media":"Page"}]}'
+    ).replace("@", ',"min":null,"max":null,"format":"","example":""')),  # A field without constraints.
     sound("nothing at all", schema([], [], "empty", ""), '{"name":"empty","doc":"","types":[],"methods":[]}'),
     broken("cut", data=schema()[:-1]),
     broken("left over", data=schema() + b"!"),
@@ -227,6 +239,15 @@ SCHEMA = [
     broken("a field of nothing", [structure("A", field("a", UNIT))]),
     broken("a decimal of 19 digits", [varint(13) + u8(19)]),
     broken("65 levels", [plain(1)] + [varint(15) + varint(NEXT + level) for level in range(64)]),
+    broken("a min above the max", [structure("A", field("a", U32, least=2, most=1))]),
+    broken("a limit of bools", [plain(1), structure("A", field("a", NEXT, least=0))]),
+    broken("a limit of structs", [structure("A", field("a", TOY, most=1))]),
+    broken("a limit that a U32 can't reach", [structure("A", field("a", U32, most=2**32))]),
+    broken("a negative length", [structure("A", field("a", STRING, least=-1))]),
+    broken("a negative length within an option", [structure("A", field("a", OPTION, least=-1))]),
+    broken("an unknown format", [structure("A", field("a", STRING, form="phone"))]),
+    broken("a format of integers", [structure("A", field("a", U32, form="email"))]),
+    broken("a limit in a variant", [enumeration("A", variant("B", field("a", U32, least=-1)))]),
     broken("two types of one name", [structure("Toy")]),
     broken("a field twice", [structure("A", field("a", U32), field("a", U32))]),
     broken("an enum without variants", [enumeration("A")]),
@@ -237,6 +258,11 @@ SCHEMA = [
     broken("a reply of no type", methods=query(reply=NEXT)),
     broken("an error that is no enum", methods=query(error=TOY)),
     broken("text that is no string", methods=query(media=1)),
+    broken("a page that is no struct", methods=query(reply=TOYS, media=2)),
+    broken("a page of other fields", methods=query(reply=TOY, media=2)),
+    broken("a page that ends with its items", [
+        structure("Half", field("pagination", PAGINATION), field("items", TOYS))], query(reply=NEXT, media=2)),
+    broken("media 3", methods=query(media=3)),
     broken("a success of 404", methods=query(status=404)),
     broken("a path for streams of requests", methods=query(shape=2, idempotent=True, http=[GET])),
     broken("an unknown shape", methods=query(shape=5)),

@@ -46,7 +46,7 @@ fn schema_of(file: &Value) -> (ServiceSchema, BTreeMap<&str, TypeRef>) {
     let at = |name: &Value| index[name.as_str().unwrap()];
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let fields = |list: &Value| -> Vec<Field> {
-        let field = |one: &Value| Field { name: text(&one[0]), doc: String::new(), of: at(&one[1]) };
+        let field = |one: &Value| Field { name: text(&one[0]), of: at(&one[1]), ..Field::default() };
         list.as_array().unwrap().iter().map(field).collect()
     };
     let variant = |one: &Value| Variant {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::encoding::{decode, encode};
 use crate::limits::DECODE_BYTES_MAX;
-use crate::schema::{Blob, Decimal, Field, Message, Timestamp, Type, TypeRegistry, Variant};
+use crate::schema::{Blob, Decimal, Field, Message, ServiceSchema, Timestamp, Type, TypeRegistry, Variant};
 
 /// One toy.
 ///
@@ -148,7 +148,7 @@ proptest! {
         check_random::<Kind>(&bytes);
         check_random::<ToyError>(&bytes);
         check_random::<Context>(&bytes);
-        check_random::<crate::schema::ServiceSchema>(&bytes);
+        check_random::<ServiceSchema>(&bytes);
     }
 
     #[test]
@@ -182,7 +182,7 @@ fn described<T: Message>() -> Vec<Type> {
 }
 
 fn field(name: &str, doc: &str, of: u32) -> Field {
-    Field { name: name.into(), doc: doc.into(), of }
+    Field { name: name.into(), doc: doc.into(), of, ..Field::default() }
 }
 
 fn variant(name: &str, doc: &str, fields: Vec<Field>, http_status: u16) -> Variant {
@@ -239,6 +239,39 @@ fn a_struct_is_described_after_what_it_holds() {
         toy,
     ];
     assert_eq!(types, expected);
+}
+
+#[derive(Message)]
+struct Constrained {
+    #[field(min = 1, max = 200, format = "email", example = "a \"b\"\n")]
+    name: String,
+    #[field(min = -5, example = -3)]
+    shift: Option<i32>,
+    #[field(example = "\"Ann\"")]
+    quoted: Option<String>,
+    #[field(example = "[1,2]")]
+    sizes: Vec<u16>,
+    #[field(example = 25.99)]
+    price: Decimal<2>,
+    #[field(example = true)]
+    whole: bool,
+    #[field(example = "1970-01-01T00:00:00Z")]
+    since: Timestamp,
+}
+
+#[test]
+fn a_field_says_its_constraints_and_an_example() {
+    let types = described::<Constrained>();
+    let Some(Type::Struct { fields, .. }) = types.last() else { panic!("{types:?}") };
+    let limits: Vec<_> = fields.iter().map(|field| (field.min, field.max, field.format.as_str())).collect();
+    assert_eq!(limits[..2], [(Some(1), Some(200), "email"), (Some(-5), None, "")]);
+    assert_eq!(limits[2..], [(None, None, ""); 5]);
+    let examples: Vec<_> = fields.iter().map(|field| field.example.as_str()).collect();
+    let expected =
+        [r#""a \"b\"\u000a""#, "-3", r#""Ann""#, "[1,2]", "25.99", "true", r#""1970-01-01T00:00:00Z""#];
+    assert_eq!(examples, expected);
+    let schema = ServiceSchema { name: "a".into(), doc: String::new(), types, methods: vec![] };
+    assert_eq!(schema.validate(), Ok(()));
 }
 
 #[test]

@@ -144,10 +144,10 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
         Access::Service => quote! { Service },
         Access::Permission(name) => quote! { Permission { name: ::std::string::String::from(#name) } },
     };
-    let media = if rpc.text {
-        quote! { Text }
-    } else {
-        quote! { Json }
+    let media = match (rpc.text, rpc.page) {
+        (true, _) => quote! { Text },
+        (_, true) => quote! { Page },
+        _ => quote! { Json },
     };
     let bindings = rpc.http.iter().map(|binding| {
         let (method, path) = (&binding.method, &binding.path);

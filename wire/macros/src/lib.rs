@@ -4,6 +4,7 @@
 //! `micronet_wire::schema::Message` and `micronet_wire::service::service`.
 
 mod attributes;
+mod constraints;
 mod expansion;
 mod message;
 mod rpc;
@@ -56,6 +57,33 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// are in the closed grammar: integers of 8 to 64 bits, `bool`, `String`, `Blob`, `Timestamp`, `Decimal`, `Option`,
 /// `Vec`, `BTreeMap`, and other messages. A message that contains itself is refused when a schema is made of it.
 ///
+/// # Constraints
+///
+/// `#[field(…)]` on a field, of a struct or of a variant, says what its values keep beyond their type. A server checks it
+/// before its handler sees the request, whoever sent it; the schema carries it, so that others know.
+///
+/// | in it | means |
+/// |---|---|
+/// | `min = 1`, `max = 200` | the least and the most: of an integer its value; of a `Decimal` its smallest units (`2599` is 25.99); of a `String` its characters; of a `Blob` its bytes; of a `Vec` or `BTreeMap` its items |
+/// | `format = "email"` | a `String` that looks like an e-mail address |
+/// | `example = …` | a value for people: `3`, `25.99`, `true`, or JSON in a string, as `"[1,2]"`; for a `String`, `Blob` or `Timestamp` the text alone will do, as `"Tux"` |
+///
+/// They hold for the value inside an `Option`, when there is one.
+///
+/// ```
+/// use micronet_wire::schema::Message;
+///
+/// #[derive(Message)]
+/// pub struct Buy {
+///     #[field(min = 1, max = 200, example = "Tux")]
+///     pub name: String,
+///     #[field(min = 1, max = 1000, example = 2)]
+///     pub quantity: u32,
+///     #[field(format = "email")]
+///     pub notify: Option<String>,
+/// }
+/// ```
+///
 /// # What it writes
 ///
 /// - The encoding: fields in order with nothing between them; a variant as its place in the enum, then its fields.
@@ -79,12 +107,17 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// #[derive(micronet_wire::schema::Message)]
 /// struct Page<T> { items: Vec<T> }
 /// ```
+/// Constraints that no value keeps, or that its type can't have:
+/// ```compile_fail
+/// #[derive(micronet_wire::schema::Message)]
+/// struct Buy { #[field(min = 2, max = 1)] quantity: u32 }
+/// ```
 /// Types that are no messages themselves:
 /// ```compile_fail
 /// #[derive(micronet_wire::schema::Message)]
 /// struct Wait { time: std::time::Duration }
 /// ```
-#[proc_macro_derive(Message, attributes(status))]
+#[proc_macro_derive(Message, attributes(field, status))]
 pub fn derive_message(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     message::derive(&input).unwrap_or_else(Error::into_compile_error).into()
@@ -175,6 +208,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `http("GET /products/{name}", …)` | where HTTP reaches it; what stands in braces is a field of the request | not by HTTP |
 /// | `status = 201` | the HTTP status of a success | 200 |
 /// | `text` | HTTP shows the reply, a `String`, as plain text | JSON |
+/// | `page` | the reply is a page of a list, a struct of `items: Vec<…>` and `pagination`, a struct: HTTP shows the items as the envelope's data, and `pagination` beside them | the whole reply is the data |
 /// | `idempotent` | to execute it twice has the same effect as once | a repeat needs a token |
 /// | `rate = "shop"` | the class of rate limits | `"api"` |
 ///

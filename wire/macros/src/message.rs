@@ -9,6 +9,7 @@ use syn::{
 };
 
 use crate::attributes;
+use crate::constraints::{self, Constraints};
 
 /// A field: how Rust names it, and what its schema says.
 struct Field {
@@ -16,6 +17,7 @@ struct Field {
     name: String,
     doc: String,
     of: Type,
+    constraints: Constraints,
 }
 
 /// A variant: likewise.
@@ -37,6 +39,7 @@ struct Parts {
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     attributes::refuse_renames(&input.attrs)?;
     refuse_status(&input.attrs)?;
+    constraints::refuse(&input.attrs)?;
     if !input.generics.params.is_empty() {
         return Err(Error::new_spanned(
             &input.generics,
@@ -155,15 +158,17 @@ fn decode_fields(fields: &[Field]) -> TokenStream {
 }
 
 fn describe_fields(fields: &[Field]) -> TokenStream {
-    let described = fields.iter().map(|Field { name, doc, of, .. }| {
+    let described = fields.iter().map(|Field { name, doc, of, constraints, .. }| {
         // Errors about the type point at it; lints still see that the code is the macro's.
         let span = of.span().resolved_at(Span::call_site());
         let at = quote_spanned! { span => <#of as ::micronet_wire::schema::Message>::describe(types) };
+        let constraints = constraints.described();
         quote! {
             ::micronet_wire::schema::Field {
                 name: ::std::string::String::from(#name),
                 doc: ::std::string::String::from(#doc),
                 of: #at,
+                #constraints
             }
         }
     });
@@ -188,7 +193,8 @@ fn fields(fields: &Fields) -> Result<Vec<Field>> {
         refuse_outside_grammar(&field.ty)?;
         if let Some(ident) = field.ident.clone() {
             let (name, doc) = (attributes::name(&ident), attributes::doc(&field.attrs));
-            read.push(Field { ident, name, doc, of: field.ty.clone() });
+            let constraints = Constraints::read(&field.attrs, &field.ty)?;
+            read.push(Field { ident, name, doc, of: field.ty.clone(), constraints });
         }
     }
     Ok(read)
@@ -204,6 +210,7 @@ fn variants(input: &DeriveInput, data: &DataEnum) -> Result<Vec<Variant>> {
     let mut read = Vec::with_capacity(data.variants.len());
     for variant in &data.variants {
         attributes::refuse_renames(&variant.attrs)?;
+        constraints::refuse(&variant.attrs)?;
         if let Some((_, discriminant)) = &variant.discriminant {
             return Err(Error::new_spanned(
                 discriminant,

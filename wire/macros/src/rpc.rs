@@ -31,6 +31,7 @@ pub(crate) struct Rpc {
     pub(crate) rate: String,
     pub(crate) status: u16,
     pub(crate) text: bool,
+    pub(crate) page: bool,
 }
 
 /// The attribute as it is being read: nothing has a default yet, so that a repetition is seen.
@@ -42,6 +43,7 @@ struct Words {
     rate: Option<String>,
     status: Option<u16>,
     text: bool,
+    page: bool,
 }
 
 const ACCESS_MISSING: &str =
@@ -61,11 +63,14 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
     let Some(access) = words.access else {
         return Err(Error::new_spanned(attribute, ACCESS_MISSING));
     };
-    if words.http.is_empty() && (words.status.is_some() || words.text) {
+    if words.http.is_empty() && (words.status.is_some() || words.text || words.page) {
         return Err(Error::new_spanned(
             attribute,
-            "`status` and `text` are for HTTP: the method has no `http(…)`",
+            "`status`, `text` and `page` are for HTTP: the method has no `http(…)`",
         ));
+    }
+    if words.text && words.page {
+        return Err(Error::new_spanned(attribute, "a reply is shown as `text` or as a `page`, not as both"));
     }
     Ok(Rpc {
         http: words.http,
@@ -74,6 +79,7 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
         rate: words.rate.unwrap_or_else(|| "api".into()),
         status: words.status.unwrap_or(200),
         text: words.text,
+        page: words.page,
     })
 }
 
@@ -84,6 +90,7 @@ impl Words {
             "http" => self.read_http(meta),
             "idempotent" => flag(meta, &mut self.idempotent),
             "text" => flag(meta, &mut self.text),
+            "page" => flag(meta, &mut self.page),
             "public" => self.set_access(meta, Access::Public),
             "service" => self.set_access(meta, Access::Service),
             "permission" => {
@@ -106,7 +113,7 @@ impl Words {
             ))),
             _ => Err(meta.error(
                 "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `public`, \
-                 `permission = \"…\"`, `service`, `rate = \"…\"`, `status = 201` and `text`",
+                 `permission = \"…\"`, `service`, `rate = \"…\"`, `status = 201`, `text` and `page`",
             )),
         }
     }

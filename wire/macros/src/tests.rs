@@ -77,6 +77,31 @@ fn types_outside_the_grammar_are_refused() {
 }
 
 #[test]
+fn constraints_are_checked() {
+    for (words, of, refusal) in [
+        (quote! { min = 3, max = 2 }, quote! { u32 }, "`min` is above `max`"),
+        (quote! { min = 1, min = 2 }, quote! { u32 }, "twice"),
+        (quote! { least = 1 }, quote! { u32 }, "not known here"),
+        (quote! { min = 9223372036854775808 }, quote! { u64 }, "an integer of 64 bits"),
+        (quote! { min = 1 }, quote! { bool }, "limit numbers"),
+        (quote! { max = 1 }, quote! { Option<Timestamp> }, "limit numbers"),
+        (quote! { min = -1 }, quote! { String }, "never below 0"),
+        (quote! { min = -1 }, quote! { Option<Vec<u8>> }, "never below 0"),
+        (quote! { format = "phone" }, quote! { String }, "the formats that are known"),
+        (quote! { format = "email" }, quote! { u32 }, "is for strings"),
+        (quote! { example = "" }, quote! { String }, "can't be empty"),
+        (quote! { example = 'a' }, quote! { String }, "an example is"),
+    ] {
+        check_message(&quote! { struct A { #[field(#words)] a: #of } }, refusal);
+        check_message(&quote! { enum A { B { #[field(#words)] a: #of } } }, refusal);
+    }
+    let twice = quote! { struct A { #[field(min = 1)] #[field(max = 2)] a: u32 } };
+    check_message(&twice, "one `#[field(…)]`");
+    check_message(&quote! { #[field(min = 1)] struct A { a: u32 } }, "stands on fields");
+    check_message(&quote! { enum A { #[field(min = 1)] B { a: u32 } } }, "stands on fields");
+}
+
+#[test]
 fn a_message_may_have_no_fields() {
     for item in [quote! { struct A {} }, quote! { struct A; }, quote! { enum A { B, C {} } }] {
         assert!(message::derive(&parse_quote! { #item }).is_ok(), "{item}");
@@ -155,6 +180,8 @@ fn rpc_attributes_are_checked() {
         (quote! { public, http("GET /"), status = 404 }, "between 200 and 299"),
         (quote! { public, status = 201 }, "the method has no `http(…)`"),
         (quote! { public, text }, "the method has no `http(…)`"),
+        (quote! { public, page }, "the method has no `http(…)`"),
+        (quote! { public, http("GET /"), text, page }, "not as both"),
         (quote! { public, http() }, "at least one binding"),
         (quote! { public, http("/a") }, "an HTTP method, a space and a path"),
         (quote! { public, http("get /a") }, "none of GET"),

@@ -4,12 +4,14 @@
 //! server hands to whoever asks. Types live in one flat table and refer to each other by index, so that decoding a
 //! schema never recurses, and no type may contain itself, so that the depth of every value is known from its schema.
 
+mod constraints;
 mod fingerprint;
 mod registry;
 mod same_calls;
 mod validate;
 mod values;
 
+pub(crate) use constraints::Measure;
 pub use fingerprint::{EncodedSchema, Fingerprint, method_id};
 pub use micronet_wire_macros::Message;
 pub use registry::TypeRegistry;
@@ -120,8 +122,8 @@ pub enum Type {
     },
 }
 
-/// One field of a struct or of an enum's variant.
-#[derive(Message, Debug, Clone, PartialEq, Eq)]
+/// One field of a struct or of an enum's variant, and the constraints that its values keep (SPEC.md 10.9).
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Field {
     /// The field's name, also in JSON.
     pub name: String,
@@ -129,7 +131,19 @@ pub struct Field {
     pub doc: String,
     /// Its type.
     pub of: TypeRef,
+    /// The least that is taken: of an integer its value, of a decimal its smallest units, of a string its characters (Unicode
+    /// scalar values), of bytes their number, of a list or a map its items. For an option it limits the value inside.
+    pub min: Option<i64>,
+    /// The most that is taken, counted as in `min`.
+    pub max: Option<i64>,
+    /// What a string looks like: one of [`FORMATS`], or empty for any.
+    pub format: String,
+    /// A value that the field takes, as JSON, for people; empty for none.
+    pub example: String,
 }
+
+/// The formats that a field of text can have.
+pub const FORMATS: &[&str] = &["email"];
 
 /// One variant of an enum.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
@@ -220,6 +234,9 @@ pub enum Media {
     Json,
     /// The reply is a string, shown as `text/plain`.
     Text,
+    /// The reply is one page of a list: a struct of `items`, a list, and `pagination`, a struct. The envelope shows the
+    /// items as its data, and `pagination` beside them.
+    Page,
 }
 
 impl Variant {

@@ -4,7 +4,8 @@ use super::{Field, ServiceSchema, Type, TypeRef};
 
 impl ServiceSchema {
     /// Checks that every method of this schema, which the caller was built with, is served alike by `served`: its messages have the
-    /// same encoding. Docs, HTTP bindings and further methods make no difference.
+    /// same encoding. Docs, constraints, examples, HTTP bindings and further methods
+    /// make no difference.
     ///
     /// # Errors
     /// The first method that can't be called, and why, in words.
@@ -88,6 +89,11 @@ mod tests {
         let mut documented = ours.clone();
         documented.methods[0].doc = "Other words.".into();
         documented.types.push(Type::U16);
+        for described in &mut documented.types {
+            if let Type::Struct { fields, .. } = described {
+                (fields[0].max, fields[0].example) = (Some(16), "\"\"".into());
+            }
+        }
         assert_eq!(ours.check_same_calls(&documented), Ok(()));
 
         let mut fewer = ours.clone();

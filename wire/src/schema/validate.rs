@@ -44,6 +44,7 @@ impl ServiceSchema {
             return invalid(format!("more than {SCHEMA_TYPES_MAX} types or {SCHEMA_METHODS_MAX} methods"));
         }
         self.check_types()?;
+        self.check_constraints()?;
         self.check_methods()
     }
 
@@ -135,6 +136,11 @@ impl ServiceSchema {
         if method.media == Media::Text && !matches!(self.type_at(method.reply), Some(Type::String)) {
             return invalid(format!("{name} shows text, but its reply is no string"));
         }
+        if method.media == Media::Page && !self.is_page(method.reply) {
+            return invalid(format!(
+                "{name} shows a page, but its reply is no struct of `items`, a list, and `pagination`, a struct"
+            ));
+        }
         if let Some(at) = method.error
             && !matches!(self.type_at(at), Some(Type::Enum { .. }))
         {
@@ -157,6 +163,18 @@ impl ServiceSchema {
             check_path(name, &binding.path, fields)?;
         }
         Ok(())
+    }
+}
+
+impl ServiceSchema {
+    /// SPEC 10.4: a page has two fields, in this order.
+    fn is_page(&self, reply: TypeRef) -> bool {
+        let Some(Type::Struct { fields, .. }) = self.type_at(reply) else { return false };
+        let [items, pagination] = fields.as_slice() else { return false };
+        items.name == "items"
+            && matches!(self.type_at(items.of), Some(Type::List { .. }))
+            && pagination.name == "pagination"
+            && matches!(self.type_at(pagination.of), Some(Type::Struct { .. }))
     }
 }
 
@@ -260,5 +278,6 @@ fn check_name(what: &str, name: &str) -> Result<(), SchemaError> {
     }
 }
 
+mod constraints;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ const TOY: TypeRef = 7;
 const ERROR: TypeRef = 8;
 
 fn field(name: &str, of: TypeRef) -> Field {
-    Field { name: name.into(), doc: String::new(), of }
+    Field { name: name.into(), of, ..Field::default() }
 }
 
 fn variant(name: &str, fields: Vec<Field>) -> Variant {
@@ -181,6 +181,64 @@ fn rules_of_types() {
 }
 
 #[test]
+fn rules_of_constraints() {
+    let of = |of: TypeRef| Field { of, ..field("a", of) };
+    let with = |field: Field| with_type(structure("A", vec![field]));
+    let min = |at, min| with(Field { min: Some(min), ..of(at) });
+    let example = |at, json: &str| with(Field { example: json.into(), ..of(at) });
+    let format = |at, format: &str| with(Field { format: format.into(), ..of(at) });
+    check(vec![
+        ("A.a takes nothing", with(Field { min: Some(3), max: Some(2), ..of(U32) })),
+        ("A.a has a min or max, but nothing", min(QUERY, 0)),
+        ("A.a has a min or max, but nothing", min(ERROR, 0)),
+        ("A.a has the limit -1,", min(U32, -1)),
+        ("A.a has the limit 4294967296,", min(U32, 1 << 32)),
+        ("A.a has the limit -1,", min(STRING, -1)),
+        ("A.a has the limit -1,", min(OPTION, -1)),
+        ("A.a has the limit -1,", min(4, -1)),
+        ("A.a has the unknown format", format(STRING, "phone")),
+        ("A.a has a format, but is no string", format(U32, "email")),
+        ("A.a has an example that it doesn't take: ", example(U32, "\"one\"")),
+        ("A.a has an example that it doesn't take: line 1", example(STRING, "Tux")),
+        (
+            "A.B.a takes nothing",
+            with_type(enumeration(
+                "A",
+                vec![variant("B", vec![Field { min: Some(3), max: Some(2), ..of(U32) }])],
+            )),
+        ),
+    ]);
+    for good in [
+        min(U32, u32::MAX.into()),
+        min(OPTION, 3),
+        min(5, 3),
+        format(OPTION, "email"),
+        example(QUERY, r#"{"name":"Tux"}"#),
+        example(OPTION, "null"),
+    ] {
+        assert_eq!(good.validate(), Ok(()));
+    }
+}
+
+#[test]
+fn a_page_is_items_and_pagination() {
+    let page = |fields: Vec<Field>| {
+        let mut schema = with_type(structure("Page", fields));
+        schema.methods[0] = Method { media: Media::Page, ..method("query", QUERY, ERROR + 1) };
+        schema
+    };
+    assert_eq!(page(vec![field("items", 4), field("pagination", TOY)]).validate(), Ok(()));
+    let words = "its reply is no struct of `items`";
+    check(vec![
+        (words, page(vec![field("pagination", TOY), field("items", 4)])),
+        (words, page(vec![field("items", STRING), field("pagination", TOY)])),
+        (words, page(vec![field("items", 4), field("pagination", U32)])),
+        (words, page(vec![field("items", 4)])),
+        (words, page(vec![field("items", 4), field("pagination", TOY), field("more", U32)])),
+    ]);
+}
+
+#[test]
 fn rules_of_methods() {
     let mut doubled = good();
     doubled.methods.push(doubled.methods[0].clone());
@@ -190,6 +248,7 @@ fn rules_of_methods() {
         ("is no struct", with_method(|method| method.request = STRING)),
         ("is no struct", with_method(|method| method.request = 99)),
         ("has no reply type", with_method(|method| method.reply = 99)),
+        ("its reply is no struct of `items`", with_method(|method| method.media = Media::Page)),
         ("its reply is no string", with_method(|method| method.media = Media::Text)),
         ("is no enum", with_method(|method| method.error = Some(TOY))),
         ("can't carry its shape", with_method(|method| method.shape = CallShape::ClientStream)),

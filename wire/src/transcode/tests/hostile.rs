@@ -112,7 +112,7 @@ fn json_that_would_be_too_long() {
 
 #[test]
 fn a_schema_that_nobody_checked_is_no_danger() {
-    let field = |of| Field { name: "a".into(), doc: String::new(), of };
+    let field = |of| Field { name: "a".into(), of, ..Field::default() };
     let fields = vec![field(0); 300];
     let (name, doc) = (String::from("T"), String::new());
     let variant = Variant { name: "a".into(), doc: doc.clone(), fields: vec![field(0)], http_status: 0 };

@@ -1,0 +1,46 @@
+//! What the constraints of a field limit, by its type (SPEC.md 10.9).
+
+use super::{ServiceSchema, Type, TypeRef};
+
+/// What `min` and `max` count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// The number itself, or the smallest units of a decimal: what its type can hold, as far as a limit can name it.
+    Value {
+        /// The least.
+        least: i64,
+        /// The greatest.
+        greatest: i64,
+    },
+    /// The characters of a string.
+    Characters,
+    /// Bytes.
+    Bytes,
+    /// The items of a list, or the entries of a map.
+    Items,
+}
+
+impl ServiceSchema {
+    /// What the limits of a field of this type count, through an option; `None` when they can count nothing.
+    pub(crate) fn measure(&self, of: TypeRef) -> Option<Measure> {
+        let value = |least, greatest| Some(Measure::Value { least, greatest });
+        let described = match self.type_at(of)? {
+            Type::Option { item } => self.type_at(*item)?,
+            described => described,
+        };
+        match described {
+            Type::U8 => value(0, u8::MAX.into()),
+            Type::U16 => value(0, u16::MAX.into()),
+            Type::U32 => value(0, u32::MAX.into()),
+            Type::U64 => value(0, i64::MAX),
+            Type::I8 => value(i8::MIN.into(), i8::MAX.into()),
+            Type::I16 => value(i16::MIN.into(), i16::MAX.into()),
+            Type::I32 => value(i32::MIN.into(), i32::MAX.into()),
+            Type::I64 | Type::Decimal { .. } => value(i64::MIN, i64::MAX),
+            Type::String => Some(Measure::Characters),
+            Type::Bytes => Some(Measure::Bytes),
+            Type::List { .. } | Type::Map { .. } => Some(Measure::Items),
+            _ => None,
+        }
+    }
+}
