@@ -9,6 +9,7 @@ mod external;
 mod gateway;
 mod http_rules;
 mod idempotency;
+mod load;
 mod machines;
 mod profiles;
 mod secrets;

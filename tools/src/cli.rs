@@ -219,6 +219,9 @@ pub(crate) struct CallFlags {
     /// SERVICE.METHOD, as product.query; SERVICE alone lists its methods
     #[arg(value_name = "SERVICE.METHOD")]
     pub(crate) method: String,
+    /// Show the method's fields, with their types, and who may call it, instead of calling it
+    #[arg(long)]
+    pub(crate) describe: bool,
     /// The request; fields that are optional may be left out
     #[arg(value_name = "JSON", default_value = "")]
     pub(crate) request: String,

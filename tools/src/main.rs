@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod data_folder;
 mod databases;
+mod describe;
 mod error;
 mod gateway;
 mod identity;

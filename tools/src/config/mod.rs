@@ -125,6 +125,8 @@ pub(crate) struct CallConfig {
     pub(crate) service: String,
     /// The method's name within it; without one the methods are listed.
     pub(crate) method: Option<String>,
+    /// Whether the method is described instead of called.
+    pub(crate) describe: bool,
     /// The request as JSON.
     pub(crate) request: String,
     /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
@@ -237,6 +239,7 @@ fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
     Ok(CallConfig {
         service: service.to_owned(),
         method: method.map(str::to_owned),
+        describe: flags.describe,
         request: flags.request,
         to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
         token: flags.token,

@@ -86,7 +86,16 @@ impl Peers {
     fn add(&mut self, name: &str, addresses: &str, port_default: Option<u16>) -> Result<(), CommandError> {
         let list = self.0.entry(super::name("service", name.to_owned())?).or_default();
         for text in addresses.split(',') {
-            let address = HostPort::parse(text.trim(), port_default)?;
+            let text = text.trim();
+            let address = HostPort::parse(text, port_default).map_err(|error| {
+                // Only a service of this binary has a port that goes without saying.
+                if port_default.is_none() && HostPort::parse(text, Some(1)).is_ok() {
+                    CommandError::usage(format!("{name} at {text:?}: the port is missing"))
+                        .next(format!("{name} has no default port here: write {name}={text}:PORT"))
+                } else {
+                    error
+                }
+            })?;
             if !list.contains(&address) {
                 list.push(address);
             }

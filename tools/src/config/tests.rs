@@ -140,6 +140,8 @@ fn peers_come_from_flags_then_environment_then_localhost() {
     ] {
         assert!(peers(line, &[]).is_err(), "{line}");
     }
+    let error = peers("micronet gateway --peer foo=1.2.3.4", &[]).unwrap_err();
+    assert!(error.contains("the port is missing") && error.contains("foo=1.2.3.4:PORT"), "{error}");
     let error = peers("micronet gateway", &[("ORDER", "a b")]).unwrap_err();
     assert!(error.contains("set ORDER"), "{error}");
 }
