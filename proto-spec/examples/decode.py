@@ -15,10 +15,13 @@ import sys
 
 PREFACE = bytes.fromhex("894d4e500d0a1a01")  # SPEC 1.2
 CONTROL = {1: "HELLO", 2: "PROOF", 3: "ANNOUNCE", 4: "PING", 5: "PONG", 6: "GOAWAY", 7: "CLOSE", 8: "BEACON"}
-OF_CALLS = {16: "REQUEST", 17: "REPLY", 18: "ERROR", 19: "CANCEL", 20: "DATA", 21: "CREDIT"}
+OF_CALLS = {16: "REQUEST", 17: "REPLY", 18: "ERROR", 19: "CANCEL", 20: "DATA", 21: "CREDIT", 22: "NOTICE"}
 KINDS = CONTROL | OF_CALLS  # SPEC 2.2
 RESERVED = {"ANNOUNCE", "BEACON", "DATA", "CREDIT"}
-SENT_BY = {"PROOF": "dialler", "REQUEST": "dialler", "CANCEL": "dialler", "REPLY": "acceptor", "ERROR": "acceptor"}
+SENT_BY = {
+    "PROOF": "dialler", "REQUEST": "dialler", "CANCEL": "dialler", "REPLY": "acceptor", "ERROR": "acceptor",
+    "NOTICE": "dialler",
+}
 END, CHECKSUM = 0x01, 0x02  # SPEC 2.7
 CREDENTIALS = {1: "CLUSTER", 2: "OPERATOR"}
 PRINCIPALS = {0: "ANONYMOUS", 1: "OPERATOR", 2: "SERVICE", 3: "USER"}
@@ -104,7 +107,7 @@ def header(data, payload_max=2097152):
             malformed(f"{kind} on a stream, method or encoding, or with END")
     elif not stream or not method:
         malformed(f"{kind} on no stream or method")
-    elif (kind in ("ERROR", "CANCEL") and not end) or (kind == "CANCEL" and encoding):
+    elif (kind in ("ERROR", "CANCEL", "NOTICE") and not end) or (kind == "CANCEL" and encoding):
         malformed(f"{kind} without END, or with an encoding")
     if length > min(payload_max, 16777216):
         raise Refused("FRAME_TOO_LARGE", f"{length} bytes")
@@ -376,7 +379,7 @@ def cancel(payload):
 
 DECODERS = {
     "HELLO": hello, "PROOF": proof, "PING": ping, "PONG": pong, "GOAWAY": goaway, "CLOSE": close,
-    "REQUEST": request, "REPLY": reply, "ERROR": error, "CANCEL": cancel,
+    "REQUEST": request, "REPLY": reply, "ERROR": error, "CANCEL": cancel, "NOTICE": request,
 }
 
 if __name__ == "__main__":

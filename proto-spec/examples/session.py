@@ -26,6 +26,7 @@ class Session:
     def __init__(self, secret=None):
         self.sides = {"dialler": Side(), "acceptor": Side()}
         self.secret, self.calls, self.last_stream, self.standing = secret, {}, 0, "ANONYMOUS"
+        self.notices = {}
 
     def sent(self, by, data):
         """Takes what one side sends; returns its frames. Raises Refused as the other side would."""
@@ -66,7 +67,7 @@ class Session:
         side.frames_after_hello += 1
         rules = {
             "PROOF": self.proof, "REQUEST": self.request, "CANCEL": self.cancel, "REPLY": self.terminal,
-            "ERROR": self.terminal,
+            "ERROR": self.terminal, "NOTICE": self.notice,
         }
         if kind in rules:
             rules[kind](side, frame)
@@ -103,11 +104,19 @@ class Session:
             raise Refused("BAD_PROOF", "another secret")
         self.standing = said["credential"]
 
-    def request(self, side, frame):
+    def opened(self, frame):
         """SPEC 5.1."""
         if frame["stream"] <= self.last_stream:
             malformed("a stream id again")
         self.last_stream = frame["stream"]
+
+    def notice(self, side, frame):
+        """SPEC 5.9: that nothing comes back is checked where terminal frames look for their call."""
+        self.opened(frame)
+        self.notices[frame["stream"]] = {"method": frame["method"], "message": frame["payload"]["message"]}
+
+    def request(self, side, frame):
+        self.opened(frame)
         self.calls[frame["stream"]] = {
             "method": frame["method"], "encoding": frame["encoding"], "message": frame["payload"]["message"],
             "cancelled": False, "end": None, "reply": None,
@@ -155,6 +164,7 @@ def follow(path):
     unread = {name: len(side.unread) for name, side in session.sides.items()}
     return {
         "frames": frames, "closed": closed, "unread": unread, "standing": session.standing, "calls": session.calls,
+        "notices": session.notices,
     }, True
 
 

@@ -349,6 +349,8 @@ def check_methods(said):
         rule(one["media"] != "Text" or types[one["reply"]][0] == "String", "text without string")
         rule(one["media"] != "Page" or is_page(types, types[one["reply"]]), "a page of another shape")
         rule(200 <= one["http_status"] <= 299, "the status of a success")
+        if one["shape"] == "OneWay":
+            rule(types[one["reply"]][0] == "Unit" and one["error"] is None, "a one-way method has no answer")
         rule(not one["http"] or one["shape"] in ("Unary", "ServerStream"), "HTTP can't carry the shape")
         request = types[one["request"]]
         names = [name for name, *_ in request[3]] if request[0] == "Struct" else []

@@ -164,7 +164,7 @@ GOOD_TYPES = [
     varint(15) + varint(TOY), structure("Pagination", field("total", U32, least=0, example="41")),
     structure("Toys", field("items", TOYS), field("pagination", PAGINATION)),
 ]
-PRODUCT_QUERY, PRODUCT_LOG, PRODUCT_LIST = 0xA45FA70A, 0x5886B62C, 0x35F00E32
+PRODUCT_QUERY, PRODUCT_LOG, PRODUCT_LIST, NOTES_ADD = 0xA45FA70A, 0x5886B62C, 0x35F00E32, 0x948C7E77
 GET = binding("GET", "/api/v1/products/{name}")
 GOOD_METHODS = [
     method(PRODUCT_QUERY, "query", QUERY, TOY, FAULT, idempotent=True, http=[GET], doc="Looks a toy up."),
@@ -221,6 +221,11 @@ SCHEMA = [
         '{"id":904924722,"name":"list","doc":"","request":0,"reply":12,"error":null,"shape":"Unary","idempotent":true,'
         '"access":"Public","rate_class":"api","http":[{"method":"GET","path":"/products"}],"http_status":200,"media":"Page"}]}'
     ).replace("@", ',"min":null,"max":null,"format":"","example":""')),  # A field without constraints.
+    sound("a one-way method", schema([plain(0)], [method(NOTES_ADD, "add", 0, 0, shape=4)], "notes", ""), (
+        '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
+        '"error":null,"shape":"OneWay","idempotent":false,"access":"Public","rate_class":"api","http":[],"http_status":200,'
+        '"media":"Json"}]}' % NOTES_ADD
+    )),
     sound("nothing at all", schema([], [], "empty", ""), '{"name":"empty","doc":"","types":[],"methods":[]}'),
     broken("cut", data=schema()[:-1]),
     broken("left over", data=schema() + b"!"),
@@ -265,6 +270,9 @@ SCHEMA = [
     broken("media 3", methods=query(media=3)),
     broken("a success of 404", methods=query(status=404)),
     broken("a path for streams of requests", methods=query(shape=2, idempotent=True, http=[GET])),
+    broken("a one-way method with a reply", methods=query(shape=4)),
+    broken("a one-way method with errors", methods=query(shape=4, reply=UNIT, error=FAULT)),
+    broken("a path for a one-way method", methods=query(shape=4, reply=UNIT, idempotent=True, http=[GET])),
     broken("an unknown shape", methods=query(shape=5)),
     broken("HTTP method get", methods=at_path("get", "/")),
     broken("a GET that is not idempotent", methods=query(http=[GET])),

@@ -8,8 +8,8 @@ words are the implementation's. `bytes` as `does` are what no correct implementa
 The opaque value of a PING is its sender's choice; here it is the time in nanoseconds.
 """
 from build import (
-    CANCEL, CHECKSUM, CLOSE, DATA, END, ERROR, GOAWAY, HELLO, PING, PONG, PREFACE, PROOF, REPLY, REQUEST, entry, frame,
-    head, head_entry, header, names, of_call, proof, string, text, u8, u16, u32, u64, x,
+    CANCEL, CHECKSUM, CLOSE, DATA, END, ERROR, GOAWAY, HELLO, NOTICE, PING, PONG, PREFACE, PROOF, REPLY, REQUEST, entry,
+    frame, head, head_entry, header, names, of_call, proof, string, text, u8, u16, u32, u64, x,
 )
 
 METHOD = 0xA45FA70A  # product.query
@@ -51,6 +51,13 @@ def call(stream, at_us=0, seen=None, deadline_us=15_000_000, **more):
     seen = [["request", stream, METHOD, TUX.hex()]] if seen is None else seen
     options = {"deadline_us": deadline_us}
     return step("dialler", ["call", METHOD, TUX.hex(), options], request(stream, deadline_us), seen, at_us=at_us, **more)
+
+
+def send(stream, at_us=0, seen=None, deadline_us=15_000_000, **more):
+    seen = [["notice", stream, METHOD, TUX.hex()]] if seen is None else seen
+    data = of_call(NOTICE, stream, METHOD, head(deadline_us) + TUX)
+    options = {"deadline_us": deadline_us}
+    return step("dialler", ["send", METHOD, TUX.hex(), options], data, seen, at_us=at_us, **more)
 
 
 def answer(stream, at_us, ledger, message=b"\x2a", seen=None, then=b"", **more):
@@ -206,6 +213,54 @@ TRANSCRIPTS = [
                seen=[["reply", 1, "2a"], closed(None, None)]),
     ),
     case(
+        "a one-way call among others: nothing comes back on its stream",
+        *GREETING,
+        call(1), send(2), call(3),
+        step("acceptor", ["reply", 2, ""], b"", at_us=50),
+        answer(3, 100, (0, 100, 0, 0)),
+        answer(1, 200, (0, 200, 0, 0)),
+    ),
+    case(
+        "a one-way call that fails: nobody is told",
+        *GREETING,
+        send(1),
+        step("acceptor", ["fail", 1, "INTERNAL", "oops"], b"", at_us=100),
+        call(2, at_us=200),
+        answer(2, 300, (0, 100, 0, 0)),
+    ),
+    case(
+        "a one-way call that is refused is dropped, and the connection goes on",
+        *GREETING,
+        step("dialler", ["send", METHOD, TUX.hex(), {"deadline_us": 1000, "principal": ["OPERATOR"]}],
+             of_call(NOTICE, 1, METHOD, head(1000, head_entry(4, u8(1))) + TUX), [["dropped", 1, "UNAUTHENTICATED"]]),
+        step("acceptor", ["answer"], b""),
+        call(2),
+        answer(2, 5, (0, 5, 0, 0)),
+    ),
+    case(
+        "a one-way call past its deadline",
+        *GREETING,
+        send(1, deadline_us=3000),
+        step("acceptor", ["time"], b"", [], [ABANDONED], at_us=3000),
+        step("acceptor", ["reply", 1, ""], b"", at_us=3100),
+    ),
+    case(
+        "a dialler says something and leaves; it is done all the same",
+        *GREETING,
+        send(1),
+        step("dialler", ["drain"], frame(GOAWAY, u32(0)) + close(), [closed(None, True)], [closed()], 10),
+        step("acceptor", ["reply", 1, ""], b"", at_us=500),
+    ),
+    case(
+        "drain: a one-way call in flight holds up the end, another crosses GOAWAY and is dropped",
+        *GREETING,
+        call(1), send(2),
+        step("acceptor", ["drain"], frame(GOAWAY, u32(2)), at_us=10, held=True),
+        send(3, at_us=20, seen=[["dropped", 3, "DRAINING"]]),
+        answer(1, 50, (0, 50, 0, 0), seen=[], held=True),
+        step("acceptor", ["reply", 2, ""], close(), [["goaway"], ["reply", 1, "2a"], closed(None, None)], [closed()], 60),
+    ),
+    case(
         "a lost connection ends its calls",
         *GREETING,
         call(1),
@@ -244,6 +299,11 @@ TRANSCRIPTS = [
     broken("a proof of nothing", "BAD_PROOF", 22, "dialler", frame(PROOF, PROVED)),
     broken("a proof that comes too late", "PROTOCOL_ERROR", 16, "dialler", frame(GOAWAY, u32(0)) + frame(PROOF, PROVED)),
     broken("a stream id again", "PROTOCOL_ERROR", 16, "dialler", request(1), [call(1)], [ABANDONED], [LOST]),
+    broken("a stream id again, by NOTICE", "PROTOCOL_ERROR", 16, "dialler", of_call(NOTICE, 1, METHOD, head(1)), [call(1)],
+           [ABANDONED], [LOST]),
+    broken("a NOTICE from the acceptor", "PROTOCOL_ERROR", 16, "acceptor", of_call(NOTICE, 1, METHOD, head(1))),
+    broken("a REPLY to a NOTICE", "PROTOCOL_ERROR", 16, "acceptor", of_call(REPLY, 1, METHOD, bytes(16)), [send(1)]),
+    broken("an ERROR to a NOTICE", "PROTOCOL_ERROR", 16, "acceptor", error(1, 66, 2, 1, "busy"), [send(1)]),
     broken("a stream of requests", "PROTOCOL_ERROR", 16, "dialler",
            of_call(REQUEST, 1, METHOD, head(1) + TUX, flags=CHECKSUM)),
     broken("a frame without the checksum that was agreed", "PROTOCOL_ERROR", 16, "dialler", frame(PING, bytes(8), 0)),

@@ -5,10 +5,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::order::api::OrderStatus;
+
 /// Which demonstration data a fresh database gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Demo {
-    /// The shop: a laptop as product 1, the four toys as products 2 to 5, and two orders.
+    /// The shop: a laptop as product 1, the four toys as products 2 to 5, four users, and two orders.
     Shop,
     /// The toy store: the four toys as products 1 to 4, and no orders.
     ToyStore,
@@ -38,8 +40,27 @@ pub struct DemoOrder {
     /// The price of one, in minor units (cents).
     pub price_minor: i64,
     /// Where the order is on its way.
-    pub status: &'static str,
+    pub status: OrderStatus,
 }
+
+/// A user of the demonstration data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoUser {
+    /// The number.
+    pub id: i64,
+    /// The name.
+    pub name: &'static str,
+    /// The e-mail address; of a domain that nobody has (RFC 2606).
+    pub email: &'static str,
+}
+
+/// The shop's users.
+const USERS: [DemoUser; 4] = [
+    DemoUser { id: 1, name: "Ada Lovelace", email: "ada@example.com" },
+    DemoUser { id: 2, name: "Grace Hopper", email: "grace@example.com" },
+    DemoUser { id: 3, name: "Edsger Dijkstra", email: "edsger@example.org" },
+    DemoUser { id: 123, name: "Barbara Liskov", email: "barbara@example.org" },
+];
 
 /// Product 1 of the shop.
 const LAPTOP: DemoProduct = DemoProduct { name: "Laptop", price_minor: 99_900, quantity: 50 };
@@ -54,8 +75,8 @@ const TOYS: [DemoProduct; 4] = [
 
 /// The shop's orders. The second was of something that the catalog no longer has, as happens in a real shop.
 const SHOP_ORDERS: [DemoOrder; 2] = [
-    DemoOrder { product: "Laptop", quantity: 1, price_minor: 99_900, status: "Delivered" },
-    DemoOrder { product: "Toy Bundle", quantity: 1, price_minor: 5_999, status: "Processing" },
+    DemoOrder { product: "Laptop", quantity: 1, price_minor: 99_900, status: OrderStatus::Delivered },
+    DemoOrder { product: "Toy Bundle", quantity: 1, price_minor: 5_999, status: OrderStatus::Processing },
 ];
 
 impl Demo {
@@ -80,6 +101,21 @@ impl Demo {
             Self::ToyStore => TOYS.to_vec(),
             Self::None => Vec::new(),
         }
+    }
+
+    /// The users.
+    #[must_use]
+    pub fn users(self) -> &'static [DemoUser] {
+        match self {
+            Self::Shop => &USERS,
+            Self::ToyStore | Self::None => &[],
+        }
+    }
+
+    /// The token under which the pieces of a demonstration order were reserved, as the order service names it.
+    #[must_use]
+    pub fn reservation(order_num: i64) -> String {
+        format!("demo:{order_num}")
     }
 
     /// The orders, in the order of their numbers.

@@ -6,7 +6,11 @@
 pub mod calls;
 pub mod database;
 pub mod demo;
+pub mod events;
+pub mod once;
+pub mod paging;
 pub mod run;
+pub mod store;
 
 /// Names the services: each is a module of three files, and a place in [`ALL`].
 macro_rules! services {
@@ -24,6 +28,8 @@ macro_rules! services {
 }
 
 services! {
+    /// The shop's customers.
+    user,
     /// The catalog and its stock.
     product,
     /// Buying, exactly once.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -18,13 +17,14 @@ use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::schema::{SchemaError, ServiceSchema, Timestamp};
 use micronet_wire::service::Service;
 
+use crate::database::{Databases, Location};
 use crate::demo::Demo;
 
 /// What a service is started with.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// The folder of the databases.
-    pub data: PathBuf,
+    /// Where the databases are.
+    pub database: Databases,
     /// What a fresh database is filled with; with the toy store's data its order log is open to everybody.
     pub demo: Demo,
     /// Who this instance is.
@@ -39,15 +39,21 @@ impl Environment {
     /// # Errors
     /// When nobody said where they are.
     pub fn upstream(&self, built_with: ServiceSchema) -> Result<Upstream, StartError> {
-        let addresses = self.peers.get(&built_with.name).filter(|addresses| !addresses.is_empty());
-        let addresses = addresses.ok_or_else(|| StartError::UnknownPeer(built_with.name.clone()))?;
-        Ok(Upstream::connect_typed(built_with, addresses, &self.identity))
+        let name = built_with.name.clone();
+        self.upstream_if_known(built_with).ok_or(StartError::UnknownPeer(name))
     }
 
-    /// The database file of a service.
+    /// The instances of a service that this one can do without; `None` when nobody said where they are.
     #[must_use]
-    pub fn database(&self, service: &str) -> PathBuf {
-        self.data.join(format!("{service}.db"))
+    pub fn upstream_if_known(&self, built_with: ServiceSchema) -> Option<Upstream> {
+        let addresses = self.peers.get(&built_with.name).filter(|addresses| !addresses.is_empty())?;
+        Some(Upstream::connect_typed(built_with, addresses, &self.identity))
+    }
+
+    /// Where the database of a service is.
+    #[must_use]
+    pub fn database(&self, service: &str) -> Location {
+        self.database.of(service)
     }
 }
 
@@ -101,14 +107,34 @@ pub struct Definition {
     pub name: &'static str,
     /// The port of each instance that a whole network starts, counted from the network's first port.
     pub port_offsets: &'static [u16],
-    /// The services that it calls.
-    pub calls: &'static [&'static str],
+    /// The services that it can't do without.
+    pub requires: &'static [&'static str],
+    /// The services that it makes use of where they are.
+    pub wants: &'static [&'static str],
     /// The environment variable that may hold its addresses for those who call it.
     pub environment: &'static str,
     /// Creates, migrates and fills its database.
     pub prepare: fn(Environment) -> Local<Result<(), StartError>>,
     /// Starts it.
     pub start: fn(Environment) -> Local<Result<Running, StartError>>,
+}
+
+impl Definition {
+    /// A service that calls no other; the rest is its own to say.
+    pub const ALONE: Self = Self {
+        name: "",
+        port_offsets: &[],
+        requires: &[],
+        wants: &[],
+        environment: "",
+        prepare: |_| Box::pin(async { Ok(()) }),
+        start: |_| Box::pin(async { Err(StartError::UnknownService(String::new())) }),
+    };
+
+    /// All services that it may call.
+    pub fn calls(&self) -> impl Iterator<Item = &'static str> {
+        self.requires.iter().chain(self.wants).copied()
+    }
 }
 
 /// Services are told apart by their names.

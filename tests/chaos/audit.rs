@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use micronet_services::database::Database;
 use micronet_services::order::store::OrderStore;
+use micronet_services::store::Store as _;
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::patience::until;
 use serde_json::Value;
@@ -162,12 +164,13 @@ fn snapshot(shop: &Shop) -> Snapshot {
 fn left_over(shop: &Shop) -> Vec<String> {
     let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
     runtime.block_on(async {
-        let store = OrderStore::open(&shop.order_database()).await.expect("the database opens");
+        let database = Database::open(&shop.order_database(), OrderStore::MIGRATIONS).await;
+        let store = OrderStore::over(database.expect("the database opens"));
         let pending = store.recoverable(None, i64::MAX, 100).await.expect("it can be read");
-        let untold = store.unsettled(0, 100).await.expect("it can be read");
+        let untold = store.untold("product", 100).await.expect("it can be read");
         store.database().close().await;
         let pending = pending.iter().map(|attempt| format!("{attempt:?}"));
-        pending.chain(untold.iter().map(|decision| format!("{decision:?}"))).collect()
+        pending.chain(untold.iter().map(|event| format!("{event:?}"))).collect()
     })
 }
 

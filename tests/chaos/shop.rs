@@ -1,8 +1,8 @@
 //! The shop: every server a process of its own, started by hand, and killed.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
+use micronet_services::database::{Databases, Location};
 use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::patience::until;
@@ -48,9 +48,9 @@ impl Shop {
         (HttpClient::connect(self.gateway()), format!("Bearer {}", self.folder.operator_token()))
     }
 
-    /// The file that order writes down its attempts in.
-    pub(crate) fn order_database(&self) -> PathBuf {
-        self.folder.path().join("databases/order.db")
+    /// The database that order writes down its attempts in.
+    pub(crate) fn order_database(&self) -> Location {
+        Databases::Folder(self.folder.path().join("databases")).of("order")
     }
 
     /// Which servers die next, but not more than so many: one of them, or all instances of product, or all that there are.

@@ -144,7 +144,7 @@ fn payload_means(kind: Kind, payload: Bytes) -> Option<Value> {
             let close = Close::decode(&payload)?;
             json!({"code": close.code, "message": close.message})
         }
-        Kind::Request => {
+        Kind::Request | Kind::Notice => {
             let (head, message) = RequestHead::decode(payload).ok()?;
             request_means(&head, &message)
         }

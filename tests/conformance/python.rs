@@ -85,7 +85,7 @@ fn a_wrong_vector_is_noticed() {
     let Some(output) = python("examples/run_vectors.py", std::slice::from_ref(&scratch.0)) else { return };
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("frames.json: 32 passed, 1 failed"), "{said}");
+    assert!(said.contains("frames.json: 34 passed, 1 failed"), "{said}");
 }
 
 /// Connections between two Rust state machines on the simulated network; Python must see what Rust did.
@@ -144,6 +144,12 @@ fn transcript(report: &Report) -> Value {
 /// Holds the calls as Python saw them against the calls as Rust's caller did; how many replies and errors agreed.
 fn compare(seed: u64, report: &Report, seen: &Value) -> (u32, u32) {
     let (mut replies, mut errors) = (0, 0);
+    for (stream, id) in &report.caller.sent {
+        let seen = &seen["notices"][stream.to_string()];
+        if let Some(message) = seen["message"].as_str() {
+            assert!(message.starts_with(&format!("{id:016x}")), "seed {seed}, stream {stream}: {seen}");
+        }
+    }
     for (stream, call) in &report.caller.calls {
         let seen = &seen["calls"][stream.to_string()];
         let within = format!("seed {seed}, stream {stream}: {seen}");

@@ -83,10 +83,10 @@ impl Pair {
         let connection = &mut self.sides[side];
         match text(0) {
             "start" | "answer" | "bytes" => {}
-            "call" => {
+            command @ ("call" | "send") => {
                 self.last_options = options(&does[3], now);
-                connection
-                    .call(now, number(1), &unhex(text(2)), self.last_options.clone())
+                let make = if command == "call" { Connection::call } else { Connection::send };
+                make(connection, now, number(1), &unhex(text(2)), self.last_options.clone())
                     .map_err(|error| error.to_string())?;
             }
             "cancel" => connection.cancel(number(1)),
@@ -128,8 +128,10 @@ impl Pair {
                 Event::Request { stream, method, context, request } => {
                     self.arrived_ns.insert(stream, now);
                     self.check_context(&context)?;
-                    json!(["request", stream, method, hex(&request)])
+                    let kind = if context.one_way { "notice" } else { "request" };
+                    json!([kind, stream, method, hex(&request)])
                 }
+                Event::Dropped { stream, error, .. } => json!(["dropped", stream, error.code.name()]),
                 Event::Abandoned { stream } => json!(["abandoned", stream]),
                 Event::Reply { stream, reply, .. } => json!(["reply", stream, hex(&reply)]),
                 Event::Failed { stream, error, .. } => json!(["failed", stream, error.code.name()]),

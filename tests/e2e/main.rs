@@ -11,6 +11,7 @@ mod http_rules;
 mod idempotency;
 mod load;
 mod machines;
+mod one_way;
 mod profiles;
 mod secrets;
 mod shop;

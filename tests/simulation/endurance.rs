@@ -12,6 +12,9 @@ use proptest::prelude::*;
 
 use crate::strategies::{METHODS, encoded, frame, frames, payloads};
 
+/// Where a frame says its kind.
+const KIND_AT: usize = 4;
+
 fn connection(role: Role) -> Connection {
     let hello = Hello { heartbeat_interval_ms: 50, ..Hello::default() };
     Connection::new(Config { role, hello, credential: None, cluster_secret: None, operator_token: None }, 0)
@@ -25,6 +28,8 @@ enum Deed {
     /// The peer sends a frame of this kind and payload, on a stream where it belongs if there is one.
     Apt(Kind, Vec<u8>),
     Call,
+    /// A one-way call.
+    Notify,
     Cancel(u32),
     Answer,
     Ping,
@@ -35,6 +40,7 @@ enum Deed {
 fn apt() -> impl Strategy<Value = Deed> {
     let kind = prop_oneof![
         6 => Just(Kind::Request),
+        3 => Just(Kind::Notice),
         4 => Just(Kind::Reply),
         3 => Just(Kind::Error),
         3 => Just(Kind::Cancel),
@@ -51,6 +57,7 @@ fn deeds() -> impl Strategy<Value = Deed> {
         1 => frames().prop_map(Deed::Send),
         20 => apt(),
         5 => Just(Deed::Call),
+        2 => Just(Deed::Notify),
         2 => (1_u32..8).prop_map(Deed::Cancel),
         4 => Just(Deed::Answer),
         1 => Just(Deed::Ping),
@@ -69,8 +76,10 @@ struct Driven {
     calls: BTreeMap<u32, bool>,
     /// Our calls that the peer has not answered.
     unanswered: BTreeSet<u32>,
-    /// The peer's calls that we work on.
-    requests: BTreeSet<u32>,
+    /// Our one-way calls, of which nothing must be heard.
+    sent: BTreeSet<u32>,
+    /// The peer's calls that we work on, and whether it waits for an answer.
+    requests: BTreeMap<u32, bool>,
     seen: BTreeSet<u32>,
     closed: bool,
 }
@@ -84,7 +93,8 @@ impl Driven {
             now: 0,
             calls: BTreeMap::new(),
             unanswered: BTreeSet::new(),
-            requests: BTreeSet::new(),
+            sent: BTreeSet::new(),
+            requests: BTreeMap::new(),
             seen: BTreeSet::new(),
             closed: false,
         }
@@ -100,8 +110,8 @@ impl Driven {
             Deed::Apt(kind, payload) => {
                 let last = self.seen.last().copied().unwrap_or_default();
                 let stream = match (kind, self.role) {
-                    (Kind::Request, Role::Acceptor) => Some(last + 1),
-                    (Kind::Cancel, Role::Acceptor) => self.requests.first().copied(),
+                    (Kind::Request | Kind::Notice, Role::Acceptor) => Some(last + 1),
+                    (Kind::Cancel, Role::Acceptor) => self.requests.keys().next().copied(),
                     (Kind::Reply | Kind::Error, Role::Dialler) => self.unanswered.pop_first(),
                     (Kind::Ping, _) => Some(0),
                     _ => None,
@@ -118,18 +128,27 @@ impl Driven {
                     self.unanswered.insert(stream);
                 }
             }
+            Deed::Notify => {
+                if let Ok(stream) = self.connection.send(now, METHODS[0], b"notice", CallOptions::default()) {
+                    assert!(self.sent.insert(stream) && !self.calls.contains_key(&stream));
+                }
+            }
             Deed::Cancel(stream) => {
                 self.connection.cancel(stream);
                 self.calls.entry(stream).and_modify(|open| *open = false);
             }
             Deed::Answer => {
-                if let Some(stream) = self.requests.pop_first() {
+                if let Some((stream, awaited)) = self.requests.pop_first() {
+                    let before = self.connection.output().len();
                     self.connection.reply(
                         now,
                         stream,
                         b"reply",
                         Timing { started_ns: now, finished_ns: now },
                     );
+                    // The end of a connection that drains may be said now, but no answer.
+                    let said = self.connection.output().get(before + KIND_AT).copied();
+                    assert!(awaited || said.is_none_or(|kind| kind == Kind::Close as u8));
                 }
             }
             Deed::Ping => self.connection.ping(now),
@@ -149,12 +168,20 @@ impl Driven {
                 Event::Reply { stream, .. } | Event::Failed { stream, .. } => {
                     assert_eq!(self.calls.insert(stream, false), Some(true), "stream {stream} ends again");
                 }
-                Event::Request { stream, .. } => {
+                Event::Request { stream, context, .. } => {
                     assert!(self.seen.insert(stream), "stream {stream} is opened twice");
-                    self.requests.insert(stream);
+                    self.requests.insert(stream, !context.one_way);
                 }
-                Event::Abandoned { stream } => assert!(self.requests.remove(&stream)),
-                Event::Closed { .. } => self.closed = true,
+                Event::Dropped { stream, .. } => {
+                    assert!(self.seen.insert(stream), "stream {stream} is opened twice");
+                }
+                Event::Abandoned { stream } => assert!(self.requests.remove(&stream).is_some()),
+                Event::Closed { .. } => {
+                    self.closed = true;
+                    // Whoever waits is told before; one-way calls go on without their connection.
+                    assert!(self.requests.values().all(|awaited| !awaited));
+                    self.requests.clear();
+                }
                 Event::Ready(_) | Event::Goaway | Event::Pong { .. } => {}
             }
         }

@@ -54,6 +54,9 @@ const NOT_RARE: &[&str] = &[
     "closed CONNECTION_LOST",
     "closed PEER_SILENT",
     "closed plainly",
+    "dropped DRAINING",
+    "dropped OVERLOADED",
+    "dropped UNAUTHENTICATED",
     "failed CONNECTION_LOST",
     "failed DEADLINE_EXCEEDED",
     "failed DRAINING",
@@ -61,8 +64,11 @@ const NOT_RARE: &[&str] = &[
     "failed MESSAGE_TOO_LARGE",
     "failed UNAUTHENTICATED",
     "goaway",
+    "notice",
     "pong",
     "reply",
+    "send",
+    "send refused DRAINING",
 ];
 
 #[test]

@@ -119,7 +119,7 @@ pub(crate) fn payloads(kind: Kind) -> BoxedStrategy<Vec<u8>> {
         Kind::Close => (any::<u16>(), ".{0,20}")
             .prop_map(|(code, message)| encoded(|out| Close { code, message }.encode(out)))
             .boxed(),
-        Kind::Request => (heads(), any::<Vec<u8>>())
+        Kind::Request | Kind::Notice => (heads(), any::<Vec<u8>>())
             .prop_map(|(head, message)| {
                 let mut out = BytesMut::new();
                 head.encode(&mut out).unwrap();
@@ -151,6 +151,7 @@ pub(crate) fn frames() -> impl Strategy<Value = Vec<u8>> {
         6 => Just(Kind::Reply),
         4 => Just(Kind::Error),
         3 => Just(Kind::Cancel),
+        3 => Just(Kind::Notice),
         3 => Just(Kind::Ping),
         2 => Just(Kind::Pong),
         1 => Just(Kind::Goaway),

@@ -25,6 +25,8 @@ pub enum Command {
         bytes: usize,
         /// Whether it names a principal.
         for_user: bool,
+        /// Whether it is a one-way call.
+        one_way: bool,
     },
     /// Cancels one of the calls in flight.
     Cancel,
@@ -61,13 +63,15 @@ pub struct Call {
 /// The dialler's calls by stream.
 #[derive(Debug, Default)]
 pub struct Caller {
-    /// All calls that were made.
+    /// All calls that were made and have an answer.
     pub calls: BTreeMap<u32, Call>,
+    /// All one-way calls that were made, with what their requests begin with.
+    pub sent: BTreeMap<u32, u64>,
     next_id: u64,
 }
 
 impl Caller {
-    /// Makes a call, and says what became of it: a stream, or the code of the refusal.
+    /// Makes a call, one-way or not, and says what became of it: a stream, or the code of the refusal.
     ///
     /// # Errors
     /// When the connection gives a stream twice, or refuses for a reason that makes no sense.
@@ -75,7 +79,7 @@ impl Caller {
         &mut self,
         now: u64,
         connection: &mut Connection,
-        (patience_ns, bytes, for_user): (u64, usize, bool),
+        (patience_ns, bytes, for_user, one_way): (u64, usize, bool, bool),
     ) -> Result<Result<u32, Code>, String> {
         self.next_id += 1;
         let id = self.next_id;
@@ -89,13 +93,19 @@ impl Caller {
             token: Some(format!("t{id}")),
             ..CallOptions::default()
         };
-        match connection.call(now, METHOD, &request, options) {
+        let make = if one_way { Connection::send } else { Connection::call };
+        match make(connection, now, METHOD, &request, options) {
+            Ok(stream) if self.calls.contains_key(&stream) || self.sent.contains_key(&stream) => {
+                Err(format!("stream {stream} was given twice"))
+            }
+            Ok(stream) if one_way => {
+                self.sent.insert(stream, id);
+                Ok(Ok(stream))
+            }
             Ok(stream) => {
                 let call = Call { id, deadline_ns: now + patience_ns.max(1_000), end: None };
-                match self.calls.insert(stream, call) {
-                    None => Ok(Ok(stream)),
-                    Some(_) => Err(format!("stream {stream} was given twice")),
-                }
+                self.calls.insert(stream, call);
+                Ok(Ok(stream))
             }
             Err(RpcError {
                 code: code @ (Code::Unavailable | Code::Draining | Code::Overloaded | Code::MessageTooLarge),
@@ -153,6 +163,7 @@ struct Handler {
     /// When it has its answer; never, if it hangs.
     due_ns: u64,
     reply_bytes: Option<usize>,
+    one_way: bool,
 }
 
 /// The acceptor's handlers by stream.
@@ -203,7 +214,8 @@ impl Handlers {
             0 => 40_000, // More than a small frame limit allows.
             _ => usize::try_from(random.below(3_000)).unwrap_or(0),
         });
-        let handler = Handler { id, deadline_ns: context.deadline_ns, started_ns: now, due_ns, reply_bytes };
+        let (deadline_ns, one_way) = (context.deadline_ns, context.one_way);
+        let handler = Handler { id, deadline_ns, started_ns: now, due_ns, reply_bytes, one_way };
         self.at_work.insert(stream, handler);
         Ok(())
     }
@@ -221,6 +233,19 @@ impl Handlers {
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {
         self.at_work.values().map(|handler| handler.due_ns).filter(|due| *due < u64::MAX).min()
+    }
+
+    /// The connection is over, and nobody says any more when a deadline has passed. Stops those that are late; when the next
+    /// one will be.
+    pub fn keep_deadlines(&mut self, now: u64) -> Option<u64> {
+        self.at_work.retain(|_, handler| handler.deadline_ns > now);
+        self.at_work.values().map(|handler| handler.deadline_ns).min()
+    }
+
+    /// Whether all of them work for one-way calls.
+    #[must_use]
+    pub fn all_one_way(&self) -> bool {
+        self.at_work.values().all(|handler| handler.one_way)
     }
 
     /// Hands over the answers that are due.

@@ -121,7 +121,7 @@ impl Plan {
         for _ in 0..random.between(1, 60) {
             let at_ns = random.below(SCRIPT_NS);
             script.push(match random.below(100) {
-                0..70 => {
+                kind @ 0..70 => {
                     let longest_ns = *random.pick(&[10 * MS, PATIENCE_NS_MAX]);
                     let patience_ns = random.between(1_000, longest_ns);
                     let bytes = if random.percent(5) { 40_000 } else { random.below(500) };
@@ -129,6 +129,7 @@ impl Plan {
                         patience_ns,
                         bytes: usize::try_from(bytes).unwrap_or(0),
                         for_user: random.percent(20),
+                        one_way: kind < 15,
                     };
                     (at_ns, DIALLER, call)
                 }

@@ -73,6 +73,8 @@ struct World {
     /// By the side that sends.
     links: [Link; 2],
     handlers: Handlers,
+    /// When the first of the calls that have outlived the acceptor's connection runs out of time.
+    outlived_ns: Option<u64>,
     report: Report,
     history: VecDeque<String>,
 }
@@ -125,6 +127,7 @@ impl World {
             sides,
             links,
             handlers: Handlers::default(),
+            outlived_ns: None,
             report: Report { trace: 0xCBF2_9CE4_8422_2325, ..Report::default() },
             history: VecDeque::new(),
             plan: Box::new(plan),
@@ -146,6 +149,9 @@ impl World {
             let answered = self.handlers.answer(self.now, &mut self.sides[ACCEPTOR].connection);
             self.count("answered", answered);
             self.attend(ACCEPTOR)?;
+            if self.sides[ACCEPTOR].closed {
+                self.outlived_ns = self.handlers.keep_deadlines(self.now);
+            }
             self.transmit();
             self.check()?;
         }
@@ -158,7 +164,8 @@ impl World {
             Fault::Silence(at_ns, _) | Fault::Pause(at_ns, ..) if at_ns > self.now => Some(at_ns),
             _ => None,
         };
-        let deadlines = self.sides.iter().filter_map(|side| side.connection.next_deadline());
+        let outlived = self.outlived_ns;
+        let deadlines = self.sides.iter().filter_map(|side| side.connection.next_deadline()).chain(outlived);
         let arrivals = self.links.iter().filter_map(Link::next_arrival);
         let command = self.plan.script.front().map(|(at_ns, ..)| *at_ns);
         let all = deadlines.chain(arrivals).chain(command).chain(fault).chain(self.handlers.next_due());
@@ -218,11 +225,12 @@ impl World {
             let Some((_, side, command)) = self.plan.script.pop_front() else { break };
             let connection = &mut self.sides[side].connection;
             match command {
-                Command::Call { patience_ns, bytes, for_user } => {
-                    let call = (patience_ns, bytes, for_user);
+                Command::Call { patience_ns, bytes, for_user, one_way } => {
+                    let call = (patience_ns, bytes, for_user, one_way);
+                    let name = if one_way { "send" } else { "call" };
                     match self.report.caller.call(self.now, connection, call)? {
-                        Ok(stream) => self.note("call", format!("stream {stream}")),
-                        Err(code) => self.note(&format!("call refused {code}"), ""),
+                        Ok(stream) => self.note(name, format!("stream {stream}")),
+                        Err(code) => self.note(&format!("{name} refused {code}"), ""),
                     }
                 }
                 Command::Cancel => {
@@ -262,8 +270,16 @@ impl World {
             }
             Event::Request { stream, context, request, .. } => {
                 let standing = self.sides[ACCEPTOR].connection.standing();
+                self.check_shape(stream, &request, context.one_way)?;
                 self.handlers.start(now, stream, &context, &request, standing, &mut self.random)?;
-                self.note("request", format!("stream {stream}"));
+                let kind = if context.one_way { "notice" } else { "request" };
+                self.note(kind, format!("stream {stream}"));
+            }
+            Event::Dropped { stream, error, .. } => {
+                if !self.report.caller.sent.contains_key(&stream) {
+                    return Err(format!("stream {stream} is dropped, and its caller waits"));
+                }
+                self.note(&format!("dropped {}", error.code), format!("stream {stream}"));
             }
             Event::Abandoned { stream } => {
                 self.handlers.abandon(stream)?;

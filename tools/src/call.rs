@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use micronet_transport::client::Client;
 use micronet_transport::clock;
 use micronet_transport::identity::Identity;
 use micronet_transport::upstream::fetch_schema;
+use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::schema::{Media, Method, ServiceSchema};
+use micronet_wire::schema::{CallShape, Media, Method, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
 
@@ -77,6 +78,9 @@ async fn invoke(
         token: Some(config.token.clone().unwrap_or_else(fresh_token)),
         ..CallOptions::default()
     };
+    if method.shape == CallShape::OneWay {
+        return send(client, schema, method, request.freeze(), options).await;
+    }
     let mut json = BytesMut::new();
     match client.call(method.id, request.freeze(), options).await {
         Ok(reply) => {
@@ -111,6 +115,26 @@ async fn invoke(
             Err(CommandError::new(format!("{called}: {}: {}\n{detail}", variant.error_code(), error.message)))
         }
     }
+}
+
+/// Makes a one-way call. Its outcome is nobody's to know, but that the instance has read it, is: calls are read in order.
+async fn send(
+    client: &Client,
+    schema: &ServiceSchema,
+    method: &Method,
+    request: Bytes,
+    options: CallOptions,
+) -> Result<ExitCode, CommandError> {
+    let called = format!("{}.{}", schema.name, method.name);
+    let deadline_ns = options.deadline_ns;
+    let failed = |error: RpcError| CommandError::new(format!("{called}: {error}"));
+    client.send(method.id, request, options).await.map_err(failed)?;
+    let asked = CallOptions { deadline_ns, ..CallOptions::default() };
+    let instance = BuiltinClient::new(client.clone()).instance(asked).await.map_err(|error| {
+        CommandError::new(format!("{called}: sent, but nobody knows whether it arrived: {error}"))
+    })?;
+    terminal::say(&format!("sent to {}: the method is one-way, so no answer follows", instance.instance));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The first of these instances that can be reached.

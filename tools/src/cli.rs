@@ -93,8 +93,8 @@ toy), 1 when something failed, and 130 when Ctrl-C stopped it.";
 
 const PEER_HELP: &str = "\
 Where a service is that this one calls; may be repeated. An address is HOST or HOST:PORT; without a port the service's \
-default port is used. What is not given here is taken from the environment (CATALOG for product, ORDER for order), \
-else it is the default port on localhost";
+default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER for order), \
+else it is the default port on localhost where it is needed";
 
 /// A microservice network that you can run, watch, break and measure, down to the byte.
 ///

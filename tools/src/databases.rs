@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 
+use micronet_services::database::Databases;
 use micronet_services::demo::Demo;
 use micronet_services::run::Environment;
 
@@ -45,7 +46,8 @@ pub(crate) async fn prepare_databases(
     demo: Demo,
 ) -> Result<(), CommandError> {
     for service in services {
-        let environment = Environment { data: data.databases(), demo, ..Environment::default() };
+        let environment =
+            Environment { database: Databases::Folder(data.databases()), demo, ..Environment::default() };
         (service.prepare)(environment).await.map_err(|error| CommandError::new(error.to_string()))?;
     }
     Ok(())

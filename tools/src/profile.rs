@@ -198,8 +198,8 @@ mod tests {
         for profile in PROFILES {
             let names: Vec<&str> = profile.services().into_iter().map(|(service, _)| service.name).collect();
             for (service, _) in profile.services() {
-                for called in service.calls {
-                    assert!(names.contains(called), "{profile}: {} calls {called}", service.name);
+                for called in service.requires {
+                    assert!(names.contains(called), "{profile}: {} requires {called}", service.name);
                 }
             }
         }

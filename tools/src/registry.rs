@@ -35,11 +35,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_starts_after_those_it_calls() {
+    fn a_service_starts_after_those_it_cannot_do_without() {
         for (place, service) in SERVICES.iter().enumerate() {
-            for called in service.calls {
+            for called in service.requires {
                 let before = SERVICES[..place].iter().any(|earlier| earlier.name == *called);
-                assert!(before, "{} calls {called}, which does not start before it", service.name);
+                assert!(before, "{} requires {called}, which does not start before it", service.name);
             }
         }
     }

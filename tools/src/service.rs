@@ -1,5 +1,6 @@
 //! `micronet service NAME`: one service in the foreground.
 
+use micronet_services::database::Databases;
 use micronet_services::run::{self, Environment, StartError};
 
 use crate::config::ServiceConfig;
@@ -38,7 +39,7 @@ async fn serve(
     let name = config.service.name;
     tracing::info!(service = name, instance = config.instance, cluster = config.cluster, "starting");
     let environment = Environment {
-        data: data.databases(),
+        database: Databases::Folder(data.databases()),
         demo: databases::settle_demo(data, config.demo)?,
         identity: identity::of_member(data, &config.cluster, name, &config.instance)?,
         peers: identity::resolve(&config.peers).await?,

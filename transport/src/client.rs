@@ -180,6 +180,12 @@ impl Caller for Client {
         let mut call = Call { shared: &self.shared, stream, ended: false };
         poll_fn(|cx| call.poll_end(cx)).await
     }
+
+    async fn send(&self, method: u32, request: Bytes, options: CallOptions) -> Result<(), RpcError> {
+        self.shared.connection.borrow_mut().send(clock::now(), method, &request, options)?;
+        self.shared.wake_driver();
+        Ok(())
+    }
 }
 
 /// A call in flight; dropping it cancels the call.
@@ -271,7 +277,7 @@ impl Shared {
                 self.change(|state| state.last_pong = Some((round_trip_ns, pong)));
             }
             // These are an acceptor's.
-            Event::Request { .. } | Event::Abandoned { .. } => {}
+            Event::Request { .. } | Event::Abandoned { .. } | Event::Dropped { .. } => {}
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`client::Client`] is one connection that calls are made on; an [`upstream::Upstream`] keeps connections to all instances
 //! of a service and picks one for each call. Everything runs on single-threaded runtimes, so nothing here takes a lock.
 
+mod background;
 pub mod backoff;
 pub mod balance;
 pub mod client;
@@ -16,6 +17,7 @@ pub mod retry;
 pub mod server;
 pub mod socket;
 mod strangers;
+mod unheard;
 pub mod upstream;
 
 #[cfg(test)]

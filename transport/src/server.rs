@@ -1,40 +1,40 @@
 //! A server: accepts connections and answers their calls by a service.
 //!
 //! One task owns a connection. A handler is polled in place, in the same turn in which its request was read, and goes to the
-//! background only if it waits; all answers of a turn leave in one write.
+//! background only if it waits; all answers of a turn leave in one write. One-way calls finish also when their connection is over.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use futures_util::future::{AbortHandle, Abortable};
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use micronet_wire::conn::{Connection, Event, Role, Standing, Timing};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::SERVER_CONNECTIONS_MAX;
-use micronet_wire::service::{Answer, Handling, Service};
+use micronet_wire::service::Service;
 use tokio::net::TcpListener;
 
+use crate::background::{Answering, Background, Finished, panicked};
 use crate::clock;
 use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
 use crate::listener;
 use crate::strangers::{Stranger, Strangers};
+use crate::unheard::Unheard;
 
 /// Serves connections from `listener` until `drain` begins; then finishes the calls in flight and returns.
 ///
 /// Must run on a `LocalRuntime` or within a `LocalSet`.
 pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) {
     let connection_drain = drain.clone();
-    let strangers = Strangers::default();
+    let (strangers, unheard) = (Strangers::default(), Rc::new(Unheard::default()));
     listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, |stream, peer| {
         tracing::debug!(%peer, "connection accepted");
         let (service, identity) = (Rc::clone(&service), Rc::clone(&identity));
-        serve_stranger(stream, service, identity, connection_drain.clone(), strangers.enter())
+        let answers = Answers { service, unheard: Rc::clone(&unheard) };
+        serve_stranger(stream, answers, identity, connection_drain.clone(), strangers.enter())
     })
     .await;
 }
@@ -46,18 +46,25 @@ pub async fn serve_connection<S: ByteStream>(
     identity: Rc<Identity>,
     drain: Drain,
 ) {
-    serve_stranger(stream, service, identity, drain, Strangers::default().enter()).await;
+    let answers = Answers { service, unheard: Rc::default() };
+    serve_stranger(stream, answers, identity, drain, Strangers::default().enter()).await;
+}
+
+/// Who answers, and who hears of calls that nobody waits for.
+struct Answers {
+    service: Rc<dyn Service>,
+    unheard: Rc<Unheard>,
 }
 
 /// Serves a connection of which nothing is known yet.
 async fn serve_stranger<S: ByteStream>(
     stream: S,
-    service: Rc<dyn Service>,
+    answers: Answers,
     identity: Rc<Identity>,
     mut drain: Drain,
     stranger: Stranger,
 ) {
-    let config = identity.config(Role::Acceptor, Some(service.schema().fingerprint()));
+    let config = identity.config(Role::Acceptor, Some(answers.service.schema().fingerprint()));
     let mut connection = Connection::new(config, clock::now());
     let mut wire = Wire::new(stream);
     let mut background = Background::default();
@@ -67,7 +74,7 @@ async fn serve_stranger<S: ByteStream>(
     let mut stranger = Some(stranger);
     loop {
         while let Some(event) = connection.poll_event() {
-            act(event, &mut connection, &*service, &mut background).await;
+            act(event, &mut connection, &answers, &mut background).await;
         }
         if connection.is_closed() {
             break;
@@ -81,7 +88,11 @@ async fn serve_stranger<S: ByteStream>(
                 connection.close(Code::Overloaded, "too many connections that have proved nothing");
             }
             wire.poll_transmit(cx, &mut connection);
-            let answered = background.poll_answers(cx, &mut connection);
+            let mut answered = false;
+            while let Poll::Ready(finished) = background.poll_finished(cx) {
+                answer_call(&mut connection, &answers.unheard, finished);
+                answered = true;
+            }
             let drains = !told_to_drain && draining.as_mut().poll(cx).is_ready();
             if drains {
                 told_to_drain = true;
@@ -94,26 +105,46 @@ async fn serve_stranger<S: ByteStream>(
         })
         .await;
     }
-    // Nobody waits for these any more, and what they hold (a database connection, a lock) is wanted elsewhere.
-    drop(background);
-    wire.finish(connection.output()).await;
+    // Nobody waits for the others any more, and what they hold (a database connection, a lock) is wanted elsewhere.
+    background.keep_one_way();
+    let outliving = async {
+        tokio::select! {
+            () = finish_one_way(background, &answers.unheard) => {}
+            () = &mut sent_away, if stranger.is_some() => {}
+        }
+    };
+    tokio::join!(wire.finish(connection.output()), outliving);
 }
 
-async fn act(event: Event, connection: &mut Connection, service: &dyn Service, background: &mut Background) {
+async fn act(event: Event, connection: &mut Connection, answers: &Answers, background: &mut Background) {
     match event {
+        // SPEC 5.9: what has waited for longer than its deadline isn't executed.
+        Event::Request { stream, method, context, .. }
+            if context.one_way && context.deadline_ns <= clock::now() =>
+        {
+            let now = clock::now();
+            let answer = Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"));
+            let late = Finished { stream, method, one_way: true, started_ns: now, answer };
+            answer_call(connection, &answers.unheard, late);
+        }
         Event::Request { stream, method, context, request } => {
+            let one_way = context.one_way.then_some(context.deadline_ns);
             let started_ns = clock::now();
-            let started = catch_unwind(AssertUnwindSafe(|| service.handle(*context, method, request)));
+            let started =
+                catch_unwind(AssertUnwindSafe(|| answers.service.handle(*context, method, request)));
             let handling = started.unwrap_or_else(|_| Box::pin(std::future::ready(Err(panicked(stream)))));
-            let mut answering = Answering { stream, started_ns, handling };
+            let mut answering = Answering { stream, method, one_way, started_ns, handling };
             match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
-                Poll::Ready((stream, started_ns, answer)) => {
-                    answer_call(connection, stream, started_ns, &answer);
-                }
+                Poll::Ready(finished) => answer_call(connection, &answers.unheard, finished),
                 Poll::Pending => background.add(answering),
             }
         }
-        Event::Abandoned { stream } => background.abandon(stream),
+        Event::Abandoned { stream } => {
+            if let Some(method) = background.abandon(stream) {
+                answers.unheard.tell(method, &too_late());
+            }
+        }
+        Event::Dropped { method, error, .. } => answers.unheard.tell(method, &error),
         Event::Ready(peer) => {
             tracing::debug!(peer = peer.instance, standing = ?connection.standing(), "peer said hello");
         }
@@ -127,72 +158,39 @@ async fn act(event: Event, connection: &mut Connection, service: &dyn Service, b
     }
 }
 
-fn answer_call(connection: &mut Connection, stream: u32, started_ns: u64, answer: &Answer) {
+fn answer_call(connection: &mut Connection, unheard: &Unheard, finished: Finished) {
     let finished_ns = clock::now();
+    let Finished { stream, method, one_way, started_ns, answer } = finished;
     let timing = Timing { started_ns, finished_ns };
-    match answer {
+    match &answer {
         Ok(reply) => connection.reply(finished_ns, stream, reply, timing),
-        Err(error) => connection.fail(finished_ns, stream, error, timing),
-    }
-}
-
-/// A handler at work, with the stream that it answers and the time at which it started.
-struct Answering {
-    stream: u32,
-    started_ns: u64,
-    handling: Handling,
-}
-
-impl Future for Answering {
-    type Output = (u32, u64, Answer);
-
-    /// A handler that panics fails its own call, and no other.
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (stream, started_ns) = (self.stream, self.started_ns);
-        match catch_unwind(AssertUnwindSafe(|| self.handling.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(|answer| (stream, started_ns, answer)),
-            Err(_) => Poll::Ready((stream, started_ns, Err(panicked(stream)))),
+        Err(error) => {
+            if one_way {
+                unheard.tell(method, error);
+            }
+            connection.fail(finished_ns, stream, error, timing);
         }
     }
 }
 
-fn panicked(stream: u32) -> RpcError {
-    tracing::error!(stream, "a handler panicked");
-    RpcError::new(Code::Internal, "the service failed; its log says how")
-}
-
-/// The handlers of a connection that wait for something.
-#[derive(Default)]
-struct Background {
-    waiting: FuturesUnordered<Abortable<Answering>>,
-    /// How to stop each of them, by stream.
-    handles: HashMap<u32, AbortHandle>,
-}
-
-impl Background {
-    fn add(&mut self, answering: Answering) {
-        let (handle, registration) = AbortHandle::new_pair();
-        self.handles.insert(answering.stream, handle);
-        self.waiting.push(Abortable::new(answering, registration));
-    }
-
-    /// Nobody wants this answer: the handler is dropped where it stands.
-    fn abandon(&mut self, stream: u32) {
-        if let Some(handle) = self.handles.remove(&stream) {
-            handle.abort();
-        }
-    }
-
-    /// Answers the calls whose handlers have finished; true if there were any.
-    fn poll_answers(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> bool {
-        let mut answered = false;
-        while let Poll::Ready(Some(finished)) = self.waiting.poll_next_unpin(cx) {
-            if let Ok((stream, started_ns, answer)) = finished {
-                self.handles.remove(&stream);
-                answer_call(connection, stream, started_ns, &answer);
-                answered = true;
+/// Lets one-way calls go on after their connection has ended, to their own ends or their deadlines.
+async fn finish_one_way(mut background: Background, unheard: &Unheard) {
+    while let Some(due_ns) = background.next_deadline() {
+        tokio::select! {
+            finished = poll_fn(|cx| background.poll_finished(cx)) => {
+                if let Err(error) = finished.answer {
+                    unheard.tell(finished.method, &error);
+                }
+            }
+            () = tokio::time::sleep_until(clock::instant(due_ns)) => {
+                for method in background.stop_late(clock::now()) {
+                    unheard.tell(method, &too_late());
+                }
             }
         }
-        answered
     }
+}
+
+fn too_late() -> RpcError {
+    RpcError::new(Code::DeadlineExceeded, "the deadline passed")
 }

@@ -1,5 +1,8 @@
 //! Server, client and upstream over real loopback sockets and pipes in memory.
 
+mod one_way;
+
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -37,13 +40,21 @@ trait Probe {
     /// Who calls.
     #[rpc(service)]
     async fn whoami(&self, context: &CallContext) -> Result<Text, RpcError>;
+    /// Waits for the gate, then keeps the text.
+    #[rpc(one_way, service)]
+    async fn note(&self, context: &CallContext, request: Text);
+    /// Holds up the whole process for 50 ms.
+    #[rpc(public)]
+    async fn block(&self, context: &CallContext) -> Result<(), RpcError>;
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Probing {
     gate: Rc<Notify>,
     /// Notified when a waiting handler is dropped, finished or not.
     dropped: Rc<Notify>,
+    /// What `note` was told.
+    notes: Rc<RefCell<Vec<String>>>,
 }
 
 struct NotifyOnDrop(Rc<Notify>);
@@ -65,6 +76,15 @@ impl Probe for Probing {
     }
     async fn whoami(&self, context: &CallContext) -> Result<Text, RpcError> {
         Ok(Text { text: context.principal.key() })
+    }
+    async fn block(&self, _: &CallContext) -> Result<(), RpcError> {
+        std::thread::sleep(Duration::from_millis(50));
+        Ok(())
+    }
+    async fn note(&self, _: &CallContext, request: Text) {
+        let _guard = NotifyOnDrop(Rc::clone(&self.dropped));
+        self.gate.notified().await;
+        self.notes.borrow_mut().push(request.text);
     }
 }
 

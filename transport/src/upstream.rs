@@ -207,6 +207,15 @@ impl Caller for Upstream {
         );
         attempted.await.map_or_else(|| Err(self.no_instance()), |(_, outcome)| outcome)
     }
+
+    /// Only an instance that couldn't take the call at all is passed over: what is on its way isn't sent again.
+    async fn send(&self, method: u32, request: Bytes, options: CallOptions) -> Result<(), RpcError> {
+        let attempted = self.attempt(
+            |error| may_retry(error, false),
+            async |instance| instance.client.send(method, request.clone(), options.clone()).await,
+        );
+        attempted.await.map_or_else(|| Err(self.no_instance()), |(_, outcome)| outcome)
+    }
 }
 
 /// Keeps one instance connected for as long as somebody holds the upstream.

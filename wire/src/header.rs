@@ -92,6 +92,8 @@ kinds! {
     Data = 20, "DATA";
     /// Reserved: bytes that the peer may send.
     Credit = 21, "CREDIT";
+    /// A whole one-way call: nothing is ever sent back on its stream.
+    Notice = 22, "NOTICE";
 }
 
 impl Kind {
@@ -227,7 +229,7 @@ impl Header {
         let ends = header.flags & flags::END != 0;
         let misplaced = match kind {
             Kind::Cancel => of_no_call || !ends || header.encoding != 0,
-            Kind::Error => of_no_call || !ends,
+            Kind::Error | Kind::Notice => of_no_call || !ends,
             _ if kind.is_control() => {
                 header.stream != 0 || header.method != 0 || header.encoding != 0 || ends
             }

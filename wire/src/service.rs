@@ -38,6 +38,8 @@ pub struct CallContext {
     pub trace: TraceContext,
     /// The idempotency token, if the caller gave one.
     pub token: Option<String>,
+    /// Nobody waits for an answer: it is a one-way call (SPEC.md 5.9).
+    pub one_way: bool,
 }
 
 impl CallContext {
@@ -155,6 +157,17 @@ pub trait Caller {
         request: Bytes,
         options: CallOptions,
     ) -> impl Future<Output = Result<Reply, RpcError>>;
+
+    /// Makes one one-way call: completes when the call is on its way. It may still be lost, is executed at most once, and
+    /// nothing is heard of it again. Once it has been polled, dropping the future doesn't take the call back.
+    ///
+    /// An error means that the call was not made: there is no connection, or none that can take more.
+    fn send(
+        &self,
+        method: u32,
+        request: Bytes,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<(), RpcError>>;
 }
 
 impl<C: Caller> Caller for Rc<C> {
@@ -165,6 +178,15 @@ impl<C: Caller> Caller for Rc<C> {
         options: CallOptions,
     ) -> impl Future<Output = Result<Reply, RpcError>> {
         C::call(self, method, request, options)
+    }
+
+    fn send(
+        &self,
+        method: u32,
+        request: Bytes,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<(), RpcError>> {
+        C::send(self, method, request, options)
     }
 }
 

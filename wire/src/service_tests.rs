@@ -81,6 +81,10 @@ trait Product {
     /// The log, for people.
     #[rpc(http("GET /log"), text, permission = "orders:read", idempotent)]
     async fn log(&self, context: &CallContext) -> Result<String, RpcError>;
+
+    /// Somebody looked.
+    #[rpc(one_way, service)]
+    async fn seen(&self, context: &CallContext, request: Query);
 }
 
 /// Answers by the name that is asked for, and remembers who asked.
@@ -122,6 +126,10 @@ impl Product for Shop {
     async fn log(&self, _context: &CallContext) -> Result<String, RpcError> {
         Ok(self.asked.borrow().join("\n"))
     }
+
+    async fn seen(&self, context: &CallContext, request: Query) {
+        self.asked.borrow_mut().push(format!("{} sees {}", context.principal.key(), request.name));
+    }
 }
 
 /// The error of another service, whose detail means something else here.
@@ -142,6 +150,14 @@ impl<S: Service> Caller for Direct<S> {
         let body = self.service.handle(context, method, request).await?;
         Ok(Reply { body, ledger: Ledger::default() })
     }
+
+    async fn send(&self, method: u32, request: Bytes, _: CallOptions) -> Result<(), RpcError> {
+        let context =
+            CallContext { principal: self.principal.clone(), one_way: true, ..CallContext::default() };
+        let answer = self.service.handle(context, method, request).await;
+        assert!(answer.is_err() || answer.is_ok_and(|reply| reply.is_empty()));
+        Ok(())
+    }
 }
 
 /// Answers every call alike.
@@ -150,6 +166,10 @@ struct Canned(Result<Bytes, RpcError>);
 impl Caller for Canned {
     async fn call(&self, _: u32, _: Bytes, _: CallOptions) -> Result<Reply, RpcError> {
         self.0.clone().map(|body| Reply { body, ledger: Ledger::default() })
+    }
+
+    async fn send(&self, _: u32, _: Bytes, _: CallOptions) -> Result<(), RpcError> {
+        self.0.clone().map(|_| ())
     }
 }
 
@@ -197,6 +217,34 @@ fn a_call_returns_what_the_handler_returned() {
         "a handler's `?`"
     );
     assert_eq!(now(client.r#move(&named("Tux"), CallOptions::default().token("once"))), Ok(()));
+}
+
+#[test]
+fn a_one_way_call_is_made_and_nothing_is_heard_of_it() {
+    let order = client(Principal::Service { name: "order".into() });
+    assert_eq!(now(order.seen(&named("Tux"), CallOptions::default())), Ok(()));
+    assert_eq!(*order.caller.service.service.asked.borrow(), ["service/order sees Tux"]);
+    // Permissions hold as for any method, but nobody is told.
+    let anyone = client(Principal::Anonymous);
+    assert_eq!(now(anyone.seen(&named("Tux"), CallOptions::default())), Ok(()));
+    assert_eq!(*anyone.caller.service.service.asked.borrow(), [""; 0]);
+    let refused = Canned(Err(RpcError::new(Code::Unavailable, "nobody is there")));
+    let seen = now(ProductClient::new(refused).seen(&named("Tux"), CallOptions::default()));
+    assert_eq!(code(seen), Code::Unavailable);
+}
+
+#[test]
+fn a_call_has_the_shape_of_its_method() {
+    let server = ProductServer::new(Shop::default()).unwrap();
+    let shape = |one_way, method: u32| {
+        let context = CallContext { principal: Principal::Operator, one_way, ..CallContext::default() };
+        now(server.handle(context, method, Bytes::from_static(b"\x03Tux"))).map_err(|error| error.code)
+    };
+    assert_eq!(shape(true, ProductMethods::SEEN), Ok(Bytes::new()));
+    assert_eq!(shape(false, ProductMethods::SEEN), Err(Code::BadRequest));
+    assert!(shape(false, ProductMethods::QUERY).is_ok());
+    assert_eq!(shape(true, ProductMethods::QUERY), Err(Code::BadRequest));
+    assert_eq!(server.service.asked.borrow().len(), 2, "what is of another shape isn't executed");
 }
 
 #[test]
@@ -332,6 +380,12 @@ fn the_schema_says_what_the_trait_says() {
             http: vec![http("GET", "/log")],
             media: Media::Text,
             ..method("log", at("Unit"), at("String"), None)
+        },
+        Method {
+            doc: "Somebody looked.".into(),
+            access: Access::Service,
+            shape: CallShape::OneWay,
+            ..method("seen", at("Query"), at("Unit"), None)
         },
     ];
     assert_eq!(schema.methods, expected);

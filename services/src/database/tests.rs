@@ -1,51 +1,45 @@
-//! Tests of the file's life and of the writer, on a table of notes.
+//! Tests of a database's life and of the writer, on a table of notes.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use sqlx::sqlite::SqliteConnection;
+use sqlx::Row as _;
 use tokio::task::JoinSet;
 
-use super::{Database, DatabaseError, GROUP_JOBS_MAX, Migration, WRITE_QUEUE_MAX};
+use super::testing::{On, TestDatabase, on_both_databases, runtime};
+use super::{Connection, Database, DatabaseError, GROUP_JOBS_MAX, Location, Migration, WRITE_QUEUE_MAX};
 
-/// A folder that is gone when the test is.
-pub(crate) struct TempFolder(PathBuf);
-
-impl TempFolder {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("micronet-services-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for TempFolder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A runtime of the kind that a service's process has.
-pub(crate) fn runtime() -> tokio::runtime::LocalRuntime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap()
+on_both_databases! {
+    tokio: [
+        a_write_is_seen_by_the_next_read_and_after_reopening,
+        connections_have_the_settings_that_durability_needs,
+        a_schema_moves_forward_only_and_its_history_never_changes,
+        jobs_that_wait_together_share_a_commit,
+        a_job_that_fails_or_panics_undoes_only_itself,
+        a_commit_that_fails_is_everybodys_error_and_the_writer_goes_on,
+        a_caller_that_leaves_does_not_disturb_the_others,
+        a_full_queue_refuses_at_once_and_nothing_is_lost,
+        closing_runs_what_is_queued_and_refuses_what_comes_later,
+    ],
+    threads: [processes_that_create_one_database_at_once_all_succeed],
 }
 
 const NOTES: Migration = Migration {
     version: 1,
     name: "notes",
-    sql: "CREATE TABLE notes (
+    sqlite: "CREATE TABLE notes (
         id INTEGER PRIMARY KEY,
         answers INTEGER REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED
     )",
+    postgres: "CREATE TABLE notes (
+        id BIGINT PRIMARY KEY,
+        answers BIGINT REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED
+    )",
 };
 
-const TITLES: Migration = Migration { version: 2, name: "titles", sql: "ALTER TABLE notes ADD title TEXT" };
+const TITLES: Migration = Migration {
+    version: 2,
+    name: "titles",
+    sqlite: "ALTER TABLE notes ADD title TEXT",
+    postgres: "ALTER TABLE notes ADD title TEXT",
+};
 
 /// What a job of these tests may fail with.
 #[derive(Debug)]
@@ -74,11 +68,11 @@ enum Then {
     Panic,
 }
 
-async fn open(path: &Path) -> Database {
-    Database::open(path, &[NOTES]).await.unwrap()
+async fn open(location: &Location) -> Database {
+    Database::open(location, &[NOTES]).await.unwrap()
 }
 
-async fn insert(tx: &mut SqliteConnection, id: i64, answers: Option<i64>) -> Result<(), NoteError> {
+async fn insert(tx: &mut Connection, id: i64, answers: Option<i64>) -> Result<(), NoteError> {
     sqlx::query("INSERT INTO notes (id, answers) VALUES ($1, $2)").bind(id).bind(answers).execute(tx).await?;
     Ok(())
 }
@@ -96,54 +90,64 @@ async fn note(database: &Database, id: i64, then: Then) -> Result<i64, NoteError
 }
 
 async fn notes(database: &Database) -> Vec<i64> {
-    sqlx::query_scalar("SELECT id FROM notes ORDER BY id").fetch_all(database.readers()).await.unwrap()
+    sqlx::query_scalar("SELECT id FROM notes ORDER BY id")
+        .fetch_all(&mut *database.read().await.unwrap())
+        .await
+        .unwrap()
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_write_is_seen_by_the_next_read_and_after_reopening() {
-    let folder = TempFolder::new();
-    let path = folder.file("deep/down/notes.db");
-    let database = open(&path).await;
+async fn a_write_is_seen_by_the_next_read_and_after_reopening(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
     assert_eq!(note(&database, 7, Then::Succeed).await.unwrap(), 7);
     assert_eq!(notes(&database).await, [7]);
     database.check().await.unwrap();
     database.close().await;
     assert!(matches!(database.check().await, Err(DatabaseError::Closed)));
 
-    let again = open(&path).await;
+    let again = open(place.location()).await;
     assert_eq!(notes(&again).await, [7]);
     again.close().await;
 }
 
-#[tokio::test(flavor = "local")]
-async fn connections_have_the_settings_that_durability_needs() {
-    let folder = TempFolder::new();
-    let database = open(&folder.file("notes.db")).await;
-    let settings: (String, i64, i64) = database
-        .write(|tx| {
+async fn connections_have_the_settings_that_durability_needs(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
+    let (queries, wanted) = on.either(
+        (["PRAGMA journal_mode", "PRAGMA synchronous", "PRAGMA foreign_keys"], ["wal", "2", "1"]),
+        (
+            ["SHOW synchronous_commit", "SHOW transaction_isolation", "SHOW transaction_read_only"],
+            ["on", "read committed", "off"],
+        ),
+    );
+    let settings = database
+        .write(move |tx| {
             Box::pin(async move {
-                let journal = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *tx).await?;
-                let synchronous = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *tx).await?;
-                let keys = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&mut *tx).await?;
-                Ok::<_, NoteError>((journal, synchronous, keys))
+                let mut settings = Vec::new();
+                for query in queries {
+                    let row = sqlx::query(query).fetch_one(&mut *tx).await?;
+                    let number = row.try_get::<i64, _>(0).map(|number| number.to_string());
+                    settings.push(number.or_else(|_| row.try_get(0))?);
+                }
+                Ok::<_, NoteError>(settings)
             })
         })
         .await
         .unwrap();
-    assert_eq!(settings, ("wal".to_owned(), 2, 1), "2 is FULL");
-    let error = sqlx::query("INSERT INTO notes (id) VALUES (1)").execute(database.readers()).await;
-    assert!(error.unwrap_err().to_string().contains("readonly"), "readers cannot write");
+    assert_eq!(settings, wanted, "2 is FULL");
+    let insert = sqlx::query("INSERT INTO notes (id) VALUES (1)");
+    let error = insert.execute(&mut *database.read().await.unwrap()).await.unwrap_err().to_string();
+    assert!(error.contains("readonly") || error.contains("read-only"), "readers cannot write: {error}");
 }
 
-#[test]
-fn processes_that_create_one_file_at_once_all_succeed() {
-    let folder = TempFolder::new();
+fn processes_that_create_one_database_at_once_all_succeed(on: On) {
+    let place = TestDatabase::new(on);
     let starters: Vec<_> = (0..6)
         .map(|id| {
-            let path = folder.file("notes.db");
+            let location = place.location().clone();
             std::thread::spawn(move || {
                 runtime().block_on(async {
-                    let database = open(&path).await;
+                    let database = open(&location).await;
                     note(&database, id, Then::Succeed).await.unwrap();
                     database.close().await;
                 });
@@ -154,32 +158,34 @@ fn processes_that_create_one_file_at_once_all_succeed() {
         starter.join().unwrap();
     }
     runtime().block_on(async {
-        Database::create_and_migrate(&folder.file("notes.db"), &[NOTES]).await.unwrap();
-        let database = open(&folder.file("notes.db")).await;
+        Database::create_and_migrate(place.location(), &[NOTES]).await.unwrap();
+        let database = open(place.location()).await;
         assert_eq!(notes(&database).await, [0, 1, 2, 3, 4, 5]);
     });
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_schema_moves_forward_only_and_its_history_never_changes() {
-    let folder = TempFolder::new();
-    let path = folder.file("notes.db");
-    let create = async |migrations: &[Migration]| Database::create_and_migrate(&path, migrations).await;
+async fn a_schema_moves_forward_only_and_its_history_never_changes(on: On) {
+    let place = TestDatabase::new(on);
+    let create =
+        async |migrations: &[Migration]| Database::create_and_migrate(place.location(), migrations).await;
     create(&[NOTES]).await.unwrap();
     create(&[NOTES, TITLES]).await.unwrap();
     create(&[NOTES, TITLES]).await.unwrap();
 
     let older_program = create(&[NOTES]).await.unwrap_err();
-    assert!(older_program.to_string().contains("notes.db: migration 2"), "{older_program}");
-    let rewritten = Migration { sql: "CREATE TABLE notes (id INTEGER)", ..NOTES };
+    assert!(older_program.to_string().contains("migration 2"), "{older_program}");
+    let rewritten = Migration {
+        sqlite: "CREATE TABLE notes (id INTEGER)",
+        postgres: "CREATE TABLE notes (id BIGINT)",
+        ..NOTES
+    };
     let rewritten = create(&[rewritten, TITLES]).await.unwrap_err();
     assert!(rewritten.to_string().contains("modified"), "{rewritten}");
 }
 
-#[tokio::test(flavor = "local")]
-async fn jobs_that_wait_together_share_a_commit() {
-    let folder = TempFolder::new();
-    let database = open(&folder.file("notes.db")).await;
+async fn jobs_that_wait_together_share_a_commit(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
     let mut jobs = JoinSet::new();
     let count = 4 * GROUP_JOBS_MAX;
     for id in 0..i64::try_from(count).unwrap() {
@@ -195,10 +201,9 @@ async fn jobs_that_wait_together_share_a_commit() {
     assert_eq!(database.write_stats().commits, stats.commits + 1);
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_job_that_fails_or_panics_undoes_only_itself() {
-    let folder = TempFolder::new();
-    let database = open(&folder.file("notes.db")).await;
+async fn a_job_that_fails_or_panics_undoes_only_itself(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
     let fates = [Then::Succeed, Then::Fail, Then::Succeed, Then::Panic, Then::Succeed];
     let mut jobs = JoinSet::new();
     for (id, then) in (0..).zip(fates) {
@@ -217,10 +222,9 @@ async fn a_job_that_fails_or_panics_undoes_only_itself() {
     assert_eq!((stats.jobs_committed, stats.jobs_rolled_back, stats.commits), (3, 2, 1), "one group");
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_commit_that_fails_is_everybodys_error_and_the_writer_goes_on() {
-    let folder = TempFolder::new();
-    let database = open(&folder.file("notes.db")).await;
+async fn a_commit_that_fails_is_everybodys_error_and_the_writer_goes_on(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
     let mut jobs = JoinSet::new();
     for id in 0..3 {
         let database = database.clone();
@@ -236,10 +240,9 @@ async fn a_commit_that_fails_is_everybodys_error_and_the_writer_goes_on() {
     assert_eq!(notes(&database).await, [5]);
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_caller_that_leaves_does_not_disturb_the_others() {
-    let folder = TempFolder::new();
-    let database = open(&folder.file("notes.db")).await;
+async fn a_caller_that_leaves_does_not_disturb_the_others(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
     let mut jobs = JoinSet::new();
     for id in 0..20 {
         let database = database.clone();
@@ -255,10 +258,9 @@ async fn a_caller_that_leaves_does_not_disturb_the_others() {
     assert_eq!(u64::try_from(notes(&database).await.len()).unwrap(), stats.jobs_committed);
 }
 
-#[tokio::test(flavor = "local")]
-async fn a_full_queue_refuses_at_once_and_nothing_is_lost() {
-    let folder = TempFolder::new();
-    let database = open(&folder.file("notes.db")).await;
+async fn a_full_queue_refuses_at_once_and_nothing_is_lost(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
     let mut jobs = JoinSet::new();
     let count = i64::try_from(2 * WRITE_QUEUE_MAX).unwrap();
     for id in 0..count {
@@ -281,10 +283,9 @@ async fn a_full_queue_refuses_at_once_and_nothing_is_lost() {
     assert_eq!(notes(&database).await, done);
 }
 
-#[tokio::test(flavor = "local")]
-async fn closing_runs_what_is_queued_and_refuses_what_comes_later() {
-    let folder = TempFolder::new();
-    let database = open(&folder.file("notes.db")).await;
+async fn closing_runs_what_is_queued_and_refuses_what_comes_later(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
     let mut jobs = JoinSet::new();
     for id in 0..200 {
         let database = database.clone();

@@ -35,7 +35,7 @@ impl Turns {
             .create(true)
             .truncate(false)
             .write(true)
-            .open(super::beside(database, ".waiting"))?;
+            .open(super::sqlite::beside(database, ".waiting"))?;
         Ok(Self { waiting })
     }
 
@@ -71,7 +71,7 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::TempFolder;
+    use super::super::testing::TempFolder;
     use super::*;
 
     #[test]

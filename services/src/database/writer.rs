@@ -1,15 +1,19 @@
-//! The one writer that a process has for each file: a queue, a task, and group commit.
+//! The one writer that a process has for each database: a queue, a task, and group commit.
 //!
 //! ```text
 //! callers --> bounded queue --> take what waits, up to GROUP_JOBS_MAX
-//!                               BEGIN IMMEDIATE
+//!                               BEGIN, alone
 //!                                 SAVEPOINT, job, RELEASE or ROLLBACK TO    (for each job)
 //!                               COMMIT                                      (one fdatasync for all)
 //!                               answer everybody; give way if another process waits
 //! ```
 //!
-//! BEGIN is always IMMEDIATE: a deferred transaction that reads first fails with BUSY_SNAPSHOT at its first write when
-//! another process wrote in between, and no timeout helps against that.
+//! A group is alone from its BEGIN on. On SQLite that is always IMMEDIATE: a deferred transaction that reads first fails
+//! with BUSY_SNAPSHOT at its first write when another process wrote in between, and no timeout helps against that. On
+//! PostgreSQL it takes an advisory lock, which ends with the transaction.
+//!
+//! A connection that has failed is thrown away, and with it what its transaction had done. The next group opens another; while
+//! the server is away it is dialled now and then, and groups in between fail at once.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -18,13 +22,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection, Sqlite, Transaction};
+use sqlx::{Any, Connection as _, Transaction};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::turns::Turns;
-use super::{BUSY_TIMEOUT_MS, BoxFuture, DatabaseError};
+use super::{BUSY_TIMEOUT_MS, BoxFuture, Connection, DatabaseError, Engine};
 
 /// Jobs that may wait for the writer. One more is [`DatabaseError::Overloaded`].
 pub const WRITE_QUEUE_MAX: usize = 1_024;
@@ -32,9 +35,12 @@ pub const WRITE_QUEUE_MAX: usize = 1_024;
 /// Jobs that share one COMMIT at most, so that the first of them waits a few milliseconds for the last, not longer.
 pub const GROUP_JOBS_MAX: usize = 64;
 
+/// The shortest and the longest pause between two attempts to connect to a database that is away.
+const RECONNECT_PAUSE_MS: std::ops::RangeInclusive<u64> = 20..=1_000;
+
 const _: () = assert!(GROUP_JOBS_MAX <= WRITE_QUEUE_MAX);
 
-/// What a writer has done since its file was opened.
+/// What a writer has done since its database was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriteStats {
     /// Jobs that took effect.
@@ -65,13 +71,12 @@ struct Counters {
 enum Verdict {
     Keep,
     Undo,
-    Skip,
 }
 
 /// A job whose types are hidden, so that jobs of all kinds share a queue. It is run once, then answered once.
 trait Job: Send {
     fn is_abandoned(&self) -> bool;
-    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Verdict>;
+    fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Verdict>;
     fn answer(self: Box<Self>, committed: Result<(), DatabaseError>);
 }
 
@@ -85,13 +90,13 @@ impl<T, E, F> Job for WriteJob<T, E, F>
 where
     T: Send,
     E: From<DatabaseError> + Send,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, E>> + Send,
+    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, E>> + Send,
 {
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 
-    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Verdict> {
+    fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
             let Some(work) = self.work.take() else { return Verdict::Undo };
             let result = catch_panic(work, connection).await;
@@ -113,10 +118,10 @@ where
 }
 
 /// Runs the work and turns a panic in it into an error, so that one defective job does not end everybody's writer.
-async fn catch_panic<T, E, F>(work: F, connection: &mut SqliteConnection) -> Result<T, E>
+async fn catch_panic<T, E, F>(work: F, connection: &mut Connection) -> Result<T, E>
 where
     E: From<DatabaseError>,
-    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, E>>,
+    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, E>>,
 {
     let panicked = || Err(DatabaseError::Panicked.into());
     // Unwind safety: what the work has touched is rolled back with its savepoint, and nothing else is shared.
@@ -146,15 +151,16 @@ impl std::fmt::Debug for dyn Job {
 }
 
 impl Writer {
-    /// Starts the task on the current runtime. `options` serve to connect anew after a failure.
-    pub(super) fn start(connection: SqliteConnection, options: SqliteConnectOptions, turns: Turns) -> Self {
+    /// Starts the task on the current runtime. `engine` serves to connect anew after a failure.
+    pub(super) fn start(engine: Engine, connection: Connection, turns: Option<Turns>) -> Self {
         let (jobs, queue) = mpsc::channel(WRITE_QUEUE_MAX);
         let (alive, finished) = watch::channel(());
         let closing = Arc::new(Notify::new());
         let counters = Arc::new(Counters::default());
         let task = WriterTask {
-            connection,
-            options,
+            connection: Some(connection),
+            engine,
+            away: None,
             turns,
             queue,
             closing: Arc::clone(&closing),
@@ -169,7 +175,7 @@ impl Writer {
     where
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(WriteJob { work: Some(work), result: None, reply });
@@ -205,13 +211,24 @@ impl Writer {
 }
 
 struct WriterTask {
-    connection: SqliteConnection,
-    options: SqliteConnectOptions,
-    turns: Turns,
+    /// None after a failure, until the next group opens another.
+    connection: Option<Connection>,
+    engine: Engine,
+    /// Since the last attempt to connect has failed.
+    away: Option<Away>,
+    turns: Option<Turns>,
     queue: mpsc::Receiver<Box<dyn Job>>,
     closing: Arc<Notify>,
     counters: Arc<Counters>,
     _alive: watch::Sender<()>,
+}
+
+/// A database that can't be reached right now.
+struct Away {
+    error: DatabaseError,
+    pause_ms: u64,
+    /// Until then nobody tries.
+    until: Instant,
 }
 
 impl WriterTask {
@@ -231,21 +248,30 @@ impl WriterTask {
                 break;
             }
             self.run_group(&mut group).await;
-            self.turns.give_way().await;
+            if let Some(turns) = &self.turns {
+                turns.give_way().await;
+            }
         }
-        if let Err(error) = self.connection.close().await {
+        if let Some(connection) = self.connection
+            && let Err(error) = connection.close().await
+        {
             tracing::warn!(%error, "the writer's connection did not close cleanly");
         }
     }
 
     /// Runs and commits one group, and answers all of its jobs.
     async fn run_group(&mut self, group: &mut Vec<Box<dyn Job>>) {
-        let outcome = self.commit_group(group).await;
+        let outcome = match self.engine.group_time_max() {
+            None => self.commit_group(group).await,
+            Some(time_max) => tokio::time::timeout(time_max, self.commit_group(group))
+                .await
+                .unwrap_or_else(|_| Err(DatabaseError::silent("a group of writes"))),
+        };
         if let Err(error) = &outcome {
             self.counters.commits_failed.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%error, jobs = group.len(), "a group of writes failed");
-            if !matches!(error, DatabaseError::Busy) {
-                self.reconnect().await;
+            // That the database is away was said when it was noticed.
+            if self.away.is_none() {
+                tracing::error!(%error, jobs = group.len(), "a group of writes failed");
             }
         }
         for job in group.drain(..) {
@@ -254,76 +280,121 @@ impl WriterTask {
     }
 
     /// Waits for this process's turn and commits the group. An error means that no job of it was acknowledged.
+    ///
+    /// The connection is taken out meanwhile and put back only if all went well. A database ends a transaction by itself
+    /// after some errors (a full disk, an I/O error, a server that stops), and then the connection's own idea of how deep
+    /// it is nested is no longer to be trusted.
     async fn commit_group(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<(), DatabaseError> {
         let began = Instant::now();
+        let mut is_fresh = self.connection.is_none();
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
         loop {
-            match self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(DatabaseError::from) {
+            let refused = match connection.begin_with(self.engine.begin_to_write()).await {
                 Ok(transaction) => {
-                    self.turns.got_it();
+                    self.turns.as_ref().inspect(|turns| turns.got_it());
                     // What came while we waited for our turn comes along.
                     while group.len() < GROUP_JOBS_MAX
                         && let Ok(job) = self.queue.try_recv()
                     {
                         group.push(job);
                     }
-                    return commit_jobs(transaction, group, &self.counters).await;
+                    commit_jobs(transaction, group, &self.counters).await?;
+                    None
                 }
-                Err(DatabaseError::Busy) if began.elapsed() < Duration::from_millis(BUSY_TIMEOUT_MS) => {
-                    self.turns.ask();
+                Err(error) => Some(DatabaseError::from(error)),
+            };
+            match (refused, &self.turns) {
+                (None, _) => {
+                    self.connection = Some(connection);
+                    return Ok(());
                 }
-                Err(error) => {
-                    self.turns.got_it();
+                (Some(DatabaseError::Busy), Some(turns)) => {
+                    if began.elapsed() < Duration::from_millis(BUSY_TIMEOUT_MS) {
+                        turns.ask();
+                        continue;
+                    }
+                    turns.got_it();
+                    self.connection = Some(connection);
+                    return Err(DatabaseError::Busy);
+                }
+                // It may have lain idle while the server was started anew. Nothing has been done on it yet.
+                (Some(DatabaseError::Away(_)), _) if !is_fresh => {
+                    connection = self.connect().await?;
+                    is_fresh = true;
+                }
+                (Some(error), turns) => {
+                    turns.as_ref().inspect(|turns| turns.got_it());
                     return Err(error);
                 }
             }
         }
     }
 
-    /// Replaces the connection after a failure: SQLite ends a transaction by itself after some errors (a full disk, an
-    /// I/O error), and then the connection's own idea of how deep it is nested is no longer to be trusted.
-    async fn reconnect(&mut self) {
-        match SqliteConnection::connect_with(&self.options).await {
-            Ok(connection) => self.connection = connection,
-            Err(error) => tracing::error!(%error, "the writer could not reconnect; it keeps its connection"),
+    /// Opens a connection, but not too soon after an attempt that failed.
+    async fn connect(&mut self) -> Result<Connection, DatabaseError> {
+        if let Some(away) = self.away.as_ref().filter(|away| Instant::now() < away.until) {
+            return Err(away.error.clone());
+        }
+        match self.engine.connect_to_write().await {
+            Ok(connection) => {
+                if self.away.take().is_some() {
+                    tracing::info!("the database is back");
+                }
+                Ok(connection)
+            }
+            Err(error) => {
+                if self.away.is_none() {
+                    tracing::error!(%error, "the writer can't connect; it tries again by itself");
+                }
+                let before_ms = self.away.as_ref().map_or(0, |away| away.pause_ms);
+                let pause_ms = (2 * before_ms).clamp(*RECONNECT_PAUSE_MS.start(), *RECONNECT_PAUSE_MS.end());
+                let until = Instant::now() + Duration::from_millis(pause_ms);
+                self.away = Some(Away { error: error.clone(), pause_ms, until });
+                Err(error)
+            }
         }
     }
 }
 
-/// Runs the jobs within the transaction, and commits it.
+/// Runs the jobs within the transaction, which has a savepoint for the first of them, and commits it.
 async fn commit_jobs(
-    mut transaction: Transaction<'_, Sqlite>,
+    mut transaction: Transaction<'_, Any>,
     group: &mut [Box<dyn Job>],
     counters: &Counters,
 ) -> Result<(), DatabaseError> {
     let (mut kept, mut undone, mut skipped) = (0, 0, 0);
+    let mut is_set = true;
     for job in group {
-        match run_in_savepoint(&mut transaction, job.as_mut()).await? {
-            Verdict::Keep => kept += 1,
-            Verdict::Undo => undone += 1,
-            Verdict::Skip => skipped += 1,
+        if job.is_abandoned() {
+            skipped += 1;
+            continue;
+        }
+        if !is_set {
+            sqlx::raw_sql("RELEASE SAVEPOINT job; SAVEPOINT job").execute(&mut *transaction).await?;
+        }
+        match job.run(&mut transaction).await {
+            Verdict::Keep => {
+                is_set = false;
+                kept += 1;
+            }
+            Verdict::Undo => {
+                // The savepoint stays, for the next job.
+                sqlx::raw_sql("ROLLBACK TO SAVEPOINT job").execute(&mut *transaction).await?;
+                is_set = true;
+                undone += 1;
+            }
         }
     }
+    // PostgreSQL takes COMMIT as ROLLBACK, without an error, if a statement has failed and nobody has undone it. This is
+    // refused then.
+    sqlx::raw_sql("RELEASE SAVEPOINT job").execute(&mut *transaction).await?;
     transaction.commit().await?;
     counters.commits.fetch_add(1, Ordering::Relaxed);
     counters.jobs_committed.fetch_add(kept, Ordering::Relaxed);
     counters.jobs_rolled_back.fetch_add(undone, Ordering::Relaxed);
     counters.jobs_skipped.fetch_add(skipped, Ordering::Relaxed);
     Ok(())
-}
-
-/// Runs one job so that its failure undoes its own changes only.
-async fn run_in_savepoint(
-    connection: &mut SqliteConnection,
-    job: &mut dyn Job,
-) -> Result<Verdict, DatabaseError> {
-    if job.is_abandoned() {
-        return Ok(Verdict::Skip);
-    }
-    let mut savepoint = connection.begin().await?;
-    let verdict = job.run(&mut savepoint).await;
-    match verdict {
-        Verdict::Keep => savepoint.commit().await?,
-        Verdict::Undo | Verdict::Skip => savepoint.rollback().await?,
-    }
-    Ok(verdict)
 }

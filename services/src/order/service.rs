@@ -11,33 +11,46 @@ use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::{DEADLINE_US_DEFAULT, MESSAGE_BYTES_MAX};
 use micronet_wire::schema::{Access, Decimal, Timestamp};
 use micronet_wire::service::{CallContext, CallError, CallOptions};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
-use super::api::{Buy, Get, Log, Order, OrderError, OrderInfo, OrderMethods, OrderServer, Placed};
-use super::store::{self, Decision, Intent, NewAttempt, OrderStore, Refusal, StoreError, Unsettled};
-use crate::calls::{database_error, invalid, request_hash, token_key, token_reused};
+use super::api::{
+    Buy, Get, List, Log, Order, OrderChange, OrderError, OrderEvent, OrderEvents, OrderInfo, OrderMethods,
+    OrderServer, OrderStatus, Orders, Placed, Update,
+};
+use super::store::{self, Attempt, Decision, Filter, Intent, NewAttempt, OrderStore, Refusal};
+use crate::calls::{request_hash, token_key};
 use crate::demo::Demo;
-use crate::product::api::{ProductClient, ProductError, Purchase, Reservation, product_schema};
+use crate::events::{EventsAfter, Recorded, Relay, Told};
+use crate::paging::{Page, order_by};
+use crate::product::api::{Pieces, ProductClient, ProductError, Reservation, Reserved, product_schema};
 use crate::run::{Definition, Environment, Running, StartError};
+use crate::store::{Store as _, StoreError, open, prepare};
+use crate::user;
+use crate::user::api::{UserClient, user_schema};
 
 /// How this service is prepared and started.
 pub const DEFINITION: Definition = Definition {
     name: "order",
     port_offsets: &[3],
-    calls: &["product"],
+    requires: &["product"],
+    wants: &["user"],
     environment: "ORDER",
-    prepare: |environment| Box::pin(prepare(environment)),
+    prepare: |environment| Box::pin(prepare::<OrderStore>(environment)),
     start: |environment| Box::pin(start(environment)),
 };
+
+/// What a list can be sorted by.
+const SORT_KEYS: [(&str, &str); 4] =
+    [("order_num", "order_num"), ("name", "product"), ("quantity", "quantity"), ("total", "total_minor")];
 
 /// How long an attempt is its instance's own: longer than any call to product may take by default, so that no live attempt is
 /// abandoned by another instance.
 const LEASE_US: i64 = 60_000_000;
-/// How often decisions and leases are looked at when nothing else gives cause.
+/// How often leases are looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Time to finish, after the last connection is gone, what callers have left behind.
 const FINISH_MAX: Duration = Duration::from_secs(2);
-/// Decisions that product is told at once.
+/// Attempts that are abandoned at once.
 const SWEEP_ROWS: u32 = 64;
 /// Orders that are placed at once.
 const PLACING_MAX: usize = 1024;
@@ -48,35 +61,22 @@ const LOG_PAGE_LINES: u32 = 500;
 
 const _: () = {
     assert!(LEASE_US > 2 * DEADLINE_US_DEFAULT as i64);
-    // A line is a name of at most 200 bytes, each of which may be escaped to at most 8, and two numbers.
-    assert!(LOG_PAGE_LINES as usize * (store::NAME_BYTES_MAX * 8 + 48) <= MESSAGE_BYTES_MAX);
+    // A line is a name of so many characters, each of which takes at most 8 bytes, and two numbers.
+    assert!(LOG_PAGE_LINES as usize * (store::NAME_CHARS_MAX * 8 + 48) <= MESSAGE_BYTES_MAX);
 };
 
-async fn prepare(environment: Environment) -> Result<(), StartError> {
-    let store = open(&environment).await?;
-    store.database().close().await;
-    Ok(())
-}
-
-async fn open(environment: &Environment) -> Result<OrderStore, StartError> {
-    let opened = async {
-        let store = OrderStore::open(&environment.database("order")).await?;
-        store.seed(environment.demo, unix_us()).await?;
-        Ok(store)
-    };
-    opened.await.map_err(|error: StoreError| StartError::Store(error.to_string()))
-}
-
 async fn start(environment: Environment) -> Result<Running, StartError> {
-    let store = open(&environment).await?;
+    let store: OrderStore = open(&environment).await?;
     let upstream = environment.upstream(product_schema())?;
+    let users = environment.upstream_if_known(user_schema());
     // Product gets its first chance before a customer is told that it is away.
     upstream.tried().await;
     let shop = Rc::new(Shop {
+        relay: Relay::new(store.database(), "product"),
         store,
         product: ProductClient::new(upstream),
+        users: users.map(UserClient::new),
         owner: environment.identity.instance.clone(),
-        decided: Notify::new(),
         placing: watch::Sender::new(0),
     });
     // What our former life left undecided is abandoned before anything new begins.
@@ -85,6 +85,7 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
         tracing::warn!(attempts = left, "abandoned attempts that a former run had left");
     }
     let sweeping = tokio::task::spawn_local(sweep_forever(Rc::clone(&shop)));
+    let telling = tokio::task::spawn_local(tell_for_ever(Rc::clone(&shop)));
     // The toy store's order log is public, as it always was.
     let open_log = (environment.demo == Demo::ToyStore).then_some((OrderMethods::LOG, Access::Public));
     let service = Box::new(OrderServer::with_access(OrderService { shop: Rc::clone(&shop) }, open_log)?);
@@ -94,7 +95,8 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
         let finishing = async {
             let _ = shop.placing.subscribe().wait_for(|count| *count == 0).await;
             sweeping.abort();
-            shop.tell_product().await
+            telling.abort();
+            shop.relay.tell_all(&async |event: &Recorded<OrderChange>| shop.tell_product(event).await).await
         };
         if tokio::time::timeout(FINISH_MAX, finishing).await.is_err() {
             tracing::warn!("stopped before all orders were finished; the next start does the rest");
@@ -115,10 +117,12 @@ pub struct OrderService {
 struct Shop {
     store: OrderStore,
     product: ProductClient<Upstream>,
+    /// Who customers are; `None` in a network without users.
+    users: Option<UserClient<Upstream>>,
+    /// Tells product what was decided.
+    relay: Rc<Relay>,
     /// This instance's name, in the rows that it works on.
     owner: String,
-    /// Notified when something was decided that product doesn't know yet.
-    decided: Notify,
     /// Orders that are being placed, also for callers who have left.
     placing: watch::Sender<usize>,
 }
@@ -142,11 +146,11 @@ impl Drop for Underway {
     }
 }
 
+/// What a handler answers.
+type Answer<T> = Result<T, CallError<OrderError>>;
+
 impl Order for OrderService {
-    async fn buy(&self, context: &CallContext, request: Buy) -> Result<Placed, CallError<OrderError>> {
-        if request.quantity == 0 {
-            return Err(invalid("quantity: at least 1 piece").into());
-        }
+    async fn buy(&self, context: &CallContext, request: Buy) -> Answer<Placed> {
         // A task of its own: a caller who leaves doesn't leave an attempt half done behind.
         let underway = Underway::begin(&self.shop)?;
         let (shop, context) = (Rc::clone(&self.shop), context.clone());
@@ -159,19 +163,37 @@ impl Order for OrderService {
             .unwrap_or_else(|_| Err(RpcError::new(Code::Internal, "placing the order failed").into()))
     }
 
-    async fn get(&self, _: &CallContext, request: Get) -> Result<OrderInfo, CallError<OrderError>> {
-        let not_found = || CallError::Service(OrderError::OrderNotFound { order_num: request.order_num });
-        let number = i64::try_from(request.order_num).map_err(|_| not_found())?;
-        let order = self.shop.store.by_number(number).await.map_err(rpc_error)?.ok_or_else(not_found)?;
-        Ok(OrderInfo {
-            order_num: request.order_num,
-            name: order.product,
-            quantity: u64::try_from(order.quantity).unwrap_or(0),
-            price: Decimal(order.price_minor),
-            total: Decimal(order.total_minor),
-            status: order.status,
-            created_at: Timestamp(order.created_at_us),
-        })
+    async fn get(&self, _: &CallContext, request: Get) -> Answer<OrderInfo> {
+        Ok(self.shop.store.by_number(row_number(request.order_num)).await?.into())
+    }
+
+    async fn list(&self, _: &CallContext, request: List) -> Answer<Orders> {
+        let order = order_by(request.sort.as_deref().or(Some("-order_num")), &SORT_KEYS, "order_num")?;
+        let page = Page::of(request.page, request.per_page);
+        let customer = request.customer.map(row_number);
+        let filter = Filter { status: request.status, customer, product: request.name };
+        let (orders, total) = self.shop.store.list(&filter, &order, page).await?;
+        let items = orders.into_iter().map(OrderInfo::from).collect();
+        Ok(Orders { items, pagination: page.among(total) })
+    }
+
+    async fn update(&self, _: &CallContext, request: Update) -> Answer<OrderInfo> {
+        self.shop.set_status(request.order_num, request.status).await
+    }
+
+    async fn cancel(&self, _: &CallContext, request: Get) -> Answer<OrderInfo> {
+        self.shop.set_status(request.order_num, OrderStatus::Cancelled).await
+    }
+
+    async fn events(&self, _: &CallContext, request: EventsAfter) -> Result<OrderEvents, RpcError> {
+        let (after, limit) = request.range();
+        let (events, oldest) = self.shop.store.events(after, limit).await?;
+        let events = events.into_iter().map(|event| OrderEvent {
+            id: event.id.unsigned_abs(),
+            at: Timestamp(event.at_us),
+            change: event.change,
+        });
+        Ok(OrderEvents { events: events.collect(), oldest: oldest.unsigned_abs() })
     }
 
     async fn log(&self, _: &CallContext, request: Log) -> Result<String, RpcError> {
@@ -179,7 +201,7 @@ impl Order for OrderService {
         let mut left = request.limit.unwrap_or(u32::MAX);
         let mut text = String::new();
         while left > 0 {
-            let page = self.shop.store.log_text(after, left.min(LOG_PAGE_LINES)).await.map_err(rpc_error)?;
+            let page = self.shop.store.log_text(after, left.min(LOG_PAGE_LINES)).await?;
             if page.lines == 0 {
                 break;
             }
@@ -197,7 +219,7 @@ impl Order for OrderService {
 
 impl Shop {
     /// Places an order: durable intent, stock reserved under a token of its own, decision. Each step can be repeated.
-    async fn place(&self, context: &CallContext, request: &Buy) -> Result<Placed, CallError<OrderError>> {
+    async fn place(&self, context: &CallContext, request: &Buy) -> Answer<Placed> {
         let now_us = unix_us();
         let intent = self.store.intend(NewAttempt {
             token_key: token_key(context, "order.buy")?,
@@ -205,36 +227,73 @@ impl Shop {
             reservation: format!("{:032x}", u128::from_ne_bytes(random_bytes())),
             product: request.name.clone(),
             quantity: request.quantity,
+            customer: request.customer.map(row_number),
             owner: self.owner.clone(),
             lease_until_us: now_us + LEASE_US,
             now_us,
         });
-        let attempt = match intent.await.map_err(rpc_error)? {
+        let attempt = match intent.await? {
             Intent::Fresh(attempt) | Intent::Pending(attempt) => attempt,
             Intent::Decided(decision) => return answer(decision, request),
         };
-        let options = CallOptions::within(context).token(attempt.reservation.clone());
-        let wanted = Purchase { name: request.name.clone(), quantity: request.quantity };
-        let decision = match self.product.reserve(&wanted, options).await {
+        let decision = match self.reserve(context, &attempt, request).await {
             Ok(reserved) => self.store.confirm(&attempt, reserved.price.0, unix_us()).await,
-            Err(CallError::Service(error)) => self.store.refuse(&attempt, refusal(&error), unix_us()).await,
-            // Product could not be asked, or didn't answer: whatever it has done, there will be no order, unless somebody else
-            // with the same token has come further.
+            Err(CallError::Service(refusal)) => self.store.refuse(&attempt, refusal, unix_us()).await,
+            // Whoever had to be asked could not be, or didn't answer: whatever product has done, there will be no order, unless
+            // somebody else with the same token has come further.
             Err(CallError::Rpc(error)) => {
                 let given_up = self.store.abandon(&attempt, unreachable(&error), unix_us()).await;
                 if let Ok(Decision::Refused(_)) = given_up {
-                    self.decided.notify_one();
-                    return Err(CallError::Rpc(as_seen_by_our_caller(error)));
+                    self.relay.wake();
+                    return Err(CallError::Rpc(error));
                 }
                 given_up
             }
         };
-        self.decided.notify_one();
-        answer(decision.map_err(rpc_error)?, request)
+        self.relay.wake();
+        answer(decision?, request)
+    }
+
+    /// Sets the pieces of an attempt aside, for a customer that there is.
+    async fn reserve(
+        &self,
+        context: &CallContext,
+        attempt: &Attempt,
+        request: &Buy,
+    ) -> Result<Reserved, CallError<Refusal>> {
+        if let Some(customer) = request.customer {
+            self.check_customer(context, customer).await?;
+        }
+        let options = CallOptions::within(context).token(attempt.reservation.clone());
+        let wanted = Pieces { name: request.name.clone(), quantity: request.quantity };
+        self.product.reserve(&wanted, options).await.map_err(|error| match error {
+            CallError::Service(error) => CallError::Service(refusal(&error)),
+            CallError::Rpc(error) => CallError::Rpc(as_seen_by_our_caller(error, "product")),
+        })
+    }
+
+    async fn check_customer(&self, context: &CallContext, id: u64) -> Result<(), CallError<Refusal>> {
+        let Some(users) = &self.users else {
+            return Err(CallError::Rpc(unavailable("user")));
+        };
+        match users.get(&user::api::Get { id }, CallOptions::within(context)).await {
+            Ok(_) => Ok(()),
+            Err(CallError::Service(error)) => {
+                let (code, message) = (CUSTOMER_NOT_FOUND.into(), error.to_string());
+                Err(CallError::Service(Refusal { code, message, available: None }))
+            }
+            Err(CallError::Rpc(error)) => Err(CallError::Rpc(as_seen_by_our_caller(error, "user"))),
+        }
+    }
+
+    async fn set_status(&self, order_num: u64, to: OrderStatus) -> Answer<OrderInfo> {
+        let order = self.store.set_status(row_number(order_num), to, unix_us()).await?;
+        self.relay.wake();
+        Ok(order.into())
     }
 
     /// Abandons attempts that are nobody's any more; at the start also all that bear our own name.
-    async fn abandon_left(&self, at_start: bool) -> Result<usize, StoreError> {
+    async fn abandon_left(&self, at_start: bool) -> Result<usize, StoreError<OrderError>> {
         let owner = at_start.then_some(self.owner.as_str());
         let mut abandoned = 0;
         loop {
@@ -256,71 +315,42 @@ impl Shop {
         }
     }
 
-    /// Tells product all that was decided and that it may not know. False if product can't be reached.
-    async fn tell_product(&self) -> bool {
-        let mut after = 0;
-        loop {
-            let decisions = match self.store.unsettled(after, SWEEP_ROWS).await {
-                Ok(decisions) => decisions,
-                Err(error) => {
-                    tracing::error!(%error, "cannot read what product has to be told");
-                    return false;
-                }
-            };
-            let Some(last) = decisions.last() else { return true };
-            after = last.decided_seq;
-            if !join_all(decisions.iter().map(|decision| self.tell(decision)))
-                .await
-                .iter()
-                .all(|reached| *reached)
-            {
-                return false;
-            }
-        }
-    }
-
-    /// Tells product one decision. False if it can't be reached.
-    async fn tell(&self, decision: &Unsettled) -> bool {
-        let reservation = Reservation { token: decision.reservation.clone() };
-        let told = if decision.sold {
-            self.product.settle(&reservation, CallOptions::default()).await
-        } else {
-            self.product.release(&reservation, CallOptions::default()).await
+    /// Tells product what has become of the pieces that it holds.
+    async fn tell_product(&self, event: &Recorded<OrderChange>) -> Told {
+        let reservation = Reservation { token: event.key.clone() };
+        let told = match event.change {
+            OrderChange::Placed { .. } => self.product.settle(&reservation, CallOptions::default()).await,
+            OrderChange::Abandoned { .. } => self.product.release(&reservation, CallOptions::default()).await,
+            OrderChange::Cancelled { .. } => self.product.restore(&reservation, CallOptions::default()).await,
+            OrderChange::Moved { .. } => return Told::Yes,
         };
         match told {
-            Ok(()) => {
-                // What isn't noted is told again, and does no harm.
-                if let Err(error) = self.store.mark_settled(&decision.reservation).await {
-                    tracing::warn!(%error, "cannot note that product knows a decision");
-                }
-                true
-            }
+            Ok(()) => Told::Yes,
             Err(CallError::Rpc(error)) => {
-                tracing::debug!(%error, "product couldn't be told a decision yet");
-                false
+                tracing::debug!(%error, "product couldn't be told yet");
+                Told::No
             }
             Err(CallError::Service(error)) => {
-                // This can't be, short of a lost database; it is kept, told again, and holds up no other decision.
-                tracing::error!(%error, reservation = decision.reservation, "product contradicts a decision");
-                true
+                // So it is with demonstration orders of what product never had; else only with a lost database.
+                tracing::warn!(%error, reservation = event.key, "product contradicts what was decided");
+                Told::Yes
             }
         }
     }
 }
 
-/// Tells product what was decided, as soon as it is decided, and again until it knows; and looks after expired leases.
+async fn tell_for_ever(shop: Rc<Shop>) {
+    shop.relay.run(async |event: &Recorded<OrderChange>| shop.tell_product(event).await).await;
+}
+
+/// Looks after expired leases.
 async fn sweep_forever(shop: Rc<Shop>) {
     loop {
-        if !shop.tell_product().await {
-            // It is away: there is no sense in asking for each new decision.
-            tokio::time::sleep(SWEEP_EVERY).await;
-        }
-        tokio::select! {
-            () = shop.decided.notified() => {}
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
-        }
-        if let Err(error) = shop.abandon_left(false).await {
-            tracing::error!(%error, "cannot look after expired attempts");
+        tokio::time::sleep(SWEEP_EVERY).await;
+        match shop.abandon_left(false).await {
+            Ok(0) => {}
+            Ok(_) => shop.relay.wake(),
+            Err(error) => tracing::error!(%error, "cannot look after expired attempts"),
         }
     }
 }
@@ -328,13 +358,14 @@ async fn sweep_forever(shop: Rc<Shop>) {
 /// The codes of refusals in the store.
 const OUT_OF_STOCK: &str = "OUT_OF_STOCK";
 const PRODUCT_NOT_FOUND: &str = "PRODUCT_NOT_FOUND";
+const CUSTOMER_NOT_FOUND: &str = "CUSTOMER_NOT_FOUND";
 
 /// Product has said no, and holds nothing. (A token that it has released is one that somebody else has abandoned before.)
 fn refusal(error: &ProductError) -> Refusal {
     let (code, available) = match error {
         ProductError::OutOfStock { available, .. } => (OUT_OF_STOCK, i64::try_from(*available).ok()),
         ProductError::ProductNotFound { .. } => (PRODUCT_NOT_FOUND, None),
-        ProductError::NotReserved { .. } => (Code::Unavailable.name(), None),
+        _ => (Code::Unavailable.name(), None),
     };
     Refusal { code: code.into(), message: error.to_string(), available }
 }
@@ -343,15 +374,36 @@ fn unreachable(error: &RpcError) -> Refusal {
     Refusal { code: error.code.name().into(), message: error.message.clone(), available: None }
 }
 
-/// A broken link to product is, for our caller, a service that can't be had.
-fn as_seen_by_our_caller(error: RpcError) -> RpcError {
+/// A broken link to a service behind us is, for our caller, a service that can't be had.
+fn as_seen_by_our_caller(error: RpcError, service: &str) -> RpcError {
     match error.code {
-        Code::ConnectionLost | Code::Silent | Code::Draining => unavailable("product"),
+        Code::ConnectionLost | Code::Silent | Code::Draining => unavailable(service),
         _ => error,
     }
 }
 
-fn answer(decision: Decision, request: &Buy) -> Result<Placed, CallError<OrderError>> {
+/// An order's number as the store has it; what doesn't fit is nobody's.
+fn row_number(order_num: u64) -> i64 {
+    i64::try_from(order_num).unwrap_or(i64::MAX)
+}
+
+impl From<store::Order> for OrderInfo {
+    fn from(order: store::Order) -> Self {
+        Self {
+            order_num: order.order_num.unsigned_abs(),
+            name: order.product,
+            quantity: order.quantity.unsigned_abs(),
+            price: Decimal(order.price_minor),
+            total: Decimal(order.total_minor),
+            status: order.status,
+            customer: order.customer.map(i64::unsigned_abs),
+            created_at: Timestamp(order.created_at_us),
+            updated_at: Timestamp(order.status_at_us),
+        }
+    }
+}
+
+fn answer(decision: Decision, request: &Buy) -> Answer<Placed> {
     let refusal = match decision {
         Decision::Confirmed(order) => {
             return Ok(Placed { order_num: u64::try_from(order.order_num).unwrap_or(0) });
@@ -367,16 +419,11 @@ fn answer(decision: Decision, request: &Buy) -> Result<Placed, CallError<OrderEr
             available: refusal.available.and_then(|pieces| u64::try_from(pieces).ok()).unwrap_or(0),
         }),
         PRODUCT_NOT_FOUND => CallError::Service(OrderError::ProductNotFound { order_num: -1, name }),
+        CUSTOMER_NOT_FOUND => CallError::Service(OrderError::CustomerNotFound {
+            order_num: -1,
+            customer: request.customer.unwrap_or(0),
+        }),
         // Somebody else, with the same token, has given this attempt up.
         _ => CallError::Rpc(RpcError::new(Code::Unavailable, "nothing was bought: try again")),
     })
-}
-
-fn rpc_error(error: StoreError) -> RpcError {
-    match error {
-        StoreError::TokenReused => token_reused(),
-        StoreError::Invalid(words) => invalid(words),
-        StoreError::Database(error) => database_error(&error),
-        other => RpcError::new(Code::Internal, other.to_string()),
-    }
 }

@@ -3,13 +3,16 @@
 use std::fmt;
 
 use micronet_wire::error::RpcError;
-use micronet_wire::schema::{Decimal, Message};
+use micronet_wire::schema::{Decimal, Message, Timestamp};
 use micronet_wire::service::{CallContext, CallError, service};
+
+use crate::events::EventsAfter;
+use crate::paging::Pagination;
 
 /// The catalog: what there is, what it costs, and how much of it is left.
 #[service(name = "product")]
 pub trait Product {
-    /// One product by its name.
+    /// One product by its name, or by its number.
     #[rpc(http("GET /api/v1/products/{name}", "GET /products/{name}"), public, idempotent, rate = "shop")]
     async fn query(
         &self,
@@ -17,20 +20,69 @@ pub trait Product {
         request: Query,
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
-    /// Sells pieces at once, without an order and so without a line in the order log.
-    #[rpc(http("POST /api/v1/products/{name}/purchase"), public, rate = "shop")]
-    async fn purchase(
+    /// The products on sale, a page of them.
+    #[rpc(http("GET /api/v1/products", "GET /products"), page, public, idempotent, rate = "shop")]
+    async fn list(&self, context: &CallContext, request: List) -> Result<Products, CallError<ProductError>>;
+
+    /// Puts a product into the catalog.
+    #[rpc(http("POST /api/v1/products", "POST /products"), permission = "shop:write", status = 201)]
+    async fn create(
         &self,
         context: &CallContext,
-        request: Purchase,
-    ) -> Result<Sold, CallError<ProductError>>;
+        request: NewProduct,
+    ) -> Result<ProductInfo, CallError<ProductError>>;
+
+    /// Puts many products into the catalog: all of them, or none if any of them can't be.
+    #[rpc(http("POST /api/v1/products/import"), permission = "shop:write", rate = "bulk", status = 201)]
+    async fn import(
+        &self,
+        context: &CallContext,
+        request: Import,
+    ) -> Result<Imported, CallError<ProductError>>;
+
+    /// Changes a product's name or price. What is left out stays as it is.
+    #[rpc(
+        http(
+            "PUT /api/v1/products/{product}",
+            "PUT /products/{product}",
+            "PATCH /api/v1/products/{product}"
+        ),
+        permission = "shop:write",
+        idempotent
+    )]
+    async fn update(
+        &self,
+        context: &CallContext,
+        request: Update,
+    ) -> Result<ProductInfo, CallError<ProductError>>;
+
+    /// Takes a product out of the catalog. Orders of it stay.
+    #[rpc(http("DELETE /api/v1/products/{name}", "DELETE /products/{name}"), permission = "shop:write")]
+    async fn remove(
+        &self,
+        context: &CallContext,
+        request: Query,
+    ) -> Result<ProductInfo, CallError<ProductError>>;
+
+    /// Adds pieces to the stock.
+    #[rpc(http("POST /api/v1/products/{name}/restock"), permission = "shop:write")]
+    async fn restock(
+        &self,
+        context: &CallContext,
+        request: Pieces,
+    ) -> Result<ProductInfo, CallError<ProductError>>;
+
+    /// Sells pieces at once, without an order and so without a line in the order log.
+    #[rpc(http("POST /api/v1/products/{name}/purchase"), public, rate = "shop")]
+    async fn purchase(&self, context: &CallContext, request: Pieces)
+    -> Result<Sold, CallError<ProductError>>;
 
     /// Sets pieces aside under the call's idempotency token, until they are settled or released.
     #[rpc(service)]
     async fn reserve(
         &self,
         context: &CallContext,
-        request: Purchase,
+        request: Pieces,
     ) -> Result<Reserved, CallError<ProductError>>;
 
     /// The reserved pieces are sold.
@@ -49,35 +101,135 @@ pub trait Product {
         request: Reservation,
     ) -> Result<(), CallError<ProductError>>;
 
+    /// Sold pieces come back: their order was cancelled.
+    #[rpc(service, idempotent)]
+    async fn restore(
+        &self,
+        context: &CallContext,
+        request: Reservation,
+    ) -> Result<(), CallError<ProductError>>;
+
     /// The stock of all products, as an auditor counts it: initial = quantity + reserved + sold.
     #[rpc(http("GET /api/v1/inventory"), permission = "shop:read", idempotent)]
     async fn inventory(&self, context: &CallContext) -> Result<Inventory, RpcError>;
+
+    /// What has changed in the catalog and its stock, in order.
+    #[rpc(http("GET /api/v1/products/events"), service, idempotent, rate = "monitoring")]
+    async fn events(&self, context: &CallContext, request: EventsAfter) -> Result<ProductEvents, RpcError>;
 }
 
-/// Asks for one product.
+/// Names one product.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// Its name, as `Tux`.
+    /// Its name, as `Tux`; or its number, as `2`.
+    #[field(min = 1, max = 200, example = "Tux")]
     pub name: String,
+}
+
+/// Asks for a page of the catalog.
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
+pub struct List {
+    /// Which page, from 1.
+    #[field(min = 1, max = 1_000_000)]
+    pub page: Option<u32>,
+    /// Products of a page; 20 unless given.
+    #[field(min = 1, max = 100)]
+    pub per_page: Option<u32>,
+    /// `id` (unless given), `name`, `price` or `quantity`; with a `-` before it from the highest to the lowest.
+    #[field(example = "-price")]
+    pub sort: Option<String>,
+    /// Only those whose name contains this, in upper or lower case.
+    #[field(max = 200)]
+    pub search: Option<String>,
+    /// Only those that cost at least this.
+    #[field(min = 0)]
+    pub min_price: Option<Decimal<2>>,
+    /// Only those that cost at most this.
+    #[field(min = 0)]
+    pub max_price: Option<Decimal<2>>,
+    /// Only those of which there are pieces (or, if false, of which there are none).
+    pub in_stock: Option<bool>,
+}
+
+/// A page of the catalog.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Products {
+    /// The products.
+    pub items: Vec<ProductInfo>,
+    /// Where the page stands.
+    pub pagination: Pagination,
 }
 
 /// A product on sale.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct ProductInfo {
+    /// Its number.
+    pub id: u64,
     /// Its name.
+    #[field(example = "Tux")]
     pub name: String,
     /// The price of one piece.
+    #[field(example = "25.99")]
     pub price: Decimal<2>,
     /// Pieces that can be bought now.
     pub quantity: u64,
+    /// When it entered the catalog.
+    pub created_at: Timestamp,
+    /// When anything about it last changed.
+    pub updated_at: Timestamp,
 }
 
-/// Pieces that somebody wants.
+/// A product that is to enter the catalog.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
-pub struct Purchase {
-    /// The product's name.
+pub struct NewProduct {
+    /// Its name: unique among the products on sale, and not a number.
+    #[field(min = 1, max = 200, example = "Penguin")]
+    pub name: String,
+    /// The price of one piece.
+    #[field(min = 0, max = 1_000_000_000, example = "12.50")]
+    pub price: Decimal<2>,
+    /// How many pieces there are; none unless given.
+    #[field(max = 1_000_000_000, example = "10")]
+    pub quantity: Option<u64>,
+}
+
+/// Products that are to enter the catalog together.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The products.
+    #[field(min = 1, max = 1000)]
+    pub products: Vec<NewProduct>,
+}
+
+/// Products that entered the catalog together.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The products, in the order in which they were given.
+    pub products: Vec<ProductInfo>,
+}
+
+/// What is to change about a product.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// Its name, or its number.
+    #[field(min = 1, max = 200, example = "Tux")]
+    pub product: String,
+    /// The new name.
+    #[field(min = 1, max = 200)]
+    pub name: Option<String>,
+    /// The new price of one piece.
+    #[field(min = 0, max = 1_000_000_000, example = "19.99")]
+    pub price: Option<Decimal<2>>,
+}
+
+/// Pieces of one product.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Pieces {
+    /// The product's name, or its number.
+    #[field(min = 1, max = 200, example = "Tux")]
     pub name: String,
     /// How many pieces, at least 1.
+    #[field(min = 1, example = "1")]
     pub quantity: u32,
 }
 
@@ -103,6 +255,7 @@ pub struct Reserved {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
     /// The idempotency token under which it was made.
+    #[field(min = 1, max = 64)]
     pub token: String,
 }
 
@@ -128,10 +281,73 @@ pub struct Stock {
     pub sold: u64,
 }
 
+/// Some of what has changed.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct ProductEvents {
+    /// The events, oldest first.
+    pub events: Vec<ProductEvent>,
+    /// The id of the oldest event that is still there; 0 without any.
+    pub oldest: u64,
+}
+
+/// Something has changed.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct ProductEvent {
+    /// Its place in the feed.
+    pub id: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What has changed.
+    pub change: ProductChange,
+}
+
+/// What has changed about a product.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub enum ProductChange {
+    /// It entered the catalog.
+    Created {
+        /// Its number.
+        product: u64,
+        /// Its name.
+        name: String,
+        /// Its price.
+        price: Decimal<2>,
+        /// Its pieces.
+        quantity: u64,
+    },
+    /// Its name or price is another.
+    Updated {
+        /// Its number.
+        product: u64,
+        /// Its name now.
+        name: String,
+        /// Its price now.
+        price: Decimal<2>,
+    },
+    /// It left the catalog.
+    Removed {
+        /// Its number.
+        product: u64,
+        /// The name that it had.
+        name: String,
+    },
+    /// Its stock is another.
+    Stock {
+        /// Its number.
+        product: u64,
+        /// Pieces that can be bought now.
+        quantity: u64,
+        /// Pieces set aside.
+        reserved: u64,
+        /// Pieces sold.
+        sold: u64,
+    },
+}
+
 /// Why the product service says no.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub enum ProductError {
-    /// No product bears this name.
+    /// No product bears this name or number.
     #[status(404)]
     ProductNotFound {
         /// The name that was asked for.
@@ -153,6 +369,32 @@ pub enum ProductError {
         /// What became of them.
         state: String,
     },
+    /// Another product on sale bears this name.
+    #[status(409)]
+    ProductAlreadyExists {
+        /// The name.
+        name: String,
+    },
+    /// Products on sale bear these names already: nothing was imported.
+    #[status(409)]
+    ProductsAlreadyExist {
+        /// The names.
+        names: Vec<String>,
+    },
+    /// The catalog holds as many products as it can.
+    #[status(409)]
+    CatalogFull {
+        /// How many that is.
+        products_max: u64,
+    },
+    /// More pieces than a stock can count.
+    #[status(409)]
+    StockFull {
+        /// The product's name.
+        name: String,
+        /// How many pieces can ever come in.
+        pieces_max: u64,
+    },
 }
 
 impl fmt::Display for ProductError {
@@ -163,6 +405,16 @@ impl fmt::Display for ProductError {
                 write!(f, "{requested} of {name:?} were wanted, but {available} are in stock")
             }
             Self::NotReserved { state } => write!(f, "nothing is reserved under this token: {state}"),
+            Self::ProductAlreadyExists { name } => write!(f, "there is a product named {name:?} already"),
+            Self::ProductsAlreadyExist { names } => {
+                write!(f, "there are products named {} already: nothing was imported", names.join(", "))
+            }
+            Self::CatalogFull { products_max } => {
+                write!(f, "the catalog is full: it holds {products_max} products")
+            }
+            Self::StockFull { name, pieces_max } => {
+                write!(f, "no more than {pieces_max} pieces of {name:?} can ever come in")
+            }
         }
     }
 }

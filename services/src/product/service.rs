@@ -1,45 +1,37 @@
 //! The handlers of the product service.
 
 use micronet_transport::clock::unix_us;
-use micronet_wire::error::RpcError;
-use micronet_wire::schema::Decimal;
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::schema::{Decimal, Timestamp};
 use micronet_wire::service::{CallContext, CallError};
 
 use super::api::{
-    Inventory, Product, ProductError, ProductInfo, ProductServer, Purchase, Query, Reservation, Reserved,
-    Sold, Stock,
+    Import, Imported, Inventory, List, NewProduct, Pieces, Product, ProductError, ProductEvent,
+    ProductEvents, ProductInfo, ProductServer, Products, Query, Reservation, Reserved, Sold, Stock, Update,
 };
-use super::store::{self, ProductStore, StoreError, Taken};
-use crate::calls::{database_error, invalid, key_of, request_hash, token_key, token_reused};
+use super::store::{self, Change, Filter, ProductStore, Taken, Which};
+use crate::calls::{key_for, once, request_hash, token_key};
+use crate::events::EventsAfter;
+use crate::paging::{Page, contains, order_by};
 use crate::run::{Definition, Environment, Running, StartError};
+use crate::store::{Store as _, open, prepare};
 
 /// How this service is prepared and started.
 pub const DEFINITION: Definition = Definition {
     name: "product",
     port_offsets: &[2, 12],
-    calls: &[],
     environment: "CATALOG",
-    prepare: |environment| Box::pin(prepare(environment)),
+    prepare: |environment| Box::pin(prepare::<ProductStore>(environment)),
     start: |environment| Box::pin(start(environment)),
+    ..Definition::ALONE
 };
 
-async fn prepare(environment: Environment) -> Result<(), StartError> {
-    let store = open(&environment).await?;
-    store.database().close().await;
-    Ok(())
-}
-
-async fn open(environment: &Environment) -> Result<ProductStore, StartError> {
-    let opened = async {
-        let store = ProductStore::open(&environment.database("product")).await?;
-        store.seed(environment.demo, unix_us()).await?;
-        Ok(store)
-    };
-    opened.await.map_err(|error: StoreError| StartError::Store(error.to_string()))
-}
+/// What a list can be sorted by.
+const SORT_KEYS: [(&str, &str); 4] =
+    [("id", "id"), ("name", "search"), ("price", "price_minor"), ("quantity", "quantity")];
 
 async fn start(environment: Environment) -> Result<Running, StartError> {
-    let store = open(&environment).await?;
+    let store: ProductStore = open(&environment).await?;
     let database = store.database().clone();
     let finish = Box::pin(async move { database.close().await });
     Ok(Running { service: Box::new(ProductServer::new(ProductService { store })?), finish })
@@ -51,120 +43,152 @@ pub struct ProductService {
     store: ProductStore,
 }
 
+/// What a handler answers.
+type Answer<T> = Result<T, CallError<ProductError>>;
+
 impl Product for ProductService {
-    async fn query(&self, _: &CallContext, request: Query) -> Result<ProductInfo, CallError<ProductError>> {
-        let found = self.store.by_name(&request.name).await.map_err(rpc_error)?;
-        let product =
-            found.ok_or(CallError::Service(ProductError::ProductNotFound { name: request.name }))?;
-        Ok(ProductInfo {
-            name: product.name,
-            price: Decimal(product.price_minor),
-            quantity: count(product.quantity),
-        })
+    async fn query(&self, _: &CallContext, request: Query) -> Answer<ProductInfo> {
+        Ok(self.store.find(&Which::of(&request.name)).await?.into())
     }
 
-    async fn purchase(
-        &self,
-        context: &CallContext,
-        request: Purchase,
-    ) -> Result<Sold, CallError<ProductError>> {
-        check(&request)?;
-        let key = token_key(context, "product.purchase")?;
-        let hash = request_hash(&request);
-        let outcome = self.store.purchase(&key, hash, &request.name, request.quantity, unix_us()).await;
-        let taken = taken(outcome.map_err(rpc_error)?, &request)?;
-        Ok(Sold { name: request.name, quantity: request.quantity, price: Decimal(taken.price_minor) })
+    async fn list(&self, _: &CallContext, request: List) -> Answer<Products> {
+        let order = order_by(request.sort.as_deref(), &SORT_KEYS, "id")?;
+        let page = Page::of(request.page, request.per_page);
+        let everything = Filter::default();
+        let filter = Filter {
+            name_like: contains(request.search.as_deref().unwrap_or("")),
+            price_min: request.min_price.map_or(everything.price_min, |price| price.0),
+            price_max: request.max_price.map_or(everything.price_max, |price| price.0),
+            quantity_min: if request.in_stock == Some(true) { 1 } else { everything.quantity_min },
+            quantity_max: if request.in_stock == Some(false) { 0 } else { everything.quantity_max },
+        };
+        let (products, total) = self.store.list(&filter, &order, page).await?;
+        let items = products.into_iter().map(ProductInfo::from).collect();
+        Ok(Products { items, pagination: page.among(total) })
     }
 
-    async fn reserve(
-        &self,
-        context: &CallContext,
-        request: Purchase,
-    ) -> Result<Reserved, CallError<ProductError>> {
-        check(&request)?;
-        let key = token_key(context, "product.reserve")?;
-        let hash = request_hash(&request);
-        let outcome = self.store.reserve(&key, hash, &request.name, request.quantity, unix_us()).await;
-        let taken = taken(outcome.map_err(rpc_error)?, &request)?;
-        Ok(Reserved { price: Decimal(taken.price_minor) })
+    async fn create(&self, context: &CallContext, request: NewProduct) -> Answer<ProductInfo> {
+        let once = once(context, "product.create", &request)?;
+        let created = self.store.create(once, vec![request.into()]).await?;
+        created.into_iter().next().ok_or_else(|| RpcError::new(Code::Internal, "nothing was created").into())
     }
 
-    async fn settle(
-        &self,
-        context: &CallContext,
-        request: Reservation,
-    ) -> Result<(), CallError<ProductError>> {
-        match self.store.settle(&reservation_key(context, &request), unix_us()).await {
-            Ok(_) => Ok(()),
-            Err(StoreError::NotReserved(_)) => Err(not_reserved("released")),
-            Err(StoreError::UnknownToken) => Err(not_reserved("never reserved")),
-            Err(error) => Err(rpc_error(error).into()),
-        }
+    async fn import(&self, context: &CallContext, request: Import) -> Answer<Imported> {
+        let once = once(context, "product.import", &request)?;
+        let products = request.products.into_iter().map(store::NewProduct::from).collect();
+        Ok(Imported { products: self.store.create(once, products).await? })
     }
 
-    async fn release(
-        &self,
-        context: &CallContext,
-        request: Reservation,
-    ) -> Result<(), CallError<ProductError>> {
-        match self.store.release(&reservation_key(context, &request), unix_us()).await {
-            Ok(_) => Ok(()),
-            Err(StoreError::AlreadySettled(_)) => Err(not_reserved("settled")),
-            Err(error) => Err(rpc_error(error).into()),
-        }
+    async fn update(&self, _: &CallContext, request: Update) -> Answer<ProductInfo> {
+        let change = Change { name: request.name, price_minor: request.price.map(|price| price.0) };
+        Ok(self.store.update(Which::of(&request.product), change, unix_us()).await?.into())
+    }
+
+    async fn remove(&self, context: &CallContext, request: Query) -> Answer<ProductInfo> {
+        let once = once(context, "product.remove", &request)?;
+        Ok(self.store.remove(once, Which::of(&request.name)).await?)
+    }
+
+    async fn restock(&self, context: &CallContext, request: Pieces) -> Answer<ProductInfo> {
+        let once = once(context, "product.restock", &request)?;
+        Ok(self.store.restock(once, Which::of(&request.name), request.quantity).await?)
+    }
+
+    async fn purchase(&self, context: &CallContext, request: Pieces) -> Answer<Sold> {
+        let (key, hash) = (token_key(context, "product.purchase")?, request_hash(&request));
+        let which = Which::of(&request.name);
+        let outcome = self.store.purchase(&key, hash, which, request.quantity, unix_us()).await?;
+        let taken = taken(outcome, &request)?;
+        let name = self.store.name_of(taken.product_id).await?;
+        Ok(Sold { name, quantity: request.quantity, price: Decimal(taken.price_minor) })
+    }
+
+    async fn reserve(&self, context: &CallContext, request: Pieces) -> Answer<Reserved> {
+        let (key, hash) = (token_key(context, "product.reserve")?, request_hash(&request));
+        // An order bears the product's name, so by that it is ordered, and not by its number.
+        let which = Which::Name(request.name.clone());
+        let outcome = self.store.reserve(&key, hash, which, request.quantity, unix_us()).await?;
+        Ok(Reserved { price: Decimal(taken(outcome, &request)?.price_minor) })
+    }
+
+    async fn settle(&self, context: &CallContext, request: Reservation) -> Answer<()> {
+        self.store.settle(&reservation_key(context, &request), unix_us()).await?;
+        Ok(())
+    }
+
+    async fn release(&self, context: &CallContext, request: Reservation) -> Answer<()> {
+        self.store.release(&reservation_key(context, &request), unix_us()).await?;
+        Ok(())
+    }
+
+    async fn restore(&self, context: &CallContext, request: Reservation) -> Answer<()> {
+        self.store.restore(&reservation_key(context, &request), unix_us()).await?;
+        Ok(())
     }
 
     async fn inventory(&self, _: &CallContext) -> Result<Inventory, RpcError> {
-        let products = self.store.inventory().await.map_err(rpc_error)?;
+        let products = self.store.inventory().await?;
         let stock = |product: store::Product| Stock {
             name: product.name,
-            initial: count(product.initial),
-            quantity: count(product.quantity),
-            reserved: count(product.reserved),
-            sold: count(product.sold),
+            initial: product.initial.unsigned_abs(),
+            quantity: product.quantity.unsigned_abs(),
+            reserved: product.reserved.unsigned_abs(),
+            sold: product.sold.unsigned_abs(),
         };
         Ok(Inventory { products: products.into_iter().map(stock).collect() })
     }
+
+    async fn events(&self, _: &CallContext, request: EventsAfter) -> Result<ProductEvents, RpcError> {
+        let (after, limit) = request.range();
+        let (events, oldest) = self.store.events(after, limit).await?;
+        let events = events.into_iter().map(|event| ProductEvent {
+            id: event.id.unsigned_abs(),
+            at: Timestamp(event.at_us),
+            change: event.change,
+        });
+        Ok(ProductEvents { events: events.collect(), oldest: oldest.unsigned_abs() })
+    }
 }
 
-fn check(request: &Purchase) -> Result<(), RpcError> {
-    if request.quantity == 0 { Err(invalid("quantity: at least 1 piece")) } else { Ok(()) }
+/// Ids and counts are never negative: the tables check it.
+impl From<store::Product> for ProductInfo {
+    fn from(product: store::Product) -> Self {
+        Self {
+            id: product.id.unsigned_abs(),
+            name: product.name,
+            price: Decimal(product.price_minor),
+            quantity: product.quantity.unsigned_abs(),
+            created_at: Timestamp(product.created_at_us),
+            updated_at: Timestamp(product.updated_at_us),
+        }
+    }
+}
+
+impl From<NewProduct> for store::NewProduct {
+    fn from(new: NewProduct) -> Self {
+        // More than the schema allows is refused by the store.
+        let quantity = i64::try_from(new.quantity.unwrap_or(0)).unwrap_or(i64::MAX);
+        Self { name: new.name, price_minor: new.price.0, quantity }
+    }
 }
 
 /// The pieces that a token took, or why it got none.
-fn taken(outcome: store::Reservation, request: &Purchase) -> Result<Taken, CallError<ProductError>> {
+fn taken(outcome: store::Reservation, request: &Pieces) -> Answer<Taken> {
     let error = match outcome {
         store::Reservation::Reserved(taken) | store::Reservation::Settled(taken) => return Ok(taken),
         store::Reservation::UnknownProduct => ProductError::ProductNotFound { name: request.name.clone() },
         store::Reservation::OutOfStock { available } => ProductError::OutOfStock {
             name: request.name.clone(),
             requested: request.quantity,
-            available: count(available),
+            available: available.unsigned_abs(),
         },
-        store::Reservation::Released => return Err(not_reserved("released")),
+        store::Reservation::Released => ProductError::NotReserved { state: "released".into() },
+        store::Reservation::Returned(_) => ProductError::NotReserved { state: "returned".into() },
     };
     Err(CallError::Service(error))
 }
 
-fn not_reserved(state: &str) -> CallError<ProductError> {
-    CallError::Service(ProductError::NotReserved { state: state.into() })
-}
-
 /// The key that [`token_key`] gave the reservation.
 fn reservation_key(context: &CallContext, request: &Reservation) -> String {
-    key_of(context, "product.reserve", &request.token)
-}
-
-fn rpc_error(error: StoreError) -> RpcError {
-    match error {
-        StoreError::TokenReused => token_reused(),
-        StoreError::Invalid(words) => invalid(words),
-        StoreError::Database(error) => database_error(&error),
-        other => invalid(other.to_string()),
-    }
-}
-
-/// A count as it travels. The table's checks keep it from being negative.
-fn count(pieces: i64) -> u64 {
-    u64::try_from(pieces).unwrap_or(0)
+    key_for(&context.principal, "product.reserve", &request.token)
 }

@@ -1,8 +1,8 @@
 //! The catalog, its stock, and the reservations by which stock leaves it exactly once.
 //!
 //! ```text
-//!             reserve                      settle
-//! (no token) ---------> reserved ------------------> settled        purchase: straight to settled
+//!             reserve                      settle              restore
+//! (no token) ---------> reserved ------------------> settled ----------> returned     purchase: straight to settled
 //!     |  |                  | release
 //!     |  | release          v
 //!     |  +------------> released           (a tombstone if it was never reserved: a late reserve finds it)
@@ -22,17 +22,23 @@ mod reservations;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::path::Path;
+use micronet_wire::principal::Principal;
 
-pub use self::catalog::{NewProduct, Product, ProductChange};
+use self::catalog::check_name;
+pub use self::catalog::{Change, Filter, NewProduct, Product, Which};
 use self::reservations::{Goal, Request};
 pub use self::reservations::{Reservation, Taken};
-use crate::database::{Database, DatabaseError, Migration};
+use super::api::{ProductChange, ProductError, ProductInfo};
+use crate::calls::key_for;
+use crate::database::{Connection, Database, Migration};
 use crate::demo::Demo;
+use crate::events::{self, Recorded};
+use crate::once::Once;
+use crate::paging::Page;
+use crate::store::{Store, StoreError, StoreResult};
 
-/// A product's name is at most this long.
-pub const NAME_BYTES_MAX: usize = 200;
+/// A product's name is at most this long, in characters.
+pub const NAME_CHARS_MAX: usize = 200;
 
 /// A token is at most this long.
 pub const TOKEN_BYTES_MAX: usize = 512;
@@ -46,75 +52,8 @@ pub const STOCK_MAX: i64 = 1_000_000_000_000;
 /// Products that the catalog holds at most, so that the inventory fits one answer.
 pub const PRODUCTS_MAX: i64 = 10_000;
 
-/// Rows of one listing at most.
-pub const LIST_ROWS_MAX: u32 = 1_000;
-
-/// The schema's history.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "catalog and reservations",
-    sql: include_str!("migrations/0001_catalog_and_reservations.sql"),
-}];
-
-/// Why a store operation failed.
-#[derive(Clone, Debug)]
-pub enum StoreError {
-    /// The token was used before for a request with another body. The caller is at fault; a retry cannot help.
-    TokenReused,
-    /// No reservation bears this token.
-    UnknownToken,
-    /// The token has no reserved pieces to settle: it was released or refused.
-    NotReserved(Reservation),
-    /// The token's pieces are sold already and cannot go back by a release.
-    AlreadySettled(Taken),
-    /// No product on sale has this id.
-    UnknownProduct,
-    /// Another product on sale bears this name.
-    NameTaken,
-    /// The catalog holds [`PRODUCTS_MAX`] products already.
-    CatalogFull,
-    /// An argument is outside its limits; the words say which, and are safe to show.
-    Invalid(&'static str),
-    /// The database failed.
-    Database(DatabaseError),
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TokenReused => f.write_str("the token was used before with another request"),
-            Self::UnknownToken => f.write_str("no reservation bears this token"),
-            Self::NotReserved(_) => f.write_str("the token has nothing reserved: it was released or refused"),
-            Self::AlreadySettled(_) => f.write_str("the token's pieces are sold already"),
-            Self::UnknownProduct => f.write_str("no such product"),
-            Self::NameTaken => f.write_str("another product bears this name"),
-            Self::CatalogFull => write!(f, "the catalog is full: {PRODUCTS_MAX} products"),
-            Self::Invalid(what) => f.write_str(what),
-            Self::Database(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for StoreError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Database(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl From<DatabaseError> for StoreError {
-    fn from(error: DatabaseError) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
+/// What an operation of this store comes to.
+type Result<T> = StoreResult<T, ProductError>;
 
 /// The product service's database. Clones share it.
 #[derive(Clone, Debug)]
@@ -122,80 +61,130 @@ pub struct ProductStore {
     database: Database,
 }
 
-impl ProductStore {
-    /// Opens the file, creating and migrating it where needed.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(path, MIGRATIONS).await? })
+impl Store for ProductStore {
+    const SERVICE: &'static str = "product";
+    const MIGRATIONS: &'static [Migration] = &[
+        Migration {
+            version: 1,
+            name: "catalog and reservations",
+            sqlite: include_str!("migrations/0001_catalog_and_reservations.sqlite.sql"),
+            postgres: include_str!("migrations/0001_catalog_and_reservations.postgres.sql"),
+        },
+        Migration::events_and_replies(2),
+    ];
+    type Error = ProductError;
+
+    fn over(database: Database) -> Self {
+        Self { database }
     }
 
-    /// The database below, for its health, its statistics and its end.
-    #[must_use]
-    pub fn database(&self) -> &Database {
+    fn database(&self) -> &Database {
         &self.database
     }
 
-    /// Inserts the demonstration products if there never was a product. Returns whether it did.
-    pub async fn seed(&self, demo: Demo, now_us: i64) -> Result<bool, StoreError> {
-        self.database.write(move |tx| Box::pin(catalog::seed(tx, demo, now_us))).await
+    async fn seed(&self, demo: Demo, now_us: i64) -> Result<bool> {
+        self.database.write(move |tx| Box::pin(seed(tx, demo, now_us))).await
+    }
+}
+
+/// Inserts the demonstration products, and what its orders have taken of them, if there never was a product.
+async fn seed(tx: &mut Connection, demo: Demo, now_us: i64) -> Result<bool> {
+    if demo == Demo::None || !catalog::is_empty(&mut *tx).await? {
+        return Ok(false);
+    }
+    for product in demo.products() {
+        let name = product.name.to_owned();
+        let new = NewProduct { name, price_minor: product.price_minor, quantity: product.quantity };
+        let created = catalog::create(&mut *tx, &new, now_us).await?;
+        for (order_num, order) in (1..).zip(demo.orders()).filter(|(_, order)| order.product == product.name)
+        {
+            let service = Principal::Service { name: "order".into() };
+            let token = key_for(&service, "product.reserve", &Demo::reservation(order_num));
+            reservations::seed_sold(&mut *tx, &token, &created, order.quantity, now_us).await?;
+        }
+    }
+    Ok(true)
+}
+
+/// Puts products into the catalog, all or none.
+async fn create(tx: &mut Connection, new: &[NewProduct], now_us: i64) -> Result<Vec<ProductInfo>> {
+    catalog::check_room(&mut *tx, new.len()).await?;
+    let refused = match catalog::taken_names(&mut *tx, new).await? {
+        names if names.is_empty() => None,
+        names if new.len() > 1 => Some(ProductError::ProductsAlreadyExist { names }),
+        names => Some(ProductError::ProductAlreadyExists { name: names.concat() }),
+    };
+    if let Some(refusal) = refused {
+        return Err(StoreError::Refused(refusal));
+    }
+    let mut created = Vec::with_capacity(new.len());
+    for product in new {
+        created.push(catalog::create(&mut *tx, product, now_us).await?.into());
+    }
+    Ok(created)
+}
+
+impl ProductStore {
+    /// The product on sale that is named so.
+    pub async fn find(&self, which: &Which) -> Result<Product> {
+        let mut connection = self.database.read().await?;
+        catalog::find(&mut connection, which).await
     }
 
-    /// The product on sale that bears this name.
-    pub async fn by_name(&self, name: &str) -> Result<Option<Product>, StoreError> {
-        let query = "SELECT * FROM products WHERE name = $1 AND removed_at_us IS NULL";
-        Ok(sqlx::query_as(query).bind(name).fetch_optional(self.database.readers()).await?)
+    /// The name of a product, on sale or not.
+    pub async fn name_of(&self, id: i64) -> Result<String> {
+        let query = "SELECT name FROM products WHERE id = $1";
+        Ok(sqlx::query_scalar(query).bind(id).fetch_one(&mut *self.database.read().await?).await?)
     }
 
-    /// The product on sale with this id.
-    pub async fn by_id(&self, id: i64) -> Result<Option<Product>, StoreError> {
-        let query = "SELECT * FROM products WHERE id = $1 AND removed_at_us IS NULL";
-        Ok(sqlx::query_as(query).bind(id).fetch_optional(self.database.readers()).await?)
-    }
-
-    /// Products on sale by id, `limit` of them (at most [`LIST_ROWS_MAX`]) from `offset`, and how many there are.
-    pub async fn list(&self, offset: u32, limit: u32) -> Result<(Vec<Product>, i64), StoreError> {
-        let query = "SELECT * FROM products WHERE removed_at_us IS NULL ORDER BY id LIMIT $1 OFFSET $2";
-        let mut snapshot = self.database.readers().begin().await?;
-        let products = sqlx::query_as(query)
-            .bind(limit.min(LIST_ROWS_MAX))
-            .bind(offset)
-            .fetch_all(&mut *snapshot)
-            .await?;
-        Ok((products, catalog::count(&mut snapshot).await?))
+    /// A page of the products on sale, in an order of [`crate::paging::order_by`], and how many there are.
+    pub async fn list(&self, filter: &Filter, order: &str, page: Page) -> Result<(Vec<Product>, i64)> {
+        let mut snapshot = self.database.snapshot().await?;
+        catalog::list(&mut snapshot, filter, order, page).await
     }
 
     /// Every product on sale, in one consistent picture. No more than [`PRODUCTS_MAX`].
-    pub async fn inventory(&self) -> Result<Vec<Product>, StoreError> {
+    pub async fn inventory(&self) -> Result<Vec<Product>> {
         let query = "SELECT * FROM products WHERE removed_at_us IS NULL ORDER BY id";
-        Ok(sqlx::query_as(query).fetch_all(self.database.readers()).await?)
+        Ok(sqlx::query_as(query).fetch_all(&mut *self.database.read().await?).await?)
     }
 
-    /// Puts a product into the catalog.
-    pub async fn create(&self, product: NewProduct, now_us: i64) -> Result<Product, StoreError> {
-        catalog::check_name(&product.name)?;
-        catalog::check_price(product.price_minor)?;
-        catalog::check_stock(product.quantity)?;
-        self.database
-            .write(move |tx| Box::pin(async move { catalog::create(tx, &product, now_us).await }))
-            .await
+    /// Puts products into the catalog, all or none.
+    pub async fn create(&self, once: Once, new: Vec<NewProduct>) -> Result<Vec<ProductInfo>> {
+        for product in &new {
+            check_name(&product.name)?;
+            catalog::check_price(product.price_minor)?;
+            catalog::check_stock(product.quantity)?;
+        }
+        let now_us = once.now_us;
+        once.run(&self.database, move |tx| Box::pin(async move { create(tx, &new, now_us).await })).await
     }
 
     /// Changes a product's name or price.
-    pub async fn update(&self, id: i64, change: ProductChange, now_us: i64) -> Result<Product, StoreError> {
-        change.name.as_deref().map_or(Ok(()), catalog::check_name)?;
+    pub async fn update(&self, which: Which, change: Change, now_us: i64) -> Result<Product> {
+        change.name.as_deref().map_or(Ok(()), check_name)?;
         change.price_minor.map_or(Ok(()), catalog::check_price)?;
         self.database
-            .write(move |tx| Box::pin(async move { catalog::update(tx, id, &change, now_us).await }))
+            .write(move |tx| Box::pin(async move { catalog::update(tx, &which, &change, now_us).await }))
             .await
     }
 
     /// Takes a product out of the catalog. What is reserved of it may still be settled or released.
-    pub async fn remove(&self, id: i64, now_us: i64) -> Result<(), StoreError> {
-        self.database.write(move |tx| Box::pin(catalog::remove(tx, id, now_us))).await
+    pub async fn remove(&self, once: Once, which: Which) -> Result<ProductInfo> {
+        let now_us = once.now_us;
+        once.run(&self.database, move |tx| {
+            Box::pin(async move { Ok(catalog::remove(tx, &which, now_us).await?.into()) })
+        })
+        .await
     }
 
     /// Adds pieces to the stock.
-    pub async fn restock(&self, id: i64, pieces: u32, now_us: i64) -> Result<Product, StoreError> {
-        self.database.write(move |tx| Box::pin(catalog::restock(tx, id, i64::from(pieces), now_us))).await
+    pub async fn restock(&self, once: Once, which: Which, pieces: u32) -> Result<ProductInfo> {
+        let now_us = once.now_us;
+        once.run(&self.database, move |tx| {
+            Box::pin(async move { Ok(catalog::restock(tx, &which, pieces, now_us).await?.into()) })
+        })
+        .await
     }
 
     /// Sets pieces aside for the token, or stores why not.
@@ -203,11 +192,11 @@ impl ProductStore {
         &self,
         token: &str,
         body_hash: [u8; 32],
-        name: &str,
+        which: Which,
         quantity: u32,
         now_us: i64,
-    ) -> Result<Reservation, StoreError> {
-        let request = Request::parse(token, body_hash, name, quantity, now_us)?;
+    ) -> Result<Reservation> {
+        let request = Request::parse(token, body_hash, which, quantity, now_us)?;
         self.database
             .write(|tx| Box::pin(async move { reservations::take(tx, &request, Goal::Reserve).await }))
             .await
@@ -218,18 +207,18 @@ impl ProductStore {
         &self,
         token: &str,
         body_hash: [u8; 32],
-        name: &str,
+        which: Which,
         quantity: u32,
         now_us: i64,
-    ) -> Result<Reservation, StoreError> {
-        let request = Request::parse(token, body_hash, name, quantity, now_us)?;
+    ) -> Result<Reservation> {
+        let request = Request::parse(token, body_hash, which, quantity, now_us)?;
         self.database
             .write(|tx| Box::pin(async move { reservations::take(tx, &request, Goal::Sell).await }))
             .await
     }
 
     /// Turns the token's reserved pieces into sold ones. Settling again changes nothing.
-    pub async fn settle(&self, token: &str, now_us: i64) -> Result<Taken, StoreError> {
+    pub async fn settle(&self, token: &str, now_us: i64) -> Result<Taken> {
         let token = reservations::parse_token(token)?;
         self.database
             .write(move |tx| Box::pin(async move { reservations::settle(tx, &token, now_us).await }))
@@ -240,16 +229,29 @@ impl ProductStore {
     /// gets a tombstone, so that its reserve, if it is still on the way, comes too late.
     ///
     /// Returns [`Reservation::Released`], or the refusal that the token had.
-    pub async fn release(&self, token: &str, now_us: i64) -> Result<Reservation, StoreError> {
+    pub async fn release(&self, token: &str, now_us: i64) -> Result<Reservation> {
         let token = reservations::parse_token(token)?;
         self.database
             .write(move |tx| Box::pin(async move { reservations::release(tx, &token, now_us).await }))
             .await
     }
 
+    /// Puts the token's sold pieces back on sale. Restoring again changes nothing.
+    pub async fn restore(&self, token: &str, now_us: i64) -> Result<Taken> {
+        let token = reservations::parse_token(token)?;
+        self.database
+            .write(move |tx| Box::pin(async move { reservations::restore(tx, &token, now_us).await }))
+            .await
+    }
+
     /// What became of a token; `None` if it was never seen.
-    pub async fn reservation(&self, token: &str) -> Result<Option<Reservation>, StoreError> {
-        let mut connection = self.database.readers().acquire().await?;
-        Ok(reservations::find(&mut connection, token).await?.map(|stored| stored.reservation))
+    pub async fn reservation(&self, token: &str) -> Result<Option<Reservation>> {
+        let mut connection = self.database.read().await?;
+        reservations::state(&mut connection, token).await
+    }
+
+    /// What has changed, from the event after `after`; and the id of the oldest event that is still there.
+    pub async fn events(&self, after: i64, limit: u32) -> Result<(Vec<Recorded<ProductChange>>, i64)> {
+        Ok((events::read(&self.database, after, limit).await?, events::oldest(&self.database).await?))
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use micronet_services::order::api::{Buy, OrderClient, OrderError};
-use micronet_services::product::api::{ProductClient, ProductError, Purchase, Query, Reservation};
+use micronet_services::product::api::{Pieces, ProductClient, ProductError, Query, Reservation};
 use micronet_tests::http_client::{Answer, HttpClient};
 use micronet_tests::network::Network;
 use micronet_tests::process::Finished;
@@ -102,7 +102,7 @@ impl Store {
             let body = serde_json::json!({ "name": toy, "quantity": quantity }).to_string();
             return http_said(&self.post("/orders", &body), NO_ORDER);
         }
-        let request = Buy { name: toy.into(), quantity };
+        let request = Buy { name: toy.into(), quantity, customer: None };
         self.call("gateway", "order-1", async |client| {
             let bought = OrderClient::new(client).buy(&request, for_a_customer().token(fresh_token())).await;
             order_said(bought.map(|placed| Said::Ordered(placed.order_num)))
@@ -115,7 +115,7 @@ impl Store {
             let body = serde_json::json!({ "quantity": quantity }).to_string();
             return http_said(&self.post(&format!("/api/v1/products/{toy}/purchase"), &body), None);
         }
-        let request = Purchase { name: toy.into(), quantity };
+        let request = Pieces { name: toy.into(), quantity };
         self.call("order", "product-1", async |client| {
             let product = ProductClient::new(client);
             let token = fresh_token();

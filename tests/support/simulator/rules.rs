@@ -29,10 +29,28 @@ impl World {
             }
         }
         let at_work = self.sides[ACCEPTOR].connection.calls_in_flight();
-        if self.handlers.len() != at_work {
+        // SPEC 5.9: what nobody waits for goes on without its connection.
+        let fits = match self.sides[ACCEPTOR].closed {
+            true => at_work == 0 && self.handlers.all_one_way(),
+            false => self.handlers.len() == at_work,
+        };
+        if !fits {
             return Err(format!("{} handlers for {at_work} calls", self.handlers.len()));
         }
         self.handlers.check(self.now)
+    }
+
+    /// A call arrives in the shape, and with the request, with which its caller made it.
+    pub(super) fn check_shape(&self, stream: u32, request: &[u8], one_way: bool) -> Result<(), String> {
+        let caller = &self.report.caller;
+        let made = match one_way {
+            true => caller.sent.get(&stream).copied(),
+            false => caller.calls.get(&stream).map(|call| call.id),
+        };
+        match made {
+            Some(id) if request.first_chunk() == Some(&id.to_be_bytes()) => Ok(()),
+            _ => Err(format!("stream {stream} arrives, one-way {one_way}, as nobody made it")),
+        }
     }
 
     /// A connection must not end for a reason that isn't there.

@@ -22,13 +22,15 @@ impl Peers {
         elsewhere: Option<Environment<'_>>,
     ) -> Result<Self, CommandError> {
         let peers = Self::from_flags(flags)?;
-        if let Some(stranger) = peers.0.keys().find(|name| !service.calls.contains(&name.as_str())) {
-            let calls = if service.calls.is_empty() { "no service" } else { &service.calls.join(", ") };
+        let calls: Vec<_> = service.calls().collect();
+        if let Some(stranger) = peers.0.keys().find(|name| !calls.contains(&name.as_str())) {
+            let calls = if calls.is_empty() { "no service" } else { &calls.join(", ") };
             return Err(CommandError::usage(format!("{} does not call {stranger:?}", service.name))
                 .next(format!("leave --peer {stranger}=… out: {} calls {calls}", service.name)));
         }
-        let called = SERVICES.iter().filter(|each| service.calls.contains(&each.name));
-        peers.with_defaults(called, elsewhere)
+        let called = SERVICES.iter().filter(|each| calls.contains(&each.name));
+        // What it can do without is called only where somebody says where that is.
+        peers.with_defaults(called, |called| service.requires.contains(&called.name), elsewhere)
     }
 
     /// The peers of the gateway: every service of this binary, and whatever else was named.
@@ -36,7 +38,7 @@ impl Peers {
         flags: &[String],
         elsewhere: Option<Environment<'_>>,
     ) -> Result<Self, CommandError> {
-        Self::from_flags(flags)?.with_defaults(SERVICES.iter(), elsewhere)
+        Self::from_flags(flags)?.with_defaults(SERVICES.iter(), |_| true, elsewhere)
     }
 
     /// Each service's name and its addresses.
@@ -58,11 +60,12 @@ impl Peers {
         Ok(peers)
     }
 
-    /// What no flag names is taken from the environment, else it is the default port on localhost. Where nothing is to be
-    /// found elsewhere, the flags have named all.
+    /// What no flag names is taken from the environment, else it is the default port on localhost, if it has a default.
+    /// Where nothing is to be found elsewhere, the flags have named all.
     fn with_defaults<'s>(
         mut self,
         services: impl Iterator<Item = &'s Service>,
+        has_default: impl Fn(&Service) -> bool,
         elsewhere: Option<Environment<'_>>,
     ) -> Result<Self, CommandError> {
         let Some(environment) = elsewhere else { return Ok(self) };
@@ -75,6 +78,7 @@ impl Peers {
                 Some(text) => self.add(service.name, &text, Some(port)).map_err(|error| {
                     error.next(format!("set {} to HOST or HOST:PORT, or unset it", service.environment))
                 })?,
+                None if !has_default(service) => {}
                 None => {
                     self.0.insert(service.name.to_owned(), vec![HostPort::new("localhost", port)]);
                 }

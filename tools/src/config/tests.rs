@@ -43,16 +43,24 @@ fn ports_are_counted_from_the_base_or_named() {
             wanted.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
         assert_eq!(ports(line), Ok(wanted), "{line}");
     };
-    let usual = [("product-1", 8002), ("product-2", 8012), ("order-1", 8003), ("gateway-1", 8000)];
+    let usual =
+        [("user-1", 8001), ("product-1", 8002), ("product-2", 8012), ("order-1", 8003), ("gateway-1", 8000)];
     check("micronet", &usual);
     check("micronet up", &usual);
     check(
         "micronet up --base-port 9000 --port gateway=80",
-        &[("product-1", 9002), ("product-2", 9012), ("order-1", 9003), ("gateway-1", 80)],
+        &[("user-1", 9001), ("product-1", 9002), ("product-2", 9012), ("order-1", 9003), ("gateway-1", 80)],
     );
     check(
         "micronet up --base-port 0 --port product=0,0,0",
-        &[("product-1", 0), ("product-2", 0), ("product-3", 0), ("order-1", 0), ("gateway-1", 0)],
+        &[
+            ("user-1", 0),
+            ("product-1", 0),
+            ("product-2", 0),
+            ("product-3", 0),
+            ("order-1", 0),
+            ("gateway-1", 0),
+        ],
     );
 }
 
@@ -125,13 +133,16 @@ fn peers_come_from_flags_then_environment_then_localhost() {
     check("micronet service product", &[("ORDER", "x")], "");
     check("micronet service order", &[], "product=localhost:8002");
     check("micronet service order", &[("CATALOG", "catalog")], "product=catalog:8002");
+    // What a service can do without is not looked for unless it is named.
+    check("micronet service order", &[("USERS", "u")], "product=localhost:8002 user=u:8001");
+    check("micronet service user --peer order=o", &[], "order=o:8003");
     check("micronet service order", &[("CATALOG", "")], "product=localhost:8002");
     check("micronet service order --peer product=a,b:9", &[("CATALOG", "c")], "product=a:8002,b:9");
     check("micronet service order --peer product=a --peer product=b,a", &[], "product=a:8002,b:8002");
     check(
         "micronet gateway --peer lab=l:1",
         &[("CATALOG", "c:1,d"), ("ORDER", "o")],
-        "lab=l:1 order=o:8003 product=c:1,d:8002",
+        "lab=l:1 order=o:8003 product=c:1,d:8002 user=localhost:8001",
     );
     for line in [
         "micronet service order --peer toys=a:1",

@@ -21,9 +21,11 @@ fn declaration(service: Service) -> TokenStream {
     for member in &mut item.items {
         if let TraitItem::Fn(function) = member {
             function.sig.asyncness = None;
-            if let syn::ReturnType::Type(_, output) = &mut function.sig.output {
-                **output = parse_quote! { impl ::core::future::Future<Output = #output> };
-            }
+            let output: Type = match &function.sig.output {
+                syn::ReturnType::Type(_, output) => Type::clone(output),
+                syn::ReturnType::Default => parse_quote! { () },
+            };
+            function.sig.output = parse_quote! { -> impl ::core::future::Future<Output = #output> };
         }
     }
     quote! { #item }
@@ -149,6 +151,11 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
         (_, true) => quote! { Page },
         _ => quote! { Json },
     };
+    let shape = if rpc.one_way {
+        quote! { OneWay }
+    } else {
+        quote! { Unary }
+    };
     let bindings = rpc.http.iter().map(|binding| {
         let (method, path) = (&binding.method, &binding.path);
         quote! {
@@ -169,7 +176,7 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
                 request,
                 reply,
                 error,
-                shape: ::micronet_wire::schema::CallShape::Unary,
+                shape: ::micronet_wire::schema::CallShape::#shape,
                 idempotent: #idempotent,
                 access: ::micronet_wire::schema::Access::#access,
                 rate_class: ::std::string::String::from(#rate),
@@ -193,6 +200,13 @@ fn client(service: &Service) -> TokenStream {
             None => (quote! {}, quote! { &() }),
         };
         let doc = if doc.is_empty() { format!("Calls `{name}.{}`.", method.name) } else { doc.clone() };
+        let (errors, function, outcome) = if method.rpc.one_way {
+            let errors = "When the call can't be made: there is no connection, or none that can take more.";
+            (errors, quote! { send }, quote! { answer })
+        } else {
+            let outcome = quote! { ::micronet_wire::service::Outcome::from_answer(answer) };
+            ("The service's own, or what went wrong on the way there.", quote! { call }, outcome)
+        };
         // Whoever retries calls has to know which of them may be repeated.
         let options = if method.rpc.idempotent {
             quote! { ::micronet_wire::service::CallOptions { idempotent: true, ..options } }
@@ -203,7 +217,7 @@ fn client(service: &Service) -> TokenStream {
             #[doc = #doc]
             ///
             /// # Errors
-            /// The service's own, or what went wrong on the way there.
+            #[doc = #errors]
             #visibility async fn #ident(
                 &self,
                 #argument
@@ -211,11 +225,12 @@ fn client(service: &Service) -> TokenStream {
             ) -> #output {
                 let answer = match ::micronet_wire::service::encode_request(#request) {
                     ::core::result::Result::Ok(request) => {
-                        ::micronet_wire::service::Caller::call(&self.caller, #methods::#id, request, #options).await
+                        ::micronet_wire::service::Caller::#function(&self.caller, #methods::#id, request, #options)
+                            .await
                     }
                     ::core::result::Result::Err(error) => ::core::result::Result::Err(error),
                 };
-                ::micronet_wire::service::Outcome::from_answer(answer)
+                #outcome
             }
         }
     });
@@ -245,6 +260,7 @@ fn server(service: &Service) -> TokenStream {
     let doc = format!("The server of service `{name}`: decides who may call, decodes, calls, encodes.");
     let arms = service.methods.iter().enumerate().map(|(at, method)| {
         let (id, function, request) = (id_ident(method), &method.ident, request_type(method));
+        let output = &method.output;
         let argument = method.request.as_ref().map(|_| quote! { request, });
         // A method without a request still has its empty body checked.
         let bound = if argument.is_some() {
@@ -252,13 +268,20 @@ fn server(service: &Service) -> TokenStream {
         } else {
             quote! { () }
         };
+        let call = quote! { <S as #ident>::#function(&*service, &context, #argument).await };
+        let outcome = if method.rpc.one_way {
+            // The call is over when the handler is, and its answer is an empty one that goes nowhere.
+            quote! { let outcome: #output = ::core::result::Result::Ok(#call); }
+        } else {
+            quote! { let outcome = #call; }
+        };
         quote! {
             #methods::#id => {
                 match ::micronet_wire::service::open::<#request>(&self.schema, #at, &context, &request) {
                     ::core::result::Result::Ok(#bound) => {
                         let service = ::std::rc::Rc::clone(&self.service);
                         ::std::boxed::Box::pin(async move {
-                            let outcome = <S as #ident>::#function(&*service, &context, #argument).await;
+                            #outcome
                             ::micronet_wire::service::Outcome::into_answer(outcome)
                         })
                     }

@@ -163,6 +163,10 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 ///     /// Everything that was ever sold.
 ///     #[rpc(http("GET /log"), text, permission = "orders:read", idempotent)]
 ///     async fn log(&self, context: &CallContext) -> Result<String, RpcError>;
+///
+///     /// Somebody looked at a toy. Whoever says so doesn't wait for anything.
+///     #[rpc(one_way, service)]
+///     async fn seen(&self, context: &CallContext, request: Query);
 /// }
 ///
 /// struct Shop;
@@ -175,6 +179,10 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 ///     async fn log(&self, context: &CallContext) -> Result<String, RpcError> {
 ///         Ok(format!("{} asked", context.principal.key()))
 ///     }
+///
+///     async fn seen(&self, _context: &CallContext, request: Query) {
+///         println!("somebody looks at {}", request.name);
+///     }
 /// }
 ///
 /// fn serve() -> Result<ProductServer<Shop>, SchemaError> {
@@ -182,7 +190,9 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// }
 ///
 /// async fn buy(connection: impl Caller) -> Result<u32, CallError<ToyError>> {
-///     let toy = ProductClient::new(connection).query(&Query { name: "Tux".into() }, CallOptions::default()).await?;
+///     let (client, tux) = (ProductClient::new(connection), Query { name: "Tux".into() });
+///     let toy = client.query(&tux, CallOptions::default()).await?;
+///     client.seen(&tux, CallOptions::default()).await?; // It is on its way, and may be lost.
 ///     Ok(toy.left)
 /// }
 ///
@@ -198,6 +208,9 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// derives `Message` and implements `Display`, or `Result<Reply, RpcError>` for a method without errors of its own. The
 /// signatures of the implementation are those of the trait. Futures need not be `Send`: a runtime is one thread.
 ///
+/// A *one-way* method returns nothing, not even an error: whoever calls it doesn't wait, and a call may be lost. What goes wrong
+/// in it is for its own log.
+///
 /// Each method has one `#[rpc(…)]`:
 ///
 /// | in it | means | without it |
@@ -209,6 +222,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `status = 201` | the HTTP status of a success | 200 |
 /// | `text` | HTTP shows the reply, a `String`, as plain text | JSON |
 /// | `page` | the reply is a page of a list, a struct of `items: Vec<…>` and `pagination`, a struct: HTTP shows the items as the envelope's data, and `pagination` beside them | the whole reply is the data |
+/// | `one_way` | there is no answer, and the method returns nothing | the caller waits for the outcome |
 /// | `idempotent` | to execute it twice has the same effect as once | a repeat needs a token |
 /// | `rate = "shop"` | the class of rate limits | `"api"` |
 ///
@@ -220,7 +234,8 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// - `enum ProductMethods {}` with the constants `SERVICE_NAME`, `METHOD_IDS` and one id a method, as `ProductMethods::QUERY`;
 /// - `fn product_schema() -> ServiceSchema`;
 /// - `struct ProductClient<C>`: `new(caller: C)`, and for each method
-///   `async fn query(&self, request: &Query, options: CallOptions) -> Outcome`;
+///   `async fn query(&self, request: &Query, options: CallOptions) -> Outcome`, where that of a one-way method is
+///   `Result<(), RpcError>`: whether the call is on its way;
 /// - `struct ProductServer<S>`: `new(service: S) -> Result<Self, SchemaError>`, a `Service` that checks whether the principal
 ///   may call before it decodes the request.
 ///
@@ -253,6 +268,15 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 ///     async fn count(&self, context: &CallContext) -> Result<u32, String>;
 /// }
 /// ```
+/// A one-way method with an answer:
+/// ```compile_fail
+/// # use micronet_wire::{error::RpcError, service::{CallContext, service}};
+/// #[service(name = "product")]
+/// trait Product {
+///     #[rpc(one_way, public)]
+///     async fn seen(&self, context: &CallContext) -> Result<(), RpcError>;
+/// }
+/// ```
 /// Two methods whose names have the same hash, of which frames could carry only one:
 /// ```compile_fail
 /// # use micronet_wire::{error::RpcError, service::{CallContext, service}};
@@ -271,6 +295,8 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// trait Product {
 ///     #[rpc(http("GET /products"), public)]
 ///     async fn count(&self, context: &CallContext) -> Result<u32, RpcError>;
+///     #[rpc(one_way, public)]
+///     async fn seen(&self, context: &CallContext);
 ///     #[rpc(public)]
 ///     async fn show_rate(&self, context: &CallContext) -> Result<u32, RpcError>;
 /// }

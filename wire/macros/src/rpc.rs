@@ -32,6 +32,7 @@ pub(crate) struct Rpc {
     pub(crate) status: u16,
     pub(crate) text: bool,
     pub(crate) page: bool,
+    pub(crate) one_way: bool,
 }
 
 /// The attribute as it is being read: nothing has a default yet, so that a repetition is seen.
@@ -44,6 +45,7 @@ struct Words {
     status: Option<u16>,
     text: bool,
     page: bool,
+    one_way: bool,
 }
 
 const ACCESS_MISSING: &str =
@@ -72,6 +74,12 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
     if words.text && words.page {
         return Err(Error::new_spanned(attribute, "a reply is shown as `text` or as a `page`, not as both"));
     }
+    if words.one_way && !words.http.is_empty() {
+        return Err(Error::new_spanned(
+            attribute,
+            "HTTP can't reach a one-way method, since it has no answer: leave out `http(…)` or `one_way`",
+        ));
+    }
     Ok(Rpc {
         http: words.http,
         idempotent: words.idempotent,
@@ -80,6 +88,7 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
         status: words.status.unwrap_or(200),
         text: words.text,
         page: words.page,
+        one_way: words.one_way,
     })
 }
 
@@ -91,6 +100,7 @@ impl Words {
             "idempotent" => flag(meta, &mut self.idempotent),
             "text" => flag(meta, &mut self.text),
             "page" => flag(meta, &mut self.page),
+            "one_way" => flag(meta, &mut self.one_way),
             "public" => self.set_access(meta, Access::Public),
             "service" => self.set_access(meta, Access::Service),
             "permission" => {
@@ -108,11 +118,10 @@ impl Words {
                     )),
                 }
             }
-            "stream" | "one_way" => Err(meta.error(format!(
-                "`{word}` is not supported yet: every method takes one request and gives one reply"
-            ))),
+            "stream" => Err(meta
+                .error("`stream` is not supported yet: every method takes one request and gives one reply")),
             _ => Err(meta.error(
-                "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `public`, \
+                "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `one_way`, `public`, \
                  `permission = \"…\"`, `service`, `rate = \"…\"`, `status = 201`, `text` and `page`",
             )),
         }

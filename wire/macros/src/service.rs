@@ -33,7 +33,7 @@ pub(crate) struct Method {
     pub(crate) rpc: Rpc,
     /// The request's type, if the method takes one.
     pub(crate) request: Option<Type>,
-    /// What the method returns, as it is written.
+    /// What the method returns, as it is written; what its client returns, where it is one-way.
     pub(crate) output: Type,
 }
 
@@ -142,20 +142,30 @@ fn read_method(function: &mut TraitItemFn) -> Result<Method> {
             "the client has a `new` of its own: name the method otherwise",
         ));
     }
-    let ReturnType::Type(_, output) = &signature.output else {
-        return Err(Error::new_spanned(
-            signature,
-            "say what the method returns: `Result<Reply, CallError<Error>>`, or `Result<Reply, RpcError>`",
-        ));
-    };
+    let output =
+        read_output(&signature.output, rpc.one_way).map_err(|words| Error::new_spanned(signature, words))?;
     Ok(Method {
         ident: signature.ident.clone(),
         name: attributes::name(&signature.ident),
         doc: attributes::doc(&function.attrs),
         rpc,
         request: read_request(function)?,
-        output: Type::clone(output),
+        output,
     })
+}
+
+/// What the method's client returns: what the method returns, or for a one-way method, whether the call is on its way.
+fn read_output(output: &ReturnType, one_way: bool) -> std::result::Result<Type, &'static str> {
+    match (output, one_way) {
+        (ReturnType::Type(_, output), false) => Ok(Type::clone(output)),
+        (ReturnType::Default, true) => Ok(syn::parse_quote! {
+            ::core::result::Result<(), ::micronet_wire::error::RpcError>
+        }),
+        (ReturnType::Default, false) => Err(
+            "say what the method returns: `Result<Reply, CallError<Error>>`, or `Result<Reply, RpcError>`",
+        ),
+        (ReturnType::Type(..), true) => Err("a one-way method has no answer: leave out `-> …`"),
+    }
 }
 
 /// The request's type of `(&self, context: &CallContext, request: Request)`.

@@ -153,6 +153,16 @@ fn methods_of_other_shapes_are_refused() {
 }
 
 #[test]
+fn a_one_way_method_returns_nothing() {
+    let with = |method: &TokenStream| {
+        service::expand(quote! { name = "a" }, quote! { trait A { #[rpc(public, one_way)] #method } })
+    };
+    assert!(with(&quote! { async fn a(&self, c: &CallContext, r: Query); }).is_ok());
+    let unit = quote! { async fn a(&self, c: &CallContext) -> (); };
+    check(&unit, with(&unit), "has no answer: leave out `-> …`");
+}
+
+#[test]
 fn access_is_said_once() {
     check_method(&quote! { async fn a(&self, c: &CallContext) -> R; }, "who may call");
     for (rpc, words) in [
@@ -173,7 +183,9 @@ fn rpc_attributes_are_checked() {
     for (rpc, words) in [
         (quote! { public, open }, "not known here"),
         (quote! { public, stream }, "`stream` is not supported yet"),
-        (quote! { public, one_way }, "`one_way` is not supported yet"),
+        (quote! { public, one_way }, "has no answer: leave out `-> …`"),
+        (quote! { public, one_way, one_way }, "twice"),
+        (quote! { public, one_way, http("POST /a") }, "HTTP can't reach a one-way method"),
         (quote! { public, idempotent, idempotent }, "twice"),
         (quote! { public, rate = "a", rate = "b" }, "twice"),
         (quote! { public, rate = "" }, "can't be empty"),

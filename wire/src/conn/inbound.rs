@@ -1,4 +1,6 @@
-//! The acceptor's side of calls (SPEC.md sections 5 and 6): each REQUEST gets exactly one terminal frame.
+//! The acceptor's side of calls (SPEC.md sections 5 and 6): each REQUEST gets exactly one terminal frame, a NOTICE none.
+
+use bytes::Bytes;
 
 use super::streams::{InFlight, Streams};
 use super::{Connection, Event, put};
@@ -26,6 +28,7 @@ struct Call {
     arrived_ns: u64,
     deadline_ns: u64,
     request_bytes: usize,
+    one_way: bool,
 }
 
 impl InFlight for Call {
@@ -34,7 +37,7 @@ impl InFlight for Call {
     }
 }
 
-/// The calls that the peer has made and that have no terminal frame yet.
+/// The calls that the peer has made and that are not over yet.
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     calls: Streams<Call>,
@@ -56,11 +59,12 @@ impl Inbound {
     pub(super) fn queue_delay_us(&self) -> u32 {
         self.queue_delay_us
     }
-    pub(super) fn take_all(&mut self) -> Vec<u32> {
-        let all = self.calls.select(|_, _| true);
+    /// Forgets all calls, and says whose answers are awaited.
+    pub(super) fn take_awaited(&mut self) -> Vec<u32> {
+        let awaited = self.calls.select(|_, call| !call.one_way);
         self.calls = Streams::default();
         self.request_bytes = 0;
-        all
+        awaited
     }
     fn remove(&mut self, stream: u32) -> Option<Call> {
         let call = self.calls.remove(stream)?;
@@ -79,10 +83,13 @@ impl Connection {
         }
         let Some(call) = self.inbound.remove(stream) else { return };
         let ledger = self.account(now, &call, timing);
-        put(&mut self.output, label(Kind::Reply, stream, call.method), self.checksums, |out| {
-            ledger.encode(out);
-            out.extend_from_slice(reply);
-        });
+        // SPEC 5.9: nothing is ever sent on the stream of a one-way call.
+        if !call.one_way {
+            put(&mut self.output, label(Kind::Reply, stream, call.method), self.checksums, |out| {
+                ledger.encode(out);
+                out.extend_from_slice(reply);
+            });
+        }
         self.bound_output();
         self.finish_if_drained();
     }
@@ -91,7 +98,9 @@ impl Connection {
     pub fn fail(&mut self, now: u64, stream: u32, error: &RpcError, timing: Timing) {
         let Some(call) = self.inbound.remove(stream) else { return };
         let ledger = self.account(now, &call, timing);
-        self.put_error_frame(stream, call.method, error, &ledger);
+        if !call.one_way {
+            self.put_error_frame(stream, call.method, error, &ledger);
+        }
         self.bound_output();
         self.finish_if_drained();
     }
@@ -107,38 +116,50 @@ impl Connection {
         ledger
     }
 
+    /// Takes a REQUEST or a NOTICE.
     pub(super) fn handle_request(&mut self, now: u64, frame: Frame) {
-        let Header { stream, method, flags, encoding, .. } = frame.header;
+        let Header { kind, stream, method, flags, .. } = frame.header;
         // SPEC 5.1: ids only grow and are never used again.
         if stream <= self.inbound.last_stream {
-            return self
-                .violation(&format!("REQUEST: stream {stream} is not above {}", self.inbound.last_stream));
+            return self.violation(&format!(
+                "{}: stream {stream} is not above {}",
+                kind.name(),
+                self.inbound.last_stream
+            ));
         }
         if flags & flags::END == 0 {
             return self.violation("REQUEST: streams of requests are reserved in this version");
         }
+        // It has been seen, also when it is refused, and a CANCEL of it may follow.
         self.inbound.last_stream = stream;
-        // SPEC 5.6: once draining, nothing further is started; but it has been seen, and a CANCEL of it may follow.
-        if self.draining {
-            let error = RpcError::new(Code::Draining, "this instance is draining");
-            return self.put_error_frame(stream, method, &error, &Ledger::default());
+        let (one_way, request_bytes) = (kind == Kind::Notice, frame.payload.len());
+        match self.accept(now, frame) {
+            Ok((context, request)) => {
+                let deadline_ns = context.deadline_ns;
+                let call = Call { method, arrived_ns: now, deadline_ns, request_bytes, one_way };
+                self.inbound.request_bytes += request_bytes;
+                self.inbound.calls.insert(stream, call);
+                self.events.push_back(Event::Request { stream, method, context: Box::new(context), request });
+            }
+            // SPEC 5.9: what would be answered with an error is dropped.
+            Err(error) if one_way => self.events.push_back(Event::Dropped { stream, method, error }),
+            Err(error) => self.put_error_frame(stream, method, &error, &Ledger::default()),
         }
-        let request_bytes = frame.payload.len();
-        let admitted = self.admit(encoding, request_bytes).and_then(|()| RequestHead::decode(frame.payload));
-        let (context, request) =
-            match admitted.and_then(|(head, request)| Ok((self.context(now, head)?, request))) {
-                Ok(accepted) if accepted.1.len() <= MESSAGE_BYTES_MAX => accepted,
-                Ok(_) => {
-                    let error =
-                        RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be");
-                    return self.put_error_frame(stream, method, &error, &Ledger::default());
-                }
-                Err(error) => return self.put_error_frame(stream, method, &error, &Ledger::default()),
-            };
-        let call = Call { method, arrived_ns: now, deadline_ns: context.deadline_ns, request_bytes };
-        self.inbound.request_bytes += request_bytes;
-        self.inbound.calls.insert(stream, call);
-        self.events.push_back(Event::Request { stream, method, context: Box::new(context), request });
+    }
+
+    /// Whether a call is started, and what its handler gets.
+    fn accept(&self, now: u64, frame: Frame) -> Result<(CallContext, Bytes), RpcError> {
+        // SPEC 5.6: once draining, nothing further is started.
+        if self.draining {
+            return Err(RpcError::new(Code::Draining, "this instance is draining"));
+        }
+        self.admit(frame.header.encoding, frame.payload.len())?;
+        let (head, request) = RequestHead::decode(frame.payload)?;
+        let context = CallContext { one_way: frame.header.kind == Kind::Notice, ..self.context(now, head)? };
+        if request.len() > MESSAGE_BYTES_MAX {
+            return Err(RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be"));
+        }
+        Ok((context, request))
     }
 
     /// SPEC 5.5: what exceeds a limit is refused before it is started, so that it may be sent elsewhere at once.
@@ -166,6 +187,7 @@ impl Connection {
             request_id: head.request_id,
             trace: head.trace,
             token: head.token,
+            one_way: false,
         })
     }
 
@@ -177,8 +199,13 @@ impl Connection {
         if stream > self.inbound.last_stream {
             return self.violation("CANCEL: of a stream that was never opened");
         }
-        if self.inbound.calls.get_mut(stream).is_some_and(|call| call.method != method) {
-            return self.violation("CANCEL: the method is not that of its call");
+        match self.inbound.calls.get_mut(stream) {
+            // SPEC 5.9: whoever awaits no answer has nothing to give up.
+            Some(call) if call.one_way => return,
+            Some(call) if call.method != method => {
+                return self.violation("CANCEL: the method is not that of its call");
+            }
+            _ => {}
         }
         // SPEC 5.4: a CANCEL may cross the answer; then there is nothing left to do.
         self.abandon(now, stream, &RpcError::new(Code::Cancelled, "the caller cancelled the call"));
@@ -194,7 +221,9 @@ impl Connection {
     fn abandon(&mut self, now: u64, stream: u32, error: &RpcError) {
         let Some(call) = self.inbound.remove(stream) else { return };
         let ledger = Ledger { handler_us: micros(now.saturating_sub(call.arrived_ns)), ..Ledger::default() };
-        self.put_error_frame(stream, call.method, error, &ledger);
+        if !call.one_way {
+            self.put_error_frame(stream, call.method, error, &ledger);
+        }
         self.events.push_back(Event::Abandoned { stream });
     }
 

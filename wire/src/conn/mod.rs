@@ -40,21 +40,32 @@ use crate::service::CallContext;
 pub enum Event {
     /// The handshake is done; the peer says this of itself.
     Ready(Box<Hello>),
-    /// Acceptor: a call has arrived. Answer it with [`Connection::reply`] or [`Connection::fail`].
+    /// Acceptor: a call has arrived. Answer it with [`Connection::reply`] or [`Connection::fail`]. The answer of a one-way call
+    /// goes nowhere, but is how the connection learns that the call is over.
     Request {
         /// The call's stream.
         stream: u32,
         /// The method that is called.
         method: u32,
-        /// Who calls, until when, and the rest of what a handler may know.
+        /// Who calls, until when, whether an answer is awaited, and the rest of what a handler may know.
         context: Box<CallContext>,
         /// The encoded request.
         request: Bytes,
     },
     /// Acceptor: nobody wants this call's answer any more (cancelled, or past its deadline); it has been answered already.
+    /// One-way calls outlive their connection: the end of it abandons only those that somebody waits for.
     Abandoned {
         /// The call's stream.
         stream: u32,
+    },
+    /// Acceptor: a one-way call was refused and is not executed. Nobody else hears of it.
+    Dropped {
+        /// The call's stream.
+        stream: u32,
+        /// The method that was called.
+        method: u32,
+        /// What a call that awaits an answer would have been told.
+        error: RpcError,
     },
     /// Dialler: a call has its reply.
     Reply {
@@ -170,7 +181,7 @@ impl Connection {
         self.state == State::Closed
     }
 
-    /// Calls in flight, both ways.
+    /// Calls in flight, both ways. One-way calls are so on the acceptor's side only.
     #[must_use]
     pub fn calls_in_flight(&self) -> usize {
         self.inbound.in_flight() + self.outbound.in_flight()
@@ -315,7 +326,7 @@ impl Connection {
             return self.expect_hello(kind, &frame.payload);
         }
         match (kind, self.config.role) {
-            (Kind::Request, Role::Acceptor) => self.handle_request(now, frame),
+            (Kind::Request | Kind::Notice, Role::Acceptor) => self.handle_request(now, frame),
             (Kind::Cancel, Role::Acceptor) => self.handle_cancel(now, &frame),
             (Kind::Proof, Role::Acceptor) => self.handle_proof(&frame.payload),
             (Kind::Reply, Role::Dialler) => self.handle_reply(frame),
@@ -361,7 +372,7 @@ impl Connection {
         put(&mut self.output, Label::control(Kind::Close), true, |out| close.encode(out));
     }
 
-    /// SPEC 5.8: every call still in flight ends here, once.
+    /// SPEC 5.8: every call still in flight ends here, once; but one-way calls that have been received go on (SPEC 5.9).
     fn end(&mut self, error: Option<RpcError>, by_peer: bool) {
         if self.state == State::Closed {
             return;
@@ -371,7 +382,7 @@ impl Connection {
             Some(error) => format!("the connection ended: {}", error.message),
             None => "the connection ended".to_owned(),
         };
-        for stream in self.inbound.take_all() {
+        for stream in self.inbound.take_awaited() {
             self.events.push_back(Event::Abandoned { stream });
         }
         for stream in self.outbound.take_all() {

@@ -80,6 +80,37 @@ impl Connection {
         request: &[u8],
         options: CallOptions,
     ) -> Result<u32, RpcError> {
+        let (stream, deadline_ns) = self.put_request(now, Kind::Request, method, request, options)?;
+        self.outbound.calls.insert(stream, Call { method, deadline_ns, awaits: Awaits::Answer });
+        self.leave_after_last(stream);
+        Ok(stream)
+    }
+
+    /// Makes a one-way call (SPEC 5.9), of which nothing is heard again; the stream that it took.
+    ///
+    /// # Errors
+    /// When the call can't be made here: it was never started, and may be made elsewhere.
+    pub fn send(
+        &mut self,
+        now: u64,
+        method: u32,
+        request: &[u8],
+        options: CallOptions,
+    ) -> Result<u32, RpcError> {
+        let (stream, _) = self.put_request(now, Kind::Notice, method, request, options)?;
+        self.leave_after_last(stream);
+        Ok(stream)
+    }
+
+    /// Puts a REQUEST or a NOTICE into the output; its stream and deadline.
+    fn put_request(
+        &mut self,
+        now: u64,
+        kind: Kind,
+        method: u32,
+        request: &[u8],
+        options: CallOptions,
+    ) -> Result<(u32, u64), RpcError> {
         self.check_room(request.len())?;
         let default_ns = now + u64::from(DEADLINE_US_DEFAULT) * 1_000;
         let deadline_ns = if options.deadline_ns == 0 { default_ns } else { options.deadline_ns };
@@ -100,7 +131,7 @@ impl Connection {
         };
         let stream = self.outbound.last_stream + 1;
         let payload_max = self.peer.frame_payload_max as usize;
-        let label = Label { kind: Kind::Request, flags: flags::END, encoding: ENCODING_ID, stream, method };
+        let label = Label { kind, flags: flags::END, encoding: ENCODING_ID, stream, method };
         put_frame(&mut self.output, label, self.checksums, |out| {
             let start = out.len();
             head.encode(out)?;
@@ -109,14 +140,15 @@ impl Connection {
             if out.len() - start <= payload_max { Ok(()) } else { Err(too_large()) }
         })?;
         self.outbound.last_stream = stream;
-        let deadline_ns = now + u64::from(left_us) * 1_000;
-        self.outbound.calls.insert(stream, Call { method, deadline_ns, awaits: Awaits::Answer });
+        Ok((stream, now + u64::from(left_us) * 1_000))
+    }
+
+    /// SPEC 5.1: ids are never reused, so after the last one this connection is at its end; the pool dials another.
+    fn leave_after_last(&mut self, stream: u32) {
         if stream == STREAM_ID_MAX {
-            // SPEC 5.1: ids are never reused, so this connection is at its end; the pool dials another.
             self.draining = true;
             self.events.push_back(Event::Goaway);
         }
-        Ok(stream)
     }
 
     fn check_room(&self, request_bytes: usize) -> Result<(), RpcError> {

@@ -1,6 +1,7 @@
 //! Two connections that hand each other their bytes at once, on a clock that the test moves.
 
 mod handshake;
+mod one_way;
 
 use bytes::BytesMut;
 
@@ -105,9 +106,10 @@ impl Pair {
                 Event::Ready(_) => "ready".into(),
                 Event::Request { stream, context, .. } => {
                     self.principals.push(context.principal);
-                    format!("request {stream}")
+                    format!("{} {stream}", if context.one_way { "notice" } else { "request" })
                 }
                 Event::Abandoned { stream } => format!("abandoned {stream}"),
+                Event::Dropped { stream, error, .. } => format!("dropped {stream} {}", error.code),
                 Event::Reply { stream, .. } => format!("reply {stream}"),
                 Event::Failed { stream, error, .. } => format!("failed {stream} {}", error.code),
                 Event::Goaway => "goaway".into(),

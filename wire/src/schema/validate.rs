@@ -146,6 +146,9 @@ impl ServiceSchema {
         {
             return invalid(format!("the error type of {name} is no enum"));
         }
+        if method.shape == CallShape::OneWay {
+            self.check_one_way(method)?;
+        }
         if !method.http.is_empty() && !matches!(method.shape, CallShape::Unary | CallShape::ServerStream) {
             return invalid(format!("{name} has a path, but HTTP can't carry its shape"));
         }
@@ -175,6 +178,20 @@ impl ServiceSchema {
             && matches!(self.type_at(items.of), Some(Type::List { .. }))
             && pagination.name == "pagination"
             && matches!(self.type_at(pagination.of), Some(Type::Struct { .. }))
+    }
+
+    /// SPEC 10.2: a one-way method has no answer to describe.
+    fn check_one_way(&self, method: &Method) -> Result<(), SchemaError> {
+        let name = &method.name;
+        if !matches!(self.type_at(method.reply), Some(Type::Unit)) || method.error.is_some() {
+            return invalid(format!("{name} is one-way, but has a reply or an error type"));
+        }
+        if !method.http.is_empty() {
+            return invalid(format!(
+                "{name} is one-way: HTTP can't reach it, since it has no answer to give"
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Answer, CallContext, CallError, Handling, Reply, authorize};
 use crate::encoding::{self, Encode};
 use crate::error::{Code, Retry, RpcError};
 use crate::limits::ERROR_DETAIL_BYTES_MAX;
-use crate::schema::{EncodedSchema, Message, TypeRef, TypeRegistry};
+use crate::schema::{CallShape, EncodedSchema, Message, TypeRef, TypeRegistry};
 
 /// A service's own error type: an enum whose variants say their HTTP status in the schema and their words by `Display`.
 pub trait ServiceError: Message + fmt::Display {}
@@ -114,7 +114,8 @@ pub fn refuse_unknown(service: &str, method: u32) -> Handling {
     refuse(RpcError::new(Code::UnknownMethod, format!("{service} has no method with the id {method:#010x}")))
 }
 
-/// The steps before a handler: whether the principal may is checked before a byte of the request is looked at.
+/// The steps before a handler: whether the principal may, and whether the frame was of the method's shape, is checked before
+/// a byte of the request is looked at.
 #[doc(hidden)] // Used by #[service]; `at` is the method's place in the schema.
 pub fn open<T: Message>(
     schema: &EncodedSchema,
@@ -126,6 +127,14 @@ pub fn open<T: Message>(
         return Err(RpcError::new(Code::Internal, "the schema lacks a method of its server"));
     };
     authorize(&context.principal, &method.access)?;
+    // SPEC 5.9: a one-way method is called by NOTICE, the others by REQUEST.
+    if context.one_way != (method.shape == CallShape::OneWay) {
+        let shape = if context.one_way { "answers its calls" } else { "is one-way and answers none" };
+        return Err(RpcError::new(
+            Code::BadRequest,
+            format!("a call of another shape: {} {shape}", method.name),
+        ));
+    }
     decode_request(request)
 }
 

@@ -1,10 +1,14 @@
 //! Attempts to buy: from intent, by lease and recovery, to the decision. Runs within the caller's transaction.
 
+use micronet_wire::schema::Decimal;
 use sqlx::{FromRow, Row as _};
 
 use super::orders::Order;
-use super::{KEY_BYTES_MAX, NAME_BYTES_MAX, STATUS_CONFIRMED, StoreError};
-use crate::database::{Connection, Row};
+use super::{KEY_BYTES_MAX, NAME_CHARS_MAX, Result};
+use crate::database::{Connection, DatabaseError, Row, is_storable};
+use crate::events;
+use crate::order::api::{OrderChange, OrderStatus};
+use crate::store::StoreError;
 
 /// What is written down when somebody wants to buy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct NewAttempt {
     pub product: String,
     /// How many.
     pub quantity: u32,
+    /// The user who buys, if one does.
+    pub customer: Option<i64>,
     /// The instance that works on it.
     pub owner: String,
     /// Until when nobody else may.
@@ -79,25 +85,19 @@ pub enum Decision {
     Refused(Refusal),
 }
 
-/// A decision that the product service may not know yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unsettled {
-    /// Its place in the order of decisions.
-    pub decided_seq: i64,
-    /// The token under which the product service may hold pieces.
-    pub reservation: String,
-    /// Whether they are sold; otherwise they go back.
-    pub sold: bool,
-}
-
 impl NewAttempt {
-    pub(super) fn check(&self) -> Result<(), StoreError> {
-        let is_key = |key: &str| !key.is_empty() && key.len() <= KEY_BYTES_MAX;
+    pub(super) fn check(&self) -> Result<()> {
+        let is_key = |key: &str| !key.is_empty() && key.len() <= KEY_BYTES_MAX && is_storable(key);
         if !(is_key(&self.token_key) && is_key(&self.reservation) && is_key(&self.owner)) {
-            return Err(StoreError::Invalid("a token, a reservation and an owner have 1 to 512 bytes"));
+            return Err(StoreError::Invalid(
+                "a token, a reservation and an owner have 1 to 512 bytes, none of them zero",
+            ));
         }
-        if self.product.is_empty() || self.product.len() > NAME_BYTES_MAX {
-            return Err(StoreError::Invalid("a product's name has 1 to 200 bytes"));
+        if self.product.is_empty()
+            || self.product.chars().count() > NAME_CHARS_MAX
+            || !is_storable(&self.product)
+        {
+            return Err(StoreError::Invalid("a product's name has 1 to 200 characters, none of them zero"));
         }
         if self.quantity == 0 {
             return Err(StoreError::Invalid("the quantity is at least 1"));
@@ -106,19 +106,20 @@ impl NewAttempt {
     }
 }
 
-pub(super) async fn intend(tx: &mut Connection, new: &NewAttempt) -> Result<Intent, StoreError> {
+pub(super) async fn intend(tx: &mut Connection, new: &NewAttempt) -> Result<Intent> {
     if let Some((body_hash, outcome)) = find(&mut *tx, &new.token_key).await? {
         return if body_hash == new.body_hash { Ok(outcome) } else { Err(StoreError::TokenReused) };
     }
     let query = "INSERT INTO orders
-            (token_key, body_hash, reservation, product, quantity, state, owner, lease_until_us, created_at_us)
-        VALUES ($1, $2, $3, $4, $5, 'pending', $6, $7, $8) RETURNING *";
+            (token_key, body_hash, reservation, product, quantity, customer, state, owner, lease_until_us, created_at_us)
+        VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9) RETURNING *";
     let attempt = sqlx::query_as(query)
         .bind(&new.token_key)
         .bind(&new.body_hash[..])
         .bind(&new.reservation)
         .bind(&new.product)
         .bind(i64::from(new.quantity))
+        .bind(new.customer)
         .bind(&new.owner)
         .bind(new.lease_until_us)
         .bind(new.now_us)
@@ -132,33 +133,43 @@ pub(super) async fn confirm(
     attempt: &Attempt,
     price_minor: i64,
     now_us: i64,
-) -> Result<Decision, StoreError> {
+) -> Result<Decision> {
     let query = "UPDATE orders SET
             state = 'confirmed',
             order_num = (SELECT coalesce(max(order_num), 0) + 1 FROM orders),
             decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
-            price_minor = $2, total_minor = $2 * quantity, status = $3, decided_at_us = $4
-        WHERE id = $1 AND state = 'pending'";
-    sqlx::query(query)
+            price_minor = $2, total_minor = $2 * quantity, status = $3, status_at_us = $4, decided_at_us = $4
+        WHERE id = $1 AND state = 'pending' RETURNING *";
+    let confirmed: Option<Order> = sqlx::query_as(query)
         .bind(attempt.id)
         .bind(price_minor)
-        .bind(STATUS_CONFIRMED)
+        .bind(OrderStatus::Processing.name())
         .bind(now_us)
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
-    decision(tx, attempt).await
+    let Some(order) = confirmed else { return decision(tx, attempt).await };
+    let change = OrderChange::Placed {
+        order_num: order.order_num.unsigned_abs(),
+        name: order.product.clone(),
+        quantity: order.quantity.unsigned_abs(),
+        total: Decimal(order.total_minor),
+        customer: order.customer.map(i64::unsigned_abs),
+    };
+    events::append(tx, &order.reservation, &change, now_us).await?;
+    Ok(Decision::Confirmed(order))
 }
 
+/// Nobody has to hear of a refusal: product, which refused, holds nothing.
 pub(super) async fn refuse(
     tx: &mut Connection,
     attempt: &Attempt,
     refusal: &Refusal,
     now_us: i64,
-) -> Result<Decision, StoreError> {
+) -> Result<Decision> {
     let query = "UPDATE orders SET
             state = 'refused',
             decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
-            refusal_code = $2, refusal_message = $3, refusal_available = $4, decided_at_us = $5, settled = 1
+            refusal_code = $2, refusal_message = $3, refusal_available = $4, decided_at_us = $5
         WHERE id = $1 AND state = 'pending'";
     sqlx::query(query)
         .bind(attempt.id)
@@ -171,57 +182,46 @@ pub(super) async fn refuse(
     decision(tx, attempt).await
 }
 
-/// The pieces that may be reserved for an abandoned attempt go back when product has been told: it is not settled yet.
 pub(super) async fn abandon(
     tx: &mut Connection,
     attempt: &Attempt,
     refusal: &Refusal,
     now_us: i64,
-) -> Result<Decision, StoreError> {
+) -> Result<Decision> {
     let query = "UPDATE orders SET
             state = 'refused', token_key = NULL,
             decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
             refusal_code = $2, refusal_message = $3, decided_at_us = $4
         WHERE id = $1 AND state = 'pending'";
-    sqlx::query(query)
+    let abandoned = sqlx::query(query)
         .bind(attempt.id)
         .bind(&refusal.code)
         .bind(&refusal.message)
         .bind(now_us)
         .execute(&mut *tx)
         .await?;
+    if abandoned.rows_affected() > 0 {
+        // Product may hold pieces for it.
+        let (name, quantity) = (attempt.product.clone(), attempt.quantity.unsigned_abs());
+        events::append(&mut *tx, &attempt.reservation, &OrderChange::Abandoned { name, quantity }, now_us)
+            .await?;
+    }
     decision(tx, attempt).await
 }
 
 /// The decision on an attempt: the one just made, or the one that stood already.
-async fn decision(tx: &mut Connection, attempt: &Attempt) -> Result<Decision, StoreError> {
+async fn decision(tx: &mut Connection, attempt: &Attempt) -> Result<Decision> {
     let row = sqlx::query("SELECT * FROM orders WHERE id = $1").bind(attempt.id).fetch_optional(tx).await?;
     match row.as_ref().map(outcome).transpose()? {
         Some(Intent::Decided(decision)) => Ok(decision),
-        Some(Intent::Fresh(_) | Intent::Pending(_)) | None => Err(StoreError::UnknownAttempt),
+        Some(Intent::Fresh(_) | Intent::Pending(_)) | None => {
+            Err(DatabaseError::Corrupt("an attempt to buy is gone".into()).into())
+        }
     }
 }
 
-pub(super) async fn unsettled(
-    connection: &mut Connection,
-    after: i64,
-    limit: u32,
-) -> Result<Vec<Unsettled>, StoreError> {
-    let query = "SELECT decided_seq, reservation, state = 'confirmed' AS sold FROM orders
-        WHERE state <> 'pending' AND settled = 0 AND decided_seq > $1 ORDER BY decided_seq LIMIT $2";
-    Ok(sqlx::query_as(query).bind(after).bind(limit).fetch_all(connection).await?)
-}
-
-pub(super) async fn mark_settled(tx: &mut Connection, reservation: &str) -> Result<bool, StoreError> {
-    let query = "UPDATE orders SET settled = 1 WHERE reservation = $1 AND state <> 'pending'";
-    Ok(sqlx::query(query).bind(reservation).execute(tx).await?.rows_affected() > 0)
-}
-
 /// The token's row: its body's hash, and what became of it.
-pub(super) async fn find(
-    connection: &mut Connection,
-    token_key: &str,
-) -> Result<Option<(Vec<u8>, Intent)>, StoreError> {
+pub(super) async fn find(connection: &mut Connection, token_key: &str) -> Result<Option<(Vec<u8>, Intent)>> {
     let query = "SELECT * FROM orders WHERE token_key = $1";
     let Some(row) = sqlx::query(query).bind(token_key).fetch_optional(connection).await? else {
         return Ok(None);
@@ -230,7 +230,7 @@ pub(super) async fn find(
 }
 
 /// What became of the attempt in this row.
-fn outcome(row: &Row) -> Result<Intent, sqlx::Error> {
+fn outcome(row: &Row) -> std::result::Result<Intent, sqlx::Error> {
     Ok(match row.try_get("state")? {
         "pending" => Intent::Pending(Attempt::from_row(row)?),
         "confirmed" => Intent::Decided(Decision::Confirmed(Order::from_row(row)?)),
@@ -244,25 +244,15 @@ pub(super) async fn recoverable(
     owner: Option<&str>,
     now_us: i64,
     limit: u32,
-) -> Result<Vec<Attempt>, StoreError> {
+) -> Result<Vec<Attempt>> {
     // No owner is NULL, which equals nothing.
     let query = "SELECT * FROM orders
         WHERE state = 'pending' AND (lease_until_us < $2 OR owner = $1) ORDER BY id LIMIT $3";
-    Ok(sqlx::query_as(query).bind(owner).bind(now_us).bind(limit).fetch_all(connection).await?)
-}
-
-impl FromRow<'_, Row> for Unsettled {
-    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            decided_seq: row.try_get("decided_seq")?,
-            reservation: row.try_get("reservation")?,
-            sold: row.try_get("sold")?,
-        })
-    }
+    Ok(sqlx::query_as(query).bind(owner).bind(now_us).bind(i64::from(limit)).fetch_all(connection).await?)
 }
 
 impl FromRow<'_, Row> for Attempt {
-    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+    fn from_row(row: &Row) -> std::result::Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             token_key: row.try_get("token_key")?,
@@ -277,7 +267,7 @@ impl FromRow<'_, Row> for Attempt {
 }
 
 impl FromRow<'_, Row> for Refusal {
-    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+    fn from_row(row: &Row) -> std::result::Result<Self, sqlx::Error> {
         Ok(Self {
             code: row.try_get("refusal_code")?,
             message: row.try_get("refusal_message")?,

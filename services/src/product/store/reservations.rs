@@ -2,8 +2,11 @@
 
 use sqlx::{FromRow, Row as _};
 
-use super::{StoreError, TOKEN_BYTES_MAX, catalog};
-use crate::database::{Connection, Row};
+use super::catalog::{self, Product, Which};
+use super::{Result, TOKEN_BYTES_MAX};
+use crate::database::{Connection, Row, is_storable};
+use crate::product::api::ProductError;
+use crate::store::StoreError;
 
 /// What a token took out of the stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub enum Reservation {
     Reserved(Taken),
     /// The pieces are sold.
     Settled(Taken),
+    /// The pieces were sold, and came back.
+    Returned(Taken),
     /// The pieces went back, or were never taken and never will be.
     Released,
     /// Refused: no product on sale bears the name.
@@ -38,7 +43,7 @@ pub enum Reservation {
 pub(super) struct Request {
     token: String,
     body_hash: [u8; 32],
-    name: String,
+    which: Which,
     quantity: i64,
     now_us: i64,
 }
@@ -47,22 +52,24 @@ impl Request {
     pub(super) fn parse(
         token: &str,
         body_hash: [u8; 32],
-        name: &str,
+        which: Which,
         quantity: u32,
         now_us: i64,
-    ) -> Result<Self, StoreError> {
-        catalog::check_name(name)?;
+    ) -> Result<Self> {
+        if let Which::Name(name) = &which {
+            catalog::check_name_length(name)?;
+        }
         if quantity == 0 {
             return Err(StoreError::Invalid("the quantity is at least 1"));
         }
         let quantity = i64::from(quantity);
-        Ok(Self { token: parse_token(token)?, body_hash, name: name.to_owned(), quantity, now_us })
+        Ok(Self { token: parse_token(token)?, body_hash, which, quantity, now_us })
     }
 }
 
-pub(super) fn parse_token(token: &str) -> Result<String, StoreError> {
-    if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
-        return Err(StoreError::Invalid("a token has 1 to 512 bytes"));
+pub(super) fn parse_token(token: &str) -> Result<String> {
+    if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !is_storable(token) {
+        return Err(StoreError::Invalid("a token has 1 to 512 bytes, none of them zero"));
     }
     Ok(token.to_owned())
 }
@@ -74,11 +81,7 @@ pub(super) enum Goal {
     Sell,
 }
 
-pub(super) async fn take(
-    tx: &mut Connection,
-    request: &Request,
-    goal: Goal,
-) -> Result<Reservation, StoreError> {
+pub(super) async fn take(tx: &mut Connection, request: &Request, goal: Goal) -> Result<Reservation> {
     if let Some(stored) = find(&mut *tx, &request.token).await? {
         // A tombstone has no hash: whatever the request was, it came too late.
         return match stored.body_hash {
@@ -86,51 +89,35 @@ pub(super) async fn take(
             _ => Ok(stored.reservation),
         };
     }
-    let outcome = match take_pieces(&mut *tx, request, goal).await? {
-        Some(taken) => match goal {
-            Goal::Reserve => Reservation::Reserved(taken),
-            Goal::Sell => Reservation::Settled(taken),
-        },
-        None => why_refused(&mut *tx, &request.name).await?,
+    let outcome = match catalog::find(&mut *tx, &request.which).await {
+        Ok(product) if product.quantity < request.quantity => {
+            Reservation::OutOfStock { available: product.quantity }
+        }
+        Ok(product) => {
+            let taken = Taken {
+                product_id: product.id,
+                quantity: request.quantity,
+                price_minor: product.price_minor,
+            };
+            let (moves, outcome) = match goal {
+                Goal::Reserve => (Moves { reserved: taken.quantity, sold: 0 }, Reservation::Reserved(taken)),
+                Goal::Sell => (Moves { reserved: 0, sold: taken.quantity }, Reservation::Settled(taken)),
+            };
+            move_pieces(&mut *tx, taken.product_id, moves, request.now_us).await?;
+            outcome
+        }
+        Err(StoreError::Refused(ProductError::ProductNotFound { .. })) => Reservation::UnknownProduct,
+        Err(error) => return Err(error),
     };
     insert(tx, request, outcome).await?;
     Ok(outcome)
 }
 
-/// Moves the pieces if there are enough: one statement, so that nothing can come between the check and the change.
-async fn take_pieces(
-    tx: &mut Connection,
-    request: &Request,
-    goal: Goal,
-) -> Result<Option<Taken>, StoreError> {
-    let (reserved, sold) = match goal {
-        Goal::Reserve => (request.quantity, 0),
-        Goal::Sell => (0, request.quantity),
-    };
-    let query = "UPDATE products
-        SET quantity = quantity - $2, reserved = reserved + $3, sold = sold + $4, updated_at_us = $5
-        WHERE name = $1 AND removed_at_us IS NULL AND quantity >= $2
-        RETURNING id, price_minor";
-    let row: Option<(i64, i64)> = sqlx::query_as(query)
-        .bind(&request.name)
-        .bind(request.quantity)
-        .bind(reserved)
-        .bind(sold)
-        .bind(request.now_us)
-        .fetch_optional(tx)
-        .await?;
-    Ok(row.map(|(product_id, price_minor)| Taken { product_id, quantity: request.quantity, price_minor }))
-}
-
-async fn why_refused(tx: &mut Connection, name: &str) -> Result<Reservation, StoreError> {
-    let query = "SELECT quantity FROM products WHERE name = $1 AND removed_at_us IS NULL";
-    let available: Option<i64> = sqlx::query_scalar(query).bind(name).fetch_optional(tx).await?;
-    Ok(available.map_or(Reservation::UnknownProduct, |available| Reservation::OutOfStock { available }))
-}
-
-async fn insert(tx: &mut Connection, request: &Request, outcome: Reservation) -> Result<(), StoreError> {
+async fn insert(tx: &mut Connection, request: &Request, outcome: Reservation) -> Result<()> {
     let (taken, available) = match outcome {
-        Reservation::Reserved(taken) | Reservation::Settled(taken) => (Some(taken), None),
+        Reservation::Reserved(taken) | Reservation::Settled(taken) | Reservation::Returned(taken) => {
+            (Some(taken), None)
+        }
         Reservation::OutOfStock { available } => (None, Some(available)),
         Reservation::Released | Reservation::UnknownProduct => (None, None),
     };
@@ -151,64 +138,107 @@ async fn insert(tx: &mut Connection, request: &Request, outcome: Reservation) ->
     Ok(())
 }
 
-pub(super) async fn settle(tx: &mut Connection, token: &str, now_us: i64) -> Result<Taken, StoreError> {
-    let stored = find(&mut *tx, token).await?.ok_or(StoreError::UnknownToken)?;
-    let taken = match stored.reservation {
-        Reservation::Reserved(taken) => taken,
-        Reservation::Settled(taken) => return Ok(taken),
-        other => return Err(StoreError::NotReserved(other)),
+pub(super) async fn settle(tx: &mut Connection, token: &str, now_us: i64) -> Result<Taken> {
+    let taken = match state(&mut *tx, token).await? {
+        Some(Reservation::Reserved(taken)) => taken,
+        Some(Reservation::Settled(taken)) => return Ok(taken),
+        other => return Err(not_reserved(other)),
     };
-    let query = "UPDATE products
-        SET reserved = reserved - $2, sold = sold + $2, updated_at_us = $3 WHERE id = $1";
-    move_pieces(&mut *tx, query, taken, now_us).await?;
+    let moves = Moves { reserved: -taken.quantity, sold: taken.quantity };
+    move_pieces(&mut *tx, taken.product_id, moves, now_us).await?;
     set_state(tx, token, Reservation::Settled(taken), now_us).await?;
     Ok(taken)
 }
 
-pub(super) async fn release(
-    tx: &mut Connection,
-    token: &str,
-    now_us: i64,
-) -> Result<Reservation, StoreError> {
-    let Some(stored) = find(&mut *tx, token).await? else {
-        let query = "INSERT INTO reservations (token, state, quantity, created_at_us, updated_at_us)
-            VALUES ($1, $2, 0, $3, $3)";
-        let state = state_of(Reservation::Released);
-        sqlx::query(query).bind(token).bind(state).bind(now_us).execute(tx).await?;
-        return Ok(Reservation::Released);
-    };
-    match stored.reservation {
-        Reservation::Reserved(taken) => {
-            let query = "UPDATE products
-                SET reserved = reserved - $2, quantity = quantity + $2, updated_at_us = $3 WHERE id = $1";
-            move_pieces(&mut *tx, query, taken, now_us).await?;
+pub(super) async fn release(tx: &mut Connection, token: &str, now_us: i64) -> Result<Reservation> {
+    match state(&mut *tx, token).await? {
+        None => {
+            let query = "INSERT INTO reservations (token, state, quantity, created_at_us, updated_at_us)
+                VALUES ($1, $2, 0, $3, $3)";
+            let state = state_of(Reservation::Released);
+            sqlx::query(query).bind(token).bind(state).bind(now_us).execute(tx).await?;
+            Ok(Reservation::Released)
+        }
+        Some(Reservation::Reserved(taken)) => {
+            let moves = Moves { reserved: -taken.quantity, sold: 0 };
+            move_pieces(&mut *tx, taken.product_id, moves, now_us).await?;
             set_state(tx, token, Reservation::Released, now_us).await?;
             Ok(Reservation::Released)
         }
-        Reservation::Settled(taken) => Err(StoreError::AlreadySettled(taken)),
-        done => Ok(done),
+        settled @ Some(Reservation::Settled(_) | Reservation::Returned(_)) => Err(not_reserved(settled)),
+        Some(done) => Ok(done),
     }
 }
 
-async fn move_pieces(
-    tx: &mut Connection,
-    query: &'static str,
-    taken: Taken,
-    now_us: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(query).bind(taken.product_id).bind(taken.quantity).bind(now_us).execute(tx).await?;
-    Ok(())
+pub(super) async fn restore(tx: &mut Connection, token: &str, now_us: i64) -> Result<Taken> {
+    let (taken, moves) = match state(&mut *tx, token).await? {
+        Some(Reservation::Settled(taken)) => (taken, Moves { reserved: 0, sold: -taken.quantity }),
+        // Its settling never came, and never has to.
+        Some(Reservation::Reserved(taken)) => (taken, Moves { reserved: -taken.quantity, sold: 0 }),
+        Some(Reservation::Returned(taken)) => return Ok(taken),
+        other => return Err(not_reserved(other)),
+    };
+    move_pieces(&mut *tx, taken.product_id, moves, now_us).await?;
+    set_state(tx, token, Reservation::Returned(taken), now_us).await?;
+    Ok(taken)
 }
 
-async fn set_state(
-    tx: &mut Connection,
-    token: &str,
-    reservation: Reservation,
-    now_us: i64,
-) -> Result<(), StoreError> {
+/// Pieces on their way between the three places where they can be. What neither is reserved nor sold can be bought.
+#[derive(Clone, Copy)]
+struct Moves {
+    /// To the reserved ones.
+    reserved: i64,
+    /// To the sold ones.
+    sold: i64,
+}
+
+async fn move_pieces(tx: &mut Connection, product_id: i64, moves: Moves, now_us: i64) -> Result<()> {
+    // Products that have left the catalog still have their pieces counted.
+    let query = "UPDATE products
+        SET quantity = quantity - $2 - $3, reserved = reserved + $2, sold = sold + $3, updated_at_us = $4
+        WHERE id = $1 RETURNING *";
+    let product: Product = sqlx::query_as(query)
+        .bind(product_id)
+        .bind(moves.reserved)
+        .bind(moves.sold)
+        .bind(now_us)
+        .fetch_one(&mut *tx)
+        .await?;
+    catalog::record_stock(tx, &product, now_us).await
+}
+
+async fn set_state(tx: &mut Connection, token: &str, reservation: Reservation, now_us: i64) -> Result<()> {
     let query = "UPDATE reservations SET state = $2, updated_at_us = $3 WHERE token = $1";
     sqlx::query(query).bind(token).bind(state_of(reservation)).bind(now_us).execute(tx).await?;
     Ok(())
+}
+
+/// Sells pieces that left before this database began, under a token of their own.
+pub(super) async fn seed_sold(
+    tx: &mut Connection,
+    token: &str,
+    product: &Product,
+    quantity: i64,
+    now_us: i64,
+) -> Result<()> {
+    let stock = "UPDATE products SET initial = initial + $2, sold = sold + $2 WHERE id = $1";
+    sqlx::query(stock).bind(product.id).bind(quantity).execute(&mut *tx).await?;
+    let taken = Taken { product_id: product.id, quantity, price_minor: product.price_minor };
+    let which = Which::Id(product.id);
+    let request = Request { token: token.to_owned(), body_hash: [0; 32], which, quantity, now_us };
+    insert(tx, &request, Reservation::Settled(taken)).await
+}
+
+fn not_reserved(state: Option<Reservation>) -> StoreError<ProductError> {
+    let state = match state {
+        None => "never reserved",
+        Some(Reservation::Reserved(_)) => "reserved",
+        Some(Reservation::Settled(_)) => "settled",
+        Some(Reservation::Returned(_)) => "returned",
+        Some(Reservation::Released) => "released",
+        Some(Reservation::UnknownProduct | Reservation::OutOfStock { .. }) => "refused",
+    };
+    StoreError::Refused(ProductError::NotReserved { state: state.into() })
 }
 
 /// The words of the table's `state` column.
@@ -216,26 +246,32 @@ fn state_of(reservation: Reservation) -> &'static str {
     match reservation {
         Reservation::Reserved(_) => "reserved",
         Reservation::Settled(_) => "settled",
+        Reservation::Returned(_) => "returned",
         Reservation::Released => "released",
         Reservation::UnknownProduct => "refused_unknown",
         Reservation::OutOfStock { .. } => "refused_stock",
     }
 }
 
-/// A row of the reservations.
-pub(super) struct Stored {
-    body_hash: Option<Vec<u8>>,
-    pub(super) reservation: Reservation,
+/// What became of a token.
+pub(super) async fn state(connection: &mut Connection, token: &str) -> Result<Option<Reservation>> {
+    Ok(find(connection, token).await?.map(|stored| stored.reservation))
 }
 
-pub(super) async fn find(connection: &mut Connection, token: &str) -> Result<Option<Stored>, StoreError> {
+/// A row of the reservations.
+struct Stored {
+    body_hash: Option<Vec<u8>>,
+    reservation: Reservation,
+}
+
+async fn find(connection: &mut Connection, token: &str) -> Result<Option<Stored>> {
     let query = "SELECT body_hash, state, product_id, quantity, price_minor, available
         FROM reservations WHERE token = $1";
     Ok(sqlx::query_as(query).bind(token).fetch_optional(connection).await?)
 }
 
 impl FromRow<'_, Row> for Stored {
-    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+    fn from_row(row: &Row) -> std::result::Result<Self, sqlx::Error> {
         let taken = || {
             Ok::<_, sqlx::Error>(Taken {
                 product_id: row.try_get("product_id")?,
@@ -246,6 +282,7 @@ impl FromRow<'_, Row> for Stored {
         let reservation = match row.try_get("state")? {
             "reserved" => Reservation::Reserved(taken()?),
             "settled" => Reservation::Settled(taken()?),
+            "returned" => Reservation::Returned(taken()?),
             "released" => Reservation::Released,
             "refused_unknown" => Reservation::UnknownProduct,
             "refused_stock" => Reservation::OutOfStock { available: row.try_get("available")? },

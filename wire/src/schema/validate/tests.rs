@@ -104,6 +104,15 @@ fn lists(levels: u32) -> ServiceSchema {
     schema
 }
 
+/// The good schema, but its method is one-way.
+fn one_way(change: impl FnOnce(&mut Method)) -> ServiceSchema {
+    with_method(|method| {
+        (method.shape, method.reply, method.error) = (CallShape::OneWay, UNIT, None);
+        method.http.clear();
+        change(method);
+    })
+}
+
 fn check(cases: Vec<(&str, ServiceSchema)>) {
     for (words, schema) in cases {
         match schema.validate() {
@@ -120,6 +129,7 @@ fn a_good_schema_is_taken() {
     // An option of nothing takes a byte.
     assert_eq!(with_types(structure("Empty", vec![]), |item| Type::Option { item }).validate(), Ok(()));
     assert_eq!(with_path("DELETE", "/").validate(), Ok(()));
+    assert_eq!(one_way(|_| {}).validate(), Ok(()));
 }
 
 #[test]
@@ -251,6 +261,9 @@ fn rules_of_methods() {
         ("its reply is no struct of `items`", with_method(|method| method.media = Media::Page)),
         ("its reply is no string", with_method(|method| method.media = Media::Text)),
         ("is no enum", with_method(|method| method.error = Some(TOY))),
+        ("is one-way, but has a reply", one_way(|method| method.reply = TOY)),
+        ("is one-way, but has a reply or an error", one_way(|method| method.error = Some(ERROR))),
+        ("HTTP can't reach it", one_way(|method| method.http = good().methods[0].http.clone())),
         ("can't carry its shape", with_method(|method| method.shape = CallShape::ClientStream)),
         ("answers a success with 404", with_method(|method| method.http_status = 404)),
         ("unknown HTTP method get", with_path("get", "/")),

@@ -14,8 +14,9 @@ CREATE TABLE orders (
     order_num         INTEGER UNIQUE CHECK (order_num > 0),   -- without gaps
     price_minor       INTEGER CHECK (price_minor >= 0),
     total_minor       INTEGER CHECK (total_minor = price_minor * quantity),
-    status            TEXT,
-    settled           INTEGER NOT NULL DEFAULT 0 CHECK (settled IN (0, 1)), -- product knows the decision
+    status            TEXT CHECK (status IN ('Processing', 'Shipped', 'Delivered', 'Cancelled')),
+    status_at_us      INTEGER, -- since when
+    customer          INTEGER CHECK (customer > 0), -- the user who buys, if one does
     refusal_code      TEXT,
     refusal_message   TEXT,
     refusal_available INTEGER,
@@ -27,10 +28,9 @@ CREATE TABLE orders (
     CHECK ((state = 'confirmed') = (total_minor IS NOT NULL)),
     CHECK ((state = 'confirmed') = (status IS NOT NULL)),
     CHECK ((state = 'refused') = (refusal_code IS NOT NULL)),
-    CHECK (settled = 0 OR state <> 'pending'),
     CHECK (token_key IS NOT NULL OR state = 'refused')
 ) STRICT;
 
--- Recovery looks at few rows of a long table.
+-- Recovery looks at few rows of a long table, and so does whoever asks for one user's orders.
 CREATE INDEX orders_pending ON orders (id) WHERE state = 'pending';
-CREATE INDEX orders_unsettled ON orders (decided_seq) WHERE state <> 'pending' AND settled = 0;
+CREATE INDEX orders_customer ON orders (customer, order_num) WHERE customer IS NOT NULL;

@@ -1,0 +1,140 @@
+//! What all stores have in common: how they are opened, and what they say no with.
+
+use std::fmt;
+use std::future::Future;
+
+use micronet_transport::clock::unix_us;
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::service::CallError;
+
+use crate::database::{Database, DatabaseError, Migration};
+use crate::demo::Demo;
+use crate::run::{Environment, StartError};
+
+/// The data of a service: its tables, over a database of its own.
+pub trait Store: Sized {
+    /// The service whose it is.
+    const SERVICE: &'static str;
+    /// The history of its tables.
+    const MIGRATIONS: &'static [Migration];
+    /// The service's own errors.
+    type Error: fmt::Display;
+
+    /// The store over its database.
+    fn over(database: Database) -> Self;
+
+    /// The database below, for its health, its statistics and its end.
+    fn database(&self) -> &Database;
+
+    /// Inserts the demonstration data if there never was any. Whether it did.
+    fn seed(&self, demo: Demo, now_us: i64) -> impl Future<Output = StoreResult<bool, Self::Error>>;
+}
+
+/// Opens the store of a service, creating, migrating and filling it where needed.
+///
+/// # Errors
+/// Why the database can't be opened.
+pub async fn open<S: Store>(environment: &Environment) -> Result<S, StartError> {
+    let opened = async {
+        let store = S::over(Database::open(&environment.database(S::SERVICE), S::MIGRATIONS).await?);
+        store.seed(environment.demo, unix_us()).await?;
+        Ok(store)
+    };
+    opened.await.map_err(|error: StoreError<S::Error>| StartError::Store(error.to_string()))
+}
+
+/// Creates, migrates and fills the database of a service, and closes it again.
+///
+/// # Errors
+/// Why that can't be done.
+pub async fn prepare<S: Store>(environment: Environment) -> Result<(), StartError> {
+    open::<S>(&environment).await?.database().close().await;
+    Ok(())
+}
+
+/// Why an operation of a store failed. `E` is the service's own error, as its callers hear it.
+#[derive(Clone, Debug)]
+pub enum StoreError<E> {
+    /// For the service's own reasons. Nothing was changed.
+    Refused(E),
+    /// The token was used before for a request with another body. The caller is at fault; a retry cannot help.
+    TokenReused,
+    /// An argument is outside its limits; the words say which, and are safe to show.
+    Invalid(&'static str),
+    /// The database failed.
+    Database(DatabaseError),
+}
+
+/// What an operation of a store comes to.
+pub type StoreResult<T, E> = Result<T, StoreError<E>>;
+
+impl<E> From<DatabaseError> for StoreError<E> {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl<E> From<sqlx::Error> for StoreError<E> {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// What a caller hears.
+impl<E> From<StoreError<E>> for CallError<E> {
+    fn from(error: StoreError<E>) -> Self {
+        match error {
+            StoreError::Refused(own) => Self::Service(own),
+            StoreError::TokenReused => Self::Rpc(RpcError::new(
+                Code::TokenReused,
+                "this idempotency token was used before with another request",
+            )),
+            StoreError::Invalid(words) => Self::Rpc(RpcError::new(Code::InvalidInput, words)),
+            StoreError::Database(error) => Self::Rpc(database_error(&error)),
+        }
+    }
+}
+
+/// What a caller of a method without errors of its own hears.
+impl<E: fmt::Display> From<StoreError<E>> for RpcError {
+    fn from(error: StoreError<E>) -> Self {
+        match CallError::from(error) {
+            CallError::Service(own) => Self::new(Code::Internal, own.to_string()),
+            CallError::Rpc(error) => error,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for StoreError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(own) => own.fmt(f),
+            Self::TokenReused => f.write_str("the token was used before with another request"),
+            Self::Invalid(what) => f.write_str(what),
+            Self::Database(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> std::error::Error for StoreError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// The error of a database that failed: the log gets the cause, the caller a code.
+fn database_error(error: &DatabaseError) -> RpcError {
+    if let DatabaseError::Away(cause) = error {
+        // Whoever noticed it first has logged it; one line for each call would say no more.
+        tracing::debug!(%cause, "the database is away");
+        return RpcError::new(Code::Database, "the service's database is away; try again");
+    }
+    if error.is_transient() {
+        return RpcError::new(Code::Overloaded, "the service's database is busy");
+    }
+    tracing::error!(%error, "the database failed");
+    RpcError::new(Code::Database, "the service's database failed; its log says how")
+}

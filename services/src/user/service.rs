@@ -1,0 +1,163 @@
+//! The handlers of the user service, and how it keeps count of what its users have bought.
+
+use std::time::Duration;
+
+use micronet_transport::clock::unix_us;
+use micronet_transport::upstream::Upstream;
+use micronet_wire::error::RpcError;
+use micronet_wire::principal::Principal;
+use micronet_wire::schema::{Decimal, Timestamp};
+use micronet_wire::service::{CallContext, CallError, CallOptions};
+
+use super::api::{
+    Get, List, NewUser, Update, User, UserError, UserEvent, UserEvents, UserInfo, UserServer, Users,
+};
+use super::store::{self, Change, UserStore};
+use crate::calls::once;
+use crate::events::{EVENTS_MAX, EventsAfter};
+use crate::order::api::{OrderClient, order_schema};
+use crate::paging::{Page, contains, order_by};
+use crate::run::{Definition, Environment, Running, StartError};
+use crate::store::{Store as _, open, prepare};
+
+/// How this service is prepared and started.
+pub const DEFINITION: Definition = Definition {
+    name: "user",
+    port_offsets: &[1],
+    wants: &["order"],
+    environment: "USERS",
+    prepare: |environment| Box::pin(prepare::<UserStore>(environment)),
+    start: |environment| Box::pin(start(environment)),
+    ..Definition::ALONE
+};
+
+/// What a list can be sorted by.
+const SORT_KEYS: [(&str, &str); 5] =
+    [("id", "id"), ("name", "name"), ("email", "email_key"), ("orders", "orders"), ("spent", "spent_minor")];
+
+/// How often the feed of orders is read when nothing else gives cause.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+async fn start(environment: Environment) -> Result<Running, StartError> {
+    let store: UserStore = open(&environment).await?;
+    let following = environment.upstream_if_known(order_schema()).map(|upstream| {
+        let (store, orders) = (store.clone(), OrderClient::new(upstream));
+        tokio::task::spawn_local(async move { follow_orders(&store, &orders).await })
+    });
+    let database = store.database().clone();
+    let finish = Box::pin(async move {
+        following.inspect(tokio::task::JoinHandle::abort);
+        database.close().await;
+    });
+    Ok(Running { service: Box::new(UserServer::new(UserService { store })?), finish })
+}
+
+/// Reads what has happened to orders, for ever, and counts it.
+async fn follow_orders(store: &UserStore, orders: &OrderClient<Upstream>) {
+    loop {
+        match count_orders(store, orders).await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(LOOK_EVERY).await,
+            Err(error) => {
+                // It is told from where it was left.
+                tracing::debug!(%error, "cannot read the feed of orders");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+}
+
+/// Counts the next events. Whether there may be more.
+async fn count_orders(store: &UserStore, orders: &OrderClient<Upstream>) -> Result<bool, RpcError> {
+    let after = store.counted_through().await?;
+    let wanted = EventsAfter { after: Some(after.unsigned_abs()), limit: Some(EVENTS_MAX) };
+    let news = orders.events(&wanted, CallOptions::default()).await?;
+    if after > 0 && news.oldest > after.unsigned_abs() + 1 {
+        tracing::warn!(after, oldest = news.oldest, "events of orders were gone before they were counted");
+    }
+    let more = news.events.len() == EVENTS_MAX as usize;
+    if !news.events.is_empty() {
+        store.count(news.events).await?;
+    }
+    Ok(more)
+}
+
+/// The user service.
+#[derive(Debug)]
+pub struct UserService {
+    store: UserStore,
+}
+
+/// What a handler answers.
+type Answer<T> = Result<T, CallError<UserError>>;
+
+impl User for UserService {
+    async fn get(&self, context: &CallContext, request: Get) -> Answer<UserInfo> {
+        let user = self.store.find(row_id(request.id)).await?;
+        Ok(UserInfo::from(user).shown_to(&context.principal))
+    }
+
+    async fn list(&self, _: &CallContext, request: List) -> Answer<Users> {
+        let order = order_by(request.sort.as_deref(), &SORT_KEYS, "id")?;
+        let page = Page::of(request.page, request.per_page);
+        let pattern = contains(request.search.as_deref().unwrap_or(""));
+        let (users, total) = self.store.list(&pattern, &order, page).await?;
+        let items = users.into_iter().map(UserInfo::from).collect();
+        Ok(Users { items, pagination: page.among(total) })
+    }
+
+    async fn create(&self, context: &CallContext, request: NewUser) -> Answer<UserInfo> {
+        let once = once(context, "user.create", &request)?;
+        Ok(self.store.create(once, request.name, request.email).await?)
+    }
+
+    async fn update(&self, _: &CallContext, request: Update) -> Answer<UserInfo> {
+        let change = Change { name: request.name, email: request.email };
+        Ok(self.store.update(row_id(request.id), change, unix_us()).await?.into())
+    }
+
+    async fn remove(&self, context: &CallContext, request: Get) -> Answer<UserInfo> {
+        let once = once(context, "user.remove", &request)?;
+        Ok(self.store.remove(once, row_id(request.id)).await?)
+    }
+
+    async fn events(&self, _: &CallContext, request: EventsAfter) -> Result<UserEvents, RpcError> {
+        let (after, limit) = request.range();
+        let (events, oldest) = self.store.events(after, limit).await?;
+        let events = events.into_iter().map(|event| UserEvent {
+            id: event.id.unsigned_abs(),
+            at: Timestamp(event.at_us),
+            change: event.change,
+        });
+        Ok(UserEvents { events: events.collect(), oldest: oldest.unsigned_abs() })
+    }
+}
+
+/// A user's number as the store has it; what doesn't fit is nobody's.
+fn row_id(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}
+
+impl From<store::User> for UserInfo {
+    fn from(user: store::User) -> Self {
+        Self {
+            id: user.id.unsigned_abs(),
+            name: user.name,
+            email: Some(user.email),
+            orders: Some(u64::try_from(user.orders).unwrap_or(0)),
+            spent: Some(Decimal(user.spent_minor)),
+            created_at: Timestamp(user.created_at_us),
+            updated_at: Timestamp(user.updated_at_us),
+        }
+    }
+}
+
+impl UserInfo {
+    /// Without what this principal may not know.
+    fn shown_to(self, principal: &Principal) -> Self {
+        if principal.has("users:read") {
+            return self;
+        }
+        Self { email: None, orders: None, spent: None, ..self }
+    }
+}
