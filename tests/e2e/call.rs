@@ -23,7 +23,7 @@ fn methods_are_called_by_name() {
         &network,
         &["product.query", r#"{"name":"Tux"}"#],
         0,
-        &["{\"name\":\"Tux\",\"price\":25.99,\"quantity\":80}\n"],
+        &["\"name\":\"Tux\",\"price\":25.99,\"quantity\":80"],
     );
     let buy = ["order.buy", r#"{"name":"Whale","quantity":1}"#, "--token", "my-first-whale"];
     check(&network, &buy, 0, &["{\"order_num\":3}\n"]);
@@ -51,7 +51,7 @@ fn what_there_is_to_call_is_listed() {
             "public",
             "services",
             "GET /api/v1/products/{name}",
-            "One product by its name.",
+            "One product by its name",
         ],
     );
     check(&network, &["order"], 0, &["order.buy", "order.get", "order.log", "orders:read"]);

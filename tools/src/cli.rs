@@ -93,8 +93,13 @@ toy), 1 when something failed, and 130 when Ctrl-C stopped it.";
 
 const PEER_HELP: &str = "\
 Where a service is that this one calls; may be repeated. An address is HOST or HOST:PORT; without a port the service's \
-default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER for order), \
-else it is the default port on localhost where it is needed";
+default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER \
+for order), else it is the default port on localhost where this one can't do without";
+
+const FRONTED_HELP: &str = "\
+Where a service is that is reached through the gateway; may be repeated. An address is HOST or HOST:PORT; without a port \
+the service's default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for \
+product, ORDER for order). If none is named at all, every service is looked for on localhost and its default port";
 
 /// A microservice network that you can run, watch, break and measure, down to the byte.
 ///
@@ -193,7 +198,7 @@ pub(crate) struct GatewayFlags {
     /// Where it listens; port 0 is a free port [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<String>,
-    #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = PEER_HELP)]
+    #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = FRONTED_HELP)]
     pub(crate) peers: Vec<String>,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,

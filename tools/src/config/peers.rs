@@ -33,12 +33,17 @@ impl Peers {
         peers.with_defaults(called, |called| service.requires.contains(&called.name), elsewhere)
     }
 
-    /// The peers of the gateway: every service of this binary, and whatever else was named.
+    /// The peers of the gateway: those that were named, which need not be services of this binary; if none was, every service
+    /// of this binary.
     pub(super) fn of_gateway(
         flags: &[String],
         elsewhere: Option<Environment<'_>>,
     ) -> Result<Self, CommandError> {
-        Self::from_flags(flags)?.with_defaults(SERVICES.iter(), |_| true, elsewhere)
+        let named = Self::from_flags(flags)?.with_defaults(SERVICES.iter(), |_| false, elsewhere)?;
+        if !named.0.is_empty() {
+            return Ok(named);
+        }
+        named.with_defaults(SERVICES.iter(), |_| true, elsewhere)
     }
 
     /// Each service's name and its addresses.
