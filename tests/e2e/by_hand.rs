@@ -118,6 +118,8 @@ fn a_server_that_cannot_listen_says_why() {
         (&["service", "product", "--listen", "0.0.0.0:0"], 2, ["0.0.0.0", "--insecure"]),
         (&["gateway", "--listen", "0.0.0.0:0"], 2, ["0.0.0.0", "--insecure"]),
         (&["service", "nothing"], 2, ["nothing", "product"]),
+        (&["gateway", "--peer", "foo=1.2.3.4"], 2, ["the port is missing", "foo=1.2.3.4:PORT"]),
+        (&["gateway", "--log", "bogus"], 2, ["\"bogus\" is no level", "debug"]),
     ] {
         let finished = run(micronet(folder.path(), arguments)).check(code);
         assert_eq!(finished.stdout, "", "{arguments:?}");

@@ -58,6 +58,17 @@ fn what_there_is_to_call_is_listed() {
 }
 
 #[test]
+fn a_method_is_described_before_it_is_called() {
+    let network = Network::start("shop");
+    let words =
+        ["Who may call it: anybody", "GET /api/v1/products/{name}", "Its name", "PRODUCT_NOT_FOUND", "Try: "];
+    check(&network, &["product.query", "--describe"], 0, &words);
+    check(&network, &["product.inventory", "--describe"], 0, &["shop:read", "Type Stock"]);
+    // Who forgets the request is told where to look.
+    check(&network, &["product.query"], 2, &["name", "micronet call product.query --describe"]);
+}
+
+#[test]
 fn what_fails_says_how() {
     let network = Network::start("shop");
     let order = network.address("order-1").to_string();

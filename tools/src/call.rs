@@ -12,19 +12,19 @@ use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::faults::Faults;
-use micronet_wire::schema::{Access, CallShape, Media, Method, ServiceSchema};
+use micronet_wire::schema::{CallShape, Media, Method, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
 
 use crate::address::HostPort;
 use crate::config::CallConfig;
 use crate::data_folder::{self, OperatorToken};
+use crate::describe;
 use crate::error::CommandError;
 use crate::identity;
 use crate::network_file::{NetworkFile, Protocol};
 use crate::registry::{port_default, service_named};
 use crate::server_process;
-use crate::table::{Align, Table};
 use crate::terminal::{self, Style};
 
 /// Makes the call and prints its answer.
@@ -49,13 +49,17 @@ async fn call(config: &CallConfig) -> Result<ExitCode, CommandError> {
         )));
     }
     let Some(name) = &config.method else {
-        terminal::say(&methods(schema));
+        terminal::say(&describe::methods(schema, Style::for_stdout()));
         return Ok(ExitCode::SUCCESS);
     };
     let method = schema.method_named(name).ok_or_else(|| {
         CommandError::usage(format!("{} has no method {name:?}", schema.name))
             .next(format!("see what there is: micronet call {}", schema.name))
     })?;
+    if config.describe {
+        terminal::say(&describe::method(schema, method, Style::for_stdout()));
+        return Ok(ExitCode::SUCCESS);
+    }
     invoke(config, &client, schema, method).await
 }
 
@@ -66,8 +70,10 @@ async fn invoke(
     method: &Method,
 ) -> Result<ExitCode, CommandError> {
     let mut request = BytesMut::new();
-    to_binary(schema, method.request, config.request.as_bytes(), &[], &mut request)
-        .map_err(|error| CommandError::usage(format!("the request: {error}{}", listed(&error.faults))))?;
+    to_binary(schema, method.request, config.request.as_bytes(), &[], &mut request).map_err(|error| {
+        CommandError::usage(format!("the request: {error}{}", listed(&error.faults)))
+            .next(format!("see its fields: micronet call {}.{} --describe", schema.name, method.name))
+    })?;
     let options = CallOptions {
         deadline_ns: clock::now() + u64::try_from(config.deadline.as_nanos()).unwrap_or(u64::MAX / 2),
         token: Some(config.token.clone().unwrap_or_else(fresh_token)),
@@ -206,25 +212,4 @@ fn failure(config: &CallConfig, address: SocketAddr, error: &RpcError) -> Comman
 fn fresh_token() -> String {
     let bytes: [u8; 16] = micronet_transport::identity::random_bytes();
     format!("{:032x}", u128::from_ne_bytes(bytes))
-}
-
-/// A table of what a service has to call.
-fn methods(schema: &ServiceSchema) -> String {
-    let mut table = Table::new(&["METHOD", "ACCESS", "HTTP", "WHAT IT DOES"].map(|name| (name, Align::Left)));
-    for method in &schema.methods {
-        let access = match &method.access {
-            Access::Public => "public".to_owned(),
-            Access::Permission { name } => name.clone(),
-            Access::Service => "services".to_owned(),
-        };
-        let http = method.http.first().map(|binding| format!("{} {}", binding.method, binding.path));
-        let doc = method.doc.lines().next().unwrap_or("");
-        table.row(vec![
-            format!("{}.{}", schema.name, method.name),
-            access,
-            http.unwrap_or_default(),
-            doc.to_owned(),
-        ]);
-    }
-    format!("{}\n\n{}", schema.doc, table.draw(Style::for_stdout()))
 }

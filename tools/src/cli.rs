@@ -1,5 +1,7 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
+pub(crate) mod load;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -7,27 +9,37 @@ use clap::{Args, Parser, Subcommand};
 
 use micronet_services::demo::Demo;
 
+use self::load::LoadFlags;
+use crate::profile::{self, Chosen, PROFILES};
+
+/// Help is at most this wide, so that it fits the narrowest terminal in use. In columns.
+const HELP_COLUMNS: usize = 80;
+
 const EXAMPLES: &str = "\
 Examples:
-  micronet                                     start the network and wait; Ctrl-C stops it
-  micronet up --demo toystore --data ./toys    the toy store, with its own data folder
-  micronet shop random 100                     a customer who looks around and sometimes buys
-  curl -s localhost:8000/products/Tux          the same over HTTP, by hand";
+  micronet                                start the network; Ctrl-C stops it
+  micronet up --profile toystore          the toy store, on the ports it had
+  micronet shop random 100                a customer who sometimes buys
+  micronet load toystore --clients 1..5   how fast it answers
+  curl -s localhost:8000/products/Tux     the same over HTTP, by hand";
 
 const UP_EXAMPLES: &str = "\
 Examples:
-  micronet up                                  the shop on the default ports
-  micronet up --demo toystore --data ./toys    the toy store, with its own data folder
-  micronet up --port product=9002,9012         other ports for product's two instances
-  micronet up --port product=0,0,0             three instances of product on free ports
-  micronet up --base-port 9000                 gateway 9000, product 9002 and 9012, order 9003
-  micronet up --fresh                          delete this folder's databases first
+  micronet up                             everything, on the default ports
+  micronet up --profile toystore --data ./toys
+                                          the toy store, in its own data folder
+  micronet up --port product=9002,9012    other ports for product's instances
+  micronet up --port product=0,0,0        three of product, on free ports
+  micronet up --base-port 9000            gateway 9000, product 9002 and 9012, …
+  micronet up --base-port 0               free ports for all
+  micronet up --fresh                     delete this folder's databases first
   DATABASE_URL=postgres://me:secret@db/shop micronet up
-                                               all data on a PostgreSQL server
+                                          all data on a PostgreSQL server
 
-The data folder holds databases, logs/INSTANCE.log, the operator's token, and network.json, which says who runs
-where. One network runs on a data folder at a time. Ctrl-C (or SIGTERM) lets running requests finish, gateway
-first; a second Ctrl-C stops everything at once.";
+The data folder holds databases, logs/INSTANCE.log, the operator's token, and
+network.json, which says who runs where. One network runs on a data folder at a
+time. Ctrl-C (or SIGTERM) lets running requests finish, gateway first; a second
+Ctrl-C stops everything at once.";
 
 const SERVICE_EXAMPLES: &str = "\
 Examples, each in its own terminal:
@@ -36,47 +48,60 @@ Examples, each in its own terminal:
   CATALOG=localhost micronet service order
   micronet service order --peer product=localhost:8002,localhost:8012
 
-Processes of one network share a data folder, since it holds the secret by which they know each other; give the
-same --data to all of them. When it is ready a service prints `listening on ADDRESS` on stdout. Ctrl-C or SIGTERM
-lets running requests finish; a second one ends it at once.";
+Processes of one network share a data folder, since it holds the secret by which
+they know each other; give the same --data to all of them. When it is ready a
+service prints `listening on ADDRESS` on stdout. Ctrl-C or SIGTERM lets running
+requests finish; a second one ends it at once.";
 
 const GATEWAY_EXAMPLES: &str = "\
 Examples:
   micronet gateway
-  micronet gateway --listen 127.0.0.1:9000 --peer product=localhost:8002,localhost:8012 --peer order=localhost:8003
   CATALOG=localhost ORDER=localhost micronet gateway
+  micronet gateway --listen 127.0.0.1:9000 \\
+      --peer product=localhost:8002,localhost:8012 --peer order=localhost:8003
 
-When it is ready the gateway prints `listening on ADDRESS` on stdout. FRONT is its address as clients use it (HOST or
-HOST:PORT), where that differs from what it listens on; `micronet shop` reads the same variable. Ctrl-C or SIGTERM lets
+When it is ready the gateway prints `listening on ADDRESS` on stdout. FRONT is
+its address as clients use it (HOST or HOST:PORT), where that differs from what
+it listens on; `micronet shop` reads the same variable. Ctrl-C or SIGTERM lets
 running requests finish; a second one ends it at once.";
 
 const CALL_EXAMPLES: &str = "\
 Examples:
   micronet call product                        what there is to call
+  micronet call product.query --describe       its fields, and who may call it
   micronet call product.query '{\"name\":\"Tux\"}'
   micronet call product.inventory
-  micronet call --to localhost:8003 order.buy '{\"name\":\"Whale\",\"quantity\":1}' --token my-first-whale
+  micronet call --to localhost:8003 order.buy \\
+      '{\"name\":\"Whale\",\"quantity\":1}' --token my-first-whale
 
-The call goes straight to an instance of the service, over the binary RPC. How to transcode it is learnt from the
-instance itself. The running network and the operator's token are found by --data. The answer is JSON on stdout, or
-text where the method says so; an error is on stderr, with exit code 1, or 2 for a request that can't be sent.";
+The call goes straight to an instance of the service, over the binary RPC. How
+to transcode it is learnt from the instance itself. The running network and the
+operator's token are found by --data. The answer is JSON on stdout, or text
+where the method says so; an error is on stderr, with exit code 1, or 2 for a
+request that can't be sent.";
 
 const SHOP_EXAMPLES: &str = "\
 Examples:
-  micronet shop query Tux                      a toy's price and how many there are
-  micronet shop query Tux 1000 --clients 5     five clients, a thousand queries each
-  micronet shop buy Whale 2                    buy two
-  micronet shop random 100 -p 0.5              look at random toys, and buy about half of them
+  micronet shop query Tux                   a toy's price and how many there are
+  micronet shop query Tux 1000 --clients 5  five clients, a thousand each
+  micronet shop buy Whale 2                 buy two
+  micronet shop random 100 -p 0.5           look around, and buy half of the time
 
-The gateway is found by --to, else by the environment variable FRONT, else by the network that runs on the data
-folder, else on localhost:8000. Few answers are printed one by one; every run ends with a summary of latencies.
-The exit code is 0 when the shop answered, also when it said no (out of stock, unknown toy), 1 when something
-failed, and 130 when Ctrl-C stopped it.";
+The gateway is found by --to, else by the environment variable FRONT, else by
+the network that runs on the data folder, else on localhost:8000. Few answers
+are printed one by one; every run ends with a summary of latencies. The exit
+code is 0 when the shop answered, also when it said no (out of stock, unknown
+toy), 1 when something failed, and 130 when Ctrl-C stopped it.";
 
 const PEER_HELP: &str = "\
 Where a service is that this one calls; may be repeated. An address is HOST or HOST:PORT; without a port the service's \
-default port is used. What is not given here is taken from the environment (CATALOG for product, ORDER for order), \
-else it is the default port on localhost";
+default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER \
+for order), else it is the default port on localhost where this one can't do without";
+
+const FRONTED_HELP: &str = "\
+Where a service is that is reached through the gateway; may be repeated. An address is HOST or HOST:PORT; without a port \
+the service's default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for \
+product, ORDER for order). If none is named at all, every service is looked for on localhost and its default port";
 
 const DATABASE_HELP: &str = "\
 The PostgreSQL database that holds all data, a schema for each service: postgres://USER:PASSWORD@HOST:PORT/DATABASE, \
@@ -87,7 +112,7 @@ safer in DATABASE_URL, which is taken where this is not given [default: SQLite f
 ///
 /// Without a command the network is started, as by `micronet up`.
 #[derive(Debug, Parser)]
-#[command(name = "micronet", version, after_help = EXAMPLES)]
+#[command(name = "micronet", version, after_help = EXAMPLES, max_term_width = HELP_COLUMNS)]
 pub(crate) struct Flags {
     /// The folder of databases, secrets and logs; created where it is missing
     #[arg(long, global = true, value_name = "DIR", env = "MICRONET_DATA", default_value = "micronet-data")]
@@ -103,7 +128,7 @@ pub(crate) struct Flags {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RawCommand {
     /// Start the network: a gateway and its services, each a process of its own
-    #[command(after_help = UP_EXAMPLES)]
+    #[command(after_help = up_help())]
     Up(UpFlags),
     /// Run one service, in the foreground
     #[command(after_help = SERVICE_EXAMPLES)]
@@ -117,15 +142,20 @@ pub(crate) enum RawCommand {
     /// Be a customer of the toy store: ask for toys and buy them, over HTTP
     #[command(after_help = SHOP_EXAMPLES)]
     Shop(ShopFlags),
+    /// Measure how fast it answers, and draw it
+    Load(LoadFlags),
 }
 
 /// The flags of `up`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct UpFlags {
+    /// Which part of everything to start, as listed below
+    #[arg(long, value_name = "NAME", default_value = "all", value_parser = profile())]
+    pub(crate) profile: Chosen,
     /// The IP address that everything listens on
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     pub(crate) listen: Option<String>,
-    /// Which demonstration data new databases get [default: what the folder has, else shop]
+    /// Which demonstration data new databases get [default: the profile's, else what the folder has, else shop]
     #[arg(long, value_name = "NAME", value_parser = demo())]
     pub(crate) demo: Option<Demo>,
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
@@ -136,8 +166,8 @@ pub(crate) struct UpFlags {
     /// The ports of a service's instances, or of the gateway: SERVICE=PORT[,PORT…]; 0 is a free port; may be repeated
     #[arg(long = "port", value_name = "SERVICE=PORTS")]
     pub(crate) ports: Vec<String>,
-    /// The gateway's port, from which the others are counted (product +2 and +12, order +3); 0 takes free ports
-    /// everywhere [default: 8000]
+    /// The gateway's port; every other port of the profile moves as far as this one does. 0 takes free ports
+    /// everywhere [default: the profile's]
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
     #[command(flatten)]
@@ -179,7 +209,7 @@ pub(crate) struct GatewayFlags {
     /// Where it listens; port 0 is a free port [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<String>,
-    #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = PEER_HELP)]
+    #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = FRONTED_HELP)]
     pub(crate) peers: Vec<String>,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
@@ -205,6 +235,9 @@ pub(crate) struct CallFlags {
     /// SERVICE.METHOD, as product.query; SERVICE alone lists its methods
     #[arg(value_name = "SERVICE.METHOD")]
     pub(crate) method: String,
+    /// Show the method's fields, with their types, and who may call it, instead of calling it
+    #[arg(long)]
+    pub(crate) describe: bool,
     /// The request; fields that are optional may be left out
     #[arg(value_name = "JSON", default_value = "")]
     pub(crate) request: String,
@@ -288,18 +321,44 @@ fn demo() -> impl TypedValueParser<Value = Demo> {
     PossibleValuesParser::new(Demo::ALL.map(Demo::name)).try_map(|name| name.parse::<Demo>())
 }
 
+fn profile() -> impl TypedValueParser<Value = Chosen> {
+    PossibleValuesParser::new(PROFILES.map(|profile| profile.name)).try_map(|name| name.parse::<Chosen>())
+}
+
+fn up_help() -> String {
+    format!(
+        "Profiles:\n{}\n\n--base-port moves all ports of a profile together.\n\n{UP_EXAMPLES}",
+        profile::help()
+    )
+}
+
 fn service_names() -> PossibleValuesParser {
     crate::registry::SERVICES.iter().map(|service| service.name).collect::<Vec<_>>().into()
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{Command, CommandFactory};
 
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
         Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_a_narrow_terminal() {
+        fn check(command: &mut Command) {
+            let help = command.render_long_help().to_string() + &command.render_help().to_string();
+            for line in help.lines() {
+                let width = line.chars().count();
+                assert!(width <= HELP_COLUMNS, "{}: {width} columns: {line}", command.get_name());
+            }
+            command.get_subcommands_mut().for_each(check);
+        }
+        let mut command = Flags::command();
+        command.build();
+        check(&mut command);
     }
 }

@@ -39,9 +39,11 @@ pub(crate) fn settle_demo(
         ))
         .next(match databases {
             Databases::Folder(_) => format!(
-                "leave --demo out, name another folder with --data DIR, or delete them: up --fresh --demo {asked}"
+                "keep them with --demo {there}, name another folder with --data DIR, or delete them with up --fresh"
             ),
-            Databases::Server(_) => "leave --demo out, or name another database with --database URL".into(),
+            Databases::Server(_) => {
+                format!("keep them with --demo {there}, or name another database with --database URL")
+            }
         })),
         (Some(there), _) => Ok(there),
         (None, asked) => {

@@ -9,13 +9,17 @@ mod cli;
 mod config;
 mod data_folder;
 mod databases;
+mod describe;
 mod error;
 mod gateway;
 mod identity;
 mod load;
 mod logging;
+mod machine;
 mod network_file;
+mod plot;
 mod process_limits;
+mod profile;
 mod registry;
 mod server_process;
 mod service;
@@ -23,6 +27,7 @@ mod shop;
 mod stop_signal;
 mod table;
 mod terminal;
+mod toystore;
 mod up;
 
 use std::process::ExitCode;
@@ -52,5 +57,6 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::LoadToystore(config) => toystore::run(&config),
     }
 }

@@ -1,6 +1,6 @@
 //! What the commands `service` and `gateway` share: a runtime, the stop signal, and the line that says it is ready.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use micronet_transport::drain::{self, Drain};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -22,6 +22,11 @@ impl ReadyLine {
     /// Says on stdout where the server listens. Called when it accepts connections, and not before.
     pub(crate) fn announce(self, address: SocketAddr) {
         terminal::say(&format!("{READY_PREFIX}{address}"));
+        if address.ip().is_unspecified()
+            && let Some(ip) = outward_ip(address)
+        {
+            terminal::say(&format!("other machines reach it at {}", SocketAddr::new(ip, address.port())));
+        }
     }
 }
 
@@ -55,6 +60,25 @@ pub(crate) fn runtime() -> Result<LocalRuntime, CommandError> {
         .enable_all()
         .build_local(LocalOptions::default())
         .map_err(|error| CommandError::new(format!("the asynchronous runtime could not start: {error}")))
+}
+
+/// Warns that nothing protects what passes on an address that other machines reach.
+pub(crate) fn warn_of_exposure(listen: IpAddr) {
+    if !listen.is_loopback() {
+        terminal::warn(&format!(
+            "--insecure: other machines can reach {listen}; what passes there can be read and changed on the way"
+        ));
+    }
+}
+
+/// The address of this machine from which it reaches others. A datagram socket finds it by connecting, which sends
+/// nothing; the addresses are for documentation (RFC 5737, RFC 3849), so that the default route decides.
+fn outward_ip(listener: SocketAddr) -> Option<IpAddr> {
+    let (any, elsewhere) =
+        if listener.is_ipv4() { ("0.0.0.0:0", "192.0.2.1:9") } else { ("[::]:0", "[2001:db8::1]:9") };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(elsewhere).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
 }
 
 /// The words for a listener that could not be bound.

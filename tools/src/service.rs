@@ -15,6 +15,10 @@ pub(crate) fn run(config: ServiceConfig) -> Result<(), CommandError> {
     let data = DataFolder::open(&config.data)?;
     let _instance = data.lock_instance(&config.instance)?;
     let _databases = data.use_databases()?;
+    // `up` warns once, for all that it starts.
+    if !config.supervised {
+        server_process::warn_of_exposure(config.listen.ip());
+    }
     server_process::run(config.supervised, async move |ready, stop| {
         // `up` has prepared every database before it started this process.
         if !config.supervised {

@@ -30,7 +30,6 @@ pub(crate) struct Style {
 
 impl Style {
     /// Plain text, whatever the output is.
-    #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { colours: false };
 
     /// The style of stdout.

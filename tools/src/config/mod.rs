@@ -1,6 +1,7 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod load;
 mod peers;
 mod ports;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
 
+pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ports::InstancePlan;
 use crate::address::{self, HostPort};
@@ -17,6 +19,7 @@ use crate::cli::{
     CallFlags, ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
 };
 use crate::error::CommandError;
+use crate::profile::Profile;
 use crate::registry::{
     BASE_PORT, CLUSTER_DEFAULT, DATABASE_ENVIRONMENT, GATEWAY_ENVIRONMENT, Service, port_default,
     service_named,
@@ -40,6 +43,8 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
+    /// Measure the toy store.
+    LoadToystore(ToystoreConfig),
 }
 
 impl Command {
@@ -47,7 +52,7 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) => "info",
-            Self::Up(_) | Self::Call(_) | Self::Shop(_) => "warn",
+            Self::Up(_) | Self::Call(_) | Self::Shop(_) | Self::LoadToystore(_) => "warn",
         }
     }
 }
@@ -59,6 +64,8 @@ pub(crate) struct UpConfig {
     pub(crate) data: PathBuf,
     /// The cluster's name.
     pub(crate) cluster: String,
+    /// Which part of everything is started.
+    pub(crate) profile: &'static Profile,
     /// What everything listens on.
     pub(crate) listen: IpAddr,
     /// Whether a listener that other machines reach is accepted.
@@ -124,6 +131,8 @@ pub(crate) struct CallConfig {
     pub(crate) service: String,
     /// The method's name within it; without one the methods are listed.
     pub(crate) method: Option<String>,
+    /// Whether the method is described instead of called.
+    pub(crate) describe: bool,
     /// The request as JSON.
     pub(crate) request: String,
     /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
@@ -166,6 +175,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data).map(Command::Call),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
     }
 }
 
@@ -182,15 +192,17 @@ fn up(
     }
     let listen = address::listen_ip(flags.listen.as_deref().unwrap_or("127.0.0.1"))?;
     check_exposure(listen, &flags.exposure)?;
+    let profile = flags.profile.0;
     Ok(UpConfig {
         data,
+        profile,
         listen,
         insecure: flags.exposure.insecure,
         cluster: cluster(flags.exposure)?,
-        demo: flags.demo,
+        demo: flags.demo.or(profile.demo),
         database,
         fresh: flags.fresh,
-        instances: ports::plan(flags.base_port.unwrap_or(BASE_PORT), &flags.ports)?,
+        instances: ports::plan(profile, flags.base_port, &flags.ports)?,
         log,
     })
 }
@@ -208,7 +220,7 @@ fn service(
         instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
         cluster: cluster(flags.exposure)?,
         listen,
-        peers: Peers::of_service(service, &flags.peers, environment)?,
+        peers: Peers::of_service(service, &flags.peers, elsewhere(flags.supervised, environment))?,
         data,
         demo: flags.demo,
         database: database(flags.database, environment)?,
@@ -226,7 +238,7 @@ fn gateway(
         listen: listen(flags.listen.as_deref(), BASE_PORT, &flags.exposure)?,
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
-        peers: Peers::of_gateway(&flags.peers, environment)?,
+        peers: Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?,
         data,
         supervised: flags.supervised,
     })
@@ -245,6 +257,7 @@ fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
     Ok(CallConfig {
         service: service.to_owned(),
         method: method.map(str::to_owned),
+        describe: flags.describe,
         request: flags.request,
         to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
         token: flags.token,
@@ -278,6 +291,11 @@ fn database(flag: Option<String>, environment: Environment<'_>) -> Result<Option
         CommandError::usage(format!("{place} names no database: {error}"))
             .next("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, or leave it out for SQLite files in the data folder")
     })
+}
+
+/// Where peers are found that no flag names. `up` names all that there are, and then there are no others.
+fn elsewhere(supervised: bool, environment: Environment<'_>) -> Option<Environment<'_>> {
+    (!supervised).then_some(environment)
 }
 
 /// The gateway's address as clients use it, where the environment says it.

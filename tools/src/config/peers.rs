@@ -19,7 +19,7 @@ impl Peers {
     pub(super) fn of_service(
         service: &Service,
         flags: &[String],
-        environment: Environment<'_>,
+        elsewhere: Option<Environment<'_>>,
     ) -> Result<Self, CommandError> {
         let peers = Self::from_flags(flags)?;
         let calls: Vec<_> = service.calls().collect();
@@ -29,17 +29,21 @@ impl Peers {
                 .next(format!("leave --peer {stranger}=… out: {} calls {calls}", service.name)));
         }
         let called = SERVICES.iter().filter(|each| calls.contains(&each.name));
-        peers.with_defaults(called, environment)
+        // What it can do without is called only where somebody says where that is.
+        peers.with_defaults(called, |called| service.requires.contains(&called.name), elsewhere)
     }
 
-    /// The peers of the gateway: the services that were named, by flag or environment; if none was, every service of this binary.
-    pub(super) fn of_gateway(flags: &[String], environment: Environment<'_>) -> Result<Self, CommandError> {
-        let named = |service: &&Service| is_set(environment, service);
-        let in_environment: Vec<_> = SERVICES.iter().filter(named).collect();
-        if flags.is_empty() && in_environment.is_empty() {
-            return Self::default().with_defaults(SERVICES.iter(), environment);
+    /// The peers of the gateway: those that were named, which need not be services of this binary; if none was, every service
+    /// of this binary.
+    pub(super) fn of_gateway(
+        flags: &[String],
+        elsewhere: Option<Environment<'_>>,
+    ) -> Result<Self, CommandError> {
+        let named = Self::from_flags(flags)?.with_defaults(SERVICES.iter(), |_| false, elsewhere)?;
+        if !named.0.is_empty() {
+            return Ok(named);
         }
-        Self::from_flags(flags)?.with_defaults(in_environment.into_iter(), environment)
+        named.with_defaults(SERVICES.iter(), |_| true, elsewhere)
     }
 
     /// Each service's name and its addresses.
@@ -61,12 +65,15 @@ impl Peers {
         Ok(peers)
     }
 
-    /// What no flag names is taken from the environment, else it is the default port on localhost.
+    /// What no flag names is taken from the environment, else it is the default port on localhost, if it has a default.
+    /// Where nothing is to be found elsewhere, the flags have named all.
     fn with_defaults<'s>(
         mut self,
         services: impl Iterator<Item = &'s Service>,
-        environment: Environment<'_>,
+        has_default: impl Fn(&Service) -> bool,
+        elsewhere: Option<Environment<'_>>,
     ) -> Result<Self, CommandError> {
+        let Some(environment) = elsewhere else { return Ok(self) };
         for service in services {
             if self.0.contains_key(service.name) {
                 continue;
@@ -76,6 +83,7 @@ impl Peers {
                 Some(text) => self.add(service.name, &text, Some(port)).map_err(|error| {
                     error.next(format!("set {} to HOST or HOST:PORT, or unset it", service.environment))
                 })?,
+                None if !has_default(service) => {}
                 None => {
                     self.0.insert(service.name.to_owned(), vec![HostPort::new("localhost", port)]);
                 }
@@ -87,7 +95,16 @@ impl Peers {
     fn add(&mut self, name: &str, addresses: &str, port_default: Option<u16>) -> Result<(), CommandError> {
         let list = self.0.entry(super::name("service", name.to_owned())?).or_default();
         for text in addresses.split(',') {
-            let address = HostPort::parse(text.trim(), port_default)?;
+            let text = text.trim();
+            let address = HostPort::parse(text, port_default).map_err(|error| {
+                // Only a service of this binary has a port that goes without saying.
+                if port_default.is_none() && HostPort::parse(text, Some(1)).is_ok() {
+                    CommandError::usage(format!("{name} at {text:?}: the port is missing"))
+                        .next(format!("{name} has no default port here: write {name}={text}:PORT"))
+                } else {
+                    error
+                }
+            })?;
             if !list.contains(&address) {
                 list.push(address);
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::error::CommandError;
-use crate::registry::{GATEWAY, SERVICES, Service, service_named};
+use crate::profile::Profile;
+use crate::registry::{GATEWAY, Service};
 
 /// The most instances of one service that one `up` starts.
 const INSTANCES_MAX: usize = 16;
@@ -26,16 +27,28 @@ impl InstancePlan {
     }
 }
 
-/// Plans the instances from the base port and what `--port` says, in the order in which they start.
-pub(super) fn plan(base: u16, flags: &[String]) -> Result<Vec<InstancePlan>, CommandError> {
-    let mut asked = from_flags(flags)?;
+/// Plans the instances of a profile, in the order in which they start. `--port` says where those of a service are; all
+/// others are where the profile has them, moved as far as the base port lies from the profile's gateway.
+pub(super) fn plan(
+    profile: &Profile,
+    base: Option<u16>,
+    flags: &[String],
+) -> Result<Vec<InstancePlan>, CommandError> {
+    let services = profile.services();
+    if services.is_empty() {
+        return Err(CommandError::usage(format!(
+            "the profile {profile} can't be started: it is made of {}, and this version has no such service",
+            profile.service_names().join(", ")
+        ))
+        .next("choose another profile: `micronet up --help` lists them with their services"));
+    }
+    let moved = |port: u16| moved(profile, base, port);
+    let mut asked = from_flags(profile, flags)?;
     let mut plan = Vec::new();
-    for service in SERVICES {
+    for (service, ports) in services {
         let ports = match asked.remove(service.name) {
             Some(ports) => ports,
-            None => {
-                service.port_offsets.iter().map(|offset| counted(base, *offset)).collect::<Result<_, _>>()?
-            }
+            None => ports.into_iter().map(moved).collect::<Result<_, _>>()?,
         };
         plan.extend((1..).zip(ports).map(|(number, port)| InstancePlan {
             service: Some(service),
@@ -43,12 +56,15 @@ pub(super) fn plan(base: u16, flags: &[String]) -> Result<Vec<InstancePlan>, Com
             port,
         }));
     }
-    let gateway = asked.remove(GATEWAY).map_or(Ok(vec![base]), |ports| match ports.len() {
-        1 => Ok(ports),
-        _ => {
-            Err(CommandError::usage("there is one gateway, with one port").next("write --port gateway=8000"))
-        }
-    })?;
+    let gateway =
+        asked.remove(GATEWAY).map_or_else(
+            || moved(profile.gateway_port).map(|port| vec![port]),
+            |ports| match ports.len() {
+                1 => Ok(ports),
+                _ => Err(CommandError::usage("there is one gateway, with one port")
+                    .next("write --port gateway=8000")),
+            },
+        )?;
     plan.extend(gateway.into_iter().map(|port| InstancePlan {
         service: None,
         instance: format!("{GATEWAY}-1"),
@@ -58,27 +74,35 @@ pub(super) fn plan(base: u16, flags: &[String]) -> Result<Vec<InstancePlan>, Com
     Ok(plan)
 }
 
-fn counted(base: u16, offset: u16) -> Result<u16, CommandError> {
+/// Where a port of the profile is when its gateway is on the base port; on base port 0 it is a free one.
+fn moved(profile: &Profile, base: Option<u16>, port: u16) -> Result<u16, CommandError> {
+    let base = base.unwrap_or(profile.gateway_port);
     if base == 0 {
         return Ok(0);
     }
-    base.checked_add(offset).ok_or_else(|| {
-        CommandError::usage(format!("counted from the base port {base}, a port would be beyond 65535"))
-            .next("choose a lower --base-port")
+    let moved = i32::from(base) + i32::from(port) - i32::from(profile.gateway_port);
+    u16::try_from(moved).ok().filter(|port| *port != 0).ok_or_else(|| {
+        CommandError::usage(format!("with base port {base}, port {port} would become {moved}"))
+            .next("a port is from 1 to 65535: choose another --base-port")
     })
 }
 
-fn from_flags(flags: &[String]) -> Result<BTreeMap<&str, Vec<u16>>, CommandError> {
+fn from_flags<'f>(
+    profile: &Profile,
+    flags: &'f [String],
+) -> Result<BTreeMap<&'f str, Vec<u16>>, CommandError> {
     let mut asked = BTreeMap::new();
+    let known: Vec<&str> =
+        profile.services().iter().map(|(service, _)| service.name).chain([GATEWAY]).collect();
     for flag in flags {
         let refuse = |why: String| {
             CommandError::usage(format!("--port {flag:?}: {why}"))
                 .next("write SERVICE=PORT[,PORT…], such as --port product=9002,9012")
         };
         let (name, ports) = flag.split_once('=').ok_or_else(|| refuse("it names no service".into()))?;
-        if name != GATEWAY && service_named(name).is_none() {
-            let known: Vec<&str> = SERVICES.iter().map(|service| service.name).chain([GATEWAY]).collect();
-            return Err(refuse(format!("no service is called {name:?}; there are {}", known.join(", "))));
+        if !known.contains(&name) {
+            let known = known.join(", ");
+            return Err(refuse(format!("the profile {profile} has no service {name:?}; it has {known}")));
         }
         let ports: Vec<u16> = ports
             .split(',')

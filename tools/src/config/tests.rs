@@ -43,17 +43,65 @@ fn ports_are_counted_from_the_base_or_named() {
             wanted.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
         assert_eq!(ports(line), Ok(wanted), "{line}");
     };
-    let usual = [("product-1", 8002), ("product-2", 8012), ("order-1", 8003), ("gateway-1", 8000)];
+    let usual =
+        [("user-1", 8001), ("product-1", 8002), ("product-2", 8012), ("order-1", 8003), ("gateway-1", 8000)];
     check("micronet", &usual);
     check("micronet up", &usual);
     check(
         "micronet up --base-port 9000 --port gateway=80",
-        &[("product-1", 9002), ("product-2", 9012), ("order-1", 9003), ("gateway-1", 80)],
+        &[("user-1", 9001), ("product-1", 9002), ("product-2", 9012), ("order-1", 9003), ("gateway-1", 80)],
     );
     check(
         "micronet up --base-port 0 --port product=0,0,0",
-        &[("product-1", 0), ("product-2", 0), ("product-3", 0), ("order-1", 0), ("gateway-1", 0)],
+        &[
+            ("user-1", 0),
+            ("product-1", 0),
+            ("product-2", 0),
+            ("product-3", 0),
+            ("order-1", 0),
+            ("gateway-1", 0),
+        ],
     );
+}
+
+#[test]
+fn a_profile_has_its_own_ports_which_move_together() {
+    let check = |line: &str, wanted: &[(&str, u16)]| {
+        let wanted: Vec<(String, u16)> =
+            wanted.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
+        assert_eq!(ports(line), Ok(wanted), "{line}");
+    };
+    let toystore = [("product-1", 10086), ("order-1", 10010), ("gateway-1", 6060)];
+    check("micronet up --profile toystore", &toystore);
+    let moved = [("product-1", 4036), ("order-1", 3960), ("gateway-1", 10)];
+    check("micronet up --profile toystore --base-port 10", &moved);
+    let free = [("product-1", 0), ("order-1", 7), ("gateway-1", 0)];
+    check("micronet up --profile toystore --base-port 0 --port order=7", &free);
+    let shop = ports("micronet up --profile shop").unwrap();
+    for each in [("product-1", 8002), ("product-2", 8012), ("order-1", 8003), ("gateway-1", 8000)] {
+        assert!(shop.contains(&(each.0.to_owned(), each.1)), "{shop:?}");
+    }
+}
+
+#[test]
+fn a_profile_asks_for_its_demonstration_data() {
+    let demo = |line: &str| match parse(line) {
+        Ok(Command::Up(up)) => up.demo,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(demo("micronet up"), None);
+    assert_eq!(demo("micronet up --profile shop"), Some(Demo::Shop));
+    assert_eq!(demo("micronet up --profile toystore"), Some(Demo::ToyStore));
+    assert_eq!(demo("micronet up --profile toystore --demo none"), Some(Demo::None));
+}
+
+#[test]
+fn what_up_starts_is_told_all_its_peers() {
+    // A profile may leave a service out: then nobody looks for it elsewhere.
+    let set = [("CATALOG", "c"), ("ORDER", "o")];
+    let all = "micronet gateway --supervised --peer product=localhost:1";
+    assert_eq!(peers(all, &set).as_deref(), Ok("product=localhost:1"));
+    assert_eq!(peers("micronet service order --supervised", &set).as_deref(), Ok(""));
 }
 
 #[test]
@@ -71,6 +119,10 @@ fn ports_that_mean_nothing_are_refused_in_words() {
     check("--port order=1 --port order=2", "named twice");
     check("--port order=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "at most 16");
     check("--base-port 65530", "65535");
+    check("--profile toystore --base-port 65000", "10086");
+    check("--profile lab", "no such service");
+    check("--profile toys", "toystore");
+    check("--profile toystore --port gateway=1 --port nothing=2", "it has product, order, gateway");
 }
 
 #[test]
@@ -81,6 +133,9 @@ fn peers_come_from_flags_then_environment_then_localhost() {
     check("micronet service product", &[("ORDER", "x")], "");
     check("micronet service order", &[], "product=localhost:8002");
     check("micronet service order", &[("CATALOG", "catalog")], "product=catalog:8002");
+    // What a service can do without is not looked for unless it is named.
+    check("micronet service order", &[("USERS", "u")], "product=localhost:8002 user=u:8001");
+    check("micronet service user --peer order=o", &[], "order=o:8003");
     check("micronet service order", &[("CATALOG", "")], "product=localhost:8002");
     check("micronet service order --peer product=a,b:9", &[("CATALOG", "c")], "product=a:8002,b:9");
     check("micronet service order --peer product=a --peer product=b,a", &[], "product=a:8002,b:8002");
@@ -89,6 +144,10 @@ fn peers_come_from_flags_then_environment_then_localhost() {
         &[("CATALOG", "c:1,d"), ("ORDER", "o")],
         "lab=l:1 order=o:8003 product=c:1,d:8002",
     );
+    // Who names some of them has another network in mind than all of this binary.
+    check("micronet gateway", &[("CATALOG", "c")], "product=c:8002");
+    let all = "order=localhost:8003 product=localhost:8002 user=localhost:8001";
+    check("micronet gateway", &[], all);
     for line in [
         "micronet service order --peer toys=a:1",
         "micronet gateway --peer lab=l",
@@ -96,6 +155,8 @@ fn peers_come_from_flags_then_environment_then_localhost() {
     ] {
         assert!(peers(line, &[]).is_err(), "{line}");
     }
+    let error = peers("micronet gateway --peer foo=1.2.3.4", &[]).unwrap_err();
+    assert!(error.contains("the port is missing") && error.contains("foo=1.2.3.4:PORT"), "{error}");
     let error = peers("micronet gateway", &[("ORDER", "a b")]).unwrap_err();
     assert!(error.contains("set ORDER"), "{error}");
 }

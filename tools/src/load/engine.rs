@@ -16,8 +16,11 @@ use super::tally::{Tally, Verdict};
 
 /// How long a client waits after it got no answer, so that it doesn't spin on a dead server. In milliseconds.
 const PAUSE_AFTER_FAILURE_MS: u64 = 100;
-/// How often progress is shown, in milliseconds.
-const PROGRESS_INTERVAL_MS: u64 = 100;
+/// How long all clients may be without any answer before the run is given up: the server is gone then, rather than
+/// restarting. In milliseconds.
+const SILENCE_MS_MAX: u64 = 5_000;
+/// How often the run is looked at, to show its progress and to see whether the server is gone, in milliseconds.
+const LOOK_INTERVAL_MS: u64 = 100;
 
 /// A protocol: one client's way to its server. It connects again by itself when the connection was lost.
 pub(crate) trait Channel {
@@ -79,8 +82,10 @@ impl fmt::Display for ExchangeError {
 impl std::error::Error for ExchangeError {}
 
 /// How a load is run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    /// What is run, in a few words beside the progress bar; may be empty.
+    pub(crate) label: String,
     /// When requests are due.
     pub(crate) pace: Pace,
     /// How many requests are expected, where that is known: for the progress bar.
@@ -98,8 +103,32 @@ pub(crate) struct Outcome {
     pub(crate) elapsed: Duration,
     /// How many clients there were.
     pub(crate) clients: usize,
-    /// Whether it was stopped before it was done.
-    pub(crate) interrupted: bool,
+    /// How it ended.
+    pub(crate) ending: Ending,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All was asked.
+    Done,
+    /// It was stopped before that.
+    Stopped,
+    /// Nobody answered any more; this is the last that was heard.
+    GaveUp(ExchangeError),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("all was asked"),
+            Self::Stopped => f.write_str("stopped before all was asked"),
+            Self::GaveUp(error) => {
+                let seconds = SILENCE_MS_MAX / 1000;
+                write!(f, "given up: nobody has answered for {seconds} s ({error})")
+            }
+        }
+    }
 }
 
 /// What the clients share. They run on one thread, so that no lock is needed.
@@ -107,6 +136,9 @@ pub(crate) struct Outcome {
 struct Shared {
     tallies: RefCell<BTreeMap<&'static str, Tally>>,
     done: Cell<u64>,
+    answered: Cell<u64>,
+    /// Since when no client has got an answer, and why not the last time.
+    silence: RefCell<Option<(Instant, ExchangeError)>>,
 }
 
 /// Runs all clients until each is done, or until `stop` completes. Fails if a client can't connect at the beginning.
@@ -131,9 +163,9 @@ where
         running.spawn_local(run_client(channel, workload, plan.pace, Rc::clone(&shared), stopped.clone()));
     }
     drop(stopped);
-    let mut progress = plan.show_progress.then(|| Progress::new(plan.requests_expected));
-    let mut interval = tokio::time::interval(Duration::from_millis(PROGRESS_INTERVAL_MS));
-    let (mut stop, mut interrupted) = (pin!(stop), false);
+    let mut progress = plan.show_progress.then(|| Progress::new(plan.label, plan.requests_expected));
+    let mut interval = tokio::time::interval(Duration::from_millis(LOOK_INTERVAL_MS));
+    let (mut stop, mut ending) = (pin!(stop), Ending::Done);
     loop {
         tokio::select! {
             ended = running.join_next() => match ended {
@@ -141,17 +173,23 @@ where
                 Some(Err(error)) => tracing::error!(%error, "a client of the load engine ended early"),
                 None => break,
             },
-            _ = &mut stop, if !interrupted => {
-                interrupted = true;
+            _ = &mut stop, if ending == Ending::Done => {
+                ending = Ending::Stopped;
                 let _ = stop_all.send(());
             }
-            _ = interval.tick(), if progress.is_some() => if let Some(progress) = &mut progress {
-                progress.show(shared.done.get());
-            },
+            _ = interval.tick() => {
+                if let Some(progress) = &mut progress {
+                    progress.show(shared.done.get(), shared.answered.get());
+                }
+                if ending == Ending::Done && let Some(error) = shared.gone() {
+                    ending = Ending::GaveUp(error);
+                    let _ = stop_all.send(());
+                }
+            }
         }
     }
     drop(progress);
-    Ok(Outcome { tallies: shared.tallies.take(), elapsed: begin.elapsed(), clients: count, interrupted })
+    Ok(Outcome { tallies: shared.tallies.take(), elapsed: begin.elapsed(), clients: count, ending })
 }
 
 async fn run_client<C, W>(
@@ -179,13 +217,37 @@ async fn run_client<C, W>(
         let took = due.elapsed();
         let verdict = workload.judge(&ticket, &answer, took);
         shared.count(workload.kind(&ticket), verdict, answer.is_ok().then_some(took));
-        if answer.is_err() {
+        let no_answer = answer.is_err();
+        shared.hear(answer.err());
+        if no_answer {
             tokio::time::sleep(Duration::from_millis(PAUSE_AFTER_FAILURE_MS)).await;
         }
     }
 }
 
 impl Shared {
+    /// Notes that a client got an answer, or why it got none.
+    fn hear(&self, no_answer: Option<ExchangeError>) {
+        let mut silence = self.silence.borrow_mut();
+        match no_answer {
+            None => {
+                self.answered.set(self.answered.get() + 1);
+                *silence = None;
+            }
+            Some(error) => {
+                let since = silence.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+                *silence = Some((since, error));
+            }
+        }
+    }
+
+    /// Why the server is taken to be gone, if it is.
+    fn gone(&self) -> Option<ExchangeError> {
+        let silence = self.silence.borrow();
+        let (since, error) = silence.as_ref()?;
+        (since.elapsed() > Duration::from_millis(SILENCE_MS_MAX)).then(|| error.clone())
+    }
+
     fn count(&self, kind: &'static str, verdict: Verdict, took: Option<Duration>) {
         self.done.set(self.done.get() + 1);
         let mut tallies = self.tallies.borrow_mut();
@@ -257,17 +319,17 @@ mod tests {
         }
     }
 
-    const PLAN: Plan = Plan { pace: Pace::Closed, requests_expected: None, show_progress: false };
-
     fn run_for_test(clients: Vec<(Echo, CountDown)>, stop: impl Future) -> Result<Outcome, ExchangeError> {
-        server_process::runtime().unwrap().block_on(run(clients, PLAN, stop))
+        let plan =
+            Plan { label: String::new(), pace: Pace::Closed, requests_expected: None, show_progress: false };
+        server_process::runtime().unwrap().block_on(run(clients, plan, stop))
     }
 
     #[test]
     fn every_client_asks_all_that_it_has_to_ask() {
         let clients = (0..3).map(|_| (Echo { closed: false }, CountDown(21))).collect();
         let outcome = run_for_test(clients, std::future::pending::<()>()).unwrap();
-        assert!(!outcome.interrupted);
+        assert_eq!(outcome.ending, Ending::Done);
         assert_eq!(outcome.clients, 3);
         let (even, odd) = (&outcome.tallies["even"], &outcome.tallies["odd"]);
         assert_eq!((odd.requests(), odd.good), (30, 30));
@@ -280,7 +342,7 @@ mod tests {
         let clients = vec![(Echo { closed: false }, CountDown(u64::MAX))];
         let outcome =
             run_for_test(clients, async { tokio::time::sleep(Duration::from_millis(20)).await }).unwrap();
-        assert!(outcome.interrupted);
+        assert_eq!(outcome.ending, Ending::Stopped);
         assert!(outcome.tallies["even"].requests() > 0);
     }
 

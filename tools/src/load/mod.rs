@@ -9,7 +9,7 @@ mod pace;
 mod progress;
 pub(crate) mod random;
 pub(crate) mod report;
-mod tally;
+pub(crate) mod tally;
 
 pub(crate) use self::pace::Pace;
 pub(crate) use self::tally::Verdict;

@@ -13,21 +13,23 @@ const CLEAR_LINE: &str = "\r\x1b[K";
 /// The line. It is cleared when this is dropped.
 #[derive(Debug)]
 pub(super) struct Progress {
+    label: String,
     expected: Option<u64>,
     begin: Instant,
 }
 
 impl Progress {
     /// Progress towards this many requests, where it is known how many there will be.
-    pub(super) fn new(expected: Option<u64>) -> Self {
-        Self { expected: expected.filter(|expected| *expected > 0), begin: Instant::now() }
+    pub(super) fn new(label: String, expected: Option<u64>) -> Self {
+        Self { label, expected: expected.filter(|expected| *expected > 0), begin: Instant::now() }
     }
 
-    /// Draws the line; a terminal that is gone is no reason to stop.
-    pub(super) fn show(&mut self, done: u64) {
-        let rate = rate_per_s(done, self.begin.elapsed());
+    /// Draws the line: how many requests are done, and the rate of those that were answered; a terminal that is gone is no reason to stop.
+    pub(super) fn show(&mut self, done: u64, answered: u64) {
+        let rate = rate_per_s(answered, self.begin.elapsed());
         let mut out = io::stderr().lock();
-        let _ = write!(out, "{CLEAR_LINE}{}", line(done, self.expected, rate)).and_then(|()| out.flush());
+        let _ = write!(out, "{CLEAR_LINE}{}{}", self.label, line(done, self.expected, rate))
+            .and_then(|()| out.flush());
     }
 }
 

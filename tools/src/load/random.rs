@@ -29,6 +29,11 @@ impl Random {
         if bound == 0 { 0 } else { self.next_u64() % bound }
     }
 
+    /// One of these; None if there is none.
+    pub(crate) fn pick<'t, T>(&mut self, things: &'t [T]) -> Option<&'t T> {
+        things.get(usize::try_from(self.below(things.len() as u64)).ok()?)
+    }
+
     /// True with this probability, which is from 0 to 1.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
         // 32 random bits are exact in an f64.

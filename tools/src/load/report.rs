@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::engine::Outcome;
+use super::engine::{Ending, Outcome};
 use super::tally::{Kinds, Tally};
 use crate::table::{Align, Table};
 use crate::terminal::Style;
@@ -18,13 +18,13 @@ pub(crate) struct Report {
     rows: Vec<(&'static str, Tally)>,
     elapsed: Duration,
     clients: usize,
-    interrupted: bool,
+    ending: Ending,
 }
 
 impl Report {
     /// Sums up an outcome: a row for each kind of request, and one for all if there are several.
     pub(crate) fn new(outcome: Outcome) -> Self {
-        let Outcome { tallies, elapsed, clients, interrupted } = outcome;
+        let Outcome { tallies, elapsed, clients, ending } = outcome;
         let mut rows: Vec<(&'static str, Tally)> = tallies.into_iter().collect();
         if let [(_, first), rest @ ..] = rows.as_slice()
             && !rest.is_empty()
@@ -35,7 +35,7 @@ impl Report {
                 rows.push((ALL, all));
             }
         }
-        Self { rows, elapsed, clients, interrupted }
+        Self { rows, elapsed, clients, ending }
     }
 
     /// Requests that failed, whatever their kind.
@@ -45,7 +45,7 @@ impl Report {
 
     /// Whether the run was stopped before it was done.
     pub(crate) fn interrupted(&self) -> bool {
-        self.interrupted
+        self.ending == Ending::Stopped
     }
 
     /// A table, and below it what was refused and what failed.
@@ -66,8 +66,8 @@ impl Report {
                 }
             }
         }
-        if self.interrupted {
-            text.push_str("\nstopped before all was asked");
+        if self.ending != Ending::Done {
+            text.push_str(&format!("\n{}", style.red(&self.ending)));
         }
         text
     }
@@ -78,7 +78,8 @@ impl Report {
         json!({
             "clients": self.clients,
             "elapsed_s": self.elapsed.as_micros() as f64 / 1e6,
-            "interrupted": self.interrupted,
+            "interrupted": self.interrupted(),
+            "gave_up": matches!(self.ending, Ending::GaveUp(_)),
             "rows": rows,
         })
     }
@@ -90,41 +91,47 @@ impl Report {
             grouped(tally.requests()),
             grouped(tally.failures()),
             duration(self.elapsed),
-            average_ns(tally).map_or_else(|| "-".into(), |average| duration(Duration::from_nanos(average))),
+            latency(tally, tally.average_ns()),
             at(0.5),
             at(0.9),
             at(0.99),
             latency(tally, tally.latency_ns.max()),
-            format!("{:.1}/s", self.rate_per_s(tally)),
+            format!("{:.1}/s", rate_per_s(tally, self.elapsed)),
         ]
     }
 
     fn row_json(&self, name: &str, tally: &Tally) -> Value {
-        let us = |ns: u64| (!tally.latency_ns.is_empty()).then_some(ns as f64 / 1e3);
-        let at = |quantile: f64| us(tally.latency_ns.value_at_quantile(quantile));
-        json!({
-            "name": name,
-            "requests": tally.requests(),
-            "good": tally.good,
-            "refused": tally.refused,
-            "errors": tally.failed,
-            "rate_per_s": self.rate_per_s(tally),
-            "latency_us": {
-                "average": average_ns(tally).and_then(us),
-                "p50": at(0.5),
-                "p90": at(0.9),
-                "p99": at(0.99),
-                "max": us(tally.latency_ns.max()),
-            },
-        })
+        let mut row = tally_json(tally, self.elapsed);
+        row["name"] = name.into();
+        row
     }
+}
 
-    /// Answers a second; what was not answered is no throughput.
-    fn rate_per_s(&self, tally: &Tally) -> f64 {
-        let answers = u32::try_from(tally.latency_ns.len()).unwrap_or(u32::MAX);
-        let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 { f64::from(answers) / seconds } else { 0.0 }
-    }
+/// A tally as JSON. Latencies are in microseconds and null where nothing was answered.
+pub(crate) fn tally_json(tally: &Tally, elapsed: Duration) -> Value {
+    let us = |ns: u64| (!tally.latency_ns.is_empty()).then_some(ns as f64 / 1e3);
+    let at = |quantile: f64| us(tally.latency_ns.value_at_quantile(quantile));
+    json!({
+        "requests": tally.requests(),
+        "good": tally.good,
+        "refused": tally.refused,
+        "errors": tally.failed,
+        "rate_per_s": rate_per_s(tally, elapsed),
+        "latency_us": {
+            "average": us(tally.average_ns()),
+            "p50": at(0.5),
+            "p90": at(0.9),
+            "p99": at(0.99),
+            "max": us(tally.latency_ns.max()),
+        },
+    })
+}
+
+/// Answers a second; what was not answered is no throughput.
+pub(crate) fn rate_per_s(tally: &Tally, elapsed: Duration) -> f64 {
+    let answers = u32::try_from(tally.latency_ns.len()).unwrap_or(u32::MAX);
+    let seconds = elapsed.as_secs_f64();
+    if seconds > 0.0 { f64::from(answers) / seconds } else { 0.0 }
 }
 
 /// A duration with three digits or so and its unit.
@@ -147,20 +154,13 @@ pub(crate) fn grouped(number: u64) -> String {
     groups.join(",")
 }
 
-fn latency(tally: &Tally, ns: u64) -> String {
+/// A latency of a tally; a dash where nothing was answered.
+pub(crate) fn latency(tally: &Tally, ns: u64) -> String {
     if tally.latency_ns.is_empty() { "-".into() } else { duration(Duration::from_nanos(ns)) }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a mean lies between the extremes"
-)]
-fn average_ns(tally: &Tally) -> Option<u64> {
-    (!tally.latency_ns.is_empty()).then(|| tally.latency_ns.mean() as u64)
-}
-
-fn listed(kinds: &Kinds) -> String {
+/// Kinds and how often each happened.
+pub(crate) fn listed(kinds: &Kinds) -> String {
     kinds.iter().map(|(kind, count)| format!("{kind} {}", grouped(*count))).collect::<Vec<_>>().join(", ")
 }
 
@@ -179,7 +179,7 @@ mod tests {
         buy.count(Verdict::Refused("out of stock".into()), Some(Duration::from_millis(2)));
         buy.count(Verdict::Failed("no connection".into()), None);
         let tallies = BTreeMap::from([("query", query), ("buy", buy)]);
-        Report::new(Outcome { tallies, elapsed: Duration::from_secs(2), clients: 1, interrupted: false })
+        Report::new(Outcome { tallies, elapsed: Duration::from_secs(2), clients: 1, ending: Ending::Done })
     }
 
     #[test]
@@ -216,7 +216,8 @@ mod tests {
     #[test]
     fn nothing_measured_is_no_number() {
         let tallies = BTreeMap::from([("query", Tally::new().unwrap())]);
-        let report = Report::new(Outcome { tallies, elapsed: Duration::ZERO, clients: 1, interrupted: true });
+        let report =
+            Report::new(Outcome { tallies, elapsed: Duration::ZERO, clients: 1, ending: Ending::Stopped });
         assert!(report.json()["rows"][0]["latency_us"]["average"].is_null());
         assert!(report.text(Style::PLAIN).contains(" -  "));
     }

@@ -83,6 +83,16 @@ impl Tally {
         self.failed.values().sum()
     }
 
+    /// The mean of the latencies, in nanoseconds; 0 where nothing was answered.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a mean lies between the extremes"
+    )]
+    pub(crate) fn average_ns(&self) -> u64 {
+        self.latency_ns.mean() as u64
+    }
+
     /// All requests.
     pub(crate) fn requests(&self) -> u64 {
         self.good + self.refusals() + self.failures()

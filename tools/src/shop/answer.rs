@@ -10,7 +10,7 @@ const NO_ROUTE_PREFIXES: [&str; 3] = ["UNKNOWN_", "ROUTE_", "METHOD_"];
 
 /// An answer, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A toy, its price as the shop writes it, and how many there are.
     Toy { name: String, price: String, quantity: u64 },
     /// An order was placed under this number.
@@ -23,7 +23,7 @@ pub(super) enum Answer {
 
 impl Answer {
     /// Understands the answer to a query.
-    pub(super) fn to_query(answer: &HttpAnswer) -> Self {
+    pub(crate) fn to_query(answer: &HttpAnswer) -> Self {
         Self::understand(answer, 200, |data| {
             let price = match &data["price"] {
                 Value::String(price) => price.clone(),
@@ -36,7 +36,7 @@ impl Answer {
     }
 
     /// Understands the answer to an order.
-    pub(super) fn to_order(answer: &HttpAnswer) -> Self {
+    pub(crate) fn to_order(answer: &HttpAnswer) -> Self {
         Self::understand(answer, 201, |data| {
             let number = whole(&data["order_num"])?;
             (number > 0).then_some(Self::Ordered { number })
@@ -44,7 +44,7 @@ impl Answer {
     }
 
     /// What the load engine counts.
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         match self {
             Self::Toy { .. } | Self::Ordered { .. } => Verdict::Good,
             Self::No { why, .. } => Verdict::Refused((*why).into()),

@@ -1,10 +1,12 @@
 //! A customer: what is asked next, given what was answered.
 
 use std::fmt::Write;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::Lines;
 use super::answer::Answer;
+use super::request::{self, Keys};
 use crate::cli::ShopMode;
 use crate::load::Verdict;
 use crate::load::engine::{ExchangeError, Workload};
@@ -13,8 +15,6 @@ use crate::load::random::Random;
 use crate::load::report::duration;
 use crate::terminal;
 
-/// What a random customer asks for.
-const TOYS: [&str; 4] = ["Tux", "Whale", "Elephant", "Bird"];
 /// The most that a random customer buys at once.
 const RANDOM_QUANTITY_MAX: u64 = 5;
 
@@ -37,33 +37,26 @@ pub(super) enum Subject {
 pub(super) struct Customer {
     mode: ShopMode,
     lines: Lines,
+    /// What a random customer asks for.
+    toys: Rc<[String]>,
     random: Random,
     /// How often the mode's question has been asked.
     asked: u64,
     /// What is bought next, since the last answer made the customer want it.
     wanted: Option<(String, u64)>,
-    /// Before each number, so that no two customers ever send one key for two orders.
-    key_prefix: u64,
-    orders: u64,
+    /// No two customers ever send one key for two orders.
+    keys: Keys,
 }
 
 impl Customer {
-    /// A customer who prints answers there.
-    pub(super) fn new(mode: ShopMode, lines: Lines) -> Result<Self, getrandom::Error> {
-        let (random, key_prefix) = (Random::from_system()?, getrandom::u64()?);
-        Ok(Self { mode, lines, random, asked: 0, wanted: None, key_prefix, orders: 0 })
+    /// A customer who prints answers there, and if at random asks for these toys.
+    pub(super) fn new(mode: ShopMode, lines: Lines, toys: Rc<[String]>) -> Result<Self, getrandom::Error> {
+        let (random, keys) = (Random::from_system()?, Keys::from_system()?);
+        Ok(Self { mode, lines, toys, random, asked: 0, wanted: None, keys })
     }
 
     fn buy(&mut self, toy: String, quantity: u64) -> (Subject, HttpRequest) {
-        self.orders += 1;
-        let key = format!("{:016x}-{}", self.key_prefix, self.orders);
-        let body = serde_json::json!({ "name": toy, "quantity": quantity }).to_string();
-        let http = HttpRequest {
-            method: "POST",
-            target: "/orders".into(),
-            headers: vec![("Content-Type", "application/json".into()), ("Idempotency-Key", key)],
-            body: body.into_bytes(),
-        };
+        let http = request::buy(&toy, quantity, self.keys.next());
         (Subject::Buy { toy, quantity }, http)
     }
 
@@ -96,11 +89,11 @@ impl Workload for Customer {
         }
         self.asked += 1;
         match self.mode.clone() {
-            ShopMode::Query { toy, .. } => Some(query(&toy)),
+            ShopMode::Query { toy, .. } => Some((Subject::Query, request::query(&toy))),
             ShopMode::Buy { toy, quantity, .. } => Some(self.buy(toy, quantity.into())),
             ShopMode::Random { .. } => {
-                let place = usize::try_from(self.random.below(TOYS.len() as u64)).unwrap_or(0);
-                Some(query(TOYS[place]))
+                let toy = self.random.pick(&self.toys)?;
+                Some((Subject::Query, request::query(toy)))
             }
         }
     }
@@ -133,25 +126,6 @@ impl Workload for Customer {
     }
 }
 
-fn query(toy: &str) -> (Subject, HttpRequest) {
-    let target = format!("/products/{}", percent_encoded(toy));
-    let http = HttpRequest { method: "GET", target, headers: Vec::new(), body: Vec::new() };
-    (Subject::Query, http)
-}
-
-/// A path segment (RFC 3986 section 3.3): everything but unreserved characters is encoded.
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
-}
-
 /// An answer as a line.
 fn line(subject: &Subject, answer: &Answer, instance: Option<&str>, took: Duration) -> String {
     let mut line = match (answer, subject) {
@@ -178,15 +152,9 @@ mod tests {
     use super::*;
 
     fn customer(mode: ShopMode) -> Customer {
-        Customer {
-            mode,
-            lines: Lines::Nowhere,
-            random: Random::from_seed(1),
-            asked: 0,
-            wanted: None,
-            key_prefix: 1,
-            orders: 0,
-        }
+        let toys = ["Tux".to_owned(), "Laptop".to_owned()];
+        let customer = Customer::new(mode, Lines::Nowhere, toys.into()).unwrap();
+        Customer { random: Random::from_seed(1), ..customer }
     }
 
     fn toy(quantity: u64) -> Result<HttpAnswer, ExchangeError> {
@@ -234,17 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn every_order_has_a_key_of_its_own() {
-        let mut customer = customer(ShopMode::Buy { toy: "Tux".into(), quantity: 1, count: 2 });
-        let keys: Vec<(&str, String)> = (0..2).filter_map(|_| customer.next()?.1.headers.pop()).collect();
-        assert_eq!(keys[0].0, "Idempotency-Key");
-        assert_ne!(keys[0], keys[1]);
-    }
-
-    #[test]
-    fn a_name_is_one_path_segment() {
-        assert_eq!(percent_encoded("Tux"), "Tux");
-        assert_eq!(percent_encoded("a/b ?é"), "a%2Fb%20%3F%C3%A9");
+    fn a_random_customer_asks_for_all_that_is_listed() {
+        let mut customer = customer(ShopMode::Random { count: 20, probability: 0.0 });
+        let mut targets: Vec<String> = std::iter::from_fn(|| Some(customer.next()?.1.target)).collect();
+        targets.sort();
+        targets.dedup();
+        assert_eq!(targets, ["/products/Laptop", "/products/Tux"]);
     }
 
     #[test]

@@ -1,22 +1,23 @@
 //! `micronet shop`: customers of the toy store, over HTTP, with the load engine underneath.
 
-mod answer;
+pub(crate) mod answer;
+pub(crate) mod catalog;
 mod customer;
+pub(crate) mod front;
+pub(crate) mod request;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use self::customer::Customer;
-use crate::address::HostPort;
 use crate::cli::ShopMode;
 use crate::config::ShopConfig;
 use crate::error::CommandError;
 use crate::load::Pace;
-use crate::load::engine::{self, ExchangeError, Plan};
+use crate::load::engine::{self, Plan};
 use crate::load::http::HttpChannel;
 use crate::load::report::Report;
-use crate::network_file::NetworkFile;
-use crate::registry::{BASE_PORT, GATEWAY};
 use crate::server_process;
 use crate::stop_signal::{EXIT_INTERRUPTED, StopSignals};
 use crate::terminal::{self, Style};
@@ -34,13 +35,10 @@ enum Lines {
 
 /// Runs the customers and prints the summary. Fails if something failed; the shop's own "no" is no failure.
 pub(crate) fn run(config: &ShopConfig) -> Result<ExitCode, CommandError> {
-    let shop = find(config)?;
+    let shop = front::find(config.to.as_ref(), &config.data)?;
     let lines = lines(config);
-    let clients = (0..config.clients)
-        .map(|_| Ok((HttpChannel::new(shop.clone()), Customer::new(config.mode.clone(), lines)?)))
-        .collect::<Result<Vec<_>, getrandom::Error>>()
-        .map_err(|error| CommandError::new(format!("the operating system gave no randomness: {error}")))?;
     let plan = Plan {
+        label: String::new(),
         pace: Pace::Closed,
         requests_expected: expected(config),
         show_progress: lines == Lines::Nowhere && io::stderr().is_terminal(),
@@ -48,7 +46,23 @@ pub(crate) fn run(config: &ShopConfig) -> Result<ExitCode, CommandError> {
     let outcome = server_process::runtime()?.block_on(async {
         let mut signals = StopSignals::listen()
             .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
-        engine::run(clients, plan, signals.next()).await.map_err(|error| not_reached(&shop, &error))
+        let not_reached = |error| front::not_reached(&shop, "--to", &error);
+        let toys: Rc<[String]> = match config.mode {
+            ShopMode::Random { .. } => {
+                catalog::names(&mut HttpChannel::new(shop.clone())).await.map_err(not_reached)?.into()
+            }
+            ShopMode::Query { .. } | ShopMode::Buy { .. } => Rc::default(),
+        };
+        let clients = (0..config.clients)
+            .map(|_| {
+                let customer = Customer::new(config.mode.clone(), lines, Rc::clone(&toys))?;
+                Ok((HttpChannel::new(shop.clone()), customer))
+            })
+            .collect::<Result<Vec<_>, getrandom::Error>>()
+            .map_err(|error| {
+                CommandError::new(format!("the operating system gave no randomness: {error}"))
+            })?;
+        engine::run(clients, plan, signals.next()).await.map_err(not_reached)
     })?;
     let report = Report::new(outcome);
     terminal::say(&if config.json {
@@ -62,16 +76,6 @@ pub(crate) fn run(config: &ShopConfig) -> Result<ExitCode, CommandError> {
         (false, 0) => ExitCode::SUCCESS,
         (false, _) => ExitCode::FAILURE,
     })
-}
-
-/// The gateway: as named, else that of the running network, else the default.
-fn find(config: &ShopConfig) -> Result<HostPort, CommandError> {
-    if let Some(named) = &config.to {
-        return Ok(named.clone());
-    }
-    let network = NetworkFile::of_running_network(&config.data)?;
-    let gateway = network.as_ref().and_then(|network| network.first(GATEWAY));
-    Ok(gateway.map_or_else(|| HostPort::new("localhost", BASE_PORT), |entry| entry.address.into()))
 }
 
 fn lines(config: &ShopConfig) -> Lines {
@@ -92,11 +96,4 @@ fn requests_min(config: &ShopConfig) -> u64 {
     let (ShopMode::Query { count, .. } | ShopMode::Buy { count, .. } | ShopMode::Random { count, .. }) =
         config.mode;
     count.saturating_mul(u64::from(config.clients))
-}
-
-fn not_reached(shop: &HostPort, error: &ExchangeError) -> CommandError {
-    CommandError::new(format!("nobody answers at {shop} ({})", error.detail)).next(
-        "start the network with `micronet up`, or say where its gateway is: --to HOST:PORT, or --data DIR for the \
-         network of that data folder",
-    )
 }

@@ -41,8 +41,10 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
     process_limits::prepare();
     let data = DataFolder::open(&config.data)?;
     let lock = data.lock_network()?;
+    server_process::warn_of_exposure(config.listen);
     NetworkFile::remove(&data.network_file())?;
     port_check::all_free(config.listen, &config.instances)?;
+    let instances = port_check::settle_wanted(config.listen, &config.instances)?;
     if config.fresh {
         let databases = data.databases();
         terminal::note(&format!("--fresh: deleting the databases in {}", databases.display()));
@@ -52,17 +54,24 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
     let demo = databases::settle_demo(&data, &databases, config.demo)?;
     // Made before any child runs, so that no two of them make them at once.
     let (_, _) = (data.cluster_secret()?, data.operator_token()?);
-    let code = server_process::runtime()?.block_on(start_and_wait(config, &data, demo));
+    let code = server_process::runtime()?.block_on(start_and_wait(config, instances, &data, demo));
     drop(lock);
     code
 }
 
-async fn start_and_wait(config: &UpConfig, data: &DataFolder, demo: Demo) -> Result<ExitCode, CommandError> {
+async fn start_and_wait(
+    config: &UpConfig,
+    instances: Vec<InstancePlan>,
+    data: &DataFolder,
+    demo: Demo,
+) -> Result<ExitCode, CommandError> {
+    let services = config.profile.services().into_iter().map(|(service, _)| service);
     let databases = databases::place(data, config.database.as_ref());
-    databases::prepare_databases(&databases, SERVICES, demo).await?;
+    databases::prepare_databases(&databases, services, demo).await?;
     let mut signals = StopSignals::listen()
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
-    let mut network = Network { config, data, demo, program: own_program()?, children: Vec::new() };
+    let mut network =
+        Network { config, instances, data, demo, program: own_program()?, children: Vec::new() };
     let started = tokio::select! {
         started = network.start() => started,
         name = signals.next() => {
@@ -75,7 +84,7 @@ async fn start_and_wait(config: &UpConfig, data: &DataFolder, demo: Demo) -> Res
         network.stop(&mut signals).await;
         return Err(CommandError::new("the network did not start"));
     }
-    terminal::say(&welcome::text(&network.children, data, &databases, demo, Style::for_stdout()));
+    terminal::say(&welcome::text(&network.children, config.profile, data, &databases, demo, Style::for_stdout()));
     let alive = network.watch(&mut signals).await;
     // Whoever reads the file from now on finds no network, rather than one that goes away.
     let removed = NetworkFile::remove(&data.network_file());
@@ -86,6 +95,8 @@ async fn start_and_wait(config: &UpConfig, data: &DataFolder, demo: Demo) -> Res
 /// The processes of a network, from start to stop.
 struct Network<'c> {
     config: &'c UpConfig,
+    /// What is started, in this order.
+    instances: Vec<InstancePlan>,
     data: &'c DataFolder,
     demo: Demo,
     program: PathBuf,
@@ -95,7 +106,8 @@ struct Network<'c> {
 impl Network<'_> {
     /// Starts every instance and waits until it is ready, service by service.
     async fn start(&mut self) -> Result<(), CommandError> {
-        let mut rest = self.config.instances.as_slice();
+        let instances = self.instances.clone();
+        let mut rest = instances.as_slice();
         while let Some(first) = rest.first() {
             let same = rest.iter().take_while(|plan| plan.service == first.service).count();
             let (now, later) = rest.split_at(same);
@@ -125,8 +137,10 @@ impl Network<'_> {
         let named = [("--instance", &plan.instance), ("--listen", &listen), ("--cluster", &config.cluster)];
         arguments.extend(named.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.clone()]));
         for service in SERVICES.iter().filter(|service| calls(plan.service, service)) {
-            let of_service = self.children.iter().filter(|child| child.plan().service == Some(service));
-            let addresses: Vec<SocketAddr> = of_service.filter_map(Child::reachable).collect();
+            let addresses = self.addresses_of(service);
+            if addresses.is_empty() {
+                continue;
+            }
             arguments.extend(["--peer".into(), format!("{}={}", service.name, address::list(&addresses))]);
         }
         arguments.push("--supervised".into());
@@ -143,6 +157,17 @@ impl Network<'_> {
             database: config.database.clone().filter(|_| plan.service.is_some()),
             log: self.data.log(&plan.instance),
         }
+    }
+
+    /// Where a service is, or will be: one that others only want may start after them.
+    fn addresses_of(&self, service: &Service) -> Vec<SocketAddr> {
+        let children = self.children.iter().filter(|child| child.plan().service == Some(service));
+        let started: Vec<SocketAddr> = children.filter_map(Child::reachable).collect();
+        if !started.is_empty() {
+            return started;
+        }
+        let plans = self.instances.iter().filter(|plan| plan.service == Some(service) && plan.port != 0);
+        plans.map(|plan| reachable(SocketAddr::new(self.config.listen, plan.port))).collect()
     }
 
     /// Tells other commands who runs where.

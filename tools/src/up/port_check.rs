@@ -2,9 +2,17 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
 
 use crate::config::InstancePlan;
 use crate::error::CommandError;
+use crate::load::random::Random;
+
+/// Where ports are looked for that have to be known before their instance starts: below those that the operating system
+/// gives to outgoing connections (32768 upwards on Linux), one of which could have it by then.
+const SETTLED_PORTS: RangeInclusive<u16> = 20_000..=32_000;
+/// How many are tried.
+const SETTLE_TRIES: u32 = 1_000;
 
 /// Checks that each instance's port can be bound. A port may still be taken between this and the child's own bind;
 /// then the child says so.
@@ -16,6 +24,41 @@ pub(super) fn all_free(listen: IpAddr, instances: &[InstancePlan]) -> Result<(),
     Ok(())
 }
 
+/// Gives instances a free port that were to take any, where another service wants them that starts before them: its
+/// process has to be told where they will be.
+pub(super) fn settle_wanted(
+    listen: IpAddr,
+    instances: &[InstancePlan],
+) -> Result<Vec<InstancePlan>, CommandError> {
+    let mut settled = instances.to_vec();
+    for place in 0..settled.len() {
+        let wanted = settled[place].service.is_some_and(|service| {
+            let earlier = instances[..place].iter().filter_map(|plan| plan.service);
+            earlier.into_iter().any(|other| other != service && other.wants.contains(&service.name))
+        });
+        if wanted && settled[place].port == 0 {
+            settled[place].port = free_port(listen, &settled)?;
+        }
+    }
+    Ok(settled)
+}
+
+fn free_port(listen: IpAddr, taken: &[InstancePlan]) -> Result<u16, CommandError> {
+    let no_port = |why: String| CommandError::new(format!("no free port could be found: {why}"));
+    let mut random = Random::from_system().map_err(|error| no_port(error.to_string()))?;
+    let count = u64::from(SETTLED_PORTS.end() - SETTLED_PORTS.start()) + 1;
+    for _ in 0..SETTLE_TRIES {
+        let port = SETTLED_PORTS.start() + u16::try_from(random.below(count)).unwrap_or(0);
+        let is_free = taken.iter().all(|plan| plan.port != port)
+            && TcpListener::bind(SocketAddr::new(listen, port)).is_ok();
+        if is_free {
+            return Ok(port);
+        }
+    }
+    Err(no_port(format!("{SETTLE_TRIES} of {SETTLED_PORTS:?} are in use"))
+        .next("name ports with --port or --base-port"))
+}
+
 fn not_free(listen: IpAddr, plan: &InstancePlan, error: &io::Error) -> CommandError {
     let (port, instance) = (plan.port, &plan.instance);
     match error.kind() {
@@ -23,7 +66,8 @@ fn not_free(listen: IpAddr, plan: &InstancePlan, error: &io::Error) -> CommandEr
             "port {port} ({instance}) is in use: another program listens on {listen}:{port}"
         ))
         .next(format!(
-            "stop it (ss -ltnp 'sport = :{port}' names it) or choose another with {}",
+            "stop it (ss -ltnp 'sport = :{port}' names it), choose another with {}, or move all of them with \
+             --base-port",
             choice(plan)
         )),
         io::ErrorKind::PermissionDenied => {
@@ -48,7 +92,22 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::registry::service_named;
+    use crate::registry::{SERVICES, service_named};
+
+    #[test]
+    fn who_is_wanted_by_an_earlier_service_has_a_port_before_it_starts() {
+        let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let instances: Vec<InstancePlan> = SERVICES
+            .iter()
+            .map(|service| InstancePlan { service: Some(service), instance: service.name.into(), port: 0 })
+            .collect();
+        for plan in settle_wanted(listen, &instances).unwrap() {
+            let service = plan.service.unwrap();
+            let before = SERVICES.iter().take_while(|other| *other != service);
+            let wanted = before.into_iter().any(|other| other.wants.contains(&service.name));
+            assert_eq!(plan.port != 0, wanted, "{}", plan.instance);
+        }
+    }
 
     #[test]
     fn a_port_in_use_is_named_with_the_service_that_wanted_it() {
@@ -57,7 +116,7 @@ mod tests {
         let port = other.local_addr().unwrap().port();
         let plan = InstancePlan { service: service_named("product"), instance: "product-2".into(), port };
         let error = all_free(listen, std::slice::from_ref(&plan)).unwrap_err().to_string();
-        for word in [&port.to_string(), "product-2", "in use", "--port product="] {
+        for word in [&port.to_string(), "product-2", "in use", "--port product=", "--base-port"] {
             assert!(error.contains(word), "{word} is missing in: {error}");
         }
         drop(other);

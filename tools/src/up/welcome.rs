@@ -7,6 +7,7 @@ use super::protocol;
 use crate::address::reachable;
 use crate::data_folder::DataFolder;
 use crate::network_file::Protocol;
+use crate::profile::{FRONT, MICRONET, Profile};
 use crate::table::{Align, Table};
 use crate::terminal::Style;
 use micronet_services::database::Databases;
@@ -24,6 +25,7 @@ struct Row {
 /// The whole text.
 pub(super) fn text(
     children: &[Child],
+    profile: &Profile,
     data: &DataFolder,
     databases: &Databases,
     demo: Demo,
@@ -31,15 +33,16 @@ pub(super) fn text(
 ) -> String {
     let rows: Vec<Row> = children.iter().filter_map(row).collect();
     let gateway = rows.iter().find(|row| row.protocol == Protocol::Http).map(|row| reachable(row.address));
-    let try_these =
-        gateway.map(|gateway| things_to_try(gateway, &own_command(), data, demo)).unwrap_or_default();
+    let try_these = gateway
+        .map(|gateway| things_to_try(profile, gateway, &own_command(), data, demo))
+        .unwrap_or_default();
     let token = data.operator_token_path();
     let database = match databases {
         Databases::Folder(_) => "SQLite".into(),
         Databases::Server(server) => server.to_string(),
     };
     let runs = style.green(format!(
-        "The network runs (demo: {demo}, data: {}, database: {database}).",
+        "The network runs (profile: {profile}, demo: {demo}, data: {}, database: {database}).",
         data.path().display()
     ));
     format!(
@@ -83,7 +86,13 @@ fn row(child: &Child) -> Option<Row> {
 }
 
 /// Commands that can be copied as they stand.
-fn things_to_try(gateway: SocketAddr, command: &str, data: &DataFolder, demo: Demo) -> String {
+fn things_to_try(
+    profile: &Profile,
+    gateway: SocketAddr,
+    command: &str,
+    data: &DataFolder,
+    demo: Demo,
+) -> String {
     let gateway = if gateway.ip().is_loopback() && gateway.is_ipv4() {
         format!("localhost:{}", gateway.port())
     } else {
@@ -91,14 +100,12 @@ fn things_to_try(gateway: SocketAddr, command: &str, data: &DataFolder, demo: De
     };
     let folder = data.path().display().to_string();
     let data = if folder == "micronet-data" { String::new() } else { format!(" --data {}", quoted(&folder)) };
-    let mut lines = vec![
-        format!("  curl -s {gateway}/products/Tux"),
-        format!(
-            "  curl -s -XPOST {gateway}/orders -H 'content-type: application/json' \
-             -d '{{\"name\":\"Whale\",\"quantity\":1}}'"
-        ),
-        format!("  {command} shop random 100{data}"),
-    ];
+    let lines = profile.things_to_try.iter().map(|thing| {
+        let is_ours = thing.starts_with(MICRONET);
+        let thing = thing.replace(FRONT, &gateway).replace(MICRONET, command);
+        format!("  {thing}{}", if is_ours { data.as_str() } else { "" })
+    });
+    let mut lines: Vec<String> = lines.collect();
     if demo == Demo::None {
         lines.insert(
             0,
@@ -129,6 +136,7 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::data_folder::tests::ScratchFolder;
+    use crate::profile::Chosen;
 
     #[test]
     fn the_table_shows_the_gateway_first() {
@@ -154,11 +162,18 @@ product  product-1  RPC       127.0.0.1:8002    9";
     fn commands_to_try_can_be_copied() {
         let scratch = ScratchFolder::new("try it");
         let data = scratch.open();
-        let text = things_to_try("127.0.0.1:8000".parse().unwrap(), "micronet", &data, Demo::Shop);
+        let check = |profile: &str, gateway: &str, demo| {
+            let Ok(Chosen(profile)) = profile.parse() else { panic!("no {profile}") };
+            things_to_try(profile, gateway.parse().unwrap(), "micronet", &data, demo)
+        };
+        let text = check("all", "127.0.0.1:8000", Demo::Shop);
         assert!(text.contains("curl -s localhost:8000/products/Tux"), "{text}");
         assert!(text.contains(&format!("shop random 100 --data '{}'", scratch.0.display())), "{text}");
         assert_eq!(text.lines().count(), 3);
-        let text = things_to_try("[::1]:8000".parse().unwrap(), "micronet", &data, Demo::None);
+        let text = check("toystore", "127.0.0.1:6060", Demo::ToyStore);
+        assert!(text.contains("curl -s localhost:6060/orders/log\n"), "{text}");
+        assert!(text.ends_with(&format!("load toystore --clients 1..5 --data '{}'", scratch.0.display())));
+        let text = check("all", "[::1]:8000", Demo::None);
         assert!(text.contains("[::1]:8000/orders") && text.contains("empty"), "{text}");
         assert_eq!(quoted("it's"), r"'it'\''s'");
     }
