@@ -19,7 +19,9 @@ use crate::program;
 pub fn micronet(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program::micronet());
     command.args(arguments).arg("--data").arg(data);
-    for variable in ["USERS", "CATALOG", "ORDER", "FRONT", "DATABASE_URL", "MICRONET_DATA", "RUST_LOG", "CARGO"] {
+    for variable in
+        ["USERS", "CATALOG", "ORDER", "FRONT", "DATABASE_URL", "MICRONET_DATA", "RUST_LOG", "CARGO"]
+    {
         command.env_remove(variable);
     }
     command

@@ -84,7 +84,14 @@ async fn start_and_wait(
         network.stop(&mut signals).await;
         return Err(CommandError::new("the network did not start"));
     }
-    terminal::say(&welcome::text(&network.children, config.profile, data, &databases, demo, Style::for_stdout()));
+    terminal::say(&welcome::text(
+        &network.children,
+        config.profile,
+        data,
+        &databases,
+        demo,
+        Style::for_stdout(),
+    ));
     let alive = network.watch(&mut signals).await;
     // Whoever reads the file from now on finds no network, rather than one that goes away.
     let removed = NetworkFile::remove(&data.network_file());

@@ -35,9 +35,13 @@ impl Future for Answering {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { stream, method, one_way, started_ns, .. } = *self;
-        Pin::new(&mut self.handler)
-            .poll(cx)
-            .map(|answer| Finished { stream, method, one_way: one_way.is_some(), started_ns, answer })
+        Pin::new(&mut self.handler).poll(cx).map(|answer| Finished {
+            stream,
+            method,
+            one_way: one_way.is_some(),
+            started_ns,
+            answer,
+        })
     }
 }
 
