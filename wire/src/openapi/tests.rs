@@ -124,8 +124,8 @@ fn both() -> Value {
 }
 
 fn check(document: &Value, pointer: &str, expected: Value) {
-    let found = document.pointer(pointer);
-    assert_eq!(found, Some(&expected), "{pointer} in {document:#}");
+    let found = document.pointer(pointer).cloned();
+    assert_eq!(found, Some(expected), "{pointer} in {document:#}");
 }
 
 #[test]
@@ -296,6 +296,8 @@ fn operations_say_what_rest_does() {
         &format!("{find}/responses/422"),
         json!({ "$ref": "#/components/responses/InvalidInput" }),
     );
+    let faults = "/components/responses/InvalidInput/content/application~1json/schema";
+    check(&document, faults, json!({ "$ref": "#/components/schemas/Faults" }));
 }
 
 #[test]
