@@ -1,6 +1,7 @@
 //! Lists in pages: which page somebody asks for, in which order, and what stands beside the items of the answer.
 
-use micronet_wire::error::{Code, RpcError};
+use micronet_wire::error::RpcError;
+use micronet_wire::faults::Faults;
 use micronet_wire::schema::Message;
 
 /// Items of a page when the caller doesn't say.
@@ -78,7 +79,7 @@ impl Page {
 /// the order round. Rows that are equal by it stand in the order of `tie`, so that no row is on two pages.
 ///
 /// # Errors
-/// [`Code::InvalidInput`], naming what may be sorted by.
+/// A fault that names what may be sorted by.
 pub fn order_by(sort: Option<&str>, keys: &[(&str, &str)], tie: &str) -> Result<String, RpcError> {
     let sort = sort.unwrap_or_else(|| keys.first().map_or("", |(name, _)| name));
     let (wanted, direction) = sort.strip_prefix('-').map_or((sort, "ASC"), |name| (name, "DESC"));
@@ -86,9 +87,8 @@ pub fn order_by(sort: Option<&str>, keys: &[(&str, &str)], tie: &str) -> Result<
         Some((_, sql)) if !wanted.starts_with('-') => Ok(format!("{sql} {direction}, {tie} {direction}")),
         _ => {
             let names: Vec<_> = keys.iter().map(|(name, _)| *name).collect();
-            let words =
-                format!("sort: one of {}, with - before it to turn the order round", names.join(", "));
-            Err(RpcError::new(Code::InvalidInput, words))
+            let words = format!("one of {}, with - before it to turn the order round", names.join(", "));
+            Err(Faults::new().check(false, "sort", words).into())
         }
     }
 }

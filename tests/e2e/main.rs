@@ -15,6 +15,7 @@ mod load;
 mod machines;
 mod one_way;
 mod openapi;
+mod operations;
 mod own_port;
 mod profiles;
 mod secrets;

@@ -12,6 +12,7 @@ use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::faults::Faults;
+use micronet_wire::rest::{Answer, refused};
 use micronet_wire::schema::{CallShape, Media, Method, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
@@ -70,10 +71,13 @@ async fn invoke(
     method: &Method,
 ) -> Result<ExitCode, CommandError> {
     let mut request = BytesMut::new();
-    to_binary(schema, method.request, config.request.as_bytes(), &[], &mut request).map_err(|error| {
-        CommandError::usage(format!("the request: {error}{}", listed(&error.faults)))
-            .next(format!("see its fields: micronet call {}.{} --describe", schema.name, method.name))
-    })?;
+    if let Err(error) = to_binary(schema, method.request, config.request.as_bytes(), &[], &mut request) {
+        if config.json && !error.faults.list().is_empty() {
+            return Ok(failed_in_json(&Answer::faults(&error.faults)));
+        }
+        return Err(CommandError::usage(format!("the request: {error}{}", listed(&error.faults)))
+            .next(format!("see its fields: micronet call {}.{} --describe", schema.name, method.name)));
+    }
     let options = CallOptions {
         deadline_ns: clock::now() + u64::try_from(config.deadline.as_nanos()).unwrap_or(u64::MAX / 2),
         token: Some(config.token.clone().unwrap_or_else(fresh_token)),
@@ -105,6 +109,9 @@ async fn invoke(
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
+            if config.json {
+                return Ok(failed_in_json(&refused(schema, method, &error)));
+            }
             let called = format!("{}.{}", schema.name, method.name);
             let own = schema.error_variant(method, &error.detail).filter(|_| error.code == Code::Application);
             let Some((variant, of)) = own.zip(method.error) else {
@@ -117,6 +124,13 @@ async fn invoke(
             Err(CommandError::new(format!("{called}: {}: {}\n{detail}", variant.error_code(), error.message)))
         }
     }
+}
+
+/// A failure as a script reads it, on stdout: `{"success":false,"error":{…}}`, as HTTP answers it.
+fn failed_in_json(answer: &Answer) -> ExitCode {
+    // What HTTP has behind it is `meta`.
+    terminal::say(&format!("{}}}", String::from_utf8_lossy(answer.body())));
+    ExitCode::FAILURE
 }
 
 /// Makes a one-way call. Its outcome is nobody's to know, but that the instance has read it, is: calls are read in order.

@@ -253,6 +253,9 @@ pub(crate) struct CallFlags {
     /// Call without the operator's token, as a stranger
     #[arg(long)]
     pub(crate) anonymous: bool,
+    /// Print a failure as JSON on stdout, as HTTP answers it; what succeeds is JSON anyway
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Show where the time went, on stderr
     #[arg(short, long)]
     pub(crate) verbose: bool,

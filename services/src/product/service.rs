@@ -1,7 +1,10 @@
 //! The handlers of the product service.
 
+use std::collections::BTreeSet;
+
 use micronet_transport::clock::unix_us;
 use micronet_wire::error::{Code, RpcError};
+use micronet_wire::faults::{FaultCode, Faults};
 use micronet_wire::schema::{Decimal, Timestamp};
 use micronet_wire::service::{CallContext, CallError};
 
@@ -68,18 +71,21 @@ impl Product for ProductService {
     }
 
     async fn create(&self, context: &CallContext, request: NewProduct) -> Answer<ProductInfo> {
+        Faults::new().check(is_name(&request.name), "name", NOT_A_NAME).into_result()?;
         let once = once(context, "product.create", &request)?;
         let created = self.store.create(once, vec![request.into()]).await?;
         created.into_iter().next().ok_or_else(|| RpcError::new(Code::Internal, "nothing was created").into())
     }
 
     async fn import(&self, context: &CallContext, request: Import) -> Answer<Imported> {
+        check_names(&request.products)?;
         let once = once(context, "product.import", &request)?;
         let products = request.products.into_iter().map(store::NewProduct::from).collect();
         Ok(Imported { products: self.store.create(once, products).await? })
     }
 
     async fn update(&self, _: &CallContext, request: Update) -> Answer<ProductInfo> {
+        Faults::new().check(request.name.as_deref().is_none_or(is_name), "name", NOT_A_NAME).into_result()?;
         let change = Change { name: request.name, price_minor: request.price.map(|price| price.0) };
         Ok(self.store.update(Which::of(&request.product), change, unix_us()).await?.into())
     }
@@ -148,6 +154,27 @@ impl Product for ProductService {
         });
         Ok(ProductEvents { events: events.collect(), oldest: oldest.unsigned_abs() })
     }
+}
+
+/// What is wrong with a name that is a number: it would stand for another product.
+const NOT_A_NAME: &str = "a product's name is not a number";
+
+fn is_name(text: &str) -> bool {
+    matches!(Which::of(text), Which::Name(_))
+}
+
+/// Checks the names of products that enter the catalog together.
+fn check_names(products: &[NewProduct]) -> Result<(), RpcError> {
+    let mut faults = Faults::new();
+    let mut known = BTreeSet::new();
+    for (at, product) in products.iter().enumerate() {
+        let field = format!("products[{at}].name");
+        let is_new = known.insert(&product.name);
+        faults = faults
+            .check(is_name(&product.name), &field, NOT_A_NAME)
+            .check_as(FaultCode::Duplicate, is_new, &field, "another product here bears this name");
+    }
+    faults.into_result()
 }
 
 /// Ids and counts are never negative: the tables check it.

@@ -143,6 +143,8 @@ pub(crate) struct CallConfig {
     pub(crate) deadline: Duration,
     /// Whether the operator's token stays unused.
     pub(crate) anonymous: bool,
+    /// Whether a failure is printed as JSON.
+    pub(crate) json: bool,
     /// Whether the ledger is shown.
     pub(crate) verbose: bool,
     /// The data folder.
@@ -263,6 +265,7 @@ fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
         token: flags.token,
         deadline: Duration::from_millis(flags.deadline),
         anonymous: flags.anonymous,
+        json: flags.json,
         verbose: flags.verbose,
         data,
     })
