@@ -10,6 +10,7 @@
 
 mod error;
 mod location;
+mod outage;
 mod postgres;
 mod reading;
 mod sqlite;
@@ -27,13 +28,13 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyRow};
 use sqlx::migrate::{MigrateError, Migration as SqlxMigration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AnyPool, ConnectOptions, SqlSafeStr, SqlStr};
+use sqlx::{AnyConnection, ConnectOptions, SqlSafeStr, SqlStr};
 
 pub use self::error::DatabaseError;
 pub use self::location::{BadServerUrl, Databases, Location, ServerUrl};
 use self::postgres::PostgresSchema;
 use self::reading::Readers;
-pub use self::reading::{Reading, Snapshot};
+pub use self::reading::Reading;
 use self::sqlite::SqliteFile;
 use self::turns::Turns;
 use self::writer::Writer;
@@ -46,8 +47,7 @@ pub const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// point queries.
 pub const READ_CONNECTIONS: u32 = 2;
 
-/// How long a reader waits for a connection before it fails as [`DatabaseError::Overloaded`]; on PostgreSQL also for one to be
-/// opened.
+/// How long a reader waits for a connection before it fails as [`DatabaseError::Overloaded`].
 pub const READ_WAIT_MS_MAX: u64 = 1_000;
 
 /// How long [`Database::open`] waits for another process that is migrating the same database.
@@ -132,11 +132,16 @@ impl Engine {
         }
     }
 
-    async fn readers(&self) -> Result<AnyPool, DatabaseError> {
+    async fn connect_to_read(&self) -> Result<Connection, DatabaseError> {
         match self {
-            Self::Sqlite(file) => file.readers().await,
-            Self::Postgres(schema) => schema.readers(),
+            Self::Sqlite(file) => file.connect_to_read().await,
+            Self::Postgres(schema) => schema.connect_to_read().await,
         }
+    }
+
+    /// Whether it may be away while this process is well.
+    fn is_remote(&self) -> bool {
+        matches!(self, Self::Postgres(_))
     }
 
     /// How the writer takes turns with those of other processes; PostgreSQL's locks are fair by themselves.
@@ -198,7 +203,8 @@ impl Database {
         // The lock is held until the connections stand, so that nobody migrates between our check and our first read.
         let (engine, _lock) = Engine::prepare(location, migrations).await?;
         let connection = engine.connect_to_write().await?;
-        let readers = Readers::new(engine.readers().await?, &engine);
+        let readers = Readers::new(engine.clone());
+        drop(readers.read().await?);
         let turns = engine.turns()?;
         Ok(Self { readers, writer: Writer::start(engine, connection, turns) })
     }
@@ -225,7 +231,7 @@ impl Database {
     }
 
     /// A connection on which all reads see the same picture, as it was at the first of them.
-    pub async fn snapshot(&self) -> Result<Snapshot, DatabaseError> {
+    pub async fn snapshot(&self) -> Result<Reading, DatabaseError> {
         self.readers.snapshot().await
     }
 

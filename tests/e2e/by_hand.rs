@@ -113,7 +113,11 @@ fn a_server_that_cannot_listen_says_why() {
     let catalog = Server::start(folder.path(), "product-1", &["service", "product"]);
     let taken = text(&catalog);
     for (arguments, code, words) in [
-        (&["service", "product", "--listen", taken.as_str()][..], 1, [taken.as_str(), "in use"]),
+        (
+            &["service", "product", "--instance", "product-2", "--listen", taken.as_str()][..],
+            1,
+            [taken.as_str(), "in use"],
+        ),
         (&["gateway", "--listen", &taken], 1, [&taken, "in use"]),
         (&["service", "product", "--listen", "0.0.0.0:0"], 2, ["0.0.0.0", "--insecure"]),
         (&["gateway", "--listen", "0.0.0.0:0"], 2, ["0.0.0.0", "--insecure"]),

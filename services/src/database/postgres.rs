@@ -1,23 +1,22 @@
 //! A schema on a PostgreSQL server: how it comes to be, and the settings of its connections.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use sha2::{Digest, Sha256};
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, AssertSqlSafe, Connection as _};
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::time::Instant;
 
 use super::{
-    BUSY_TIMEOUT_MS, Connection, DatabaseError, Location, MIGRATION_WAIT_MS_MAX, Migration, READ_CONNECTIONS,
-    READ_WAIT_MS_MAX, ServerUrl, connect, migrate,
+    BUSY_TIMEOUT_MS, Connection, DatabaseError, Location, MIGRATION_WAIT_MS_MAX, Migration, ServerUrl,
+    connect, migrate,
 };
 
 /// How long a connection may take to stand, with TLS and the proof of the password.
-const CONNECT_MS_MAX: u64 = 3_000;
+const CONNECT_MS_MAX: u64 = 5_000;
 
 /// How long the first connection is tried for: a server that was started together with us may take a moment.
 const FIRST_CONNECT_MS_MAX: u64 = 5_000;
@@ -35,13 +34,6 @@ const IDLE_IN_TRANSACTION_MS_MAX: u64 = 10_000;
 /// How long a group of writes may take altogether before the server is taken for gone: also a network that swallows
 /// everything must not hold a caller for ever.
 pub(super) const GROUP_MS_MAX: u64 = 9_000;
-
-/// A read connection that was idle for longer than this is tried out before it is used: the server may have been
-/// started anew. One that was used a moment ago is not, since that costs a round trip.
-const TRUSTED_IDLE_MS: u64 = 250;
-
-/// How long a connection that comes back from a reader may take to say that it is fit for the next one.
-const RETURN_MS_MAX: u64 = 1_000;
 
 const _: () = {
     assert!(BUSY_TIMEOUT_MS < STATEMENT_MS_MAX && STATEMENT_MS_MAX < GROUP_MS_MAX);
@@ -145,29 +137,9 @@ impl PostgresSchema {
         Ok(connection)
     }
 
-    /// Opens the connections for reading. None has to stand already: they are opened as they are needed.
-    pub(super) fn readers(&self) -> Result<AnyPool, DatabaseError> {
-        let pool = AnyPoolOptions::new()
-            .max_connections(READ_CONNECTIONS)
-            .acquire_timeout(Duration::from_millis(READ_WAIT_MS_MAX + CONNECT_MS_MAX))
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    // Its reader may have left in the middle, since the server is silent. Then it is no use to the next one.
-                    let fit = tokio::time::timeout(Duration::from_millis(RETURN_MS_MAX), connection.ping());
-                    fit.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))?;
-                    Ok(true)
-                })
-            })
-            .before_acquire(|connection, state| {
-                Box::pin(async move {
-                    let is_trusted = state.idle_for < Duration::from_millis(TRUSTED_IDLE_MS);
-                    Ok(is_trusted || connection.ping().await.is_ok())
-                })
-            });
-        Ok(pool.connect_lazy_with(self.options(Purpose::Read)?))
+    /// Opens a connection for reading.
+    pub(super) async fn connect_to_read(&self) -> Result<Connection, DatabaseError> {
+        self.connect(Purpose::Read).await
     }
 
     /// How a group of writes begins.

@@ -5,15 +5,12 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::any::AnyConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
-use sqlx::{AnyPool, AssertSqlSafe, Connection as _};
+use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::turns::{self, Turns};
-use super::{
-    BUSY_TIMEOUT_MS, Connection, DatabaseError, MIGRATION_WAIT_MS_MAX, Migration, READ_CONNECTIONS,
-    READ_WAIT_MS_MAX, connect, migrate,
-};
+use super::{BUSY_TIMEOUT_MS, Connection, DatabaseError, MIGRATION_WAIT_MS_MAX, Migration, connect, migrate};
 
 /// How often it looks whether another process is done with migrating.
 const MIGRATION_POLL_MS: u64 = 10;
@@ -71,24 +68,11 @@ impl SqliteFile {
         Ok(connection)
     }
 
-    /// Opens the connections for reading.
-    pub(super) async fn readers(&self) -> Result<AnyPool, DatabaseError> {
-        AnyPoolOptions::new()
-            .max_connections(READ_CONNECTIONS)
-            .min_connections(1)
-            .acquire_timeout(Duration::from_millis(READ_WAIT_MS_MAX))
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    set(connection, "busy_timeout", BUSY_TIMEOUT_MS).await?;
-                    set(connection, "query_only", "ON").await
-                })
-            })
-            .connect_with(self.options.clone())
-            .await
-            .map_err(|cause| open_error(&self.path, &cause))
+    /// Opens a connection for reading.
+    pub(super) async fn connect_to_read(&self) -> Result<Connection, DatabaseError> {
+        let mut connection = self.connect(BUSY_TIMEOUT_MS).await?;
+        set(&mut connection, "query_only", "ON").await?;
+        Ok(connection)
     }
 
     /// How its writer takes turns with those of other processes.

@@ -26,6 +26,7 @@ use sqlx::{Any, Connection as _, Transaction};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::outage::Outage;
 use super::turns::Turns;
 use super::{BUSY_TIMEOUT_MS, BoxFuture, Connection, DatabaseError, Engine};
 
@@ -34,9 +35,6 @@ pub const WRITE_QUEUE_MAX: usize = 1_024;
 
 /// Jobs that share one COMMIT at most, so that the first of them waits a few milliseconds for the last, not longer.
 pub const GROUP_JOBS_MAX: usize = 64;
-
-/// The shortest and the longest pause between two attempts to connect to a database that is away.
-const RECONNECT_PAUSE_MS: std::ops::RangeInclusive<u64> = 20..=1_000;
 
 const _: () = assert!(GROUP_JOBS_MAX <= WRITE_QUEUE_MAX);
 
@@ -160,7 +158,7 @@ impl Writer {
         let task = WriterTask {
             connection: Some(connection),
             engine,
-            away: None,
+            outage: Outage::default(),
             turns,
             queue,
             closing: Arc::clone(&closing),
@@ -214,21 +212,12 @@ struct WriterTask {
     /// None after a failure, until the next group opens another.
     connection: Option<Connection>,
     engine: Engine,
-    /// Since the last attempt to connect has failed.
-    away: Option<Away>,
+    outage: Outage,
     turns: Option<Turns>,
     queue: mpsc::Receiver<Box<dyn Job>>,
     closing: Arc<Notify>,
     counters: Arc<Counters>,
     _alive: watch::Sender<()>,
-}
-
-/// A database that can't be reached right now.
-struct Away {
-    error: DatabaseError,
-    pause_ms: u64,
-    /// Until then nobody tries.
-    until: Instant,
 }
 
 impl WriterTask {
@@ -270,7 +259,7 @@ impl WriterTask {
         if let Err(error) = &outcome {
             self.counters.commits_failed.fetch_add(1, Ordering::Relaxed);
             // That the database is away was said when it was noticed.
-            if self.away.is_none() {
+            if !self.outage.is_known() {
                 tracing::error!(%error, jobs = group.len(), "a group of writes failed");
             }
         }
@@ -335,27 +324,10 @@ impl WriterTask {
 
     /// Opens a connection, but not too soon after an attempt that failed.
     async fn connect(&mut self) -> Result<Connection, DatabaseError> {
-        if let Some(away) = self.away.as_ref().filter(|away| Instant::now() < away.until) {
-            return Err(away.error.clone());
-        }
-        match self.engine.connect_to_write().await {
-            Ok(connection) => {
-                if self.away.take().is_some() {
-                    tracing::info!("the database is back");
-                }
-                Ok(connection)
-            }
-            Err(error) => {
-                if self.away.is_none() {
-                    tracing::error!(%error, "the writer can't connect; it tries again by itself");
-                }
-                let before_ms = self.away.as_ref().map_or(0, |away| away.pause_ms);
-                let pause_ms = (2 * before_ms).clamp(*RECONNECT_PAUSE_MS.start(), *RECONNECT_PAUSE_MS.end());
-                let until = Instant::now() + Duration::from_millis(pause_ms);
-                self.away = Some(Away { error: error.clone(), pause_ms, until });
-                Err(error)
-            }
-        }
+        self.outage.too_soon()?;
+        let connected = self.engine.connect_to_write().await;
+        self.outage.note(&connected);
+        connected
     }
 }
 
