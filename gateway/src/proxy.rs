@@ -212,21 +212,11 @@ impl Request<'_> {
         use TranscodeErrorKind as Kind;
         let code = match error.kind {
             Kind::Malformed | Kind::TooDeep => 400,
-            Kind::Type | Kind::Range | Kind::Missing | Kind::Unknown | Kind::Duplicate => 422,
             Kind::TooLarge => 413,
             Kind::Undecodable | Kind::Schema => 502,
+            _ => return Box::new(Answer::faults(self.request_id, &error.faults)),
         };
-        let name = match error.kind {
-            Kind::Missing => "MISSING_REQUIRED_FIELD",
-            _ => code_of(status(code)),
-        };
-        let mut details = BytesMut::new();
-        if !error.path.is_empty() {
-            details.extend_from_slice(br#"{"field":"#);
-            micronet_wire::json::put_string(&mut details, &error.path);
-            details.extend_from_slice(b"}");
-        }
-        Box::new(Answer::error(status(code), self.request_id, name, &error.to_string(), &details))
+        Box::new(Answer::error(status(code), self.request_id, code_of(status(code)), &error.to_string(), b""))
     }
 
     /// A reply as people see it.

@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use micronet_transport::clock;
 use micronet_wire::error::RpcError;
+use micronet_wire::faults::Faults;
 use micronet_wire::http1::{HttpDate, HttpError, ServerConnection, Status};
 use micronet_wire::json::put_string;
 use micronet_wire::transcode::put_timestamp;
@@ -68,9 +69,26 @@ impl Answer {
         Self::new(status, body, JSON)
     }
 
+    /// A request whose values are wrong: everything that is wrong with them.
+    #[must_use]
+    pub fn faults(request_id: &str, faults: &Faults) -> Self {
+        let code = if faults.all_missing() {
+            "MISSING_REQUIRED_FIELD"
+        } else {
+            code_of(Status::UNPROCESSABLE_CONTENT)
+        };
+        let mut details = BytesMut::from(&br#"{"faults":"#[..]);
+        faults.put_json(&mut details);
+        details.put_u8(b'}');
+        Self::error(Status::UNPROCESSABLE_CONTENT, request_id, code, &faults.to_string(), &details)
+    }
+
     /// An error of the RPC that is not the service's own.
     #[must_use]
     pub fn rpc_error(request_id: &str, error: &RpcError) -> Self {
+        if let Some(faults) = Faults::of(error) {
+            return Self::faults(request_id, &faults);
+        }
         let mut answer =
             Self::error(status(error.code.http_status()), request_id, error.code.name(), &error.message, b"");
         if answer.status.code() == 503 {

@@ -11,6 +11,7 @@ use micronet_transport::identity::Identity;
 use micronet_transport::{server, socket};
 use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::error::RpcError;
+use micronet_wire::faults::Faults;
 use micronet_wire::hello::{Credential, Secret};
 use micronet_wire::http1::ServerConnection;
 use micronet_wire::limits::{HTTP_BODY_GAP_MS_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX};
@@ -38,6 +39,24 @@ struct Thing {
 }
 
 #[derive(Message, Debug, Clone)]
+struct Names {
+    items: Vec<String>,
+    pagination: Pagination,
+}
+
+#[derive(Message, Debug, Clone)]
+struct Pagination {
+    page: u64,
+    has_next: bool,
+}
+
+#[derive(Message, Debug, Clone)]
+struct AskNames {
+    #[field(min = 1, max = 9)]
+    page: u64,
+}
+
+#[derive(Message, Debug, Clone)]
 enum ThingError {
     #[status(404)]
     NoSuchThing { name: String },
@@ -60,6 +79,9 @@ trait Things {
     /// Makes one.
     #[rpc(http("POST /things"), public, status = 201)]
     async fn make(&self, context: &CallContext, request: Ask) -> Result<Thing, CallError<ThingError>>;
+    /// The names of all.
+    #[rpc(http("GET /names"), page, public, idempotent)]
+    async fn names(&self, context: &CallContext, request: AskNames) -> Result<Names, RpcError>;
     /// A page.
     #[rpc(http("GET /things/page"), text, permission = "things:read", idempotent)]
     async fn page(&self, context: &CallContext) -> Result<String, RpcError>;
@@ -78,6 +100,12 @@ impl Things for Shelf {
     }
     async fn make(&self, context: &CallContext, request: Ask) -> Result<Thing, CallError<ThingError>> {
         Ok(thing(context, request))
+    }
+    async fn names(&self, _: &CallContext, request: AskNames) -> Result<Names, RpcError> {
+        // A rule that only the handler knows.
+        Faults::new().check(request.page < 9, "page", "is in repair").into_result()?;
+        let pagination = Pagination { page: request.page, has_next: false };
+        Ok(Names { items: vec!["cup".into(), "pot".into()], pagination })
     }
     async fn page(&self, _: &CallContext) -> Result<String, RpcError> {
         Ok("a page\n".into())
@@ -169,6 +197,28 @@ fn a_service_is_reached_by_what_its_schema_says() {
                     "X-Micronet-Instance: things-1",
                 ],
             ),
+            (
+                "GET /names?page=2 HTTP/1.1",
+                &[
+                    "{\"success\":true,\"data\":[\"cup\",\"pot\"],\"pagination\":{\"page\":2,\"has_next\":false},\"meta\":{",
+                ],
+            ),
+            (
+                "GET /names?page=0&size=1 HTTP/1.1",
+                &[
+                    "422 ",
+                    "\"field\":\"size\",\"code\":\"UNKNOWN\"",
+                    "{\"field\":\"page\",\"code\":\"OUT_OF_RANGE\",\"message\":\"expected at least 1, found 0\"}]}",
+                ],
+            ),
+            (
+                "GET /names?page=9 HTTP/1.1",
+                &[
+                    "422 ",
+                    "\"code\":\"INVALID_INPUT\",\"message\":\"page: is in repair\"",
+                    "\"details\":{\"faults\":[{\"field\":\"page\",\"code\":\"INVALID\",\"message\":\"is in repair\"}]}",
+                ],
+            ),
             ("GET /things/cup?loud=true HTTP/1.1", &["\"name\":\"CUP\""]),
             ("GET /things/cup?volume=11 HTTP/1.1", &["422 ", "\"field\":\"volume\""]),
             ("GET /things/cup?loud=%zz HTTP/1.1", &["400 "]),
@@ -220,7 +270,16 @@ fn a_service_is_reached_by_what_its_schema_says() {
         )
         .await;
         check(&gateway, &post("", "{\"name\":"), &["400 ", "line 1, column 9"]).await;
-        check(&gateway, &post("", "{\"name\":7}"), &["422 ", "\"field\":\"name\""]).await;
+        check(
+            &gateway,
+            &post("", "{\"name\":7,\"colour\":1}"),
+            &[
+                "422 ",
+                "\"code\":\"INVALID_INPUT\",\"message\":\"name: expected a string, found 7; colour: unknown field",
+                "\"details\":{\"faults\":[{\"field\":\"name\",\"code\":\"TYPE\",\"message\":\"expected a string, found 7\"},{",
+            ],
+        )
+        .await;
         check(&gateway, "POST /things HTTP/1.1\n\n{\"name\":\"x\"}", &["415 "]).await;
         check(&gateway, &format!("GET /things/cup HTTP/1.1{json}{{}}"), &["400 ", "no body"]).await;
     });

@@ -353,10 +353,17 @@ def check_methods(said):
             rule(types[one["reply"]][0] == "Unit" and one["error"] is None, "a one-way method has no answer")
         rule(not one["http"] or one["shape"] in ("Unary", "ServerStream"), "HTTP can't carry the shape")
         request = types[one["request"]]
-        names = [name for name, *_ in request[3]] if request[0] == "Struct" else []
+        names = [name for name, _, of, *_ in request[3] if is_text(types[of])] if request[0] == "Struct" else []
         for binding in one["http"]:
             rule(binding["method"] != "GET" or one["idempotent"], "a GET that is not idempotent")
             check_binding(binding, names)
+
+
+def is_text(of):
+    """SPEC 10.6."""
+    if of[0] == "Enum":
+        return not any(described for _, _, described, _ in of[3])
+    return of[0] not in ("Unit", "Bytes", "Option", "List", "Map", "Struct")
 
 
 def check_binding(binding, names):

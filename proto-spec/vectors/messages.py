@@ -278,6 +278,7 @@ SCHEMA = [
     broken("a GET that is not idempotent", methods=query(http=[GET])),
     broken("a path without slash", methods=at_path("GET", "products")),
     broken("a path with an unknown field", methods=at_path("GET", "/{id}")),
+    broken("a path with a field that may be absent", methods=at_path("GET", "/{limit}")),
     broken("a path with a field twice", methods=at_path("GET", "/{name}/{name}")),
     broken("a path with a space", methods=at_path("GET", "/a b")),
     broken("a path with half a field", methods=at_path("GET", "/x{name}")),

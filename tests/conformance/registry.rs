@@ -6,6 +6,7 @@ use std::fmt::Display;
 use bytes::{BufMut, Bytes};
 use micronet_tests::spec;
 use micronet_wire::error::{Code, Retry};
+use micronet_wire::faults::FaultCode;
 use micronet_wire::header::{Kind, PREFACE, flags};
 use micronet_wire::hello::{self, Hello, PROOF_BYTES, check_proof};
 use micronet_wire::request::RequestHead;
@@ -153,6 +154,13 @@ fn request_tags_and_principals() {
     let in_code: Vec<_> = (0..=u8::MAX).filter(known).map(|kind| row([&kind])).collect();
     assert_eq!(rows("principal", &["kind"]), in_code);
     assert_eq!(rows("principal", &["kind", "name"]), columns("**6.5**", "| kind", &[0, 1]));
+}
+
+#[test]
+fn fault_codes() {
+    let in_code: Vec<_> = FaultCode::ALL.iter().map(|code| row([code])).collect();
+    assert_eq!(rows("fault_code", &["name"]), in_code);
+    assert_eq!(in_code, columns("**8.6**", "| code |", &[0]));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use micronet_transport::upstream::fetch_schema;
 use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
+use micronet_wire::faults::Faults;
 use micronet_wire::schema::{Access, CallShape, Media, Method, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
@@ -66,7 +67,7 @@ async fn invoke(
 ) -> Result<ExitCode, CommandError> {
     let mut request = BytesMut::new();
     to_binary(schema, method.request, config.request.as_bytes(), &[], &mut request)
-        .map_err(|error| CommandError::usage(format!("the request: {error}")))?;
+        .map_err(|error| CommandError::usage(format!("the request: {error}{}", listed(&error.faults))))?;
     let options = CallOptions {
         deadline_ns: clock::now() + u64::try_from(config.deadline.as_nanos()).unwrap_or(u64::MAX / 2),
         token: Some(config.token.clone().unwrap_or_else(fresh_token)),
@@ -101,7 +102,8 @@ async fn invoke(
             let called = format!("{}.{}", schema.name, method.name);
             let own = schema.error_variant(method, &error.detail).filter(|_| error.code == Code::Application);
             let Some((variant, of)) = own.zip(method.error) else {
-                return Err(CommandError::new(format!("{called}: {error}")));
+                let faults = Faults::of(&error).unwrap_or_default();
+                return Err(CommandError::new(format!("{called}: {error}{}", listed(&faults))));
             };
             to_json(schema, of, &error.detail, &mut json)
                 .map_err(|error| CommandError::new(format!("the error can't be shown: {error}")))?;
@@ -129,6 +131,14 @@ async fn send(
     })?;
     terminal::say(&format!("sent to {}: the method is one-way, so no answer follows", instance.instance));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is wrong with a request, a line each; nothing when the error's own words say it all.
+fn listed(faults: &Faults) -> String {
+    match faults.list() {
+        [] | [_] => String::new(),
+        list => list.iter().map(|fault| format!("\n  {fault}")).collect(),
+    }
 }
 
 /// The first of these instances that can be reached.

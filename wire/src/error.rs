@@ -159,7 +159,8 @@ pub struct RpcError {
     pub code: Code,
     /// The same in words, safe to show to the peer.
     pub message: String,
-    /// For [`Code::Application`]: a value of the method's error type. Empty otherwise.
+    /// For [`Code::Application`]: a value of the method's error type. For [`Code::InvalidInput`]: the list of its
+    /// [`faults`](crate::faults), or empty. Empty otherwise.
     pub detail: Bytes,
     /// Whether to try again.
     pub retry: Retry,

@@ -10,6 +10,7 @@ pub mod builtin;
 pub mod conn;
 pub mod encoding;
 pub mod error;
+pub mod faults;
 pub mod frame;
 pub mod header;
 pub mod hello;

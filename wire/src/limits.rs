@@ -46,6 +46,12 @@ pub const PERMISSIONS_MAX: usize = 64;
 pub const ERROR_MESSAGE_BYTES_MAX: usize = 1024;
 /// The longest detail of an error, in bytes.
 pub const ERROR_DETAIL_BYTES_MAX: usize = 16 << 10;
+/// Faults of a request that are listed in its error; of further ones it only says that there are some.
+pub const FAULTS_MAX: usize = 16;
+/// The longest name of a field in a fault, in bytes.
+pub const FAULT_FIELD_BYTES_MAX: usize = 256;
+/// The longest words of a fault, in bytes.
+pub const FAULT_MESSAGE_BYTES_MAX: usize = 512;
 
 /// The last stream id that a dialler uses on a connection; it dials another before it gets there.
 pub const STREAM_ID_MAX: u32 = u32::MAX - 1;
@@ -153,6 +159,11 @@ const _: () = {
     // A message always fits one frame together with the largest head, or the largest error.
     assert!(MESSAGE_BYTES_MAX + REQUEST_HEAD_BYTES_MAX + 64 <= FRAME_PAYLOAD_BYTES_MAX as usize);
     assert!(ERROR_MESSAGE_BYTES_MAX + ERROR_DETAIL_BYTES_MAX + 64 <= FRAME_PAYLOAD_BYTES_MIN as usize);
+    // An error can hold all faults at their longest, and say at least the first of them.
+    assert!(
+        FAULTS_MAX * (FAULT_FIELD_BYTES_MAX + FAULT_MESSAGE_BYTES_MAX + 64) + 8 <= ERROR_DETAIL_BYTES_MAX
+    );
+    assert!(FAULT_FIELD_BYTES_MAX + FAULT_MESSAGE_BYTES_MAX + 64 <= ERROR_MESSAGE_BYTES_MAX);
     // A HELLO can hold every entry at its longest.
     assert!(3 * NAME_BYTES_MAX + SOFTWARE_BYTES_MAX + 128 <= HELLO_PAYLOAD_BYTES_MAX as usize);
     // The heartbeat itself never runs into the limit of unanswered PINGs.

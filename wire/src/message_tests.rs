@@ -243,8 +243,10 @@ fn a_struct_is_described_after_what_it_holds() {
 
 #[derive(Message)]
 struct Constrained {
-    #[field(min = 1, max = 200, format = "email", example = "a \"b\"\n")]
+    #[field(min = 1, max = 200, example = "a \"b\"\n")]
     name: String,
+    #[field(format = "email", example = "ann@example.org")]
+    email: String,
     #[field(min = -5, example = -3)]
     shift: Option<i32>,
     #[field(example = "\"Ann\"")]
@@ -264,11 +266,19 @@ fn a_field_says_its_constraints_and_an_example() {
     let types = described::<Constrained>();
     let Some(Type::Struct { fields, .. }) = types.last() else { panic!("{types:?}") };
     let limits: Vec<_> = fields.iter().map(|field| (field.min, field.max, field.format.as_str())).collect();
-    assert_eq!(limits[..2], [(Some(1), Some(200), "email"), (Some(-5), None, "")]);
-    assert_eq!(limits[2..], [(None, None, ""); 5]);
+    assert_eq!(limits[..3], [(Some(1), Some(200), ""), (None, None, "email"), (Some(-5), None, "")]);
+    assert_eq!(limits[3..], [(None, None, ""); 5]);
     let examples: Vec<_> = fields.iter().map(|field| field.example.as_str()).collect();
-    let expected =
-        [r#""a \"b\"\u000a""#, "-3", r#""Ann""#, "[1,2]", "25.99", "true", r#""1970-01-01T00:00:00Z""#];
+    let expected = [
+        r#""a \"b\"\u000a""#,
+        r#""ann@example.org""#,
+        "-3",
+        r#""Ann""#,
+        "[1,2]",
+        "25.99",
+        "true",
+        r#""1970-01-01T00:00:00Z""#,
+    ];
     assert_eq!(examples, expected);
     let schema = ServiceSchema { name: "a".into(), doc: String::new(), types, methods: vec![] };
     assert_eq!(schema.validate(), Ok(()));

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use crate::builtin::{BuiltinClient, BuiltinMethods, WithBuiltin, builtin_schema};
 use crate::encoding::encode;
 use crate::error::{Code, Retry, RpcError};
+use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::limits::{ERROR_DETAIL_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::principal::Principal;
@@ -23,6 +24,7 @@ use crate::service::{Bytes, CallContext, CallError, CallOptions, Caller, Reply, 
 #[derive(Message, Debug, Clone, PartialEq)]
 struct Query {
     /// As `Tux`.
+    #[field(min = 1, max = 64)]
     name: String,
 }
 
@@ -245,6 +247,27 @@ fn a_call_has_the_shape_of_its_method() {
     assert!(shape(false, ProductMethods::QUERY).is_ok());
     assert_eq!(shape(true, ProductMethods::QUERY), Err(Code::BadRequest));
     assert_eq!(server.service.asked.borrow().len(), 2, "what is of another shape isn't executed");
+}
+
+#[test]
+fn constraints_hold_where_the_request_arrives() {
+    let client = client(Principal::Anonymous);
+    for (name, words) in [
+        (String::new(), "name: expected at least 1 character, found 0"),
+        ("é".repeat(65), "name: expected at most 64 characters, found 65"),
+    ] {
+        let Err(CallError::Rpc(error)) = now(client.query(&named(&name), CallOptions::default())) else {
+            panic!("{name:?} is taken")
+        };
+        assert_eq!((error.code, error.message.as_str()), (Code::InvalidInput, words));
+        assert_eq!(Faults::of(&error).unwrap().list()[0].field, "name");
+    }
+    assert!(client.caller.service.service.asked.borrow().is_empty(), "no handler has seen it");
+    // Who may not call learns nothing of constraints.
+    let refused = now(client.reserve(&named(""), CallOptions::default()));
+    assert!(matches!(refused, Err(CallError::Rpc(error)) if error.code == Code::Unauthenticated));
+    let longest = now(client.query(&named(&"é".repeat(64)), CallOptions::default()));
+    assert_eq!(longest, Err(CallError::Service(ProductError::NotFound)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the constraints of a field limit, by its type (SPEC.md 10.9).
 
-use super::{ServiceSchema, Type, TypeRef};
+use super::{Field, ServiceSchema, Type, TypeRef};
 
 /// What `min` and `max` count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,33 @@ pub(crate) enum Measure {
     Items,
 }
 
+impl Field {
+    /// Whether the field takes less than its type does.
+    #[must_use]
+    pub fn is_constrained(&self) -> bool {
+        self.min.is_some() || self.max.is_some() || !self.format.is_empty()
+    }
+}
+
 impl ServiceSchema {
+    /// For each type of a schema whose types refer only to earlier ones: whether a field in it is constrained.
+    pub(crate) fn constrained_types(&self) -> Vec<bool> {
+        let mut known: Vec<bool> = Vec::with_capacity(self.types.len());
+        for described in &self.types {
+            let at = |of: TypeRef| known.get(of as usize).copied().unwrap_or(false);
+            let within = |fields: &[Field]| fields.iter().any(|field| field.is_constrained() || at(field.of));
+            let constrained = match described {
+                Type::Option { item } | Type::List { item } => at(*item),
+                Type::Map { value, .. } => at(*value),
+                Type::Struct { fields, .. } => within(fields),
+                Type::Enum { variants, .. } => variants.iter().any(|variant| within(&variant.fields)),
+                _ => false,
+            };
+            known.push(constrained);
+        }
+        known
+    }
+
     /// What the limits of a field of this type count, through an option; `None` when they can count nothing.
     pub(crate) fn measure(&self, of: TypeRef) -> Option<Measure> {
         let value = |least, greatest| Some(Measure::Value { least, greatest });

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{SchemaError, ServiceSchema};
+use super::{SchemaError, ServiceSchema, TypeRef};
 use crate::encoding;
 
 /// The first 16 bytes of the SHA-256 of a schema's encoding.
@@ -54,6 +54,8 @@ pub struct EncodedSchema {
     schema: ServiceSchema,
     encoded: Bytes,
     fingerprint: Fingerprint,
+    /// For each type: whether a field in it is constrained.
+    constrained: Vec<bool>,
 }
 
 impl EncodedSchema {
@@ -64,8 +66,7 @@ impl EncodedSchema {
     pub fn new(schema: ServiceSchema) -> Result<Self, SchemaError> {
         schema.validate()?;
         let encoded = encoding::encode(&schema).map_err(|_| SchemaError::TooLarge)?;
-        let fingerprint = Fingerprint::of(&encoded);
-        Ok(Self { schema, encoded, fingerprint })
+        Ok(Self::of(schema, encoded))
     }
 
     /// Decodes and validates a schema that a peer sent.
@@ -75,8 +76,18 @@ impl EncodedSchema {
     pub fn decode(encoded: Bytes) -> Result<Self, SchemaError> {
         let schema: ServiceSchema = encoding::decode(&encoded).map_err(|_| SchemaError::Undecodable)?;
         schema.validate()?;
-        let fingerprint = Fingerprint::of(&encoded);
-        Ok(Self { schema, encoded, fingerprint })
+        Ok(Self::of(schema, encoded))
+    }
+
+    fn of(schema: ServiceSchema, encoded: Bytes) -> Self {
+        let (fingerprint, constrained) = (Fingerprint::of(&encoded), schema.constrained_types());
+        Self { schema, encoded, fingerprint, constrained }
+    }
+
+    /// Whether a field of this type, or of one within it, is constrained.
+    #[must_use]
+    pub fn is_constrained(&self, of: TypeRef) -> bool {
+        self.constrained.get(of as usize).copied().unwrap_or(false)
     }
 
     /// The schema itself.

@@ -163,7 +163,7 @@ impl ServiceSchema {
             if binding.method == "GET" && !method.idempotent {
                 return invalid(format!("{name} is bound to GET, but isn't idempotent"));
             }
-            check_path(name, &binding.path, fields)?;
+            self.check_path(name, &binding.path, fields)?;
         }
         Ok(())
     }
@@ -193,31 +193,54 @@ impl ServiceSchema {
         }
         Ok(())
     }
-}
 
-/// SPEC 10.6: a path starts with a slash, and what stands in braces is a whole segment and a field of the request.
-fn check_path(method: &str, path: &str, fields: &[Field]) -> Result<(), SchemaError> {
-    let Some(rest) = path.strip_prefix('/') else {
-        return invalid(format!("the path of {method} doesn't start with a slash"));
-    };
-    let mut known = BTreeSet::new();
-    for segment in rest.split('/') {
-        if let Some(parameter) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            if !fields.iter().any(|field| field.name == parameter) {
+    /// SPEC 10.6: a path starts with a slash, and what stands in braces is a whole segment and a field of the request
+    /// whose values are written as plain text.
+    fn check_path(&self, method: &str, path: &str, fields: &[Field]) -> Result<(), SchemaError> {
+        let Some(rest) = path.strip_prefix('/') else {
+            return invalid(format!("the path of {method} doesn't start with a slash"));
+        };
+        let mut known = BTreeSet::new();
+        for segment in rest.split('/') {
+            if let Some(parameter) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                let Some(field) = fields.iter().find(|field| field.name == parameter) else {
+                    return invalid(format!(
+                        "{{{parameter}}} in the path of {method} is no field of its request"
+                    ));
+                };
+                if !self.is_plain_text(field.of) {
+                    return invalid(format!(
+                        "{{{parameter}}} in the path of {method} can't be written as text"
+                    ));
+                }
+                if !known.insert(parameter) {
+                    return invalid(format!("{{{parameter}}} stands twice in the path of {method}"));
+                }
+            } else if !segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) {
                 return invalid(format!(
-                    "{{{parameter}}} in the path of {method} is no field of its request"
+                    "{segment:?} in the path of {method} has characters that a path can't have"
                 ));
             }
-            if !known.insert(parameter) {
-                return invalid(format!("{{{parameter}}} stands twice in the path of {method}"));
-            }
-        } else if !segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) {
-            return invalid(format!(
-                "{segment:?} in the path of {method} has characters that a path can't have"
-            ));
+        }
+        Ok(())
+    }
+
+    /// Whether each value of this type is one piece of text: in a path there is no other way to write it.
+    fn is_plain_text(&self, of: TypeRef) -> bool {
+        match self.type_at(of) {
+            Some(Type::Enum { variants, .. }) => variants.iter().all(|variant| variant.fields.is_empty()),
+            Some(
+                Type::Unit
+                | Type::Bytes
+                | Type::Option { .. }
+                | Type::List { .. }
+                | Type::Map { .. }
+                | Type::Struct { .. },
+            )
+            | None => false,
+            Some(_) => true,
         }
     }
-    Ok(())
 }
 
 /// The types that stand before the one at hand, with their levels of nesting.

@@ -10,6 +10,7 @@ use crate::encoding::{self, Encode};
 use crate::error::{Code, Retry, RpcError};
 use crate::limits::ERROR_DETAIL_BYTES_MAX;
 use crate::schema::{CallShape, EncodedSchema, Message, TypeRef, TypeRegistry};
+use crate::transcode::check_constraints;
 
 /// A service's own error type: an enum whose variants say their HTTP status in the schema and their words by `Display`.
 pub trait ServiceError: Message + fmt::Display {}
@@ -114,8 +115,8 @@ pub fn refuse_unknown(service: &str, method: u32) -> Handling {
     refuse(RpcError::new(Code::UnknownMethod, format!("{service} has no method with the id {method:#010x}")))
 }
 
-/// The steps before a handler: whether the principal may, and whether the frame was of the method's shape, is checked before
-/// a byte of the request is looked at.
+/// The steps before a handler: whether the principal may, and whether the call has the method's shape, is checked before a byte
+/// of the request is looked at; constraints (SPEC.md 10.9) hold here, so that they do wherever a request comes from.
 #[doc(hidden)] // Used by #[service]; `at` is the method's place in the schema.
 pub fn open<T: Message>(
     schema: &EncodedSchema,
@@ -135,7 +136,9 @@ pub fn open<T: Message>(
             format!("a call of another shape: {} {shape}", method.name),
         ));
     }
-    decode_request(request)
+    let decoded = decode_request(request)?;
+    check_constraints(schema, method.request, request)?;
+    Ok(decoded)
 }
 
 #[doc(hidden)] // Used by #[service] when it is compiled: no id before this one, and none of `reserved`, is the same.

@@ -66,8 +66,7 @@ impl Packer<'_> {
         }
         entries.sort_unstable_by_key(|(key, _)| *key);
         if let Some([(twice, _), _]) = entries.array_windows().find(|[(a, _), (b, _)]| a == b) {
-            let failure = Failure::new(TranscodeErrorKind::Duplicate, offset, "this key is given twice");
-            return Err(failure.in_key(&twice.to_string()));
+            return Err(key_twice(offset).in_key(&twice.to_string()));
         }
         self.out.truncate(start);
         for (_, entry) in entries {
@@ -75,4 +74,10 @@ impl Packer<'_> {
         }
         Ok(())
     }
+}
+
+/// The failure for a key that comes again in the map at `offset`.
+#[cold]
+pub(super) fn key_twice(offset: usize) -> Failure {
+    Failure::new(TranscodeErrorKind::Duplicate, offset, "this key is given twice")
 }

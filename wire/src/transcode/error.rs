@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::path::Path;
 use super::scalar::short;
+use crate::faults::{FaultCode, Faults};
 use crate::json::SyntaxError;
 use crate::limits::NAME_BYTES_MAX;
 
@@ -17,6 +19,12 @@ pub enum TranscodeErrorKind {
     Type,
     /// The type is right, but the value is outside its range. 422.
     Range,
+    /// A string, bytes, a list or a map has less than its field takes. 422.
+    TooShort,
+    /// A string, bytes, a list or a map has more than its field takes. 422.
+    TooLong,
+    /// A string doesn't look as its field's format wants it. 422.
+    Format,
     /// A field that must be given isn't. 422.
     Missing,
     /// There is no field, variant or parameter of this name. 422.
@@ -29,6 +37,25 @@ pub enum TranscodeErrorKind {
     Undecodable,
     /// The schema breaks its own rules; a validated one never does. Our mistake: 500.
     Schema,
+}
+
+impl TranscodeErrorKind {
+    /// The code of a fault of this kind; none for what is wrong with the text as a whole.
+    pub(super) fn fault_code(self) -> Option<FaultCode> {
+        Some(match self {
+            Self::Type => FaultCode::Type,
+            Self::Range => FaultCode::OutOfRange,
+            Self::TooShort => FaultCode::TooShort,
+            Self::TooLong => FaultCode::TooLong,
+            Self::Format => FaultCode::Format,
+            Self::Missing => FaultCode::Missing,
+            Self::Unknown => FaultCode::Unknown,
+            Self::Duplicate => FaultCode::Duplicate,
+            Self::Malformed | Self::TooDeep | Self::TooLarge | Self::Undecodable | Self::Schema => {
+                return None;
+            }
+        })
+    }
 }
 
 /// Where it is wrong.
@@ -52,7 +79,7 @@ pub enum Place {
     Parameter,
 }
 
-/// Why a message couldn't be transcoded, and where: the first thing that is wrong with it.
+/// Why a message couldn't be transcoded, and where: the first thing that is wrong with it, and what else is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TranscodeError {
     /// The class of what is wrong.
@@ -63,6 +90,8 @@ pub struct TranscodeError {
     pub place: Place,
     /// What is wrong, in words that don't repeat path or place. Values in them are cut to a short length.
     pub words: String,
+    /// All that is wrong with the values of JSON and parameters, this first; empty for what isn't about them.
+    pub faults: Faults,
 }
 
 impl fmt::Display for TranscodeError {
@@ -74,7 +103,13 @@ impl fmt::Display for TranscodeError {
             Place::Binary { offset } => write!(f, "byte {offset}: ")?,
             Place::Parameter => {}
         }
-        f.write_str(&self.words)
+        f.write_str(&self.words)?;
+        match (self.faults.list().len().saturating_sub(1), self.faults.has_more()) {
+            (0, _) => Ok(()),
+            (1, false) => f.write_str(", and 1 more fault"),
+            (more, false) => write!(f, ", and {more} more faults"),
+            (more, true) => write!(f, ", and more than {more} more faults"),
+        }
     }
 }
 
@@ -144,8 +179,27 @@ impl Failure {
 
     /// Whether the text may be no JSON further on, which then is the graver mistake.
     pub(super) fn is_about_values(&self) -> bool {
-        use TranscodeErrorKind::{Duplicate, Missing, Range, Type, Unknown};
-        matches!(self.0.kind, Type | Range | Missing | Unknown | Duplicate)
+        self.0.kind.fault_code().is_some()
+    }
+
+    /// The same failure of a value that stands at the end of this path.
+    pub(super) fn below(mut self, path: &Path<'_>) -> Self {
+        let within = &self.0.path;
+        let outer = path.to_string();
+        let dot = if outer.is_empty() || within.is_empty() || within.starts_with('[') { "" } else { "." };
+        self.0.path = format!("{outer}{dot}{within}");
+        self
+    }
+
+    /// The error with all that is wrong in this JSON text: this first, then the others.
+    pub(super) fn with(self, others: &[Self], text: &[u8]) -> TranscodeError {
+        let mut faults = Faults::new();
+        for failure in std::iter::once(&self).chain(others) {
+            if let Some(code) = failure.0.kind.fault_code() {
+                faults.add(code, &failure.0.path, &failure.0.words);
+            }
+        }
+        TranscodeError { faults, ..self.in_json(text) }
     }
 
     /// The error, when it happened in this JSON text.
@@ -170,7 +224,13 @@ impl Failure {
     }
 
     fn at(self, place: Place) -> TranscodeError {
-        TranscodeError { kind: self.0.kind, path: self.0.path, place, words: self.0.words }
+        TranscodeError {
+            kind: self.0.kind,
+            path: self.0.path,
+            place,
+            words: self.0.words,
+            faults: Faults::new(),
+        }
     }
 }
 

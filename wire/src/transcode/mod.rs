@@ -20,23 +20,31 @@
 //! | enum | a variant without fields is its name, `"Paid"`; one with fields is an object `{"Shipped":{"carrier":"DHL"}}` |
 //!
 //! Fields that come in the schema's order cost nothing extra; others are put in order afterwards. Text that is no JSON
-//! is always reported as that, even when a value before the fault has the wrong type.
+//! is always reported as that, even when a value before the fault has the wrong type. Otherwise all that is wrong with the
+//! values is reported together, the constraints of their fields included (SPEC.md 10.9).
 //!
 //! This module knows schemas, JSON and bytes; it must not know HTTP or frames.
 
 mod base64;
 mod binary;
+mod check;
 mod collection;
+mod constraint;
+mod email;
 mod error;
 mod parameters;
+mod path;
 mod scalar;
 mod structure;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod time;
 mod to_binary;
 mod to_json;
 
+pub use check::check_constraints;
+pub(crate) use constraint::check_example;
 pub use error::{Place, TranscodeError, TranscodeErrorKind};
 pub use time::put_timestamp;
 pub use to_binary::to_binary;

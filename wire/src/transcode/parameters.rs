@@ -9,17 +9,20 @@ use crate::schema::{Field, Type, TypeRef, Variant};
 
 /// Checks that each parameter is a field, and none is given twice.
 pub(super) fn check(fields: &[Field], parameters: &[(&str, &str)]) -> Outcome {
-    for (index, (name, _)) in parameters.iter().enumerate() {
-        let failure = if !fields.iter().any(|field| field.name == *name) {
-            Failure::new(TranscodeErrorKind::Unknown, None, unknown_words("parameter", fields))
-        } else if parameters[..index].iter().any(|(earlier, _)| earlier == name) {
-            Failure::new(TranscodeErrorKind::Duplicate, None, "this parameter is given twice")
-        } else {
-            continue;
-        };
-        return Err(failure.in_name(name));
-    }
-    Ok(())
+    (0..parameters.len()).try_for_each(|index| fault(fields, parameters, index).map_or(Ok(()), Err))
+}
+
+/// What is wrong with the name of a parameter, looked at after those before it.
+pub(super) fn fault(fields: &[Field], parameters: &[(&str, &str)], index: usize) -> Option<Failure> {
+    let (name, _) = parameters[index];
+    let failure = if !fields.iter().any(|field| field.name == name) {
+        Failure::new(TranscodeErrorKind::Unknown, None, unknown_words("parameter", fields))
+    } else if parameters[..index].iter().any(|(earlier, _)| *earlier == name) {
+        Failure::new(TranscodeErrorKind::Duplicate, None, "this parameter is given twice")
+    } else {
+        return None;
+    };
+    Some(failure.in_name(name))
 }
 
 impl Packer<'_> {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::binary::BinaryReader;
+use super::constraint::check_field;
 use super::error::{Failure, Outcome, TranscodeErrorKind};
 use super::scalar::names;
 use super::to_binary::Packer;
@@ -143,24 +144,39 @@ impl Packer<'_> {
             .or_else(|| position(before, name))
             .ok_or_else(|| unknown(object.fields, name))?;
         if object.is_seen(index) {
-            return Err(duplicate(name, "this field is given twice"));
+            return Err(duplicate(name, GIVEN_TWICE));
         }
         if object.is_parameter(&object.fields[index].name) {
-            return Err(duplicate(name, "this field is given in the path or query and in the body too"));
+            return Err(duplicate(name, IN_BOTH));
         }
         object.see(index);
         Ok(Some(index))
     }
 
     fn field(&mut self, field: &Field) -> Outcome {
-        self.value(field.of).map_err(|failure| failure.in_field(&field.name))
+        let start = self.out.len();
+        self.value(field.of).map_err(|failure| failure.in_field(&field.name))?;
+        self.constraints(field, start)
+    }
+
+    /// Checks the constraints of a field that was appended from `start` on.
+    fn constraints(&self, field: &Field, start: usize) -> Outcome {
+        if !field.is_constrained() {
+            return Ok(());
+        }
+        match check_field(self.schema, field, BinaryReader::new(&self.out[start..]))? {
+            Some((kind, words)) => Err(Failure::new(kind, None, words).in_field(&field.name)),
+            None => Ok(()),
+        }
     }
 
     /// Appends a field that the JSON doesn't give, from the parameters or as an option without value; false when it
     /// is neither.
     fn absent(&mut self, field: &Field, parameters: &[(&str, &str)]) -> Outcome<bool> {
         if let Some((_, text)) = parameters.iter().find(|(name, _)| *name == field.name) {
+            let start = self.out.len();
             self.parameter(field.of, text).map_err(|failure| failure.in_field(&field.name))?;
+            self.constraints(field, start)?;
             return Ok(true);
         }
         let optional = matches!(self.type_at(field.of)?, Type::Option { .. });
@@ -175,18 +191,23 @@ fn position(fields: &[Field], name: Text<'_>) -> Option<usize> {
     fields.iter().position(|field| name.is(&field.name))
 }
 
+/// The words for a field that comes again.
+pub(super) const GIVEN_TWICE: &str = "this field is given twice";
+/// The words for a field that comes in two places.
+pub(super) const IN_BOTH: &str = "this field is given in the path or query and in the body too";
+
 #[cold]
-fn missing(field: &Field, offset: impl Into<Option<usize>>) -> Failure {
+pub(super) fn missing(field: &Field, offset: impl Into<Option<usize>>) -> Failure {
     Failure::new(TranscodeErrorKind::Missing, offset, "this field is required").in_field(&field.name)
 }
 
 #[cold]
-fn duplicate(name: Text<'_>, words: &str) -> Failure {
+pub(super) fn duplicate(name: Text<'_>, words: &str) -> Failure {
     Failure::new(TranscodeErrorKind::Duplicate, name.offset(), words).in_field(&name.unescaped())
 }
 
 #[cold]
-fn unknown(fields: &[Field], name: Text<'_>) -> Failure {
+pub(super) fn unknown(fields: &[Field], name: Text<'_>) -> Failure {
     let failure = Failure::new(TranscodeErrorKind::Unknown, name.offset(), unknown_words("field", fields));
     failure.in_name(&name.unescaped())
 }

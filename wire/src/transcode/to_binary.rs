@@ -5,8 +5,9 @@ use bytes::BytesMut;
 use super::binary::put_length;
 use super::error::{Failure, Outcome, TranscodeError, TranscodeErrorKind};
 use super::scalar::{Refusal, cut, expectation, put_parsed, refusal_words, short};
+use super::survey::survey;
 use super::{base64, parameters};
-use crate::json::{self, Kind, Reader, Text};
+use crate::json::{Kind, Reader, Text};
 use crate::limits::{MESSAGE_BYTES_MAX, NESTING_MAX};
 use crate::schema::{ServiceSchema, Type, TypeRef, Variant};
 
@@ -19,8 +20,9 @@ use crate::schema::{ServiceSchema, Type, TypeRef, Variant};
 /// make up the whole struct, or when the type is unit.
 ///
 /// # Errors
-/// The first thing that is wrong, except that text that is no JSON is always [`TranscodeErrorKind::Malformed`] (or
-/// [`TranscodeErrorKind::TooDeep`]) unless the message is too large before that. `out` is then as before.
+/// Everything that is wrong with the values, the first thing before the others, except that text that is no JSON is always
+/// [`TranscodeErrorKind::Malformed`] (or [`TranscodeErrorKind::TooDeep`]) alone, unless the message is too large before that.
+/// `out` is then as before.
 pub fn to_binary(
     schema: &ServiceSchema,
     of: TypeRef,
@@ -29,12 +31,33 @@ pub fn to_binary(
     out: &mut BytesMut,
 ) -> Result<(), TranscodeError> {
     let start = out.len();
-    let mut packer = Packer { schema, json: Reader::new(json), out: &mut *out, start, depth: 0 };
+    let mut packer = Packer::new(schema, Reader::new(json), &mut *out);
     packer.message(of, json.is_empty(), parameters).map_err(|failure| {
         out.truncate(start);
-        let syntax = if failure.is_about_values() && !json.is_empty() { json::check(json) } else { Ok(()) };
-        syntax.map_or_else(Failure::from, |()| failure).in_json(json)
+        refusal(schema, of, json, parameters, failure)
     })
+}
+
+/// The error for a request of which the packer found the first failure.
+#[cold]
+fn refusal(
+    schema: &ServiceSchema,
+    of: TypeRef,
+    json: &[u8],
+    parameters: &[(&str, &str)],
+    failure: Failure,
+) -> TranscodeError {
+    if !failure.is_about_values() {
+        return failure.in_json(json);
+    }
+    match survey(schema, of, json, parameters) {
+        Err(graver) => graver.in_json(json),
+        Ok(mut failures) => {
+            // The packer's own is among them, if seldom the first: it reads parameters earlier.
+            let first = if failures.is_empty() { failure } else { failures.remove(0) };
+            first.with(&failures, json)
+        }
+    }
 }
 
 /// One message on its way from JSON to bytes.
@@ -49,6 +72,12 @@ pub(super) struct Packer<'a> {
 }
 
 impl<'a> Packer<'a> {
+    /// A packer that appends to `out`.
+    pub(super) fn new(schema: &'a ServiceSchema, json: Reader<'a>, out: &'a mut BytesMut) -> Self {
+        let start = out.len();
+        Self { schema, json, out, start, depth: 0 }
+    }
+
     fn message(&mut self, of: TypeRef, empty: bool, parameters: &[(&str, &str)]) -> Outcome {
         match self.type_at(of)? {
             Type::Struct { fields, .. } => {
@@ -178,19 +207,15 @@ impl<'a> Packer<'a> {
             }
             Kind::Object => {
                 let offset = self.json.offset();
-                let one = |offset| {
-                    let words = "expected an object with one variant as its only field";
-                    Err(Failure::new(TranscodeErrorKind::Type, offset, words))
-                };
                 self.json.begin_object()?;
-                let Some(name) = self.json.next_name()? else { return one(offset) };
+                let Some(name) = self.json.next_name()? else { return Err(one_variant(offset)) };
                 let variant = self.variant(described, variants, name)?;
                 if variant.fields.is_empty() {
                     let words = format!("this variant has no fields: \"{}\" alone is wanted", variant.name);
                     return Err(Failure::new(TranscodeErrorKind::Type, name.offset(), words));
                 }
                 self.variant_fields(variant).map_err(|failure| failure.in_field(&variant.name))?;
-                self.json.next_name()?.map_or(Ok(()), |second| one(second.offset()))
+                self.json.next_name()?.map_or(Ok(()), |second| Err(one_variant(second.offset())))
             }
             _ => Err(self.mismatch(described)),
         }
@@ -261,6 +286,12 @@ impl<'a> Packer<'a> {
         let words = format!("the message would be longer than {MESSAGE_BYTES_MAX} bytes");
         Err(Failure::new(TranscodeErrorKind::TooLarge, self.json.offset(), words))
     }
+}
+
+/// The failure for an object that is no variant with its fields.
+#[cold]
+pub(super) fn one_variant(offset: usize) -> Failure {
+    Failure::new(TranscodeErrorKind::Type, offset, "expected an object with one variant as its only field")
 }
 
 /// The failure for a text that is no value of its type. `offset` is none in a parameter.

@@ -1,10 +1,8 @@
 //! The rules of constraints and examples (SPEC.md 10.9). They are looked at when the types are known to be sound.
 
-use bytes::BytesMut;
-
 use super::{SchemaError, invalid};
 use crate::schema::{FORMATS, Field, Measure, ServiceSchema, Type};
-use crate::transcode::to_binary;
+use crate::transcode::check_example;
 
 impl ServiceSchema {
     /// Checks what fields say beyond their types.
@@ -59,8 +57,6 @@ impl ServiceSchema {
         if field.example.is_empty() {
             return Ok(());
         }
-        let json = field.example.as_bytes();
-        to_binary(self, field.of, json, &[], &mut BytesMut::new())
-            .map_err(|error| format!("has an example that it doesn't take: {error}"))
+        check_example(self, field).map_err(|words| format!("has an example that it doesn't take: {words}"))
     }
 }

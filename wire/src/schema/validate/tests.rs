@@ -231,6 +231,25 @@ fn rules_of_constraints() {
 }
 
 #[test]
+fn a_parameter_of_a_path_is_one_piece_of_text() {
+    let plain = with_type(enumeration("Size", vec![variant("Small", vec![]), variant("Large", vec![])]));
+    let ask = |mut schema: ServiceSchema, of| {
+        schema.types.push(structure("Ask", vec![field("name", of)]));
+        schema.methods[0].request = TypeRef::try_from(schema.types.len()).unwrap() - 1;
+        schema
+    };
+    for good in
+        [ask(plain, ERROR + 1), ask(good(), U32), ask(with_type(Type::Decimal { scale: 2 }), ERROR + 1)]
+    {
+        assert_eq!(good.validate(), Ok(()));
+    }
+    for (described, at) in [(Type::Bytes, ERROR + 1), (Type::Bool, ERROR), (Type::Bool, TOY), (Type::Bool, 4)]
+    {
+        check(vec![("can't be written as text", ask(with_type(described), at))]);
+    }
+}
+
+#[test]
 fn a_page_is_items_and_pagination() {
     let page = |fields: Vec<Field>| {
         let mut schema = with_type(structure("Page", fields));
@@ -269,6 +288,7 @@ fn rules_of_methods() {
         ("unknown HTTP method get", with_path("get", "/")),
         ("doesn't start with a slash", with_path("GET", "products")),
         ("is no field of its request", with_path("GET", "/{id}")),
+        ("{limit} in the path of query can't be written as text", with_path("GET", "/{limit}")),
         ("stands twice", with_path("GET", "/{name}/{name}")),
         ("characters that a path can't have", with_path("GET", "/a b")),
         ("characters that a path can't have", with_path("GET", "/x{name}")),

@@ -1,6 +1,7 @@
 //! Transcoding, held against `#[derive(Message)]` on one side and serde_json on the other.
 
 mod errors;
+mod faults;
 mod forms;
 mod hostile;
 mod properties;

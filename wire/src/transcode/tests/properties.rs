@@ -27,7 +27,7 @@ fn small() -> impl Strategy<Value = Small> {
     any::<(u8, u16, i8, i16, i32, i64)>().prop_map(|(a, b, c, d, e, f)| Small { a, b, c, d, e, f })
 }
 
-fn orders() -> impl Strategy<Value = Order> {
+pub(super) fn orders() -> impl Strategy<Value = Order> {
     let times = (-62_167_219_200_000_000_i64..253_402_300_800_000_000).prop_map(Timestamp);
     let maps = (
         btree_map(any::<String>(), any::<i64>().prop_map(Decimal), 0..5),
