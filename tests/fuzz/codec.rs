@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use micronet_wire::error::Code;
 use micronet_wire::frame::{Close, Frame, Goaway, Label, Pong, put_error, put_frame, take_error};
-use micronet_wire::header::{Header, Kind, flags};
+use micronet_wire::header::{Header, HeaderError, Kind, flags};
 use micronet_wire::hello::Hello;
 use micronet_wire::limits::{
     DEADLINE_US_MAX, ERROR_DETAIL_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, FRAME_PAYLOAD_BYTES_HARD_MAX,
@@ -33,11 +33,7 @@ fn check_header(bytes: &[u8; HEADER_BYTES]) {
     for max in [0, 4096, FRAME_PAYLOAD_BYTES_MAX, u32::MAX] {
         let decoded = Header::decode(bytes, max);
         saw((decoded.map(|header| (header.kind, header.flags)).map_err(|error| error.code() as u16), max));
-        assert_eq!(
-            decoded.map_err(micronet_wire::header::HeaderError::code).map(drop),
-            judged(bytes, max),
-            "{bytes:02x?}, {max}"
-        );
+        assert_eq!(decoded.map_err(HeaderError::code).map(drop), judged(bytes, max), "{bytes:02x?}, {max}");
         if let Ok(header) = decoded {
             assert_eq!(&header.encode(), bytes);
         }

@@ -80,6 +80,11 @@ pub(crate) fn connections() -> Vec<Vec<u8>> {
             seeds.push([&[role | choice::GREETED | choice::RECORDS, 3], &records(&bytes)[..]].concat());
         }
     }
+    // More calls than are taken.
+    for kind in [16, 22] {
+        let calls = (1..8).flat_map(|stream| [kind, 3, stream, 1, 6, 0, 4, 0, 0, 0xFF, 0]);
+        seeds.push([choice::GREETED | choice::RECORDS, 3].into_iter().chain(calls).collect());
+    }
     // What both applications do, and peers that answer.
     let deeds = [
         &WORDS[0..2],

@@ -52,13 +52,14 @@ pub(crate) fn saw_words(words: &str) {
 /// Fuzzes one target, as the environment says.
 pub(crate) fn fuzz(target: &Target) {
     if let Some(path) = std::env::var_os("MICRONET_FUZZ_INPUT") {
+        let path = root().join(path);
         let input = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         return (target.check)(&input);
     }
     let mut seeds = (target.seeds)();
     assert!(!seeds.is_empty(), "{} has nothing to start from", target.name);
     if let Some(folder) = std::env::var_os("MICRONET_FUZZ_CORPUS") {
-        let folder = PathBuf::from(folder).join(target.name);
+        let folder = root().join(folder).join(target.name);
         fs::create_dir_all(&folder).unwrap();
         return (0..).zip(seeds).for_each(|(at, seed): (u32, _)| {
             fs::write(folder.join(at.to_string()), seed).unwrap();

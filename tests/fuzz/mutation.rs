@@ -68,7 +68,7 @@ fn splice(input: &mut Vec<u8>, other: &[u8], random: &mut Random) {
 fn change(input: &mut Vec<u8>, words: &[&[u8]], random: &mut Random) {
     let at = place(input, random);
     let length = size(random.below(16)).min(input.len() - at);
-    match random.below(11) {
+    match random.below(12) {
         0 | 1 => put(input, at, &[*random.pick(BYTES)]),
         2 => {
             if let Some(byte) = input.get_mut(at) {
@@ -96,6 +96,7 @@ fn change(input: &mut Vec<u8>, words: &[&[u8]], random: &mut Random) {
             insert(input, at, &bytes[..size(random.between(1, 8))]);
         }
         9 if random.percent(20) => input.truncate(at),
+        10 => say_again(input, at),
         // Digits are what changes the meaning of text.
         _ => {
             if let Some(digit) = input[at..].iter_mut().find(|byte| byte.is_ascii_digit()) {
@@ -103,6 +104,19 @@ fn change(input: &mut Vec<u8>, words: &[&[u8]], random: &mut Random) {
             }
         }
     }
+}
+
+/// Repeats what stands between two separators of a text: a header, a field, an entry.
+fn say_again(input: &mut Vec<u8>, at: usize) {
+    let separates = |byte: &u8| b"\n,;&{[]}".contains(byte);
+    let start = input[..at].iter().rposition(separates).unwrap_or(0);
+    let Some(length) = input[start..].iter().skip(1).position(separates) else { return };
+    let end = start + 1 + length;
+    let mut part = input[start..end].to_vec();
+    if let Some(opening @ (b'{' | b'[')) = part.first_mut() {
+        *opening = b',';
+    }
+    insert(input, end, &part);
 }
 
 /// Writes over what is there.

@@ -170,9 +170,12 @@ fn check_names(products: &[NewProduct]) -> Result<(), RpcError> {
     for (at, product) in products.iter().enumerate() {
         let field = format!("products[{at}].name");
         let is_new = known.insert(&product.name);
-        faults = faults
-            .check(is_name(&product.name), &field, NOT_A_NAME)
-            .check_as(FaultCode::Duplicate, is_new, &field, "another product here bears this name");
+        faults = faults.check(is_name(&product.name), &field, NOT_A_NAME).check_as(
+            FaultCode::Duplicate,
+            is_new,
+            &field,
+            "another product here bears this name",
+        );
     }
     faults.into_result()
 }

@@ -91,21 +91,34 @@ fn users() -> Vec<Step> {
     let somebody = r#"{"id":123}"#;
     let nobody = r#"{"id":999}"#;
     vec![
-        done(Anyone, get, somebody, "GET /users/123", 200, &[("/name", "\"Barbara Liskov\""), ("/email", "null")]),
+        done(
+            Anyone,
+            get,
+            somebody,
+            "GET /users/123",
+            200,
+            &[("/name", "\"Barbara Liskov\""), ("/email", "null")],
+        ),
         done(Operator, get, somebody, "GET /api/v1/users/123", 200, &[("/email", "\"barbara@example.org\"")]),
         refused(Anyone, get, nobody, "GET /users/999", 404, "USER_NOT_FOUND").holds(&[("/id", "999")]),
         refused(Anyone, get, r#"{"id":"x"}"#, "GET /users/x", 422, "INVALID_INPUT").faults(&["id"]),
         refused(Anyone, list, "", all, 401, "UNAUTHENTICATED"),
-        done(Operator, list, "", all, 200, &[
-            ("/items/3/id", "123"),
-            ("/pagination/total", "4"),
-            ("/pagination/has_next", "false"),
-        ]),
-        done(Operator, list, r#"{"page":2,"per_page":3}"#, "GET /users?page=2&per_page=3", 200, &[
-            ("/items/0/id", "123"),
-            ("/pagination/total_pages", "2"),
-            ("/pagination/has_prev", "true"),
-        ]),
+        done(
+            Operator,
+            list,
+            "",
+            all,
+            200,
+            &[("/items/3/id", "123"), ("/pagination/total", "4"), ("/pagination/has_next", "false")],
+        ),
+        done(
+            Operator,
+            list,
+            r#"{"page":2,"per_page":3}"#,
+            "GET /users?page=2&per_page=3",
+            200,
+            &[("/items/0/id", "123"), ("/pagination/total_pages", "2"), ("/pagination/has_prev", "true")],
+        ),
         done(
             Operator,
             list,
@@ -114,7 +127,8 @@ fn users() -> Vec<Step> {
             200,
             &[("/items/0/name", "\"Edsger Dijkstra\""), ("/items/1/id", "123"), ("/pagination/total", "2")],
         ),
-        refused(Operator, list, r#"{"sort":"age"}"#, "GET /users?sort=age", 422, "INVALID_INPUT").faults(&["sort"]),
+        refused(Operator, list, r#"{"sort":"age"}"#, "GET /users?sort=age", 422, "INVALID_INPUT")
+            .faults(&["sort"]),
         refused(
             Operator,
             list,
@@ -197,18 +211,22 @@ const PENGUIN: &str = r#"{"name":"Penguin","price":12.50,"quantity":10}"#;
 fn catalog() -> Vec<Step> {
     let (query, list, create) = ("product.query", "product.list", "product.create");
     let (update, remove, import) = ("product.update", "product.remove", "product.import");
-    let tux: &[(&str, &str)] = &[("/id", "2"), ("/name", "\"Tux\""), ("/price", "25.99"), ("/quantity", "80")];
+    let tux: &[(&str, &str)] =
+        &[("/id", "2"), ("/name", "\"Tux\""), ("/price", "25.99"), ("/quantity", "80")];
     vec![
         done(Anyone, query, r#"{"name":"Tux"}"#, "GET /products/Tux", 200, tux),
         done(Anyone, query, r#"{"name":"2"}"#, "GET /api/v1/products/2", 200, tux),
         refused(Anyone, query, r#"{"name":"Unicorn"}"#, "GET /products/Unicorn", 404, "PRODUCT_NOT_FOUND")
             .holds(&[("/name", "\"Unicorn\"")]),
         refused(Anyone, query, r#"{"name":"77"}"#, "GET /products/77", 404, "PRODUCT_NOT_FOUND"),
-        done(Anyone, list, "", "GET /products", 200, &[
-            ("/items/0/name", "\"Laptop\""),
-            ("/items/0/price", "999.00"),
-            ("/pagination/total", "5"),
-        ]),
+        done(
+            Anyone,
+            list,
+            "",
+            "GET /products",
+            200,
+            &[("/items/0/name", "\"Laptop\""), ("/items/0/price", "999.00"), ("/pagination/total", "5")],
+        ),
         done(
             Anyone,
             list,
@@ -217,10 +235,14 @@ fn catalog() -> Vec<Step> {
             200,
             &[("/items/0/name", "\"Bird\""), ("/pagination/total", "1")],
         ),
-        done(Anyone, list, r#"{"in_stock":false}"#, "GET /products?in_stock=false", 200, &[
-            ("/items", "[]"),
-            ("/pagination/total_pages", "0"),
-        ]),
+        done(
+            Anyone,
+            list,
+            r#"{"in_stock":false}"#,
+            "GET /products?in_stock=false",
+            200,
+            &[("/items", "[]"), ("/pagination/total_pages", "0")],
+        ),
         refused(
             Anyone,
             list,
@@ -322,10 +344,13 @@ fn catalog() -> Vec<Step> {
             "PRODUCT_ALREADY_EXISTS",
         )
         .body(r#"{"name":"Owl"}"#),
-        refused(Operator, update, r#"{"product":"Ox"}"#, "PUT /products/Ox", 404, "PRODUCT_NOT_FOUND").body("{}"),
+        refused(Operator, update, r#"{"product":"Ox"}"#, "PUT /products/Ox", 404, "PRODUCT_NOT_FOUND")
+            .body("{}"),
         refused(Anyone, remove, r#"{"name":"Yak"}"#, "DELETE /products/Yak", 401, "UNAUTHENTICATED"),
-        done(Operator, remove, r#"{"name":"Yak"}"#, "DELETE /products/Yak", 200, &[("/id", "7")]).token("yak"),
-        done(Operator, remove, r#"{"name":"Yak"}"#, "DELETE /products/Yak", 200, &[("/id", "7")]).token("yak"),
+        done(Operator, remove, r#"{"name":"Yak"}"#, "DELETE /products/Yak", 200, &[("/id", "7")])
+            .token("yak"),
+        done(Operator, remove, r#"{"name":"Yak"}"#, "DELETE /products/Yak", 200, &[("/id", "7")])
+            .token("yak"),
         refused(Operator, remove, r#"{"name":"Yak"}"#, "DELETE /products/Yak", 404, "PRODUCT_NOT_FOUND"),
     ]
 }
@@ -335,7 +360,8 @@ fn stock() -> Vec<Step> {
     let owls = r#"{"name":"Owl","quantity":5}"#;
     let five = r#"{"quantity":5}"#;
     vec![
-        refused(Anyone, restock, owls, "POST /api/v1/products/Owl/restock", 401, "UNAUTHENTICATED").body(five),
+        refused(Anyone, restock, owls, "POST /api/v1/products/Owl/restock", 401, "UNAUTHENTICATED")
+            .body(five),
         done(Operator, restock, owls, "POST /api/v1/products/Owl/restock", 200, &[("/quantity", "5")])
             .body(five)
             .token("owls"),
@@ -351,11 +377,14 @@ fn stock() -> Vec<Step> {
             "PRODUCT_NOT_FOUND",
         )
         .body(five),
-        done(Anyone, purchase, owls, "POST /api/v1/products/Owl/purchase", 200, &[
-            ("/name", "\"Owl\""),
-            ("/quantity", "5"),
-            ("/price", "2.50"),
-        ])
+        done(
+            Anyone,
+            purchase,
+            owls,
+            "POST /api/v1/products/Owl/purchase",
+            200,
+            &[("/name", "\"Owl\""), ("/quantity", "5"), ("/price", "2.50")],
+        )
         .body(five)
         .token("my owls"),
         refused(Anyone, purchase, owls, "POST /api/v1/products/Owl/purchase", 409, "OUT_OF_STOCK")
@@ -372,12 +401,19 @@ fn stock() -> Vec<Step> {
         .body(r#"{"quantity":0}"#)
         .faults(&["quantity"]),
         refused(Anyone, inventory, "", "GET /api/v1/inventory", 401, "UNAUTHENTICATED"),
-        done(Operator, inventory, "", "GET /api/v1/inventory", 200, &[
-            ("/products/0/name", "\"Laptop\""),
-            ("/products/0/sold", "1"),
-            ("/products/6/initial", "5"),
-            ("/products/6/sold", "5"),
-        ]),
+        done(
+            Operator,
+            inventory,
+            "",
+            "GET /api/v1/inventory",
+            200,
+            &[
+                ("/products/0/name", "\"Laptop\""),
+                ("/products/0/sold", "1"),
+                ("/products/6/initial", "5"),
+                ("/products/6/sold", "5"),
+            ],
+        ),
     ]
 }
 
@@ -386,10 +422,14 @@ fn orders() -> Vec<Step> {
     let (update, cancel) = ("order.update", "order.cancel");
     let whales = r#"{"name":"Whale","quantity":2}"#;
     vec![
-        done(Anyone, get, r#"{"order_num":2}"#, "GET /orders/2", 200, &[
-            ("/status", "\"Processing\""),
-            ("/total", "59.99"),
-        ]),
+        done(
+            Anyone,
+            get,
+            r#"{"order_num":2}"#,
+            "GET /orders/2",
+            200,
+            &[("/status", "\"Processing\""), ("/total", "59.99")],
+        ),
         refused(Anyone, get, r#"{"order_num":77}"#, "GET /api/v1/orders/77", 404, "ORDER_NOT_FOUND")
             .holds(&[("/order_num", "77")]),
         done(Anyone, buy, whales, "POST /orders", 201, &[("/order_num", "3")]).all_in_body().token("whales"),
@@ -405,15 +445,25 @@ fn orders() -> Vec<Step> {
         refused(Anyone, buy, r#"{"name":"Unicorn","quantity":1}"#, "POST /orders", 404, "PRODUCT_NOT_FOUND")
             .all_in_body()
             .holds(&[("/order_num", "-1"), ("/name", "\"Unicorn\"")]),
-        refused(Anyone, buy, r#"{"name":"","quantity":0,"customer":0}"#, "POST /orders", 422, "INVALID_INPUT")
-            .all_in_body()
-            .faults(&["name", "quantity", "customer"]),
+        refused(
+            Anyone,
+            buy,
+            r#"{"name":"","quantity":0,"customer":0}"#,
+            "POST /orders",
+            422,
+            "INVALID_INPUT",
+        )
+        .all_in_body()
+        .faults(&["name", "quantity", "customer"]),
         refused(Anyone, list, "", "GET /orders", 401, "UNAUTHENTICATED"),
-        done(Operator, list, "", "GET /api/v1/orders", 200, &[
-            ("/items/0/order_num", "3"),
-            ("/items/0/total", "69.98"),
-            ("/pagination/total", "3"),
-        ]),
+        done(
+            Operator,
+            list,
+            "",
+            "GET /api/v1/orders",
+            200,
+            &[("/items/0/order_num", "3"), ("/items/0/total", "69.98"), ("/pagination/total", "3")],
+        ),
         done(
             Operator,
             list,
@@ -454,11 +504,22 @@ fn orders() -> Vec<Step> {
         .holds(&[("/from", "\"Shipped\""), ("/allowed", r#"["Delivered"]"#)]),
         refused(Operator, cancel, r#"{"order_num":2}"#, "DELETE /orders/2", 409, "INVALID_TRANSITION"),
         refused(Anyone, cancel, r#"{"order_num":3}"#, "DELETE /orders/3", 401, "UNAUTHENTICATED"),
-        done(Operator, cancel, r#"{"order_num":3}"#, "DELETE /orders/3", 200, &[("/status", "\"Cancelled\"")]),
-        done(Operator, cancel, r#"{"order_num":3}"#, "DELETE /api/v1/orders/3", 200, &[(
-            "/status",
-            "\"Cancelled\"",
-        )]),
+        done(
+            Operator,
+            cancel,
+            r#"{"order_num":3}"#,
+            "DELETE /orders/3",
+            200,
+            &[("/status", "\"Cancelled\"")],
+        ),
+        done(
+            Operator,
+            cancel,
+            r#"{"order_num":3}"#,
+            "DELETE /api/v1/orders/3",
+            200,
+            &[("/status", "\"Cancelled\"")],
+        ),
         refused(Operator, cancel, r#"{"order_num":77}"#, "DELETE /orders/77", 404, "ORDER_NOT_FOUND"),
     ]
 }
@@ -485,10 +546,14 @@ fn customers() -> Vec<Step> {
         )
         .all_in_body()
         .holds(&[("/order_num", "-1"), ("/customer", "999")]),
-        done(Operator, "order.list", r#"{"customer":123}"#, "GET /orders?customer=123", 200, &[
-            ("/items/0/name", "\"Bird\""),
-            ("/pagination/total", "1"),
-        ]),
+        done(
+            Operator,
+            "order.list",
+            r#"{"customer":123}"#,
+            "GET /orders?customer=123",
+            200,
+            &[("/items/0/name", "\"Bird\""), ("/pagination/total", "1")],
+        ),
     ]
 }
 
@@ -496,15 +561,26 @@ fn feeds() -> Vec<Step> {
     let (users, products, orders) = ("user.events", "product.events", "order.events");
     vec![
         refused(Anyone, users, "", "GET /api/v1/users/events", 401, "UNAUTHENTICATED"),
-        done(Operator, users, "", "GET /api/v1/users/events", 200, &[
-            ("/events/0/change/Created/user", "124"),
-            ("/events/2/change/Removed/user", "124"),
-            ("/oldest", "1"),
-        ]),
-        done(Operator, products, r#"{"limit":1}"#, "GET /api/v1/products/events?limit=1", 200, &[(
-            "/events/0/change/Created/name",
-            "\"Laptop\"",
-        )]),
+        done(
+            Operator,
+            users,
+            "",
+            "GET /api/v1/users/events",
+            200,
+            &[
+                ("/events/0/change/Created/user", "124"),
+                ("/events/2/change/Removed/user", "124"),
+                ("/oldest", "1"),
+            ],
+        ),
+        done(
+            Operator,
+            products,
+            r#"{"limit":1}"#,
+            "GET /api/v1/products/events?limit=1",
+            200,
+            &[("/events/0/change/Created/name", "\"Laptop\"")],
+        ),
         done(
             Operator,
             orders,

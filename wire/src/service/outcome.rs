@@ -115,8 +115,8 @@ pub fn refuse_unknown(service: &str, method: u32) -> Handling {
     refuse(RpcError::new(Code::UnknownMethod, format!("{service} has no method with the id {method:#010x}")))
 }
 
-/// The steps before a handler: whether the principal may, and whether the frame was of the method's shape, is checked before
-/// a byte of the request is looked at; constraints (SPEC.md 10.9) hold here, so that they do wherever a request comes from.
+/// The steps before a handler: whether the principal may, and whether the call has the method's shape, is checked before a byte
+/// of the request is looked at; constraints (SPEC.md 10.9) hold here, so that they do wherever a request comes from.
 #[doc(hidden)] // Used by #[service]; `at` is the method's place in the schema.
 pub fn open<T: Message>(
     schema: &EncodedSchema,

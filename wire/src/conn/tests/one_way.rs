@@ -79,6 +79,18 @@ fn what_exceeds_a_limit_is_dropped_and_nobody_is_told() {
 }
 
 #[test]
+fn what_is_over_leaves_no_bytes_behind() {
+    let mut pair = Pair::open();
+    let body = vec![0; MESSAGE_BYTES_MAX];
+    for stream in 1..=2 + u32::try_from(REQUEST_BYTES_IN_FLIGHT_MAX / MESSAGE_BYTES_MAX).unwrap() {
+        assert_eq!(pair.sides[DIALLER].send(0, METHOD, &body, CallOptions::default()), Ok(stream));
+        pair.deliver();
+        pair.check(ACCEPTOR, &[&format!("notice {stream}")]);
+        pair.reply(stream, b"");
+    }
+}
+
+#[test]
 fn one_that_breaks_a_rule_is_dropped_and_the_connection_goes_on() {
     let cases = [
         (1, &b"\x00\x04\0\0\0\0"[..], "dropped 1 BAD_REQUEST"),
