@@ -14,8 +14,8 @@ const RANDOM: u64 = 24;
 const TYPES_MAX: u64 = 14;
 
 /// The schemas: those of the services, the schema of schemas, and random ones.
-pub(crate) fn schemas() -> &'static [ServiceSchema] {
-    static SCHEMAS: OnceLock<Vec<ServiceSchema>> = OnceLock::new();
+pub(crate) fn schemas() -> &'static [EncodedSchema] {
+    static SCHEMAS: OnceLock<Vec<EncodedSchema>> = OnceLock::new();
     SCHEMAS.get_or_init(|| {
         let fixed = [
             of_schemas(),
@@ -23,7 +23,8 @@ pub(crate) fn schemas() -> &'static [ServiceSchema] {
             micronet_services::order::api::order_schema(),
             builtin_schema(),
         ];
-        fixed.into_iter().chain((0..RANDOM).map(random_schema)).collect()
+        let all = fixed.into_iter().chain((0..RANDOM).map(random_schema));
+        all.map(|schema| EncodedSchema::new(schema).unwrap()).collect()
     })
 }
 
@@ -101,16 +102,6 @@ fn random_field(random: &mut Random, at: u64, known: u64) -> Field {
     }
 }
 
-/// Whether a field of the schema takes fewer values than its type has: then not every message is one that may be sent.
-pub(crate) fn is_constrained(schema: &ServiceSchema) -> bool {
-    let constrained = |field: &Field| field.min.is_some() || field.max.is_some() || !field.format.is_empty();
-    schema.types.iter().any(|described| match described {
-        Type::Struct { fields, .. } => fields.iter().any(constrained),
-        Type::Enum { variants, .. } => variants.iter().flat_map(|variant| &variant.fields).any(constrained),
-        _ => false,
-    })
-}
-
 /// Some value of a type as JSON.
 pub(crate) fn json(schema: &ServiceSchema, of: TypeRef, random: &mut Random) -> String {
     match &schema.types[of as usize] {
@@ -162,6 +153,5 @@ fn object(schema: &ServiceSchema, fields: &[Field], random: &mut Random) -> Stri
 
 /// All schemas as they travel.
 pub(crate) fn encoded() -> Vec<Vec<u8>> {
-    let encoded = |schema: &ServiceSchema| EncodedSchema::new(schema.clone()).unwrap().encoded().to_vec();
-    schemas().iter().map(encoded).collect()
+    schemas().iter().map(|schema| schema.encoded().to_vec()).collect()
 }
