@@ -90,16 +90,35 @@ fn random_type(random: &mut Random, known: u64) -> Type {
 
 fn random_field(random: &mut Random, at: u64, known: u64) -> Field {
     let of = TypeRef::try_from(random.below(known)).unwrap_or(0);
-    let min = random.percent(20).then(|| *random.pick(&[0, 1, -1]));
-    let max = random.percent(20).then(|| *random.pick(&[1, 3, 127]));
-    let format = if random.percent(10) { "email" } else { "" };
+    let min = random.percent(50).then(|| *random.pick(&[0, 1, 2]));
+    let max = random.percent(50).then(|| *random.pick(&[2, 3, 127]));
+    let format = if random.percent(20) { "email" } else { "" };
     let (doc, example) = (String::new(), String::new());
     let field = Field { name: format!("f{at}"), doc, of, min, max, format: format.into(), example };
-    // Only few types can be constrained so: the schema would be refused.
+    // The first two types can be constrained, strings and numbers; of the others few can, and a schema would be refused.
     match of {
-        0 if min.is_none_or(|min| min >= 0) => field,
-        _ => Field { min: None, max: None, format: String::new(), ..field },
+        0 => field,
+        1 => Field { format: String::new(), ..field },
+        _ => unconstrained_field(&field),
     }
+}
+
+fn unconstrained_field(field: &Field) -> Field {
+    Field { min: None, max: None, format: String::new(), ..field.clone() }
+}
+
+/// The same schema, whose fields take every value of their types.
+pub(crate) fn unconstrained(schema: &ServiceSchema) -> ServiceSchema {
+    let mut free = schema.clone();
+    for described in &mut free.types {
+        let fields: Vec<&mut Field> = match described {
+            Type::Struct { fields, .. } => fields.iter_mut().collect(),
+            Type::Enum { variants, .. } => variants.iter_mut().flat_map(|one| &mut one.fields).collect(),
+            _ => Vec::new(),
+        };
+        fields.into_iter().for_each(|field| *field = unconstrained_field(field));
+    }
+    free
 }
 
 /// Some value of a type as JSON.
