@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use micronet_wire::error::Code;
+use micronet_wire::faults::Faults;
 use micronet_wire::frame::{Close, Frame, Goaway, Label, Pong, put_error, put_frame, take_error};
 use micronet_wire::header::{Header, HeaderError, Kind, flags};
 use micronet_wire::hello::Hello;
@@ -244,6 +245,9 @@ pub(crate) fn payloads(input: &[u8]) {
         saw(("close", Code::from_number(close.code).is_some()));
     }
     let Some((error, ledger)) = take_error(Bytes::copy_from_slice(input)) else { return };
+    if let Some(faults) = Faults::of(&error) {
+        saw(("faults", faults.list().len().min(3), faults.has_more(), faults.all_missing()));
+    }
     assert!(error.detail.len() <= ERROR_DETAIL_BYTES_MAX && input.ends_with(&error.detail));
     saw(("error", error.code as u16, error.retry.number(), error.detail.is_empty()));
     let mut again = Vec::new();

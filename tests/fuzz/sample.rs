@@ -14,8 +14,8 @@ const RANDOM: u64 = 24;
 const TYPES_MAX: u64 = 14;
 
 /// The schemas: those of the services, the schema of schemas, and random ones.
-pub(crate) fn schemas() -> &'static [ServiceSchema] {
-    static SCHEMAS: OnceLock<Vec<ServiceSchema>> = OnceLock::new();
+pub(crate) fn schemas() -> &'static [EncodedSchema] {
+    static SCHEMAS: OnceLock<Vec<EncodedSchema>> = OnceLock::new();
     SCHEMAS.get_or_init(|| {
         let fixed = [
             of_schemas(),
@@ -23,7 +23,8 @@ pub(crate) fn schemas() -> &'static [ServiceSchema] {
             micronet_services::order::api::order_schema(),
             builtin_schema(),
         ];
-        fixed.into_iter().chain((0..RANDOM).map(random_schema)).collect()
+        let all = fixed.into_iter().chain((0..RANDOM).map(random_schema));
+        all.map(|schema| EncodedSchema::new(schema).unwrap()).collect()
     })
 }
 
@@ -89,26 +90,35 @@ fn random_type(random: &mut Random, known: u64) -> Type {
 
 fn random_field(random: &mut Random, at: u64, known: u64) -> Field {
     let of = TypeRef::try_from(random.below(known)).unwrap_or(0);
-    let min = random.percent(20).then(|| *random.pick(&[0, 1, -1]));
-    let max = random.percent(20).then(|| *random.pick(&[1, 3, 127]));
-    let format = if random.percent(10) { "email" } else { "" };
+    let min = random.percent(50).then(|| *random.pick(&[0, 1, 2]));
+    let max = random.percent(50).then(|| *random.pick(&[2, 3, 127]));
+    let format = if random.percent(20) { "email" } else { "" };
     let (doc, example) = (String::new(), String::new());
     let field = Field { name: format!("f{at}"), doc, of, min, max, format: format.into(), example };
-    // Only few types can be constrained so: the schema would be refused.
+    // The first two types can be constrained, strings and numbers; of the others few can, and a schema would be refused.
     match of {
-        0 if min.is_none_or(|min| min >= 0) => field,
-        _ => Field { min: None, max: None, format: String::new(), ..field },
+        0 => field,
+        1 => Field { format: String::new(), ..field },
+        _ => unconstrained_field(&field),
     }
 }
 
-/// Whether a field of the schema takes fewer values than its type has: then not every message is one that may be sent.
-pub(crate) fn is_constrained(schema: &ServiceSchema) -> bool {
-    let constrained = |field: &Field| field.min.is_some() || field.max.is_some() || !field.format.is_empty();
-    schema.types.iter().any(|described| match described {
-        Type::Struct { fields, .. } => fields.iter().any(constrained),
-        Type::Enum { variants, .. } => variants.iter().flat_map(|variant| &variant.fields).any(constrained),
-        _ => false,
-    })
+fn unconstrained_field(field: &Field) -> Field {
+    Field { min: None, max: None, format: String::new(), ..field.clone() }
+}
+
+/// The same schema, whose fields take every value of their types.
+pub(crate) fn unconstrained(schema: &ServiceSchema) -> ServiceSchema {
+    let mut free = schema.clone();
+    for described in &mut free.types {
+        let fields: Vec<&mut Field> = match described {
+            Type::Struct { fields, .. } => fields.iter_mut().collect(),
+            Type::Enum { variants, .. } => variants.iter_mut().flat_map(|one| &mut one.fields).collect(),
+            _ => Vec::new(),
+        };
+        fields.into_iter().for_each(|field| *field = unconstrained_field(field));
+    }
+    free
 }
 
 /// Some value of a type as JSON.
@@ -162,6 +172,5 @@ fn object(schema: &ServiceSchema, fields: &[Field], random: &mut Random) -> Stri
 
 /// All schemas as they travel.
 pub(crate) fn encoded() -> Vec<Vec<u8>> {
-    let encoded = |schema: &ServiceSchema| EncodedSchema::new(schema.clone()).unwrap().encoded().to_vec();
-    schemas().iter().map(encoded).collect()
+    schemas().iter().map(|schema| schema.encoded().to_vec()).collect()
 }

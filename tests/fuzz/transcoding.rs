@@ -4,12 +4,14 @@
 
 use bytes::BytesMut;
 use micronet_wire::limits::{JSON_BYTES_MAX, MESSAGE_BYTES_MAX};
-use micronet_wire::schema::{ServiceSchema, TypeRef};
-use micronet_wire::transcode::{Place, TranscodeError, TranscodeErrorKind, to_binary, to_json};
+use micronet_wire::schema::{EncodedSchema, ServiceSchema, TypeRef};
+use micronet_wire::transcode::{
+    Place, TranscodeError, TranscodeErrorKind, check_constraints, to_binary, to_json,
+};
 use serde_json::Value;
 
 use crate::driver::{saw, saw_words};
-use crate::sample::{is_constrained, schemas};
+use crate::sample::schemas;
 
 pub(crate) const WORDS: &[&[u8]] = &[
     b"{",
@@ -53,10 +55,10 @@ pub(crate) const WORDS: &[&[u8]] = &[
 /// What stands before in the output must not be touched.
 const BEFORE: &[u8] = b"before";
 
-fn chosen(input: &[u8]) -> Option<(&'static ServiceSchema, TypeRef, &[u8])> {
+fn chosen(input: &[u8]) -> Option<(&'static EncodedSchema, TypeRef, &[u8])> {
     let (&[which, of], rest) = input.split_first_chunk::<2>()?;
     let schema = &schemas()[usize::from(which) % schemas().len()];
-    let of = usize::from(of) % schema.types.len();
+    let of = usize::from(of) % schema.schema().types.len();
     Some((schema, TypeRef::try_from(of).ok()?, rest))
 }
 
@@ -85,11 +87,12 @@ fn unpacked(schema: &ServiceSchema, of: TypeRef, binary: &[u8]) -> Result<Vec<u8
 
 /// Any text: it is refused, with a place in it, or it is a message that comes back as the same message.
 pub(crate) fn to_binary_is_right(input: &[u8]) {
-    let Some((schema, of, json)) = chosen(input) else { return };
+    let Some((encoded, of, json)) = chosen(input) else { return };
+    let schema = encoded.schema();
     let parsed = serde_json::from_slice::<Value>(json);
     match packed(schema, of, json) {
         Ok(binary) => {
-            assert!(binary.len() <= MESSAGE_BYTES_MAX);
+            assert!(binary.len() <= MESSAGE_BYTES_MAX && check_constraints(encoded, of, &binary).is_ok());
             assert!(
                 json.is_empty() || parsed.is_ok(),
                 "{:?} is taken for JSON",
@@ -139,7 +142,8 @@ fn means_the_same(said: &Value, again: &Value) -> bool {
 
 /// Any bytes: they are refused, with a place in them, or they are JSON that comes back as the same JSON.
 pub(crate) fn to_json_is_right(input: &[u8]) {
-    let Some((schema, of, binary)) = chosen(input) else { return };
+    let Some((encoded, of, binary)) = chosen(input) else { return };
+    let schema = encoded.schema();
     match unpacked(schema, of, binary) {
         Ok(json) => {
             let words = String::from_utf8_lossy(&json);
@@ -149,10 +153,14 @@ pub(crate) fn to_json_is_right(input: &[u8]) {
             );
             let again = match packed(schema, of, &json) {
                 Ok(again) => again,
-                // What a peer sends may break the constraints of its own schema; what comes from here may not.
-                Err(error) if is_constrained(schema) && !of_text(error.kind) => return,
+                // SPEC 10.9: a message may break constraints, and both ways to look at it say so.
+                Err(error) if !of_text(error.kind) => {
+                    assert!(check_constraints(encoded, of, binary).is_err(), "{error}: {words}");
+                    return;
+                }
                 Err(error) => panic!("{error}: {words}"),
             };
+            assert_eq!(check_constraints(encoded, of, binary), Ok(()), "{words}");
             // Numbers may have been written longer than they need to be.
             assert!(again == binary || again.len() < binary.len(), "{words}");
             assert_eq!(unpacked(schema, of, &again).as_ref(), Ok(&json), "{words}");
