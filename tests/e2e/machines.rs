@@ -63,6 +63,12 @@ fn they_find_each_other_on_another_machine() {
     let mut front = Process::start("gateway-1", front.env("CATALOG", &at_catalog).env("ORDER", &at_order));
     ready(&mut front, &at_front);
 
+    // The order server has started before the catalog, and finds it by itself.
+    micronet_tests::patience::until("the order server to find the catalog", || {
+        let mut http = HttpClient::connect(at_front.parse().expect("an address"));
+        let nothing = http.post("/orders", r#"{"name":"nothing","quantity":1}"#);
+        if nothing.status() == 404 { Ok(()) } else { Err(nothing.shown()) }
+    });
     // The customer is on the other machine as well.
     let mut shop = link.run(&micronet(there.path(), &["shop", "buy", "Tux", "2", "3"]));
     let bought = run({

@@ -83,7 +83,8 @@ fn a_service_answers_as_the_gateway_does() {
     for port in [network.gateway(), network.address("order-1")] {
         let answer = raw(port, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(
-            answer.starts_with("HTTP/1.1 204 ") && answer.contains("\r\nAllow: GET, HEAD, OPTIONS, POST\r\n"),
+            answer.starts_with("HTTP/1.1 204 ")
+                && answer.contains("\r\nAllow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT\r\n"),
             "{answer}"
         );
         assert!(!answer.contains("\r\nContent-"), "{answer}");
@@ -124,7 +125,7 @@ fn curl_reaches_a_service_without_the_gateway() {
         (
             "product-2",
             "curl -s localhost:$PORT/products/Tux",
-            r#""data":{"name":"Tux","price":25.99,"quantity":80}"#,
+            r#""data":{"id":2,"name":"Tux","price":25.99,"quantity":80,"#,
         ),
         ("product-2", "curl -si localhost:$PORT/products/Tux", "X-Micronet-Instance: product-2"),
         ("product-2", "curl -s localhost:$PORT/openapi.json", "\"operationId\": \"product.query\""),

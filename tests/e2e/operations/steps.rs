@@ -386,7 +386,7 @@ fn stock() -> Vec<Step> {
             &[("/name", "\"Owl\""), ("/quantity", "5"), ("/price", "2.50")],
         )
         .body(five)
-        .token("my owls"),
+        .token("my-owls"),
         refused(Anyone, purchase, owls, "POST /api/v1/products/Owl/purchase", 409, "OUT_OF_STOCK")
             .body(five)
             .holds(&[("/requested", "5"), ("/available", "0")]),
@@ -519,6 +519,15 @@ fn orders() -> Vec<Step> {
             "DELETE /api/v1/orders/3",
             200,
             &[("/status", "\"Cancelled\"")],
+        ),
+        refused(Anyone, "order.log", "", "GET /orders/log", 401, "UNAUTHENTICATED"),
+        done(
+            Operator,
+            "order.log",
+            r#"{"after":2}"#,
+            "GET /api/v1/orders/log?after=2",
+            200,
+            &[("", r#""3 Whale 2\n-1 Whale 1000\n-1 Unicorn 1""#)],
         ),
         refused(Operator, cancel, r#"{"order_num":77}"#, "DELETE /orders/77", 404, "ORDER_NOT_FOUND"),
     ]
