@@ -23,6 +23,8 @@ fn the_toy_store_is_a_front_end_a_catalog_and_an_order_server() {
     let mut http = network.http();
     http.get("/products/Laptop").check(404);
     assert_eq!(http.get("/products/Tux").check(200).at("/data/quantity"), 80);
+    // As the toy store's front end always did.
+    assert_eq!(http.get("/Tux").check(200).at("/data/price"), 25.99);
     http.post("/orders", r#"{"name":"Whale","quantity":1}"#).check(201);
     // The log is open to everybody, and nobody looks for a service that the profile leaves out.
     assert_eq!(http.get("/orders/log").check(200).text(), "1 Whale 1\n");

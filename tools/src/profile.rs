@@ -41,6 +41,8 @@ enum Members {
 }
 
 const QUERY: &str = "curl -s {front}/products/Tux";
+/// The toy store's front end shows its toys at the root.
+const TOY: &str = "curl -s {front}/Tux";
 const BUY: &str = "curl -s -XPOST {front}/orders -H 'content-type: application/json' \
                    -d '{\"name\":\"Whale\",\"quantity\":1}'";
 const RANDOM: &str = "{micronet} shop random 100";
@@ -73,7 +75,7 @@ const TOYSTORE: Profile = Profile {
     gateway_port: 6060,
     members: Members::Named(&[("product", &[10086]), ("order", &[10010])]),
     things_to_try: &[
-        QUERY,
+        TOY,
         BUY,
         "curl -s {front}/orders/log",
         RANDOM,

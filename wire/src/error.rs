@@ -105,6 +105,8 @@ codes! {
     TokenReused = 50, "TOKEN_REUSED", 422, Caller, Never;
     /// A write came without the idempotency token that the method needs.
     TokenMissing = 51, "TOKEN_MISSING", 400, Caller, Never;
+    /// A credential was given, but it is not right.
+    InvalidCredentials = 52, "INVALID_CREDENTIALS", 401, Caller, Never;
     /// The deadline passed.
     DeadlineExceeded = 64, "DEADLINE_EXCEEDED", 504, Callee, MaybeExecuted;
     /// The caller cancelled the call.
@@ -121,6 +123,8 @@ codes! {
     Database = 80, "DATABASE_ERROR", 503, Callee, MaybeExecuted;
     /// The service failed in a way that is its own mistake.
     Internal = 81, "INTERNAL", 500, Callee, MaybeExecuted;
+    /// A service behind the one that was called refused what that one had asked of it.
+    External = 82, "EXTERNAL_SERVICE_ERROR", 502, Callee, MaybeExecuted;
 }
 
 impl fmt::Display for Code {

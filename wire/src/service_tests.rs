@@ -280,7 +280,7 @@ fn errors_of_other_services_are_not_taken_for_own_ones() {
     let passed = query("Foreign");
     assert_eq!(
         (passed.code, passed.message.as_str()),
-        (Code::Internal, "a service behind this one refused: out of range")
+        (Code::External, "a service behind this one refused: out of range")
     );
     assert!(passed.detail.is_empty());
     // The handler has started, whatever it heard from whom it called.

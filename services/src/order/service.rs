@@ -91,9 +91,14 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
     if let Some(users) = shop.users.clone() {
         telling.push(tokio::task::spawn_local(tell_users_forever(Rc::clone(&shop), users)));
     }
-    // The toy store's order log is public, as it always was.
-    let open_log = (environment.demo == Demo::ToyStore).then_some((OrderMethods::LOG, Access::Public));
-    let service = Box::new(OrderServer::with_access(OrderService { shop: Rc::clone(&shop) }, open_log)?);
+    let is_toy_store = environment.demo == Demo::ToyStore;
+    let service = OrderServer::with_schema(OrderService { shop: Rc::clone(&shop) }, |schema| {
+        // The toy store's order log is public, as it always was.
+        if let Some(log) = schema.method_mut(OrderMethods::LOG).filter(|_| is_toy_store) {
+            log.access = Access::Public;
+        }
+    });
+    let service = Box::new(service?);
     let finish = Box::pin(async move {
         // Callers may have left, but their orders are finished before the database closes. What can't be finished in time is
         // abandoned or told at the next start.

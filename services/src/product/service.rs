@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use micronet_transport::clock::unix_us;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::faults::{FaultCode, Faults};
-use micronet_wire::schema::{Decimal, Timestamp};
+use micronet_wire::schema::{Decimal, HttpBinding, Timestamp};
 use micronet_wire::service::{CallContext, CallError};
 
 use super::api::{
     Import, Imported, Inventory, List, NewProduct, Pieces, Product, ProductError, ProductEvent,
-    ProductEvents, ProductInfo, ProductServer, Products, Query, Reservation, Reserved, Sold, Stock, Update,
+    ProductEvents, ProductInfo, ProductMethods, ProductServer, Products, Query, Reservation, Reserved, Sold,
+    Stock, Update,
 };
 use super::store::{self, Change, Filter, ProductStore, Taken, Which};
 use crate::calls::{key_for, once, request_hash, token_key};
+use crate::demo::Demo;
 use crate::events::EventsAfter;
 use crate::paging::{Page, contains, order_by};
 use crate::run::{Definition, Environment, Running, StartError};
@@ -37,7 +39,14 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
     let store: ProductStore = open(&environment).await?;
     let database = store.database().clone();
     let finish = Box::pin(async move { database.close().await });
-    Ok(Running { service: Box::new(ProductServer::new(ProductService { store })?), finish })
+    let is_toy_store = environment.demo == Demo::ToyStore;
+    let service = ProductServer::with_schema(ProductService { store }, |schema| {
+        // The toy store's front end shows its toys at the root, as it always did.
+        if let Some(query) = schema.method_mut(ProductMethods::QUERY).filter(|_| is_toy_store) {
+            query.http.push(HttpBinding { method: "GET".into(), path: "/{name}".into() });
+        }
+    });
+    Ok(Running { service: Box::new(service?), finish })
 }
 
 /// The product service.

@@ -304,23 +304,20 @@ fn server(service: &Service) -> TokenStream {
             /// # Errors
             /// When the schema breaks a rule, as a path's parameter that is no field of the request.
             #visibility fn new(service: S) -> ::core::result::Result<Self, ::micronet_wire::schema::SchemaError> {
-                Self::with_access(service, [])
+                Self::with_schema(service, |_| {})
             }
 
-            /// The same, with other access to some methods, by their ids: what an operator has configured.
+            /// The same, with a schema in which something was changed before: what an operator has configured, as who may call a
+            /// method.
             ///
             /// # Errors
             /// As [`new`](Self::new).
-            #visibility fn with_access(
+            #visibility fn with_schema(
                 service: S,
-                access: impl ::core::iter::IntoIterator<Item = (u32, ::micronet_wire::schema::Access)>,
+                change: impl ::core::ops::FnOnce(&mut ::micronet_wire::schema::ServiceSchema),
             ) -> ::core::result::Result<Self, ::micronet_wire::schema::SchemaError> {
                 let mut schema = #schema();
-                for (id, access) in access {
-                    for method in schema.methods.iter_mut().filter(|method| method.id == id) {
-                        method.access = ::core::clone::Clone::clone(&access);
-                    }
-                }
+                change(&mut schema);
                 let schema = ::micronet_wire::schema::EncodedSchema::new(schema)?;
                 ::core::result::Result::Ok(Self { service: ::std::rc::Rc::new(service), schema })
             }

@@ -7,7 +7,7 @@ use crate::principal::Principal;
 /// The principal of a request. No credential means anonymous; a wrong one is refused rather than ignored.
 ///
 /// # Errors
-/// [`Code::Unauthenticated`] when the credential is of an unknown kind, or not right.
+/// [`Code::Unauthenticated`] when the credential is of an unknown kind, [`Code::InvalidCredentials`] when it is not right.
 pub fn principal(
     authorization: Option<&[u8]>,
     operator_token: Option<&Secret>,
@@ -22,7 +22,7 @@ pub fn principal(
     }
     match operator_token {
         Some(operator) if operator.matches(token) => Ok(Principal::Operator),
-        _ => Err(RpcError::new(Code::Unauthenticated, "the bearer token is not known here")),
+        _ => Err(RpcError::new(Code::InvalidCredentials, "the bearer token is not known here")),
     }
 }
 
@@ -40,8 +40,9 @@ mod tests {
         check(None, Ok(Principal::Anonymous));
         check(Some("Bearer correct horse"), Ok(Principal::Operator));
         check(Some("bearer  correct horse "), Ok(Principal::Operator));
-        for wrong in ["Bearer wrong", "Bearer", "Bearer ", "Basic correct horse", "", "correct horse"] {
-            check(Some(wrong), Err(Code::Unauthenticated));
+        check(Some("Bearer wrong"), Err(Code::InvalidCredentials));
+        for unknown in ["Bearer", "Bearer ", "Basic correct horse", "", "correct horse"] {
+            check(Some(unknown), Err(Code::Unauthenticated));
         }
         assert!(principal(Some(b"Bearer x"), None).is_err());
     }

@@ -269,6 +269,11 @@ impl ServiceSchema {
         self.methods.iter().find(|method| method.id == id)
     }
 
+    /// The method with this id, to change it.
+    pub fn method_mut(&mut self, id: u32) -> Option<&mut Method> {
+        self.methods.iter_mut().find(|method| method.id == id)
+    }
+
     /// The method with this name (without the service).
     #[must_use]
     pub fn method_named(&self, name: &str) -> Option<&Method> {

@@ -170,7 +170,7 @@ fn passed_on(mut error: RpcError) -> RpcError {
     // The detail is of another service's error type; the caller would read it as this service's.
     if error.code == Code::Application {
         error =
-            RpcError::new(Code::Internal, format!("a service behind this one refused: {}", error.message));
+            RpcError::new(Code::External, format!("a service behind this one refused: {}", error.message));
     }
     error
 }
