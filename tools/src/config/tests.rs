@@ -135,7 +135,7 @@ fn peers_come_from_flags_then_environment_then_localhost() {
     check("micronet service order", &[("CATALOG", "catalog")], "product=catalog:8002");
     // What a service can do without is not looked for unless it is named.
     check("micronet service order", &[("USERS", "u")], "product=localhost:8002 user=u:8001");
-    check("micronet service user --peer order=o", &[], "order=o:8003");
+    check("micronet service order --peer user=u", &[], "product=localhost:8002 user=u:8001");
     check("micronet service order", &[("CATALOG", "")], "product=localhost:8002");
     check("micronet service order --peer product=a,b:9", &[("CATALOG", "c")], "product=a:8002,b:9");
     check("micronet service order --peer product=a --peer product=b,a", &[], "product=a:8002,b:8002");
