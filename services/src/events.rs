@@ -54,6 +54,7 @@ pub struct EventsAfter {
     /// Those after this id; without it, from the oldest.
     pub after: Option<u64>,
     /// As many of them at most; without it 100.
+    #[field(min = 1, max = 500)]
     pub limit: Option<u32>,
 }
 

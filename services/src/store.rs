@@ -80,6 +80,12 @@ impl<E> From<sqlx::Error> for StoreError<E> {
     }
 }
 
+/// A number as a row has it. Where the schema lets greater ones through, the greatest stands for them: nobody's.
+#[must_use]
+pub fn row_id(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// What a caller hears.
 impl<E> From<StoreError<E>> for CallError<E> {
     fn from(error: StoreError<E>) -> Self {

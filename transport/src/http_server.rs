@@ -161,7 +161,16 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
 
     async fn answer(&mut self, head: &RequestHead, body: &[u8]) {
         let request_id = self.site.request_ids().adopt(head.headers().get_str("X-Request-ID"));
-        let answer = self.site.answer(&request_id, head, body).await;
+        let answering = self.site.answer(&request_id, head, body);
+        let answer = tokio::select! {
+            biased;
+            () = sent_away(self.stranger.as_ref()) => None,
+            answer = answering => Some(answer),
+        };
+        let Some(answer) = answer else {
+            let error = self.parser.fail(SENT_AWAY);
+            return self.answer_error(&error);
+        };
         tracing::debug!(
             request_id,
             method = head.method_name(),
@@ -197,12 +206,17 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn flush(&mut self) -> io::Result<()> {
         let (since, mut written) = (Instant::now(), 0);
         while !self.output.is_empty() {
-            let write = self.stream.write_buf(&mut self.output);
-            match tokio::time::timeout_at(patience(since, written), write).await {
-                Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(more) => written += more?,
-                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-            }
+            let deadline = patience(since, written);
+            written += tokio::select! {
+                biased;
+                // Who doesn't take what was asked for doesn't hold a place for it.
+                () = sent_away(self.stranger.as_ref()) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                wrote = self.stream.write_buf(&mut self.output) => match wrote? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    more => more,
+                },
+                () = tokio::time::sleep_until(deadline) => return Err(io::ErrorKind::TimedOut.into()),
+            };
         }
         self.stream.flush().await
     }
@@ -216,9 +230,10 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         self.input.reserve(HTTP_READ_BYTES);
         let read = tokio::select! {
             biased;
+            // First, or a connection that always has something to say would never make room.
+            () = sent_away(self.stranger.as_ref()) => return Ok(Read::SentAway),
             read = self.stream.read_buf(&mut self.input) => read?,
             () = self.drain.begun(), if !draining => return Ok(Read::Draining),
-            () = sent_away(self.stranger.as_ref()) => return Ok(Read::SentAway),
             () = tokio::time::sleep_until(deadline) => return Ok(Read::TimedOut),
         };
         if let Some(reading) = &mut self.reading {

@@ -74,7 +74,7 @@ pub fn authorize(principal: &Principal, access: &Access) -> Result<(), RpcError>
         Access::Permission { name } if principal.has(name) => Ok(()),
         Access::Permission { name } => refused(name),
         Access::Service if matches!(principal, Principal::Service { .. } | Principal::Operator) => Ok(()),
-        Access::Service => refused("a service's own identity"),
+        Access::Service => refused("the identity of a service, or the operator's,"),
     }
 }
 

@@ -130,6 +130,12 @@ impl FromStr for ServerUrl {
             None => format!("{}:{}", options.get_host(), options.get_port()),
         };
         let database = options.get_database().unwrap_or(user);
+        // A password with such a character in it would be read as a host and a database, and shown.
+        if database.contains(['@', '/']) || user.contains(['@', '/']) {
+            return Err(BadServerUrl(
+                "the name of its database or user has a character that a password may have: write it as %40 or %2F there",
+            ));
+        }
         Ok(Self { text: text.to_owned(), shown: format!("postgres://{user}@{place}/{database}") })
     }
 }

@@ -27,7 +27,7 @@ pub trait Order {
 
     /// The orders, a page of them, the newest first.
     #[rpc(http("GET /api/v1/orders", "GET /orders"), page, permission = "orders:read", idempotent)]
-    async fn list(&self, context: &CallContext, request: List) -> Result<Orders, CallError<OrderError>>;
+    async fn list(&self, context: &CallContext, request: List) -> Result<Orders, RpcError>;
 
     /// Moves an order along: from Processing to Shipped to Delivered, or from Processing to Cancelled.
     #[rpc(
@@ -54,7 +54,7 @@ pub trait Order {
     async fn cancel(&self, context: &CallContext, request: Get) -> Result<OrderInfo, CallError<OrderError>>;
 
     /// What has happened to orders, in order.
-    #[rpc(http("GET /api/v1/orders/events"), service, idempotent, rate = "monitoring")]
+    #[rpc(http("GET /api/v1/events/orders"), service, idempotent, rate = "monitoring")]
     async fn events(&self, context: &CallContext, request: EventsAfter) -> Result<OrderEvents, RpcError>;
 
     /// The order log: a line `id name quantity` for each attempt, in the order of their decisions; -1 for one without an order.
@@ -72,7 +72,7 @@ pub struct Buy {
     #[field(min = 1, example = "1")]
     pub quantity: u32,
     /// The number of the user who buys; nobody has to be one.
-    #[field(min = 1, example = "123")]
+    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "123")]
     pub customer: Option<u64>,
 }
 
@@ -87,7 +87,7 @@ pub struct Placed {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Get {
     /// Its number.
-    #[field(min = 1, example = "2")]
+    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "2")]
     pub order_num: u64,
 }
 
@@ -106,7 +106,7 @@ pub struct List {
     /// Only those in this state.
     pub status: Option<OrderStatus>,
     /// Only this user's.
-    #[field(min = 1)]
+    #[field(min = 1, max = 9_223_372_036_854_775_807)]
     pub customer: Option<u64>,
     /// Only those of the product of this name.
     #[field(min = 1, max = 200)]
@@ -171,7 +171,7 @@ impl fmt::Display for OrderStatus {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Update {
     /// Its number.
-    #[field(min = 1, example = "2")]
+    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "2")]
     pub order_num: u64,
     /// Where it is now.
     #[field(example = "\"Shipped\"")]
@@ -193,7 +193,7 @@ pub struct OrderInfo {
     pub total: Decimal<2>,
     /// Where it is on its way.
     pub status: OrderStatus,
-    /// The number of the user who bought it, if one did.
+    /// The number of the user who bought it, if one did; only for those who may read orders.
     pub customer: Option<u64>,
     /// When it was bought.
     pub created_at: Timestamp,
@@ -274,6 +274,7 @@ pub struct Log {
     /// Skip this many decided attempts.
     pub after: Option<u64>,
     /// Lines at most; without it, as many as fit an answer, and a last line that begins with `#` if there are more.
+    #[field(min = 1)]
     pub limit: Option<u32>,
 }
 

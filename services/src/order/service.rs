@@ -25,9 +25,9 @@ use crate::events::{EventsAfter, Recorded, Relay, Told, tell_each};
 use crate::paging::{Page, order_by};
 use crate::product::api::{Pieces, ProductClient, ProductError, Reservation, Reserved, product_schema};
 use crate::run::{Definition, Environment, Running, StartError};
-use crate::store::{Store as _, StoreError, open, prepare};
+use crate::store::{Store as _, StoreError, open, prepare, row_id};
 use crate::user;
-use crate::user::api::{Purchase, Purchases, UserClient, user_schema};
+use crate::user::api::{Purchase, Purchases, UserClient, UserError, user_schema};
 
 /// How this service is prepared and started.
 pub const DEFINITION: Definition = Definition {
@@ -177,14 +177,17 @@ impl Order for OrderService {
             .unwrap_or_else(|_| Err(RpcError::new(Code::Internal, "placing the order failed").into()))
     }
 
-    async fn get(&self, _: &CallContext, request: Get) -> Answer<OrderInfo> {
-        Ok(self.shop.store.by_number(row_number(request.order_num)).await?.into())
+    async fn get(&self, context: &CallContext, request: Get) -> Answer<OrderInfo> {
+        let order = OrderInfo::from(self.shop.store.by_number(row_id(request.order_num)).await?);
+        // Numbers have no gaps: whoever counts shouldn't learn who has bought what.
+        let may_know = context.principal.has("orders:read");
+        Ok(OrderInfo { customer: order.customer.filter(|_| may_know), ..order })
     }
 
-    async fn list(&self, _: &CallContext, request: List) -> Answer<Orders> {
+    async fn list(&self, _: &CallContext, request: List) -> Result<Orders, RpcError> {
         let order = order_by(request.sort.as_deref().or(Some("-order_num")), &SORT_KEYS, "order_num")?;
         let page = Page::of(request.page, request.per_page);
-        let customer = request.customer.map(row_number);
+        let customer = request.customer.map(row_id);
         let filter = Filter { status: request.status, customer, product: request.name };
         let (orders, total) = self.shop.store.list(&filter, &order, page).await?;
         let items = orders.into_iter().map(OrderInfo::from).collect();
@@ -231,6 +234,12 @@ impl Order for OrderService {
     }
 }
 
+/// Who says no to an order.
+enum No {
+    Product(ProductError),
+    Customer(UserError),
+}
+
 impl Shop {
     /// Places an order: durable intent, stock reserved under a token of its own, decision. Each step can be repeated.
     async fn place(&self, context: &CallContext, request: &Buy) -> Answer<Placed> {
@@ -241,7 +250,7 @@ impl Shop {
             reservation: format!("{:032x}", u128::from_ne_bytes(random_bytes())),
             product: request.name.clone(),
             quantity: request.quantity,
-            customer: request.customer.map(row_number),
+            customer: request.customer.map(row_id),
             owner: self.owner.clone(),
             lease_until_us: now_us + LEASE_US,
             now_us,
@@ -252,7 +261,14 @@ impl Shop {
         };
         let decision = match self.reserve(context, &attempt, request).await {
             Ok(reserved) => self.store.confirm(&attempt, reserved.price.0, unix_us()).await,
-            Err(CallError::Service(refusal)) => self.store.refuse(&attempt, refusal, unix_us()).await,
+            Err(CallError::Service(No::Product(error))) => {
+                self.store.refuse(&attempt, refusal(&error), unix_us()).await
+            }
+            Err(CallError::Service(No::Customer(error))) => {
+                let (code, message) = (CUSTOMER_NOT_FOUND.into(), error.to_string());
+                let refusal = Refusal { code, message, available: None };
+                self.store.decline(&attempt, refusal, unix_us()).await
+            }
             // Whoever had to be asked could not be, or didn't answer: whatever product has done, there will be no order, unless
             // somebody else with the same token has come further.
             Err(CallError::Rpc(error)) => {
@@ -274,19 +290,19 @@ impl Shop {
         context: &CallContext,
         attempt: &Attempt,
         request: &Buy,
-    ) -> Result<Reserved, CallError<Refusal>> {
+    ) -> Result<Reserved, CallError<No>> {
         if let Some(customer) = request.customer {
             self.check_customer(context, customer).await?;
         }
         let options = CallOptions::within(context).token(attempt.reservation.clone());
         let wanted = Pieces { name: request.name.clone(), quantity: request.quantity };
         self.product.reserve(&wanted, options).await.map_err(|error| match error {
-            CallError::Service(error) => CallError::Service(refusal(&error)),
+            CallError::Service(error) => CallError::Service(No::Product(error)),
             CallError::Rpc(error) => CallError::Rpc(told_to_caller("product", true, error)),
         })
     }
 
-    async fn check_customer(&self, context: &CallContext, id: u64) -> Result<(), CallError<Refusal>> {
+    async fn check_customer(&self, context: &CallContext, id: u64) -> Result<(), CallError<No>> {
         let Some(users) = &self.users else {
             return Err(CallError::Rpc(unavailable("user")));
         };
@@ -297,16 +313,13 @@ impl Shop {
                 let _ = users.seen(&customer, CallOptions::within(context)).await;
                 Ok(())
             }
-            Err(CallError::Service(error)) => {
-                let (code, message) = (CUSTOMER_NOT_FOUND.into(), error.to_string());
-                Err(CallError::Service(Refusal { code, message, available: None }))
-            }
+            Err(CallError::Service(error)) => Err(CallError::Service(No::Customer(error))),
             Err(CallError::Rpc(error)) => Err(CallError::Rpc(told_to_caller("user", true, error))),
         }
     }
 
     async fn set_status(&self, order_num: u64, to: OrderStatus) -> Answer<OrderInfo> {
-        let order = self.store.set_status(row_number(order_num), to, unix_us()).await?;
+        let order = self.store.set_status(row_id(order_num), to, unix_us()).await?;
         self.wake();
         Ok(order.into())
     }
@@ -426,11 +439,6 @@ fn refusal(error: &ProductError) -> Refusal {
 
 fn unreachable(error: &RpcError) -> Refusal {
     Refusal { code: error.code.name().into(), message: error.message.clone(), available: None }
-}
-
-/// An order's number as the store has it; what doesn't fit is nobody's.
-fn row_number(order_num: u64) -> i64 {
-    i64::try_from(order_num).unwrap_or(i64::MAX)
 }
 
 impl From<store::Order> for OrderInfo {

@@ -4,7 +4,7 @@
 //!          intend             confirm (gets its number)
 //! (no row) ------> pending ------------------------> confirmed: Processing -> Shipped -> Delivered
 //!                   | | refuse                                      \---> Cancelled
-//!                   | +-----> refused                 (product said no: it holds nothing)
+//!                   | +-----> refused                 (product said no: it holds nothing; or there is no such customer)
 //!                   | abandon
 //!                   +-------> refused                 (product may hold pieces)
 //! ```
@@ -27,6 +27,7 @@ mod orders;
 #[cfg(test)]
 mod tests;
 
+use self::attempts::Refuser;
 pub use self::attempts::{Attempt, Decision, Intent, NewAttempt, Refusal};
 pub use self::orders::{Filter, LogPage, Order};
 use super::api::{OrderChange, OrderError, OrderStatus};
@@ -110,9 +111,27 @@ impl OrderStore {
 
     /// Decides that the attempt is no order, because product said no: it holds nothing for it. Returns the decision that stands.
     pub async fn refuse(&self, attempt: &Attempt, refusal: Refusal, now_us: i64) -> Result<Decision> {
+        self.refused_by(Refuser::Product, attempt, refusal, now_us).await
+    }
+
+    /// Decides that the attempt is no order for a reason that is not product's, which may hold pieces for it. Returns the decision
+    /// that stands.
+    pub async fn decline(&self, attempt: &Attempt, refusal: Refusal, now_us: i64) -> Result<Decision> {
+        self.refused_by(Refuser::Another, attempt, refusal, now_us).await
+    }
+
+    async fn refused_by(
+        &self,
+        refuser: Refuser,
+        attempt: &Attempt,
+        refusal: Refusal,
+        now_us: i64,
+    ) -> Result<Decision> {
         let attempt = attempt.clone();
         self.database
-            .write(move |tx| Box::pin(async move { attempts::refuse(tx, &attempt, &refusal, now_us).await }))
+            .write(move |tx| {
+                Box::pin(async move { attempts::refuse(tx, &attempt, &refusal, refuser, now_us).await })
+            })
             .await
     }
 

@@ -22,7 +22,7 @@ pub trait Product {
 
     /// The products on sale, a page of them.
     #[rpc(http("GET /api/v1/products", "GET /products"), page, public, idempotent, rate = "shop")]
-    async fn list(&self, context: &CallContext, request: List) -> Result<Products, CallError<ProductError>>;
+    async fn list(&self, context: &CallContext, request: List) -> Result<Products, RpcError>;
 
     /// Puts a product into the catalog.
     #[rpc(http("POST /api/v1/products", "POST /products"), permission = "shop:write", status = 201)]
@@ -47,8 +47,7 @@ pub trait Product {
             "PUT /products/{product}",
             "PATCH /api/v1/products/{product}"
         ),
-        permission = "shop:write",
-        idempotent
+        permission = "shop:write"
     )]
     async fn update(
         &self,
@@ -109,12 +108,12 @@ pub trait Product {
         request: Reservation,
     ) -> Result<(), CallError<ProductError>>;
 
-    /// The stock of all products, as an auditor counts it: initial = quantity + reserved + sold.
+    /// The stock of the products, as an auditor counts it: initial = quantity + reserved + sold.
     #[rpc(http("GET /api/v1/inventory"), permission = "shop:read", idempotent)]
-    async fn inventory(&self, context: &CallContext) -> Result<Inventory, RpcError>;
+    async fn inventory(&self, context: &CallContext, request: InventoryAfter) -> Result<Inventory, RpcError>;
 
     /// What has changed in the catalog and its stock, in order.
-    #[rpc(http("GET /api/v1/products/events"), service, idempotent, rate = "monitoring")]
+    #[rpc(http("GET /api/v1/events/products"), service, idempotent, rate = "monitoring")]
     async fn events(&self, context: &CallContext, request: EventsAfter) -> Result<ProductEvents, RpcError>;
 }
 
@@ -197,7 +196,7 @@ pub struct NewProduct {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Import {
     /// The products.
-    #[field(min = 1, max = 1000)]
+    #[field(min = 1, max = 500)]
     pub products: Vec<NewProduct>,
 }
 
@@ -259,11 +258,23 @@ pub struct Reservation {
     pub token: String,
 }
 
-/// The stock of all products.
+/// Asks for the stock of the products.
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
+pub struct InventoryAfter {
+    /// Those after this number; without it, from the first.
+    pub after: Option<u64>,
+    /// As many of them at most; without it 1000.
+    #[field(min = 1, max = 1000)]
+    pub limit: Option<u32>,
+}
+
+/// The stock of the products.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
-    /// A line for each product.
+    /// A line for each product, in the order of their numbers.
     pub products: Vec<Stock>,
+    /// The `after` that leads on, if there are more.
+    pub next: Option<u64>,
 }
 
 /// The stock of one product.
@@ -375,11 +386,13 @@ pub enum ProductError {
         /// The name.
         name: String,
     },
-    /// Products on sale bear these names already: nothing was imported.
+    /// Products on sale bear names that were given: nothing was imported.
     #[status(409)]
     ProductsAlreadyExist {
-        /// The names.
+        /// The names; the first few of many.
         names: Vec<String>,
+        /// How many there are.
+        count: u64,
     },
     /// The catalog holds as many products as it can.
     #[status(409)]
@@ -406,8 +419,8 @@ impl fmt::Display for ProductError {
             }
             Self::NotReserved { state } => write!(f, "nothing is reserved under this token: {state}"),
             Self::ProductAlreadyExists { name } => write!(f, "there is a product named {name:?} already"),
-            Self::ProductsAlreadyExist { names } => {
-                write!(f, "there are products named {} already: nothing was imported", names.join(", "))
+            Self::ProductsAlreadyExist { count, .. } => {
+                write!(f, "there are products of {count} of these names already: nothing was imported")
             }
             Self::CatalogFull { products_max } => {
                 write!(f, "the catalog is full: it holds {products_max} products")

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use micronet_transport::clock::unix_us;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::faults::{FaultCode, Faults};
+use micronet_wire::limits::MESSAGE_BYTES_MAX;
 use micronet_wire::schema::{Decimal, HttpBinding, Timestamp};
 use micronet_wire::service::{CallContext, CallError};
 
 use super::api::{
-    Import, Imported, Inventory, List, NewProduct, Pieces, Product, ProductError, ProductEvent,
-    ProductEvents, ProductInfo, ProductMethods, ProductServer, Products, Query, Reservation, Reserved, Sold,
-    Stock, Update,
+    Import, Imported, Inventory, InventoryAfter, List, NewProduct, Pieces, Product, ProductError,
+    ProductEvent, ProductEvents, ProductInfo, ProductMethods, ProductServer, Products, Query, Reservation,
+    Reserved, Sold, Stock, Update,
 };
 use super::store::{self, Change, Filter, ProductStore, Taken, Which};
 use crate::calls::{key_for, once, request_hash, token_key};
@@ -19,7 +20,7 @@ use crate::demo::Demo;
 use crate::events::EventsAfter;
 use crate::paging::{Page, contains, order_by};
 use crate::run::{Definition, Environment, Running, StartError};
-use crate::store::{Store as _, open, prepare};
+use crate::store::{Store as _, open, prepare, row_id};
 
 /// How this service is prepared and started.
 pub const DEFINITION: Definition = Definition {
@@ -30,6 +31,13 @@ pub const DEFINITION: Definition = Definition {
     start: |environment| Box::pin(start(environment)),
     ..Definition::ALONE
 };
+
+/// Products of one answer of the inventory, whatever their names.
+const INVENTORY_ROWS_MAX: u32 = 1_000;
+
+// A line is a name of characters of at most 4 bytes, and 5 numbers.
+const _: () =
+    assert!(INVENTORY_ROWS_MAX as usize * (store::NAME_CHARS_MAX * 4 + 3 + 5 * 9) <= MESSAGE_BYTES_MAX);
 
 /// What a list can be sorted by.
 const SORT_KEYS: [(&str, &str); 4] =
@@ -63,7 +71,7 @@ impl Product for ProductService {
         Ok(self.store.find(&Which::of(&request.name)).await?.into())
     }
 
-    async fn list(&self, _: &CallContext, request: List) -> Answer<Products> {
+    async fn list(&self, _: &CallContext, request: List) -> Result<Products, RpcError> {
         let order = order_by(request.sort.as_deref(), &SORT_KEYS, "id")?;
         let page = Page::of(request.page, request.per_page);
         let everything = Filter::default();
@@ -93,10 +101,12 @@ impl Product for ProductService {
         Ok(Imported { products: self.store.create(once, products).await? })
     }
 
-    async fn update(&self, _: &CallContext, request: Update) -> Answer<ProductInfo> {
+    async fn update(&self, context: &CallContext, request: Update) -> Answer<ProductInfo> {
         Faults::new().check(request.name.as_deref().is_none_or(is_name), "name", NOT_A_NAME).into_result()?;
+        // Done twice, it would not find a product by the name that it has taken away.
+        let once = once(context, "product.update", &request)?;
         let change = Change { name: request.name, price_minor: request.price.map(|price| price.0) };
-        Ok(self.store.update(Which::of(&request.product), change, unix_us()).await?.into())
+        Ok(self.store.update(once, Which::of(&request.product), change).await?)
     }
 
     async fn remove(&self, context: &CallContext, request: Query) -> Answer<ProductInfo> {
@@ -112,9 +122,8 @@ impl Product for ProductService {
     async fn purchase(&self, context: &CallContext, request: Pieces) -> Answer<Sold> {
         let (key, hash) = (token_key(context, "product.purchase")?, request_hash(&request));
         let which = Which::of(&request.name);
-        let outcome = self.store.purchase(&key, hash, which, request.quantity, unix_us()).await?;
+        let (outcome, name) = self.store.purchase(&key, hash, which, request.quantity, unix_us()).await?;
         let taken = taken(outcome, &request)?;
-        let name = self.store.name_of(taken.product_id).await?;
         Ok(Sold { name, quantity: request.quantity, price: Decimal(taken.price_minor) })
     }
 
@@ -141,8 +150,11 @@ impl Product for ProductService {
         Ok(())
     }
 
-    async fn inventory(&self, _: &CallContext) -> Result<Inventory, RpcError> {
-        let products = self.store.inventory().await?;
+    async fn inventory(&self, _: &CallContext, request: InventoryAfter) -> Result<Inventory, RpcError> {
+        let limit = request.limit.unwrap_or(INVENTORY_ROWS_MAX).min(INVENTORY_ROWS_MAX);
+        let products = self.store.inventory(request.after.map_or(0, row_id), limit).await?;
+        let is_full = products.len() == limit as usize;
+        let next = products.last().filter(|_| is_full).map(|last| last.id.unsigned_abs());
         let stock = |product: store::Product| Stock {
             name: product.name,
             initial: product.initial.unsigned_abs(),
@@ -150,7 +162,7 @@ impl Product for ProductService {
             reserved: product.reserved.unsigned_abs(),
             sold: product.sold.unsigned_abs(),
         };
-        Ok(Inventory { products: products.into_iter().map(stock).collect() })
+        Ok(Inventory { products: products.into_iter().map(stock).collect(), next })
     }
 
     async fn events(&self, _: &CallContext, request: EventsAfter) -> Result<ProductEvents, RpcError> {
@@ -169,7 +181,7 @@ impl Product for ProductService {
 const NOT_A_NAME: &str = "a product's name is not a number";
 
 fn is_name(text: &str) -> bool {
-    matches!(Which::of(text), Which::Name(_))
+    !store::is_number(text)
 }
 
 /// Checks the names of products that enter the catalog together.

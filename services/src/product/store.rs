@@ -3,6 +3,7 @@
 //! ```text
 //!             reserve                      settle              restore
 //! (no token) ---------> reserved ------------------> settled ----------> returned     purchase: straight to settled
+//!     |  |                  |\ restore: straight to returned
 //!     |  |                  | release
 //!     |  | release          v
 //!     |  +------------> released           (a tombstone if it was never reserved: a late reserve finds it)
@@ -22,10 +23,11 @@ mod reservations;
 #[cfg(test)]
 mod tests;
 
+use micronet_wire::limits::ERROR_DETAIL_BYTES_MAX;
 use micronet_wire::principal::Principal;
 
 use self::catalog::check_name;
-pub use self::catalog::{Change, Filter, NewProduct, Product, Which};
+pub use self::catalog::{Change, Filter, NewProduct, Product, Which, is_number};
 use self::reservations::{Goal, Request};
 pub use self::reservations::{Reservation, Taken};
 use super::api::{ProductChange, ProductError, ProductInfo};
@@ -49,8 +51,14 @@ pub const PRICE_MINOR_MAX: i64 = 1_000_000_000;
 /// The most pieces of one product that may ever come in.
 pub const STOCK_MAX: i64 = 1_000_000_000_000;
 
-/// Products that the catalog holds at most, so that the inventory fits one answer.
+/// Products that the catalog holds at most.
 pub const PRODUCTS_MAX: i64 = 10_000;
+
+/// Names that are told when an import is refused for those that are taken.
+const NAMES_TOLD_MAX: usize = 16;
+
+// They fit an error's detail.
+const _: () = assert!(NAMES_TOLD_MAX * (NAME_CHARS_MAX * 4 + 3) + 64 <= ERROR_DETAIL_BYTES_MAX);
 
 /// What an operation of this store comes to.
 type Result<T> = StoreResult<T, ProductError>;
@@ -111,7 +119,11 @@ async fn create(tx: &mut Connection, new: &[NewProduct], now_us: i64) -> Result<
     catalog::check_room(&mut *tx, new.len()).await?;
     let refused = match catalog::taken_names(&mut *tx, new).await? {
         names if names.is_empty() => None,
-        names if new.len() > 1 => Some(ProductError::ProductsAlreadyExist { names }),
+        mut names if new.len() > 1 => {
+            let count = names.len() as u64;
+            names.truncate(NAMES_TOLD_MAX);
+            Some(ProductError::ProductsAlreadyExist { names, count })
+        }
         names => Some(ProductError::ProductAlreadyExists { name: names.concat() }),
     };
     if let Some(refusal) = refused {
@@ -131,22 +143,17 @@ impl ProductStore {
         catalog::find(&mut connection, which).await
     }
 
-    /// The name of a product, on sale or not.
-    pub async fn name_of(&self, id: i64) -> Result<String> {
-        let query = "SELECT name FROM products WHERE id = $1";
-        Ok(sqlx::query_scalar(query).bind(id).fetch_one(&mut *self.database.read().await?).await?)
-    }
-
     /// A page of the products on sale, in an order of [`crate::paging::order_by`], and how many there are.
     pub async fn list(&self, filter: &Filter, order: &str, page: Page) -> Result<(Vec<Product>, i64)> {
         let mut snapshot = self.database.snapshot().await?;
         catalog::list(&mut snapshot, filter, order, page).await
     }
 
-    /// Every product on sale, in one consistent picture. No more than [`PRODUCTS_MAX`].
-    pub async fn inventory(&self) -> Result<Vec<Product>> {
-        let query = "SELECT * FROM products WHERE removed_at_us IS NULL ORDER BY id";
-        Ok(sqlx::query_as(query).fetch_all(&mut *self.database.read().await?).await?)
+    /// Products on sale after a number, in the order of their numbers.
+    pub async fn inventory(&self, after: i64, limit: u32) -> Result<Vec<Product>> {
+        let query = "SELECT * FROM products WHERE removed_at_us IS NULL AND id > $1 ORDER BY id LIMIT $2";
+        let mut connection = self.database.read().await?;
+        Ok(sqlx::query_as(query).bind(after).bind(i64::from(limit)).fetch_all(&mut *connection).await?)
     }
 
     /// Puts products into the catalog, all or none.
@@ -161,12 +168,14 @@ impl ProductStore {
     }
 
     /// Changes a product's name or price.
-    pub async fn update(&self, which: Which, change: Change, now_us: i64) -> Result<Product> {
+    pub async fn update(&self, once: Once, which: Which, change: Change) -> Result<ProductInfo> {
         change.name.as_deref().map_or(Ok(()), check_name)?;
         change.price_minor.map_or(Ok(()), catalog::check_price)?;
-        self.database
-            .write(move |tx| Box::pin(async move { catalog::update(tx, &which, &change, now_us).await }))
-            .await
+        let now_us = once.now_us;
+        once.run(&self.database, move |tx| {
+            Box::pin(async move { Ok(catalog::update(tx, &which, &change, now_us).await?.into()) })
+        })
+        .await
     }
 
     /// Takes a product out of the catalog. What is reserved of it may still be settled or released.
@@ -202,7 +211,8 @@ impl ProductStore {
             .await
     }
 
-    /// Sells pieces at once, without an order: reserve and settle in one transaction.
+    /// Sells pieces at once, without an order: reserve and settle in one transaction. Also the product's name, as it is now; empty
+    /// if nothing was sold.
     pub async fn purchase(
         &self,
         token: &str,
@@ -210,11 +220,9 @@ impl ProductStore {
         which: Which,
         quantity: u32,
         now_us: i64,
-    ) -> Result<Reservation> {
+    ) -> Result<(Reservation, String)> {
         let request = Request::parse(token, body_hash, which, quantity, now_us)?;
-        self.database
-            .write(|tx| Box::pin(async move { reservations::take(tx, &request, Goal::Sell).await }))
-            .await
+        self.database.write(|tx| Box::pin(async move { reservations::sell(tx, &request).await })).await
     }
 
     /// Turns the token's reserved pieces into sold ones. Settling again changes nothing.

@@ -18,7 +18,7 @@ pub trait User {
 
     /// The users, a page of them; all, or those whose name or e-mail address contains a text.
     #[rpc(http("GET /api/v1/users", "GET /users"), page, permission = "users:read", idempotent)]
-    async fn list(&self, context: &CallContext, request: List) -> Result<Users, CallError<UserError>>;
+    async fn list(&self, context: &CallContext, request: List) -> Result<Users, RpcError>;
 
     /// Enters a user.
     #[rpc(http("POST /api/v1/users", "POST /users"), permission = "users:write", status = 201)]
@@ -35,7 +35,7 @@ pub trait User {
 
     /// Forgets a user. Orders keep the number, which is never given again.
     #[rpc(http("DELETE /api/v1/users/{id}", "DELETE /users/{id}"), permission = "users:write")]
-    async fn remove(&self, context: &CallContext, request: Get) -> Result<UserInfo, CallError<UserError>>;
+    async fn remove(&self, context: &CallContext, request: Get) -> Result<Forgotten, CallError<UserError>>;
 
     /// Counts what users have bought. What was counted before is not counted again.
     #[rpc(service, idempotent)]
@@ -46,7 +46,7 @@ pub trait User {
     async fn seen(&self, context: &CallContext, request: Get);
 
     /// What has changed about users, in order.
-    #[rpc(http("GET /api/v1/users/events"), service, idempotent, rate = "monitoring")]
+    #[rpc(http("GET /api/v1/events/users"), service, idempotent, rate = "monitoring")]
     async fn events(&self, context: &CallContext, request: EventsAfter) -> Result<UserEvents, RpcError>;
 }
 
@@ -54,7 +54,7 @@ pub trait User {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Get {
     /// The user's number.
-    #[field(min = 1, example = "123")]
+    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "123")]
     pub id: u64,
 }
 
@@ -99,7 +99,7 @@ pub struct NewUser {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Update {
     /// The user's number.
-    #[field(min = 1, example = "123")]
+    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "123")]
     pub id: u64,
     /// The new name.
     #[field(min = 1, max = 200, example = "Ada King")]
@@ -107,6 +107,13 @@ pub struct Update {
     /// The new e-mail address.
     #[field(min = 3, max = 254, format = "email")]
     pub email: Option<String>,
+}
+
+/// A user is forgotten.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The number, which is never given again.
+    pub id: u64,
 }
 
 /// What users have bought, as the service tells it that sold it.

@@ -7,15 +7,15 @@ use micronet_wire::schema::{Decimal, Timestamp};
 use micronet_wire::service::{CallContext, CallError};
 
 use super::api::{
-    Get, List, NewUser, Purchases, Update, User, UserError, UserEvent, UserEvents, UserInfo, UserServer,
-    Users,
+    Forgotten, Get, List, NewUser, Purchases, Update, User, UserError, UserEvent, UserEvents, UserInfo,
+    UserServer, Users,
 };
 use super::store::{self, Change, UserStore};
 use crate::calls::once;
 use crate::events::EventsAfter;
 use crate::paging::{Page, contains, order_by};
 use crate::run::{Definition, Environment, Running, StartError};
-use crate::store::{Store as _, open, prepare};
+use crate::store::{Store as _, open, prepare, row_id};
 
 /// How this service is prepared and started.
 pub const DEFINITION: Definition = Definition {
@@ -53,7 +53,7 @@ impl User for UserService {
         Ok(UserInfo::from(user).shown_to(&context.principal))
     }
 
-    async fn list(&self, _: &CallContext, request: List) -> Answer<Users> {
+    async fn list(&self, _: &CallContext, request: List) -> Result<Users, RpcError> {
         let order = order_by(request.sort.as_deref(), &SORT_KEYS, "id")?;
         let page = Page::of(request.page, request.per_page);
         let pattern = contains(request.search.as_deref().unwrap_or(""));
@@ -64,7 +64,8 @@ impl User for UserService {
 
     async fn create(&self, context: &CallContext, request: NewUser) -> Answer<UserInfo> {
         let once = once(context, "user.create", &request)?;
-        Ok(self.store.create(once, request.name, request.email).await?)
+        let id = self.store.create(once, request.name, request.email).await?;
+        Ok(self.store.find(row_id(id)).await?.into())
     }
 
     async fn update(&self, _: &CallContext, request: Update) -> Answer<UserInfo> {
@@ -72,9 +73,10 @@ impl User for UserService {
         Ok(self.store.update(row_id(request.id), change, unix_us()).await?.into())
     }
 
-    async fn remove(&self, context: &CallContext, request: Get) -> Answer<UserInfo> {
+    async fn remove(&self, context: &CallContext, request: Get) -> Answer<Forgotten> {
         let once = once(context, "user.remove", &request)?;
-        Ok(self.store.remove(once, row_id(request.id)).await?)
+        let id = self.store.remove(once, row_id(request.id)).await?;
+        Ok(Forgotten { id })
     }
 
     async fn count(&self, context: &CallContext, request: Purchases) -> Result<(), RpcError> {
@@ -97,11 +99,6 @@ impl User for UserService {
         });
         Ok(UserEvents { events: events.collect(), oldest: oldest.unsigned_abs() })
     }
-}
-
-/// A user's number as the store has it; what doesn't fit is nobody's.
-fn row_id(id: u64) -> i64 {
-    i64::try_from(id).unwrap_or(i64::MAX)
 }
 
 impl From<store::User> for UserInfo {

@@ -10,13 +10,13 @@ mod tests;
 
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
-use super::api::{Purchase, Purchases, UserChange, UserError, UserInfo};
+use super::api::{Purchase, Purchases, UserChange, UserError};
 use crate::database::{Connection, Database, Migration, Row, is_storable};
 use crate::demo::Demo;
 use crate::events::{self, Recorded};
 use crate::once::Once;
 use crate::paging::Page;
-use crate::store::{Store, StoreError, StoreResult};
+use crate::store::{Store, StoreError, StoreResult, row_id};
 
 /// A name is at most this long, in characters.
 pub const NAME_CHARS_MAX: usize = 200;
@@ -114,12 +114,12 @@ impl UserStore {
         Ok((users, total.bind(pattern).fetch_one(&mut *snapshot).await?))
     }
 
-    /// Enters a user.
-    pub async fn create(&self, once: Once, name: String, email: String) -> Result<UserInfo> {
+    /// Enters a user, and returns the number: what is stored for a repeat shouldn't outlive a user who is forgotten.
+    pub async fn create(&self, once: Once, name: String, email: String) -> Result<u64> {
         check(Some(&name), Some(&email))?;
         let now_us = once.now_us;
         once.run(&self.database, move |tx| {
-            Box::pin(async move { Ok(create(tx, &name, &email, now_us).await?.into()) })
+            Box::pin(async move { Ok(create(tx, &name, &email, now_us).await?.id.unsigned_abs()) })
         })
         .await
     }
@@ -130,11 +130,13 @@ impl UserStore {
         self.database.write(move |tx| Box::pin(async move { update(tx, id, &change, now_us).await })).await
     }
 
-    /// Forgets a user, and says who it was.
-    pub async fn remove(&self, once: Once, id: i64) -> Result<UserInfo> {
+    /// Forgets a user, and returns the number.
+    pub async fn remove(&self, once: Once, id: i64) -> Result<u64> {
         let now_us = once.now_us;
-        once.run(&self.database, move |tx| Box::pin(async move { Ok(remove(tx, id, now_us).await?.into()) }))
-            .await
+        once.run(&self.database, move |tx| {
+            Box::pin(async move { Ok(remove(tx, id, now_us).await?.id.unsigned_abs()) })
+        })
+        .await
     }
 
     /// Counts what a seller tells, in the order of its feed; what was counted before is passed over.
@@ -238,13 +240,22 @@ async fn remove(tx: &mut Connection, id: i64, now_us: i64) -> Result<User> {
 
 async fn count(tx: &mut Connection, seller: &str, told: &Purchases) -> Result<()> {
     let counted = events::followed_through(&mut *tx, seller).await?.unsigned_abs();
-    let row = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     for Purchase { user, orders, spent, .. } in told.purchases.iter().filter(|told| told.event > counted) {
         // Users who were forgotten count no more.
-        let query = "UPDATE users SET orders = orders + $2, spent_minor = spent_minor + $3 WHERE id = $1";
-        sqlx::query(query).bind(row(*user)).bind(i64::from(*orders)).bind(spent.0).execute(&mut *tx).await?;
+        let query = "SELECT orders, spent_minor FROM users WHERE id = $1";
+        let row: Option<(i64, i64)> =
+            sqlx::query_as(query).bind(row_id(*user)).fetch_optional(&mut *tx).await?;
+        let Some((so_far, spent_minor)) = row else { continue };
+        // A sum too great for its column stays at the greatest, rather than to hold up everybody's count.
+        let query = "UPDATE users SET orders = $2, spent_minor = $3 WHERE id = $1";
+        sqlx::query(query)
+            .bind(row_id(*user))
+            .bind(so_far.saturating_add(i64::from(*orders)))
+            .bind(spent_minor.saturating_add(spent.0))
+            .execute(&mut *tx)
+            .await?;
     }
-    events::advance_followed(tx, seller, row(told.through)).await?;
+    events::advance_followed(tx, seller, row_id(told.through)).await?;
     Ok(())
 }
 

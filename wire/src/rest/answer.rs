@@ -108,7 +108,7 @@ impl Answer {
         };
         let mut details = BytesMut::from(&br#"{"faults":"#[..]);
         faults.put_json(&mut details);
-        details.put_u8(b'}');
+        details.put_slice(if faults.has_more() { br#","more":true}"# } else { b"}" });
         Self::error(Status::UNPROCESSABLE_CONTENT, code, &faults.to_string(), &details)
     }
 

@@ -176,8 +176,9 @@ fn passed_on(mut error: RpcError) -> RpcError {
 }
 
 fn encode_reply<T: Encode>(reply: &T) -> Answer {
+    // The caller can't help it.
     encoding::encode(reply)
-        .map_err(|_| RpcError::new(Code::MessageTooLarge, "the reply is longer than a message may be"))
+        .map_err(|_| RpcError::new(Code::Internal, "the reply is longer than a message may be"))
 }
 
 fn decode_reply<T: Message>(body: &[u8]) -> Result<T, RpcError> {

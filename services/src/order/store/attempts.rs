@@ -159,11 +159,20 @@ pub(super) async fn confirm(
     Ok(Decision::Confirmed(order))
 }
 
-/// Nobody has to hear of a refusal: product, which refused, holds nothing.
+/// Who says no to an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refuser {
+    /// Product, which so holds nothing, and doesn't have to hear of it.
+    Product,
+    /// Somebody else: product may hold pieces all the same, because another copy of the request came further.
+    Another,
+}
+
 pub(super) async fn refuse(
     tx: &mut Connection,
     attempt: &Attempt,
     refusal: &Refusal,
+    refuser: Refuser,
     now_us: i64,
 ) -> Result<Decision> {
     let query = "UPDATE orders SET
@@ -171,7 +180,7 @@ pub(super) async fn refuse(
             decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
             refusal_code = $2, refusal_message = $3, refusal_available = $4, decided_at_us = $5
         WHERE id = $1 AND state = 'pending'";
-    sqlx::query(query)
+    let refused = sqlx::query(query)
         .bind(attempt.id)
         .bind(&refusal.code)
         .bind(&refusal.message)
@@ -179,7 +188,17 @@ pub(super) async fn refuse(
         .bind(now_us)
         .execute(&mut *tx)
         .await?;
+    if refused.rows_affected() > 0 && refuser == Refuser::Another {
+        record_abandoned(&mut *tx, attempt, now_us).await?;
+    }
     decision(tx, attempt).await
+}
+
+/// Product may hold pieces for this attempt: it has to give them back.
+async fn record_abandoned(tx: &mut Connection, attempt: &Attempt, now_us: i64) -> Result<()> {
+    let (name, quantity) = (attempt.product.clone(), attempt.quantity.unsigned_abs());
+    let change = OrderChange::Abandoned { name, quantity };
+    Ok(events::append(tx, &attempt.reservation, &change, now_us).await?)
 }
 
 pub(super) async fn abandon(
@@ -201,10 +220,7 @@ pub(super) async fn abandon(
         .execute(&mut *tx)
         .await?;
     if abandoned.rows_affected() > 0 {
-        // Product may hold pieces for it.
-        let (name, quantity) = (attempt.product.clone(), attempt.quantity.unsigned_abs());
-        events::append(&mut *tx, &attempt.reservation, &OrderChange::Abandoned { name, quantity }, now_us)
-            .await?;
+        record_abandoned(&mut *tx, attempt, now_us).await?;
     }
     decision(tx, attempt).await
 }

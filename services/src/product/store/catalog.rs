@@ -109,7 +109,9 @@ impl Which {
     }
 }
 
-fn is_number(text: &str) -> bool {
+/// Whether a text is a number, which no product's name is.
+#[must_use]
+pub fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

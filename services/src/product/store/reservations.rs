@@ -113,6 +113,19 @@ pub(super) async fn take(tx: &mut Connection, request: &Request, goal: Goal) -> 
     Ok(outcome)
 }
 
+/// Sells pieces at once. Also the name of the product, on sale or not any more; empty if nothing was sold.
+pub(super) async fn sell(tx: &mut Connection, request: &Request) -> Result<(Reservation, String)> {
+    let outcome = take(&mut *tx, request, Goal::Sell).await?;
+    let name = match outcome {
+        Reservation::Settled(taken) => {
+            let query = "SELECT name FROM products WHERE id = $1";
+            sqlx::query_scalar(query).bind(taken.product_id).fetch_one(tx).await?
+        }
+        _ => String::new(),
+    };
+    Ok((outcome, name))
+}
+
 async fn insert(tx: &mut Connection, request: &Request, outcome: Reservation) -> Result<()> {
     let (taken, available) = match outcome {
         Reservation::Reserved(taken) | Reservation::Settled(taken) | Reservation::Returned(taken) => {
@@ -141,7 +154,8 @@ async fn insert(tx: &mut Connection, request: &Request, outcome: Reservation) ->
 pub(super) async fn settle(tx: &mut Connection, token: &str, now_us: i64) -> Result<Taken> {
     let taken = match state(&mut *tx, token).await? {
         Some(Reservation::Reserved(taken)) => taken,
-        Some(Reservation::Settled(taken)) => return Ok(taken),
+        // What came back was sold before; the news of it comes once more.
+        Some(Reservation::Settled(taken) | Reservation::Returned(taken)) => return Ok(taken),
         other => return Err(not_reserved(other)),
     };
     let moves = Moves { reserved: -taken.quantity, sold: taken.quantity };

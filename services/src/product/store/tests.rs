@@ -1,6 +1,6 @@
 //! Tests of the catalog and the reservations.
 
-use micronet_wire::schema::Timestamp;
+use micronet_wire::schema::{Decimal, Timestamp};
 
 use super::*;
 use crate::database::Location;
@@ -105,12 +105,12 @@ async fn demos_are_seeded_once_and_with_the_ids_that_they_promise(on: On) {
         let place = TestDatabase::new(on);
         let store = open(place.location()).await;
         assert_eq!(store.seed(demo, 5).await.unwrap(), demo != Demo::None);
-        let rows = store.inventory().await.unwrap();
+        let rows = store.inventory(0, 1_000).await.unwrap();
         let seen: Vec<_> = rows.iter().map(|p| (p.id, p.name.as_str(), p.price_minor, p.quantity)).collect();
         assert_eq!(seen, expected, "{demo}");
         if demo != Demo::None {
             assert!(!store.seed(Demo::Shop, 6).await.unwrap(), "not twice");
-            assert_eq!(store.inventory().await.unwrap(), rows);
+            assert_eq!(store.inventory(0, 1_000).await.unwrap(), rows);
         }
     }
 }
@@ -133,11 +133,11 @@ async fn the_catalog_can_be_looked_up_listed_and_changed(on: On) {
     refused(create(&store, "Tux", 1, 1).await, &taken("Tux"));
 
     let change = Change { price_minor: Some(450), ..Change::default() };
-    let fish = store.update(Which::Id(5), change, 12).await.unwrap();
-    assert_eq!((fish.name.as_str(), fish.price_minor, fish.updated_at_us), ("Gold Fish", 450, 12));
+    let fish = store.update(once("reprice", 12), Which::Id(5), change).await.unwrap();
+    assert_eq!((fish.name.as_str(), fish.price, fish.updated_at), ("Gold Fish", Decimal(450), Timestamp(12)));
     let rename = Change { name: Some("Bird".to_owned()), ..Change::default() };
-    refused(store.update(Which::Id(5), rename.clone(), 13).await, &taken("Bird"));
-    refused(store.update(Which::Id(99), rename, 13).await, &not_found("99"));
+    refused(store.update(once("rename", 13), Which::Id(5), rename.clone()).await, &taken("Bird"));
+    refused(store.update(once("rename nothing", 13), Which::Id(99), rename).await, &not_found("99"));
 
     let restocked = store.restock(once("restock", 14), Which::of("Gold Fish"), 7).await.unwrap();
     assert_eq!(restocked.quantity, 10);
@@ -166,7 +166,7 @@ async fn a_reservation_is_made_once_and_settled_once(on: On) {
     }
     // A price that changes later is not the reservation's.
     let change = Change { price_minor: Some(1), ..Change::default() };
-    store.update(Which::Id(1), change, 4).await.unwrap();
+    store.update(once("reprice", 4), Which::Id(1), change).await.unwrap();
     for now_us in 5..8 {
         assert_eq!(store.settle("a", now_us).await.unwrap(), tux(2));
         assert_eq!(pieces(&store, "Tux").await, (78, 0, 2));
@@ -189,7 +189,10 @@ async fn a_release_gives_back_once_and_leaves_a_tombstone(on: On) {
     assert_eq!(store.release("b", 4).await.unwrap(), Reservation::Released);
     for (token, body) in [("a", BODY), ("b", BODY), ("b", OTHER_BODY)] {
         assert_eq!(store.reserve(token, body, Which::of("Tux"), 2, 5).await.unwrap(), Reservation::Released);
-        assert_eq!(store.purchase(token, body, Which::of("Tux"), 2, 5).await.unwrap(), Reservation::Released);
+        assert_eq!(
+            store.purchase(token, body, Which::of("Tux"), 2, 5).await.unwrap().0,
+            Reservation::Released
+        );
         refused(store.settle(token, 6).await, &not_reserved("released"));
     }
     assert_eq!(pieces(&store, "Tux").await, (80, 0, 0));
@@ -207,7 +210,7 @@ async fn a_refusal_is_stored_and_outlives_its_reason(on: On) {
     create(&store, "invalid", 1, 1).await.unwrap();
 
     assert_eq!(store.reserve("a", BODY, Which::of("Tux"), 81, 3).await.unwrap(), out_of_stock);
-    assert_eq!(store.purchase("a", BODY, Which::of("Tux"), 81, 3).await.unwrap(), out_of_stock);
+    assert_eq!(store.purchase("a", BODY, Which::of("Tux"), 81, 3).await.unwrap().0, out_of_stock);
     assert_eq!(
         store.reserve("b", BODY, Which::of("invalid"), 1, 3).await.unwrap(),
         Reservation::UnknownProduct
@@ -239,11 +242,11 @@ async fn a_token_with_another_body_is_refused(on: On) {
 async fn a_purchase_sells_at_once_and_once(on: On) {
     let (_place, store) = toys(on).await;
     for now_us in 1..4 {
-        let sold = store.purchase("a", BODY, Which::of("Tux"), 80, now_us).await.unwrap();
+        let sold = store.purchase("a", BODY, Which::of("Tux"), 80, now_us).await.unwrap().0;
         assert_eq!(sold, Reservation::Settled(tux(80)));
         assert_eq!(pieces(&store, "Tux").await, (0, 0, 80));
     }
-    let none_left = store.purchase("b", BODY, Which::of("Tux"), 1, 4).await.unwrap();
+    let none_left = store.purchase("b", BODY, Which::of("Tux"), 1, 4).await.unwrap().0;
     assert_eq!(none_left, Reservation::OutOfStock { available: 0 });
     assert_eq!(store.settle("a", 5).await.unwrap(), tux(80));
 }
@@ -277,11 +280,11 @@ async fn arguments_outside_their_limits_are_refused_before_anything_happens(on: 
 async fn what_was_acknowledged_is_there_after_reopening(on: On) {
     let (place, store) = toys(on).await;
     store.reserve("a", BODY, Which::of("Tux"), 2, 1).await.unwrap();
-    store.purchase("b", BODY, Which::of("Bird"), 5, 1).await.unwrap();
-    let before = store.inventory().await.unwrap();
+    store.purchase("b", BODY, Which::of("Bird"), 5, 1).await.unwrap().0;
+    let before = store.inventory(0, 1_000).await.unwrap();
     store.database().close().await;
     let store = open(place.location()).await;
-    assert_eq!(store.inventory().await.unwrap(), before);
+    assert_eq!(store.inventory(0, 1_000).await.unwrap(), before);
     assert_eq!(store.settle("a", 2).await.unwrap(), tux(2));
 }
 

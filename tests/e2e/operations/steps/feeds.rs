@@ -6,12 +6,12 @@ use super::{Step, done, refused};
 pub(super) fn feeds() -> Vec<Step> {
     let (users, products, orders) = ("user.events", "product.events", "order.events");
     vec![
-        refused(Anyone, users, "", "GET /api/v1/users/events", 401, "UNAUTHENTICATED"),
+        refused(Anyone, users, "", "GET /api/v1/events/users", 401, "UNAUTHENTICATED"),
         done(
             Operator,
             users,
             "",
-            "GET /api/v1/users/events",
+            "GET /api/v1/events/users",
             200,
             &[
                 ("/events/0/change/Created/user", "124"),
@@ -23,7 +23,7 @@ pub(super) fn feeds() -> Vec<Step> {
             Operator,
             products,
             r#"{"limit":1}"#,
-            "GET /api/v1/products/events?limit=1",
+            "GET /api/v1/events/products?limit=1",
             200,
             &[("/events/0/change/Created/name", "\"Laptop\"")],
         ),
@@ -31,7 +31,7 @@ pub(super) fn feeds() -> Vec<Step> {
             Operator,
             orders,
             r#"{"after":1,"limit":2}"#,
-            "GET /api/v1/orders/events?after=1&limit=2",
+            "GET /api/v1/events/orders?after=1&limit=2",
             200,
             &[("/events/0/change/Moved/to", "\"Shipped\""), ("/events/1/change/Cancelled/order_num", "3")],
         ),
