@@ -18,6 +18,7 @@ mod one_way;
 mod openapi;
 mod operations;
 mod own_port;
+mod principals;
 mod profiles;
 mod secrets;
 mod shop;
