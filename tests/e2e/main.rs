@@ -8,6 +8,7 @@ mod dead_services;
 mod durability;
 mod envelope;
 mod external;
+mod feeds;
 mod fourth_service;
 mod gateway;
 mod http_rules;
