@@ -3,9 +3,12 @@
 mod replay;
 mod shop;
 
+use std::net::SocketAddr;
+
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::patience::until;
 use micronet_tests::process::{micronet, run};
+use micronet_tests::server::Server;
 use rustix::process::Signal;
 
 use self::shop::{CUSTOMER, Shop, Stock, TUX_CENTS};
@@ -102,6 +105,25 @@ fn a_service_that_dies_while_it_counts_counts_once() {
 }
 
 #[test]
+fn what_was_counted_but_not_noted_is_told_again_and_counts_once() {
+    let mut shop = Shop::open(1);
+    let order = shop.bought(1, Some(CUSTOMER));
+    shop.bought(1, Some(CUSTOMER));
+    shop.until_counted(CUSTOMER, 2, 2 * TUX_CENTS);
+    // Order tells both of them at once. By the time at which product has done as it was told, users have it to read.
+    shop.user.process().signal(Signal::STOP);
+    shop.cancel(order);
+    shop.until_stock(Stock::settled(79, 1));
+    // Order never reads that it was counted: it dies first.
+    shop.orders[0].process().signal(Signal::STOP);
+    shop.user.process().signal(Signal::CONT);
+    shop.until_counted(CUSTOMER, 1, TUX_CENTS);
+    shop.orders[0].process().kill();
+    shop.restart_order();
+    shop.check_counted(CUSTOMER, 1, TUX_CENTS);
+}
+
+#[test]
 fn a_consumer_that_hangs_delays_nobody_else() {
     let mut shop = Shop::open(1);
     let order = shop.bought(1, Some(CUSTOMER));
@@ -165,14 +187,14 @@ fn an_order_service_that_dies_before_it_has_told_tells_it_after() {
 #[test]
 fn two_instances_on_one_database_count_once() {
     let mut shop = Shop::open(2);
-    let buy = |server: std::net::SocketAddr| -> Vec<u64> {
+    let buy = |server: SocketAddr| -> Vec<u64> {
         let mut http = HttpClient::connect(server);
         let json = format!(r#"{{"name":"Tux","quantity":1,"customer":{CUSTOMER}}}"#);
         let mut bought =
             || http.post("/orders", &json).check(201).at("/data/order_num").as_u64().expect("a number");
         (0..12).map(|_| bought()).collect()
     };
-    let addresses: Vec<_> = shop.orders.iter().map(micronet_tests::server::Server::address).collect();
+    let addresses: Vec<_> = shop.orders.iter().map(Server::address).collect();
     let orders: Vec<u64> = std::thread::scope(|scope| {
         let buyers: Vec<_> = addresses.iter().map(|address| scope.spawn(|| buy(*address))).collect();
         buyers.into_iter().flat_map(|buyer| buyer.join().expect("a buyer")).collect()

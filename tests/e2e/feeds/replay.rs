@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use micronet_tests::http_client::HttpClient;
 use micronet_tests::patience::until;
 use serde_json::Value;
 
@@ -35,10 +36,8 @@ fn the_feed_of_product_replayed_is_the_inventory() {
     assert_eq!(replayed["King Penguin"], Stock::settled(17, 0));
     assert_eq!(replayed["Whale"], Stock::settled(91, 3));
     // It is for the operator and for services.
-    let own_port = shop.product.address();
-    for server in [own_port, shop.gateway()] {
-        let mut http = micronet_tests::http_client::HttpClient::connect(server);
-        http.get("/api/v1/products/events").check(401);
+    for server in [shop.product.address(), shop.gateway()] {
+        HttpClient::connect(server).get("/api/v1/products/events").check(401);
     }
 }
 
