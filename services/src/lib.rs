@@ -14,8 +14,9 @@ pub mod store;
 
 /// Names the services: each is a module of three files, and a place in [`ALL`].
 macro_rules! services {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        $($(#[$doc])*
+    ($($name:ident),* $(,)?) => {
+        $(
+        #[doc = concat!("The ", stringify!($name), " service; its `api` says what it is.")]
         pub mod $name {
             pub mod api;
             pub mod service;
@@ -28,10 +29,7 @@ macro_rules! services {
 }
 
 services! {
-    /// The shop's customers.
     user,
-    /// The catalog and its stock.
     product,
-    /// Buying, exactly once.
     order,
 }

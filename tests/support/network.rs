@@ -1,6 +1,7 @@
 //! A whole network, started by `micronet up` on free ports with a data folder of its own.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -9,7 +10,8 @@ use crate::folder::Folder;
 use crate::http_client::HttpClient;
 use crate::patience::until;
 use crate::ports;
-use crate::process::{self, Finished, Process, micronet};
+use crate::process::{self, Finished, Process, command_of, micronet};
+use crate::program;
 
 /// A running network.
 #[derive(Debug)]
@@ -59,8 +61,18 @@ impl Network {
     #[track_caller]
     #[must_use]
     pub fn start_with(folder: Folder, flags: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_of(program::micronet(), folder, flags, environment)
+    }
+
+    /// The same of another program than the one under test.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    #[track_caller]
+    #[must_use]
+    pub fn start_of(program: &Path, folder: Folder, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let arguments = [&["up", "--base-port", "0"], flags].concat();
-        let mut command = micronet(folder.path(), &arguments);
+        let mut command = command_of(program, folder.path(), &arguments);
         command.envs(environment.iter().copied());
         let mut up = Process::start("up", &mut command);
         // `up` says its piece after it has written the file.

@@ -17,7 +17,13 @@ use crate::program;
 /// The command `micronet ARGUMENTS --data FOLDER`, without what the environment of the tests could tell it.
 #[must_use]
 pub fn micronet(data: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program::micronet());
+    command_of(program::micronet(), data, arguments)
+}
+
+/// The same of another program than the one under test.
+#[must_use]
+pub fn command_of(program: &Path, data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).arg("--data").arg(data);
     for variable in
         ["USERS", "CATALOG", "ORDER", "FRONT", "DATABASE_URL", "MICRONET_DATA", "RUST_LOG", "CARGO"]

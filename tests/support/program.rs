@@ -26,14 +26,33 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent")
 }
 
-fn build() -> PathBuf {
-    // The folder of this very test: target/PROFILE/deps.
+/// The folder with all that cargo makes.
+///
+/// # Panics
+/// When this test doesn't lie in it.
+#[must_use]
+pub fn target() -> PathBuf {
+    profile().parent().expect("target/PROFILE has a parent").to_owned()
+}
+
+/// Cargo, to build something of what `Cargo.lock` names.
+#[must_use]
+pub fn cargo_build() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--quiet", "--locked"]);
+    command
+}
+
+/// The folder of the profile of this very test, which lies in target/PROFILE/deps.
+fn profile() -> PathBuf {
     let own = std::env::current_exe().expect("a test knows its own file");
-    let folder = own.ancestors().nth(2).expect("a test lies in target/PROFILE/deps").to_owned();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "micronet", "--target-dir"]);
-    command.arg(folder.parent().expect("target/PROFILE has a parent")).current_dir(root());
+    own.ancestors().nth(2).expect("a test lies in target/PROFILE/deps").to_owned()
+}
+
+fn build() -> PathBuf {
+    let folder = profile();
+    let mut command = cargo_build();
+    command.args(["--package", "micronet", "--target-dir"]).arg(target()).current_dir(root());
     if folder.ends_with("release") {
         command.arg("--release");
     }

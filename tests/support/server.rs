@@ -1,17 +1,19 @@
 //! One service or gateway that is started by hand, as a process of its own.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::patience::until;
 use crate::ports;
-use crate::process::{Process, micronet};
+use crate::process::{Process, command_of, micronet};
+use crate::program;
 
 /// A server and how to start it again.
 #[derive(Debug)]
 pub struct Server {
     process: Process,
+    program: PathBuf,
     instance: String,
     address: SocketAddr,
     restart: Vec<String>,
@@ -62,7 +64,14 @@ impl Server {
         let mut process = Process::start(instance, &mut command);
         let address = ready(&mut process);
         let restart = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Self { process, instance: instance.to_owned(), address, restart, environment: Vec::new() }
+        Self {
+            process,
+            program: program::micronet().to_owned(),
+            instance: instance.to_owned(),
+            address,
+            restart,
+            environment: Vec::new(),
+        }
     }
 
     /// The same on a port that is known.
@@ -78,15 +87,39 @@ impl Server {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
+        Self::start_of(program::micronet(), data, instance, listen, arguments, environment)
+    }
+
+    /// The same of another program than the one under test.
+    ///
+    /// # Panics
+    /// When it doesn't listen.
+    #[track_caller]
+    #[must_use]
+    pub fn start_of(
+        program: &Path,
+        data: &Path,
+        instance: &str,
+        listen: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let arguments = [arguments, &["--instance", instance]].concat();
-        let mut command = micronet(data, &[&arguments[..], &["--listen", listen]].concat());
+        let mut command = command_of(program, data, &[&arguments[..], &["--listen", listen]].concat());
         command.envs(environment.iter().copied());
         let mut process = Process::start(instance, &mut command);
         let address = ready(&mut process);
         let restart = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment = environment.iter().map(owned).collect();
-        Self { process, instance: instance.to_owned(), address, restart, environment }
+        Self {
+            process,
+            program: program.to_owned(),
+            instance: instance.to_owned(),
+            address,
+            restart,
+            environment,
+        }
     }
 
     /// Starts it again after its end, on the same port.
@@ -98,7 +131,7 @@ impl Server {
         assert!(!self.process.is_running(), "{} still runs", self.instance);
         let listen = self.address.to_string();
         let arguments: Vec<&str> = self.restart.iter().map(String::as_str).collect();
-        let mut command = micronet(data, &[&arguments[..], &["--listen", &listen]].concat());
+        let mut command = command_of(&self.program, data, &[&arguments[..], &["--listen", &listen]].concat());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Process::start(&self.instance, &mut command);
         assert_eq!(ready(&mut self.process), self.address);

@@ -235,8 +235,9 @@ pub(super) async fn seed_sold(
     quantity: i64,
     now_us: i64,
 ) -> Result<()> {
-    let stock = "UPDATE products SET initial = initial + $2, sold = sold + $2 WHERE id = $1";
-    sqlx::query(stock).bind(product.id).bind(quantity).execute(&mut *tx).await?;
+    let stock = "UPDATE products SET initial = initial + $2, sold = sold + $2 WHERE id = $1 RETURNING *";
+    let stocked: Product = sqlx::query_as(stock).bind(product.id).bind(quantity).fetch_one(&mut *tx).await?;
+    catalog::record_stock(&mut *tx, &stocked, now_us).await?;
     let taken = Taken { product_id: product.id, quantity, price_minor: product.price_minor };
     let which = Which::Id(product.id);
     let request = Request { token: token.to_owned(), body_hash: [0; 32], which, quantity, now_us };

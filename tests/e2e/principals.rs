@@ -1,0 +1,128 @@
+//! Who may not do what, and what they hear: by RPC with every kind of credential, and by HTTP on both kinds of ports.
+
+use micronet_services::product::api::{NewProduct, Pieces, ProductClient, Query, Reservation};
+use micronet_services::user::api::{Get, UserClient};
+use micronet_tests::http_client::HttpClient;
+use micronet_tests::network::Network;
+use micronet_tests::rpc::{Caller, call};
+use micronet_transport::client::Client;
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::schema::Decimal;
+use micronet_wire::service::{CallError, CallOptions};
+
+use crate::envelope::check_envelope;
+
+/// The methods that are called.
+const METHODS: [&str; 7] = [
+    "product.query",
+    "product.create",
+    "product.reserve",
+    "product.settle",
+    "product.inventory",
+    "product.events",
+    "user.remove",
+];
+
+/// What came of a call: nothing wrong, or a code. An error of the service's own means that its handler was asked.
+fn code<T, E>(outcome: Result<T, CallError<E>>) -> Option<Code> {
+    match outcome {
+        Ok(_) | Err(CallError::Service(_)) => None,
+        Err(CallError::Rpc(error)) => Some(error.code),
+    }
+}
+
+/// Calls a method with a request that makes sense.
+async fn outcome(method: &str, client: Client) -> Option<Code> {
+    let pieces = || Pieces { name: "Tux".into(), quantity: 1 };
+    let of_rpc = |outcome: Result<(), RpcError>| outcome.err().map(|error| error.code);
+    let once = || CallOptions::default().token(format!("once-{method}"));
+    let product = ProductClient::new(client.clone());
+    match method {
+        "product.query" => code(product.query(&Query { name: "Tux".into() }, CallOptions::default()).await),
+        "product.create" => {
+            let new = NewProduct { name: "Penguin".into(), price: Decimal(1), quantity: None };
+            code(product.create(&new, once()).await)
+        }
+        "product.reserve" => code(product.reserve(&pieces(), once()).await),
+        "product.settle" => {
+            let nothing = Reservation { token: "nothing".into() };
+            code(product.settle(&nothing, CallOptions::default()).await)
+        }
+        "product.inventory" => of_rpc(product.inventory(CallOptions::default()).await.map(drop)),
+        "product.events" => {
+            of_rpc(product.events(&Default::default(), CallOptions::default()).await.map(drop))
+        }
+        "user.remove" => code(UserClient::new(client).remove(&Get { id: 3 }, once()).await),
+        other => panic!("{other} is not called here"),
+    }
+}
+
+#[test]
+fn each_kind_of_caller_may_call_what_is_for_it() {
+    let network = Network::start("shop");
+    let (unknown, too_little) = (Some(Code::Unauthenticated), Some(Code::InsufficientPermissions));
+    // In the order of the methods.
+    let table = [
+        (Caller::Stranger, [None, unknown, unknown, unknown, unknown, unknown, unknown]),
+        (Caller::Member("order"), [None, too_little, None, None, too_little, None, too_little]),
+        (Caller::Member("gateway"), [None, too_little, None, None, too_little, None, too_little]),
+        (Caller::Operator, [None, None, None, None, None, None, None]),
+    ];
+    for (caller, wanted) in table {
+        for (method, wanted) in METHODS.into_iter().zip(wanted) {
+            let instance = if method.starts_with("user.") { "user-1" } else { "product-1" };
+            let identity = caller.identity(network.folder());
+            let found =
+                call(network.address(instance), &identity, async |client| outcome(method, client).await);
+            assert_eq!(found, wanted, "{method} as {caller:?}");
+        }
+    }
+    assert_eq!(Code::Unauthenticated.http_status(), 401);
+    assert_eq!(Code::InsufficientPermissions.http_status(), 403);
+}
+
+/// METHOD TARGET, headers, and a body; the answer's status and code.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
+
+#[test]
+fn what_cannot_be_read_or_believed_is_refused_alike_on_both_ports() {
+    const JSON: (&str, &str) = ("Content-Type", "application/json");
+    let network = Network::start("shop");
+    let bearer = format!("Bearer {}", network.folder().operator_token());
+    let operator = ("Authorization", bearer.as_str());
+    let wrong = ("Authorization", "Bearer 0000000000000000000000000000000000000000000000000000000000000000");
+    let penguin = r#"{"name":"Penguin","price":12.50}"#;
+    let cases: &[Case<'_>] = &[
+        ("POST /products", &[JSON], penguin, 401, "UNAUTHENTICATED"),
+        ("POST /products", &[JSON, wrong], penguin, 401, "UNAUTHENTICATED"),
+        ("POST /products", &[JSON, ("Authorization", "Basic YTpi")], penguin, 401, "UNAUTHENTICATED"),
+        // Also where everybody may ask: who shows a credential means it.
+        ("GET /products/Tux", &[wrong], "", 401, "UNAUTHENTICATED"),
+        ("POST /products", &[operator], penguin, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (
+            "POST /products",
+            &[operator, ("Content-Type", "text/plain")],
+            penguin,
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+        ),
+        ("POST /products", &[operator, JSON], r#"{"name":"Penguin","#, 400, "BAD_REQUEST"),
+        // Without a body nothing is said, so everything is missing.
+        ("POST /products", &[operator, JSON], "", 422, "MISSING_REQUIRED_FIELD"),
+        ("POST /products", &[operator, JSON], "{} {}", 400, "BAD_REQUEST"),
+        ("POST /products", &[operator, JSON], penguin, 201, ""),
+    ];
+    for port in [network.gateway(), network.address("product-1")] {
+        let mut http = HttpClient::connect(port);
+        for (request, headers, body, status, code) in cases {
+            let (method, target) = request.split_once(' ').expect("METHOD TARGET");
+            let answer = http.request(method, target, headers, body.as_bytes());
+            let shown = format!("{port}: {request} {body}\n{}", answer.shown());
+            assert_eq!(answer.status(), *status, "{shown}");
+            check_envelope(&answer);
+            assert_eq!(answer.at("/error/code").as_str().unwrap_or_default(), *code, "{shown}");
+        }
+        // So that the next port can create it too.
+        http.request("DELETE", "/products/Penguin", &[operator], b"").check(200);
+    }
+}
