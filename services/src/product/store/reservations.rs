@@ -141,7 +141,8 @@ async fn insert(tx: &mut Connection, request: &Request, outcome: Reservation) ->
 pub(super) async fn settle(tx: &mut Connection, token: &str, now_us: i64) -> Result<Taken> {
     let taken = match state(&mut *tx, token).await? {
         Some(Reservation::Reserved(taken)) => taken,
-        Some(Reservation::Settled(taken)) => return Ok(taken),
+        // What has come back was sold before: a settling that is repeated late changes nothing.
+        Some(Reservation::Settled(taken) | Reservation::Returned(taken)) => return Ok(taken),
         other => return Err(not_reserved(other)),
     };
     let moves = Moves { reserved: -taken.quantity, sold: taken.quantity };
