@@ -30,7 +30,7 @@ pub const DEFINITION: Definition = Definition {
 };
 
 /// What a list can be sorted by.
-const SORT_KEYS: [(&str, &str); 4] =
+pub(super) const SORT_KEYS: [(&str, &str); 4] =
     [("id", "id"), ("name", "search"), ("price", "price_minor"), ("quantity", "quantity")];
 
 async fn start(environment: Environment) -> Result<Running, StartError> {

@@ -1,5 +1,8 @@
 //! Tests of the catalog and the reservations.
 
+mod model;
+mod properties;
+
 use micronet_wire::schema::Timestamp;
 
 use super::*;
