@@ -8,6 +8,9 @@
 //! once, those of one key in order, and a consumer that is slow or away delays itself and nobody else. A consumer for whom once
 //! more is too often notes in the transaction of what it does how far it has come ([`advance_followed`]).
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -204,13 +207,21 @@ pub struct Relay {
     news: Notify,
     /// Whether the consumer was away the last time.
     away: Cell<bool>,
+    /// Whether the database is known to have heard of the consumer: only then it keeps what the consumer has not.
+    noted: Cell<bool>,
 }
 
 impl Relay {
     /// A relay to a consumer, by its name in the database.
     #[must_use]
     pub fn new(database: &Database, consumer: &'static str) -> Self {
-        Self { database: database.clone(), consumer, news: Notify::new(), away: Cell::new(false) }
+        Self {
+            database: database.clone(),
+            consumer,
+            news: Notify::new(),
+            away: Cell::new(false),
+            noted: Cell::new(false),
+        }
     }
 
     /// Says that there is something to tell.
@@ -267,6 +278,10 @@ impl Relay {
         &self,
         tell: &impl AsyncFn(&[Recorded<T>]) -> Option<i64>,
     ) -> Result<Option<Told>, DatabaseError> {
+        if !self.noted.get() {
+            self.advance(0).await?;
+            self.noted.set(true);
+        }
         let after = told_through(&mut *self.database.read().await?, self.consumer).await?;
         let events: Vec<Recorded<T>> = read(&self.database, after, RELAYED_AT_ONCE).await?;
         let Some(last) = events.last() else { return Ok(None) };
@@ -274,9 +289,13 @@ impl Relay {
         // Some behind the first untold one may have been told; they are told again.
         let through = untold.map_or(last.id, |id| id - 1);
         if through > after {
-            let consumer = self.consumer;
-            self.database.write(move |tx| Box::pin(advance(tx, consumer, through))).await?;
+            self.advance(through).await?;
         }
         Ok(Some(if untold.is_some() { Told::No } else { Told::Yes }))
+    }
+
+    async fn advance(&self, through: i64) -> Result<(), DatabaseError> {
+        let consumer = self.consumer;
+        self.database.write(move |tx| Box::pin(advance(tx, consumer, through))).await
     }
 }

@@ -95,14 +95,13 @@ pub fn order_by(sort: Option<&str>, keys: &[(&str, &str)], tie: &str) -> Result<
 
 /// The pattern of LIKE that finds a text anywhere, whatever is in it; with `ESCAPE '\'`. Everything matches an empty one.
 ///
-/// What it is compared with has to be in lower case as [`str::to_lowercase`] makes it, since databases differ in what they
-/// take for a letter.
+/// What it is compared with has to be [`folded`], since databases differ in what they take for a letter.
 #[must_use]
 pub fn contains(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
     // A zero character can't be stored (`database::is_storable`), and so is nowhere to be found.
-    for character in text.to_lowercase().chars().filter(|character| *character != '\0') {
+    for character in folded(text).chars().filter(|character| *character != '\0') {
         if matches!(character, '%' | '_' | '\\') {
             pattern.push('\\');
         }
@@ -110,6 +109,13 @@ pub fn contains(text: &str) -> String {
     }
     pattern.push('%');
     pattern
+}
+
+/// A text as it is compared where case doesn't matter: each letter in lower case, whatever stands beside it. (The small sigma
+/// is another one at the end of a word, and [`str::to_lowercase`] looks to that; what is searched for need not end there.)
+#[must_use]
+pub fn folded(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).map(|letter| if letter == 'ς' { 'σ' } else { letter }).collect()
 }
 
 #[cfg(test)]
@@ -147,5 +153,12 @@ mod tests {
     fn a_pattern_means_the_text_and_nothing_else() {
         assert_eq!(contains("50%_A\\"), "%50\\%\\_a\\\\%");
         assert_eq!(contains(""), "%%");
+    }
+
+    #[test]
+    fn case_makes_no_difference_wherever_a_letter_stands() {
+        assert_eq!(folded("ΟΔΟΣ οδος"), "οδοσ οδοσ");
+        assert!(folded("ΟΔΟΣΑ").contains(&folded("ΟΔΟΣ")));
+        assert_eq!(folded("ÉLAN Straße"), "élan straße");
     }
 }

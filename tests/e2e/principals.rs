@@ -1,6 +1,8 @@
 //! Who may not do what, and what they hear: by RPC with every kind of credential, and by HTTP on both kinds of ports.
 
-use micronet_services::product::api::{NewProduct, Pieces, ProductClient, Query, Reservation};
+use micronet_services::product::api::{
+    InventoryAfter, NewProduct, Pieces, ProductClient, Query, Reservation,
+};
 use micronet_services::user::api::{Get, UserClient};
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::network::Network;
@@ -48,7 +50,9 @@ async fn outcome(method: &str, client: Client) -> Option<Code> {
             let nothing = Reservation { token: "nothing".into() };
             code(product.settle(&nothing, CallOptions::default()).await)
         }
-        "product.inventory" => of_rpc(product.inventory(CallOptions::default()).await.map(drop)),
+        "product.inventory" => {
+            of_rpc(product.inventory(&InventoryAfter::default(), CallOptions::default()).await.map(drop))
+        }
         "product.events" => {
             of_rpc(product.events(&Default::default(), CallOptions::default()).await.map(drop))
         }

@@ -1,5 +1,7 @@
 //! What the tests of stores need: databases that are gone when the test is, of both kinds.
 
+pub(crate) mod sequences;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Once;

@@ -41,7 +41,7 @@ pub const DEFINITION: Definition = Definition {
 };
 
 /// What a list can be sorted by.
-const SORT_KEYS: [(&str, &str); 4] =
+pub(super) const SORT_KEYS: [(&str, &str); 4] =
     [("order_num", "order_num"), ("name", "product"), ("quantity", "quantity"), ("total", "total_minor")];
 
 /// How long an attempt is its instance's own: longer than any call to product may take by default, so that no live attempt is

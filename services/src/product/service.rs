@@ -40,7 +40,7 @@ const _: () =
     assert!(INVENTORY_ROWS_MAX as usize * (store::NAME_CHARS_MAX * 4 + 3 + 5 * 9) <= MESSAGE_BYTES_MAX);
 
 /// What a list can be sorted by.
-const SORT_KEYS: [(&str, &str); 4] =
+pub(super) const SORT_KEYS: [(&str, &str); 4] =
     [("id", "id"), ("name", "search"), ("price", "price_minor"), ("quantity", "quantity")];
 
 async fn start(environment: Environment) -> Result<Running, StartError> {

@@ -225,7 +225,7 @@ impl ProductStore {
         self.database.write(|tx| Box::pin(async move { reservations::sell(tx, &request).await })).await
     }
 
-    /// Turns the token's reserved pieces into sold ones. Settling again changes nothing.
+    /// Turns the token's reserved pieces into sold ones. Settling again changes nothing, even after they came back.
     pub async fn settle(&self, token: &str, now_us: i64) -> Result<Taken> {
         let token = reservations::parse_token(token)?;
         self.database

@@ -28,7 +28,7 @@ pub const DEFINITION: Definition = Definition {
 };
 
 /// What a list can be sorted by.
-const SORT_KEYS: [(&str, &str); 5] =
+pub(super) const SORT_KEYS: [(&str, &str); 5] =
     [("id", "id"), ("name", "name"), ("email", "email_key"), ("orders", "orders"), ("spent", "spent_minor")];
 
 async fn start(environment: Environment) -> Result<Running, StartError> {

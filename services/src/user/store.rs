@@ -15,7 +15,7 @@ use crate::database::{Connection, Database, Migration, Row, is_storable};
 use crate::demo::Demo;
 use crate::events::{self, Recorded};
 use crate::once::Once;
-use crate::paging::Page;
+use crate::paging::{Page, folded};
 use crate::store::{Store, StoreError, StoreResult, row_id};
 
 /// A name is at most this long, in characters.
@@ -200,7 +200,7 @@ async fn insert(tx: &mut Connection, id: i64, name: &str, email: &str, now_us: i
         .bind(id)
         .bind(name)
         .bind(email)
-        .bind(email.to_lowercase())
+        .bind(folded(email))
         .bind(search(name, email))
         .bind(now_us)
         .fetch_one(tx)
@@ -221,7 +221,7 @@ async fn update(tx: &mut Connection, id: i64, change: &Change, now_us: i64) -> R
         .bind(id)
         .bind(name)
         .bind(email)
-        .bind(email.to_lowercase())
+        .bind(folded(email))
         .bind(search(name, email))
         .bind(now_us)
         .fetch_one(&mut *tx)
@@ -265,7 +265,7 @@ async fn record(tx: &mut Connection, id: i64, change: &UserChange, now_us: i64) 
 
 /// What a search looks into.
 fn search(name: &str, email: &str) -> String {
-    format!("{name}\n{email}").to_lowercase()
+    folded(&format!("{name}\n{email}"))
 }
 
 fn check(name: Option<&str>, email: Option<&str>) -> Result<()> {

@@ -1,5 +1,8 @@
 //! Tests of the attempts, the orders and the log.
 
+mod model;
+mod properties;
+
 use super::*;
 use crate::database::Location;
 use crate::database::testing::{On, TestDatabase, on_both_databases, runtime};

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _};
 use super::{NAME_CHARS_MAX, PRICE_MINOR_MAX, PRODUCTS_MAX, Result, STOCK_MAX};
 use crate::database::{Connection, Row, is_storable};
 use crate::events;
-use crate::paging::Page;
+use crate::paging::{Page, folded};
 use crate::product::api::{ProductChange, ProductError};
 use crate::store::StoreError;
 
@@ -137,7 +137,7 @@ pub(super) async fn create(tx: &mut Connection, new: &NewProduct, now_us: i64) -
         VALUES ($1, $2, $3, $4, $4, 0, 0, $5, $5) RETURNING *";
     let product: Product = sqlx::query_as(query)
         .bind(&new.name)
-        .bind(new.name.to_lowercase())
+        .bind(folded(&new.name))
         .bind(new.price_minor)
         .bind(new.quantity)
         .bind(now_us)
@@ -230,7 +230,7 @@ pub(super) async fn update(
     let product: Product = sqlx::query_as(query)
         .bind(before.id)
         .bind(name)
-        .bind(name.to_lowercase())
+        .bind(folded(name))
         .bind(price_minor)
         .bind(now_us)
         .fetch_one(&mut *tx)

@@ -154,7 +154,7 @@ async fn insert(tx: &mut Connection, request: &Request, outcome: Reservation) ->
 pub(super) async fn settle(tx: &mut Connection, token: &str, now_us: i64) -> Result<Taken> {
     let taken = match state(&mut *tx, token).await? {
         Some(Reservation::Reserved(taken)) => taken,
-        // What came back was sold before; the news of it comes once more.
+        // What has come back was sold before: a settling that is repeated late changes nothing.
         Some(Reservation::Settled(taken) | Reservation::Returned(taken)) => return Ok(taken),
         other => return Err(not_reserved(other)),
     };

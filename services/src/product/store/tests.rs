@@ -1,5 +1,8 @@
 //! Tests of the catalog and the reservations.
 
+mod model;
+mod properties;
+
 use micronet_wire::schema::{Decimal, Timestamp};
 
 use super::*;
@@ -280,7 +283,7 @@ async fn arguments_outside_their_limits_are_refused_before_anything_happens(on: 
 async fn what_was_acknowledged_is_there_after_reopening(on: On) {
     let (place, store) = toys(on).await;
     store.reserve("a", BODY, Which::of("Tux"), 2, 1).await.unwrap();
-    store.purchase("b", BODY, Which::of("Bird"), 5, 1).await.unwrap().0;
+    store.purchase("b", BODY, Which::of("Bird"), 5, 1).await.unwrap();
     let before = store.inventory(0, 1_000).await.unwrap();
     store.database().close().await;
     let store = open(place.location()).await;
