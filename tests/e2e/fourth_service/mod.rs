@@ -10,6 +10,7 @@ use micronet_tests::http_client::HttpClient;
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
 use micronet_tests::ports;
+use micronet_tests::postgres::PostgresServer;
 use micronet_tests::process::{micronet, run};
 use micronet_tests::server::Server;
 use serde_json::json;
@@ -26,7 +27,11 @@ fn a_service_more_takes_three_files_and_one_line() {
     assert_eq!(extended.added, files);
     assert_eq!(extended.lines, [("services/src/lib.rs".to_owned(), "    greeter,".to_owned())]);
     beside_ordinary_processes(&extended.program);
-    in_a_network_of_its_own(&extended.program);
+    in_a_network_of_its_own(&extended.program, &[]);
+    if let Some(postgres) = PostgresServer::start() {
+        let url = postgres.new_database("greetings");
+        in_a_network_of_its_own(&extended.program, &[("DATABASE_URL", &url)]);
+    }
 }
 
 /// Gateway, product and commands are those of the ordinary program, which doesn't have the service.
@@ -122,8 +127,8 @@ fn check_call(data: &Path, to: &str) {
 }
 
 /// `up` of the program with the service starts it, its gateway leads to it, and the ordinary program finds it by its name.
-fn in_a_network_of_its_own(program: &Path) {
-    let network = Network::start_of(program, Folder::new(), &["--demo", "shop"], &[]);
+fn in_a_network_of_its_own(program: &Path, environment: &[(&str, &str)]) {
+    let network = Network::start_of(program, Folder::new(), &["--demo", "shop"], environment);
     let greeted = network.http().post("/greetings", ADA).check(201);
     assert_eq!(greeted.at("/data/times"), 1, "{}", greeted.shown());
     check_described(network.gateway(), true);
