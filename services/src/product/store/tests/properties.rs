@@ -64,7 +64,7 @@ fn new_product() -> impl Strategy<Value = NewProduct> {
 }
 
 fn which() -> impl Strategy<Value = Which> {
-    prop_oneof![(1..8_i64).prop_map(Which::Id), select(&NAMES[..]).prop_map(|name| Which::of(name))]
+    prop_oneof![(1..8_i64).prop_map(Which::Id), select(&NAMES[..]).prop_map(Which::of)]
 }
 
 /// How much later a write is than the one before it. Two long times are more than a reply is kept; the feed is kept for longer

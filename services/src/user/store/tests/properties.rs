@@ -91,7 +91,7 @@ fn whatever_is_told_the_store_does_as_its_model(on: On) {
                 Step::Acts(acts) => {
                     let requests = acts.into_iter().map(|(act, token, later_us)| {
                         now_us += later_us;
-                        Request { write: write(&model, act), token, now_us }
+                        Request { write: write(&model, &act), token, now_us }
                     });
                     let requests: Vec<_> = requests.collect();
                     // They are queued in this order, and share a transaction.
@@ -111,8 +111,8 @@ fn whatever_is_told_the_store_does_as_its_model(on: On) {
 }
 
 /// What is written when somebody does this.
-fn write(model: &Model, act: Act) -> Write {
-    match act {
+fn write(model: &Model, act: &Act) -> Write {
+    match *act {
         Act::Create(name, email) => Write::Create(name.to_owned(), email.to_owned()),
         Act::Update(id, name, email) => {
             Write::Update(id, Change { name: name.map(str::to_owned), email: email.map(str::to_owned) })
