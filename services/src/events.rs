@@ -8,6 +8,9 @@
 //! once, those of one key in order, and a consumer that is slow or away delays itself and nobody else. A consumer for whom once
 //! more is too often notes in the transaction of what it does how far it has come ([`advance_followed`]).
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;

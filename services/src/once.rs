@@ -4,6 +4,9 @@
 //! is not stored: a repeat is judged anew. What has its own durable record of a token, as reservations and orders have, doesn't
 //! need this table.
 
+#[cfg(test)]
+mod tests;
+
 use micronet_wire::encoding;
 use micronet_wire::schema::Message;
 use sqlx::Row as _;

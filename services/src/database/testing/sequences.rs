@@ -4,6 +4,7 @@
 
 use std::fmt::Debug;
 
+use micronet_transport::identity::random_bytes;
 use proptest::collection::vec;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -16,10 +17,11 @@ const STEPS_MAX: usize = 40;
 
 /// Sequences of a test. A database on the server takes longer to come into being.
 const SEQUENCES: u32 = 60;
-const SEQUENCES_POSTGRES: u32 = 8;
+const SEQUENCES_POSTGRES: u32 = 4;
 
 /// What `MICRONET_SEEDS` asks for is divided by this, since a sequence takes as long as so many simulations.
 const SEEDS_A_SEQUENCE: u32 = 100;
+const SEEDS_A_SEQUENCE_POSTGRES: u32 = 500;
 
 /// Runs `check` on many random sequences of steps.
 pub(crate) fn check_sequences<S: Debug>(
@@ -29,10 +31,12 @@ pub(crate) fn check_sequences<S: Debug>(
     check: impl AsyncFn(Database, Vec<S>),
 ) {
     let seed = std::env::var("PROPTEST_RNG_SEED").ok().map(|seed| seed.parse().unwrap());
-    let seed = seed.unwrap_or_else(|| u64::from_ne_bytes(*fresh_bytes().first_chunk().unwrap()));
+    let seed = seed.unwrap_or_else(|| u64::from_ne_bytes(random_bytes()));
     let wanted: u32 = std::env::var("MICRONET_SEEDS").map_or(0, |seeds| seeds.parse().unwrap());
     let config = Config {
-        cases: on.either(SEQUENCES, SEQUENCES_POSTGRES).max(wanted / SEEDS_A_SEQUENCE),
+        cases: on
+            .either(SEQUENCES, SEQUENCES_POSTGRES)
+            .max(wanted / on.either(SEEDS_A_SEQUENCE, SEEDS_A_SEQUENCE_POSTGRES)),
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         max_shrink_iters: 300,
@@ -50,8 +54,4 @@ pub(crate) fn check_sequences<S: Debug>(
     if let Err(failure) = outcome {
         panic!("repeat with PROPTEST_RNG_SEED={seed}\n{failure}");
     }
-}
-
-fn fresh_bytes() -> Vec<u8> {
-    micronet_transport::identity::random_bytes::<8>().to_vec()
 }
