@@ -4,6 +4,7 @@
 
 use std::fmt::Debug;
 
+use micronet_transport::identity::random_bytes;
 use proptest::collection::vec;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -30,7 +31,7 @@ pub(crate) fn check_sequences<S: Debug>(
     check: impl AsyncFn(Database, Vec<S>),
 ) {
     let seed = std::env::var("PROPTEST_RNG_SEED").ok().map(|seed| seed.parse().unwrap());
-    let seed = seed.unwrap_or_else(|| u64::from_ne_bytes(*fresh_bytes().first_chunk().unwrap()));
+    let seed = seed.unwrap_or_else(|| u64::from_ne_bytes(random_bytes()));
     let wanted: u32 = std::env::var("MICRONET_SEEDS").map_or(0, |seeds| seeds.parse().unwrap());
     let config = Config {
         cases: on
@@ -53,8 +54,4 @@ pub(crate) fn check_sequences<S: Debug>(
     if let Err(failure) = outcome {
         panic!("repeat with PROPTEST_RNG_SEED={seed}\n{failure}");
     }
-}
-
-fn fresh_bytes() -> Vec<u8> {
-    micronet_transport::identity::random_bytes::<8>().to_vec()
 }
