@@ -29,8 +29,13 @@ pub const EVENTS_MAX: u32 = 500;
 /// How long an event stays for those who pull; relayed ones stay for as long as it takes.
 pub const KEPT_US: i64 = 7 * 24 * 3_600 * 1_000_000;
 
-/// Expired events that are removed whenever one is written.
-const PURGED_AT_ONCE: i64 = 4;
+/// How often it is looked for expired events: whenever as many were written.
+const PURGED_EVERY: i64 = 16;
+
+/// Expired events that are removed then: more than were written, so that the feed shrinks back after a burst.
+const PURGED_AT_ONCE: i64 = 64;
+
+const _: () = assert!(PURGED_AT_ONCE > PURGED_EVERY);
 
 /// Events that a relay has under way at once.
 const RELAYED_AT_ONCE: u32 = 64;
@@ -81,13 +86,22 @@ pub async fn append(
     now_us: i64,
 ) -> Result<(), DatabaseError> {
     let body = encoding::encode(change).map_err(|error| DatabaseError::Corrupt(error.to_string()))?;
+    let query = "INSERT INTO events (event_key, body, at_us) VALUES ($1, $2, $3) RETURNING id";
+    let id: i64 =
+        sqlx::query_scalar(query).bind(key).bind(&body[..]).bind(now_us).fetch_one(&mut *tx).await?;
+    if id % PURGED_EVERY == 0 {
+        purge(tx, now_us - KEPT_US).await?;
+    }
+    Ok(())
+}
+
+/// Removes events from before a time that nobody has to be told any more, the oldest first and not too many.
+async fn purge(tx: &mut Connection, before_us: i64) -> Result<(), DatabaseError> {
     // Only the oldest are looked at, so that this costs the same however long the feed is.
-    let expired = "DELETE FROM events WHERE id IN (
+    let query = "DELETE FROM events WHERE id IN (
         SELECT id FROM (SELECT id, at_us FROM events ORDER BY id LIMIT $2) AS oldest
         WHERE at_us < $1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE through_id < oldest.id))";
-    sqlx::query(expired).bind(now_us - KEPT_US).bind(PURGED_AT_ONCE).execute(&mut *tx).await?;
-    let query = "INSERT INTO events (event_key, body, at_us) VALUES ($1, $2, $3)";
-    sqlx::query(query).bind(key).bind(&body[..]).bind(now_us).execute(tx).await?;
+    sqlx::query(query).bind(before_us).bind(PURGED_AT_ONCE).execute(tx).await?;
     Ok(())
 }
 
@@ -229,6 +243,12 @@ impl Relay {
         self.news.notify_one();
     }
 
+    /// Whether the consumer could not be told the last time: why, is no news any more.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.away.get()
+    }
+
     /// Tells whatever there is to tell, for ever. `tell` gets the next few events, and returns the id of the first that it could
     /// not tell, or `None`.
     pub async fn run<T: Message>(&self, tell: impl AsyncFn(&[Recorded<T>]) -> Option<i64>) {
@@ -266,9 +286,11 @@ impl Relay {
         let was_away = self.away.replace(told == Told::No);
         match told {
             Told::No if !was_away => {
-                tracing::warn!(consumer = self.consumer, "away: what has changed is kept for it");
+                tracing::warn!(consumer = self.consumer, "cannot be told what has changed: it is kept");
             }
-            Told::Yes if was_away => tracing::info!(consumer = self.consumer, "back: it hears all"),
+            Told::Yes if was_away => {
+                tracing::info!(consumer = self.consumer, "can be told again, and hears all");
+            }
             Told::No | Told::Yes => {}
         }
     }

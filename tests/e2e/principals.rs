@@ -98,10 +98,10 @@ fn what_cannot_be_read_or_believed_is_refused_alike_on_both_ports() {
     let penguin = r#"{"name":"Penguin","price":12.50}"#;
     let cases: &[Case<'_>] = &[
         ("POST /products", &[JSON], penguin, 401, "UNAUTHENTICATED"),
-        ("POST /products", &[JSON, wrong], penguin, 401, "UNAUTHENTICATED"),
+        ("POST /products", &[JSON, wrong], penguin, 401, "INVALID_CREDENTIALS"),
         ("POST /products", &[JSON, ("Authorization", "Basic YTpi")], penguin, 401, "UNAUTHENTICATED"),
         // Also where everybody may ask: who shows a credential means it.
-        ("GET /products/Tux", &[wrong], "", 401, "UNAUTHENTICATED"),
+        ("GET /products/Tux", &[wrong], "", 401, "INVALID_CREDENTIALS"),
         ("POST /products", &[operator], penguin, 415, "UNSUPPORTED_MEDIA_TYPE"),
         (
             "POST /products",

@@ -97,9 +97,9 @@ pub const USER_TIMEOUT_MS: u32 = 10_000;
 pub const BACKLOG: i32 = 1024;
 /// The pause after `accept` failed, in milliseconds.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
-/// RPC connections that one server keeps at once.
+/// Connections that the port of one service keeps at once, RPC and HTTP together.
 pub const SERVER_CONNECTIONS_MAX: usize = 1024;
-/// RPC connections of one server that have proved no secret; one more sends the oldest of them away.
+/// Those among them that have proved no secret, as those of HTTP never do; one more sends the oldest of them away.
 pub const SERVER_STRANGERS_MAX: usize = 256;
 /// Time that a closed connection is still read, so that the peer gets our last frames and not a reset, in milliseconds.
 pub const LINGER_MS_MAX: u64 = 1_000;

@@ -369,7 +369,9 @@ impl Shop {
         match told {
             Ok(()) => Told::Yes,
             Err(CallError::Rpc(error)) => {
-                tracing::debug!(%error, "product couldn't be told yet");
+                if !self.to_product.is_failing() {
+                    tracing::warn!(%error, event = event.id, "product couldn't be told yet");
+                }
                 Told::No
             }
             Err(CallError::Service(error)) => {
@@ -392,10 +394,11 @@ async fn tell_users_forever(shop: Rc<Shop>, users: UserClient<Upstream>) {
         let purchases = events.iter().filter_map(purchase).collect();
         let told = Purchases { through: last.id.unsigned_abs(), purchases };
         let counted = users.count(&told, CallOptions::default()).await;
-        counted
-            .inspect_err(|error| tracing::debug!(%error, "users couldn't be told yet"))
-            .is_err()
-            .then_some(first.id)
+        let Err(error) = counted else { return None };
+        if !shop.to_users.is_failing() {
+            tracing::warn!(%error, event = first.id, "the user service couldn't be told yet");
+        }
+        Some(first.id)
     };
     shop.to_users.run(tell).await;
 }

@@ -37,7 +37,7 @@ fn the_feed_of_product_replayed_is_the_inventory() {
     assert_eq!(replayed["Whale"], Stock::settled(91, 3));
     // It is for the operator and for services.
     for server in [shop.product.address(), shop.gateway()] {
-        HttpClient::connect(server).get("/api/v1/products/events").check(401);
+        HttpClient::connect(server).get("/api/v1/events/products").check(401);
     }
 }
 
@@ -46,7 +46,7 @@ fn events(shop: &Shop) -> Vec<Value> {
     let mut events: Vec<Value> = Vec::new();
     loop {
         let after = events.last().map_or(0, |event| event["id"].as_u64().expect("an id"));
-        let page = shop.get(&format!("/api/v1/products/events?after={after}&limit={PAGE}")).check(200);
+        let page = shop.get(&format!("/api/v1/events/products?after={after}&limit={PAGE}")).check(200);
         let found = page.at("/data/events").as_array().expect("events").clone();
         let ids: Vec<u64> = found.iter().filter_map(|event| event["id"].as_u64()).collect();
         assert!(ids.iter().all(|id| *id > after) && ids.is_sorted_by(|a, b| a < b), "{}", page.shown());

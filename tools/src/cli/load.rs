@@ -9,7 +9,7 @@ Examples:
   micronet load toystore                       one to five clients
   micronet load toystore --clients 1,2,8 --gets 5000
   micronet load toystore --plot latency.svg    and a drawing of it
-  micronet load toystore --url shop.example:6060 --json
+  micronet load toystore --to shop.example:6060 --json
 
 For each number of clients, every client first asks for random products and then
 orders one piece of a random product, one request after another, on a keep-alive
@@ -47,8 +47,8 @@ pub(crate) struct ToystoreFlags {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) posts: u64,
     /// The gateway [default: FRONT, else the running network's, else localhost:8000]
-    #[arg(long, value_name = "URL")]
-    pub(crate) url: Option<String>,
+    #[arg(long, visible_alias = "url", value_name = "URL")]
+    pub(crate) to: Option<String>,
     /// Draw the average latencies to this file
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) plot: Option<PathBuf>,

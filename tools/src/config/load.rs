@@ -37,12 +37,12 @@ pub(super) fn toystore(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<ToystoreConfig, CommandError> {
-    let LoadScenario::Toystore(ToystoreFlags { clients, gets, posts, url, plot, json }) = flags.scenario;
+    let LoadScenario::Toystore(ToystoreFlags { clients, gets, posts, to, plot, json }) = flags.scenario;
     if gets == 0 && posts == 0 {
         return Err(CommandError::usage("with --gets 0 and --posts 0 there is nothing to do")
             .next("leave one of them out"));
     }
-    let to = match &url {
+    let to = match &to {
         Some(text) => Some(HostPort::parse_url(text, BASE_PORT)?),
         None => front(environment)?,
     };

@@ -56,7 +56,7 @@ async fn measure(
 ) -> Result<Results, CommandError> {
     let mut signals = StopSignals::listen()
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
-    let not_reached = |error| front::not_reached(front, "--url", &error);
+    let not_reached = |error| front::not_reached(front, "--to", &error);
     let names = catalog::names(&mut HttpChannel::new(front.clone())).await.map_err(not_reached)?;
     let products: Rc<[String]> = names.into();
     let mut restocker = Restocker::new(front, token).map_err(|error| no_randomness(&error))?;
