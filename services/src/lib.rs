@@ -11,6 +11,8 @@ pub mod once;
 pub mod paging;
 pub mod run;
 pub mod store;
+#[cfg(test)]
+mod stored_tests;
 
 /// Names the services: each is a module of three files, and a place in [`ALL`].
 macro_rules! services {

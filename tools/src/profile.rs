@@ -45,6 +45,8 @@ const QUERY: &str = "curl -s {front}/products/Tux";
 const TOY: &str = "curl -s {front}/Tux";
 const BUY: &str = "curl -s -XPOST {front}/orders -H 'content-type: application/json' \
                    -d '{\"name\":\"Whale\",\"quantity\":1}'";
+const LIST: &str = "curl -s '{front}/products?sort=-price&per_page=3'";
+const DESCRIPTION: &str = "curl -s {front}/openapi.json";
 const RANDOM: &str = "{micronet} shop random 100";
 
 /// Everything: what runs unless a profile is named.
@@ -54,7 +56,7 @@ const ALL: Profile = Profile {
     demo: None,
     gateway_port: BASE_PORT,
     members: Members::Every,
-    things_to_try: &[QUERY, BUY, RANDOM],
+    things_to_try: &[QUERY, LIST, BUY, RANDOM, DESCRIPTION],
 };
 
 /// The shop without anything around it.
@@ -64,7 +66,7 @@ const SHOP: Profile = Profile {
     demo: Some(Demo::Shop),
     gateway_port: 8000,
     members: Members::Named(&[("user", &[8001]), ("product", &[8002, 8012]), ("order", &[8003])]),
-    things_to_try: &[QUERY, BUY, RANDOM],
+    things_to_try: &[QUERY, LIST, BUY, RANDOM, DESCRIPTION],
 };
 
 /// The toy store as it was before there was anything else: a front end, a catalog and an order server.
