@@ -289,7 +289,7 @@ mod tests {
         check(
             &product_schema(),
             "inventory",
-            &["shop:read", "Request: nothing", "products list of Stock", "Type Stock: "],
+            &["shop:read", "Request InventoryAfter: ", "products list of Stock", "Type Stock: "],
         );
         check(&product_schema(), "release", &["other services", "HTTP: not reached", "Reply: nothing"]);
         check(&order_schema(), "buy", &["needs the same --token", "quantity u32"]);

@@ -169,7 +169,7 @@ product  product-1  RPC       127.0.0.1:8002    9";
         let text = check("all", "127.0.0.1:8000", Demo::Shop);
         assert!(text.contains("curl -s localhost:8000/products/Tux"), "{text}");
         assert!(text.contains(&format!("shop random 100 --data '{}'", scratch.0.display())), "{text}");
-        assert_eq!(text.lines().count(), 3);
+        assert_eq!(text.lines().count(), 5);
         let text = check("toystore", "127.0.0.1:6060", Demo::ToyStore);
         assert!(text.contains("curl -s localhost:6060/orders/log\n"), "{text}");
         assert!(text.ends_with(&format!("load toystore --clients 1..5 --data '{}'", scratch.0.display())));
