@@ -8,10 +8,11 @@ use micronet_transport::upstream::told_to_caller;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
+use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
     Answer, Lead, Parameters, Refused, Request, RequestIds, Route, Routes, refused, shown,
 };
-use micronet_wire::service::Caller;
+use micronet_wire::service::{Caller, authorize};
 
 use crate::config::Gateway;
 
@@ -76,6 +77,9 @@ impl Gateway {
                 // Each attempt transcodes for the instance that it goes to: instances may serve different schemas.
                 let schema = instance.schema.schema();
                 let method = schema.method(route.method).ok_or_else(|| Failed::Refused(method_gone()))?;
+                // Who may not call hears nothing about the request. The service checks it too.
+                let caller = options.principal.as_ref().unwrap_or(&Principal::Anonymous);
+                authorize(caller, &method.access).map_err(Failed::Rpc)?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
                 let answer = instance.client.call(method.id, message, options.clone()).await;
                 let reply = answer.map_err(Failed::Rpc)?;

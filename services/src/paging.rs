@@ -4,6 +4,8 @@ use micronet_wire::error::RpcError;
 use micronet_wire::faults::Faults;
 use micronet_wire::schema::Message;
 
+use crate::database::is_storable;
+
 /// Items of a page when the caller doesn't say.
 pub const PER_PAGE_DEFAULT: u32 = 20;
 
@@ -98,10 +100,13 @@ pub fn order_by(sort: Option<&str>, keys: &[(&str, &str)], tie: &str) -> Result<
 /// What it is compared with has to be [`folded`], since databases differ in what they take for a letter.
 #[must_use]
 pub fn contains(text: &str) -> String {
+    if !is_storable(text) {
+        // It is nowhere to be found; and an empty pattern is that of the empty text, which no name is.
+        return String::new();
+    }
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
-    // A zero character can't be stored (`database::is_storable`), and so is nowhere to be found.
-    for character in folded(text).chars().filter(|character| *character != '\0') {
+    for character in folded(text).chars() {
         if matches!(character, '%' | '_' | '\\') {
             pattern.push('\\');
         }

@@ -97,8 +97,10 @@ fn what_up_proposes_can_be_copied_into_a_shell() {
     let mut network = Network::start("shop");
     let said = network.up().stdout();
     let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("  curl ")).collect();
-    assert_eq!(lines.len(), 2, "{said}");
-    for (line, wanted) in lines.iter().zip([r#""quantity":80"#, r#""order_num":3"#]) {
+    let answers =
+        [r#""quantity":80"#, r#""per_page":3"#, r#""order_num":3"#, r#""operationId": "order.buy""#];
+    assert_eq!(lines.len(), answers.len(), "{said}");
+    for (line, wanted) in lines.iter().zip(answers) {
         let finished = shell(&network, line).check(0);
         assert!(finished.stdout.contains(wanted), "{line}: {}", finished.stdout);
     }

@@ -9,7 +9,7 @@ use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::rest::{
     Answer, Lead, Parameters, Refused, Request, RequestIds, Route, Routes, refused, shown,
 };
-use micronet_wire::service::{CallContext, Service};
+use micronet_wire::service::{CallContext, Service, authorize};
 
 use super::handling::Handler;
 use crate::clock;
@@ -59,11 +59,17 @@ impl OwnSite {
             token: options.token,
             one_way: false,
         };
-        let message = request.message(schema, method)?;
-        let handler = Handler::start(&*self.service, context, method.id, message);
-        let outcome = tokio::time::timeout(deadline, handler)
-            .await
-            .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")));
+        // Who may not call hears nothing about the request. The dispatch checks it too.
+        let outcome = match authorize(&context.principal, &method.access) {
+            Err(error) => Err(error),
+            Ok(()) => {
+                let message = request.message(schema, method)?;
+                let handler = Handler::start(&*self.service, context, method.id, message);
+                tokio::time::timeout(deadline, handler)
+                    .await
+                    .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")))
+            }
+        };
         let mut answer = match outcome {
             Ok(reply) => shown(schema, method, &reply),
             Err(error) => refused(schema, method, &error),

@@ -206,7 +206,10 @@ fn a_services_own_port_answers_http_as_a_gateway_does() {
             ),
             ("HEAD /openapi.json HTTP/1.1", &["200 OK", "Content-Length: "]),
             ("POST /openapi.json HTTP/1.1", &["405 ", "Allow: GET, HEAD, OPTIONS"]),
-            ("POST /cups/wash HTTP/1.1", &["401 ", "the identity of a service, or the operator's, is needed"]),
+            (
+                "POST /cups/wash HTTP/1.1",
+                &["401 ", "the identity of a service, or the operator's, is needed"],
+            ),
             (
                 "POST /cups HTTP/1.1\nContent-Type: application/json\nIdempotency-Key: k-7\n\n{\"name\":\"x\"}",
                 &["201 Created", "\"token\":\"k-7\""],

@@ -107,8 +107,9 @@ impl<'a> Types<'a> {
             Type::String => typed("string"),
             Type::Bytes => typed("string").with("contentEncoding", "base64"),
             Type::Timestamp => typed("string").with("format", "date-time"),
+            // Not `multipleOf`: validators divide binary fractions, and so would refuse 0.07.
             Type::Decimal { scale } => {
-                typed("number").with("format", "decimal").with("multipleOf", Node::Verbatim(unit(*scale)))
+                typed("number").with("format", "decimal").with("x-scale", Node::Signed(i64::from(*scale)))
             }
             Type::Option { item } => or_null(self.schema_of(*item, components)),
             Type::List { item } => typed("array").with("items", self.schema_of(*item, components)),
@@ -308,13 +309,5 @@ fn key_pattern(key: &Type) -> Option<&'static str> {
         Type::U8 | Type::U16 | Type::U32 | Type::U64 => Some("^[0-9]+$"),
         Type::I8 | Type::I16 | Type::I32 | Type::I64 => Some("^-?[0-9]+$"),
         _ => None,
-    }
-}
-
-/// The smallest unit of a decimal: `0.01` for two digits after the point.
-fn unit(scale: u8) -> String {
-    match usize::from(scale) {
-        0 => "1".into(),
-        digits => format!("0.{:0>digits$}", 1),
     }
 }
