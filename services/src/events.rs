@@ -22,6 +22,7 @@ use sqlx::Row as _;
 use tokio::sync::Notify;
 
 use crate::database::{Connection, Database, DatabaseError};
+use crate::store::row_id;
 
 /// Events that one answer holds at most.
 pub const EVENTS_MAX: u32 = 500;
@@ -70,8 +71,7 @@ impl EventsAfter {
     /// The range to read: after which id, and how many.
     #[must_use]
     pub fn range(&self) -> (i64, u32) {
-        let after = i64::try_from(self.after.unwrap_or(0)).unwrap_or(i64::MAX);
-        (after, self.limit.unwrap_or(100).clamp(1, EVENTS_MAX))
+        (row_id(self.after.unwrap_or(0)), self.limit.unwrap_or(100).clamp(1, EVENTS_MAX))
     }
 }
 
@@ -129,6 +129,18 @@ pub async fn read<T: Message>(
         })
     });
     recorded.collect()
+}
+
+/// What a feed answers: the events after an id, and the id of the oldest event that is still there.
+///
+/// # Errors
+/// Those of [`read`].
+pub async fn answer<T: Message>(
+    database: &Database,
+    after: i64,
+    limit: u32,
+) -> Result<(Vec<Recorded<T>>, i64), DatabaseError> {
+    Ok((read(database, after, limit).await?, oldest(database).await?))
 }
 
 /// The id of the oldest event that is still there; 0 without any.

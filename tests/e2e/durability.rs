@@ -37,17 +37,19 @@ fn buys_that_come_together_share_their_commits() {
     let products = ["product-1", "product-2"].map(|instance| start(instance, &["service", "product"]));
     let [first, second] = products.each_ref().map(Server::address);
     let at_product = format!("product={first},{second}");
-    let order = start("order-1", &["service", "order", "--peer", &at_product]);
+    let user = start("user-1", &["service", "user"]);
+    let at_user = format!("user={}", user.address());
+    let order = start("order-1", &["service", "order", "--peer", &at_product, "--peer", &at_user]);
     let at_order = format!("order={}", order.address());
     let gateway = Server::start(data, "gateway-1", &["gateway", "--peer", &at_product, "--peer", &at_order]);
 
     let buys = buy(gateway.address(), data);
-    for mut server in [order].into_iter().chain(products) {
+    for mut server in [order, user].into_iter().chain(products) {
         server.process().signal(Signal::TERM);
         server.process().wait();
     }
     let syncs: u64 =
-        ["product-1", "product-2", "order-1"].iter().map(|instance| syncs(&trace(instance))).sum();
+        ["user-1", "product-1", "product-2", "order-1"].iter().map(|instance| syncs(&trace(instance))).sum();
     let per_buy = syncs as f64 / buys as f64;
     eprintln!("{syncs} fdatasync and fsync for {buys} buys of {CLIENTS} clients: {per_buy:.3} for each");
     assert!(syncs > 0, "nothing was counted");

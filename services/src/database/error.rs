@@ -77,8 +77,6 @@ impl std::error::Error for DatabaseError {
 impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            sqlx::Error::PoolTimedOut => Self::Overloaded,
-            sqlx::Error::PoolClosed => Self::Closed,
             sqlx::Error::Io(_) => Self::Away(Arc::new(error)),
             other => match class(&other) {
                 Class::Busy => Self::Busy,

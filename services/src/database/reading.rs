@@ -120,9 +120,15 @@ impl Lent {
     /// Takes it back if it is fit for another reader.
     async fn go_back(mut self) {
         if is_fit(&mut self.connection, self.in_transaction).await {
-            lock(&self.lender.idle).push(Idle { connection: self.connection, since: Instant::now() });
+            self.lend_again();
         }
-        drop(self.permit);
+    }
+
+    /// The connection is there for another reader, and only then the permit.
+    fn lend_again(self) {
+        let Self { connection, lender, permit, .. } = self;
+        lock(&lender.idle).push(Idle { connection, since: Instant::now() });
+        drop(permit);
     }
 }
 
@@ -160,7 +166,11 @@ impl DerefMut for Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        if let (Some(lent), Ok(runtime)) = (self.lent.take(), Handle::try_current()) {
+        let Some(lent) = self.lent.take() else { return };
+        if !lent.in_transaction && !lent.lender.engine.is_remote() {
+            // A file is never silent: what a reader has left unread is dropped by the next statement.
+            lent.lend_again();
+        } else if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(lent.go_back());
         }
     }

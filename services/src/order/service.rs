@@ -214,7 +214,7 @@ impl Order for OrderService {
     }
 
     async fn log(&self, _: &CallContext, request: Log) -> Result<String, RpcError> {
-        let mut after = i64::try_from(request.after.unwrap_or(0)).unwrap_or(i64::MAX);
+        let mut after = row_id(request.after.unwrap_or(0));
         let mut left = request.limit.unwrap_or(u32::MAX);
         let mut text = String::new();
         while left > 0 {
@@ -391,7 +391,11 @@ async fn tell_product_forever(shop: Rc<Shop>) {
 async fn tell_users_forever(shop: Rc<Shop>, users: UserClient<Upstream>) {
     let tell = async |events: &[Recorded<OrderChange>]| {
         let (first, last) = (events.first()?, events.last()?);
-        let purchases = events.iter().filter_map(purchase).collect();
+        let purchases: Vec<Purchase> = events.iter().filter_map(purchase).collect();
+        if purchases.is_empty() {
+            // Nobody has to hear that there is nothing to count.
+            return None;
+        }
         let told = Purchases { through: last.id.unsigned_abs(), purchases };
         let counted = users.count(&told, CallOptions::default()).await;
         let Err(error) = counted else { return None };

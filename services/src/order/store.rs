@@ -179,7 +179,7 @@ impl OrderStore {
 
     /// What has changed, from the event after `after`; and the id of the oldest event that is still there.
     pub async fn events(&self, after: i64, limit: u32) -> Result<(Vec<Recorded<OrderChange>>, i64)> {
-        Ok((events::read(&self.database, after, limit).await?, events::oldest(&self.database).await?))
+        Ok(events::answer(&self.database, after, limit).await?)
     }
 
     /// What a consumer to whom the feed is relayed may not know yet.

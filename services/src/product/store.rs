@@ -260,6 +260,6 @@ impl ProductStore {
 
     /// What has changed, from the event after `after`; and the id of the oldest event that is still there.
     pub async fn events(&self, after: i64, limit: u32) -> Result<(Vec<Recorded<ProductChange>>, i64)> {
-        Ok((events::read(&self.database, after, limit).await?, events::oldest(&self.database).await?))
+        Ok(events::answer(&self.database, after, limit).await?)
     }
 }

@@ -159,7 +159,7 @@ impl UserStore {
 
     /// What has changed, from the event after `after`; and the id of the oldest event that is still there.
     pub async fn events(&self, after: i64, limit: u32) -> Result<(Vec<Recorded<UserChange>>, i64)> {
-        Ok((events::read(&self.database, after, limit).await?, events::oldest(&self.database).await?))
+        Ok(events::answer(&self.database, after, limit).await?)
     }
 }
 
@@ -172,6 +172,8 @@ async fn seed(tx: &mut Connection, demo: Demo, now_us: i64) -> Result<bool> {
     for user in demo.users() {
         insert(&mut *tx, user.id, user.name, user.email, now_us).await?;
     }
+    let highest = "UPDATE highest_user SET id = (SELECT coalesce(max(id), 0) FROM users)";
+    sqlx::query(highest).execute(tx).await?;
     Ok(!demo.users().is_empty())
 }
 
@@ -191,8 +193,6 @@ async fn create(tx: &mut Connection, name: &str, email: &str, now_us: i64) -> Re
 }
 
 async fn insert(tx: &mut Connection, id: i64, name: &str, email: &str, now_us: i64) -> Result<User> {
-    let highest = "UPDATE highest_user SET id = $1 WHERE id < $1";
-    sqlx::query(highest).bind(id).execute(&mut *tx).await?;
     let query = "INSERT INTO users
             (id, name, email, email_key, search, orders, spent_minor, created_at_us, updated_at_us)
         VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $6) RETURNING *";
