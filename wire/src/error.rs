@@ -87,6 +87,8 @@ codes! {
     BadProof = 22, "BAD_PROOF", 401, Caller, Never;
     /// The peer stayed silent for too long; the connection ends.
     Silent = 23, "PEER_SILENT", 503, Network, MaybeExecuted;
+    /// The peer sent more than its credit allows; the connection ends.
+    CreditExceeded = 24, "CREDIT_EXCEEDED", 502, Callee, MaybeExecuted;
     /// The service has no method with this id.
     UnknownMethod = 32, "UNKNOWN_METHOD", 404, Caller, Never;
     /// The encoding id of the request is not known here.

@@ -88,9 +88,9 @@ kinds! {
     Error = 18, "ERROR";
     /// The caller no longer wants the answer.
     Cancel = 19, "CANCEL";
-    /// Reserved: a fragment, or a further message of a stream.
+    /// A message of a stream, or a piece of a message.
     Data = 20, "DATA";
-    /// Reserved: bytes that the peer may send.
+    /// Bytes of messages that the peer may send besides what it may already.
     Credit = 21, "CREDIT";
     /// A whole one-way call: nothing is ever sent back on its stream.
     Notice = 22, "NOTICE";
@@ -110,8 +110,12 @@ pub mod flags {
     pub const END: u8 = 0x01;
     /// The payload checksum is set.
     pub const CHECKSUM: u8 = 0x02;
+    /// The message goes on in a later frame of the stream.
+    pub const MORE: u8 = 0x04;
+    /// The payload goes on with a message that an earlier frame began.
+    pub const CONTINUED: u8 = 0x08;
     /// All bits that have a meaning; the others must be zero.
-    pub const KNOWN: u8 = END | CHECKSUM;
+    pub const KNOWN: u8 = END | CHECKSUM | MORE | CONTINUED;
 }
 
 /// A decoded frame header.
@@ -149,7 +153,7 @@ pub enum HeaderError {
         /// What was agreed.
         max: u32,
     },
-    /// A control frame names a stream or a method or ends one, or a call's frame names none or doesn't end.
+    /// A control frame names a stream or a method, a call's frame names none, or the flags are not those of its kind.
     Misplaced(Kind),
 }
 
@@ -174,7 +178,9 @@ impl fmt::Display for HeaderError {
             Self::TooLarge { length, max } => {
                 write!(f, "a frame of {length} bytes, but at most {max} were agreed")
             }
-            Self::Misplaced(kind) => write!(f, "{} on a wrong stream, method, encoding or end", kind.name()),
+            Self::Misplaced(kind) => {
+                write!(f, "{} on a wrong stream, method or encoding, or with wrong flags", kind.name())
+            }
         }
     }
 }
@@ -223,19 +229,7 @@ impl Header {
         if header.flags & !flags::KNOWN != 0 || bytes[at::RESERVED] != 0 || unchecked_sum {
             return Err(HeaderError::Reserved);
         }
-        // SPEC 2.5, 2.7: control frames belong to the connection, the others to a call; what ends a call says so. (Whether
-        // REQUEST and REPLY end it is checked where streams of messages will be.)
-        let of_no_call = header.stream == 0 || header.method == 0;
-        let ends = header.flags & flags::END != 0;
-        let misplaced = match kind {
-            Kind::Cancel => of_no_call || !ends || header.encoding != 0,
-            Kind::Error | Kind::Notice => of_no_call || !ends,
-            _ if kind.is_control() => {
-                header.stream != 0 || header.method != 0 || header.encoding != 0 || ends
-            }
-            _ => of_no_call,
-        };
-        if misplaced {
+        if header.is_misplaced() {
             return Err(HeaderError::Misplaced(kind));
         }
         let max = payload_max.min(FRAME_PAYLOAD_BYTES_HARD_MAX);
@@ -243,6 +237,25 @@ impl Header {
             return Err(HeaderError::TooLarge { length: header.length, max });
         }
         Ok(header)
+    }
+
+    /// SPEC 2.5, 2.7: control frames belong to the connection, the others to a call; and each kind has its flags.
+    fn is_misplaced(&self) -> bool {
+        let has = |flag: u8| self.flags & flag != 0;
+        let of_no_call = self.stream == 0 || self.method == 0;
+        let in_pieces = has(flags::MORE) || has(flags::CONTINUED);
+        match self.kind {
+            Kind::Request => of_no_call || has(flags::CONTINUED) || (has(flags::MORE) && has(flags::END)),
+            Kind::Reply => of_no_call || has(flags::MORE) || !has(flags::END),
+            Kind::Data => of_no_call || (has(flags::MORE) && has(flags::END)),
+            Kind::Cancel => of_no_call || in_pieces || !has(flags::END) || self.encoding != 0,
+            Kind::Error | Kind::Notice => of_no_call || in_pieces || !has(flags::END),
+            // SPEC 4.6: credit is a stream's, or that of the connection.
+            Kind::Credit => {
+                (self.stream == 0) != (self.method == 0) || in_pieces || has(flags::END) || self.encoding != 0
+            }
+            _ => self.stream != 0 || self.method != 0 || self.encoding != 0 || in_pieces || has(flags::END),
+        }
     }
 
     /// Whether the payload is what the sender sent (SPEC 2.6).

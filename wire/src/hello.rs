@@ -6,9 +6,10 @@ use sha2::Sha256;
 
 use crate::error::Code;
 use crate::limits::{
-    CALLS_IN_FLIGHT_MAX, FRAME_PAYLOAD_BYTES_HARD_MAX, FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN,
-    HEARTBEAT_INTERVAL_MS, HEARTBEAT_INTERVAL_MS_MAX, HEARTBEAT_INTERVAL_MS_MIN, HELLO_PAYLOAD_BYTES_MAX,
-    NAME_BYTES_MAX, SOFTWARE_BYTES_MAX,
+    CALLS_IN_FLIGHT_MAX, CONNECTION_CREDIT_BYTES, CONNECTION_CREDIT_BYTES_MIN, CREDIT_BYTES_MAX,
+    FRAME_PAYLOAD_BYTES_HARD_MAX, FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN, HEARTBEAT_INTERVAL_MS,
+    HEARTBEAT_INTERVAL_MS_MAX, HEARTBEAT_INTERVAL_MS_MIN, HELLO_PAYLOAD_BYTES_MAX, NAME_BYTES_MAX,
+    SOFTWARE_BYTES_MAX, STREAM_CREDIT_BYTES, STREAM_CREDIT_BYTES_MIN,
 };
 use crate::schema::Fingerprint;
 
@@ -43,6 +44,10 @@ pub struct Hello {
     pub schema: Option<Fingerprint>,
     /// Whether payloads shall carry checksums; both sides must say no for them to be left out.
     pub checksums: bool,
+    /// Bytes of messages that the peer may send on each stream at first.
+    pub stream_credit: u32,
+    /// Bytes of messages that the peer may send on all streams together at first.
+    pub connection_credit: u32,
     /// The sender's software, for people.
     pub software: String,
 }
@@ -60,6 +65,8 @@ impl Default for Hello {
             heartbeat_interval_ms: HEARTBEAT_INTERVAL_MS,
             schema: None,
             checksums: true,
+            stream_credit: STREAM_CREDIT_BYTES,
+            connection_credit: CONNECTION_CREDIT_BYTES,
             software: concat!("micronet/", env!("CARGO_PKG_VERSION")).into(),
         }
     }
@@ -76,6 +83,8 @@ mod key {
     pub(super) const HEARTBEAT_INTERVAL_MS: u16 = 7;
     pub(super) const SCHEMA: u16 = 8;
     pub(super) const CHECKSUMS: u16 = 9;
+    pub(super) const STREAM_CREDIT: u16 = 11;
+    pub(super) const CONNECTION_CREDIT: u16 = 12;
     /// SPEC 3.3: an entry with this bit may be skipped by a peer that doesn't know it.
     pub(super) const IGNORABLE: u16 = 0x8000;
     pub(super) const SOFTWARE: u16 = IGNORABLE | 10;
@@ -110,6 +119,8 @@ impl Hello {
         put_entry(out, key::CHECKSUMS, &[u8::from(self.checksums)]);
         let software = &self.software[..self.software.floor_char_boundary(SOFTWARE_BYTES_MAX)];
         put_entry(out, key::SOFTWARE, software.as_bytes());
+        put_entry(out, key::STREAM_CREDIT, &self.stream_credit.to_be_bytes());
+        put_entry(out, key::CONNECTION_CREDIT, &self.connection_credit.to_be_bytes());
     }
 
     /// Reads the payload of a HELLO frame.
@@ -152,6 +163,8 @@ impl Hello {
                     return malformed("the description of the software is too long");
                 }
                 key::SOFTWARE => hello.software = String::from_utf8_lossy(value).into_owned(),
+                key::STREAM_CREDIT => hello.stream_credit = take_u32(value)?,
+                key::CONNECTION_CREDIT => hello.connection_credit = take_u32(value)?,
                 unknown if unknown & key::IGNORABLE != 0 => {}
                 unknown => {
                     return Err((
@@ -179,6 +192,11 @@ impl Hello {
         }
         if !(HEARTBEAT_INTERVAL_MS_MIN..=HEARTBEAT_INTERVAL_MS_MAX).contains(&self.heartbeat_interval_ms) {
             return malformed("the heartbeat interval is out of range");
+        }
+        if !(STREAM_CREDIT_BYTES_MIN..=CREDIT_BYTES_MAX).contains(&self.stream_credit)
+            || !(CONNECTION_CREDIT_BYTES_MIN..=CREDIT_BYTES_MAX).contains(&self.connection_credit)
+        {
+            return malformed("the credit is out of range");
         }
         Ok(())
     }

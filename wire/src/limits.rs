@@ -10,7 +10,7 @@ pub const HEADER_BYTES: usize = 24;
 /// The largest frame payload that any version of this protocol may negotiate, in bytes.
 pub const FRAME_PAYLOAD_BYTES_HARD_MAX: u32 = 16 << 20;
 /// The largest frame payload that we accept and announce in HELLO, in bytes.
-pub const FRAME_PAYLOAD_BYTES_MAX: u32 = 2 << 20;
+pub const FRAME_PAYLOAD_BYTES_MAX: u32 = 64 << 10;
 /// The smallest limit of frame payloads that a peer may announce, in bytes: every control frame and error fits.
 pub const FRAME_PAYLOAD_BYTES_MIN: u32 = 32 << 10;
 /// Until HELLO has been exchanged no frame may be larger than this, so that a stranger can't make us buffer.
@@ -18,10 +18,13 @@ pub const HELLO_PAYLOAD_BYTES_MAX: u32 = 4 << 10;
 
 // ---- calls (SPEC.md 5, 6, 11) -------------------------------------------------------------------------------
 
-/// The largest encoded message (a request's or a reply's body), in bytes. A message fits one frame with its head.
-pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// The largest encoded message (a request, a reply, or one message of a stream), in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// The longest piece of a message that one frame carries, in bytes; a longer message travels in several. With header, ledger
+/// and length before it, a piece fits one TLS record of 16 KiB.
+pub const FRAGMENT_BYTES_MAX: usize = (16 << 10) - 64;
 /// The memory that decoding one message may claim, in bytes: values in memory are larger than on the wire.
-pub const DECODE_BYTES_MAX: usize = 8 << 20;
+pub const DECODE_BYTES_MAX: usize = 32 << 20;
 /// The largest REQUEST head (deadline, trace, token, principal, metadata), in bytes.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 8 << 10;
 /// Calls that one connection may have in flight; the next is refused with OVERLOADED, never started.
@@ -55,6 +58,34 @@ pub const FAULT_MESSAGE_BYTES_MAX: usize = 512;
 
 /// The last stream id that a dialler uses on a connection; it dials another before it gets there.
 pub const STREAM_ID_MAX: u32 = u32::MAX - 1;
+
+// ---- streams and credit (SPEC.md 4, 11) ---------------------------------------------------------------------
+
+/// Bytes of messages that a peer may send on a stream before it gets more credit for it.
+pub const STREAM_CREDIT_BYTES: u32 = 64 << 10;
+/// The smallest such credit that a peer may announce: a message of one piece always fits.
+pub const STREAM_CREDIT_BYTES_MIN: u32 = 16 << 10;
+/// Bytes of messages that a peer may send on all streams of a connection together before it gets more credit.
+pub const CONNECTION_CREDIT_BYTES: u32 = 32 << 20;
+/// The smallest such credit that a peer may announce.
+pub const CONNECTION_CREDIT_BYTES_MIN: u32 = 64 << 10;
+/// Memory of a connection, in bytes, that is reserved for messages which are longer than their stream's credit. With the
+/// connection's credit it is all that a connection's unread messages can take.
+pub const REASSEMBLY_BYTES_MAX: u32 = 16 << 20;
+/// The most credit that a side may hold, for a stream or the connection; one that would get more ends the connection.
+pub const CREDIT_BYTES_MAX: u32 = 1 << 30;
+/// Streams of messages that a side receives at once on a connection, so that slow readers can't hold all of its credit.
+pub const STREAMS_OF_MESSAGES_MAX: usize = 256;
+/// The longest silence of a stream of messages after its first one, in milliseconds.
+pub const STREAM_IDLE_MS_MAX: u64 = 60_000;
+/// How long a stream of messages lasts at most, in milliseconds; whoever wants more opens it again. One hour.
+pub const STREAM_LIFETIME_MS_MAX: u64 = 3_600_000;
+/// Bytes of small frames that are handed to the socket at once, before the next control frame gets its turn.
+pub const WRITE_BATCH_BYTES: usize = 64 << 10;
+/// Bytes of long messages that wait to be written, after which no further call of this connection is started.
+pub const LONG_QUEUE_HIGH_BYTES: usize = 32 << 20;
+/// Bytes of long messages that may wait to be written; a reply beyond them is replaced by an error.
+pub const LONG_QUEUE_HARD_BYTES: usize = 128 << 20;
 
 // ---- connection (SPEC.md 3, 7, 8, 11) -----------------------------------------------------------------------
 
@@ -108,6 +139,8 @@ pub const LINGER_MS_MAX: u64 = 1_000;
 
 /// The deepest nesting of values, in JSON and in messages.
 pub const NESTING_MAX: usize = 64;
+/// The longest message that is made of JSON or written as JSON, in bytes.
+pub const JSON_MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// The longest JSON that one message is written as, in bytes: names and escapes make it longer than the message.
 pub const JSON_BYTES_MAX: usize = 8 << 20;
 /// Types in one service's schema.
@@ -158,8 +191,19 @@ const _: () = {
     assert!(FRAME_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_HARD_MAX);
     assert!(HELLO_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MIN);
     assert!(FRAME_PAYLOAD_BYTES_MIN <= FRAME_PAYLOAD_BYTES_MAX);
-    // A message always fits one frame together with the largest head, or the largest error.
-    assert!(MESSAGE_BYTES_MAX + REQUEST_HEAD_BYTES_MAX + 64 <= FRAME_PAYLOAD_BYTES_MAX as usize);
+    // A piece of a message always fits one frame together with the largest head.
+    assert!(FRAGMENT_BYTES_MAX + REQUEST_HEAD_BYTES_MAX + 64 <= FRAME_PAYLOAD_BYTES_MIN as usize);
+    assert!(FRAGMENT_BYTES_MAX <= STREAM_CREDIT_BYTES_MIN as usize);
+    assert!(
+        STREAM_CREDIT_BYTES_MIN <= STREAM_CREDIT_BYTES && STREAM_CREDIT_BYTES <= CONNECTION_CREDIT_BYTES_MIN
+    );
+    assert!(CONNECTION_CREDIT_BYTES_MIN <= CONNECTION_CREDIT_BYTES);
+    // Whatever others hold, the longest message can be reserved when its turn comes.
+    assert!(MESSAGE_BYTES_MAX <= REASSEMBLY_BYTES_MAX as usize);
+    assert!(CONNECTION_CREDIT_BYTES + REASSEMBLY_BYTES_MAX <= CREDIT_BYTES_MAX);
+    // Streams whose readers are slow hold at most half of the connection's credit.
+    assert!(2 * STREAMS_OF_MESSAGES_MAX * STREAM_CREDIT_BYTES as usize <= CONNECTION_CREDIT_BYTES as usize);
+    assert!(LONG_QUEUE_HIGH_BYTES + MESSAGE_BYTES_MAX <= LONG_QUEUE_HARD_BYTES);
     assert!(ERROR_MESSAGE_BYTES_MAX + ERROR_DETAIL_BYTES_MAX + 64 <= FRAME_PAYLOAD_BYTES_MIN as usize);
     // An error can hold all faults at their longest, and say at least the first of them.
     assert!(
@@ -191,6 +235,7 @@ const _: () = {
     );
     assert!(MESSAGE_BYTES_MAX <= DECODE_BYTES_MAX);
     // The longest string can be written as JSON, even when each of its bytes becomes an escape such as \u0000.
-    assert!(6 * MESSAGE_BYTES_MAX + 2 <= JSON_BYTES_MAX);
+    assert!(6 * JSON_MESSAGE_BYTES_MAX + 2 <= JSON_BYTES_MAX);
+    assert!(JSON_MESSAGE_BYTES_MAX <= MESSAGE_BYTES_MAX);
     assert!(HTTP_REQUEST_LINE_BYTES_MAX <= HTTP_HEAD_BYTES_MAX);
 };

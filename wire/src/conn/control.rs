@@ -21,7 +21,7 @@ impl Connection {
             health: if self.draining { Health::Draining } else { Health::Serving },
             load_permille: u16::try_from(in_flight as u64 * 1000 / limit.max(1)).unwrap_or(u16::MAX),
         };
-        put(&mut self.output, Label::control(Kind::Pong), self.checksums, |out| pong.encode(out));
+        put(self.outbox.control(), Label::control(Kind::Pong), self.checksums, |out| pong.encode(out));
     }
 
     pub(super) fn handle_pong(&mut self, now: u64, payload: &[u8]) {

@@ -81,22 +81,23 @@ impl Connection {
             return self.violation(&format!("{} before HELLO", kind.name()));
         }
         match Hello::decode(payload).and_then(|peer| self.config.hello.check_peer(&peer).map(|()| peer)) {
-            Ok(peer) => self.open(peer),
+            Ok(peer) => self.shake(peer),
             Err((code, words)) => self.close(code, words),
         }
     }
 
-    fn open(&mut self, peer: Hello) {
+    fn shake(&mut self, peer: Hello) {
         self.state = State::Open;
         // SPEC 3.8: a checksum is left out only if neither side wants it.
         self.checksums = self.config.hello.checksums || peer.checksums;
         self.keepalive.agree(peer.heartbeat_interval_ms);
+        self.flow.agree(&self.config.hello, &peer);
         if self.config.role == Role::Dialler
             && let Some(credential) = self.config.credential
             && let Some(secret) = self.config.secret(credential)
         {
             let proof = proof(credential, &secret, &self.config.hello, &peer);
-            put(&mut self.output, Label::control(Kind::Proof), self.checksums, |out| {
+            put(self.outbox.control(), Label::control(Kind::Proof), self.checksums, |out| {
                 out.extend_from_slice(&proof);
             });
         }

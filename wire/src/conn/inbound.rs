@@ -1,15 +1,19 @@
 //! The acceptor's side of calls (SPEC.md sections 5 and 6): each REQUEST gets exactly one terminal frame, a NOTICE none.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
+use super::messages::{Arity, Saying, What};
 use super::streams::{InFlight, Streams};
 use super::{Connection, Event, put};
 use crate::encoding::ENCODING_ID;
-use crate::error::{Code, RpcError};
+use crate::error::{Code, Retry, RpcError};
 use crate::frame::{Frame, Label, put_error};
 use crate::header::{Header, Kind, flags};
 use crate::ledger::{Ledger, micros};
-use crate::limits::{MESSAGE_BYTES_MAX, REQUEST_BYTES_IN_FLIGHT_MAX, WRITE_BUFFER_HIGH_BYTES};
+use crate::limits::{
+    FRAGMENT_BYTES_MAX, LONG_QUEUE_HARD_BYTES, LONG_QUEUE_HIGH_BYTES, MESSAGE_BYTES_MAX,
+    REQUEST_BYTES_IN_FLIGHT_MAX, STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX, WRITE_BUFFER_HIGH_BYTES,
+};
 use crate::request::RequestHead;
 use crate::service::CallContext;
 
@@ -29,6 +33,8 @@ struct Call {
     deadline_ns: u64,
     request_bytes: usize,
     one_way: bool,
+    /// When the stream has lasted long enough.
+    ends_ns: u64,
 }
 
 impl InFlight for Call {
@@ -59,6 +65,22 @@ impl Inbound {
     pub(super) fn queue_delay_us(&self) -> u32 {
         self.queue_delay_us
     }
+    /// The method of a call in flight.
+    pub(super) fn method_of(&self, stream: u32) -> Option<u32> {
+        self.calls.get(stream).map(|call| call.method)
+    }
+    /// A call's request is here whole.
+    pub(super) fn arrived(&mut self, stream: u32, now: u64) {
+        if let Some(call) = self.calls.get_mut(stream) {
+            call.arrived_ns = now;
+        }
+    }
+    /// SPEC 4.8: a stream of messages lives from one message to the next.
+    pub(super) fn live_on(&mut self, stream: u32, now: u64) {
+        if let Some(call) = self.calls.get_mut(stream) {
+            call.deadline_ns = (now + STREAM_IDLE_MS_MAX * 1_000_000).min(call.ends_ns);
+        }
+    }
     /// Forgets all calls, and says whose answers are awaited.
     pub(super) fn take_awaited(&mut self) -> Vec<u32> {
         let awaited = self.calls.select(|_, call| !call.one_way);
@@ -73,19 +95,42 @@ impl Inbound {
     }
 }
 
+/// A call that is started.
+struct Accepted {
+    context: Box<CallContext>,
+    request: Requested,
+    request_bytes: usize,
+}
+
+/// How its request comes.
+enum Requested {
+    Whole(Bytes),
+    InPieces,
+    Many,
+}
+
 impl Connection {
-    /// Answers a call. Does nothing when the call has been abandoned meanwhile.
-    pub fn reply(&mut self, now: u64, stream: u32, reply: &[u8], timing: Timing) {
-        // SPEC 4.2: a reply fits what a message may be, and what the peer accepts.
-        if reply.len() > MESSAGE_BYTES_MAX.min(self.peer.frame_payload_max as usize - Ledger::BYTES) {
+    /// Answers a call; after a stream of replies, with no bytes. Does nothing when the call has been abandoned meanwhile.
+    pub fn reply(&mut self, now: u64, stream: u32, reply: &Bytes, timing: Timing) {
+        self.now = self.now.max(now);
+        let Some(method) = self.inbound.method_of(stream) else { return };
+        // SPEC 4.2: a reply fits what a message may be.
+        if reply.len() > MESSAGE_BYTES_MAX {
             let error = RpcError::new(Code::MessageTooLarge, "the reply is longer than a message may be");
             return self.fail(now, stream, &error, timing);
         }
-        let Some(call) = self.inbound.remove(stream) else { return };
-        let ledger = self.account(now, &call, timing);
+        if self.flow.queued_bytes + reply.len() > LONG_QUEUE_HARD_BYTES {
+            let error = RpcError::new(Code::Overloaded, "answers are not being read");
+            return self.fail(now, stream, &error.retry(Retry::MaybeExecuted, 0), timing);
+        }
+        if reply.len() > FRAGMENT_BYTES_MAX || !self.has_room(stream) {
+            self.messages(stream, method, Arity::One);
+            return self.enqueue(stream, Saying::new(What::Reply(timing), reply.clone()));
+        }
+        let Some((call, ledger)) = self.end_call_in(stream, timing) else { return };
         // SPEC 5.9: nothing is ever sent on the stream of a one-way call.
         if !call.one_way {
-            put(&mut self.output, label(Kind::Reply, stream, call.method), self.checksums, |out| {
+            put(self.outbox.calls(), label(Kind::Reply, stream, call.method), self.checksums, |out| {
                 ledger.encode(out);
                 out.extend_from_slice(reply);
             });
@@ -96,8 +141,13 @@ impl Connection {
 
     /// Answers a call with an error. Does nothing when the call has been abandoned meanwhile.
     pub fn fail(&mut self, now: u64, stream: u32, error: &RpcError, timing: Timing) {
-        let Some(call) = self.inbound.remove(stream) else { return };
-        let ledger = self.account(now, &call, timing);
+        self.now = self.now.max(now);
+        // What the handler has said before is said first.
+        if !self.has_room(stream) {
+            let what = What::Error(Box::new(error.clone()), timing);
+            return self.enqueue(stream, Saying::new(what, Bytes::new()));
+        }
+        let Some((call, ledger)) = self.end_call_in(stream, timing) else { return };
         if !call.one_way {
             self.put_error_frame(stream, call.method, error, &ledger);
         }
@@ -105,11 +155,24 @@ impl Connection {
         self.finish_if_drained();
     }
 
+    /// Takes a call that is over, with the account of its time.
+    fn end_call_in(&mut self, stream: u32, timing: Timing) -> Option<(Call, Ledger)> {
+        let call = self.inbound.remove(stream)?;
+        self.forget_messages(stream);
+        let ledger = self.account(self.now, &call, timing);
+        Some((call, ledger))
+    }
+
+    /// The same for a call whose answer had to wait.
+    pub(super) fn end_accounted(&mut self, stream: u32, timing: Timing) -> Ledger {
+        self.end_call_in(stream, timing).map(|(_, ledger)| ledger).unwrap_or_default()
+    }
+
     fn account(&mut self, now: u64, call: &Call, timing: Timing) -> Ledger {
         let ledger = Ledger {
             receive_queue_us: micros(timing.started_ns.saturating_sub(call.arrived_ns)),
             handler_us: micros(timing.finished_ns.saturating_sub(timing.started_ns)),
-            credit_wait_us: 0, // A unary reply needs no credit.
+            credit_wait_us: 0, // An answer that leaves at once has not waited.
             write_queue_us: micros(now.saturating_sub(timing.finished_ns)),
         };
         self.inbound.queue_delay_us = ledger.receive_queue_us;
@@ -118,7 +181,7 @@ impl Connection {
 
     /// Takes a REQUEST or a NOTICE.
     pub(super) fn handle_request(&mut self, now: u64, frame: Frame) {
-        let Header { kind, stream, method, flags, .. } = frame.header;
+        let Header { kind, stream, method, .. } = frame.header;
         // SPEC 5.1: ids only grow and are never used again.
         if stream <= self.inbound.last_stream {
             return self.violation(&format!(
@@ -127,19 +190,43 @@ impl Connection {
                 self.inbound.last_stream
             ));
         }
-        if flags & flags::END == 0 {
-            return self.violation("REQUEST: streams of requests are reserved in this version");
-        }
         // It has been seen, also when it is refused, and a CANCEL of it may follow.
         self.inbound.last_stream = stream;
-        let (one_way, request_bytes) = (kind == Kind::Notice, frame.payload.len());
+        let one_way = kind == Kind::Notice;
         match self.accept(now, frame) {
-            Ok((context, request)) => {
-                let deadline_ns = context.deadline_ns;
-                let call = Call { method, arrived_ns: now, deadline_ns, request_bytes, one_way };
+            Ok(Accepted { context, request, request_bytes }) => {
+                let (deadline_ns, ends_ns) = (context.deadline_ns, now + STREAM_LIFETIME_MS_MAX * 1_000_000);
+                let call = Call { method, arrived_ns: now, deadline_ns, request_bytes, one_way, ends_ns };
                 self.inbound.request_bytes += request_bytes;
                 self.inbound.calls.insert(stream, call);
-                self.events.push_back(Event::Request { stream, method, context: Box::new(context), request });
+                match request {
+                    Requested::Whole(request) => {
+                        self.events.push_back(Event::Request {
+                            stream,
+                            method,
+                            context,
+                            request,
+                            more: false,
+                        });
+                    }
+                    Requested::InPieces => {
+                        let messages = self.messages(stream, method, Arity::One);
+                        messages.pending = Some(context);
+                        messages.receiving.announced = u32::try_from(request_bytes).ok();
+                        self.want(stream);
+                    }
+                    Requested::Many => {
+                        self.messages(stream, method, Arity::Many);
+                        let request = Bytes::new();
+                        self.events.push_back(Event::Request {
+                            stream,
+                            method,
+                            context,
+                            request,
+                            more: true,
+                        });
+                    }
+                }
             }
             // SPEC 5.9: what would be answered with an error is dropped.
             Err(error) if one_way => self.events.push_back(Event::Dropped { stream, method, error }),
@@ -148,18 +235,35 @@ impl Connection {
     }
 
     /// Whether a call is started, and what its handler gets.
-    fn accept(&self, now: u64, frame: Frame) -> Result<(CallContext, Bytes), RpcError> {
+    fn accept(&self, now: u64, frame: Frame) -> Result<Accepted, RpcError> {
         // SPEC 5.6: once draining, nothing further is started.
         if self.draining {
             return Err(RpcError::new(Code::Draining, "this instance is draining"));
         }
-        self.admit(frame.header.encoding, frame.payload.len())?;
-        let (head, request) = RequestHead::decode(frame.payload)?;
-        let context = CallContext { one_way: frame.header.kind == Kind::Notice, ..self.context(now, head)? };
-        if request.len() > MESSAGE_BYTES_MAX {
+        let Header { kind, flags, encoding, .. } = frame.header;
+        let (head, mut request) = RequestHead::decode(frame.payload)?;
+        let (request, request_bytes) = if flags & flags::END != 0 {
+            let length = request.len();
+            (Requested::Whole(request), length)
+        } else if flags & flags::MORE != 0 && request.len() == 4 {
+            (Requested::InPieces, request.get_u32() as usize)
+        } else if flags & flags::MORE == 0 && request.is_empty() {
+            (Requested::Many, 0)
+        } else {
+            return Err(RpcError::new(
+                Code::BadRequest,
+                "a request in pieces begins with its length, and no more",
+            ));
+        };
+        if request_bytes > MESSAGE_BYTES_MAX {
             return Err(RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be"));
         }
-        Ok((context, request))
+        self.admit(encoding, request_bytes)?;
+        if matches!(request, Requested::Many) && !self.flow.has_room() {
+            return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
+        }
+        let context = CallContext { one_way: kind == Kind::Notice, ..self.context(now, head)? };
+        Ok(Accepted { context: Box::new(context), request, request_bytes })
     }
 
     /// SPEC 5.5: what exceeds a limit is refused before it is started, so that it may be sent elsewhere at once.
@@ -172,7 +276,8 @@ impl Connection {
         }
         let full = self.inbound.calls.len() >= self.config.hello.calls_in_flight_max as usize
             || self.inbound.request_bytes + request_bytes > REQUEST_BYTES_IN_FLIGHT_MAX
-            || self.output.len() > WRITE_BUFFER_HIGH_BYTES;
+            || self.outbox.waiting() > WRITE_BUFFER_HIGH_BYTES
+            || self.flow.queued_bytes > LONG_QUEUE_HIGH_BYTES;
         if full {
             Err(RpcError::new(Code::Overloaded, "too much is in flight on this connection"))
         } else {
@@ -218,17 +323,27 @@ impl Connection {
         }
     }
 
-    fn abandon(&mut self, now: u64, stream: u32, error: &RpcError) {
+    /// Nobody wants the answer of a call any more, or it can't be given: what is queued of it is dropped (SPEC 5.4).
+    pub(super) fn abandon(&mut self, now: u64, stream: u32, error: &RpcError) {
         let Some(call) = self.inbound.remove(stream) else { return };
+        let begun = self.has_begun(stream);
+        self.forget_messages(stream);
         let ledger = Ledger { handler_us: micros(now.saturating_sub(call.arrived_ns)), ..Ledger::default() };
         if !call.one_way {
             self.put_error_frame(stream, call.method, error, &ledger);
         }
-        self.events.push_back(Event::Abandoned { stream });
+        if begun {
+            self.events.push_back(Event::Abandoned { stream });
+        }
+    }
+
+    /// Whether an [`Event::Request`] has told of this call: its request is here whole.
+    pub(super) fn has_begun(&self, stream: u32) -> bool {
+        self.flow.streams.get(&stream).is_none_or(|messages| messages.pending.is_none())
     }
 
     fn put_error_frame(&mut self, stream: u32, method: u32, error: &RpcError, ledger: &Ledger) {
-        put(&mut self.output, label(Kind::Error, stream, method), self.checksums, |out| {
+        put(self.outbox.calls(), label(Kind::Error, stream, method), self.checksums, |out| {
             put_error(out, error, ledger);
         });
     }

@@ -9,10 +9,15 @@
 //! `handle_timeout`, `peer_gone`) and polls (`poll_event`, `output`, `next_deadline`).
 
 mod control;
+mod credit;
 mod handshake;
 mod inbound;
+mod incoming;
 mod keepalive;
+mod messages;
 mod outbound;
+mod outbox;
+mod outgoing;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -23,10 +28,13 @@ use bytes::{Bytes, BytesMut};
 
 pub use handshake::{Config, Role, Standing};
 pub use inbound::Timing;
+pub use messages::Arity;
 
+use self::credit::Flow;
 use self::inbound::Inbound;
 use self::keepalive::{Keepalive, Verdict};
 use self::outbound::Outbound;
+use self::outbox::Outbox;
 use crate::error::{Code, RpcError};
 use crate::frame::{Close, Frame, Goaway, Label, Pong, put_frame};
 use crate::header::{Kind, PREFACE, flags};
@@ -49,8 +57,27 @@ pub enum Event {
         method: u32,
         /// Who calls, until when, whether an answer is awaited, and the rest of what a handler may know.
         context: Box<CallContext>,
-        /// The encoded request.
+        /// The encoded request; empty when they come one by one.
         request: Bytes,
+        /// The requests come as [`Event::Message`], any number of them.
+        more: bool,
+    },
+    /// A message of a stream of them has come. Say when it has been used up, by [`Connection::consumed`].
+    Message {
+        /// The call's stream.
+        stream: u32,
+        /// The encoded message.
+        message: Bytes,
+    },
+    /// Acceptor: no further request follows on this stream.
+    MessagesEnded {
+        /// The call's stream.
+        stream: u32,
+    },
+    /// What was said on a stream is on its way: there is room for more.
+    Room {
+        /// The call's stream.
+        stream: u32,
     },
     /// Acceptor: nobody wants this call's answer any more (cancelled, or past its deadline); it has been answered already.
     /// One-way calls outlive their connection: the end of it abandons only those that somebody waits for.
@@ -129,8 +156,11 @@ pub struct Connection {
     inbound: Inbound,
     outbound: Outbound,
     keepalive: Keepalive,
+    flow: Flow,
     bytes_received: u64,
-    output: BytesMut,
+    /// The latest time that was told.
+    now: u64,
+    outbox: Outbox,
     events: VecDeque<Event>,
 }
 
@@ -138,11 +168,11 @@ impl Connection {
     /// A new connection, on which nothing has been sent or received. Its own HELLO is in the output already.
     #[must_use]
     pub fn new(config: Config, now: u64) -> Self {
-        let mut output = BytesMut::with_capacity(256);
-        output.extend_from_slice(&PREFACE);
+        let mut outbox = Outbox::default();
+        outbox.control().extend_from_slice(&PREFACE);
         let hello = config.hello.clone();
         // SPEC 3.1: HELLO carries a checksum always, since what was agreed isn't known yet.
-        put(&mut output, Label::control(Kind::Hello), true, |out| hello.encode(out));
+        put(outbox.control(), Label::control(Kind::Hello), true, |out| hello.encode(out));
         Self {
             state: State::ExpectPreface,
             draining: false,
@@ -154,8 +184,10 @@ impl Connection {
             inbound: Inbound::default(),
             outbound: Outbound::default(),
             keepalive: Keepalive::new(now, config.hello.heartbeat_interval_ms),
+            flow: Flow::default(),
             bytes_received: 0,
-            output,
+            now,
+            outbox,
             events: VecDeque::new(),
             config,
         }
@@ -203,6 +235,7 @@ impl Connection {
 
     /// Takes what was read from the socket; whole frames are consumed, a partial one stays in `input`.
     pub fn receive(&mut self, now: u64, input: &mut BytesMut, fresh_bytes: usize) {
+        self.now = self.now.max(now);
         self.bytes_received += fresh_bytes as u64;
         // SPEC 7.1: any byte received means alive.
         self.keepalive.heard(now);
@@ -239,6 +272,7 @@ impl Connection {
 
     /// Acts on deadlines that have passed; call it at [`next_deadline`](Self::next_deadline).
     pub fn handle_timeout(&mut self, now: u64) {
+        self.now = self.now.max(now);
         match self.state {
             State::Closed => {}
             State::ExpectPreface | State::ExpectHello if now >= self.handshake_deadline_ns => {
@@ -268,9 +302,11 @@ impl Connection {
         self.events.pop_front()
     }
 
-    /// What is to be written to the socket. The driver takes from its front what it has written.
+    /// What is to be written to the socket next. The driver takes from its front what it has written, and asks again until
+    /// there is nothing.
     pub fn output(&mut self) -> &mut BytesMut {
-        &mut self.output
+        self.refill();
+        self.outbox.batch()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due, on the driver's clock; `None` once closed.
@@ -290,7 +326,7 @@ impl Connection {
     /// Sends a PING; its answer comes as [`Event::Pong`]. Does nothing when too many have no answer yet.
     pub fn ping(&mut self, now: u64) {
         if self.state == State::Open && self.keepalive.may_ping(now) {
-            put(&mut self.output, Label::control(Kind::Ping), self.checksums, |out| {
+            put(self.outbox.control(), Label::control(Kind::Ping), self.checksums, |out| {
                 out.extend_from_slice(&now.to_be_bytes());
             });
         }
@@ -304,7 +340,12 @@ impl Connection {
         self.draining = true;
         if self.state == State::Open {
             let goaway = Goaway { last_stream: self.inbound.last_stream() };
-            put(&mut self.output, Label::control(Kind::Goaway), self.checksums, |out| goaway.encode(out));
+            // SPEC 5.6: no REQUEST follows a GOAWAY, so a dialler's stays behind those that were made before.
+            let out = match self.config.role {
+                Role::Dialler => self.outbox.calls(),
+                Role::Acceptor => self.outbox.control(),
+            };
+            put(out, Label::control(Kind::Goaway), self.checksums, |out| goaway.encode(out));
         }
         self.finish_if_drained();
     }
@@ -337,7 +378,9 @@ impl Connection {
             (Kind::Goaway, _) => self.handle_goaway(&frame.payload),
             (Kind::Close, _) => self.handle_close(&frame.payload),
             (Kind::Hello, _) => self.violation("a second HELLO"),
-            (Kind::Announce | Kind::Beacon | Kind::Data | Kind::Credit, _) => {
+            (Kind::Data, _) => self.handle_data(now, frame),
+            (Kind::Credit, _) => self.handle_credit(&frame),
+            (Kind::Announce | Kind::Beacon, _) => {
                 self.violation(&format!("{} is reserved in this version", kind.name()));
             }
             _ => self.violation(&format!("{} goes the other way", kind.name())),
@@ -353,7 +396,7 @@ impl Connection {
 
     /// SPEC 5.5: a peer that makes us answer and doesn't read the answers loses the connection, not our memory.
     fn bound_output(&mut self) {
-        if self.output.len() > WRITE_BUFFER_HARD_BYTES {
+        if self.outbox.waiting() > WRITE_BUFFER_HARD_BYTES {
             self.close(Code::Overloaded, "answers are not being read");
         }
     }
@@ -370,7 +413,27 @@ impl Connection {
 
     fn put_close(&mut self, code: u16, message: &str) {
         let close = Close { code, message: message.to_owned() };
-        put(&mut self.output, Label::control(Kind::Close), true, |out| close.encode(out));
+        self.outbox.seal(|out| put(out, Label::control(Kind::Close), true, |out| close.encode(out)));
+    }
+
+    /// The method of a call in flight.
+    fn method_of(&self, stream: u32) -> Option<u32> {
+        match self.config.role {
+            Role::Dialler => self.outbound.method_of(stream).filter(|_| self.outbound.is_wanted(stream)),
+            Role::Acceptor => self.inbound.method_of(stream),
+        }
+    }
+
+    /// SPEC 4.8: a message of a stream came or left, which lives on.
+    fn note_message(&mut self, now: u64, stream: u32) {
+        let is_stream =
+            |messages: &messages::Messages| messages.receiving.arity == Arity::Many || messages.sending.many;
+        if self.flow.streams.get(&stream).is_some_and(is_stream) {
+            match self.config.role {
+                Role::Dialler => self.outbound.live_on(stream, now),
+                Role::Acceptor => self.inbound.live_on(stream, now),
+            }
+        }
     }
 
     /// SPEC 5.8: every call still in flight ends here, once; but one-way calls that have been received go on (SPEC 5.9).
@@ -379,13 +442,17 @@ impl Connection {
             return;
         }
         self.state = State::Closed;
+        self.outbox.seal(|_| {});
         let why = match &error {
             Some(error) => format!("the connection ended: {}", error.message),
             None => "the connection ended".to_owned(),
         };
         for stream in self.inbound.take_awaited() {
-            self.events.push_back(Event::Abandoned { stream });
+            if self.has_begun(stream) {
+                self.events.push_back(Event::Abandoned { stream });
+            }
         }
+        self.flow.forget_all();
         for stream in self.outbound.take_all() {
             let error = RpcError::new(Code::ConnectionLost, why.as_str());
             self.events.push_back(Event::Failed { stream, error, ledger: Ledger::default() });

@@ -1,6 +1,10 @@
 //! The dialler's side of calls (SPEC.md sections 5 and 6): each call ends exactly once, by its terminal frame, its deadline,
 //! its cancellation or the connection's end, whichever comes first.
 
+use bytes::{Bytes, BytesMut};
+
+use super::messages::{Arity, Saying, What};
+use super::outgoing::put_length;
 use super::streams::{InFlight, Streams};
 use super::{Connection, Event, State, put};
 use crate::encoding::ENCODING_ID;
@@ -10,7 +14,8 @@ use crate::header::{Header, Kind, flags};
 use crate::hello::Hello;
 use crate::ledger::Ledger;
 use crate::limits::{
-    DEADLINE_US_DEFAULT, DEADLINE_US_MAX, MESSAGE_BYTES_MAX, STREAM_ID_MAX, WRITE_BUFFER_HIGH_BYTES,
+    DEADLINE_US_DEFAULT, DEADLINE_US_MAX, FRAGMENT_BYTES_MAX, LONG_QUEUE_HIGH_BYTES, MESSAGE_BYTES_MAX,
+    STREAM_ID_MAX, STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX, WRITE_BUFFER_HIGH_BYTES,
 };
 use crate::request::RequestHead;
 use crate::service::CallOptions;
@@ -29,6 +34,10 @@ struct Call {
     method: u32,
     deadline_ns: u64,
     awaits: Awaits,
+    /// How many replies it gets.
+    replies: Arity,
+    /// When the stream has lasted long enough.
+    ends_ns: u64,
 }
 
 impl InFlight for Call {
@@ -54,6 +63,34 @@ impl Outbound {
     pub(super) fn has_room(&self, peer: &Hello) -> bool {
         self.calls.len() < peer.calls_in_flight_max as usize && self.last_stream < STREAM_ID_MAX
     }
+    pub(super) fn last_stream(&self) -> u32 {
+        self.last_stream
+    }
+    /// Whether a call was ever made on this stream, and the method of a call in flight.
+    pub(super) fn awaits(&self, stream: u32) -> (bool, Option<u32>) {
+        // After its terminal frame nothing comes on a stream, so nothing may cross it.
+        (false, self.method_of(stream))
+    }
+    /// The method of a call in flight.
+    pub(super) fn method_of(&self, stream: u32) -> Option<u32> {
+        self.calls.get(stream).map(|call| call.method)
+    }
+    /// Whether somebody waits for what a call in flight brings.
+    pub(super) fn is_wanted(&self, stream: u32) -> bool {
+        self.calls.get(stream).is_some_and(|call| call.awaits == Awaits::Answer)
+    }
+    /// How many replies a call in flight gets, and whether somebody waits for them.
+    fn replies_of(&self, stream: u32) -> Option<(Arity, bool)> {
+        self.calls.get(stream).map(|call| (call.replies, call.awaits == Awaits::Answer))
+    }
+    /// SPEC 4.8: a stream of messages lives from one message to the next.
+    pub(super) fn live_on(&mut self, stream: u32, now: u64) {
+        if let Some(call) = self.calls.get_mut(stream)
+            && call.awaits == Awaits::Answer
+        {
+            call.deadline_ns = (now + STREAM_IDLE_MS_MAX * 1_000_000).min(call.ends_ns);
+        }
+    }
     /// Only the end of this call is awaited from now on. Its method, if its answer was still wanted.
     fn await_end(&mut self, stream: u32) -> Option<u32> {
         let call = self.calls.get_mut(stream).filter(|call| call.awaits == Awaits::Answer)?;
@@ -77,11 +114,56 @@ impl Connection {
         &mut self,
         now: u64,
         method: u32,
-        request: &[u8],
+        request: &Bytes,
         options: CallOptions,
     ) -> Result<u32, RpcError> {
-        let (stream, deadline_ns) = self.put_request(now, Kind::Request, method, request, options)?;
-        self.outbound.calls.insert(stream, Call { method, deadline_ns, awaits: Awaits::Answer });
+        self.open(now, method, Some(request), Arity::One, options)
+    }
+
+    /// Makes a call of any shape: with one request, or with those that [`say`](Self::say) sends afterwards; with one reply, or
+    /// with any number, which come as [`Event::Message`]. Its end comes as [`Event::Reply`] or [`Event::Failed`].
+    ///
+    /// # Errors
+    /// When the call can't be made here: it was never started, and may be made elsewhere.
+    pub fn open(
+        &mut self,
+        now: u64,
+        method: u32,
+        request: Option<&Bytes>,
+        replies: Arity,
+        options: CallOptions,
+    ) -> Result<u32, RpcError> {
+        if replies == Arity::Many && !self.flow.has_room() {
+            return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
+        }
+        self.now = self.now.max(now);
+        let (stream, deadline_ns) = match request {
+            Some(request) if request.len() > FRAGMENT_BYTES_MAX => {
+                let length = request.len() as u64;
+                self.put_request(now, Kind::Request, method, flags::MORE, options, length, |out| {
+                    put_length(out, length);
+                })?
+            }
+            Some(request) => {
+                let length = request.len() as u64;
+                self.put_request(now, Kind::Request, method, flags::END, options, length, |out| {
+                    out.extend_from_slice(request);
+                })?
+            }
+            None => self.put_request(now, Kind::Request, method, 0, options, 0, |_| {})?,
+        };
+        let ends_ns = now + STREAM_LIFETIME_MS_MAX * 1_000_000;
+        let call = Call { method, deadline_ns, awaits: Awaits::Answer, replies, ends_ns };
+        self.outbound.calls.insert(stream, call);
+        let in_pieces = request.filter(|request| request.len() > FRAGMENT_BYTES_MAX);
+        if in_pieces.is_some() || replies == Arity::Many || request.is_none() {
+            self.messages(stream, method, replies);
+        }
+        if let Some(request) = in_pieces {
+            let mut saying = Saying::new(What::Message { last: true }, request.clone());
+            saying.announced = true;
+            self.enqueue(stream, saying);
+        }
         self.leave_after_last(stream);
         Ok(stream)
     }
@@ -97,21 +179,32 @@ impl Connection {
         request: &[u8],
         options: CallOptions,
     ) -> Result<u32, RpcError> {
-        let (stream, _) = self.put_request(now, Kind::Notice, method, request, options)?;
+        if request.len() > FRAGMENT_BYTES_MAX {
+            return Err(too_large());
+        }
+        let length = request.len() as u64;
+        let (stream, _) =
+            self.put_request(now, Kind::Notice, method, flags::END, options, length, |out| {
+                out.extend_from_slice(request);
+            })?;
         self.leave_after_last(stream);
         Ok(stream)
     }
 
-    /// Puts a REQUEST or a NOTICE into the output; its stream and deadline.
+    /// Puts a REQUEST or a NOTICE into the output; its stream and deadline. `length` is that of the whole request, and
+    /// `request` writes what this frame has of it.
+    #[expect(clippy::too_many_arguments, reason = "what a request consists of")]
     fn put_request(
         &mut self,
         now: u64,
         kind: Kind,
         method: u32,
-        request: &[u8],
+        flags: u8,
         options: CallOptions,
+        length: u64,
+        request: impl FnOnce(&mut BytesMut),
     ) -> Result<(u32, u64), RpcError> {
-        self.check_room(request.len())?;
+        self.check_room(length)?;
         let default_ns = now + u64::from(DEADLINE_US_DEFAULT) * 1_000;
         let deadline_ns = if options.deadline_ns == 0 { default_ns } else { options.deadline_ns };
         // SPEC 6.1: what is left is sent, clamped, and what has no time left isn't sent at all.
@@ -130,14 +223,11 @@ impl Connection {
             principal: options.principal,
         };
         let stream = self.outbound.last_stream + 1;
-        let payload_max = self.peer.frame_payload_max as usize;
-        let label = Label { kind, flags: flags::END, encoding: ENCODING_ID, stream, method };
-        put_frame(&mut self.output, label, self.checksums, |out| {
-            let start = out.len();
+        let label = Label { kind, flags, encoding: ENCODING_ID, stream, method };
+        put_frame(self.outbox.calls(), label, self.checksums, |out| {
             head.encode(out)?;
-            out.extend_from_slice(request);
-            // SPEC 2.8: a peer may accept less than we do.
-            if out.len() - start <= payload_max { Ok(()) } else { Err(too_large()) }
+            request(out);
+            Ok::<(), RpcError>(())
         })?;
         self.outbound.last_stream = stream;
         Ok((stream, now + u64::from(left_us) * 1_000))
@@ -151,17 +241,20 @@ impl Connection {
         }
     }
 
-    fn check_room(&self, request_bytes: usize) -> Result<(), RpcError> {
+    fn check_room(&self, request_bytes: u64) -> Result<(), RpcError> {
         if self.state != State::Open {
             return Err(RpcError::new(Code::Unavailable, "the connection is not open"));
         }
         if self.draining {
             return Err(RpcError::new(Code::Draining, "the connection is draining"));
         }
-        if request_bytes > MESSAGE_BYTES_MAX {
+        if request_bytes > MESSAGE_BYTES_MAX as u64 {
             return Err(too_large());
         }
-        if !self.outbound.has_room(&self.peer) || self.output.len() > WRITE_BUFFER_HIGH_BYTES {
+        if !self.outbound.has_room(&self.peer)
+            || self.outbox.waiting() > WRITE_BUFFER_HIGH_BYTES
+            || self.flow.queued_bytes > LONG_QUEUE_HIGH_BYTES
+        {
             return Err(RpcError::new(Code::Overloaded, "too much is in flight on this connection"));
         }
         Ok(())
@@ -170,26 +263,52 @@ impl Connection {
     /// Gives a call up. No event of it follows.
     pub fn cancel(&mut self, stream: u32) {
         if let Some(method) = self.outbound.await_end(stream) {
+            self.forget_messages(stream);
             let label = Label { kind: Kind::Cancel, flags: flags::END, encoding: 0, stream, method };
-            put(&mut self.output, label, self.checksums, |_| {});
+            put(self.outbox.calls(), label, self.checksums, |_| {});
         }
     }
 
     pub(super) fn handle_reply(&mut self, frame: Frame) {
         let stream = frame.header.stream;
-        if frame.header.flags & flags::END == 0 {
-            return self.violation("REPLY: streams of replies are reserved in this version");
-        }
         // SPEC 5.2: the request said how it and its reply are encoded.
         if frame.header.encoding != ENCODING_ID {
             return self.violation("REPLY: in another encoding than its request");
         }
         // Read before the call is taken: after a violation the call must still be there, to end with the connection.
-        let mut reply = frame.payload;
-        let Some(ledger) = Ledger::decode(&mut reply) else { return self.violation("REPLY: malformed") };
+        let mut piece = frame.payload;
+        let Some(ledger) = Ledger::decode(&mut piece) else { return self.violation("REPLY: malformed") };
+        let Some(reply) = self.whole_reply(&frame.header, piece) else { return };
         if self.end_call(&frame.header) {
             self.events.push_back(Event::Reply { stream, reply, ledger });
         }
+    }
+
+    /// The reply of which a REPLY brings the rest; `None` when the connection is over for that.
+    fn whole_reply(&mut self, header: &Header, piece: Bytes) -> Option<Bytes> {
+        let stream = header.stream;
+        let Some((replies, wanted)) = self.outbound.replies_of(stream) else { return Some(piece) };
+        if !wanted {
+            return Some(piece);
+        }
+        if header.flags & flags::CONTINUED != 0 {
+            if replies == Arity::Many {
+                self.violation("REPLY: a message after a stream of them");
+                return None;
+            }
+            return self.continue_message(stream, &piece, true);
+        }
+        let begun =
+            self.flow.streams.get(&stream).is_some_and(|messages| messages.receiving.assembly.is_some());
+        if begun {
+            self.violation("REPLY: it ends within a message");
+            return None;
+        }
+        if replies == Arity::Many && !piece.is_empty() {
+            self.violation("REPLY: a message after a stream of them");
+            return None;
+        }
+        Some(piece)
     }
 
     pub(super) fn handle_error(&mut self, frame: Frame) {
@@ -212,6 +331,7 @@ impl Connection {
                 self.violation(&format!("{name}: the method is not that of its call"));
             }
             Some(_) => {
+                self.forget_messages(stream);
                 return self.outbound.calls.remove(stream).is_some_and(|call| call.awaits == Awaits::Answer);
             }
         }
@@ -234,6 +354,7 @@ impl Connection {
         for stream in refused {
             // Their terminal frames may still come: the peer answers each REQUEST that it reads.
             self.outbound.await_end(stream);
+            self.forget_messages(stream);
             let error = RpcError::new(Code::Draining, "the instance drains, and did not start this call");
             self.events.push_back(Event::Failed { stream, error, ledger: Ledger::default() });
         }

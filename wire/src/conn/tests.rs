@@ -2,14 +2,14 @@
 
 mod handshake;
 mod one_way;
+mod streams;
 
 use bytes::BytesMut;
 
 use super::*;
 use crate::hello::{Credential, Hello, Nonce, Secret};
 use crate::limits::{
-    FRAME_PAYLOAD_BYTES_MIN, HEARTBEATS_MISSED_MAX, MESSAGE_BYTES_MAX, PINGS_UNANSWERED_MAX,
-    REQUEST_BYTES_IN_FLIGHT_MAX,
+    FRAGMENT_BYTES_MAX, HEARTBEATS_MISSED_MAX, PINGS_UNANSWERED_MAX, REQUEST_BYTES_IN_FLIGHT_MAX,
 };
 use crate::principal::Principal;
 use crate::service::CallOptions;
@@ -90,12 +90,12 @@ impl Pair {
 
     fn call(&mut self, patience_ms: u64) -> Result<u32, RpcError> {
         let options = CallOptions { deadline_ns: self.now + patience_ms * MS, ..CallOptions::default() };
-        self.sides[DIALLER].call(self.now, METHOD, b"request", options)
+        self.sides[DIALLER].call(self.now, METHOD, &Bytes::from_static(b"request"), options)
     }
 
     fn reply(&mut self, stream: u32, reply: &[u8]) {
         let timing = Timing { started_ns: self.now, finished_ns: self.now };
-        self.sides[ACCEPTOR].reply(self.now, stream, reply, timing);
+        self.sides[ACCEPTOR].reply(self.now, stream, &Bytes::copy_from_slice(reply), timing);
     }
 
     /// A side's events in short.
@@ -108,6 +108,9 @@ impl Pair {
                     self.principals.push(context.principal);
                     format!("{} {stream}", if context.one_way { "notice" } else { "request" })
                 }
+                Event::Message { stream, message } => format!("message {stream} of {}", message.len()),
+                Event::MessagesEnded { stream } => format!("end {stream}"),
+                Event::Room { stream } => format!("room {stream}"),
                 Event::Abandoned { stream } => format!("abandoned {stream}"),
                 Event::Dropped { stream, error, .. } => format!("dropped {stream} {}", error.code),
                 Event::Reply { stream, .. } => format!("reply {stream}"),
@@ -222,8 +225,8 @@ fn what_exceeds_a_limit_is_refused_before_it_is_started() {
     pair.check(DIALLER, &["failed 2 OVERLOADED"]);
     // Bytes of requests are limited as well.
     let mut pair = Pair::open();
-    let body = vec![0; MESSAGE_BYTES_MAX];
-    let fit = REQUEST_BYTES_IN_FLIGHT_MAX / (MESSAGE_BYTES_MAX + 6);
+    let body = Bytes::from(vec![0; FRAGMENT_BYTES_MAX]);
+    let fit = REQUEST_BYTES_IN_FLIGHT_MAX / FRAGMENT_BYTES_MAX;
     for _ in 0..=fit {
         pair.sides[DIALLER].call(0, METHOD, &body, CallOptions::default()).unwrap();
         pair.deliver();
@@ -233,31 +236,10 @@ fn what_exceeds_a_limit_is_refused_before_it_is_started() {
 }
 
 #[test]
-fn the_peers_frame_limit_is_kept() {
-    let mut pair = Pair::with(|configs| {
-        for config in configs {
-            config.hello.frame_payload_max = FRAME_PAYLOAD_BYTES_MIN;
-        }
-    });
-    pair.deliver();
-    let most = FRAME_PAYLOAD_BYTES_MIN as usize;
-    let mut call =
-        |bytes: usize| pair.sides[DIALLER].call(0, METHOD, &vec![0; bytes], CallOptions::default());
-    assert_eq!(call(most - 5).unwrap_err().code, Code::MessageTooLarge);
-    assert_eq!(call(most - 6), Ok(1));
-    assert_eq!(call(0), Ok(2));
-    pair.deliver();
-    pair.reply(1, &vec![0; most - Ledger::BYTES]);
-    pair.reply(2, &vec![0; most - Ledger::BYTES + 1]);
-    pair.deliver();
-    pair.check(DIALLER, &["ready", "reply 1", "failed 2 MESSAGE_TOO_LARGE"]);
-}
-
-#[test]
 fn a_peer_that_does_not_read_answers_loses_the_connection_and_not_our_memory() {
     let mut pair = Pair::open();
-    let reply = vec![0; MESSAGE_BYTES_MAX];
-    let calls = u32::try_from(WRITE_BUFFER_HARD_BYTES / MESSAGE_BYTES_MAX + 2).unwrap();
+    let reply = vec![0; FRAGMENT_BYTES_MAX];
+    let calls = u32::try_from(WRITE_BUFFER_HARD_BYTES / FRAGMENT_BYTES_MAX + 2).unwrap();
     for _ in 0..calls {
         pair.call(1_000).unwrap();
     }
@@ -266,7 +248,7 @@ fn a_peer_that_does_not_read_answers_loses_the_connection_and_not_our_memory() {
         pair.reply(stream, &reply);
     }
     let waiting = pair.sides[ACCEPTOR].output().len();
-    assert!(waiting <= WRITE_BUFFER_HARD_BYTES + MESSAGE_BYTES_MAX + 1024, "{waiting} bytes wait");
+    assert!(waiting <= WRITE_BUFFER_HARD_BYTES + FRAGMENT_BYTES_MAX + 1024, "{waiting} bytes wait");
     assert_eq!(pair.events(ACCEPTOR).last().unwrap(), "closed OVERLOADED by us");
 }
 

@@ -8,7 +8,7 @@ use super::scalar::{Refusal, cut, expectation, put_parsed, refusal_words, short}
 use super::survey::survey;
 use super::{base64, parameters};
 use crate::json::{Kind, Reader, Text};
-use crate::limits::{MESSAGE_BYTES_MAX, NESTING_MAX};
+use crate::limits::{JSON_MESSAGE_BYTES_MAX, NESTING_MAX};
 use crate::schema::{ServiceSchema, Type, TypeRef, Variant};
 
 /// Appends the encoding of the value of type `of` that `json` holds.
@@ -280,10 +280,10 @@ impl<'a> Packer<'a> {
 
     /// Called after every value, so that a short text can't make a long message.
     fn check_size(&self) -> Outcome {
-        if self.out.len() - self.start <= MESSAGE_BYTES_MAX {
+        if self.out.len() - self.start <= JSON_MESSAGE_BYTES_MAX {
             return Ok(());
         }
-        let words = format!("the message would be longer than {MESSAGE_BYTES_MAX} bytes");
+        let words = format!("the message would be longer than {JSON_MESSAGE_BYTES_MAX} bytes");
         Err(Failure::new(TranscodeErrorKind::TooLarge, self.json.offset(), words))
     }
 }

@@ -6,7 +6,7 @@ use super::binary::{BinaryReader, Key};
 use super::error::{Failure, Outcome, TranscodeError, TranscodeErrorKind};
 use super::{base64, time};
 use crate::json::{put_decimal, put_signed, put_string, put_unsigned};
-use crate::limits::{JSON_BYTES_MAX, MESSAGE_BYTES_MAX, NESTING_MAX};
+use crate::limits::{JSON_BYTES_MAX, JSON_MESSAGE_BYTES_MAX, NESTING_MAX};
 use crate::schema::{Field, ServiceSchema, Type, TypeRef, Variant};
 
 /// The largest integer that every JSON reader keeps exactly: 2^53 - 1 (RFC 8259 section 6).
@@ -20,7 +20,7 @@ const EXACT_MAX: u64 = (1 << 53) - 1;
 ///
 /// # Errors
 /// When the bytes are not exactly one value of the type, when a timestamp lies outside the years 0000 to 9999, or when
-/// there are more than [`MESSAGE_BYTES_MAX`] bytes or the JSON would be longer than [`JSON_BYTES_MAX`]. `out` is then as
+/// there are more than [`JSON_MESSAGE_BYTES_MAX`] bytes or the JSON would be longer than [`JSON_BYTES_MAX`]. `out` is then as
 /// before.
 pub fn to_json(
     schema: &ServiceSchema,
@@ -56,8 +56,8 @@ struct Unpacker<'a> {
 
 impl<'a> Unpacker<'a> {
     fn message(&mut self, of: TypeRef, length: usize) -> Outcome {
-        if length > MESSAGE_BYTES_MAX {
-            let words = format!("the message is longer than {MESSAGE_BYTES_MAX} bytes");
+        if length > JSON_MESSAGE_BYTES_MAX {
+            let words = format!("the message is longer than {JSON_MESSAGE_BYTES_MAX} bytes");
             return Err(Failure::new(TranscodeErrorKind::TooLarge, 0, words));
         }
         self.value(of)?;

@@ -1,7 +1,7 @@
 //! What a hostile peer may send: bytes that are no message, sizes beyond limits, and schemas that break their rules.
 
 use super::*;
-use crate::limits::{JSON_BYTES_MAX, MESSAGE_BYTES_MAX};
+use crate::limits::{JSON_BYTES_MAX, JSON_MESSAGE_BYTES_MAX};
 use crate::schema::{Field, Type, Variant};
 use crate::transcode::Place;
 use crate::transcode::TranscodeErrorKind::{self, *};
@@ -13,15 +13,16 @@ fn unchecked(types: Vec<Type>) -> ServiceSchema {
 
 #[test]
 fn messages_that_are_too_large() {
-    let fits = format!("\"{}\"", "x".repeat(MESSAGE_BYTES_MAX - 5));
-    assert_eq!(pack::<String>(fits.as_bytes(), &[]).unwrap().len(), MESSAGE_BYTES_MAX);
-    let error = pack::<String>(format!("\"{}\"", "x".repeat(MESSAGE_BYTES_MAX)).as_bytes(), &[]).unwrap_err();
+    let fits = format!("\"{}\"", "x".repeat(JSON_MESSAGE_BYTES_MAX - 5));
+    assert_eq!(pack::<String>(fits.as_bytes(), &[]).unwrap().len(), JSON_MESSAGE_BYTES_MAX);
+    let error =
+        pack::<String>(format!("\"{}\"", "x".repeat(JSON_MESSAGE_BYTES_MAX)).as_bytes(), &[]).unwrap_err();
     assert_eq!(
         (error.kind, error.words.as_str()),
         (TooLarge, "the message would be longer than 1048576 bytes")
     );
     // A short text that stands for a long message: each `{}` makes twenty bytes.
-    let text = format!("[{}{{}}]", "{},".repeat(MESSAGE_BYTES_MAX / 20));
+    let text = format!("[{}{{}}]", "{},".repeat(JSON_MESSAGE_BYTES_MAX / 20));
     assert_eq!(pack::<Vec<Sparse>>(text.as_bytes(), &[]).unwrap_err().kind, TooLarge);
 }
 
@@ -105,9 +106,9 @@ fn json_that_would_be_too_long() {
     let sparse = [vec![252, 0, 0xc8, 0, 0], vec![0; 0xc800 * 20]].concat();
     let error = unpack::<Vec<Sparse>>(&sparse).unwrap_err();
     assert_eq!(error.words, format!("the message as JSON would be longer than {JSON_BYTES_MAX} bytes"));
-    let longest = encoded(&"\u{1}".repeat(MESSAGE_BYTES_MAX - 5));
-    assert_eq!(unpack::<String>(&longest).unwrap().len(), 6 * (MESSAGE_BYTES_MAX - 5) + 2);
-    assert_eq!(unpack::<String>(&vec![0; MESSAGE_BYTES_MAX + 1]).unwrap_err().kind, TooLarge);
+    let longest = encoded(&"\u{1}".repeat(JSON_MESSAGE_BYTES_MAX - 5));
+    assert_eq!(unpack::<String>(&longest).unwrap().len(), 6 * (JSON_MESSAGE_BYTES_MAX - 5) + 2);
+    assert_eq!(unpack::<String>(&vec![0; JSON_MESSAGE_BYTES_MAX + 1]).unwrap_err().kind, TooLarge);
 }
 
 #[test]

@@ -1,0 +1,215 @@
+//! Messages on their way in (SPEC.md 4.2 to 4.5): pieces become messages again, within the credit that was given for them.
+
+use bytes::{Buf, Bytes};
+
+use super::messages::{Arity, Assembled, Assembly};
+use super::{Connection, Event, Role};
+use crate::encoding::ENCODING_ID;
+use crate::error::{Code, RpcError};
+use crate::frame::Frame;
+use crate::header::{Header, flags};
+use crate::limits::MESSAGE_BYTES_MAX;
+
+impl Connection {
+    /// Takes a DATA frame: a message, a piece of one, or the end of the peer's messages.
+    pub(super) fn handle_data(&mut self, now: u64, frame: Frame) {
+        let Header { stream, method, flags, .. } = frame.header;
+        let (more, first) = (flags & flags::MORE != 0, flags & flags::CONTINUED == 0);
+        let mut piece = frame.payload;
+        let Some(total) = take_total(&mut piece, more && first) else {
+            return self.violation("DATA: it ends within the length of its message");
+        };
+        if frame.header.encoding != ENCODING_ID {
+            return self.violation("DATA: in another encoding than its call");
+        }
+        match self.is_live(stream, method) {
+            Err(words) => return self.violation(&format!("DATA: {words}")),
+            // SPEC 4.3: it has crossed the end of its call. What its sender paid for it is given back.
+            Ok(false) => {
+                let paid = if first && !piece.is_empty() { total as u64 } else { 0 };
+                if !self.flow.take(paid) {
+                    return self.close(Code::CreditExceeded, "DATA: more than the connection's credit");
+                }
+                self.flow.release(paid);
+                return self.top_up_connection();
+            }
+            Ok(true) => {}
+        }
+        if self.messages(stream, method, Arity::One).receiving.ended {
+            return self.violation("DATA: after the end of its stream");
+        }
+        if first && more && total > MESSAGE_BYTES_MAX {
+            return self.refuse_long(now, stream);
+        }
+        self.note_message(now, stream);
+        let whole = match (first, more, piece.is_empty()) {
+            (true, true, true) => return self.announced(stream, total),
+            (true, true, false) => return self.begin_message(stream, total, &piece),
+            (true, false, true) if flags & flags::END == 0 => {
+                return self.violation("DATA: a message without bytes");
+            }
+            (true, false, true) => None,
+            (true, false, false) => match self.whole_message(stream, piece) {
+                Some(message) => Some(message),
+                None => return,
+            },
+            (false, ..) => match self.continue_message(stream, &piece, !more) {
+                Some(message) => Some(message),
+                None => return,
+            },
+        };
+        self.hand_out(now, stream, whole, flags & flags::END != 0);
+    }
+
+    /// Whether the call of a DATA frame still wants it.
+    fn is_live(&mut self, stream: u32, method: u32) -> Result<bool, &'static str> {
+        let (known, found) = match self.config.role {
+            Role::Acceptor => (stream <= self.inbound.last_stream(), self.inbound.method_of(stream)),
+            Role::Dialler => self.outbound.awaits(stream),
+        };
+        match found {
+            None if known => Ok(false),
+            None => Err("its stream has no call in flight"),
+            Some(of_call) if of_call != method => Err("the method is not that of its call"),
+            Some(_) => Ok(self.config.role == Role::Acceptor || self.outbound.is_wanted(stream)),
+        }
+    }
+
+    /// SPEC 4.4: the peer has a message for which it lacks credit.
+    fn announced(&mut self, stream: u32, total: usize) {
+        let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
+        let receiving = &mut messages.receiving;
+        if receiving.assembly.is_some() || receiving.announced.is_some() {
+            return self.violation("DATA: a message is announced within another");
+        }
+        receiving.announced = u32::try_from(total).ok();
+        self.want(stream);
+    }
+
+    /// Takes credit for a message whose first piece has come; false when the connection is over for that.
+    fn pay(&mut self, stream: u32, total: usize) -> bool {
+        let Some(messages) = self.flow.streams.get_mut(&stream) else { return false };
+        let receiving = &mut messages.receiving;
+        if receiving.assembly.is_some() {
+            self.violation("DATA: a message begins within another");
+            return false;
+        }
+        let Some(left) = receiving.granted.checked_sub(total as u64) else {
+            self.close(Code::CreditExceeded, "DATA: more than the stream's credit");
+            return false;
+        };
+        receiving.granted = left;
+        receiving.announced = None;
+        if !self.flow.take(total as u64) {
+            self.close(Code::CreditExceeded, "DATA: more than the connection's credit");
+            return false;
+        }
+        true
+    }
+
+    fn begin_message(&mut self, stream: u32, total: usize, piece: &[u8]) {
+        if piece.len() >= total {
+            return self.violation("DATA: its pieces are longer than its message");
+        }
+        if self.pay(stream, total)
+            && let Some(messages) = self.flow.streams.get_mut(&stream)
+        {
+            messages.receiving.assembly = Some(Assembly::begin(total, piece));
+        }
+    }
+
+    /// A message of one frame.
+    fn whole_message(&mut self, stream: u32, message: Bytes) -> Option<Bytes> {
+        let length = message.len();
+        if !self.pay(stream, length) {
+            return None;
+        }
+        let messages = self.flow.streams.get_mut(&stream)?;
+        messages.receiving.held += length as u64;
+        // A message may wait for a slow reader: it must not keep all that was read together with it in memory.
+        Some(Bytes::copy_from_slice(&message))
+    }
+
+    /// The next piece of a message; the message when it was the last.
+    pub(super) fn continue_message(&mut self, stream: u32, piece: &[u8], last: bool) -> Option<Bytes> {
+        let receiving = self.flow.streams.get_mut(&stream).map(|messages| &mut messages.receiving);
+        let Some((receiving, mut assembly)) =
+            receiving.and_then(|receiving| receiving.assembly.take().map(|assembly| (receiving, assembly)))
+        else {
+            self.violation("a piece of a message that was never begun");
+            return None;
+        };
+        match assembly.add(piece, last) {
+            Assembled::Incomplete => {
+                receiving.assembly = Some(assembly);
+                None
+            }
+            Assembled::Whole(message) => {
+                receiving.held += message.len() as u64;
+                Some(message)
+            }
+            Assembled::Wrong => {
+                receiving.assembly = Some(assembly);
+                self.violation("the pieces of a message are not of the length that was announced");
+                None
+            }
+        }
+    }
+
+    /// Hands a message out, and the end of the peer's messages if this is it.
+    fn hand_out(&mut self, now: u64, stream: u32, message: Option<Bytes>, end: bool) {
+        let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
+        let receiving = &mut messages.receiving;
+        if end && receiving.assembly.is_some() {
+            return self.violation("DATA: the end within a message");
+        }
+        receiving.ended |= end;
+        match (receiving.arity, self.config.role) {
+            (Arity::Many, _) => {
+                if let Some(message) = message {
+                    receiving.reader_waits = false;
+                    self.events.push_back(Event::Message { stream, message });
+                }
+                if end {
+                    self.events.push_back(Event::MessagesEnded { stream });
+                }
+            }
+            (Arity::One, Role::Dialler) => self.violation("DATA: messages instead of one reply"),
+            (Arity::One, Role::Acceptor) => match (messages.pending.take(), message, end) {
+                (Some(context), Some(request), true) => {
+                    let length = request.len();
+                    let method = messages.method;
+                    self.inbound.arrived(stream, now);
+                    self.events.push_back(Event::Request { stream, method, context, request, more: false });
+                    self.consumed(stream, length);
+                }
+                _ => self.violation("DATA: a request of another length than it was announced with"),
+            },
+        }
+    }
+
+    /// A message is longer than any may be: the call ends here, with words.
+    fn refuse_long(&mut self, now: u64, stream: u32) {
+        let words = "a message of this stream is longer than one may be";
+        let error = RpcError::new(Code::MessageTooLarge, words);
+        match self.config.role {
+            Role::Acceptor => self.abandon(now, stream, &error),
+            Role::Dialler => {
+                self.cancel(stream);
+                self.events.push_back(Event::Failed {
+                    stream,
+                    error,
+                    ledger: crate::ledger::Ledger::default(),
+                });
+            }
+        }
+    }
+}
+
+/// Takes the length of a message that comes in several pieces off its first one; of another message it is that of the piece.
+fn take_total(piece: &mut Bytes, in_pieces: bool) -> Option<usize> {
+    if !in_pieces {
+        return Some(piece.len());
+    }
+    (piece.len() >= 4).then(|| piece.get_u32() as usize)
+}
