@@ -210,14 +210,14 @@ impl Driven {
             // An application makes calls on connections that it has dialled.
             (deed::CALL | deed::SEND | deed::CANCEL, Role::Acceptor) => {}
             (deed::CALL, Role::Dialler) => {
-                let made = self.connection.call(now, METHOD, b"request", options);
+                let made = self.connection.call(now, METHOD, &bytes::Bytes::from_static(b"request"), options);
                 self.history.push(format!("call {:?}", made.as_ref().map_err(|error| error.code)));
                 if let Ok(stream) = made {
                     assert_eq!(self.calls.insert(stream, true), None, "a stream is given twice");
                 }
             }
             (deed::SEND, Role::Dialler) => {
-                let made = self.connection.send(now, METHOD, b"notice", options);
+                let made = self.connection.send(now, METHOD, &bytes::Bytes::from_static(b"notice"), options);
                 self.history.push(format!("send {:?}", made.map_err(|error| error.code)));
             }
             (deed::CANCEL, Role::Dialler) => {
@@ -229,7 +229,7 @@ impl Driven {
                 let Some(stream) = chosen else { return };
                 self.requests.remove(&stream);
                 if deed == deed::REPLY {
-                    self.connection.reply(now, stream, b"reply", timing);
+                    self.connection.reply(now, stream, &bytes::Bytes::from_static(b"reply"), timing);
                 } else {
                     self.connection.fail(now, stream, &RpcError::new(Code::Internal, "fuzzed"), timing);
                 }
@@ -266,6 +266,7 @@ impl Driven {
                     self.requests.clear();
                 }
                 Event::Ready(_) | Event::Goaway | Event::Pong { .. } | Event::Dropped { .. } => {}
+                Event::Message { .. } | Event::MessagesEnded { .. } | Event::Room { .. } => {}
             }
         }
         let waiting = self.connection.output().split();
@@ -303,6 +304,9 @@ fn told(event: &Event) -> String {
         Event::Dropped { stream, error, .. } => format!("dropped {stream} {error}"),
         Event::Reply { stream, reply, .. } => format!("reply {stream} {:?}", hex(reply)),
         Event::Failed { stream, error, .. } => format!("failed {stream} {}", error.code),
+        Event::Message { stream, message } => format!("message {stream} {:?}", hex(message)),
+        Event::MessagesEnded { stream } => format!("end {stream}"),
+        Event::Room { stream } => format!("room {stream}"),
         Event::Goaway => "goaway".into(),
         Event::Pong { .. } => "pong".into(),
         Event::Closed { error, by_peer } => format!("closed {error:?} {by_peer}"),

@@ -123,13 +123,20 @@ impl Driven {
             Deed::Call => {
                 let deadline_ns = now + 40_000_000;
                 let options = CallOptions { deadline_ns, ..CallOptions::default() };
-                if let Ok(stream) = self.connection.call(now, METHODS[0], b"request", options) {
+                if let Ok(stream) =
+                    self.connection.call(now, METHODS[0], &bytes::Bytes::from_static(b"request"), options)
+                {
                     assert_eq!(self.calls.insert(stream, true), None, "a stream is given twice");
                     self.unanswered.insert(stream);
                 }
             }
             Deed::Notify => {
-                if let Ok(stream) = self.connection.send(now, METHODS[0], b"notice", CallOptions::default()) {
+                if let Ok(stream) = self.connection.send(
+                    now,
+                    METHODS[0],
+                    &bytes::Bytes::from_static(b"notice"),
+                    CallOptions::default(),
+                ) {
                     assert!(self.sent.insert(stream) && !self.calls.contains_key(&stream));
                 }
             }
@@ -143,7 +150,7 @@ impl Driven {
                     self.connection.reply(
                         now,
                         stream,
-                        b"reply",
+                        &bytes::Bytes::from_static(b"reply"),
                         Timing { started_ns: now, finished_ns: now },
                     );
                     // The end of a connection that drains may be said now, but no answer.
@@ -183,6 +190,7 @@ impl Driven {
                     self.requests.clear();
                 }
                 Event::Ready(_) | Event::Goaway | Event::Pong { .. } => {}
+                Event::Message { .. } | Event::MessagesEnded { .. } | Event::Room { .. } => {}
             }
         }
         let in_flight = self.connection.calls_in_flight();

@@ -59,7 +59,9 @@ pub(crate) fn heads() -> impl Strategy<Value = RequestHead> {
 pub(crate) fn hellos() -> impl Strategy<Value = Hello> {
     let name = || "[A-Za-z0-9._-]{0,64}";
     let names = (name(), name(), name());
-    let limits = (FRAME_PAYLOAD_BYTES_MIN..=FRAME_PAYLOAD_BYTES_HARD_MAX, 1..=u32::MAX, 50_u32..=60_000);
+    let credit = (STREAM_CREDIT_BYTES_MIN..=CREDIT_BYTES_MAX, CONNECTION_CREDIT_BYTES_MIN..=CREDIT_BYTES_MAX);
+    let limits =
+        (FRAME_PAYLOAD_BYTES_MIN..=FRAME_PAYLOAD_BYTES_HARD_MAX, 1..=u32::MAX, 50_u32..=60_000, credit);
     let rest =
         (any::<(u8, u8)>(), any::<[u8; 16]>(), option::of(any::<[u8; 16]>()), any::<bool>(), ".{0,200}");
     (names, limits, rest).prop_map(|(names, limits, (versions, nonce, schema, checksums, software))| Hello {
@@ -73,6 +75,8 @@ pub(crate) fn hellos() -> impl Strategy<Value = Hello> {
         heartbeat_interval_ms: limits.2,
         schema: schema.map(Fingerprint),
         checksums,
+        stream_credit: limits.3.0,
+        connection_credit: limits.3.1,
         software,
     })
 }

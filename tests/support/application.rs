@@ -93,6 +93,7 @@ impl Caller {
             token: Some(format!("t{id}")),
             ..CallOptions::default()
         };
+        let request = Bytes::from(request);
         let make = if one_way { Connection::send } else { Connection::call };
         match make(connection, now, METHOD, &request, options) {
             Ok(stream) if self.calls.contains_key(&stream) || self.sent.contains_key(&stream) => {
@@ -263,7 +264,7 @@ impl Handlers {
                 Some(bytes) => {
                     let mut reply = handler.id.to_be_bytes().to_vec();
                     reply.resize(8 + bytes, 0x5A);
-                    connection.reply(now, *stream, &reply, timing);
+                    connection.reply(now, *stream, &reply.into(), timing);
                 }
                 None => connection.fail(now, *stream, &RpcError::new(Code::Internal, "simulated"), timing),
             }

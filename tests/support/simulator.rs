@@ -293,6 +293,7 @@ impl World {
                 self.report.caller.ended(now, stream, End::Failed(error.code))?;
                 self.note(&format!("failed {}", error.code), format!("stream {stream}"));
             }
+            Event::Message { .. } | Event::MessagesEnded { .. } | Event::Room { .. } => {}
             Event::Goaway => self.note("goaway", ""),
             Event::Pong { .. } => self.note("pong", format!("side {side}")),
             Event::Closed { error, by_peer } => {

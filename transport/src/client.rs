@@ -3,6 +3,8 @@
 //! Callers write their requests into the connection's buffer and wake the task that owns the socket; it writes what all of them
 //! have said in one go. Replies wake their callers directly. There is no channel and no lock: all of it is on one thread.
 
+mod streams;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -16,8 +18,9 @@ use micronet_wire::conn::{Connection, Event, Role};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::frame::Pong;
 use micronet_wire::hello::Hello;
-use micronet_wire::service::{CallOptions, Caller, Reply};
+use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 
+use self::streams::{Stream, Streams};
 use crate::clock;
 use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
@@ -36,6 +39,7 @@ pub struct Client {
 struct Shared {
     connection: RefCell<Connection>,
     calls: RefCell<HashMap<u32, Slot>>,
+    streams: RefCell<Streams>,
     driver: RefCell<Option<Waker>>,
     state: RefCell<Lifecycle>,
 }
@@ -91,6 +95,7 @@ impl Client {
         let shared = Rc::new(Shared {
             connection: RefCell::new(connection),
             calls: RefCell::default(),
+            streams: RefCell::default(),
             driver: RefCell::default(),
             state: RefCell::default(),
         });
@@ -186,6 +191,20 @@ impl Caller for Client {
         self.shared.wake_driver();
         Ok(())
     }
+
+    async fn open(
+        &self,
+        method: u32,
+        request: Option<Bytes>,
+        replies: Arity,
+        options: CallOptions,
+    ) -> Result<Rc<dyn Exchange>, RpcError> {
+        let mut connection = self.shared.connection.borrow_mut();
+        let stream = connection.open(clock::now(), method, request.as_ref(), replies, options)?;
+        drop(connection);
+        self.shared.wake_driver();
+        Ok(Rc::new(Stream::new(self.clone(), stream)))
+    }
 }
 
 /// A call in flight; dropping it cancels the call.
@@ -249,6 +268,7 @@ impl Shared {
     }
 
     fn end_call(&self, stream: u32, result: Result<Reply, RpcError>) {
+        let Some(result) = self.streams.borrow_mut().end(stream, result) else { return };
         if let Some(slot) = self.calls.borrow_mut().get_mut(&stream)
             && let Slot::Waiting(Some(waker)) = std::mem::replace(slot, Slot::Done(result))
         {
@@ -276,8 +296,13 @@ impl Shared {
             Event::Pong { round_trip_ns, pong } => {
                 self.change(|state| state.last_pong = Some((round_trip_ns, pong)));
             }
+            Event::Message { stream, message } => self.streams.borrow_mut().message(stream, message),
+            Event::Room { stream } => self.streams.borrow_mut().room(stream),
             // These are an acceptor's.
-            Event::Request { .. } | Event::Abandoned { .. } | Event::Dropped { .. } => {}
+            Event::Request { .. }
+            | Event::MessagesEnded { .. }
+            | Event::Abandoned { .. }
+            | Event::Dropped { .. } => {}
         }
     }
 }

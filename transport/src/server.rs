@@ -6,6 +6,7 @@ mod background;
 mod handling;
 mod rpc;
 mod site;
+mod streams;
 mod unheard;
 
 use std::rc::Rc;
@@ -19,6 +20,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use self::site::OwnSite;
+use self::streams::Shapes;
 use self::unheard::Unheard;
 use crate::clock;
 use crate::drain::Drain;
@@ -57,6 +59,7 @@ struct Port {
     service: Rc<dyn Service>,
     identity: Rc<Identity>,
     site: Rc<OwnSite>,
+    shapes: Rc<Shapes>,
     unheard: Rc<Unheard>,
     drain: Drain,
 }
@@ -64,7 +67,8 @@ struct Port {
 impl Port {
     fn new(service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) -> Self {
         let site = Rc::new(OwnSite::new(Rc::clone(&service), Rc::clone(&identity)));
-        Self { service, identity, site, unheard: Rc::default(), drain }
+        let shapes = Rc::new(Shapes::of(service.schema().schema()));
+        Self { service, identity, site, shapes, unheard: Rc::default(), drain }
     }
 
     /// Serves a connection of which nothing is known yet.
@@ -75,8 +79,8 @@ impl Port {
             return;
         }
         if input[0] == PREFACE[0] {
-            let Self { service, identity, unheard, drain, .. } = self;
-            let answers = rpc::Answers { service, unheard };
+            let Self { service, identity, shapes, unheard, drain, .. } = self;
+            let answers = rpc::Answers { service, shapes, unheard };
             rpc::serve(stream, input, accepted_ns, answers, &identity, drain, stranger).await;
         } else {
             http_server::serve_begun(stream, input, self.site, self.drain, Some(stranger)).await;

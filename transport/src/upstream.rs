@@ -15,7 +15,7 @@ use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::{ATTEMPTS_MAX, DEADLINE_US_DEFAULT};
 use micronet_wire::schema::{EncodedSchema, Fingerprint, ServiceSchema};
-use micronet_wire::service::{CallOptions, Caller, Reply};
+use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use tokio::sync::watch;
 
 use crate::backoff::Backoff;
@@ -236,6 +236,21 @@ impl Caller for Upstream {
         let attempted = self.attempt(
             |error| may_retry(error, false),
             async |instance| instance.client.send(method, request.clone(), options.clone()).await,
+        );
+        attempted.await.map_or_else(|| Err(self.no_instance()), |(_, outcome)| outcome)
+    }
+
+    /// A call with a stream of messages is opened where it can be; what happens to it later is for whoever reads it to judge.
+    async fn open(
+        &self,
+        method: u32,
+        request: Option<Bytes>,
+        replies: Arity,
+        options: CallOptions,
+    ) -> Result<Rc<dyn Exchange>, RpcError> {
+        let attempted = self.attempt(
+            |error| may_retry(error, false),
+            async |instance| instance.client.open(method, request.clone(), replies, options.clone()).await,
         );
         attempted.await.map_or_else(|| Err(self.no_instance()), |(_, outcome)| outcome)
     }

@@ -16,12 +16,17 @@ use crate::request::TraceContext;
 use crate::schema::{Access, EncodedSchema};
 
 mod outcome;
+mod streaming;
 
 pub use outcome::{Outcome, ServiceError};
 #[doc(hidden)] // What #[service] expands to.
 pub use outcome::{
-    decode_answer, decode_request, encode_answer, encode_request, id_is_free, open, refuse, refuse_unknown,
+    decode_answer, decode_request, encode_answer, encode_request, id_is_free, open, open_stream, refuse,
+    refuse_unknown,
 };
+pub use streaming::{Answered, Exchange, Failure, Incoming, Outgoing};
+
+pub use crate::conn::Arity;
 
 pub use micronet_wire_macros::service;
 
@@ -40,6 +45,10 @@ pub struct CallContext {
     pub token: Option<String>,
     /// Nobody waits for an answer: it is a one-way call (SPEC.md 5.9).
     pub one_way: bool,
+    /// The requests come one by one (SPEC.md 4.1).
+    pub many: bool,
+    /// The call's messages, where it has a stream of them.
+    pub exchange: Option<Rc<dyn Exchange>>,
 }
 
 impl CallContext {
@@ -168,6 +177,19 @@ pub trait Caller {
         request: Bytes,
         options: CallOptions,
     ) -> impl Future<Output = Result<(), RpcError>>;
+
+    /// Opens a call with a stream of messages in one direction or both: `None` for requests that are sent one by one. It is
+    /// cancelled when the last one who holds it lets go of it before its end.
+    fn open(
+        &self,
+        method: u32,
+        request: Option<Bytes>,
+        replies: Arity,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Rc<dyn Exchange>, RpcError>> {
+        let _ = (method, request, replies, options);
+        std::future::ready(Err(RpcError::new(Code::BadRequest, "streams of messages can't be opened here")))
+    }
 }
 
 impl<C: Caller> Caller for Rc<C> {
@@ -187,6 +209,16 @@ impl<C: Caller> Caller for Rc<C> {
         options: CallOptions,
     ) -> impl Future<Output = Result<(), RpcError>> {
         C::send(self, method, request, options)
+    }
+
+    fn open(
+        &self,
+        method: u32,
+        request: Option<Bytes>,
+        replies: Arity,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Rc<dyn Exchange>, RpcError>> {
+        C::open(self, method, request, replies, options)
     }
 }
 

@@ -10,11 +10,12 @@ use std::task::Poll;
 
 use bytes::BytesMut;
 use micronet_wire::conn::{Connection, Event, Role, Standing, Timing};
-use micronet_wire::error::{Code, RpcError};
+use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::service::Service;
 
 use super::background::{Answering, Background, Finished};
 use super::handling::Handler;
+use super::streams::{Shapes, Streams};
 use super::unheard::Unheard;
 use crate::clock;
 use crate::drain::Drain;
@@ -25,6 +26,7 @@ use crate::strangers::Stranger;
 /// Who answers, and who hears of calls that nobody waits for.
 pub(super) struct Answers {
     pub(super) service: Rc<dyn Service>,
+    pub(super) shapes: Rc<Shapes>,
     pub(super) unheard: Rc<Unheard>,
 }
 
@@ -41,14 +43,14 @@ pub(super) async fn serve<S: ByteStream>(
     let config = identity.config(Role::Acceptor, Some(answers.service.schema().fingerprint()));
     let mut connection = Connection::new(config, accepted_ns);
     let mut wire = Wire::begun(stream, input, &mut connection);
-    let mut background = Background::default();
+    let mut work = Work::default();
     let mut draining = std::pin::pin!(async move { drain.begun().await });
     let mut told_to_drain = false;
     let mut sent_away = std::pin::pin!(stranger.sent_away());
     let mut stranger = Some(stranger);
     loop {
         while let Some(event) = connection.poll_event() {
-            act(event, &mut connection, &answers, &mut background).await;
+            act(event, &mut connection, &answers, &mut work).await;
         }
         if connection.is_closed() {
             break;
@@ -63,14 +65,16 @@ pub(super) async fn serve<S: ByteStream>(
             }
             wire.poll_transmit(cx, &mut connection);
             let mut answered = false;
-            while let Poll::Ready(finished) = background.poll_finished(cx) {
-                answer_call(&mut connection, &answers.unheard, finished);
+            while let Poll::Ready(finished) = work.background.poll_finished(cx) {
+                answer_call(&mut connection, &answers.unheard, &mut work.streams, finished);
                 answered = true;
             }
+            answered |= work.streams.carry(cx, &mut connection);
             let drains = !told_to_drain && draining.as_mut().poll(cx).is_ready();
             if drains {
                 told_to_drain = true;
                 connection.drain();
+                work.send_streams_elsewhere(&mut connection);
             }
             let received = wire.poll_receive(cx, &mut connection).is_ready();
             let timed = wire.poll_timer(cx, &mut connection).is_ready();
@@ -80,6 +84,7 @@ pub(super) async fn serve<S: ByteStream>(
         .await;
     }
     // Nobody waits for the others any more, and what they hold (a database connection, a lock) is wanted elsewhere.
+    let Work { mut background, .. } = work;
     background.keep_one_way();
     let outliving = async {
         tokio::select! {
@@ -90,7 +95,28 @@ pub(super) async fn serve<S: ByteStream>(
     tokio::join!(wire.finish(connection.output()), outliving);
 }
 
-async fn act(event: Event, connection: &mut Connection, answers: &Answers, background: &mut Background) {
+/// The calls of a connection that are not over.
+#[derive(Default)]
+struct Work {
+    background: Background,
+    streams: Streams,
+}
+
+impl Work {
+    /// Draining: streams of replies would hold it up until their ends. Whoever reads them goes on at another instance.
+    fn send_streams_elsewhere(&mut self, connection: &mut Connection) {
+        let error = RpcError::new(Code::Draining, "this instance drains: open the stream elsewhere")
+            .retry(Retry::MaybeExecuted, 0);
+        let now = clock::now();
+        for stream in self.streams.with_replies() {
+            self.background.abandon(stream);
+            self.streams.end(stream);
+            connection.fail(now, stream, &error, Timing { started_ns: now, finished_ns: now });
+        }
+    }
+}
+
+async fn act(event: Event, connection: &mut Connection, answers: &Answers, work: &mut Work) {
     match event {
         // SPEC 5.9: what has waited for longer than its deadline isn't executed.
         Event::Request { stream, method, context, .. }
@@ -99,20 +125,29 @@ async fn act(event: Event, connection: &mut Connection, answers: &Answers, backg
             let now = clock::now();
             let answer = Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"));
             let late = Finished { stream, method, one_way: true, started_ns: now, answer };
-            answer_call(connection, &answers.unheard, late);
+            answer_call(connection, &answers.unheard, &mut work.streams, late);
         }
-        Event::Request { stream, method, context, request } => {
+        Event::Request { stream, method, mut context, request } => {
+            if let Some(shape) = answers.shapes.get(method) {
+                context.exchange = Some(work.streams.open(stream, shape));
+            }
             let one_way = context.one_way.then_some(context.deadline_ns);
             let started_ns = clock::now();
             let handler = Handler::start(&*answers.service, *context, method, request);
             let mut answering = Answering { stream, method, one_way, started_ns, handler };
             match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
-                Poll::Ready(finished) => answer_call(connection, &answers.unheard, finished),
-                Poll::Pending => background.add(answering),
+                Poll::Ready(finished) => {
+                    answer_call(connection, &answers.unheard, &mut work.streams, finished);
+                }
+                Poll::Pending => work.background.add(answering),
             }
         }
+        Event::Message { stream, message } => work.streams.request(stream, message),
+        Event::MessagesEnded { stream } => work.streams.requests_ended(stream),
+        Event::Room { stream } => work.streams.room(stream),
         Event::Abandoned { stream } => {
-            if let Some(method) = background.abandon(stream) {
+            work.streams.end(stream);
+            if let Some(method) = work.background.abandon(stream) {
                 answers.unheard.tell(method, &too_late());
             }
         }
@@ -130,10 +165,13 @@ async fn act(event: Event, connection: &mut Connection, answers: &Answers, backg
     }
 }
 
-fn answer_call(connection: &mut Connection, unheard: &Unheard, finished: Finished) {
+fn answer_call(connection: &mut Connection, unheard: &Unheard, streams: &mut Streams, finished: Finished) {
     let finished_ns = clock::now();
     let Finished { stream, method, one_way, started_ns, answer } = finished;
     let timing = Timing { started_ns, finished_ns };
+    // What the handler sent last goes before its answer.
+    streams.carry_one(stream, connection);
+    streams.end(stream);
     match &answer {
         Ok(reply) => connection.reply(finished_ns, stream, reply, timing),
         Err(error) => {

@@ -57,7 +57,7 @@ impl OwnSite {
             request_id: options.request_id,
             trace: options.trace,
             token: options.token,
-            one_way: false,
+            ..CallContext::default()
         };
         // Who may not call hears nothing about the request. The dispatch checks it too.
         let outcome = match authorize(&context.principal, &method.access) {

@@ -151,11 +151,18 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
         (_, true) => quote! { Page },
         _ => quote! { Json },
     };
-    let shape = if rpc.one_way {
-        quote! { OneWay }
-    } else {
-        quote! { Unary }
+    let shape = match (rpc.one_way, method.many_requests, method.replies.is_some()) {
+        (true, ..) => quote! { OneWay },
+        (_, false, false) => quote! { Unary },
+        (_, false, true) => quote! { ServerStream },
+        (_, true, false) => quote! { ClientStream },
+        (_, true, true) => quote! { Bidirectional },
     };
+    let reply = method.replies.as_ref().map(|of| {
+        quote_spanned! { at_call_site(of) =>
+            let reply = <#of as ::micronet_wire::schema::Message>::describe(types);
+        }
+    });
     let bindings = rpc.http.iter().map(|binding| {
         let (method, path) = (&binding.method, &binding.path);
         quote! {
@@ -169,6 +176,7 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
         {
             let request = #described;
             let (reply, error) = #outcome;
+            #reply
             ::micronet_wire::schema::Method {
                 id: #methods::#id,
                 name: ::std::string::String::from(#name),
@@ -193,6 +201,9 @@ fn client(service: &Service) -> TokenStream {
     let client = format_ident!("{}Client", service.ident);
     let doc = format!("The client of service `{name}`, over whatever calls can be made on.");
     let calls = service.methods.iter().map(|method| {
+        if method.many_requests || method.replies.is_some() {
+            return stream_call(service, method);
+        }
         let Method { ident, doc, output, .. } = method;
         let id = id_ident(method);
         let (argument, request) = match &method.request {
@@ -207,12 +218,7 @@ fn client(service: &Service) -> TokenStream {
             let outcome = quote! { ::micronet_wire::service::Outcome::from_answer(answer) };
             ("The service's own, or what went wrong on the way there.", quote! { call }, outcome)
         };
-        // Whoever retries calls has to know which of them may be repeated.
-        let options = if method.rpc.idempotent {
-            quote! { ::micronet_wire::service::CallOptions { idempotent: true, ..options } }
-        } else {
-            quote! { options }
-        };
+        let options = options(method);
         quote! {
             #[doc = #doc]
             ///
@@ -253,22 +259,112 @@ fn client(service: &Service) -> TokenStream {
     }
 }
 
+/// Whoever retries calls has to know which of them may be repeated.
+fn options(method: &Method) -> TokenStream {
+    if method.rpc.idempotent {
+        quote! { ::micronet_wire::service::CallOptions { idempotent: true, ..options } }
+    } else {
+        quote! { options }
+    }
+}
+
+/// The client's side of a call with a stream of messages in one direction or both.
+fn stream_call(service: &Service, method: &Method) -> TokenStream {
+    let (visibility, name, methods) = (&service.visibility, &service.name, methods_ident(service));
+    let Method { ident, doc, output, request, many_requests, replies, .. } = method;
+    let (id, options) = (id_ident(method), options(method));
+    let doc = if doc.is_empty() { format!("Calls `{name}.{}`.", method.name) } else { doc.clone() };
+    let wire = quote! { ::micronet_wire::service };
+    let failure = quote! { <#output as #wire::Outcome>::Failure };
+    let (arity, incoming, incoming_of) = match replies {
+        Some(of) => (
+            quote! { Many },
+            quote! { #wire::Incoming<#of, #failure> },
+            quote! { #wire::Incoming::of_replies },
+        ),
+        None => (quote! { One }, quote! { #wire::Answered<#output> }, quote! { #wire::Answered::of }),
+    };
+    let (argument, encoded, gives, given) = match (request, many_requests) {
+        (Some(of), true) => (
+            quote! {},
+            quote! { ::core::option::Option::None },
+            quote! { (#wire::Outgoing<#of>, #incoming) },
+            quote! { (#wire::Outgoing::of_requests(::std::rc::Rc::clone(&exchange)), #incoming_of(exchange)) },
+        ),
+        (request, _) => (
+            request.as_ref().map_or(quote! {}, |of| quote! { request: &#of, }),
+            {
+                let request = if request.is_some() {
+                    quote! { request }
+                } else {
+                    quote! { &() }
+                };
+                quote! { ::core::option::Option::Some(#wire::encode_request(#request)?) }
+            },
+            incoming,
+            quote! { #incoming_of(exchange) },
+        ),
+    };
+    quote! {
+        #[doc = #doc]
+        ///
+        /// # Errors
+        /// When the call can't be made; what happens to it later is told by what this returns.
+        #visibility async fn #ident(
+            &self,
+            #argument
+            options: #wire::CallOptions,
+        ) -> ::core::result::Result<#gives, #failure> {
+            let exchange = #wire::Caller::open(
+                &self.caller,
+                #methods::#id,
+                #encoded,
+                #wire::Arity::#arity,
+                #options,
+            )
+            .await?;
+            ::core::result::Result::Ok(#given)
+        }
+    }
+}
+
+/// How the server opens a call, and what the handler gets besides the context.
+fn opened(method: &Method, at: usize) -> (TokenStream, TokenStream) {
+    let wire = quote! { ::micronet_wire::service };
+    let request = request_type(method);
+    let (requests, request_argument) = match (&method.request, method.many_requests) {
+        (Some(of), true) => (
+            quote! {
+                #wire::open_stream(&self.schema, #at, &context)?;
+                let request = #wire::Incoming::<#of>::of_requests(&context, &self.schema, #at)?;
+            },
+            quote! { request, },
+        ),
+        (Some(_), false) => (
+            quote! { let request = #wire::open::<#request>(&self.schema, #at, &context, &request)?; },
+            quote! { request, },
+        ),
+        // A method without a request still has its empty body checked.
+        (None, _) => (quote! { #wire::open::<()>(&self.schema, #at, &context, &request)?; }, quote! {}),
+    };
+    match &method.replies {
+        Some(of) => (
+            quote! { #requests let replies = #wire::Outgoing::<#of>::of_replies(&context)?; },
+            quote! { #request_argument replies, },
+        ),
+        None => (requests, request_argument),
+    }
+}
+
 fn server(service: &Service) -> TokenStream {
     let (visibility, name, ident) = (&service.visibility, &service.name, &service.ident);
     let (methods, schema) = (methods_ident(service), schema_ident(service));
     let server = format_ident!("{}Server", ident);
     let doc = format!("The server of service `{name}`: decides who may call, decodes, calls, encodes.");
     let arms = service.methods.iter().enumerate().map(|(at, method)| {
-        let (id, function, request) = (id_ident(method), &method.ident, request_type(method));
-        let output = &method.output;
-        let argument = method.request.as_ref().map(|_| quote! { request, });
-        // A method without a request still has its empty body checked.
-        let bound = if argument.is_some() {
-            quote! { request }
-        } else {
-            quote! { () }
-        };
-        let call = quote! { <S as #ident>::#function(&*service, &context, #argument).await };
+        let (id, function, output) = (id_ident(method), &method.ident, &method.output);
+        let (opened, arguments) = opened(method, at);
+        let call = quote! { <S as #ident>::#function(&*service, &context, #arguments).await };
         let outcome = if method.rpc.one_way {
             // The call is over when the handler is, and its answer is an empty one that goes nowhere.
             quote! { let outcome: #output = ::core::result::Result::Ok(#call); }
@@ -277,16 +373,12 @@ fn server(service: &Service) -> TokenStream {
         };
         quote! {
             #methods::#id => {
-                match ::micronet_wire::service::open::<#request>(&self.schema, #at, &context, &request) {
-                    ::core::result::Result::Ok(#bound) => {
-                        let service = ::std::rc::Rc::clone(&self.service);
-                        ::std::boxed::Box::pin(async move {
-                            #outcome
-                            ::micronet_wire::service::Outcome::into_answer(outcome)
-                        })
-                    }
-                    ::core::result::Result::Err(error) => ::micronet_wire::service::refuse(error),
-                }
+                #opened
+                let service = ::std::rc::Rc::clone(&self.service);
+                ::std::boxed::Box::pin(async move {
+                    #outcome
+                    ::micronet_wire::service::Outcome::into_answer(outcome)
+                })
             }
         }
     });
@@ -295,7 +387,21 @@ fn server(service: &Service) -> TokenStream {
         #[derive(Debug)]
         #visibility struct #server<S> {
             service: ::std::rc::Rc<S>,
-            schema: ::micronet_wire::schema::EncodedSchema,
+            schema: ::std::rc::Rc<::micronet_wire::schema::EncodedSchema>,
+        }
+
+        impl<S: #ident + 'static> #server<S> {
+            fn start(
+                &self,
+                context: ::micronet_wire::service::CallContext,
+                method: u32,
+                request: ::micronet_wire::service::Bytes,
+            ) -> ::core::result::Result<::micronet_wire::service::Handling, ::micronet_wire::error::RpcError> {
+                ::core::result::Result::Ok(match method {
+                    #(#arms)*
+                    _ => ::micronet_wire::service::refuse_unknown(#methods::SERVICE_NAME, method),
+                })
+            }
         }
 
         impl<S: #ident + 'static> #server<S> {
@@ -318,7 +424,7 @@ fn server(service: &Service) -> TokenStream {
             ) -> ::core::result::Result<Self, ::micronet_wire::schema::SchemaError> {
                 let mut schema = #schema();
                 change(&mut schema);
-                let schema = ::micronet_wire::schema::EncodedSchema::new(schema)?;
+                let schema = ::std::rc::Rc::new(::micronet_wire::schema::EncodedSchema::new(schema)?);
                 ::core::result::Result::Ok(Self { service: ::std::rc::Rc::new(service), schema })
             }
         }
@@ -334,10 +440,8 @@ fn server(service: &Service) -> TokenStream {
                 method: u32,
                 request: ::micronet_wire::service::Bytes,
             ) -> ::micronet_wire::service::Handling {
-                match method {
-                    #(#arms)*
-                    _ => ::micronet_wire::service::refuse_unknown(#methods::SERVICE_NAME, method),
-                }
+                self.start(context, method, request)
+                    .unwrap_or_else(|error| ::micronet_wire::service::refuse(error))
             }
         }
     }

@@ -31,8 +31,12 @@ pub(crate) struct Method {
     pub(crate) name: String,
     pub(crate) doc: String,
     pub(crate) rpc: Rpc,
-    /// The request's type, if the method takes one.
+    /// The request's type, if the method takes any.
     pub(crate) request: Option<Type>,
+    /// The requests come one by one, as `Incoming<Request>`.
+    pub(crate) many_requests: bool,
+    /// The type of the replies that are sent one by one, by `Outgoing<Reply>`.
+    pub(crate) replies: Option<Type>,
     /// What the method returns, as it is written; what its client returns, where it is one-way.
     pub(crate) output: Type,
 }
@@ -144,12 +148,18 @@ fn read_method(function: &mut TraitItemFn) -> Result<Method> {
     }
     let output =
         read_output(&signature.output, rpc.one_way).map_err(|words| Error::new_spanned(signature, words))?;
+    let Messages { request, many_requests, replies } = read_messages(function)?;
+    if rpc.one_way && (many_requests || replies.is_some()) {
+        return Err(Error::new_spanned(signature, "a one-way method has one request, and no replies"));
+    }
     Ok(Method {
         ident: signature.ident.clone(),
         name: attributes::name(&signature.ident),
         doc: attributes::doc(&function.attrs),
         rpc,
-        request: read_request(function)?,
+        request,
+        many_requests,
+        replies,
         output,
     })
 }
@@ -168,15 +178,24 @@ fn read_output(output: &ReturnType, one_way: bool) -> std::result::Result<Type, 
     }
 }
 
-/// The request's type of `(&self, context: &CallContext, request: Request)`.
-fn read_request(function: &TraitItemFn) -> Result<Option<Type>> {
+/// What a method's parameters say about its messages.
+struct Messages {
+    request: Option<Type>,
+    many_requests: bool,
+    replies: Option<Type>,
+}
+
+/// The messages of `(&self, context: &CallContext, request: Request)`, where `requests: Incoming<Request>` may stand for the
+/// request, and `replies: Outgoing<Reply>` behind it.
+fn read_messages(function: &TraitItemFn) -> Result<Messages> {
     let wrong = || {
         Error::new_spanned(
             &function.sig,
-            "a method of a service takes `&self, context: &CallContext` and at most one request by value",
+            "a method of a service takes `&self, context: &CallContext`, at most one request by value or \
+             `requests: Incoming<Request>`, and at last `replies: Outgoing<Reply>` if it has a stream of them",
         )
     };
-    let mut inputs = function.sig.inputs.iter();
+    let mut inputs = function.sig.inputs.iter().peekable();
     match inputs.next() {
         Some(FnArg::Receiver(receiver))
             if receiver.reference.is_some()
@@ -188,11 +207,35 @@ fn read_request(function: &TraitItemFn) -> Result<Option<Type>> {
         Some(FnArg::Typed(context)) if matches!(&*context.ty, Type::Reference(_)) => {}
         _ => return Err(wrong()),
     }
-    match (inputs.next(), inputs.next()) {
-        (None, _) => Ok(None),
-        (Some(FnArg::Typed(request)), None) if !matches!(&*request.ty, Type::Reference(_)) => {
-            Ok(Some(Type::clone(&request.ty)))
+    let mut types = Vec::new();
+    for input in inputs {
+        match input {
+            FnArg::Typed(input) if !matches!(&*input.ty, Type::Reference(_)) => types.push(&*input.ty),
+            _ => return Err(wrong()),
         }
-        _ => Err(wrong()),
+    }
+    let replies = types.last().and_then(|of| item_of(of, "Outgoing"));
+    if replies.is_some() {
+        types.pop();
+    }
+    let (request, many_requests) = match types[..] {
+        [] => (None, false),
+        [of] => match item_of(of, "Incoming") {
+            Some(item) => (Some(item), true),
+            None => (Some(of.clone()), false),
+        },
+        _ => return Err(wrong()),
+    };
+    Ok(Messages { request, many_requests, replies })
+}
+
+/// The `T` of `Name<T>`.
+fn item_of(of: &Type, name: &str) -> Option<Type> {
+    let Type::Path(path) = of else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == name)?;
+    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first() {
+        Some(syn::GenericArgument::Type(item)) if arguments.args.len() == 1 => Some(item.clone()),
+        _ => None,
     }
 }

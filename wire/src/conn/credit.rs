@@ -38,6 +38,21 @@ pub(super) struct Flow {
     pub(super) queued_bytes: usize,
 }
 
+/// A connection's accounts of messages, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exposure {
+    /// What the peer has sent, or begun to send, and nobody has consumed.
+    pub held: u64,
+    /// What the peer may still send.
+    pub granted: u64,
+    /// What we may still send.
+    pub credit: u64,
+    /// Long messages of ours that are not said whole.
+    pub queued: usize,
+    /// Streams that have messages besides requests and replies of one frame.
+    pub streams: usize,
+}
+
 impl Flow {
     /// SPEC 4.5: what both sides may send at first.
     pub(super) fn agree(&mut self, ours: &Hello, peer: &Hello) {
@@ -50,9 +65,16 @@ impl Flow {
         self.receiving_many < STREAMS_OF_MESSAGES_MAX
     }
 
-    /// Bytes that the peer has sent and nobody has consumed, and those that it may still send.
-    pub(super) fn exposure(&self) -> (u64, u64) {
-        (self.held, self.granted)
+    /// What the peer holds of our memory, and may still take.
+    pub(super) fn exposure(&self) -> Exposure {
+        let (held, granted) = (self.held, self.granted);
+        Exposure {
+            held,
+            granted,
+            credit: self.credit,
+            queued: self.queued_bytes,
+            streams: self.streams.len(),
+        }
     }
 
     /// The peer begins a message of so many bytes; false when it has no credit for that.

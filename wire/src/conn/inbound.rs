@@ -201,13 +201,7 @@ impl Connection {
                 self.inbound.calls.insert(stream, call);
                 match request {
                     Requested::Whole(request) => {
-                        self.events.push_back(Event::Request {
-                            stream,
-                            method,
-                            context,
-                            request,
-                            more: false,
-                        });
+                        self.events.push_back(Event::Request { stream, method, context, request });
                     }
                     Requested::InPieces => {
                         let messages = self.messages(stream, method, Arity::One);
@@ -218,13 +212,7 @@ impl Connection {
                     Requested::Many => {
                         self.messages(stream, method, Arity::Many);
                         let request = Bytes::new();
-                        self.events.push_back(Event::Request {
-                            stream,
-                            method,
-                            context,
-                            request,
-                            more: true,
-                        });
+                        self.events.push_back(Event::Request { stream, method, context, request });
                     }
                 }
             }
@@ -262,7 +250,11 @@ impl Connection {
         if matches!(request, Requested::Many) && !self.flow.has_room() {
             return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
         }
-        let context = CallContext { one_way: kind == Kind::Notice, ..self.context(now, head)? };
+        let context = CallContext {
+            one_way: kind == Kind::Notice,
+            many: matches!(request, Requested::Many),
+            ..self.context(now, head)?
+        };
         Ok(Accepted { context: Box::new(context), request, request_bytes })
     }
 
@@ -292,7 +284,7 @@ impl Connection {
             request_id: head.request_id,
             trace: head.trace,
             token: head.token,
-            one_way: false,
+            ..CallContext::default()
         })
     }
 

@@ -180,7 +180,7 @@ impl Connection {
                     let length = request.len();
                     let method = messages.method;
                     self.inbound.arrived(stream, now);
-                    self.events.push_back(Event::Request { stream, method, context, request, more: false });
+                    self.events.push_back(Event::Request { stream, method, context, request });
                     self.consumed(stream, length);
                 }
                 _ => self.violation("DATA: a request of another length than it was announced with"),

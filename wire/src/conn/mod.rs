@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
+pub use credit::Exposure;
 pub use handshake::{Config, Role, Standing};
 pub use inbound::Timing;
 pub use messages::Arity;
@@ -57,10 +58,8 @@ pub enum Event {
         method: u32,
         /// Who calls, until when, whether an answer is awaited, and the rest of what a handler may know.
         context: Box<CallContext>,
-        /// The encoded request; empty when they come one by one.
+        /// The encoded request; empty when any number of them comes as [`Event::Message`].
         request: Bytes,
-        /// The requests come as [`Event::Message`], any number of them.
-        more: bool,
     },
     /// A message of a stream of them has come. Say when it has been used up, by [`Connection::consumed`].
     Message {
@@ -217,6 +216,13 @@ impl Connection {
     #[must_use]
     pub fn calls_in_flight(&self) -> usize {
         self.inbound.in_flight() + self.outbound.in_flight()
+    }
+
+    /// The accounts of messages: `held` and `granted` together are never more than the credit that HELLO gave and
+    /// [`REASSEMBLY_BYTES_MAX`](crate::limits::REASSEMBLY_BYTES_MAX).
+    #[must_use]
+    pub fn exposure(&self) -> Exposure {
+        self.flow.exposure()
     }
 
     /// Whether calls are taken here in general: the handshake is done, and nobody drains.

@@ -176,7 +176,7 @@ impl Connection {
         &mut self,
         now: u64,
         method: u32,
-        request: &[u8],
+        request: &Bytes,
         options: CallOptions,
     ) -> Result<u32, RpcError> {
         if request.len() > FRAGMENT_BYTES_MAX {

@@ -149,6 +149,7 @@ impl ServiceSchema {
         if method.shape == CallShape::OneWay {
             self.check_one_way(method)?;
         }
+        self.check_streams(method)?;
         if !method.http.is_empty() && !matches!(method.shape, CallShape::Unary | CallShape::ServerStream) {
             return invalid(format!("{name} has a path, but HTTP can't carry its shape"));
         }
@@ -190,6 +191,26 @@ impl ServiceSchema {
             return invalid(format!(
                 "{name} is one-way: HTTP can't reach it, since it has no answer to give"
             ));
+        }
+        Ok(())
+    }
+
+    /// SPEC 10.2: the messages of a stream take at least a byte, or a bare END could not be told from one.
+    fn check_streams(&self, method: &Method) -> Result<(), SchemaError> {
+        use CallShape::{Bidirectional, ClientStream, ServerStream};
+        let streamed = [
+            (matches!(method.shape, ClientStream | Bidirectional), method.request),
+            (matches!(method.shape, ServerStream | Bidirectional), method.reply),
+        ];
+        for (_, of) in streamed.into_iter().filter(|(is_streamed, _)| *is_streamed) {
+            let is_empty = match self.type_at(of) {
+                Some(Type::Unit) => true,
+                Some(Type::Struct { fields, .. }) => fields.is_empty(),
+                _ => false,
+            };
+            if is_empty {
+                return invalid(format!("{} has a stream of messages without fields", method.name));
+            }
         }
         Ok(())
     }

@@ -5,11 +5,11 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::{Answer, CallContext, CallError, Handling, Reply, authorize};
+use super::{Answer, CallContext, CallError, Failure, Handling, Reply, authorize};
 use crate::encoding::{self, Encode};
 use crate::error::{Code, Retry, RpcError};
 use crate::limits::ERROR_DETAIL_BYTES_MAX;
-use crate::schema::{CallShape, EncodedSchema, Message, TypeRef, TypeRegistry};
+use crate::schema::{CallShape, EncodedSchema, Message, Method, TypeRef, TypeRegistry};
 use crate::transcode::check_constraints;
 
 /// A service's own error type: an enum whose variants say their HTTP status in the schema and their words by `Display`.
@@ -25,6 +25,9 @@ impl<E: Message + fmt::Display> ServiceError for E {}
     note = "the reply has to be a `Message`; the error a `Message` (an enum) that implements `Display`"
 )]
 pub trait Outcome: Sized {
+    /// How it fails.
+    type Failure: Failure;
+
     /// Adds the types of the reply and of the service's own error to the table.
     fn describe(types: &mut TypeRegistry) -> (TypeRef, Option<TypeRef>);
 
@@ -36,6 +39,8 @@ pub trait Outcome: Sized {
 }
 
 impl<T: Message, E: ServiceError> Outcome for Result<T, CallError<E>> {
+    type Failure = CallError<E>;
+
     fn describe(types: &mut TypeRegistry) -> (TypeRef, Option<TypeRef>) {
         (T::describe(types), Some(E::describe(types)))
     }
@@ -50,6 +55,8 @@ impl<T: Message, E: ServiceError> Outcome for Result<T, CallError<E>> {
 }
 
 impl<T: Message> Outcome for Result<T, RpcError> {
+    type Failure = RpcError;
+
     fn describe(types: &mut TypeRegistry) -> (TypeRef, Option<TypeRef>) {
         (T::describe(types), None)
     }
@@ -84,12 +91,18 @@ pub fn decode_answer<T: Message, E: ServiceError>(
 ) -> Result<T, CallError<E>> {
     match answer {
         Ok(reply) => decode_reply(&reply.body).map_err(CallError::Rpc),
-        Err(error) if error.code == Code::Application => match encoding::decode(&error.detail) {
-            Ok(own) => Err(CallError::Service(own)),
-            Err(_) => Err(CallError::Rpc(error)),
-        },
-        Err(error) => Err(CallError::Rpc(error)),
+        Err(error) => Err(decode_own_error(error)),
     }
+}
+
+/// A failed call: the service's own error, if it is one.
+pub(super) fn decode_own_error<E: ServiceError>(error: RpcError) -> CallError<E> {
+    if error.code == Code::Application
+        && let Ok(own) = encoding::decode(&error.detail)
+    {
+        return CallError::Service(own);
+    }
+    CallError::Rpc(error)
 }
 
 #[doc(hidden)] // Used by #[service].
@@ -124,21 +137,38 @@ pub fn open<T: Message>(
     context: &CallContext,
     request: &[u8],
 ) -> Result<T, RpcError> {
+    let method = admit(schema, at, context, false)?;
+    let decoded = decode_request(request)?;
+    check_constraints(schema, method.request, request)?;
+    Ok(decoded)
+}
+
+/// The same steps for a call whose requests come one by one: they are checked as they come.
+#[doc(hidden)] // Used by #[service]; `at` is the method's place in the schema.
+pub fn open_stream(schema: &EncodedSchema, at: usize, context: &CallContext) -> Result<(), RpcError> {
+    admit(schema, at, context, true).map(|_| ())
+}
+
+/// Whether the principal may call the method, and calls it as it is to be called.
+fn admit<'a>(
+    schema: &'a EncodedSchema,
+    at: usize,
+    context: &CallContext,
+    many: bool,
+) -> Result<&'a Method, RpcError> {
     let Some(method) = schema.schema().methods.get(at) else {
         return Err(RpcError::new(Code::Internal, "the schema lacks a method of its server"));
     };
     authorize(&context.principal, &method.access)?;
     // SPEC 5.9: a one-way method is called by NOTICE, the others by REQUEST.
-    if context.one_way != (method.shape == CallShape::OneWay) {
-        let shape = if context.one_way { "answers its calls" } else { "is one-way and answers none" };
-        return Err(RpcError::new(
-            Code::BadRequest,
-            format!("a call of another shape: {} {shape}", method.name),
-        ));
-    }
-    let decoded = decode_request(request)?;
-    check_constraints(schema, method.request, request)?;
-    Ok(decoded)
+    let shape = match (context.one_way, method.shape == CallShape::OneWay) {
+        (true, false) => "answers its calls",
+        (false, true) => "is one-way and answers none",
+        _ if context.many && !many => "takes one request",
+        _ if many && !context.many => "takes its requests one by one",
+        _ => return Ok(method),
+    };
+    Err(RpcError::new(Code::BadRequest, format!("a call of another shape: {} {shape}", method.name)))
 }
 
 #[doc(hidden)] // Used by #[service] when it is compiled: no id before this one, and none of `reserved`, is the same.
