@@ -222,7 +222,7 @@ fn refusal_by_connection(frame: &[u8]) -> Result<Code, String> {
     connection.receive(0, &mut greeting.clone(), greeting.len());
     if role == Role::Dialler {
         connection
-            .call(0, method_id("product.query"), b"", CallOptions::default())
+            .call(0, method_id("product.query"), &Bytes::new(), CallOptions::default())
             .map_err(|e| e.to_string())?;
     }
     connection.receive(0, &mut BytesMut::from(frame), frame.len());

@@ -86,13 +86,13 @@ impl Pair {
             command @ ("call" | "send") => {
                 self.last_options = options(&does[3], now);
                 let make = if command == "call" { Connection::call } else { Connection::send };
-                make(connection, now, number(1), &unhex(text(2)), self.last_options.clone())
+                make(connection, now, number(1), &unhex(text(2)).into(), self.last_options.clone())
                     .map_err(|error| error.to_string())?;
             }
             "cancel" => connection.cancel(number(1)),
             "reply" => {
                 let timing = timing(self.arrived_ns.get(&number(1)));
-                connection.reply(now, number(1), &unhex(text(2)), timing);
+                connection.reply(now, number(1), &unhex(text(2)).into(), timing);
             }
             "fail" => {
                 let timing = timing(self.arrived_ns.get(&number(1)));
@@ -135,6 +135,9 @@ impl Pair {
                 Event::Abandoned { stream } => json!(["abandoned", stream]),
                 Event::Reply { stream, reply, .. } => json!(["reply", stream, hex(&reply)]),
                 Event::Failed { stream, error, .. } => json!(["failed", stream, error.code.name()]),
+                Event::Message { stream, message } => json!(["message", stream, hex(&message)]),
+                Event::MessagesEnded { stream } => json!(["end", stream]),
+                Event::Room { stream } => json!(["room", stream]),
                 Event::Goaway => json!(["goaway"]),
                 Event::Pong { .. } => json!(["pong"]),
                 Event::Closed { error, by_peer } => {

@@ -6,7 +6,10 @@ use micronet_wire::frame::{Close, Goaway, Label, Pong, put_error, put_frame};
 use micronet_wire::header::{Kind, flags};
 use micronet_wire::hello::Hello;
 use micronet_wire::ledger::Ledger;
-use micronet_wire::limits::{DEADLINE_US_MAX, FRAME_PAYLOAD_BYTES_HARD_MAX, FRAME_PAYLOAD_BYTES_MIN};
+use micronet_wire::limits::{
+    CONNECTION_CREDIT_BYTES_MIN, CREDIT_BYTES_MAX, DEADLINE_US_MAX, FRAME_PAYLOAD_BYTES_HARD_MAX,
+    FRAME_PAYLOAD_BYTES_MIN, STREAM_CREDIT_BYTES_MIN,
+};
 use micronet_wire::principal::Principal;
 use micronet_wire::request::{RequestHead, TraceContext};
 use micronet_wire::schema::Fingerprint;
