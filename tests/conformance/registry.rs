@@ -68,7 +68,12 @@ fn kinds_and_flags() {
         rows("kind", &["number", "name", "sent_by"]),
         columns("**2.2**", "| number | kind", &[0, 1, 2])
     );
-    let in_code = [row([&flags::END, &"END"]), row([&flags::CHECKSUM, &"CHECKSUM"])];
+    let in_code = [
+        row([&flags::END, &"END"]),
+        row([&flags::CHECKSUM, &"CHECKSUM"]),
+        row([&flags::MORE, &"MORE"]),
+        row([&flags::CONTINUED, &"CONTINUED"]),
+    ];
     assert_eq!(rows("flag", &["bit", "name"]), in_code);
     assert_eq!(rows("flag", &["bit", "name"]), from_hex(columns("**2.7**", "| bit", &[0, 1])));
     let all = rows("flag", &["bit"]).iter().fold(0, |all, bit| all | bit[0].parse::<u8>().unwrap());

@@ -22,7 +22,7 @@ pub const HELLO_PAYLOAD_BYTES_MAX: u32 = 4 << 10;
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// The longest piece of a message that one frame carries, in bytes; a longer message travels in several. With header, ledger
 /// and length before it, a piece fits one TLS record of 16 KiB.
-pub const FRAGMENT_BYTES_MAX: usize = (16 << 10) - 64;
+pub const FRAGMENT_BYTES_MAX: usize = 16_320;
 /// The memory that decoding one message may claim, in bytes: values in memory are larger than on the wire.
 pub const DECODE_BYTES_MAX: usize = 32 << 20;
 /// The largest REQUEST head (deadline, trace, token, principal, metadata), in bytes.
