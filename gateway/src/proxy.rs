@@ -12,7 +12,7 @@ use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
     Answer, Lead, Parameters, Refused, Request, RequestIds, Route, Routes, refused, shown,
 };
-use micronet_wire::service::{Caller, authorize};
+use micronet_wire::service::{CallOptions, Caller, authorize};
 
 use crate::config::Gateway;
 
@@ -81,7 +81,8 @@ impl Gateway {
                 let caller = options.principal.as_ref().unwrap_or(&Principal::Anonymous);
                 authorize(caller, &method.access).map_err(Failed::Rpc)?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
-                let answer = instance.client.call(method.id, message, options.clone()).await;
+                let options = CallOptions { bulk: method.is_bulk(), ..options.clone() };
+                let answer = instance.client.call(method.id, message, options).await;
                 let reply = answer.map_err(Failed::Rpc)?;
                 Ok(shown(schema, method, &reply.body))
             },

@@ -55,6 +55,7 @@ pub(crate) fn heads() -> impl Strategy<Value = RequestHead> {
             request_id,
             token,
             principal,
+            bulk: false,
         },
     )
 }

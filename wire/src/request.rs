@@ -41,6 +41,8 @@ pub struct RequestHead {
     pub token: Option<String>,
     /// On whose behalf; only a proven peer of the cluster may say.
     pub principal: Option<Principal>,
+    /// The call is bulk: it is the first to be refused, and its answer lets others pass.
+    pub bulk: bool,
 }
 
 /// The tags of the head's entries.
@@ -49,9 +51,13 @@ mod tag {
     pub(super) const REQUEST_ID: u8 = 2;
     pub(super) const TOKEN: u8 = 3;
     pub(super) const PRINCIPAL: u8 = 4;
+    pub(super) const CLASS: u8 = 6;
     /// SPEC 6.2: an entry with this bit may be skipped by a peer that doesn't know it.
     pub(super) const IGNORABLE: u8 = 0x80;
 }
+
+/// The class of calls that can wait (SPEC 6.6).
+const BULK: u8 = 1;
 
 /// The size of a trace context on the wire.
 const TRACE_BYTES: usize = 25;
@@ -87,6 +93,10 @@ impl RequestHead {
         if let Some(principal) = &self.principal {
             put_entry_head(out, tag::PRINCIPAL, principal_bytes(principal));
             put_principal(out, principal);
+        }
+        if self.bulk {
+            put_entry_head(out, tag::CLASS, 1);
+            out.put_u8(BULK);
         }
         let written = &mut out[..];
         let length = written.len() - start - 2;
@@ -180,6 +190,8 @@ impl RequestHead {
             tag::REQUEST_ID => self.request_id = take_text(value, REQUEST_ID_BYTES_MAX, "the request id")?,
             tag::TOKEN => self.token = Some(take_text(value, TOKEN_BYTES_MAX, "the idempotency token")?),
             tag::PRINCIPAL => self.principal = Some(take_principal(value)?),
+            tag::CLASS if value == [BULK] => self.bulk = true,
+            tag::CLASS => return malformed("the class is none of those that there are"),
             unknown if unknown & tag::IGNORABLE != 0 => {}
             unknown => return malformed(&format!("the entry {unknown} is unknown and may not be ignored")),
         }

@@ -45,6 +45,8 @@ pub struct CallContext {
     pub token: Option<String>,
     /// Nobody waits for an answer: it is a one-way call (SPEC.md 5.9).
     pub one_way: bool,
+    /// The call can wait longer than others (SPEC.md 6.6).
+    pub bulk: bool,
     /// The requests come one by one (SPEC.md 4.1).
     pub many: bool,
     /// The call's messages, where it has a stream of them.
@@ -126,16 +128,19 @@ pub struct CallOptions {
     pub token: Option<String>,
     /// The method is idempotent: the call may be repeated even without a token.
     pub idempotent: bool,
+    /// The call can wait longer than others: where there is too much, it is refused first, and its answer lets others pass.
+    pub bulk: bool,
 }
 
 impl CallOptions {
-    /// What a handler's own calls inherit: deadline, request id and trace, but neither token nor principal.
+    /// What a handler's own calls inherit: deadline, request id, trace and class, but neither token nor principal.
     #[must_use]
     pub fn within(context: &CallContext) -> Self {
         Self {
             deadline_ns: context.deadline_ns,
             request_id: context.request_id.clone(),
             trace: context.trace,
+            bulk: context.bulk,
             ..Self::default()
         }
     }

@@ -33,6 +33,7 @@ struct Call {
     deadline_ns: u64,
     request_bytes: usize,
     one_way: bool,
+    bulk: bool,
     /// When the stream has lasted long enough.
     ends_ns: u64,
 }
@@ -68,6 +69,9 @@ impl Inbound {
     /// The method of a call in flight.
     pub(super) fn method_of(&self, stream: u32) -> Option<u32> {
         self.calls.get(stream).map(|call| call.method)
+    }
+    fn is_bulk(&self, stream: u32) -> bool {
+        self.calls.get(stream).is_some_and(|call| call.bulk)
     }
     /// A call's request is here whole.
     pub(super) fn arrived(&mut self, stream: u32, now: u64) {
@@ -123,7 +127,8 @@ impl Connection {
             let error = RpcError::new(Code::Overloaded, "answers are not being read");
             return self.fail(now, stream, &error.retry(Retry::MaybeExecuted, 0), timing);
         }
-        if reply.len() > FRAGMENT_BYTES_MAX || !self.has_room(stream) {
+        // SPEC 6.6: the answer of a bulk call takes its turn with the pieces of long messages.
+        if reply.len() > FRAGMENT_BYTES_MAX || self.inbound.is_bulk(stream) || !self.has_room(stream) {
             self.messages(stream, method, Arity::One);
             return self.enqueue(stream, Saying::new(What::Reply(timing), reply.clone()));
         }
@@ -196,7 +201,9 @@ impl Connection {
         match self.accept(now, frame) {
             Ok(Accepted { context, request, request_bytes }) => {
                 let (deadline_ns, ends_ns) = (context.deadline_ns, now + STREAM_LIFETIME_MS_MAX * 1_000_000);
-                let call = Call { method, arrived_ns: now, deadline_ns, request_bytes, one_way, ends_ns };
+                let bulk = context.bulk && !one_way;
+                let call =
+                    Call { method, arrived_ns: now, deadline_ns, request_bytes, one_way, bulk, ends_ns };
                 self.inbound.request_bytes += request_bytes;
                 self.inbound.calls.insert(stream, call);
                 match request {
@@ -246,7 +253,7 @@ impl Connection {
         if request_bytes > MESSAGE_BYTES_MAX {
             return Err(RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be"));
         }
-        self.admit(encoding, request_bytes)?;
+        self.admit(encoding, request_bytes, head.bulk)?;
         if matches!(request, Requested::Many) && !self.flow.has_room() {
             return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
         }
@@ -259,17 +266,20 @@ impl Connection {
     }
 
     /// SPEC 5.5: what exceeds a limit is refused before it is started, so that it may be sent elsewhere at once.
-    fn admit(&self, encoding: u8, request_bytes: usize) -> Result<(), RpcError> {
+    fn admit(&self, encoding: u8, request_bytes: usize, bulk: bool) -> Result<(), RpcError> {
         if encoding != ENCODING_ID {
             return Err(RpcError::new(
                 Code::UnknownEncoding,
                 format!("encoding {encoding} is not known here"),
             ));
         }
-        let full = self.inbound.calls.len() >= self.config.hello.calls_in_flight_max as usize
-            || self.inbound.request_bytes + request_bytes > REQUEST_BYTES_IN_FLIGHT_MAX
-            || self.outbox.waiting() > WRITE_BUFFER_HIGH_BYTES
-            || self.flow.queued_bytes > LONG_QUEUE_HIGH_BYTES;
+        // SPEC 6.6: bulk is shed first.
+        let share = if bulk { 2 } else { 1 };
+        let full = self.inbound.calls.len()
+            >= (self.config.hello.calls_in_flight_max as usize).div_ceil(share)
+            || self.inbound.request_bytes + request_bytes > REQUEST_BYTES_IN_FLIGHT_MAX / share
+            || self.outbox.waiting() > WRITE_BUFFER_HIGH_BYTES / share
+            || self.flow.queued_bytes > LONG_QUEUE_HIGH_BYTES / share;
         if full {
             Err(RpcError::new(Code::Overloaded, "too much is in flight on this connection"))
         } else {
@@ -284,6 +294,7 @@ impl Connection {
             request_id: head.request_id,
             trace: head.trace,
             token: head.token,
+            bulk: head.bulk,
             ..CallContext::default()
         })
     }

@@ -189,6 +189,14 @@ pub struct Method {
     pub media: Media,
 }
 
+impl Method {
+    /// Whether its calls can wait longer than others (SPEC.md 6.6).
+    #[must_use]
+    pub fn is_bulk(&self) -> bool {
+        self.rate_class == "bulk"
+    }
+}
+
 /// How many messages go each way in a call.
 #[derive(Message, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallShape {
