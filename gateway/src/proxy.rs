@@ -4,7 +4,7 @@ use micronet_transport::clock;
 use micronet_transport::http_server::Site;
 use micronet_transport::identity::random_bytes;
 use micronet_transport::retry::may_retry;
-use micronet_transport::upstream::told_to_caller;
+use micronet_transport::upstream::{Instance, told_to_caller};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
@@ -71,6 +71,8 @@ impl Gateway {
         let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
         let upstream = &self.upstreams[route.service];
         let attempted = upstream.attempt(
+            // While a service is replaced by a newer one, not every instance may have the method.
+            |instance| instance.has(route.method),
             // What reads may be repeated, and what writes bears a token: the client's, or one of ours.
             |failed| matches!(failed, Failed::Rpc(error) if may_retry(error, true)),
             async |instance| {
@@ -87,7 +89,14 @@ impl Gateway {
             },
         );
         let Some((instance, outcome)) = attempted.await else {
-            return Err(Box::new(Answer::rpc_error(&upstream.no_instance())));
+            let has = |instance: &Instance| {
+                let words = || format!("no instance of {} has this method now", upstream.service());
+                instance
+                    .has(route.method)
+                    .then_some(())
+                    .ok_or_else(|| RpcError::new(Code::UnknownMethod, words()))
+            };
+            return Err(Box::new(Answer::rpc_error(&upstream.no_instance_for(has))));
         };
         let mut answer = match outcome {
             Ok(answer) => answer,

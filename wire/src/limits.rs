@@ -87,6 +87,8 @@ pub const REDIAL_MS_MIN: u64 = 50;
 pub const REDIAL_MS_MAX: u64 = 2_000;
 /// How often one call may be tried, the first time included.
 pub const ATTEMPTS_MAX: u32 = 3;
+/// Schemas of one service that are kept, also when no instance serves them just now: its routes outlive its instances.
+pub const SCHEMAS_KEPT_MAX: usize = 16;
 /// What one read takes from a socket at most, in bytes.
 pub const READ_BYTES: usize = 64 << 10;
 /// What the first read takes from a socket at most, before it is known which language the peer speaks, in bytes.
@@ -116,6 +118,9 @@ pub const SCHEMA_TYPES_MAX: usize = 1024;
 pub const SCHEMA_METHODS_MAX: usize = 1024;
 /// Fields of one struct, or variants of one enum.
 pub const SCHEMA_MEMBERS_MAX: usize = 256;
+
+/// Types, fields and variants that are looked at, each way, to compare two schemas: more than one schema can have.
+pub const ADAPTER_MEMBERS_MAX: usize = 1 << 19;
 
 // ---- HTTP/1.1 -----------------------------------------------------------------------------------------------
 
@@ -190,6 +195,8 @@ const _: () = {
             && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX
     );
     assert!(MESSAGE_BYTES_MAX <= DECODE_BYTES_MAX);
+    // A variant takes at least 5 bytes of its schema (SPEC.md 10.4), a field more; each is looked at from both sides.
+    assert!(2 * (MESSAGE_BYTES_MAX / 5) + SCHEMA_TYPES_MAX <= ADAPTER_MEMBERS_MAX);
     // The longest string can be written as JSON, even when each of its bytes becomes an escape such as \u0000.
     assert!(6 * MESSAGE_BYTES_MAX + 2 <= JSON_BYTES_MAX);
     assert!(HTTP_REQUEST_LINE_BYTES_MAX <= HTTP_HEAD_BYTES_MAX);

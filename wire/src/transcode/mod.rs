@@ -25,6 +25,7 @@
 //!
 //! This module knows schemas, JSON and bytes; it must not know HTTP or frames.
 
+mod adapt;
 mod base64;
 mod binary;
 mod check;
@@ -43,6 +44,7 @@ mod time;
 mod to_binary;
 mod to_json;
 
+pub use adapt::{MethodAdapter, ServiceAdapter};
 pub use check::check_constraints;
 pub(crate) use constraint::check_example;
 pub use error::{Place, TranscodeError, TranscodeErrorKind};
