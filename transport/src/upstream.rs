@@ -132,9 +132,13 @@ impl Upstream {
         let _ = changes.wait_for(|_| self.0.untried.get() == 0).await;
     }
 
-    /// The next instance in turn that can take a call, takes this one, and is not among `tried`.
+    /// The next instance in turn that can take a call and is not among `tried`.
     #[must_use]
-    pub fn pick(&self, takes: impl Fn(&Instance) -> bool, tried: &[Rc<str>]) -> Option<Instance> {
+    pub fn pick(&self, tried: &[Rc<str>]) -> Option<Instance> {
+        self.pick_among(|_| true, tried)
+    }
+
+    fn pick_among(&self, takes: impl Fn(&Instance) -> bool, tried: &[Rc<str>]) -> Option<Instance> {
         let slots = &self.0.slots;
         let usable = |at: usize| {
             let slot = slots[at].borrow();
@@ -157,7 +161,7 @@ impl Upstream {
         let mut tried: Vec<Rc<str>> = Vec::new();
         let mut last = None;
         while tried.len() < ATTEMPTS_MAX as usize {
-            let Some(instance) = self.pick(&takes, &tried) else { break };
+            let Some(instance) = self.pick_among(&takes, &tried) else { break };
             let outcome = call(&instance).await;
             let again = matches!(&outcome, Err(failure) if may_retry(failure));
             tried.push(Rc::clone(&instance.name));
