@@ -3,7 +3,7 @@
 use micronet_transport::clock;
 use micronet_transport::http_server::Site;
 use micronet_transport::identity::random_bytes;
-use micronet_transport::retry::may_retry;
+use micronet_transport::retry::{Repeats, may_retry};
 use micronet_transport::upstream::{Instance, told_to_caller};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::RequestHead;
@@ -70,9 +70,10 @@ impl Gateway {
         let operator_token = self.identity.operator_token.as_ref();
         let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
         let upstream = &self.upstreams[route.service];
+        let repeats = Repeats::of(route.method);
         let attempted = upstream.attempt(
             // While a service is replaced by a newer one, not every instance may have the method.
-            |instance| instance.has(route.method),
+            |instance| instance.has(route.method) && repeats.may_go_to(&instance.schema),
             // What reads may be repeated, and what writes bears a token: the client's, or one of ours.
             |failed| matches!(failed, Failed::Rpc(error) if may_retry(error, true)),
             async |instance| {
@@ -84,7 +85,12 @@ impl Gateway {
                 authorize(caller, &method.access).map_err(Failed::Rpc)?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
                 let answer = instance.client.call(method.id, message, options.clone()).await;
-                let reply = answer.map_err(Failed::Rpc)?;
+                let reply = answer.map_err(|error| {
+                    if !method.idempotent {
+                        repeats.failed(&instance.schema, &error);
+                    }
+                    Failed::Rpc(error)
+                })?;
                 Ok(shown(schema, method, &reply.body))
             },
         );

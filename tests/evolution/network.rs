@@ -28,7 +28,12 @@ impl Calls {
         self.0.borrow_mut().push(call.into());
     }
 
-    /// The calls since it was asked last.
+    /// How many there were since they were taken last.
+    pub(crate) fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    /// The calls since they were taken last.
     pub(crate) fn take(&self) -> Vec<String> {
         self.0.take()
     }
@@ -42,11 +47,19 @@ pub(crate) struct Server {
 }
 
 pub(crate) fn old_server() -> Server {
-    start("shelf-1", |calls| v1::ShelfServer::new(v1::Keeper(calls)).unwrap())
+    old_server_as("shelf-1")
+}
+
+pub(crate) fn old_server_as(instance: &str) -> Server {
+    start(instance, |calls| v1::ShelfServer::new(v1::Keeper(calls)).unwrap())
 }
 
 pub(crate) fn new_server() -> Server {
-    start("shelf-2", |calls| v2::ShelfServer::new(v2::Keeper(calls)).unwrap())
+    new_server_as("shelf-2")
+}
+
+pub(crate) fn new_server_as(instance: &str) -> Server {
+    start(instance, |calls| v2::ShelfServer::new(v2::Keeper(calls)).unwrap())
 }
 
 fn start<S: Service>(instance: &str, service: impl FnOnce(Calls) -> S) -> Server {

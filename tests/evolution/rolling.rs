@@ -2,7 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::network::{new_client, new_server, not_served, old_client, old_server, options, refused, run};
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::service::CallError;
+
+use crate::network::{
+    new_client, new_server, new_server_as, not_served, old_client, old_server, old_server_as, options,
+    refused, run,
+};
 use crate::{v1, v2};
 
 #[test]
@@ -60,7 +66,7 @@ fn a_value_goes_where_it_fits() {
 #[test]
 fn many_instances_that_take_no_such_call_do_not_hide_one_that_does() {
     run(async {
-        let olds: Vec<_> = (0..4).map(|_| old_server()).collect();
+        let olds: Vec<_> = ["a", "b", "c", "d"].into_iter().map(old_server_as).collect();
         let new = new_server();
         let mut servers: Vec<_> = olds.iter().collect();
         servers.push(&new);
@@ -74,5 +80,44 @@ fn many_instances_that_take_no_such_call_do_not_hide_one_that_does() {
         let rename = v2::Rename { name: "Tux".into(), new_name: "Rex".into() };
         assert_eq!(only_old.rename(&rename, options()).await, Err(refused(words)));
         assert!(olds.iter().all(|old| old.calls.take().is_empty()));
+    });
+}
+
+#[test]
+fn a_write_that_may_have_been_executed_is_repeated_only_where_its_token_means_the_same() {
+    run(async {
+        let (old, new) = (old_server(), new_server());
+        let before = old_client(&[&old, &new]).await;
+        let broken = v1::Put { name: "broken".into(), count: 9, note: None };
+        let away = CallError::Rpc(RpcError::new(Code::Database, "the store is away"));
+        for count in 1..4 {
+            assert_eq!(before.put(&broken, options().token("t")).await, Err(away.clone()));
+            assert_eq!(old.calls.count() + new.calls.count(), count);
+        }
+        // Another instance of the same build would find the token.
+        let (first, second) = (old_server_as("a"), old_server_as("b"));
+        let before = old_client(&[&first, &second, &new]).await;
+        new.calls.take();
+        while new.calls.take().is_empty() {
+            assert_eq!(before.put(&broken, options().token("t")).await, Err(away.clone()));
+            let counts = (first.calls.take().len(), second.calls.take().len(), new.calls.count());
+            assert!([(1, 1, 0), (0, 0, 1)].contains(&counts), "{counts:?}");
+        }
+    });
+}
+
+#[test]
+fn what_is_not_idempotent_any_more_is_not_repeated() {
+    run(async {
+        let (first, second) = (old_server_as("a"), old_server_as("b"));
+        let (third, fourth) = (new_server_as("c"), new_server_as("d"));
+        let broken = v1::GradeOf { name: "broken".into(), least: None };
+        let away = Err(RpcError::new(Code::Database, "the store is away"));
+        let olds = old_client(&[&first, &second]).await;
+        assert_eq!(olds.grade(&broken, options()).await, away);
+        assert_eq!((first.calls.count(), second.calls.count()), (1, 1));
+        let news = old_client(&[&third, &fourth]).await;
+        assert_eq!(news.grade(&broken, options()).await, away);
+        assert_eq!(third.calls.count() + fourth.calls.count(), 1);
     });
 }

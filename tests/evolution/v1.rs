@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use micronet_wire::error::RpcError;
+use micronet_wire::error::{Code, RpcError};
 use micronet_wire::schema::{Decimal, Message};
 use micronet_wire::service::{CallContext, CallError, service};
 
@@ -137,6 +137,7 @@ impl Shelf for Keeper {
     async fn put(&self, _: &CallContext, request: Put) -> Result<Stored, CallError<PutError>> {
         self.0.note(format!("put {} {} {:?}", request.name, request.count, request.note));
         match &*request.name {
+            "broken" => Err(RpcError::new(Code::Database, "the store is away").into()),
             "large" => Err(CallError::Service(PutError::Full { room: 3 })),
             _ => Ok(Stored { id: 7, by: "v1".into(), mark: Some("m".into()), price: Decimal(1999) }),
         }
@@ -148,7 +149,10 @@ impl Shelf for Keeper {
     }
     async fn grade(&self, _: &CallContext, request: GradeOf) -> Result<Graded, RpcError> {
         self.0.note(format!("grade {} {:?}", request.name, request.least));
-        Ok(Graded { grade: Grade::Fair })
+        match &*request.name {
+            "broken" => Err(RpcError::new(Code::Database, "the store is away")),
+            _ => Ok(Graded { grade: Grade::Fair }),
+        }
     }
     async fn seen(&self, _: &CallContext, request: Seen) {
         self.0.note(format!("seen {}", request.name));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use micronet_wire::error::RpcError;
+use micronet_wire::error::{Code, RpcError};
 use micronet_wire::schema::{Decimal, Message, Timestamp};
 use micronet_wire::service::{CallContext, CallError, service};
 
@@ -21,7 +21,8 @@ pub(crate) trait Shelf {
     async fn put(&self, context: &CallContext, request: Put) -> Result<Stored, CallError<PutError>>;
     #[rpc(http("GET /toys/{name}"), public, idempotent)]
     async fn find(&self, context: &CallContext, request: Find) -> Result<Toy, RpcError>;
-    #[rpc(public, idempotent)]
+    /// It isn't idempotent any more.
+    #[rpc(public)]
     async fn grade(&self, context: &CallContext, request: GradeOf) -> Result<Graded, RpcError>;
     #[rpc(one_way, public)]
     async fn seen(&self, context: &CallContext, request: Seen);
@@ -144,6 +145,7 @@ impl Shelf for Keeper {
     async fn put(&self, _: &CallContext, request: Put) -> Result<Stored, CallError<PutError>> {
         self.0.note(format!("put {} {} {:?}", request.name, request.count, request.colour));
         let (id, price) = match &*request.name {
+            "broken" => return Err(RpcError::new(Code::Database, "the store is away").into()),
             "large" => return Err(CallError::Service(PutError::Full { room: 3 })),
             "wide" => return Err(CallError::Service(PutError::Full { room: 300 })),
             "cold" => return Err(CallError::Service(PutError::Frozen { until: Timestamp(1) })),
@@ -161,7 +163,11 @@ impl Shelf for Keeper {
     }
     async fn grade(&self, _: &CallContext, request: GradeOf) -> Result<Graded, RpcError> {
         self.0.note(format!("grade {} {:?}", request.name, request.least));
-        Ok(Graded { grade: if request.name == "Tux" { Grade::Fair } else { Grade::Broken } })
+        match &*request.name {
+            "broken" => Err(RpcError::new(Code::Database, "the store is away")),
+            "Tux" => Ok(Graded { grade: Grade::Fair }),
+            _ => Ok(Graded { grade: Grade::Broken }),
+        }
     }
     async fn seen(&self, _: &CallContext, request: Seen) {
         self.0.note(format!("seen {} {:?}", request.name, request.at));

@@ -28,7 +28,7 @@ use crate::balance::RoundRobin;
 use crate::client::Client;
 use crate::clock;
 use crate::identity::{Identity, random_bytes};
-use crate::retry::may_retry;
+use crate::retry::{Repeats, may_retry};
 
 /// The instances of one service. Clones share them; dropping the last one closes the connections.
 #[derive(Debug, Clone)]
@@ -237,14 +237,19 @@ impl Caller for Upstream {
         if options.deadline_ns == 0 {
             options.deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
         }
+        let repeats = Repeats::of(method);
         let attempted = self.attempt(
-            |instance| instance.takes(method).is_ok(),
+            |instance| instance.takes(method).is_ok() && repeats.may_go_to(&instance.schema),
             |(error, repeatable)| may_retry(error, *repeatable),
             async |instance| {
-                let repeatable =
-                    options.token.is_some() || options.idempotent && instance.agrees_that_idempotent(method);
                 let outcome = instance.call(method, request.clone(), options.clone()).await;
-                outcome.map_err(|error| (error, repeatable))
+                outcome.map_err(|error| {
+                    let idempotent = options.idempotent && instance.agrees_that_idempotent(method);
+                    if !idempotent {
+                        repeats.failed(&instance.schema, &error);
+                    }
+                    (error, idempotent || options.token.is_some())
+                })
             },
         );
         match attempted.await {
