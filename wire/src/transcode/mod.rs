@@ -23,6 +23,8 @@
 //! is always reported as that, even when a value before the fault has the wrong type. Otherwise all that is wrong with the
 //! values is reported together, the constraints of their fields included (SPEC.md 10.9).
 //!
+//! Between two builds of a service messages go from one schema to another without JSON: [`ServiceAdapter`].
+//!
 //! This module knows schemas, JSON and bytes; it must not know HTTP or frames.
 
 mod adapt;
