@@ -3,8 +3,8 @@
 use micronet_transport::clock;
 use micronet_transport::http_server::Site;
 use micronet_transport::identity::random_bytes;
-use micronet_transport::retry::may_retry;
-use micronet_transport::upstream::told_to_caller;
+use micronet_transport::retry::{Repeats, may_retry};
+use micronet_transport::upstream::{Instance, told_to_caller};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
@@ -70,7 +70,10 @@ impl Gateway {
         let operator_token = self.identity.operator_token.as_ref();
         let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
         let upstream = &self.upstreams[route.service];
+        let repeats = Repeats::of(route.method);
         let attempted = upstream.attempt(
+            // While a service is replaced by a newer one, not every instance may have the method.
+            |instance| instance.has(route.method) && repeats.may_go_to(&instance.schema),
             // What reads may be repeated, and what writes bears a token: the client's, or one of ours.
             |failed| matches!(failed, Failed::Rpc(error) if may_retry(error, true)),
             async |instance| {
@@ -83,12 +86,24 @@ impl Gateway {
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
                 let options = CallOptions { bulk: method.is_bulk(), ..options.clone() };
                 let answer = instance.client.call(method.id, message, options).await;
-                let reply = answer.map_err(Failed::Rpc)?;
+                let reply = answer.map_err(|error| {
+                    if !method.idempotent {
+                        repeats.failed(&instance.schema, &error);
+                    }
+                    Failed::Rpc(error)
+                })?;
                 Ok(shown(schema, method, &reply.body))
             },
         );
         let Some((instance, outcome)) = attempted.await else {
-            return Err(Box::new(Answer::rpc_error(&upstream.no_instance())));
+            let has = |instance: &Instance| {
+                let words = || format!("no instance of {} has this method now", upstream.service());
+                instance
+                    .has(route.method)
+                    .then_some(())
+                    .ok_or_else(|| RpcError::new(Code::UnknownMethod, words()))
+            };
+            return Err(Box::new(Answer::rpc_error(&upstream.no_instance_for(has))));
         };
         let mut answer = match outcome {
             Ok(answer) => answer,

@@ -37,17 +37,21 @@ impl Environment {
     /// The instances of another service, whose schema this one was built with.
     ///
     /// # Errors
-    /// When nobody said where they are.
+    /// When nobody said where they are, or the schema breaks a rule.
     pub fn upstream(&self, built_with: ServiceSchema) -> Result<Upstream, StartError> {
         let name = built_with.name.clone();
-        self.upstream_if_known(built_with).ok_or(StartError::UnknownPeer(name))
+        self.upstream_if_known(built_with)?.ok_or(StartError::UnknownPeer(name))
     }
 
     /// The instances of a service that this one can do without; `None` when nobody said where they are.
-    #[must_use]
-    pub fn upstream_if_known(&self, built_with: ServiceSchema) -> Option<Upstream> {
-        let addresses = self.peers.get(&built_with.name).filter(|addresses| !addresses.is_empty())?;
-        Some(Upstream::connect_typed(built_with, addresses, &self.identity))
+    ///
+    /// # Errors
+    /// When the schema breaks a rule.
+    pub fn upstream_if_known(&self, built_with: ServiceSchema) -> Result<Option<Upstream>, StartError> {
+        let addresses = self.peers.get(&built_with.name).filter(|addresses| !addresses.is_empty());
+        let Some(addresses) = addresses else { return Ok(None) };
+        let upstream = Upstream::connect_typed(built_with, addresses, &self.identity);
+        upstream.map(Some).map_err(StartError::Schema)
     }
 
     /// Where the database of a service is.

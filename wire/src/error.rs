@@ -99,6 +99,8 @@ codes! {
     InvalidInput = 35, "INVALID_INPUT", 422, Caller, Never;
     /// A message is longer than its limit.
     MessageTooLarge = 36, "MESSAGE_TOO_LARGE", 413, Caller, Never;
+    /// The caller was built with a schema that the instance's can't be reconciled with; the words name method and difference.
+    SchemaMismatch = 37, "SCHEMA_MISMATCH", 502, Callee, NeverStarted;
     /// No credential was given where one is needed.
     Unauthenticated = 48, "UNAUTHENTICATED", 401, Caller, Never;
     /// The principal lacks the permission that the words name.

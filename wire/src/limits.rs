@@ -118,6 +118,8 @@ pub const REDIAL_MS_MIN: u64 = 50;
 pub const REDIAL_MS_MAX: u64 = 2_000;
 /// How often one call may be tried, the first time included.
 pub const ATTEMPTS_MAX: u32 = 3;
+/// Schemas of one service that are kept, also when no instance serves them just now: its routes outlive its instances.
+pub const SCHEMAS_KEPT_MAX: usize = 16;
 /// What one read takes from a socket at most, in bytes.
 pub const READ_BYTES: usize = 64 << 10;
 /// What the first read takes from a socket at most, before it is known which language the peer speaks, in bytes.
@@ -143,12 +145,17 @@ pub const NESTING_MAX: usize = 64;
 pub const JSON_MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// The longest JSON that one message is written as, in bytes: names and escapes make it longer than the message.
 pub const JSON_BYTES_MAX: usize = 8 << 20;
+/// The longest encoded schema, in bytes.
+pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
 /// Types in one service's schema.
 pub const SCHEMA_TYPES_MAX: usize = 1024;
 /// Methods in one service's schema.
 pub const SCHEMA_METHODS_MAX: usize = 1024;
 /// Fields of one struct, or variants of one enum.
 pub const SCHEMA_MEMBERS_MAX: usize = 256;
+
+/// Types, fields and variants that are looked at, each way, to compare two schemas: more than one schema can have.
+pub const ADAPTER_MEMBERS_MAX: usize = 1 << 19;
 
 // ---- HTTP/1.1 -----------------------------------------------------------------------------------------------
 
@@ -233,7 +240,9 @@ const _: () = {
         HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS
             && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX
     );
-    assert!(MESSAGE_BYTES_MAX <= DECODE_BYTES_MAX);
+    assert!(MESSAGE_BYTES_MAX <= DECODE_BYTES_MAX && SCHEMA_BYTES_MAX <= MESSAGE_BYTES_MAX);
+    // A variant takes at least 5 bytes of its schema (SPEC.md 10.4), a field more; each is looked at from both sides.
+    assert!(2 * (SCHEMA_BYTES_MAX / 5) + SCHEMA_TYPES_MAX <= ADAPTER_MEMBERS_MAX);
     // The longest string can be written as JSON, even when each of its bytes becomes an escape such as \u0000.
     assert!(6 * JSON_MESSAGE_BYTES_MAX + 2 <= JSON_BYTES_MAX);
     assert!(JSON_MESSAGE_BYTES_MAX <= MESSAGE_BYTES_MAX);

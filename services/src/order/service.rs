@@ -69,7 +69,7 @@ const _: () = {
 async fn start(environment: Environment) -> Result<Running, StartError> {
     let store: OrderStore = open(&environment).await?;
     let upstream = environment.upstream(product_schema())?;
-    let users = environment.upstream_if_known(user_schema());
+    let users = environment.upstream_if_known(user_schema())?;
     // Product gets its first chance before a customer is told that it is away.
     upstream.tried().await;
     let shop = Rc::new(Shop {

@@ -7,7 +7,6 @@
 mod constraints;
 mod fingerprint;
 mod registry;
-mod same_calls;
 mod validate;
 mod values;
 
