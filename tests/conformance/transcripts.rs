@@ -137,6 +137,7 @@ impl Pair {
                 Event::Failed { stream, error, .. } => json!(["failed", stream, error.code.name()]),
                 Event::Goaway => json!(["goaway"]),
                 Event::Pong { .. } => json!(["pong"]),
+                Event::Announced(_) => json!(["announced"]),
                 Event::Closed { error, by_peer } => {
                     json!(["closed", error.map(|error| error.code.name()), by_peer])
                 }

@@ -265,7 +265,11 @@ impl Driven {
                     assert!(self.requests.values().all(|awaited| !awaited), "a call is left to itself");
                     self.requests.clear();
                 }
-                Event::Ready(_) | Event::Goaway | Event::Pong { .. } | Event::Dropped { .. } => {}
+                Event::Ready(_)
+                | Event::Goaway
+                | Event::Announced(_)
+                | Event::Pong { .. }
+                | Event::Dropped { .. } => {}
             }
         }
         let waiting = self.connection.output().split();
@@ -305,6 +309,7 @@ fn told(event: &Event) -> String {
         Event::Failed { stream, error, .. } => format!("failed {stream} {}", error.code),
         Event::Goaway => "goaway".into(),
         Event::Pong { .. } => "pong".into(),
+        Event::Announced(said) => format!("announced {said:?}"),
         Event::Closed { error, by_peer } => format!("closed {error:?} {by_peer}"),
     }
 }

@@ -295,6 +295,7 @@ impl World {
             }
             Event::Goaway => self.note("goaway", ""),
             Event::Pong { .. } => self.note("pong", format!("side {side}")),
+            Event::Announced(said) => self.note("announced", format!("side {side} {said:?}")),
             Event::Closed { error, by_peer } => {
                 self.sides[side].closed = true;
                 let code = error.as_ref().map(|error| error.code);

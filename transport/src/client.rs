@@ -276,8 +276,9 @@ impl Shared {
             Event::Pong { round_trip_ns, pong } => {
                 self.change(|state| state.last_pong = Some((round_trip_ns, pong)));
             }
-            // These are an acceptor's.
-            Event::Request { .. } | Event::Abandoned { .. } | Event::Dropped { .. } => {}
+            // The connection keeps to it by itself. The others are an acceptor's.
+            Event::Announced(_) | Event::Request { .. } | Event::Abandoned { .. } | Event::Dropped { .. } => {
+            }
         }
     }
 }

@@ -26,6 +26,8 @@ pub const DECODE_BYTES_MAX: usize = 8 << 20;
 pub const REQUEST_HEAD_BYTES_MAX: usize = 8 << 10;
 /// Calls that one connection may have in flight; the next is refused with OVERLOADED, never started.
 pub const CALLS_IN_FLIGHT_MAX: u32 = 4096;
+/// Calls that one process works on at once, on all connections; the next is refused with OVERLOADED, never started.
+pub const INSTANCE_CALLS_IN_FLIGHT_MAX: u32 = 16_384;
 /// Bytes of request bodies that one connection may have in flight; a call beyond is refused with OVERLOADED.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
 /// The longest deadline that a request may carry; longer ones are clamped. One hour, in microseconds.
@@ -40,6 +42,10 @@ pub const REQUEST_ID_BYTES_MAX: usize = 64;
 pub const NAME_BYTES_MAX: usize = 64;
 /// The longest description of its software in HELLO, in bytes.
 pub const SOFTWARE_BYTES_MAX: usize = 1024;
+/// Pairs of metadata that a request may carry.
+pub const METADATA_PAIRS_MAX: usize = 16;
+/// The metadata of a request, lengths included, in bytes.
+pub const METADATA_BYTES_MAX: usize = 2 << 10;
 /// Permissions that a principal may carry in a request.
 pub const PERMISSIONS_MAX: usize = 64;
 /// The longest message of an error, in bytes. Longer ones are cut at a character's end.
@@ -171,12 +177,14 @@ const _: () = {
     // The heartbeat itself never runs into the limit of unanswered PINGs.
     assert!((HEARTBEATS_MISSED_MAX as usize) < PINGS_UNANSWERED_MAX);
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
+    assert!(CALLS_IN_FLIGHT_MAX <= INSTANCE_CALLS_IN_FLIGHT_MAX);
     // A head can hold every part of itself at its longest.
     assert!(
         PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)
             + TOKEN_BYTES_MAX
             + REQUEST_ID_BYTES_MAX
             + NAME_BYTES_MAX
+            + METADATA_BYTES_MAX
             + 128
             <= REQUEST_HEAD_BYTES_MAX
     );

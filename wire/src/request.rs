@@ -7,6 +7,7 @@ use crate::limits::{
     DEADLINE_US_MAX, NAME_BYTES_MAX, PERMISSIONS_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX,
     TOKEN_BYTES_MAX,
 };
+use crate::metadata::Metadata;
 use crate::principal::Principal;
 
 /// The W3C trace context of a call; all zero means none.
@@ -41,6 +42,8 @@ pub struct RequestHead {
     pub token: Option<String>,
     /// On whose behalf; only a proven peer of the cluster may say.
     pub principal: Option<Principal>,
+    /// What else the caller sends along.
+    pub metadata: Metadata,
 }
 
 /// The tags of the head's entries.
@@ -49,6 +52,7 @@ mod tag {
     pub(super) const REQUEST_ID: u8 = 2;
     pub(super) const TOKEN: u8 = 3;
     pub(super) const PRINCIPAL: u8 = 4;
+    pub(super) const METADATA: u8 = 5;
     /// SPEC 6.2: an entry with this bit may be skipped by a peer that doesn't know it.
     pub(super) const IGNORABLE: u8 = 0x80;
 }
@@ -87,6 +91,10 @@ impl RequestHead {
         if let Some(principal) = &self.principal {
             put_entry_head(out, tag::PRINCIPAL, principal_bytes(principal));
             put_principal(out, principal);
+        }
+        if !self.metadata.is_empty() {
+            put_entry_head(out, tag::METADATA, self.metadata.bytes());
+            self.metadata.encode(out);
         }
         let written = &mut out[..];
         let length = written.len() - start - 2;
@@ -180,6 +188,10 @@ impl RequestHead {
             tag::REQUEST_ID => self.request_id = take_text(value, REQUEST_ID_BYTES_MAX, "the request id")?,
             tag::TOKEN => self.token = Some(take_text(value, TOKEN_BYTES_MAX, "the idempotency token")?),
             tag::PRINCIPAL => self.principal = Some(take_principal(value)?),
+            tag::METADATA => match Metadata::decode(value) {
+                Ok(metadata) => self.metadata = metadata,
+                Err(words) => return malformed(words),
+            },
             unknown if unknown & tag::IGNORABLE != 0 => {}
             unknown => return malformed(&format!("the entry {unknown} is unknown and may not be ignored")),
         }

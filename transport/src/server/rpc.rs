@@ -124,6 +124,7 @@ async fn act(event: Event, connection: &mut Connection, answers: &Answers, backg
         // The others are a dialler's.
         Event::Closed { .. }
         | Event::Pong { .. }
+        | Event::Announced(_)
         | Event::Goaway
         | Event::Reply { .. }
         | Event::Failed { .. } => {}

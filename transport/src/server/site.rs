@@ -57,6 +57,7 @@ impl OwnSite {
             request_id: options.request_id,
             trace: options.trace,
             token: options.token,
+            metadata: options.metadata,
             one_way: false,
         };
         // Who may not call hears nothing about the request. The dispatch checks it too.

@@ -43,7 +43,6 @@ pub(super) struct Inbound {
     calls: Streams<Call>,
     last_stream: u32,
     request_bytes: usize,
-    queue_delay_us: u32,
 }
 
 impl Inbound {
@@ -56,8 +55,8 @@ impl Inbound {
     pub(super) fn last_stream(&self) -> u32 {
         self.last_stream
     }
-    pub(super) fn queue_delay_us(&self) -> u32 {
-        self.queue_delay_us
+    pub(super) fn arrived_ns(&self, stream: u32) -> Option<u64> {
+        self.calls.get(stream).map(|call| call.arrived_ns)
     }
     /// Forgets all calls, and says whose answers are awaited.
     pub(super) fn take_awaited(&mut self) -> Vec<u32> {
@@ -105,15 +104,13 @@ impl Connection {
         self.finish_if_drained();
     }
 
-    fn account(&mut self, now: u64, call: &Call, timing: Timing) -> Ledger {
-        let ledger = Ledger {
+    fn account(&self, now: u64, call: &Call, timing: Timing) -> Ledger {
+        Ledger {
             receive_queue_us: micros(timing.started_ns.saturating_sub(call.arrived_ns)),
             handler_us: micros(timing.finished_ns.saturating_sub(timing.started_ns)),
             credit_wait_us: 0, // A unary reply needs no credit.
             write_queue_us: micros(now.saturating_sub(timing.finished_ns)),
-        };
-        self.inbound.queue_delay_us = ledger.receive_queue_us;
-        ledger
+        }
     }
 
     /// Takes a REQUEST or a NOTICE.
@@ -173,6 +170,9 @@ impl Connection {
         let full = self.inbound.calls.len() >= self.config.hello.calls_in_flight_max as usize
             || self.inbound.request_bytes + request_bytes > REQUEST_BYTES_IN_FLIGHT_MAX
             || self.output.len() > WRITE_BUFFER_HIGH_BYTES;
+        if !self.instance_has_room() {
+            return Err(RpcError::new(Code::Overloaded, "this instance has too much in flight"));
+        }
         if full {
             Err(RpcError::new(Code::Overloaded, "too much is in flight on this connection"))
         } else {
@@ -187,6 +187,7 @@ impl Connection {
             request_id: head.request_id,
             trace: head.trace,
             token: head.token,
+            metadata: head.metadata,
             one_way: false,
         })
     }

@@ -8,6 +8,7 @@
 //! Methods are of four kinds: getters, commands (`call`, `reply`, `cancel`, `drain` …), what happened (`receive`,
 //! `handle_timeout`, `peer_gone`) and polls (`poll_event`, `output`, `next_deadline`).
 
+mod announce;
 mod control;
 mod handshake;
 mod inbound;
@@ -16,19 +17,22 @@ mod outbound;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod vitals;
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
+pub use announce::Announcement;
 pub use handshake::{Config, Role, Standing};
 pub use inbound::Timing;
+pub use vitals::Vitals;
 
 use self::inbound::Inbound;
 use self::keepalive::{Keepalive, Verdict};
 use self::outbound::Outbound;
 use crate::error::{Code, RpcError};
-use crate::frame::{Close, Frame, Goaway, Label, Pong, put_frame};
+use crate::frame::{Close, Frame, Goaway, Health, Label, Pong, put_frame};
 use crate::header::{Kind, PREFACE, flags};
 use crate::hello::Hello;
 use crate::ledger::Ledger;
@@ -87,6 +91,8 @@ pub enum Event {
     },
     /// Dialler: the peer takes no further calls on this connection; those in flight go on.
     Goaway,
+    /// The peer has changed its limits, or its health; that is taken into account already.
+    Announced(Announcement),
     /// The peer answered a PING.
     Pong {
         /// From the PING to its answer, in nanoseconds.
@@ -130,6 +136,10 @@ pub struct Connection {
     outbound: Outbound,
     keepalive: Keepalive,
     bytes_received: u64,
+    vitals: Vitals,
+    /// What this side has announced of itself.
+    health: Health,
+    peer_health: Health,
     output: BytesMut,
     events: VecDeque<Event>,
 }
@@ -155,6 +165,9 @@ impl Connection {
             outbound: Outbound::default(),
             keepalive: Keepalive::new(now, config.hello.heartbeat_interval_ms),
             bytes_received: 0,
+            vitals: Vitals::default(),
+            health: Health::Serving,
+            peer_health: Health::Serving,
             output,
             events: VecDeque::new(),
             config,
@@ -334,10 +347,11 @@ impl Connection {
             (Kind::Error, Role::Dialler) => self.handle_error(frame),
             (Kind::Ping, _) => self.handle_ping(&frame.payload),
             (Kind::Pong, _) => self.handle_pong(now, &frame.payload),
+            (Kind::Announce, _) => self.handle_announce(&frame.payload),
             (Kind::Goaway, _) => self.handle_goaway(&frame.payload),
             (Kind::Close, _) => self.handle_close(&frame.payload),
             (Kind::Hello, _) => self.violation("a second HELLO"),
-            (Kind::Announce | Kind::Beacon | Kind::Data | Kind::Credit, _) => {
+            (Kind::Beacon | Kind::Data | Kind::Credit, _) => {
                 self.violation(&format!("{} is reserved in this version", kind.name()));
             }
             _ => self.violation(&format!("{} goes the other way", kind.name())),

@@ -128,6 +128,7 @@ impl Connection {
             request_id: options.request_id,
             token: options.token,
             principal: options.principal,
+            metadata: options.metadata,
         };
         let stream = self.outbound.last_stream + 1;
         let payload_max = self.peer.frame_payload_max as usize;
