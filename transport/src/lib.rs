@@ -18,6 +18,7 @@ pub mod server;
 pub mod socket;
 mod strangers;
 pub mod upstream;
+pub mod vitals;
 
 #[cfg(test)]
 mod tests;

@@ -91,6 +91,10 @@ pub const CONNECT_MS_MAX: u64 = 1_000;
 pub const REDIAL_MS_MIN: u64 = 50;
 /// The longest pause before a lost connection is dialled again, in milliseconds.
 pub const REDIAL_MS_MAX: u64 = 2_000;
+/// How often a process measures how late its timers fire, in milliseconds.
+pub const LAG_SAMPLE_MS: u64 = 100;
+/// The time in which what a PONG tells of delays halves, in milliseconds (SPEC.md 7.2).
+pub const DECAY_HALF_LIFE_MS: u64 = 1_000;
 /// How often one call may be tried, the first time included.
 pub const ATTEMPTS_MAX: u32 = 3;
 /// What one read takes from a socket at most, in bytes.

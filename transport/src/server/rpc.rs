@@ -21,6 +21,7 @@ use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
 use crate::strangers::Stranger;
+use crate::vitals;
 
 /// Who answers, and who hears of calls that nobody waits for.
 pub(super) struct Answers {
@@ -104,6 +105,7 @@ async fn act(event: Event, connection: &mut Connection, answers: &Answers, backg
         Event::Request { stream, method, context, request } => {
             let one_way = context.one_way.then_some(context.deadline_ns);
             let started_ns = clock::now();
+            vitals::queued(started_ns, connection.waited_us(started_ns, stream).unwrap_or(0));
             let handler = Handler::start(&*answers.service, *context, method, request);
             let mut answering = Answering { stream, method, one_way, started_ns, handler };
             match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
