@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::error::{Code, RpcError};
+use micronet_wire::frame::Health;
 use micronet_wire::limits::{ATTEMPTS_MAX, DEADLINE_US_DEFAULT};
 use micronet_wire::schema::{EncodedSchema, Fingerprint, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller, Reply};
@@ -139,17 +140,18 @@ impl Upstream {
         let _ = changes.wait_for(|_| self.0.untried.get() == 0).await;
     }
 
-    /// The next instance in turn that can take a call and is not among `tried`.
+    /// The next instance in turn that can take a call and is not among `tried`. Those that have announced that they drain come after
+    /// all others.
     #[must_use]
     pub fn pick(&self, tried: &[Rc<str>]) -> Option<Instance> {
         let slots = &self.0.slots;
-        let usable = |at: usize| {
-            let slot = slots[at].borrow();
-            slot.connected
-                .as_ref()
-                .is_some_and(|instance| instance.client.can_call() && !tried.contains(&instance.name))
+        let usable = |at: usize, health: Health| {
+            slots[at].borrow().connected.as_ref().is_some_and(|Instance { client, name, .. }| {
+                client.peer_health() == health && client.can_call() && !tried.contains(name)
+            })
         };
-        let at = self.0.balancer.borrow_mut().pick(slots.len(), usable)?;
+        let in_turn = |health| self.0.balancer.borrow_mut().pick(slots.len(), |at| usable(at, health));
+        let at = in_turn(Health::Serving).or_else(|| in_turn(Health::Draining))?;
         slots[at].borrow().connected.clone()
     }
 

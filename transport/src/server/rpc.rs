@@ -93,15 +93,16 @@ pub(super) async fn serve<S: ByteStream>(
 
 async fn act(event: Event, connection: &mut Connection, answers: &Answers, background: &mut Background) {
     match event {
-        // SPEC 5.9: what has waited for longer than its deadline isn't executed.
-        Event::Request { stream, method, context, .. }
-            if context.one_way && context.deadline_ns <= clock::now() =>
-        {
+        // SPEC 6.1, 5.9: what has waited for longer than its deadline isn't executed.
+        Event::Request { stream, method, context, .. } if context.deadline_ns <= clock::now() => {
             let now = clock::now();
             let answer = Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"));
-            let late = Finished { stream, method, one_way: true, started_ns: now, answer };
+            let late = Finished { stream, method, one_way: context.one_way, started_ns: now, answer };
             answer_call(connection, &answers.unheard, late);
         }
+        // SPEC 5.4: nor what was given up while it waited; that has been answered.
+        Event::Request { stream, context, .. }
+            if !context.one_way && connection.waited_us(clock::now(), stream).is_none() => {}
         Event::Request { stream, method, context, request } => {
             let one_way = context.one_way.then_some(context.deadline_ns);
             let started_ns = clock::now();
