@@ -48,3 +48,41 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS))))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drain::channel;
+    use crate::listener;
+
+    /// What the kernel says of a socket's options.
+    #[track_caller]
+    fn check(stream: &TcpStream) {
+        let socket = SockRef::from(stream);
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            socket.tcp_user_timeout().unwrap(),
+            Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS)))
+        );
+    }
+
+    #[test]
+    fn both_ends_of_a_connection_have_the_options() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+        runtime.unwrap().block_on(async {
+            let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+            let address = listener.local_addr().unwrap();
+            let (trigger, drain) = channel();
+            let accepted =
+                tokio::task::spawn_local(listener::accept(listener, 1, drain, |stream, _| async move {
+                    check(&stream);
+                }));
+            check(&connect(address).await.unwrap());
+            // A failed check has ended its task, and this one has waited for it.
+            trigger.drain();
+            accepted.await.unwrap();
+        });
+    }
+}

@@ -37,6 +37,12 @@ impl Connection {
         self.vitals = vitals;
     }
 
+    /// Bytes that have been received on this connection.
+    #[must_use]
+    pub fn bytes_received(&self) -> u64 {
+        self.bytes_received
+    }
+
     /// Calls of the peer that this side is working on.
     #[must_use]
     pub fn calls_served(&self) -> u32 {
