@@ -56,33 +56,28 @@ mod tests {
     use crate::listener;
 
     /// What the kernel says of a socket's options.
-    #[track_caller]
-    fn check(stream: &TcpStream) {
+    fn options(stream: &TcpStream) -> (bool, bool, Option<Duration>) {
         let socket = SockRef::from(stream);
-        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
-        #[cfg(target_os = "linux")]
-        assert_eq!(
-            socket.tcp_user_timeout().unwrap(),
-            Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS)))
-        );
+        (socket.tcp_nodelay().unwrap(), socket.keepalive().unwrap(), socket.tcp_user_timeout().unwrap())
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn both_ends_of_a_connection_have_the_options() {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
         runtime.unwrap().block_on(async {
+            let wanted = (true, true, Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS))));
             let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
             let address = listener.local_addr().unwrap();
-            let (trigger, drain) = channel();
-            let accepted =
-                tokio::task::spawn_local(listener::accept(listener, 1, drain, |stream, _| async move {
-                    check(&stream);
-                }));
-            check(&connect(address).await.unwrap());
-            // A failed check has ended its task, and this one has waited for it.
-            trigger.drain();
-            accepted.await.unwrap();
+            let (_trigger, drain) = channel();
+            let (seen, mut accepted) = tokio::sync::mpsc::channel(1);
+            tokio::task::spawn_local(listener::accept(listener, 1, drain, move |stream, _| {
+                let seen = seen.clone();
+                async move { seen.send(options(&stream)).await.unwrap() }
+            }));
+            assert_eq!(options(&connect(address).await.unwrap()), wanted);
+            assert_eq!(accepted.recv().await, Some(wanted));
         });
     }
 }
