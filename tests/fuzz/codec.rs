@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use micronet_wire::conn::Announcement;
 use micronet_wire::error::Code;
 use micronet_wire::faults::Faults;
-use micronet_wire::frame::{Close, Frame, Goaway, Label, Pong, put_error, put_frame, take_error};
+use micronet_wire::frame::{Close, Frame, Goaway, Health, Label, Pong, put_error, put_frame, take_error};
 use micronet_wire::header::{Header, HeaderError, Kind, flags};
 use micronet_wire::hello::Hello;
 use micronet_wire::limits::{
@@ -241,7 +241,7 @@ pub(crate) fn payloads(input: &[u8]) {
             said.encode(&mut again);
             assert!(again.len() <= input.len(), "it is longer when it is written again");
             assert_eq!(Announcement::decode(&again), Ok(said));
-            let health = said.health.map(|health| health.number());
+            let health = said.health.map(Health::number);
             saw((said.calls_in_flight_max.is_some(), said.heartbeat_interval_ms.is_some(), health));
         }
         Err((code, words)) => {
