@@ -38,8 +38,10 @@ impl Keepalive {
 
     /// The interval that both sides keep from now on.
     pub(super) fn agree(&mut self, interval_ms: u32) {
-        self.interval_ns = u64::from(interval_ms) * 1_000_000;
-        self.next_ping_ns = self.last_heard_ns + self.interval_ns;
+        let interval_ns = u64::from(interval_ms) * 1_000_000;
+        // Counted from where the current interval began: silence that has been noticed stays so.
+        self.next_ping_ns = self.next_ping_ns - self.interval_ns + interval_ns;
+        self.interval_ns = interval_ns;
     }
 
     pub(super) fn heard(&mut self, now: u64) {

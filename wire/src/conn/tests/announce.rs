@@ -43,6 +43,20 @@ fn the_heartbeat_changes_on_both_sides() {
 }
 
 #[test]
+fn saying_something_is_no_sign_of_life_of_the_peer() {
+    let mut pair = Pair::open();
+    let interval_ms = u64::from(pair.sides[DIALLER].config.hello.heartbeat_interval_ms);
+    for announced in 0..u64::from(HEARTBEATS_MISSED_MAX + 1) {
+        pair.check(DIALLER, &[]);
+        pair.wait(DIALLER, interval_ms / 2);
+        let calls_in_flight_max = u32::try_from(announced + 1).ok();
+        assert!(pair.sides[DIALLER].announce(Announcement { calls_in_flight_max, ..Default::default() }));
+        pair.wait(DIALLER, interval_ms / 2);
+    }
+    pair.check(DIALLER, &["closed PEER_SILENT by us"]);
+}
+
+#[test]
 fn health_is_told_and_calls_go_on() {
     let mut pair = Pair::open();
     let drains = Announcement { health: Some(Health::Draining), ..Announcement::default() };
