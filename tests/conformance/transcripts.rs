@@ -150,6 +150,7 @@ impl Pair {
                 Event::Ready(_) => json!(["ready"]),
                 Event::Request { stream, method, context, request } => {
                     self.arrived_ns.insert(stream, now);
+                    self.sides[side].start(now, stream);
                     self.check_context(&context)?;
                     let kind = if context.one_way { "notice" } else { "request" };
                     json!([kind, stream, method, hex(&request)])

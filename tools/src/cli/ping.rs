@@ -8,8 +8,8 @@ Each line is a heartbeat: its number, how long the answer took, a verdict, and
 what the instance says of itself in its PONG:
 
   queue    how long calls have waited there for their handlers lately
-  lag      how late its process has run lately when a timer was due; both are
-           maxima that halve every second
+  lag      how late its process has run lately when a timer was due (1 to 5 ms
+           mean nothing); both are maxima that halve every second
   calls    what its process is working on, and how full that makes it
   health   serving, or draining: it wants no new calls
   bytes    of ours that it has received, of those we had sent

@@ -96,17 +96,21 @@ async fn act(event: Event, connection: &mut Connection, answers: &Answers, backg
         // SPEC 6.1, 5.9: what has waited for longer than its deadline isn't executed.
         Event::Request { stream, method, context, .. } if context.deadline_ns <= clock::now() => {
             let now = clock::now();
+            vitals::queued(now, connection.start(now, stream).unwrap_or(0));
             let answer = Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"));
             let late = Finished { stream, method, one_way: context.one_way, started_ns: now, answer };
             answer_call(connection, &answers.unheard, late);
         }
-        // SPEC 5.4: nor what was given up while it waited; that has been answered.
-        Event::Request { stream, context, .. }
-            if !context.one_way && connection.waited_us(clock::now(), stream).is_none() => {}
         Event::Request { stream, method, context, request } => {
             let one_way = context.one_way.then_some(context.deadline_ns);
             let started_ns = clock::now();
-            vitals::queued(started_ns, connection.waited_us(started_ns, stream).unwrap_or(0));
+            match connection.start(started_ns, stream) {
+                Some(waited_us) => vitals::queued(started_ns, waited_us),
+                // SPEC 5.9: one-way calls outlive their connection.
+                None if context.one_way => {}
+                // SPEC 5.4: what was given up while it waited isn't executed; it has been answered.
+                None => return,
+            }
             let handler = Handler::start(&*answers.service, *context, method, request);
             let mut answering = Answering { stream, method, one_way, started_ns, handler };
             match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {

@@ -26,6 +26,8 @@ pub struct Timing {
 struct Call {
     method: u32,
     arrived_ns: u64,
+    /// When its handler started, as far as the driver has said so.
+    started_ns: Option<u64>,
     deadline_ns: u64,
     request_bytes: usize,
     one_way: bool,
@@ -55,9 +57,6 @@ impl Inbound {
     pub(super) fn last_stream(&self) -> u32 {
         self.last_stream
     }
-    pub(super) fn arrived_ns(&self, stream: u32) -> Option<u64> {
-        self.calls.get(stream).map(|call| call.arrived_ns)
-    }
     /// Forgets all calls, and says whose answers are awaited.
     pub(super) fn take_awaited(&mut self) -> Vec<u32> {
         let awaited = self.calls.select(|_, call| !call.one_way);
@@ -73,6 +72,14 @@ impl Inbound {
 }
 
 impl Connection {
+    /// The handler of a call starts now. How long the call has waited for that, in microseconds; `None` when it is over already, and
+    /// nobody wants its answer.
+    pub fn start(&mut self, now: u64, stream: u32) -> Option<u32> {
+        let call = self.inbound.calls.get_mut(stream)?;
+        call.started_ns = Some(now);
+        Some(micros(now.saturating_sub(call.arrived_ns)))
+    }
+
     /// Answers a call. Does nothing when the call has been abandoned meanwhile.
     pub fn reply(&mut self, now: u64, stream: u32, reply: &[u8], timing: Timing) {
         // SPEC 4.2: a reply fits what a message may be, and what the peer accepts.
@@ -133,7 +140,8 @@ impl Connection {
         match self.accept(now, frame) {
             Ok((context, request)) => {
                 let deadline_ns = context.deadline_ns;
-                let call = Call { method, arrived_ns: now, deadline_ns, request_bytes, one_way };
+                let call =
+                    Call { method, arrived_ns: now, started_ns: None, deadline_ns, request_bytes, one_way };
                 self.inbound.request_bytes += request_bytes;
                 self.inbound.calls.insert(stream, call);
                 self.events.push_back(Event::Request { stream, method, context: Box::new(context), request });
@@ -221,7 +229,9 @@ impl Connection {
 
     fn abandon(&mut self, now: u64, stream: u32, error: &RpcError) {
         let Some(call) = self.inbound.remove(stream) else { return };
-        let ledger = Ledger { handler_us: micros(now.saturating_sub(call.arrived_ns)), ..Ledger::default() };
+        // SPEC 7.5: what never started has spent its time waiting.
+        let started_ns = call.started_ns.unwrap_or(now);
+        let ledger = self.account(now, &call, Timing { started_ns, finished_ns: now });
         if !call.one_way {
             self.put_error_frame(stream, call.method, error, &ledger);
         }

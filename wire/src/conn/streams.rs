@@ -52,10 +52,6 @@ impl<T: InFlight> Streams<T> {
         self.calls.insert(stream, call);
     }
 
-    pub(super) fn get(&self, stream: u32) -> Option<&T> {
-        self.calls.get(&stream)
-    }
-
     pub(super) fn get_mut(&mut self, stream: u32) -> Option<&mut T> {
         self.calls.get_mut(&stream)
     }

@@ -2,7 +2,6 @@
 
 use super::Connection;
 use crate::frame::{Health, Pong};
-use crate::ledger::micros;
 use crate::limits::INSTANCE_CALLS_IN_FLIGHT_MAX;
 
 /// The state of the whole process, as its driver measures it.
@@ -47,12 +46,6 @@ impl Connection {
     #[must_use]
     pub fn calls_served(&self) -> u32 {
         u32::try_from(self.inbound.in_flight()).unwrap_or(u32::MAX)
-    }
-
-    /// How long a call whose handler starts now has waited for that, in microseconds; `None` when it is over already.
-    #[must_use]
-    pub fn waited_us(&self, now: u64, stream: u32) -> Option<u32> {
-        self.inbound.arrived_ns(stream).map(|arrived_ns| micros(now.saturating_sub(arrived_ns)))
     }
 
     /// Whether the process, all connections together, can take one more call.

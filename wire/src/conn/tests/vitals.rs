@@ -48,14 +48,26 @@ fn a_pong_tells_of_the_connection_and_of_the_process() {
 }
 
 #[test]
-fn a_call_knows_how_long_it_has_waited() {
-    let mut pair = Pair::open();
-    let stream = pair.call(1_000).unwrap();
-    pair.deliver();
-    let arrived = pair.now;
-    assert_eq!(pair.sides[ACCEPTOR].waited_us(arrived + 3 * MS, stream), Some(3_000));
-    pair.reply(stream, b"");
-    assert_eq!(pair.sides[ACCEPTOR].waited_us(arrived + 3 * MS, stream), None);
+fn a_call_that_is_given_up_says_whether_it_waited_or_worked() {
+    for (started_ms, expected) in [(None, (7_000, 0)), (Some(3), (3_000, 4_000))] {
+        let mut pair = Pair::open();
+        let stream = pair.call(7).unwrap();
+        pair.deliver();
+        pair.check(ACCEPTOR, &["request 1"]);
+        if let Some(ms) = started_ms {
+            assert_eq!(pair.sides[ACCEPTOR].start(ms * MS, stream), Some(3_000));
+        }
+        pair.wait(ACCEPTOR, 7);
+        pair.check(ACCEPTOR, &["abandoned 1"]);
+        assert_eq!(pair.sides[ACCEPTOR].start(pair.now, stream), None);
+        pair.deliver_from(ACCEPTOR);
+        let ledger = loop {
+            if let Event::Failed { ledger, .. } = pair.sides[DIALLER].poll_event().expect("its end") {
+                break ledger;
+            }
+        };
+        assert_eq!((ledger.receive_queue_us, ledger.handler_us), expected);
+    }
 }
 
 #[test]
