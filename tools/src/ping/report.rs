@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use micronet_transport::diagnosis::{Observations, Verdict};
+use micronet_transport::diagnosis::{Fresh, Observations, Verdict};
 use micronet_wire::frame::Pong;
 use micronet_wire::hello::Hello;
 use serde_json::{Map, Value, json};
@@ -149,7 +149,7 @@ fn beat_in_json(beat: &Heartbeat<'_>) -> Value {
         "backlog_bytes": seen.backlog_bytes,
         "unacknowledged_bytes": seen.unacknowledged.map(|queue| queue.bytes),
         "retransmits": seen.unacknowledged.map(|queue| queue.retransmits),
-        "new_connection": seen.fresh.map(|fresh| fresh.name()),
+        "new_connection": seen.fresh.map(Fresh::name),
         "ended": seen.ended,
     })
 }
@@ -177,7 +177,7 @@ fn ms(us: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use micronet_transport::diagnosis::{Fresh, diagnose};
+    use micronet_transport::diagnosis::diagnose;
 
     use super::*;
 
