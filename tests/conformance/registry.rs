@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use bytes::{BufMut, Bytes};
 use micronet_tests::spec;
+use micronet_wire::conn::Announcement;
 use micronet_wire::error::{Code, Retry};
 use micronet_wire::faults::FaultCode;
 use micronet_wire::header::{Kind, PREFACE, flags};
@@ -124,6 +125,23 @@ fn hello_keys() {
     let listed: Vec<u16> = rows("hello_key", &["key"]).iter().map(|row| row[0].parse().unwrap()).collect();
     assert_eq!(listed, in_code);
     assert_eq!(rows("hello_key", &["key", "name"]), from_hex(columns("**3.2**", "| key", &[0, 1])));
+}
+
+/// An empty value is refused for every key that may be announced; the others can't be changed, aren't known, or are skipped.
+#[test]
+fn announce_keys() {
+    let known = |key: &u16| {
+        let mut payload = Vec::new();
+        payload.put_u16(*key);
+        payload.put_u16(0);
+        match Announcement::decode(&payload) {
+            Err((Code::Protocol, words)) => !words.contains("can't be changed"),
+            _ => false,
+        }
+    };
+    let in_code: Vec<_> = (0..=u16::MAX).filter(known).map(|key| row([&key])).collect();
+    assert_eq!(rows("announce_key", &["key"]), in_code);
+    assert_eq!(rows("announce_key", &["key", "name"]), from_hex(columns("**3.10**", "| key", &[0, 1])));
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod one_way;
 mod openapi;
 mod operations;
 mod own_port;
+mod ping;
 mod principals;
 mod profiles;
 mod secrets;

@@ -80,6 +80,7 @@ async fn invoke(
     }
     let options = CallOptions {
         deadline_ns: clock::now() + u64::try_from(config.deadline.as_nanos()).unwrap_or(u64::MAX / 2),
+        metadata: config.metadata.clone(),
         token: Some(config.token.clone().unwrap_or_else(fresh_token)),
         ..CallOptions::default()
     };

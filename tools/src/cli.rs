@@ -1,6 +1,7 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
 pub(crate) mod load;
+pub(crate) mod ping;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use micronet_services::demo::Demo;
 
 use self::load::LoadFlags;
+use self::ping::PingFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
 /// Help is at most this wide, so that it fits the narrowest terminal in use. In columns.
@@ -139,6 +141,8 @@ pub(crate) enum RawCommand {
     /// Call a method of a service by its name, with JSON
     #[command(after_help = CALL_EXAMPLES)]
     Call(CallFlags),
+    /// See how an instance and the way to it are doing, a heartbeat a line
+    Ping(PingFlags),
     /// Be a customer of the toy store: ask for toys and buy them, over HTTP
     #[command(after_help = SHOP_EXAMPLES)]
     Shop(ShopFlags),
@@ -247,6 +251,9 @@ pub(crate) struct CallFlags {
     /// The idempotency token of a write; the same token with the same request is executed once [default: a fresh one]
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+    /// What else to send along, for the handler to read; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) metadata: Vec<String>,
     /// How long to wait for the answer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) deadline: u64,

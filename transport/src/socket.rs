@@ -48,3 +48,36 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS))))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drain::channel;
+    use crate::listener;
+
+    /// What the kernel says of a socket's options.
+    fn options(stream: &TcpStream) -> (bool, bool, Option<Duration>) {
+        let socket = SockRef::from(stream);
+        (socket.tcp_nodelay().unwrap(), socket.keepalive().unwrap(), socket.tcp_user_timeout().unwrap())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn both_ends_of_a_connection_have_the_options() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+        runtime.unwrap().block_on(async {
+            let wanted = (true, true, Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS))));
+            let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+            let address = listener.local_addr().unwrap();
+            let (_trigger, drain) = channel();
+            let (seen, mut accepted) = tokio::sync::mpsc::channel(1);
+            tokio::task::spawn_local(listener::accept(listener, 1, drain, move |stream, _| {
+                let seen = seen.clone();
+                async move { seen.send(options(&stream)).await.unwrap() }
+            }));
+            assert_eq!(options(&connect(address).await.unwrap()), wanted);
+            assert_eq!(accepted.recv().await, Some(wanted));
+        });
+    }
+}

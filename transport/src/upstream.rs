@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::error::{Code, RpcError};
+use micronet_wire::frame::Health;
 use micronet_wire::limits::{ATTEMPTS_MAX, DEADLINE_US_DEFAULT};
 use micronet_wire::schema::{EncodedSchema, Fingerprint, SchemaError, ServiceSchema};
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
@@ -133,7 +134,8 @@ impl Upstream {
         let _ = changes.wait_for(|_| self.0.untried.get() == 0).await;
     }
 
-    /// The next instance in turn that can take a call and is not among `tried`.
+    /// The next instance in turn that can take a call and is not among `tried`. Those that have announced that they drain come after
+    /// all others.
     #[must_use]
     pub fn pick(&self, tried: &[Rc<str>]) -> Option<Instance> {
         self.pick_among(|_| true, tried)
@@ -141,13 +143,16 @@ impl Upstream {
 
     fn pick_among(&self, takes: impl Fn(&Instance) -> bool, tried: &[Rc<str>]) -> Option<Instance> {
         let slots = &self.0.slots;
-        let usable = |at: usize| {
-            let slot = slots[at].borrow();
-            slot.connected.as_ref().is_some_and(|instance| {
-                instance.client.can_call() && takes(instance) && !tried.contains(&instance.name)
+        let usable = |at: usize, health: Health| {
+            slots[at].borrow().connected.as_ref().is_some_and(|instance| {
+                instance.client.peer_health() == health
+                    && instance.client.can_call()
+                    && takes(instance)
+                    && !tried.contains(&instance.name)
             })
         };
-        let at = self.0.balancer.borrow_mut().pick(slots.len(), usable)?;
+        let in_turn = |health| self.0.balancer.borrow_mut().pick(slots.len(), |at| usable(at, health));
+        let at = in_turn(Health::Serving).or_else(|| in_turn(Health::Draining))?;
         slots[at].borrow().connected.clone()
     }
 
@@ -410,27 +415,4 @@ pub async fn fetch_schema(client: &Client, announced: Fingerprint) -> Result<Enc
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_broken_link_is_told_as_a_service_that_is_away() {
-        let check = |code, harmless, expected, words: &str| {
-            let told = told_to_caller("toys", harmless, RpcError::new(code, "inner words"));
-            assert_eq!(told.code, expected, "{code} {harmless}");
-            assert!(told.message.contains(words), "{code} {harmless}: {}", told.message);
-        };
-        let away = "Sorry, toys service is unavailable right now";
-        check(Code::Draining, false, Code::Unavailable, away);
-        check(Code::ConnectionLost, true, Code::Unavailable, away);
-        check(Code::Silent, true, Code::Unavailable, away);
-        check(
-            Code::ConnectionLost,
-            false,
-            Code::ConnectionLost,
-            "whether it had done this already is not known",
-        );
-        check(Code::Silent, false, Code::Silent, away);
-        check(Code::Internal, true, Code::Internal, "inner words");
-    }
-}
+mod tests;

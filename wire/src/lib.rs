@@ -18,6 +18,7 @@ pub mod http1;
 pub mod json;
 pub mod ledger;
 pub mod limits;
+pub mod metadata;
 pub mod openapi;
 pub mod principal;
 pub mod request;

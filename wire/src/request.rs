@@ -7,6 +7,7 @@ use crate::limits::{
     DEADLINE_US_MAX, NAME_BYTES_MAX, PERMISSIONS_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX,
     TOKEN_BYTES_MAX,
 };
+use crate::metadata::Metadata;
 use crate::principal::Principal;
 
 /// The W3C trace context of a call; all zero means none.
@@ -43,6 +44,8 @@ pub struct RequestHead {
     pub principal: Option<Principal>,
     /// The call is bulk: it is the first to be refused, and its answer lets others pass.
     pub bulk: bool,
+    /// What else the caller sends along.
+    pub metadata: Metadata,
 }
 
 /// The tags of the head's entries.
@@ -51,12 +54,13 @@ mod tag {
     pub(super) const REQUEST_ID: u8 = 2;
     pub(super) const TOKEN: u8 = 3;
     pub(super) const PRINCIPAL: u8 = 4;
+    pub(super) const METADATA: u8 = 5;
     pub(super) const CLASS: u8 = 6;
     /// SPEC 6.2: an entry with this bit may be skipped by a peer that doesn't know it.
     pub(super) const IGNORABLE: u8 = 0x80;
 }
 
-/// The class of calls that can wait (SPEC 6.6).
+/// The class of calls that can wait (SPEC 6.7).
 const BULK: u8 = 1;
 
 /// The size of a trace context on the wire.
@@ -93,6 +97,10 @@ impl RequestHead {
         if let Some(principal) = &self.principal {
             put_entry_head(out, tag::PRINCIPAL, principal_bytes(principal));
             put_principal(out, principal);
+        }
+        if !self.metadata.is_empty() {
+            put_entry_head(out, tag::METADATA, self.metadata.bytes());
+            self.metadata.encode(out);
         }
         if self.bulk {
             put_entry_head(out, tag::CLASS, 1);
@@ -192,6 +200,10 @@ impl RequestHead {
             tag::PRINCIPAL => self.principal = Some(take_principal(value)?),
             tag::CLASS if value == [BULK] => self.bulk = true,
             tag::CLASS => return malformed("the class is none of those that there are"),
+            tag::METADATA => match Metadata::decode(value) {
+                Ok(metadata) => self.metadata = metadata,
+                Err(words) => return malformed(words),
+            },
             unknown if unknown & tag::IGNORABLE != 0 => {}
             unknown => return malformed(&format!("the entry {unknown} is unknown and may not be ignored")),
         }

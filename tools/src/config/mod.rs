@@ -3,6 +3,7 @@
 
 mod load;
 mod peers;
+mod ping;
 mod ports;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,9 +11,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
+use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
+pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::InstancePlan;
 use crate::address::{self, HostPort};
 use crate::cli::{
@@ -41,6 +44,8 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// Watch an instance's heartbeat.
+    Ping(PingConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
     /// Measure the toy store.
@@ -52,7 +57,7 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) => "info",
-            Self::Up(_) | Self::Call(_) | Self::Shop(_) | Self::LoadToystore(_) => "warn",
+            Self::Up(_) | Self::Call(_) | Self::Ping(_) | Self::Shop(_) | Self::LoadToystore(_) => "warn",
         }
     }
 }
@@ -139,6 +144,8 @@ pub(crate) struct CallConfig {
     pub(crate) to: Option<HostPort>,
     /// The idempotency token, where one was given.
     pub(crate) token: Option<String>,
+    /// What else is sent along.
+    pub(crate) metadata: Metadata,
     /// How long to wait.
     pub(crate) deadline: Duration,
     /// Whether the operator's token stays unused.
@@ -176,6 +183,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data).map(Command::Call),
+        RawCommand::Ping(flags) => ping::ping(flags, data).map(Command::Ping),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
     }
@@ -263,12 +271,25 @@ fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
         request: flags.request,
         to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
         token: flags.token,
+        metadata: metadata(&flags.metadata)?,
         deadline: Duration::from_millis(flags.deadline),
         anonymous: flags.anonymous,
         json: flags.json,
         verbose: flags.verbose,
         data,
     })
+}
+
+fn metadata(pairs: &[String]) -> Result<Metadata, CommandError> {
+    let mut metadata = Metadata::default();
+    for pair in pairs {
+        let refuse = |why: &str| CommandError::usage(format!("--metadata {pair:?}: {why}"));
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| refuse("it has no '='").next("write KEY=VALUE, as tenant=one"))?;
+        metadata.set(key, value).map_err(|error| refuse(&error.message))?;
+    }
+    Ok(metadata)
 }
 
 fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result<ShopConfig, CommandError> {

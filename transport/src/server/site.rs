@@ -15,6 +15,7 @@ use super::handling::Handler;
 use crate::clock;
 use crate::http_server::Site;
 use crate::identity::{Identity, random_bytes};
+use crate::vitals::Share;
 
 /// A service and its routes.
 pub(super) struct OwnSite {
@@ -57,6 +58,7 @@ impl OwnSite {
             request_id: options.request_id,
             trace: options.trace,
             token: options.token,
+            metadata: options.metadata,
             ..CallContext::default()
         };
         // Who may not call hears nothing about the request. The dispatch checks it too.
@@ -64,6 +66,7 @@ impl OwnSite {
             Err(error) => Err(error),
             Ok(()) => {
                 let message = request.message(schema, method)?;
+                let _share = Share::of_one_call();
                 let handler = Handler::start(&*self.service, context, method.id, message);
                 tokio::time::timeout(deadline, handler)
                     .await

@@ -30,6 +30,8 @@ pub struct Timing {
 struct Call {
     method: u32,
     arrived_ns: u64,
+    /// When its handler started, as far as the driver has said so.
+    started_ns: Option<u64>,
     deadline_ns: u64,
     request_bytes: usize,
     one_way: bool,
@@ -50,7 +52,6 @@ pub(super) struct Inbound {
     calls: Streams<Call>,
     last_stream: u32,
     request_bytes: usize,
-    queue_delay_us: u32,
 }
 
 impl Inbound {
@@ -62,9 +63,6 @@ impl Inbound {
     }
     pub(super) fn last_stream(&self) -> u32 {
         self.last_stream
-    }
-    pub(super) fn queue_delay_us(&self) -> u32 {
-        self.queue_delay_us
     }
     /// The method of a call in flight.
     pub(super) fn method_of(&self, stream: u32) -> Option<u32> {
@@ -114,6 +112,14 @@ enum Requested {
 }
 
 impl Connection {
+    /// The handler of a call starts now. How long the call has waited for that, in microseconds; `None` when it is over already, and
+    /// nobody wants its answer.
+    pub fn start(&mut self, now: u64, stream: u32) -> Option<u32> {
+        let call = self.inbound.calls.get_mut(stream)?;
+        call.started_ns = Some(now);
+        Some(micros(now.saturating_sub(call.arrived_ns)))
+    }
+
     /// Answers a call; after a stream of replies, with no bytes. Does nothing when the call has been abandoned meanwhile.
     pub fn reply(&mut self, now: u64, stream: u32, reply: &Bytes, timing: Timing) {
         self.now = self.now.max(now);
@@ -127,7 +133,7 @@ impl Connection {
             let error = RpcError::new(Code::Overloaded, "answers are not being read");
             return self.fail(now, stream, &error.retry(Retry::MaybeExecuted, 0), timing);
         }
-        // SPEC 6.6: the answer of a bulk call takes its turn with the pieces of long messages.
+        // SPEC 6.7: the answer of a bulk call takes its turn with the pieces of long messages.
         if reply.len() > FRAGMENT_BYTES_MAX || self.inbound.is_bulk(stream) || !self.has_room(stream) {
             self.messages(stream, method, Arity::One);
             return self.enqueue(stream, Saying::new(What::Reply(timing), reply.clone()));
@@ -173,15 +179,13 @@ impl Connection {
         self.end_call_in(stream, timing).map(|(_, ledger)| ledger).unwrap_or_default()
     }
 
-    fn account(&mut self, now: u64, call: &Call, timing: Timing) -> Ledger {
-        let ledger = Ledger {
+    fn account(&self, now: u64, call: &Call, timing: Timing) -> Ledger {
+        Ledger {
             receive_queue_us: micros(timing.started_ns.saturating_sub(call.arrived_ns)),
             handler_us: micros(timing.finished_ns.saturating_sub(timing.started_ns)),
             credit_wait_us: 0, // An answer that leaves at once has not waited.
             write_queue_us: micros(now.saturating_sub(timing.finished_ns)),
-        };
-        self.inbound.queue_delay_us = ledger.receive_queue_us;
-        ledger
+        }
     }
 
     /// Takes a REQUEST or a NOTICE.
@@ -202,8 +206,16 @@ impl Connection {
             Ok(Accepted { context, request, request_bytes }) => {
                 let (deadline_ns, ends_ns) = (context.deadline_ns, now + STREAM_LIFETIME_MS_MAX * 1_000_000);
                 let bulk = context.bulk && !one_way;
-                let call =
-                    Call { method, arrived_ns: now, deadline_ns, request_bytes, one_way, bulk, ends_ns };
+                let call = Call {
+                    method,
+                    arrived_ns: now,
+                    started_ns: None,
+                    deadline_ns,
+                    request_bytes,
+                    one_way,
+                    bulk,
+                    ends_ns,
+                };
                 self.inbound.request_bytes += request_bytes;
                 self.inbound.calls.insert(stream, call);
                 match request {
@@ -273,7 +285,10 @@ impl Connection {
                 format!("encoding {encoding} is not known here"),
             ));
         }
-        // SPEC 6.6: bulk is shed first.
+        if !self.instance_has_room() {
+            return Err(RpcError::new(Code::Overloaded, "this instance has too much in flight"));
+        }
+        // SPEC 6.7: bulk is shed first.
         let share = if bulk { 2 } else { 1 };
         let full = self.inbound.calls.len()
             >= (self.config.hello.calls_in_flight_max as usize).div_ceil(share)
@@ -294,6 +309,7 @@ impl Connection {
             request_id: head.request_id,
             trace: head.trace,
             token: head.token,
+            metadata: head.metadata,
             bulk: head.bulk,
             ..CallContext::default()
         })
@@ -331,7 +347,9 @@ impl Connection {
         let Some(call) = self.inbound.remove(stream) else { return };
         let begun = self.has_begun(stream);
         self.forget_messages(stream);
-        let ledger = Ledger { handler_us: micros(now.saturating_sub(call.arrived_ns)), ..Ledger::default() };
+        // SPEC 7.5: what never started has spent its time waiting.
+        let started_ns = call.started_ns.unwrap_or(now);
+        let ledger = self.account(now, &call, Timing { started_ns, finished_ns: now });
         if !call.one_way {
             self.put_error_frame(stream, call.method, error, &ledger);
         }

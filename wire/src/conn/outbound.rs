@@ -222,6 +222,7 @@ impl Connection {
             token: options.token,
             principal: options.principal,
             bulk: options.bulk,
+            metadata: options.metadata,
         };
         let stream = self.outbound.last_stream + 1;
         let label = Label { kind, flags, encoding: ENCODING_ID, stream, method };

@@ -189,7 +189,7 @@ pub struct Method {
 }
 
 impl Method {
-    /// Whether its calls can wait longer than others (SPEC.md 6.6).
+    /// Whether its calls can wait longer than others (SPEC.md 6.7).
     #[must_use]
     pub fn is_bulk(&self) -> bool {
         self.rate_class == "bulk"

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::ServiceAdapter;
 use crate::encoding::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, decode, encode};
 use crate::error::{Code, Retry, RpcError};
+use crate::limits::MESSAGE_BYTES_MAX;
 use crate::schema::{
     Access, CallShape, Decimal, EncodedSchema, Field, Media, Message, Method, ServiceSchema, Timestamp, Type,
     TypeRef, TypeRegistry, method_id,
@@ -414,15 +415,15 @@ struct Many {
 
 #[test]
 fn what_grows_too_long_is_refused() {
-    let small: Vec<Of<bool>> = vec![of(true); 300_000];
+    let small: Vec<Of<bool>> = vec![of(true); 3_000_000];
     #[derive(Message, Debug, Clone)]
     struct Flag {
         flag: bool,
     }
     let small = of(small.iter().map(|of| Flag { flag: of.value }).collect::<Vec<_>>());
-    let error = asked::<_, Of<Vec<Many>>>(&small).unwrap_err();
+    let Err(error) = asked::<_, Of<Vec<Many>>>(&small) else { panic!("it was not refused") };
     assert_eq!(error.code, Code::MessageTooLarge);
-    assert!(error.message.contains("it would be longer than 1048576 bytes"), "{error}");
+    assert!(error.message.contains(&format!("it would be longer than {MESSAGE_BYTES_MAX} bytes")), "{error}");
 }
 
 /// A valid schema of two families of structs that refer to each other on many ways; `turn` says which ways.
