@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use micronet_services::demo::Demo;
+use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::load::LoadFlags;
 use crate::profile::{self, Chosen, PROFILES};
@@ -160,6 +161,10 @@ pub(crate) struct UpFlags {
     pub(crate) demo: Option<Demo>,
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
+    /// For how many hours idempotency tokens are remembered, 1 to 720: a write that is repeated within them is done once
+    /// [default: 24]
+    #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]
+    pub(crate) tokens_kept: Option<u32>,
     /// Delete the databases of the data folder first
     #[arg(long)]
     pub(crate) fresh: bool,
@@ -193,6 +198,10 @@ pub(crate) struct ServiceFlags {
     pub(crate) demo: Option<Demo>,
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
+    /// For how many hours idempotency tokens are remembered, 1 to 720: a write that is repeated within them is done once
+    /// [default: 24]
+    #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]
+    pub(crate) tokens_kept: Option<u32>,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
     /// End when stdin closes: for a parent process that may die
@@ -318,6 +327,10 @@ pub(crate) enum ShopMode {
 fn probability(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("a probability is from 0 to 1".into()) }
+}
+
+fn kept_hours() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(i64::from(KEPT_HOURS_MIN)..=i64::from(KEPT_HOURS_MAX))
 }
 
 fn demo() -> impl TypedValueParser<Value = Demo> {

@@ -19,6 +19,7 @@ pub mod json;
 pub mod ledger;
 pub mod limits;
 pub mod openapi;
+pub mod outcomes;
 pub mod principal;
 pub mod request;
 pub mod rest;

@@ -26,6 +26,7 @@ use crate::registry::{
 };
 use micronet_services::database::ServerUrl;
 use micronet_services::demo::Demo;
+use micronet_services::once::KEPT_HOURS;
 
 /// Looks up an environment variable.
 pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -74,6 +75,8 @@ pub(crate) struct UpConfig {
     pub(crate) demo: Option<Demo>,
     /// The server that holds the databases; without one they are in the data folder.
     pub(crate) database: Option<ServerUrl>,
+    /// For how long idempotency tokens are remembered, in hours, where it was said.
+    pub(crate) tokens_kept_hours: Option<u32>,
     /// Whether the databases are deleted first.
     pub(crate) fresh: bool,
     /// The instances, in the order in which they start; the gateway is the last.
@@ -101,6 +104,8 @@ pub(crate) struct ServiceConfig {
     pub(crate) demo: Option<Demo>,
     /// The server that holds the databases; without one they are in the data folder.
     pub(crate) database: Option<ServerUrl>,
+    /// For how long idempotency tokens are remembered, in hours.
+    pub(crate) tokens_kept_hours: u32,
     /// Whether `up` started it: then its database is prepared already, and it ends when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -203,6 +208,7 @@ fn up(
         cluster: cluster(flags.exposure)?,
         demo: flags.demo.or(profile.demo),
         database,
+        tokens_kept_hours: flags.tokens_kept,
         fresh: flags.fresh,
         instances: ports::plan(profile, flags.base_port, &flags.ports)?,
         log,
@@ -226,6 +232,7 @@ fn service(
         data,
         demo: flags.demo,
         database: database(flags.database, environment)?,
+        tokens_kept_hours: flags.tokens_kept.unwrap_or(KEPT_HOURS),
         supervised: flags.supervised,
     })
 }

@@ -102,7 +102,7 @@ struct Shop {
 
 fn whoever_works_on_attempts_the_store_does_as_its_model(on: On) {
     check_sequences(on, OrderStore::MIGRATIONS, step(), async |database, steps| {
-        let (store, model) = (OrderStore::over(database), Model::default());
+        let (store, model) = (OrderStore::over(database, Keeping::default()), Model::default());
         let mut shop = Shop { store, model, seen: Vec::new(), now_us: 0, reservations: 0 };
         for step in steps {
             match step {
@@ -258,6 +258,9 @@ async fn perform(store: &OrderStore, write: &Write, now_us: i64) -> Outcome {
     outcome.unwrap_or_else(|error| match error {
         StoreError::Refused(error) => Outcome::Refused(error),
         StoreError::TokenReused => Outcome::TokenReused,
-        StoreError::Invalid(_) | StoreError::Database(_) => panic!("{write:?}: {error}"),
+        StoreError::TokenWithdrawn
+        | StoreError::TokensFull
+        | StoreError::Invalid(_)
+        | StoreError::Database(_) => panic!("{write:?}: {error}"),
     })
 }

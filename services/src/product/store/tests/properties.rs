@@ -10,6 +10,7 @@ use proptest::sample::select;
 
 use super::super::*;
 use super::model::{Model, Outcome, Request, Write};
+use crate::calls::Token;
 use crate::database::testing::On;
 use crate::database::testing::on_both_databases;
 use crate::database::testing::sequences::check_sequences;
@@ -70,7 +71,7 @@ fn which() -> impl Strategy<Value = Which> {
 /// How much later a write is than the one before it. Two long times are more than a reply is kept; the feed is kept for longer
 /// than all of them together.
 fn later() -> impl Strategy<Value = i64> {
-    prop_oneof![30 => Just(1_i64), 1 => Just(crate::once::KEPT_US / 2 + 1)]
+    prop_oneof![30 => Just(1_i64), 1 => Just(once::KEPT_US / 2 + 1)]
 }
 
 fn look() -> impl Strategy<Value = Step> {
@@ -94,7 +95,7 @@ fn look() -> impl Strategy<Value = Step> {
 
 fn whatever_callers_do_the_store_does_as_its_model(on: On) {
     check_sequences(on, ProductStore::MIGRATIONS, step(), async |database, steps| {
-        let store = ProductStore::over(database);
+        let store = ProductStore::over(database, Keeping::default());
         let (mut model, mut now_us) = (Model::default(), 0);
         for step in steps {
             match step {
@@ -123,7 +124,7 @@ fn whatever_callers_do_the_store_does_as_its_model(on: On) {
 
 async fn perform(store: &ProductStore, request: &Request) -> Outcome {
     let (token, body_hash, now_us) = (request.token(), request.body_hash(), request.now_us);
-    let once = Once { key: request.key(), body_hash, now_us };
+    let once = Once { token: Token { holder: "tester".to_owned(), key: request.key() }, body_hash, now_us };
     let outcome = match request.write.clone() {
         Write::Create(new) => store.create(once, new).await.map(Outcome::Entered),
         Write::Update(which, change) => {
@@ -148,7 +149,9 @@ async fn perform(store: &ProductStore, request: &Request) -> Outcome {
         StoreError::Refused(error) => Outcome::Refused(error),
         StoreError::TokenReused => Outcome::TokenReused,
         StoreError::Invalid(_) => Outcome::Invalid,
-        StoreError::Database(error) => panic!("{request:?}: {error}"),
+        error @ (StoreError::TokenWithdrawn | StoreError::TokensFull | StoreError::Database(_)) => {
+            panic!("{request:?}: {error}")
+        }
     })
 }
 
