@@ -16,7 +16,8 @@ pub(crate) use self::peers::Peers;
 pub(crate) use self::ports::InstancePlan;
 use crate::address::{self, HostPort};
 use crate::cli::{
-    CallFlags, ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
+    CallFlags, CalleeFlags, ExposureFlags, Flags, GatewayFlags, OutcomeFlags, RawCommand, ServiceFlags,
+    ShopFlags, ShopMode, UpFlags,
 };
 use crate::error::CommandError;
 use crate::profile::Profile;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// Ask what became of a write.
+    Outcome(OutcomeConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
     /// Measure the toy store.
@@ -53,7 +56,7 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) => "info",
-            Self::Up(_) | Self::Call(_) | Self::Shop(_) | Self::LoadToystore(_) => "warn",
+            Self::Up(_) | Self::Call(_) | Self::Outcome(_) | Self::Shop(_) | Self::LoadToystore(_) => "warn",
         }
     }
 }
@@ -129,31 +132,51 @@ pub(crate) struct GatewayConfig {
     pub(crate) supervised: bool,
 }
 
+/// The instance that is called, and as whom.
+#[derive(Debug)]
+pub(crate) struct Callee {
+    /// The service's name.
+    pub(crate) service: String,
+    /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
+    pub(crate) to: Option<HostPort>,
+    /// How long to wait.
+    pub(crate) deadline: Duration,
+    /// Whether the operator's token stays unused.
+    pub(crate) anonymous: bool,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+}
+
 /// What is called, where and how.
 #[derive(Debug)]
 pub(crate) struct CallConfig {
-    /// The service's name.
-    pub(crate) service: String,
-    /// The method's name within it; without one the methods are listed.
+    /// Who is called.
+    pub(crate) callee: Callee,
+    /// The method's name within the service; without one the methods are listed.
     pub(crate) method: Option<String>,
     /// Whether the method is described instead of called.
     pub(crate) describe: bool,
     /// The request as JSON.
     pub(crate) request: String,
-    /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
-    pub(crate) to: Option<HostPort>,
     /// The idempotency token, where one was given.
     pub(crate) token: Option<String>,
-    /// How long to wait.
-    pub(crate) deadline: Duration,
-    /// Whether the operator's token stays unused.
-    pub(crate) anonymous: bool,
     /// Whether a failure is printed as JSON.
     pub(crate) json: bool,
     /// Whether the ledger is shown.
     pub(crate) verbose: bool,
-    /// The data folder.
-    pub(crate) data: PathBuf,
+}
+
+/// Which write's outcome is asked for.
+#[derive(Debug)]
+pub(crate) struct OutcomeConfig {
+    /// Who is asked.
+    pub(crate) callee: Callee,
+    /// The name of the method that was called.
+    pub(crate) method: String,
+    /// The idempotency token of the call.
+    pub(crate) token: String,
+    /// Whose call it was, where that is somebody else.
+    pub(crate) principal: Option<String>,
 }
 
 /// What a customer of the shop does, and where.
@@ -181,6 +204,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data).map(Command::Call),
+        RawCommand::Outcome(flags) => outcome(flags, data).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
     }
@@ -254,28 +278,46 @@ fn gateway(
 }
 
 fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
-    let (service, method) = match flags.method.split_once('.') {
+    let (callee, method) = callee(&flags.method, flags.callee, data)?;
+    Ok(CallConfig {
+        callee,
+        method,
+        describe: flags.describe,
+        request: flags.request,
+        token: flags.token,
+        json: flags.json,
+        verbose: flags.verbose,
+    })
+}
+
+fn outcome(flags: OutcomeFlags, data: PathBuf) -> Result<OutcomeConfig, CommandError> {
+    let (callee, method) = callee(&flags.method, flags.callee, data)?;
+    let method = method.ok_or_else(|| {
+        CommandError::usage(format!("{:?} names no method", flags.method))
+            .next("write SERVICE.METHOD, as order.buy")
+    })?;
+    Ok(OutcomeConfig { callee, method, token: flags.token, principal: flags.principal })
+}
+
+/// Who is called, and the method's name, where one is given.
+fn callee(name: &str, flags: CalleeFlags, data: PathBuf) -> Result<(Callee, Option<String>), CommandError> {
+    let (service, method) = match name.split_once('.') {
         Some((service, method)) => (service, Some(method)),
-        None => (flags.method.as_str(), None),
+        None => (name, None),
     };
     if service.is_empty() || method.is_some_and(str::is_empty) {
-        return Err(CommandError::usage(format!("{:?} names no method", flags.method))
+        return Err(CommandError::usage(format!("{name:?} names no method"))
             .next("write SERVICE.METHOD, as product.query; SERVICE alone lists what there is"));
     }
     let port = service_named(service).map_or(BASE_PORT, port_default);
-    Ok(CallConfig {
+    let callee = Callee {
         service: service.to_owned(),
-        method: method.map(str::to_owned),
-        describe: flags.describe,
-        request: flags.request,
         to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
-        token: flags.token,
         deadline: Duration::from_millis(flags.deadline),
         anonymous: flags.anonymous,
-        json: flags.json,
-        verbose: flags.verbose,
         data,
-    })
+    };
+    Ok((callee, method.map(str::to_owned)))
 }
 
 fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result<ShopConfig, CommandError> {
