@@ -18,6 +18,7 @@ mod machines;
 mod one_way;
 mod openapi;
 mod operations;
+mod outcomes;
 mod own_port;
 mod principals;
 mod profiles;
