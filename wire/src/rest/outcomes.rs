@@ -1,4 +1,4 @@
-//! Outcomes of writes over HTTP (SPEC.md 14.5): `POST /api/v1/outcomes/SERVICE.METHOD/TOKEN`. It is a POST because it may change
+//! Outcomes of writes over HTTP (SPEC.md 14.4): `POST /api/v1/outcomes/SERVICE.METHOD/TOKEN`. It is a POST because it may change
 //! something: a write that is said to be never started never will be.
 
 use bytes::{BufMut, Bytes, BytesMut};

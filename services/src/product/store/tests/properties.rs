@@ -31,11 +31,12 @@ const SORTS: [&str; 8] = ["id", "-id", "name", "-name", "price", "-price", "quan
 #[derive(Clone, Debug)]
 enum Step {
     Writes(Vec<(Write, u8, i64)>),
+    Purge,
     Look { text: &'static str, filter: Filter, sort: &'static str, page: Page },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![3 => vec((write(), 0..5_u8, later()), 1..6).prop_map(Step::Writes), 1 => look()]
+    prop_oneof![3 => vec((write(), 0..5_u8, later()), 1..6).prop_map(Step::Writes), 1 => look(), 1 => Just(Step::Purge)]
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -53,6 +54,8 @@ fn write() -> impl Strategy<Value = Write> {
         2 => Just(Write::Settle),
         2 => Just(Write::Release),
         2 => Just(Write::Restore),
+        1 => Just(Write::Finish),
+        1 => Just(Write::Ask),
     ]
 }
 
@@ -112,6 +115,13 @@ fn whatever_callers_do_the_store_does_as_its_model(on: On) {
                     }
                     check_stock(&store, &model).await;
                 }
+                Step::Purge => {
+                    let mut purged = 0;
+                    while let rows @ 1.. = store.purge(now_us).await.unwrap() {
+                        purged += rows;
+                    }
+                    assert_eq!(purged, model.purge(now_us) as u64, "at {now_us}");
+                }
                 Step::Look { text, filter, sort, page } => {
                     check_page(&store, &model, text, &filter, sort, page).await;
                 }
@@ -144,12 +154,20 @@ async fn perform(store: &ProductStore, request: &Request) -> Outcome {
         Write::Settle => store.settle(&token, now_us).await.map(Outcome::Moved),
         Write::Release => store.release(&token, now_us).await.map(Outcome::Became),
         Write::Restore => store.restore(&token, now_us).await.map(Outcome::Moved),
+        Write::Finish => store.finish(&token, now_us).await.map(|()| Outcome::Done),
+        Write::Ask => {
+            let asked = store.ask(Token { holder: "tester".into(), key: token }, now_us).await;
+            asked.map(|found| {
+                Outcome::Asked(found.map(|known| (known.reservation, known.wanted, known.quantity)))
+            })
+        }
     };
     outcome.unwrap_or_else(|error| match error {
         StoreError::Refused(error) => Outcome::Refused(error),
         StoreError::TokenReused => Outcome::TokenReused,
         StoreError::Invalid(_) => Outcome::Invalid,
-        error @ (StoreError::TokenWithdrawn | StoreError::TokensFull | StoreError::Database(_)) => {
+        StoreError::TokenWithdrawn => Outcome::TokenWithdrawn,
+        error @ (StoreError::TokensFull | StoreError::Database(_)) => {
             panic!("{request:?}: {error}")
         }
     })
