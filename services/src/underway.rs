@@ -77,6 +77,12 @@ impl<T: Clone> Underway<T> {
         Ok(Turn::First(First { all: Rc::clone(&self.0), key: key.to_owned(), end }))
     }
 
+    /// Whether a write is under way.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.0.works.borrow().contains_key(key)
+    }
+
     /// Waits until nothing is under way.
     pub async fn idle(&self) {
         // The sender lives as long as we do.
@@ -142,6 +148,7 @@ mod tests {
         let impatient = tokio::task::spawn_local(later(&underway, "a").end());
         tokio::task::yield_now().await;
         impatient.abort();
+        assert!(underway.has("a") && !underway.has("b"));
         work.done(7);
         for waiter in waiting {
             assert_eq!(waiter.await.unwrap(), Some(7));

@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod call;
+mod copies;
 mod databases;
 mod dead_services;
 mod durability;

@@ -127,14 +127,14 @@ fn what_became_of_a_write_is_for_whoever_may_make_it() {
 }
 
 /// A shop whose services are started by hand.
-struct Shop {
-    folder: Folder,
-    product: Server,
-    orders: Vec<Server>,
+pub(crate) struct Shop {
+    pub(crate) folder: Folder,
+    pub(crate) product: Server,
+    pub(crate) orders: Vec<Server>,
 }
 
 impl Shop {
-    fn start(orders: usize) -> Self {
+    pub(crate) fn start(orders: usize) -> Self {
         let folder = Folder::new();
         let product =
             Server::start(folder.path(), "product-1", &["service", "product", "--demo", "toystore"]);
@@ -146,7 +146,7 @@ impl Shop {
     }
 
     /// Pieces of whales on sale, reserved and sold.
-    fn whales(&self) -> [i64; 3] {
+    pub(crate) fn whales(&self) -> [i64; 3] {
         let mut http = HttpClient::connect(self.product.address());
         let bearer = format!("Bearer {}", self.folder.operator_token());
         let stock = http.request("GET", "/api/v1/inventory", &[("Authorization", &bearer)], b"").check(200);

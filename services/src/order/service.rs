@@ -92,7 +92,7 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
         }
     });
     let service = Box::new(service?);
-    let outcomes = Box::new(OrderOutcomes { store: shop.store.clone() });
+    let outcomes = Box::new(OrderOutcomes { shop: Rc::clone(&shop) });
     let finish = Box::pin(async move {
         // Callers may have left, but their orders are finished before the database closes. What can't be finished in time is
         // abandoned or told at the next start.

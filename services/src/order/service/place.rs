@@ -78,7 +78,7 @@ impl Shop {
     ) -> Answer<Placed> {
         let (shop, context, request) = (Rc::clone(self), context.clone(), Rc::clone(request));
         let placing = tokio::task::spawn_local(async move {
-            let answer = shop.place(&context, &request, key).await;
+            let answer = shop.place(&context, &request, &key).await;
             first.done(answer.clone());
             answer
         });
@@ -88,12 +88,28 @@ impl Shop {
     }
 
     /// Places an order: durable intent, stock reserved under a token of its own, decision. Each step can be repeated.
-    async fn place(&self, context: &CallContext, request: &Buy, token: Key) -> Answer<Placed> {
+    async fn place(&self, context: &CallContext, request: &Buy, key: &Key) -> Answer<Placed> {
+        loop {
+            let attempt = match self.intend(request, key).await? {
+                Intent::Fresh(attempt) | Intent::Pending(attempt) => attempt,
+                Intent::Decided(decision) => return answer(decision, request),
+            };
+            let is_ours = attempt.owner == self.owner || attempt.lease_until_us < unix_us();
+            let decision = self.carry_out(context, &attempt, request, is_ours).await;
+            self.wake();
+            match decision? {
+                // The other instance has given it up. That has freed the token, and so we try.
+                Decision::Refused(refusal) if !is_ours && !refusal.is_lasting() => {}
+                decision => return answer(decision, request),
+            }
+        }
+    }
+
+    async fn intend(&self, request: &Buy, key: &Key) -> Result<Intent, StoreError<OrderError>> {
         let now_us = unix_us();
-        let Key { token_key, body_hash } = token;
         let intent = self.store.intend(NewAttempt {
-            token_key,
-            body_hash,
+            token_key: key.token_key.clone(),
+            body_hash: key.body_hash,
             reservation: format!("{:032x}", u128::from_ne_bytes(random_bytes())),
             product: request.name.clone(),
             quantity: request.quantity,
@@ -102,37 +118,40 @@ impl Shop {
             lease_until_us: now_us + LEASE_US,
             now_us,
         });
-        let attempt = match intent.await? {
-            Intent::Fresh(attempt) | Intent::Pending(attempt) => attempt,
-            Intent::Decided(decision) => return answer(decision, request),
-        };
-        let decision = match self.reserve(context, &attempt, request).await {
-            Ok(reserved) => self.store.confirm(&attempt, reserved.price.0, unix_us()).await,
+        intent.await
+    }
+
+    /// Brings an attempt to its decision. One that isn't ours is another instance's, which works on it too.
+    async fn carry_out(
+        &self,
+        context: &CallContext,
+        attempt: &Attempt,
+        request: &Buy,
+        is_ours: bool,
+    ) -> Answer<Decision> {
+        let decision = match self.reserve(context, attempt, request).await {
+            Ok(reserved) => self.store.confirm(attempt, reserved.price.0, unix_us()).await,
             Err(CallError::Service(No::Product(error))) => {
-                self.store.refuse(&attempt, refusal(&error), unix_us()).await
+                self.store.refuse(attempt, refusal(&error), unix_us()).await
             }
             Err(CallError::Service(No::Customer(error))) => {
                 let (code, message) = (CUSTOMER_NOT_FOUND.into(), error.to_string());
                 let refusal = Refusal { code, message, available: None };
-                self.store.decline(&attempt, refusal, unix_us()).await
+                self.store.decline(attempt, refusal, unix_us()).await
             }
-            // Another instance works on it, and perhaps fares better than we do: it isn't ours to give up.
-            Err(CallError::Rpc(error)) if attempt.owner != self.owner && now_us < attempt.lease_until_us => {
-                return Err(CallError::Rpc(error));
-            }
+            // The other instance may fare better, or its caller have more time: it isn't ours to give up.
+            Err(CallError::Rpc(error)) if !is_ours => return Err(CallError::Rpc(error)),
             // Whoever had to be asked could not be, or didn't answer: whatever product has done, there will be no order, unless
             // somebody else with the same token has come further.
             Err(CallError::Rpc(error)) => {
-                let given_up = self.store.abandon(&attempt, unreachable(&error), unix_us()).await;
+                let given_up = self.store.abandon(attempt, unreachable(&error), unix_us()).await;
                 if let Ok(Decision::Refused(_)) = given_up {
-                    self.wake();
                     return Err(CallError::Rpc(error));
                 }
                 given_up
             }
         };
-        self.wake();
-        answer(decision?, request)
+        Ok(decision?)
     }
 
     /// Sets the pieces of an attempt aside, for a customer that there is.
@@ -209,6 +228,13 @@ pub(super) async fn sweep_forever(shop: Rc<Shop>) {
 const OUT_OF_STOCK: &str = "OUT_OF_STOCK";
 const PRODUCT_NOT_FOUND: &str = "PRODUCT_NOT_FOUND";
 const CUSTOMER_NOT_FOUND: &str = "CUSTOMER_NOT_FOUND";
+
+impl Refusal {
+    /// Whether a repeat hears it too: not if an attempt was only given up.
+    fn is_lasting(&self) -> bool {
+        [OUT_OF_STOCK, PRODUCT_NOT_FOUND, CUSTOMER_NOT_FOUND].contains(&&*self.code)
+    }
+}
 
 /// Product has said no, and holds nothing. (A token that it has released is one that somebody else has abandoned before.)
 fn refusal(error: &ProductError) -> Refusal {
