@@ -130,3 +130,64 @@ pub(crate) fn open(schema: &ServiceSchema, context: &CallContext, of: OutcomeOf)
     };
     Ok(Asked { principal, method, token })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtin::{BuiltinMethods, builtin_schema};
+    use crate::schema::Access;
+
+    /// The schema of a service whose method `schema` is for services, and `instance` for everybody.
+    fn schema() -> ServiceSchema {
+        let mut schema = builtin_schema();
+        schema.method_mut(BuiltinMethods::SCHEMA).unwrap().access = Access::Service;
+        schema
+    }
+
+    fn asked(principal: Principal, method: u32, token: &str, of: Option<&str>) -> Result<Asked, Code> {
+        let context = CallContext { principal, ..CallContext::default() };
+        let of = OutcomeOf { method, token: token.into(), principal: of.map(str::to_owned) };
+        open(&schema(), &context, of).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn who_may_call_may_ask_and_only_the_operator_for_others() {
+        const PUBLIC: u32 = BuiltinMethods::INSTANCE;
+        const OF_SERVICES: u32 = BuiltinMethods::SCHEMA;
+        let user = || Principal::User { subject: "7".into(), permissions: vec!["*".into()] };
+        let order = || Principal::Service { name: "order".into() };
+        let may = |asker: Principal, method, of: Option<&str>, whose: Principal| {
+            let expected = Asked { principal: whose, method, token: "key".into() };
+            assert_eq!(asked(asker, method, "key", of), Ok(expected));
+        };
+        may(Principal::Anonymous, PUBLIC, None, Principal::Anonymous);
+        may(user(), PUBLIC, None, user());
+        may(user(), PUBLIC, Some("user/7"), user());
+        may(order(), OF_SERVICES, None, order());
+        may(Principal::Operator, PUBLIC, Some("anonymous"), Principal::Anonymous);
+        may(Principal::Operator, OF_SERVICES, Some("service/order"), order());
+        let refused = [
+            (Principal::Anonymous, OF_SERVICES, None, Code::Unauthenticated),
+            (user(), OF_SERVICES, None, Code::InsufficientPermissions),
+            (user(), PUBLIC, Some("user/8"), Code::InsufficientPermissions),
+            (order(), PUBLIC, Some("anonymous"), Code::InsufficientPermissions),
+            (Principal::Anonymous, PUBLIC, Some("operator"), Code::InsufficientPermissions),
+            (Principal::Operator, PUBLIC, Some("nobody"), Code::InvalidInput),
+            (Principal::Operator, 7, None, Code::UnknownMethod),
+        ];
+        for (asker, method, of, code) in refused {
+            assert_eq!(asked(asker.clone(), method, "key", of), Err(code), "{asker:?} {method:x} {of:?}");
+        }
+        for token in ["", "two words", "\u{e9}", &"k".repeat(65)] {
+            assert_eq!(asked(Principal::Operator, PUBLIC, token, None), Err(Code::InvalidInput), "{token:?}");
+        }
+    }
+
+    #[test]
+    fn a_stored_error_comes_back_as_it_was() {
+        let error = RpcError { detail: vec![1, 2].into(), ..RpcError::new(Code::Application, "no") };
+        assert_eq!(TokenOutcome::answered(Err(error.clone())).error(), Some(error));
+        let done = TokenOutcome::answered(Ok(vec![3].into()));
+        assert_eq!((done.error(), done), (None, TokenOutcome::Done { reply: Blob(vec![3]) }));
+    }
+}
