@@ -1,5 +1,6 @@
 //! Tests of the attempts, the orders and the log.
 
+mod expiry;
 mod model;
 mod properties;
 

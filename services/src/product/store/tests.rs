@@ -1,5 +1,6 @@
 //! Tests of the catalog and the reservations.
 
+mod expiry;
 mod model;
 mod properties;
 
