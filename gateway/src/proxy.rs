@@ -5,12 +5,14 @@ use micronet_transport::http_server::Site;
 use micronet_transport::identity::random_bytes;
 use micronet_transport::retry::{Repeats, may_retry};
 use micronet_transport::upstream::{Instance, told_to_caller};
+use micronet_wire::builtin::BuiltinMethods;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
-    Answer, Lead, Parameters, Refused, Request, RequestIds, Route, Routes, refused, shown,
+    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, outcome_shown,
+    question, refused, shown,
 };
 use micronet_wire::service::{CallOptions, Caller, authorize};
 
@@ -34,6 +36,9 @@ impl Site for Gateway {
         match routes.lead(head) {
             Lead::Method(route, of_path) => {
                 self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
+            }
+            Lead::Outcome(route) => {
+                self.outcome(request_id, head, body, &route).await.unwrap_or_else(|refused| *refused)
             }
             Lead::Answered(answer) => *answer,
             Lead::Nowhere(answer) => self.unreached(&routes).unwrap_or(*answer),
@@ -114,6 +119,44 @@ impl Gateway {
                 refused(schema, method, &error)
             }
             Err(Failed::Refused(refused)) => return Err(refused),
+        };
+        answer.instance = Some(instance.name);
+        Ok(answer)
+    }
+
+    /// Tells what became of a write. Any instance knows: they share their data.
+    async fn outcome(
+        &self,
+        request_id: &str,
+        head: &RequestHead,
+        body: &[u8],
+        route: &OutcomeRoute,
+    ) -> Result<Answer, Refused> {
+        let request = Request::new(head, body, Parameters::new())?;
+        let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
+        let operator_token = self.identity.operator_token.as_ref();
+        let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
+        let message = question(route, request.of_query("principal"))?;
+        let upstream = &self.upstreams[route.service];
+        let attempted = upstream.attempt(
+            |_| true,
+            |error: &RpcError| may_retry(error, true),
+            async |instance| {
+                // The service checks who may know.
+                let call = instance.client.call(BuiltinMethods::OUTCOME, message.clone(), options.clone());
+                call.await
+            },
+        );
+        let Some((instance, outcome)) = attempted.await else {
+            return Err(Box::new(Answer::rpc_error(&upstream.no_instance())));
+        };
+        let schema = instance.schema.schema();
+        let mut answer = match outcome {
+            Ok(answered) => {
+                let method = schema.method(route.method).ok_or_else(method_gone)?;
+                outcome_shown(schema, method, &answered.body)
+            }
+            Err(error) => Answer::rpc_error(&told_to_caller(&schema.name, true, error)),
         };
         answer.instance = Some(instance.name);
         Ok(answer)

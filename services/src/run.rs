@@ -14,11 +14,13 @@ use micronet_transport::server::serve;
 use micronet_transport::socket;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::builtin::WithBuiltin;
+use micronet_wire::outcomes::Outcomes;
 use micronet_wire::schema::{SchemaError, ServiceSchema, Timestamp};
 use micronet_wire::service::Service;
 
 use crate::database::{Databases, Location};
 use crate::demo::Demo;
+use crate::once::Keeping;
 
 /// What a service is started with.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,8 @@ pub struct Environment {
     pub database: Databases,
     /// What a fresh database is filled with; with the toy store's data its order log is open to everybody.
     pub demo: Demo,
+    /// For how long idempotency tokens are remembered, and how many.
+    pub keeping: Keeping,
     /// Who this instance is.
     pub identity: Rc<Identity>,
     /// Where the other services are, by name.
@@ -154,6 +158,8 @@ impl Eq for Definition {}
 pub struct Running {
     /// What answers its calls.
     pub service: Box<dyn Service>,
+    /// Who knows what became of its writes: `NoOutcomes` where there are none under tokens.
+    pub outcomes: Box<dyn Outcomes>,
     /// What is left to do when no call is in flight any more.
     pub finish: Local<()>,
 }
@@ -191,9 +197,10 @@ pub async fn run(
     // The port comes first: what can't listen should not touch the database.
     let listener = socket::listen(listen).map_err(|error| StartError::Listen(listen, error))?;
     let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
-    let Running { service, finish } = (definition.start)(environment).await?;
+    let Running { service, outcomes, finish } = (definition.start)(environment).await?;
     let started = Timestamp(clock::unix_us());
-    let service = WithBuiltin::new(service, &identity.instance, env!("CARGO_PKG_VERSION"), started)?;
+    let (instance, version) = (&identity.instance, env!("CARGO_PKG_VERSION"));
+    let service = WithBuiltin::with_outcomes(service, instance, version, started, outcomes)?;
     ready(address);
     serve(listener, Rc::new(service), identity, drain).await;
     finish.await;

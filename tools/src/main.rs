@@ -17,6 +17,7 @@ mod load;
 mod logging;
 mod machine;
 mod network_file;
+mod outcome;
 mod ping;
 mod plot;
 mod process_limits;
@@ -58,6 +59,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
         Command::Ping(config) => ping::run(&config),
+        Command::Outcome(config) => outcome::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),
     }

@@ -111,6 +111,8 @@ codes! {
     TokenMissing = 51, "TOKEN_MISSING", 400, Caller, Never;
     /// A credential was given, but it is not right.
     InvalidCredentials = 52, "INVALID_CREDENTIALS", 401, Caller, Never;
+    /// The idempotency token's outcome was asked for before the write came: it will not be executed.
+    TokenWithdrawn = 53, "TOKEN_WITHDRAWN", 409, Caller, Never;
     /// The deadline passed.
     DeadlineExceeded = 64, "DEADLINE_EXCEEDED", 504, Callee, MaybeExecuted;
     /// The caller cancelled the call.

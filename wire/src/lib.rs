@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod limits;
 pub mod metadata;
 pub mod openapi;
+pub mod outcomes;
 pub mod principal;
 pub mod request;
 pub mod rest;

@@ -217,7 +217,8 @@ fn put_entry_head(out: &mut impl BufMut, tag: u8, length: usize) {
     out.put_u16(length as u16);
 }
 
-fn is_printable(text: &[u8], max: usize) -> bool {
+/// Whether a text is printable ASCII (SPEC 6.3) of 1 to `max` bytes.
+pub(crate) fn is_printable(text: &[u8], max: usize) -> bool {
     !text.is_empty() && text.len() <= max && text.iter().all(u8::is_ascii_graphic)
 }
 
