@@ -42,7 +42,7 @@ pub type End = Result<Reply, RpcError>;
 /// A connection to one instance. It works only while one of its functions runs, so that a client that rests for several
 /// heartbeats is taken for dead: let it [`rest`](Self::rest) in between.
 ///
-/// It drains when it is dropped. It stays on the thread that made it, whose clock its deadlines follow.
+/// It drains when it is dropped, and waits for the peer to end the connection too, for at most [`LINGER_MS_MAX`]. It stays on the thread that made it, whose clock its deadlines follow.
 pub struct SyncClient {
     socket: Socket,
     buffer: ReadBuffer,
@@ -61,6 +61,8 @@ pub struct SyncClient {
 struct Lifecycle {
     peer: Option<Hello>,
     closed: Option<Result<(), RpcError>>,
+    /// It was the peer who said so.
+    by_peer: bool,
     pong: Option<(Duration, Pong)>,
 }
 
@@ -130,6 +132,12 @@ impl SyncClient {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.lifecycle.closed.is_some()
+    }
+
+    /// How the connection ended, once it is over: `Ok` for a plain end.
+    #[must_use]
+    pub fn closed(&self) -> Option<&Result<(), RpcError>> {
+        self.lifecycle.closed.as_ref()
     }
 
     /// Calls in flight.
@@ -300,7 +308,10 @@ impl SyncClient {
                 }
                 Event::Closed { error, by_peer } => {
                     self.lifecycle.closed = Some(error.map_or(Ok(()), Err));
-                    self.leave(by_peer);
+                    self.lifecycle.by_peer = by_peer;
+                    if self.socket.transmit(&mut self.connection) {
+                        self.socket.finish_writing();
+                    }
                 }
                 // That the peer drains shows when a call is made; the others are an acceptor's.
                 _ => {}
@@ -308,14 +319,14 @@ impl SyncClient {
         }
     }
 
-    /// Writes the last words. They are waited for only where the peer may not know yet that it is over.
-    fn leave(&mut self, by_peer: bool) {
+    /// Writes the last words, and waits for the peer's end, where the peer may not know yet that it is over.
+    fn linger(&mut self) {
         let until_ns = until(Duration::from_millis(LINGER_MS_MAX));
-        while !self.socket.transmit(&mut self.connection) && !by_peer && clock::now() < until_ns {
+        while !self.socket.transmit(&mut self.connection) && clock::now() < until_ns {
             self.sleep(until_ns);
         }
         self.socket.finish_writing();
-        while !by_peer && !self.socket.has_ended(&mut self.buffer) && clock::now() < until_ns {
+        while !self.socket.has_ended(&mut self.buffer) && clock::now() < until_ns {
             self.sleep(until_ns);
         }
     }
@@ -324,7 +335,12 @@ impl SyncClient {
 impl Drop for SyncClient {
     fn drop(&mut self) {
         self.connection.drain();
-        self.flush();
+        self.act_on_events();
+        if self.is_closed() && !self.lifecycle.by_peer {
+            self.linger();
+        } else {
+            self.flush();
+        }
     }
 }
 

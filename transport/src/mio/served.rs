@@ -45,6 +45,7 @@ pub(super) struct Served {
 
 /// ```text
 ///   Open --the connection is over--> SayingLastWords --written--> Lingering --the peer's end, or too long--> Gone
+///     \____________________________ before the peer has said anything _______________________________________/
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -108,6 +109,13 @@ impl Served {
                 self.connection.handle_timeout(now);
             }
             self.act_on_events(service);
+            // SPEC 1.3: the HELLO is held back until the peer's first byte. A peer that never says any isn't even told why it ends.
+            if !self.socket.has_heard() {
+                if self.connection.is_closed() {
+                    self.phase = Phase::Gone;
+                }
+                return;
+            }
         }
         let all_said = self.socket.transmit(&mut self.connection);
         if self.phase == Phase::Open {

@@ -25,6 +25,8 @@ impl ReadBuffer {
 pub(super) struct Socket {
     stream: TcpStream,
     input: BytesMut,
+    /// The peer has said something.
+    heard: bool,
     /// There may be something to read. The operating system tells of it once (it is edge-triggered), so it is kept here.
     readable: bool,
     /// The peer has said its last; nothing further will be told of, so reading goes on until the end is read.
@@ -35,7 +37,14 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, input: BytesMut::new(), readable: false, read_closed: false, write_error: None }
+        Self {
+            stream,
+            input: BytesMut::new(),
+            heard: false,
+            readable: false,
+            read_closed: false,
+            write_error: None,
+        }
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -54,11 +63,17 @@ impl Socket {
         self.readable || self.write_error.is_some()
     }
 
+    /// Whether the peer has said anything.
+    pub(super) fn has_heard(&self) -> bool {
+        self.heard
+    }
+
     /// Reads once and feeds the connection with what came, which may be the end.
     pub(super) fn receive(&mut self, connection: &mut Connection, buffer: &mut ReadBuffer) {
         match self.read(buffer) {
             Ok(0) => connection.peer_gone("the peer closed the connection"),
             Ok(fresh) => {
+                self.heard = true;
                 self.input.extend_from_slice(&buffer.0[..fresh]);
                 connection.receive(clock::now(), &mut self.input, fresh);
             }
