@@ -69,7 +69,7 @@ fn identity(node: &str) -> Identity {
 /// What a call in a chain of calls says.
 fn options() -> CallOptions {
     CallOptions {
-        deadline_ns: clock::now() + Duration::from_secs(5).as_nanos() as u64,
+        deadline_ns: clock::now() + 5_000_000_000,
         request_id: "req-0123456789abcdef".into(),
         trace: TraceContext { trace_id: [7; 16], span_id: [8; 8], flags: 1 },
         ..CallOptions::default()

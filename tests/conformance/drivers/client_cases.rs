@@ -100,7 +100,7 @@ fn cases() -> Vec<(String, Vec<Step>)> {
         (
             "a deadline passes",
             open([
-                call_within(30_000),
+                call_within(200_000),
                 asked(1),
                 Hear(cancel(1, METHOD)),
                 Told("failed 1 DEADLINE_EXCEEDED"),
@@ -246,7 +246,7 @@ fn run(dial: Dial, steps: &[Step], dribbles: bool) -> Result<(), String> {
         let within = |words| format!("step {at}: {words}");
         match step {
             Do(command) => {
-                client.commands.blocking_send(command.clone()).map_err(|_| within("it has gone".into()))?
+                client.commands.blocking_send(command.clone()).map_err(|_| within("it has gone".into()))?;
             }
             Say(bytes) => peer.say(bytes),
             Hear(bytes) => peer.expect(bytes).map_err(within)?,
@@ -267,7 +267,7 @@ fn run(dial: Dial, steps: &[Step], dribbles: bool) -> Result<(), String> {
             client.told.recv_timeout(Duration::from_secs(10)).map_err(|_| format!("not told: {wanted:?}"))?;
         let is_it =
             |what: &&str| what.strip_suffix('…').map_or(told == **what, |start| told.starts_with(start));
-        match wanted.iter().position(|what| is_it(what)) {
+        match wanted.iter().position(is_it) {
             Some(at) => drop(wanted.remove(at)),
             None => return Err(format!("told {told}, but wanted {wanted:?}")),
         }

@@ -119,8 +119,8 @@ impl<S: SyncService> SyncServer<S> {
                 door.listener = None;
                 serving.drain();
             }
-            door.open(&mut serving);
             serving.turns();
+            door.open(&mut serving); // After the turns, which may have made room.
             if door.listener.is_none() && (serving.connections.is_empty() || clock::now() >= end_ns) {
                 return Ok(());
             }
