@@ -12,6 +12,9 @@ use micronet_wire::service::{Answer, CallContext};
 use super::socket::{ReadBuffer, Socket};
 use crate::clock;
 
+/// What is written in less than a microsecond.
+const SMALL_REPLY_BYTES: usize = 4 << 10;
+
 /// A service of plain functions. A closure is one.
 pub trait SyncService {
     /// Answers a call, while all other connections of the server wait.
@@ -108,7 +111,7 @@ impl Served {
             if self.connection.next_deadline().is_some_and(|due_ns| due_ns <= now) {
                 self.connection.handle_timeout(now);
             }
-            self.act_on_events(service);
+            self.act_on_events(service, now);
             // SPEC 1.3: the HELLO is held back until the peer's first byte. A peer that never says any isn't even told why it ends.
             if !self.socket.has_heard() {
                 if self.connection.is_closed() {
@@ -141,11 +144,12 @@ impl Served {
         }
     }
 
-    fn act_on_events(&mut self, service: &impl SyncService) {
+    /// `now` is the time; what handlers take is added to it.
+    fn act_on_events(&mut self, service: &impl SyncService, mut now: u64) {
         while let Some(event) = self.connection.poll_event() {
             match event {
                 Event::Request { stream, method, context, request } => {
-                    self.answer(service, stream, method, &context, request);
+                    now = self.answer(service, now, stream, method, &context, request);
                 }
                 Event::Dropped { method, error, .. } => tell_unheard(method, &error),
                 Event::Closed { error: Some(error), by_peer } => {
@@ -157,15 +161,16 @@ impl Served {
         }
     }
 
+    /// Answers a call whose handler starts now. Returns when the next one may start: reading the clock costs as much as a small call.
     fn answer(
         &mut self,
         service: &impl SyncService,
+        started_ns: u64,
         stream: u32,
         method: u32,
         context: &CallContext,
         request: Bytes,
-    ) {
-        let started_ns = clock::now();
+    ) -> u64 {
         // SPEC 6.1, 5.9: what has waited for longer than its deadline isn't executed.
         let answer = if context.deadline_ns <= started_ns {
             Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"))
@@ -176,7 +181,13 @@ impl Served {
         let finished_ns = clock::now();
         let timing = Timing { started_ns, finished_ns };
         match answer {
-            Ok(reply) => self.connection.reply(finished_ns, stream, &reply, timing),
+            Ok(reply) => {
+                self.connection.reply(finished_ns, stream, &reply, timing);
+                // What a large reply took to be written is not the next call's.
+                if reply.len() > SMALL_REPLY_BYTES {
+                    return clock::now();
+                }
+            }
             Err(error) => {
                 if context.one_way {
                     tell_unheard(method, &error);
@@ -184,6 +195,7 @@ impl Served {
                 self.connection.fail(finished_ns, stream, &error, timing);
             }
         }
+        finished_ns
     }
 }
 
