@@ -24,6 +24,7 @@ const PAYLOAD: [u8; 64] = [7; 64];
 
 /// Measures unary echoes beside a multiplexed echo on tokio.
 #[derive(Parser)]
+#[command(name = "echo", disable_help_subcommand = true)]
 struct Arguments {
     /// How often each pair has its turn
     #[arg(long, default_value_t = 5)]
@@ -46,9 +47,10 @@ struct Arguments {
 
 /// What a process that this program starts does.
 #[derive(Subcommand)]
-#[command(hide = true)]
 enum Part {
+    #[command(hide = true)]
     Server { pair: Pair },
+    #[command(hide = true)]
     Client { pair: Pair, address: SocketAddr, server: u32, in_flight: usize, seconds: f64 },
 }
 
