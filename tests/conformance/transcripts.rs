@@ -46,7 +46,7 @@ fn connection(case: &Value, side: usize) -> Connection {
     Connection::new(Config { role, hello, credential, cluster_secret, operator_token: None }, 0)
 }
 
-fn options(said: &Value, now: u64) -> CallOptions {
+pub(crate) fn options(said: &Value, now: u64) -> CallOptions {
     let text = |key: &str| said[key].as_str().map(str::to_owned);
     let principal = said["principal"].as_array().map(|parts| {
         let names: Vec<String> = parts[1..].iter().map(|name| name.as_str().unwrap().to_owned()).collect();

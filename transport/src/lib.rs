@@ -15,6 +15,7 @@ pub mod http_server;
 pub mod identity;
 pub mod kernel_queue;
 pub mod listener;
+pub mod mio;
 pub mod probe;
 pub mod retry;
 pub mod server;

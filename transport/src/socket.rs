@@ -1,7 +1,8 @@
 //! TCP sockets with the options that a network program wants and the standard library doesn't set.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use micronet_wire::limits::{BACKLOG, CONNECT_MS_MAX, USER_TIMEOUT_MS};
@@ -13,13 +14,21 @@ use tokio::net::{TcpListener, TcpStream};
 /// # Errors
 /// Those of the operating system, as when the port is in use.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::from_std(bind(address)?)
+}
+
+/// The same, without a runtime. It doesn't block.
+///
+/// # Errors
+/// Those of the operating system, as when the port is in use.
+pub fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Without it a restart would have to wait for old connections in TIME_WAIT; it does not share a port in use.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// Connects within [`CONNECT_MS_MAX`].
@@ -37,7 +46,7 @@ pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 ///
 /// # Errors
 /// Those of the operating system.
-pub fn prepare(stream: &TcpStream) -> io::Result<()> {
+pub fn prepare(stream: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     let keepalive =
