@@ -123,11 +123,11 @@ pub(crate) fn serve_sync() {
 pub(crate) fn call_sync(server: SocketAddr, in_flight: usize, meter: &Meter) {
     let mut client = SyncClient::connect(server, &identity("client")).expect("the server listens");
     for _ in 0..in_flight {
-        client.start(METHOD, &PAYLOAD, options()).expect("room for a call");
+        client.start(METHOD, &Bytes::from_static(&PAYLOAD), options()).expect("room for a call");
     }
     while let Some((_, end)) = client.next_end(Duration::from_secs(5)) {
         assert_eq!(end.expect("a reply").body.len(), PAYLOAD.len());
         meter.count();
-        client.start(METHOD, &PAYLOAD, options()).expect("room for a call");
+        client.start(METHOD, &Bytes::from_static(&PAYLOAD), options()).expect("room for a call");
     }
 }

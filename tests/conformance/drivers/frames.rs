@@ -108,8 +108,8 @@ pub(super) fn comparable(frame: &Frame) -> String {
         Kind::Ping => hide(0, 8),
         // Only which PING it answers, and whether its sender takes calls.
         Kind::Pong => {
-            hide(8, 28);
-            hide(29, 31);
+            hide(8, 32);
+            hide(33, 35);
         }
         Kind::Close => payload.truncate(2),
         Kind::Error => {

@@ -85,8 +85,8 @@ fn cases() -> Vec<(String, Vec<Step>)> {
         (
             "a large call and a small one behind it",
             open([
-                Say([request(1, ECHO, &[7; 1 << 20]), request(2, METHOD, b"x")].concat()),
-                Hear([reply(1, ECHO, &[7; 1 << 20]), reply(2, METHOD, ANSWER)].concat()),
+                Say([request(1, ECHO, &[7; 16_000]), request(2, METHOD, b"x")].concat()),
+                Hear([reply(1, ECHO, &[7; 16_000]), reply(2, METHOD, ANSWER)].concat()),
             ]),
         ),
         (
