@@ -105,6 +105,7 @@ impl World {
                     credential: plan.credential,
                     cluster_secret: secret(),
                     operator_token: secret(),
+                    certified: None,
                 },
                 0,
             ),

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use crate::clock;
+use crate::tls;
 
 /// A byte stream that a connection can run on: TCP, TLS over TCP, or a pipe in memory.
 pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + 'static {}
@@ -70,7 +71,9 @@ impl<S: ByteStream> Wire<S> {
             },
             Poll::Ready(Ok(0)) => connection.peer_gone("the peer closed the connection"),
             Poll::Ready(Ok(fresh)) => connection.receive(clock::now(), &mut self.input, fresh),
-            Poll::Ready(Err(error)) => connection.peer_gone(&format!("the connection failed: {error}")),
+            Poll::Ready(Err(error)) => {
+                connection.peer_gone(&format!("the connection failed: {}", tls::words(&error)));
+            }
         }
         Poll::Ready(())
     }
@@ -82,7 +85,7 @@ impl<S: ByteStream> Wire<S> {
                 Poll::Pending => return,
                 Poll::Ready(Ok(0)) => return self.give_up_writing(connection, "it takes no more bytes"),
                 Poll::Ready(Ok(written)) => connection.output().advance(written),
-                Poll::Ready(Err(error)) => return self.give_up_writing(connection, &error.to_string()),
+                Poll::Ready(Err(error)) => return self.give_up_writing(connection, &tls::words(&error)),
             }
         }
         // TLS keeps bytes of its own; for TCP this does nothing.

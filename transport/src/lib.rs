@@ -17,6 +17,7 @@ pub mod retry;
 pub mod server;
 pub mod socket;
 mod strangers;
+pub mod tls;
 pub mod upstream;
 
 #[cfg(test)]

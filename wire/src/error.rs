@@ -87,6 +87,10 @@ codes! {
     BadProof = 22, "BAD_PROOF", 401, Caller, Never;
     /// The peer stayed silent for too long; the connection ends.
     Silent = 23, "PEER_SILENT", 503, Network, MaybeExecuted;
+    /// The peer's certificate, or what it says of itself beside it, is not the identity that is wanted; the connection ends.
+    WrongIdentity = 24, "WRONG_IDENTITY", 502, Caller, Never;
+    /// The peer speaks plaintext on a port that speaks TLS; the connection ends.
+    TlsRequired = 25, "TLS_REQUIRED", 502, Caller, Never;
     /// The service has no method with this id.
     UnknownMethod = 32, "UNKNOWN_METHOD", 404, Caller, Never;
     /// The encoding id of the request is not known here.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::BytesMut;
-use micronet_wire::conn::{Connection, Event, Role, Standing, Timing};
+use micronet_wire::conn::{Config, Connection, Event, Standing, Timing};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::service::Service;
 
@@ -19,7 +19,6 @@ use super::unheard::Unheard;
 use crate::clock;
 use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
-use crate::identity::Identity;
 use crate::strangers::Stranger;
 
 /// Who answers, and who hears of calls that nobody waits for.
@@ -34,11 +33,10 @@ pub(super) async fn serve<S: ByteStream>(
     input: BytesMut,
     accepted_ns: u64,
     answers: Answers,
-    identity: &Identity,
+    config: Config,
     mut drain: Drain,
     stranger: Stranger,
 ) {
-    let config = identity.config(Role::Acceptor, Some(answers.service.schema().fingerprint()));
     let mut connection = Connection::new(config, accepted_ns);
     let mut wire = Wire::begun(stream, input, &mut connection);
     let mut background = Background::default();

@@ -6,10 +6,12 @@ use std::time::Duration;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
+use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
     Answer, Lead, Parameters, Refused, Request, RequestIds, Route, Routes, refused, shown,
 };
 use micronet_wire::service::{CallContext, Service, authorize};
+use micronet_wire::spiffe::SpiffeId;
 
 use super::handling::Handler;
 use crate::clock;
@@ -34,11 +36,16 @@ impl OwnSite {
         Self { instance: identity.instance.as_str().into(), service, identity, routes, request_ids }
     }
 
+    /// The site as somebody sees it whom a certificate names, or nobody in particular.
+    pub(super) fn seen_by(self: &Rc<Self>, peer: Option<&SpiffeId>) -> Seen {
+        Seen { site: Rc::clone(self), peer: peer.map(SpiffeId::principal).unwrap_or_default() }
+    }
+
     async fn call(
         &self,
+        peer: &Principal,
         request_id: &str,
-        head: &RequestHead,
-        body: &[u8],
+        (head, body): (&RequestHead, &[u8]),
         route: &Route,
         of_path: Parameters<'_>,
     ) -> Result<Answer, Refused> {
@@ -52,7 +59,11 @@ impl OwnSite {
         let operator_token = self.identity.operator_token.as_ref();
         let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
         let context = CallContext {
-            principal: options.principal.unwrap_or_default(),
+            // A credential in the request comes before the certificate of the connection.
+            principal: options
+                .principal
+                .filter(|who| *who != Principal::Anonymous)
+                .unwrap_or_else(|| peer.clone()),
             deadline_ns,
             request_id: options.request_id,
             trace: options.trace,
@@ -79,15 +90,22 @@ impl OwnSite {
     }
 }
 
-impl Site for OwnSite {
+/// The site on one connection.
+pub(super) struct Seen {
+    site: Rc<OwnSite>,
+    peer: Principal,
+}
+
+impl Site for Seen {
     fn request_ids(&self) -> &RequestIds {
-        &self.request_ids
+        &self.site.request_ids
     }
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
-        match self.routes.lead(head) {
+        match self.site.routes.lead(head) {
             Lead::Method(route, of_path) => {
-                self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
+                let called = self.site.call(&self.peer, request_id, (head, body), route, of_path);
+                called.await.unwrap_or_else(|refused| *refused)
             }
             Lead::Answered(answer) | Lead::Nowhere(answer) => *answer,
         }

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-pub use handshake::{Config, Role, Standing};
+pub use handshake::{Config, Role, Standing, greeting_refused};
 pub use inbound::Timing;
 
 use self::inbound::Inbound;
