@@ -161,7 +161,10 @@ fn strangers_are_refused_in_words() {
         let (ca, foreign) = (Ca::new(), Ca::new());
         let (address, _trigger) = start(Probing::default(), ca.identity(PROBE));
         let check = async |identity: Identity, wanted: &str| {
-            let error = Client::connect_to("probe", address, &identity).await.unwrap_err().to_string();
+            let error = match Client::connect_to("probe", address, &identity).await {
+                Ok(client) => client.closed().await.unwrap_err().to_string(),
+                Err(error) => error.to_string(),
+            };
             assert!(error.contains(wanted), "{error} instead of {wanted}");
         };
         // The files that another CA's certificate is dialled with name our CA, so that it is the acceptor who refuses.
