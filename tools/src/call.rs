@@ -18,7 +18,7 @@ use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
 
 use crate::address::HostPort;
-use crate::config::CallConfig;
+use crate::config::{CallConfig, TlsConfig};
 use crate::data_folder::{self, OperatorToken};
 use crate::describe;
 use crate::error::CommandError;
@@ -34,9 +34,9 @@ pub(crate) fn run(config: &CallConfig) -> Result<ExitCode, CommandError> {
 }
 
 async fn call(config: &CallConfig) -> Result<ExitCode, CommandError> {
-    let addresses = addresses(config).await?;
-    let token = if config.anonymous { None } else { data_folder::read_operator_token(&config.data)? };
-    let identity = identity::of_operator(token.as_ref().map(OperatorToken::text));
+    let network = NetworkFile::of_running_network(&config.data)?;
+    let addresses = addresses(config, network.as_ref()).await?;
+    let identity = caller(config, network.as_ref())?;
     let (address, client) = connect(config, &addresses, &identity).await?;
     let failed = |error: RpcError| failure(config, address, &error);
     let hello = client.ready().await.map_err(failed)?;
@@ -169,7 +169,8 @@ async fn connect(
 ) -> Result<(SocketAddr, Client), CommandError> {
     let mut failed = CommandError::new(format!("{} has no instance", config.service));
     for address in addresses {
-        match tokio::time::timeout(config.deadline, Client::connect(*address, identity)).await {
+        let connecting = Client::connect_to(&config.service, *address, identity);
+        match tokio::time::timeout(config.deadline, connecting).await {
             Ok(Ok(client)) => return Ok((*address, client)),
             Ok(Err(error)) => failed = failure(config, *address, &error),
             Err(_) => {
@@ -181,12 +182,31 @@ async fn connect(
     Err(failed)
 }
 
+/// As whom the call is made: by the operator's certificate where services know each other by theirs, else by the token.
+fn caller(config: &CallConfig, network: Option<&NetworkFile>) -> Result<Identity, CommandError> {
+    let of_network = || Some(TlsConfig { certs: network?.certs.clone()?, key_log: false });
+    if let Some(tls) = config.tls.clone().or_else(of_network) {
+        if config.anonymous {
+            return Err(CommandError::usage(
+                "this network knows everybody by certificate: nobody calls as a stranger",
+            )
+            .next("leave --anonymous out, or ask the gateway over HTTP"));
+        }
+        return identity::of_certified_operator(&tls);
+    }
+    let token = if config.anonymous { None } else { data_folder::read_operator_token(&config.data)? };
+    Ok(identity::of_operator(token.as_ref().map(OperatorToken::text)))
+}
+
 /// The instance that was named, else those of the running network, else the service's default port.
-async fn addresses(config: &CallConfig) -> Result<Vec<SocketAddr>, CommandError> {
+async fn addresses(
+    config: &CallConfig,
+    network: Option<&NetworkFile>,
+) -> Result<Vec<SocketAddr>, CommandError> {
     if let Some(to) = &config.to {
         return Ok(vec![to.resolve().await?]);
     }
-    if let Some(network) = NetworkFile::of_running_network(&config.data)? {
+    if let Some(network) = network {
         let rpc = || network.entries.iter().filter(|entry| entry.protocol == Protocol::Rpc);
         let instances: Vec<SocketAddr> =
             rpc().filter(|entry| entry.service == config.service).map(|entry| entry.address).collect();
@@ -216,6 +236,7 @@ fn failure(config: &CallConfig, address: SocketAddr, error: &RpcError) -> Comman
         Code::Unavailable => {
             failure.next("is it running? `micronet up` starts a network; --to names another address")
         }
+        Code::TlsRequired => failure.next("add --mtls, or --certs DIR where the certificates are elsewhere"),
         Code::BadProof => {
             failure.next("the token of another network? name its data folder with --data, or use --anonymous")
         }

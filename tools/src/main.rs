@@ -5,6 +5,7 @@
 
 mod address;
 mod call;
+mod certs;
 mod cli;
 mod config;
 mod data_folder;
@@ -57,6 +58,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::Certs(config) => certs::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),
     }
 }

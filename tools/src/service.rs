@@ -16,7 +16,7 @@ pub(crate) fn run(config: ServiceConfig) -> Result<(), CommandError> {
     let _instance = data.lock_instance(&config.instance)?;
     let _databases = data.use_databases()?;
     // `up` warns once, for all that it starts.
-    if !config.supervised {
+    if !config.supervised && config.tls.is_none() {
         server_process::warn_of_exposure(config.listen.ip());
     }
     server_process::run(config.supervised, async move |ready, stop| {
@@ -43,7 +43,7 @@ async fn serve(
     let environment = Environment {
         demo: databases::settle_demo(data, &databases, config.demo)?,
         database: databases,
-        identity: identity::of_member(data, &config.cluster, name, &config.instance)?,
+        identity: identity::of_member(data, config.tls.as_ref(), &config.cluster, name, &config.instance)?,
         peers: identity::resolve(&config.peers).await?,
     };
     let drain = server_process::drain_at(stop);

@@ -4,6 +4,7 @@
 mod load;
 mod peers;
 mod ports;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ports::InstancePlan;
+pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 use crate::address::{self, HostPort};
 use crate::cli::{
     CallFlags, ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     Shop(ShopConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
+    /// Make and show certificates.
+    Certs(CertsConfig),
 }
 
 impl Command {
@@ -52,7 +56,7 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) => "info",
-            Self::Up(_) | Self::Call(_) | Self::Shop(_) | Self::LoadToystore(_) => "warn",
+            Self::Up(_) | Self::Call(_) | Self::Shop(_) | Self::LoadToystore(_) | Self::Certs(_) => "warn",
         }
     }
 }
@@ -76,6 +80,10 @@ pub(crate) struct UpConfig {
     pub(crate) database: Option<ServerUrl>,
     /// Whether the databases are deleted first.
     pub(crate) fresh: bool,
+    /// How its processes speak TLS to each other, if they do.
+    pub(crate) tls: Option<TlsConfig>,
+    /// How long the certificates that it issues are good, in seconds.
+    pub(crate) certificate_lifetime_s: u64,
     /// The instances, in the order in which they start; the gateway is the last.
     pub(crate) instances: Vec<InstancePlan>,
     /// The log filter that the children get.
@@ -101,6 +109,8 @@ pub(crate) struct ServiceConfig {
     pub(crate) demo: Option<Demo>,
     /// The server that holds the databases; without one they are in the data folder.
     pub(crate) database: Option<ServerUrl>,
+    /// How it speaks TLS, if it does.
+    pub(crate) tls: Option<TlsConfig>,
     /// Whether `up` started it: then its database is prepared already, and it ends when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -120,6 +130,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) peers: Peers,
     /// The data folder.
     pub(crate) data: PathBuf,
+    /// How it speaks TLS to services, if it does.
+    pub(crate) tls: Option<TlsConfig>,
     /// Whether `up` started it: then it ends when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -141,6 +153,8 @@ pub(crate) struct CallConfig {
     pub(crate) token: Option<String>,
     /// How long to wait.
     pub(crate) deadline: Duration,
+    /// How TLS is spoken, where it was asked for; else as the running network speaks.
+    pub(crate) tls: Option<TlsConfig>,
     /// Whether the operator's token stays unused.
     pub(crate) anonymous: bool,
     /// Whether a failure is printed as JSON.
@@ -175,8 +189,9 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
-        RawCommand::Call(flags) => call(flags, data).map(Command::Call),
+        RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
         RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
     }
 }
@@ -193,9 +208,16 @@ fn up(
             .next("drop the services' schemas there, if that is what you want, and leave --fresh out"));
     }
     let listen = address::listen_ip(flags.listen.as_deref().unwrap_or("127.0.0.1"))?;
-    check_exposure(listen, &flags.exposure)?;
+    let tls = tls::tls(flags.tls, &data, environment)?;
+    // The gateway's HTTP is plaintext in any case.
+    check_exposure(listen, &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
+    if tls.is_none() && flags.lifetime.lifetime.is_some() {
+        return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls"));
+    }
     let profile = flags.profile.0;
     Ok(UpConfig {
+        certificate_lifetime_s: tls::lifetime_s(&flags.lifetime)?,
+        tls,
         data,
         profile,
         listen,
@@ -216,8 +238,13 @@ fn service(
 ) -> Result<ServiceConfig, CommandError> {
     let service = service_named(&flags.name)
         .ok_or_else(|| CommandError::usage(format!("no service is called {:?}", flags.name)))?;
-    let listen = listen(flags.listen.as_deref(), port_default(service), &flags.exposure)?;
+    let tls = tls::tls(flags.tls, &data, environment)?;
+    let listen = listen(flags.listen.as_deref(), port_default(service))?;
+    if tls.is_none() {
+        check_exposure(listen.ip(), &flags.exposure, None)?;
+    }
     Ok(ServiceConfig {
+        tls,
         service,
         instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
         cluster: cluster(flags.exposure)?,
@@ -235,9 +262,13 @@ fn gateway(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<GatewayConfig, CommandError> {
+    let tls = tls::tls(flags.tls, &data, environment)?;
+    let listen = listen(flags.listen.as_deref(), BASE_PORT)?;
+    check_exposure(listen.ip(), &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
     Ok(GatewayConfig {
         instance: name("instance", flags.instance)?,
-        listen: listen(flags.listen.as_deref(), BASE_PORT, &flags.exposure)?,
+        tls,
+        listen,
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
         peers: Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?,
@@ -246,7 +277,7 @@ fn gateway(
     })
 }
 
-fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
+fn call(flags: CallFlags, data: PathBuf, environment: Environment<'_>) -> Result<CallConfig, CommandError> {
     let (service, method) = match flags.method.split_once('.') {
         Some((service, method)) => (service, Some(method)),
         None => (flags.method.as_str(), None),
@@ -264,6 +295,7 @@ fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
         to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
         token: flags.token,
         deadline: Duration::from_millis(flags.deadline),
+        tls: tls::tls(flags.tls, &data, environment)?,
         anonymous: flags.anonymous,
         json: flags.json,
         verbose: flags.verbose,
@@ -310,26 +342,30 @@ fn front(environment: Environment<'_>) -> Result<Option<HostPort>, CommandError>
     front.map(Some).map_err(|error| error.next("set FRONT to HOST or HOST:PORT, or unset it"))
 }
 
-fn listen(
-    text: Option<&str>,
-    port_default: u16,
-    exposure: &ExposureFlags,
-) -> Result<SocketAddr, CommandError> {
-    let listen = address::parse_listen(text.unwrap_or("127.0.0.1"), port_default)?;
-    check_exposure(listen.ip(), exposure)?;
-    Ok(listen)
+fn listen(text: Option<&str>, port_default: u16) -> Result<SocketAddr, CommandError> {
+    address::parse_listen(text.unwrap_or("127.0.0.1"), port_default)
 }
 
-/// There is no mTLS yet: whoever reaches a port can read and change what passes there.
-fn check_exposure(listen: IpAddr, exposure: &ExposureFlags) -> Result<(), CommandError> {
+/// What mTLS leaves unprotected.
+const OF_THE_GATEWAY: &str =
+    "the gateway's HTTP is plaintext, also with --mtls: it is neither encrypted nor authenticated";
+
+/// Whoever reaches a plaintext port can read and change what passes there.
+fn check_exposure(
+    listen: IpAddr,
+    exposure: &ExposureFlags,
+    despite_mtls: Option<&str>,
+) -> Result<(), CommandError> {
     if listen.is_loopback() || exposure.insecure {
         return Ok(());
     }
+    let why = despite_mtls.unwrap_or("without mTLS it is neither encrypted nor authenticated");
     Err(CommandError::usage(format!(
-        "other machines could reach {listen}, and nothing protects what passes there: without mTLS it is neither \
-         encrypted nor authenticated"
+        "other machines could reach {listen}, and nothing protects what passes there: {why}"
     ))
-    .next("listen on 127.0.0.1, or add --insecure where the network itself is trusted (a container's, a lab's)"))
+    .next(
+        "listen on 127.0.0.1, or add --insecure where the network itself is trusted (a container's, a lab's)",
+    ))
 }
 
 fn cluster(exposure: ExposureFlags) -> Result<String, CommandError> {

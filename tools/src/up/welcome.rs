@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::children::Child;
 use super::protocol;
 use crate::address::reachable;
+use crate::config::UpConfig;
 use crate::data_folder::DataFolder;
 use crate::network_file::Protocol;
 use crate::profile::{FRONT, MICRONET, Profile};
@@ -25,12 +26,13 @@ struct Row {
 /// The whole text.
 pub(super) fn text(
     children: &[Child],
-    profile: &Profile,
+    config: &UpConfig,
     data: &DataFolder,
     databases: &Databases,
     demo: Demo,
     style: Style,
 ) -> String {
+    let profile = config.profile;
     let rows: Vec<Row> = children.iter().filter_map(row).collect();
     let gateway = rows.iter().find(|row| row.protocol == Protocol::Http).map(|row| reachable(row.address));
     let try_these = gateway
@@ -42,8 +44,9 @@ pub(super) fn text(
         Databases::Server(server) => server.to_string(),
     };
     let runs = style.green(format!(
-        "The network runs (profile: {profile}, demo: {demo}, data: {}, database: {database}).",
-        data.path().display()
+        "The network runs (profile: {profile}, demo: {demo}, data: {}, database: {database}{}).",
+        data.path().display(),
+        config.tls.as_ref().map(|tls| format!(", mTLS by {}", tls.certs.display())).unwrap_or_default(),
     ));
     format!(
         "{runs}\n\n{}\n\nTry:\n{try_these}\n\nOperator token: {}\nCtrl-C stops the network.",
