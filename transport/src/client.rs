@@ -98,8 +98,10 @@ impl Client {
         let client = match &identity.tls {
             None => Self::over(stream, identity),
             Some(tls) => {
+                // SPEC 15.1: TLS is a part of the handshake, and so of its time.
+                let since_ns = clock::now();
                 let (stream, peer) = tls.dial(stream, service).await?;
-                Self::start(stream, identity, Some(peer))
+                Self::start(stream, identity, Some(peer), since_ns)
             }
         };
         client.ready().await?;
@@ -110,11 +112,11 @@ impl Client {
     ///
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     pub fn over<S: ByteStream>(stream: S, identity: &Identity) -> Self {
-        Self::start(stream, identity, None)
+        Self::start(stream, identity, None, clock::now())
     }
 
-    fn start<S: ByteStream>(stream: S, identity: &Identity, peer: Option<SpiffeId>) -> Self {
-        let connection = Connection::new(identity.config(Role::Dialler, None, peer), clock::now());
+    fn start<S: ByteStream>(stream: S, identity: &Identity, peer: Option<SpiffeId>, since_ns: u64) -> Self {
+        let connection = Connection::new(identity.config(Role::Dialler, None, peer), since_ns);
         let shared = Rc::new(Shared {
             connection: RefCell::new(connection),
             calls: RefCell::default(),

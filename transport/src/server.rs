@@ -9,7 +9,6 @@ mod site;
 mod unheard;
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use micronet_wire::conn::Role;
@@ -19,6 +18,7 @@ use micronet_wire::service::Service;
 use micronet_wire::spiffe::SpiffeId;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use self::site::OwnSite;
 use self::unheard::Unheard;
@@ -80,31 +80,37 @@ impl Port {
 
     /// Serves a connection of which nothing is known yet: in TLS, where this instance has a certificate.
     async fn serve<S: ByteStream>(mut self, mut stream: S, stranger: Stranger) -> Result<(), Refused> {
+        let accepted_ns = clock::now();
         let Some(tls) = self.identity.tls.clone() else {
-            self.speak(stream, None, stranger).await;
+            self.speak(stream, None, stranger, accepted_ns).await;
             return Ok(());
         };
         let mut input = BytesMut::new();
-        if !self.first_bytes(&mut stream, &mut input, &stranger).await {
+        if !self.first_bytes(&mut stream, &mut input, &stranger, accepted_ns).await {
             return Ok(());
         }
         let accepted = tokio::select! {
             biased;
             () = self.drain.begun() => return Ok(()),
             () = stranger.sent_away() => return Ok(()),
-            accepted = tls.accept(Begun { input, stream }) => accepted,
+            accepted = tls.accept(Begun { input, stream }, handshake_due(accepted_ns)) => accepted,
         };
         let (stream, peer) = accepted?;
         tracing::debug!(%peer, "TLS handshake done");
-        self.speak(stream, Some(peer), stranger).await;
+        self.speak(stream, Some(peer), stranger, accepted_ns).await;
         Ok(())
     }
 
     /// Speaks the language that the first byte tells.
-    async fn speak<S: ByteStream>(mut self, mut stream: S, peer: Option<SpiffeId>, stranger: Stranger) {
-        let accepted_ns = clock::now();
+    async fn speak<S: ByteStream>(
+        mut self,
+        mut stream: S,
+        peer: Option<SpiffeId>,
+        stranger: Stranger,
+        accepted_ns: u64,
+    ) {
         let mut input = BytesMut::new();
-        if !self.first_bytes(&mut stream, &mut input, &stranger).await {
+        if !self.first_bytes(&mut stream, &mut input, &stranger, accepted_ns).await {
             return;
         }
         if input[0] == PREFACE[0] {
@@ -126,17 +132,22 @@ impl Port {
         stream: &mut S,
         input: &mut BytesMut,
         stranger: &Stranger,
+        accepted_ns: u64,
     ) -> bool {
         input.reserve(FIRST_READ_BYTES);
-        let in_time = Duration::from_millis(HANDSHAKE_MS_MAX);
         tokio::select! {
             biased;
             read = stream.read_buf(input) => matches!(read, Ok(1..)),
             () = self.drain.begun() => false,
             () = stranger.sent_away() => false,
-            () = tokio::time::sleep(in_time) => false,
+            () = tokio::time::sleep_until(handshake_due(accepted_ns)) => false,
         }
     }
+}
+
+/// SPEC 3.9: everything before the first call, TLS too, has this long.
+fn handshake_due(accepted_ns: u64) -> Instant {
+    clock::instant(accepted_ns + HANDSHAKE_MS_MAX * 1_000_000)
 }
 
 #[cfg(test)]

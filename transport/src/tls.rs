@@ -31,6 +31,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::NoServerSessionStorage;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, KeyLogFile, RootCertStore, ServerConfig};
+use tokio::time::Instant;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 pub(crate) use self::begun::Begun;
@@ -153,12 +154,12 @@ impl Tls {
     pub(crate) async fn accept<S: ByteStream>(
         &self,
         stream: Begun<S>,
+        due: Instant,
     ) -> Result<(server::TlsStream<Begun<S>>, SpiffeId), Refused> {
         let stream = refusal::expect_tls(stream).await?;
         let config = Arc::clone(&self.0.loaded.borrow().server);
         let shaking = TlsAcceptor::from(config).accept(stream).into_fallible();
-        let accepted = tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS_MAX), shaking).await;
-        let stream = match accepted {
+        let stream = match tokio::time::timeout_at(due, shaking).await {
             Ok(Ok(stream)) => stream,
             // The alert is on its way.
             Ok(Err((error, stream))) => return Err(refusal::after(stream, words(&error)).await),

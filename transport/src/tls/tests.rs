@@ -305,7 +305,8 @@ fn whoever_does_not_finish_the_handshake_is_sent_away() {
         let tls = ca.identity(PROBE).tls.unwrap();
         let (mut ours, theirs) = tokio::io::duplex(1024);
         tokio::time::pause();
-        let accepting = tls.accept(Begun { input: bytes::BytesMut::from(&[0x16, 3, 1][..]), stream: theirs });
+        let begun = Begun { input: bytes::BytesMut::from(&[0x16, 3, 1][..]), stream: theirs };
+        let accepting = tls.accept(begun, Instant::now() + Duration::from_millis(HANDSHAKE_MS_MAX));
         let refused = accepting.await.map(|_| ()).unwrap_err();
         assert_eq!(refused, Refused::new("the TLS handshake took too long"));
         assert_eq!(ours.read(&mut [0; 8]).await.unwrap(), 0);
