@@ -295,7 +295,10 @@ mod tests {
             "inventory",
             &["shop:read", "Request InventoryAfter: ", "products list of Stock", "Type Stock: "],
         );
-        check(&product_schema(), "release", &["other services", "HTTP: not reached", "Reply: nothing"]);
+        let release =
+            ["of the cluster's services only order; and the operator", "HTTP: not reached", "Reply: nothing"];
+        check(&product_schema(), "release", &release);
+        check(&product_schema(), "events", &["other services of the cluster"]);
         check(&order_schema(), "buy", &["needs the same --token", "quantity u32"]);
         check(&order_schema(), "log", &["after u64 or none", "Reply: string"]);
     }

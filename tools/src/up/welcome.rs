@@ -50,13 +50,13 @@ pub(super) fn text(
     ));
     format!(
         "{runs}\n\n{}\n\nTry:\n{try_these}\n\nOperator token: {}\nCtrl-C stops the network.",
-        table(&rows).draw(style),
+        table(&rows, config.tls.is_some()).draw(style),
         token.display(),
     )
 }
 
 /// The gateway first: it is the way in.
-fn table(rows: &[Row]) -> Table {
+fn table(rows: &[Row], mtls: bool) -> Table {
     let mut table = Table::new(&[
         ("SERVICE", Align::Left),
         ("INSTANCE", Align::Left),
@@ -69,7 +69,10 @@ fn table(rows: &[Row]) -> Table {
         table.row(vec![
             row.service.to_owned(),
             row.instance.clone(),
-            row.protocol.name().to_uppercase(),
+            match row.protocol {
+                Protocol::Rpc if mtls => "RPC, TLS".into(),
+                protocol => protocol.name().to_uppercase(),
+            },
             row.address.to_string(),
             row.pid.to_string(),
         ]);
@@ -158,7 +161,9 @@ mod tests {
 SERVICE  INSTANCE   PROTOCOL  ADDRESS         PID
 gateway  gateway-1  HTTP      127.0.0.1:8000   10
 product  product-1  RPC       127.0.0.1:8002    9";
-        assert_eq!(table(&rows).draw(Style::PLAIN), wanted);
+        assert_eq!(table(&rows, false).draw(Style::PLAIN), wanted);
+        let in_tls = table(&rows, true).draw(Style::PLAIN);
+        assert!(in_tls.contains("product-1  RPC, TLS") && in_tls.contains("gateway-1  HTTP "), "{in_tls}");
     }
 
     #[test]
