@@ -16,7 +16,7 @@ use micronet_transport::tls::{Tls, TlsFiles};
 use serde_json::Value;
 
 /// Who has this certificate, as our own client presents it.
-fn holder(folder: &Folder, name: &str) -> Identity {
+pub(crate) fn holder(folder: &Folder, name: &str) -> Identity {
     let certs = folder.path().join("certs");
     let files = TlsFiles { ca: certs.join("ca.pem"), own: certs.join(format!("{name}.pem")) };
     Identity { tls: Some(Tls::load(files, false).expect("the certificate is good")), ..Identity::default() }

@@ -19,7 +19,7 @@ pub(crate) fn run(config: GatewayConfig) -> Result<(), CommandError> {
     let data = DataFolder::open(&config.data)?;
     // `up` warns once, for all that it starts.
     if !config.supervised {
-        server_process::warn_of_exposure(config.listen.ip());
+        server_process::warn_of_exposure(config.listen.ip(), "what passes");
     }
     server_process::run(config.supervised, async move |ready, stop| serve(&config, &data, ready, stop).await)
 }

@@ -17,7 +17,7 @@ pub(crate) fn run(config: ServiceConfig) -> Result<(), CommandError> {
     let _databases = data.use_databases()?;
     // `up` warns once, for all that it starts.
     if !config.supervised && config.tls.is_none() {
-        server_process::warn_of_exposure(config.listen.ip());
+        server_process::warn_of_exposure(config.listen.ip(), "what passes");
     }
     server_process::run(config.supervised, async move |ready, stop| {
         // `up` has prepared every database before it started this process.

@@ -42,7 +42,8 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
     process_limits::prepare();
     let data = DataFolder::open(&config.data)?;
     let lock = data.lock_network()?;
-    server_process::warn_of_exposure(config.listen);
+    let exposed = if config.tls.is_some() { "the gateway's HTTP" } else { "what passes" };
+    server_process::warn_of_exposure(config.listen, exposed);
     NetworkFile::remove(&data.network_file())?;
     port_check::all_free(config.listen, &config.instances)?;
     let instances = port_check::settle_wanted(config.listen, &config.instances)?;

@@ -29,9 +29,17 @@ trait Probe {
     /// Who asks.
     #[rpc(public, http("GET /who"), text, idempotent)]
     async fn who(&self, context: &CallContext) -> Result<String, RpcError>;
+    /// The same text again.
+    #[rpc(public, idempotent)]
+    async fn echo(&self, context: &CallContext, request: Text) -> Result<Text, RpcError>;
     /// The same, once the gate is open.
     #[rpc(service("order"), idempotent)]
     async fn wait(&self, context: &CallContext, request: Patience) -> Result<String, RpcError>;
+}
+
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+struct Text {
+    text: String,
 }
 
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
@@ -48,6 +56,9 @@ struct Probing {
 impl Probe for Probing {
     async fn who(&self, context: &CallContext) -> Result<String, RpcError> {
         Ok(context.principal.key())
+    }
+    async fn echo(&self, _: &CallContext, request: Text) -> Result<Text, RpcError> {
+        Ok(request)
     }
     async fn wait(&self, context: &CallContext, _: Patience) -> Result<String, RpcError> {
         self.entered.notify_one();
@@ -134,6 +145,19 @@ fn the_certificate_says_who_calls() {
             let probe = ProbeClient::new(client);
             assert_eq!(probe.who(CallOptions::default()).await.unwrap(), who);
         }
+    });
+}
+
+#[test]
+fn many_large_messages_pass_both_ways_at_once() {
+    run(async {
+        let ca = Ca::new();
+        let (address, _trigger) = start(Probing::default(), ca.identity(PROBE));
+        let probe = ProbeClient::new(Client::connect(address, &ca.identity(ORDER)).await.unwrap());
+        let text = Text { text: "x".repeat(1_000_000) };
+        let calls = (0..12).map(|_| probe.echo(&text, CallOptions::default()));
+        let answers = futures_util::future::join_all(calls).await;
+        assert!(answers.into_iter().all(|answer| answer.as_ref() == Ok(&text)));
     });
 }
 
