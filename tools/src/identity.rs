@@ -9,7 +9,7 @@ use micronet_transport::tls::Tls;
 use micronet_wire::hello::{Credential, Secret};
 use micronet_wire::spiffe::SpiffeId;
 
-use crate::certs::{CertsFolder, OPERATOR};
+use crate::certs::{CertsFolder, OPERATOR, expiry};
 use crate::config::{Peers, TlsConfig};
 use crate::data_folder::DataFolder;
 use crate::error::CommandError;
@@ -90,11 +90,14 @@ fn load(config: &TlsConfig, name: &str, advice: &str) -> Result<Tls, CommandErro
         );
     }
     let files = CertsFolder::new(&config.certs).files(name);
+    let own = files.own.clone();
     let tls = Tls::load(files, config.key_log).map_err(|error| {
         CommandError::new(format!("no TLS without a certificate: {error}")).next(format!(
             "issue one: `{advice}`, after `micronet certs init`; or name its folder with --certs"
         ))
     })?;
+    expiry::check(&own, name)?;
+    expiry::watch(own);
     tls.follow_files();
     Ok(tls)
 }

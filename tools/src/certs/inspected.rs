@@ -23,6 +23,8 @@ pub(super) struct Inspected {
     pub(super) trust_domain: Option<String>,
     /// The host names that are in it.
     pub(super) dns: Vec<String>,
+    /// When it begins to be good, in seconds since 1970.
+    pub(super) not_before_s: i64,
     /// When it is no longer good, in seconds since 1970.
     pub(super) not_after_s: i64,
     /// The same as RFC 3339 writes it.
@@ -60,6 +62,7 @@ impl Inspected {
             id: uri.parse().ok(),
             trust_domain: trust_domain.map(str::to_owned),
             dns,
+            not_before_s: certificate.validity().not_before.timestamp(),
             not_after_s: at.unix_timestamp(),
             expires: format!(
                 "{:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",

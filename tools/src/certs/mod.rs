@@ -10,6 +10,7 @@
 //! All files have the mode 0600 and are replaced as a whole.
 
 mod authority;
+pub(crate) mod expiry;
 mod folder;
 mod inspected;
 mod renewal;

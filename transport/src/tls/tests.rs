@@ -155,9 +155,12 @@ fn many_large_messages_pass_both_ways_at_once() {
         let (address, _trigger) = start(Probing::default(), ca.identity(PROBE));
         let probe = ProbeClient::new(Client::connect(address, &ca.identity(ORDER)).await.unwrap());
         let text = Text { text: "x".repeat(1_000_000) };
-        let calls = (0..12).map(|_| probe.echo(&text, CallOptions::default()));
-        let answers = futures_util::future::join_all(calls).await;
-        assert!(answers.into_iter().all(|answer| answer.as_ref() == Ok(&text)));
+        for _ in 0..4 {
+            let calls = (0..3).map(|_| probe.echo(&text, CallOptions::default()));
+            for answer in futures_util::future::join_all(calls).await {
+                assert!(answer.unwrap() == text);
+            }
+        }
     });
 }
 

@@ -52,7 +52,7 @@ fn the_right_certificate_with_another_name_is_refused() {
         let mut pair = certified(id, names, |_| {});
         pair.deliver();
         pair.check(ACCEPTOR, &["closed WRONG_IDENTITY by us"]);
-        assert_eq!(pair.events(DIALLER).last().unwrap(), "closed WRONG_IDENTITY by them");
+        assert_eq!(pair.events(DIALLER).last().unwrap(), "closed WRONG_IDENTITY by peer");
         assert_eq!(pair.sides[ACCEPTOR].standing(), Standing::Anonymous);
     };
     check(ORDER, ["toys", "product", "order-1"]);
