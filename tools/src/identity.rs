@@ -13,6 +13,7 @@ use crate::certs::{CertsFolder, OPERATOR, expiry};
 use crate::config::{Peers, TlsConfig};
 use crate::data_folder::DataFolder;
 use crate::error::CommandError;
+use crate::process_limits;
 
 /// A part of the cluster: it proves the cluster's secret, or has a certificate; and knows the operator's token when it sees it.
 /// Within a runtime only: with a certificate it follows the files.
@@ -85,6 +86,7 @@ fn certificate(config: &TlsConfig, name: &str, wanted: &SpiffeId, advice: &str) 
 
 fn load(config: &TlsConfig, name: &str, advice: &str) -> Result<Tls, CommandError> {
     if config.key_log {
+        process_limits::keep_files_private();
         tracing::warn!(
             "--tls-key-log: the secrets of TLS connections go to the file that SSLKEYLOGFILE names"
         );

@@ -29,6 +29,8 @@ use crate::terminal::{self, Style};
 
 /// How long a certificate is good unless it is said otherwise, in seconds: a day.
 pub(crate) const LIFETIME_S_DEFAULT: u64 = 24 * 3600;
+/// The shortest time for which `up` issues certificates, in seconds: processes must be able to take the next ones up in time.
+pub(crate) const LIFETIME_S_MIN_RENEWED: u64 = 5;
 /// How long a CA is good, in seconds: ten years.
 const CA_LIFETIME_S: u64 = 10 * 365 * 24 * 3600;
 /// The clocks of a cluster may differ by this much, in seconds.
@@ -42,6 +44,9 @@ pub(crate) fn run(config: &CertsConfig) -> Result<ExitCode, CommandError> {
             let authority = Authority::create(&folder, cluster, *force)?;
             let path = folder.ca();
             terminal::say(&format!("the CA of the cluster {} is in {}", authority.cluster(), path.display()));
+            if *force && !folder.names()?.is_empty() {
+                terminal::note("what a former CA has issued is worth nothing now: micronet certs rotate");
+            }
         }
         CertsCommand::Issue { node, instance, dns, lifetime_s, force } => {
             let authority = Authority::open(&folder)?;

@@ -17,6 +17,7 @@ pub(crate) use self::peers::Peers;
 pub(crate) use self::ports::InstancePlan;
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 use crate::address::{self, HostPort};
+use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::{
     CallFlags, ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
 };
@@ -211,12 +212,19 @@ fn up(
     let tls = tls::tls(flags.tls, &data, environment)?;
     // The gateway's HTTP is plaintext in any case.
     check_exposure(listen, &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
+    let certificate_lifetime_s = tls::lifetime_s(&flags.lifetime)?;
+    if certificate_lifetime_s < LIFETIME_S_MIN_RENEWED {
+        return Err(CommandError::usage(format!(
+            "certificates can't be renewed every {certificate_lifetime_s} s"
+        ))
+        .next(format!("--certificate-lifetime is at least {LIFETIME_S_MIN_RENEWED}s here")));
+    }
     if tls.is_none() && flags.lifetime.lifetime.is_some() {
         return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls"));
     }
     let profile = flags.profile.0;
     Ok(UpConfig {
-        certificate_lifetime_s: tls::lifetime_s(&flags.lifetime)?,
+        certificate_lifetime_s,
         tls,
         data,
         profile,

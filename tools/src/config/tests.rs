@@ -57,6 +57,7 @@ fn certificates_are_in_the_data_folder_unless_another_is_named() {
     check("micronet call order.log --data d --mtls --tls-key-log", Some("d/certs"));
     assert!(parse("micronet up --mtls --tls-key-log").unwrap_err().contains("SSLKEYLOGFILE"));
     assert!(parse("micronet up --certificate-lifetime 1h").unwrap_err().contains("--mtls"));
+    assert!(parse("micronet up --mtls --certificate-lifetime 2s").unwrap_err().contains("at least 5s"));
     let Ok(Command::Up(up)) = parse("micronet up --mtls --certificate-lifetime 90m") else { panic!() };
     assert_eq!(up.certificate_lifetime_s, 5400);
 }
