@@ -119,7 +119,7 @@ impl Port {
             let answers = rpc::Answers { service, unheard };
             rpc::serve(stream, input, accepted_ns, answers, config, drain, stranger).await;
         } else {
-            // SPEC 15.5: whoever has a certificate is no stranger.
+            // SPEC 15.1: whoever has a certificate is no stranger.
             let site = Rc::new(self.site.seen_by(peer.as_ref()));
             let stranger = peer.is_none().then_some(stranger);
             http_server::serve_begun(stream, input, site, self.drain, stranger).await;
