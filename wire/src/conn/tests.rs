@@ -1,6 +1,7 @@
 //! Two connections that hand each other their bytes at once, on a clock that the test moves.
 
 mod announce;
+mod certified;
 mod handshake;
 mod one_way;
 mod streams;
@@ -39,7 +40,14 @@ fn config(side: usize) -> Config {
     let (role, node, nonce): (_, _, Nonce) =
         [(Role::Dialler, "order", [1; 16]), (Role::Acceptor, "product", [2; 16])][side];
     let hello = Hello { cluster: "shop".into(), node: node.into(), nonce, ..Hello::default() };
-    Config { role, hello, credential: None, cluster_secret: secret(), operator_token: secret() }
+    Config {
+        role,
+        hello,
+        credential: None,
+        cluster_secret: secret(),
+        operator_token: secret(),
+        certified: None,
+    }
 }
 
 impl Pair {
