@@ -241,7 +241,9 @@ impl Driven {
                     self.connection.fail(now, stream, &RpcError::new(Code::Internal, "fuzzed"), timing);
                 }
             }
-            (deed::PING, _) => self.connection.ping(now),
+            (deed::PING, _) => {
+                self.connection.ping(now);
+            }
             (deed::DRAIN, _) => self.connection.drain(),
             (deed::WAIT, _) => {
                 self.now += patience * 1_000_000;

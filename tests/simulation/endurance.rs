@@ -161,7 +161,9 @@ impl Driven {
                     assert!(awaited || said.is_none_or(|kind| kind == Kind::Close as u8));
                 }
             }
-            Deed::Ping => self.connection.ping(now),
+            Deed::Ping => {
+                self.connection.ping(now);
+            }
             Deed::Drain => self.connection.drain(),
             Deed::Wait(ms) => {
                 self.now += ms * 1_000_000;

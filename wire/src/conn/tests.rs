@@ -7,9 +7,10 @@ mod one_way;
 mod streams;
 mod vitals;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::*;
+use crate::frame::Pong;
 use crate::hello::{Credential, Hello, Nonce, Secret};
 use crate::limits::{
     FRAGMENT_BYTES_MAX, HEARTBEATS_MISSED_MAX, PINGS_UNANSWERED_MAX, REQUEST_BYTES_IN_FLIGHT_MAX,
