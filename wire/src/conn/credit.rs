@@ -8,12 +8,15 @@ use std::collections::VecDeque;
 
 use super::messages::{Arity, Messages};
 use super::streams::StreamMap;
-use super::{Connection, Role, State, put};
+use super::{Connection, Role, Standing, State, put};
 use crate::error::Code;
 use crate::frame::{Frame, Label};
 use crate::header::{Header, Kind};
 use crate::hello::Hello;
-use crate::limits::{CREDIT_BYTES_MAX, REASSEMBLY_BYTES_MAX, STREAMS_OF_MESSAGES_MAX};
+use crate::limits::{
+    CONNECTION_CREDIT_BYTES, CREDIT_BYTES_MAX, MESSAGE_BYTES_MAX, REASSEMBLY_BYTES_MAX,
+    REQUEST_BYTES_IN_FLIGHT_MAX, STREAMS_OF_MESSAGES_MAX,
+};
 
 /// The messages of all streams that have any besides one-frame requests and replies, and the connection's credit.
 #[derive(Debug, Default)]
@@ -59,9 +62,9 @@ impl Flow {
         self.credit = u64::from(peer.connection_credit);
     }
 
-    /// Whether one more stream of messages can be received.
-    pub(super) fn has_room(&self) -> bool {
-        self.receiving_many < STREAMS_OF_MESSAGES_MAX
+    /// How many streams of messages are being received.
+    pub(super) fn receiving_many(&self) -> usize {
+        self.receiving_many
     }
 
     /// What the peer holds of our memory, and may still take.
@@ -105,7 +108,50 @@ impl Flow {
     }
 }
 
+/// What a peer may take of this side's memory, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance {
+    /// The connection's credit, when nothing of it is used.
+    pub(super) window: u64,
+    /// What may be reserved besides.
+    reassembly: u64,
+    /// The longest message.
+    pub(super) message: usize,
+    /// Requests that are being worked on.
+    pub(super) requests: usize,
+    /// Streams of messages that may come at once.
+    streams: usize,
+}
+
 impl Connection {
+    /// SPEC 12.4: a peer that has proved nothing gets no more than the credit that HELLO gave it.
+    pub(super) fn allowance(&self) -> Allowance {
+        let hello = &self.config.hello;
+        let given = u64::from(hello.connection_credit);
+        if self.config.role == Role::Dialler || self.standing != Standing::Anonymous {
+            return Allowance {
+                window: given.max(u64::from(CONNECTION_CREDIT_BYTES)),
+                reassembly: u64::from(REASSEMBLY_BYTES_MAX),
+                message: MESSAGE_BYTES_MAX,
+                requests: REQUEST_BYTES_IN_FLIGHT_MAX,
+                streams: STREAMS_OF_MESSAGES_MAX,
+            };
+        }
+        let bytes = usize::try_from(given).unwrap_or(usize::MAX);
+        Allowance {
+            window: given,
+            reassembly: given.min(u64::from(REASSEMBLY_BYTES_MAX)),
+            message: bytes.min(MESSAGE_BYTES_MAX),
+            requests: bytes.saturating_mul(4).min(REQUEST_BYTES_IN_FLIGHT_MAX),
+            streams: (bytes / 2 / hello.stream_credit as usize).clamp(1, STREAMS_OF_MESSAGES_MAX),
+        }
+    }
+
+    /// Whether one more stream of messages can be received.
+    pub(super) fn has_room_for_stream(&self) -> bool {
+        self.flow.receiving_many() < self.allowance().streams
+    }
+
     /// A stream's messages, from now on if there were none.
     pub(super) fn messages(&mut self, stream: u32, method: u32, arity: Arity) -> &mut Messages {
         let (granted, credit) = (self.config.hello.stream_credit, self.peer.stream_credit);
@@ -158,7 +204,8 @@ impl Connection {
     /// Grants credit to the oldest messages that wait for it, as far as memory can be reserved for them.
     fn reserve_wanted(&mut self) {
         let window = u64::from(self.config.hello.stream_credit);
-        let most = u64::from(self.config.hello.connection_credit) + u64::from(REASSEMBLY_BYTES_MAX);
+        let Allowance { window: credit, reassembly, .. } = self.allowance();
+        let most = credit + reassembly;
         while let Some(&stream) = self.flow.wanted.front() {
             let receiving = self.flow.streams.get(&stream).map(|messages| &messages.receiving);
             let wanted = receiving.and_then(|receiving| Some((receiving, receiving.announced?)));
@@ -196,7 +243,7 @@ impl Connection {
     }
 
     pub(super) fn top_up_connection(&mut self) {
-        let window = u64::from(self.config.hello.connection_credit);
+        let window = self.allowance().window;
         let taken = self.flow.granted + self.flow.held;
         if taken <= window - window / 4 {
             self.grant(0, window - taken);

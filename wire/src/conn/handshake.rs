@@ -149,8 +149,10 @@ impl Connection {
         match checked {
             Ok(Credential::Cluster) => self.standing = Standing::Cluster,
             Ok(Credential::Operator) => self.standing = Standing::Operator,
-            Err((code, words)) => self.close(code, words),
+            Err((code, words)) => return self.close(code, words),
         }
+        // Whoever is known gets more credit than a stranger.
+        self.top_up_connection();
     }
 
     /// On whose behalf a call is made (SPEC 6.5): only a proven part of the cluster is believed when it names somebody, and no

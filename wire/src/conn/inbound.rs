@@ -11,8 +11,8 @@ use crate::frame::{Frame, Label, put_error};
 use crate::header::{Header, Kind, flags};
 use crate::ledger::{Ledger, micros};
 use crate::limits::{
-    FRAGMENT_BYTES_MAX, LONG_QUEUE_HARD_BYTES, LONG_QUEUE_HIGH_BYTES, MESSAGE_BYTES_MAX,
-    REQUEST_BYTES_IN_FLIGHT_MAX, STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX, WRITE_BUFFER_HIGH_BYTES,
+    FRAGMENT_BYTES_MAX, LONG_QUEUE_HARD_BYTES, LONG_QUEUE_HIGH_BYTES, MESSAGE_BYTES_MAX, STREAM_IDLE_MS_MAX,
+    STREAM_LIFETIME_MS_MAX, WRITE_BUFFER_HIGH_BYTES,
 };
 use crate::request::RequestHead;
 use crate::service::CallContext;
@@ -262,11 +262,11 @@ impl Connection {
                 "a request in pieces begins with its length, and no more",
             ));
         };
-        if request_bytes > MESSAGE_BYTES_MAX {
+        if request_bytes > self.allowance().message {
             return Err(RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be"));
         }
         self.admit(encoding, request_bytes, head.bulk)?;
-        if matches!(request, Requested::Many) && !self.flow.has_room() {
+        if matches!(request, Requested::Many) && !self.has_room_for_stream() {
             return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
         }
         let context = CallContext {
@@ -292,7 +292,7 @@ impl Connection {
         let share = if bulk { 2 } else { 1 };
         let full = self.inbound.calls.len()
             >= (self.config.hello.calls_in_flight_max as usize).div_ceil(share)
-            || self.inbound.request_bytes + request_bytes > REQUEST_BYTES_IN_FLIGHT_MAX / share
+            || self.inbound.request_bytes + request_bytes > self.allowance().requests / share
             || self.outbox.waiting() > WRITE_BUFFER_HIGH_BYTES / share
             || self.flow.queued_bytes > LONG_QUEUE_HIGH_BYTES / share;
         if full {

@@ -8,7 +8,6 @@ use crate::encoding::ENCODING_ID;
 use crate::error::{Code, RpcError};
 use crate::frame::Frame;
 use crate::header::{Header, flags};
-use crate::limits::MESSAGE_BYTES_MAX;
 
 impl Connection {
     /// Takes a DATA frame: a message, a piece of one, or the end of the peer's messages.
@@ -38,7 +37,7 @@ impl Connection {
         if self.messages(stream, method, Arity::One).receiving.ended {
             return self.violation("DATA: after the end of its stream");
         }
-        if first && more && total > MESSAGE_BYTES_MAX {
+        if first && more && total > self.allowance().message {
             return self.refuse_long(now, stream);
         }
         self.note_message(now, stream);

@@ -133,7 +133,7 @@ impl Connection {
         replies: Arity,
         options: CallOptions,
     ) -> Result<u32, RpcError> {
-        if replies == Arity::Many && !self.flow.has_room() {
+        if replies == Arity::Many && !self.has_room_for_stream() {
             return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
         }
         self.now = self.now.max(now);

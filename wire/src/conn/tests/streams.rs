@@ -3,7 +3,8 @@
 use super::*;
 use crate::limits::{
     CONNECTION_CREDIT_BYTES, LONG_QUEUE_HIGH_BYTES, MESSAGE_BYTES_MAX, REASSEMBLY_BYTES_MAX,
-    STREAM_CREDIT_BYTES, STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX, STREAMS_OF_MESSAGES_MAX,
+    STRANGER_CREDIT_BYTES, STREAM_CREDIT_BYTES, STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX,
+    STREAMS_OF_MESSAGES_MAX,
 };
 
 const MIB: usize = 1 << 20;
@@ -412,4 +413,29 @@ fn whoever_breaks_the_rules_of_messages_loses_the_connection() {
         pair.inject(ACCEPTOR, &frame);
         assert!(pair.events(ACCEPTOR).last().unwrap().starts_with("closed"), "{stream} {payload}");
     }
+}
+
+#[test]
+fn a_stranger_gets_little_credit_and_more_when_it_is_known() {
+    let made = |credential: Option<Credential>, length: usize| {
+        let mut pair = Pair::with(|configs| {
+            configs[ACCEPTOR].hello.connection_credit = STRANGER_CREDIT_BYTES;
+            configs[DIALLER].credential = credential;
+        });
+        pair.deliver();
+        assert_eq!([pair.events(DIALLER), pair.events(ACCEPTOR)], [["ready"], ["ready"]]);
+        pair.open_stream(Some(&bytes(length)), Arity::One);
+        while pair.deliver_from(DIALLER) | pair.deliver_from(ACCEPTOR) {
+            let Exposure { held, granted, .. } = pair.sides[ACCEPTOR].exposure();
+            assert!(credential.is_some() || held + granted <= 2 * u64::from(STRANGER_CREDIT_BYTES));
+        }
+        let mut seen = [pair.events(DIALLER), pair.events(ACCEPTOR)].concat();
+        seen.retain(|event| event != "room 1");
+        seen
+    };
+    for credential in [Credential::Cluster, Credential::Operator] {
+        assert_eq!(made(Some(credential), 10 * MIB), ["request 1"]);
+    }
+    assert_eq!(made(None, STRANGER_CREDIT_BYTES as usize), ["request 1"]);
+    assert_eq!(made(None, STRANGER_CREDIT_BYTES as usize + 1), ["failed 1 MESSAGE_TOO_LARGE"]);
 }
