@@ -24,6 +24,8 @@ pub(super) struct Flow {
     granted: u64,
     /// Bytes that the peer has sent, or begun to send, and that nobody has consumed.
     held: u64,
+    /// Bytes that are reserved for messages which are longer than their stream's credit.
+    reserved: u64,
     /// Streams on which a message waits for credit that has to be reserved, the oldest first.
     wanted: VecDeque<u32>,
     /// Streams on which any number of messages may come.
@@ -94,11 +96,19 @@ impl Flow {
     pub(super) fn forget(&mut self, stream: u32) -> bool {
         let Some(messages) = self.streams.remove(&stream) else { return false };
         self.release(messages.received_bytes());
+        self.reserved -= messages.receiving.reserved;
         self.queued_bytes -= messages.queued_bytes();
         if messages.receiving.arity == Arity::Many {
             self.receiving_many -= 1;
         }
         true
+    }
+
+    /// A message of this stream waits for credit.
+    fn want(&mut self, stream: u32) {
+        if !self.wanted.contains(&stream) {
+            self.wanted.push_back(stream);
+        }
     }
 
     pub(super) fn forget_all(&mut self) {
@@ -133,8 +143,16 @@ impl Connection {
     pub fn consumed(&mut self, stream: u32, bytes: usize) {
         let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
         let bytes = (bytes as u64).min(messages.receiving.held);
-        messages.receiving.held -= bytes;
+        let receiving = &mut messages.receiving;
+        receiving.held -= bytes;
+        if receiving.held == 0 && receiving.announced.is_none() && receiving.assembly.is_none() {
+            self.flow.reserved -= std::mem::take(&mut receiving.reserved);
+        }
+        let waits = receiving.announced.is_some();
         self.flow.release(bytes);
+        if waits {
+            self.flow.want(stream);
+        }
         self.top_up_stream(stream);
         self.top_up_connection();
         self.reserve_wanted();
@@ -145,21 +163,19 @@ impl Connection {
         let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
         messages.receiving.reader_waits = true;
         if messages.receiving.announced.is_some() {
-            self.flow.wanted.push_back(stream);
-            self.reserve_wanted();
+            self.want(stream);
         }
     }
 
     /// A message of this stream waits for credit.
     pub(super) fn want(&mut self, stream: u32) {
-        self.flow.wanted.push_back(stream);
+        self.flow.want(stream);
         self.reserve_wanted();
     }
 
     /// Grants credit to the oldest messages that wait for it, as far as memory can be reserved for them.
     fn reserve_wanted(&mut self) {
         let window = u64::from(self.config.hello.stream_credit);
-        let most = u64::from(self.config.hello.connection_credit) + u64::from(REASSEMBLY_BYTES_MAX);
         while let Some(&stream) = self.flow.wanted.front() {
             let receiving = self.flow.streams.get(&stream).map(|messages| &messages.receiving);
             let wanted = receiving.and_then(|receiving| Some((receiving, receiving.announced?)));
@@ -172,17 +188,32 @@ impl Connection {
             let fits_window = receiving.granted + receiving.held + shortage <= window;
             // What a slow reader would only hold is not reserved: it asks again when it waits.
             let is_awaited = receiving.arity == Arity::One || (receiving.reader_waits && receiving.held == 0);
-            if !fits_window && is_awaited {
-                if self.flow.granted + self.flow.held + shortage > most {
-                    return;
-                }
-                self.grant(0, shortage);
+            if !fits_window && is_awaited && !self.reserve(stream, shortage) {
+                return;
             }
             if fits_window || is_awaited {
                 self.grant(stream, shortage);
             }
             self.flow.wanted.pop_front();
         }
+    }
+
+    /// Reserves memory for a message of this stream, and gives the connection's credit for it; false when there is none.
+    fn reserve(&mut self, stream: u32, bytes: u64) -> bool {
+        if self.flow.reserved + bytes > u64::from(REASSEMBLY_BYTES_MAX) {
+            return false;
+        }
+        if let Some(messages) = self.flow.streams.get_mut(&stream) {
+            messages.receiving.reserved += bytes;
+            self.flow.reserved += bytes;
+        }
+        // The peer may still have credit that was given for a message which never came.
+        let most = u64::from(self.config.hello.connection_credit) + self.flow.reserved;
+        let missing = most.saturating_sub(self.flow.granted + self.flow.held).min(bytes);
+        if missing > 0 {
+            self.grant(0, missing);
+        }
+        true
     }
 
     fn top_up_stream(&mut self, stream: u32) {
@@ -245,13 +276,13 @@ impl Connection {
             if stream > self.last_stream() {
                 return self.violation("CREDIT: for a stream that was never opened");
             }
-            match self.flow.streams.get_mut(&stream) {
+            match self.method_of(stream) {
                 // It may cross the end of its stream.
                 None => return,
-                Some(messages) if messages.method != method => {
+                Some(of_call) if of_call != method => {
                     return self.violation("CREDIT: the method is not that of its call");
                 }
-                Some(messages) => &mut messages.sending.credit,
+                Some(_) => &mut self.messages(stream, method, Arity::One).sending.credit,
             }
         };
         *has += bytes;

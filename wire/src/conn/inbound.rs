@@ -12,7 +12,8 @@ use crate::header::{Header, Kind, flags};
 use crate::ledger::{Ledger, micros};
 use crate::limits::{
     FRAGMENT_BYTES_MAX, LONG_QUEUE_HARD_BYTES, LONG_QUEUE_HIGH_BYTES, MESSAGE_BYTES_MAX,
-    REQUEST_BYTES_IN_FLIGHT_MAX, STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX, WRITE_BUFFER_HIGH_BYTES,
+    REQUEST_BYTES_IN_FLIGHT_MAX, STREAM_ID_MAX, STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX,
+    WRITE_BUFFER_HIGH_BYTES,
 };
 use crate::request::RequestHead;
 use crate::service::CallContext;
@@ -79,6 +80,8 @@ impl Inbound {
     pub(super) fn live_on(&mut self, stream: u32, now: u64) {
         if let Some(call) = self.calls.get_mut(stream) {
             call.deadline_ns = (now + STREAM_IDLE_MS_MAX * 1_000_000).min(call.ends_ns);
+            let deadline_ns = call.deadline_ns;
+            self.calls.will_be_due(deadline_ns);
         }
     }
     /// Forgets all calls, and says whose answers are awaited.
@@ -183,12 +186,9 @@ impl Connection {
     pub(super) fn handle_request(&mut self, now: u64, frame: Frame) {
         let Header { kind, stream, method, .. } = frame.header;
         // SPEC 5.1: ids only grow and are never used again.
-        if stream <= self.inbound.last_stream {
-            return self.violation(&format!(
-                "{}: stream {stream} is not above {}",
-                kind.name(),
-                self.inbound.last_stream
-            ));
+        let last = self.inbound.last_stream;
+        if stream <= last || stream > STREAM_ID_MAX {
+            return self.violation(&format!("{}: stream {stream} is not above {last}", kind.name()));
         }
         // It has been seen, also when it is refused, and a CANCEL of it may follow.
         self.inbound.last_stream = stream;
@@ -243,7 +243,11 @@ impl Connection {
                 "a request in pieces begins with its length, and no more",
             ));
         };
-        if request_bytes > MESSAGE_BYTES_MAX {
+        let in_pieces = matches!(request, Requested::InPieces);
+        if in_pieces && request_bytes <= FRAGMENT_BYTES_MAX {
+            return Err(RpcError::new(Code::BadRequest, "a request that fits one frame comes in one"));
+        }
+        if request_bytes > if in_pieces { MESSAGE_BYTES_MAX } else { FRAGMENT_BYTES_MAX } {
             return Err(RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be"));
         }
         self.admit(encoding, request_bytes)?;

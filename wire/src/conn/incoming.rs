@@ -2,13 +2,13 @@
 
 use bytes::{Buf, Bytes};
 
-use super::messages::{Arity, Assembled, Assembly};
+use super::messages::{Arity, Assembled, Assembly, Messages};
 use super::{Connection, Event, Role};
 use crate::encoding::ENCODING_ID;
 use crate::error::{Code, RpcError};
 use crate::frame::Frame;
 use crate::header::{Header, flags};
-use crate::limits::MESSAGE_BYTES_MAX;
+use crate::limits::{FRAGMENT_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 impl Connection {
     /// Takes a DATA frame: a message, a piece of one, or the end of the peer's messages.
@@ -19,8 +19,8 @@ impl Connection {
         let Some(total) = take_total(&mut piece, more && first) else {
             return self.violation("DATA: it ends within the length of its message");
         };
-        if frame.header.encoding != ENCODING_ID {
-            return self.violation("DATA: in another encoding than its call");
+        if piece.len() > FRAGMENT_BYTES_MAX {
+            return self.violation("DATA: a piece is longer than one may be");
         }
         match self.is_live(stream, method) {
             Err(words) => return self.violation(&format!("DATA: {words}")),
@@ -35,13 +35,22 @@ impl Connection {
             }
             Ok(true) => {}
         }
-        if self.messages(stream, method, Arity::One).receiving.ended {
-            return self.violation("DATA: after the end of its stream");
+        if frame.header.encoding != ENCODING_ID {
+            return self.violation("DATA: in another encoding than its call");
         }
-        if first && more && total > MESSAGE_BYTES_MAX {
+        if self.has_said_all(stream, method, flags & flags::END != 0) {
+            return self
+                .violation("DATA: after the end of its stream, or an end that is not a terminal frame");
+        }
+        if total > MESSAGE_BYTES_MAX && piece.is_empty() {
             return self.refuse_long(now, stream);
         }
-        self.note_message(now, stream);
+        if first && total > MESSAGE_BYTES_MAX || more && total == 0 {
+            return self.violation("DATA: a message of a length that none has");
+        }
+        if !piece.is_empty() {
+            self.note_received(now, stream);
+        }
         let whole = match (first, more, piece.is_empty()) {
             (true, true, true) => return self.announced(stream, total),
             (true, true, false) => return self.begin_message(stream, total, &piece),
@@ -75,6 +84,18 @@ impl Connection {
         }
     }
 
+    /// Whether the peer may send no message on a stream. An acceptor's last frame is the terminal one: its DATA never ends.
+    fn has_said_all(&mut self, stream: u32, method: u32, end: bool) -> bool {
+        let role = self.config.role;
+        let Messages { receiving, pending, .. } = self.messages(stream, method, Arity::One);
+        let is_whole = || receiving.arity == Arity::One && pending.is_none();
+        receiving.ended
+            || match role {
+                Role::Acceptor => is_whole(),
+                Role::Dialler => end,
+            }
+    }
+
     /// SPEC 4.4: the peer has a message for which it lacks credit.
     fn announced(&mut self, stream: u32, total: usize) {
         let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
@@ -98,8 +119,11 @@ impl Connection {
             self.close(Code::CreditExceeded, "DATA: more than the stream's credit");
             return false;
         };
+        if receiving.announced.take().is_some_and(|announced| announced as usize != total) {
+            self.violation("DATA: another message than was announced");
+            return false;
+        }
         receiving.granted = left;
-        receiving.announced = None;
         if !self.flow.take(total as u64) {
             self.close(Code::CreditExceeded, "DATA: more than the connection's credit");
             return false;

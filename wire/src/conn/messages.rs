@@ -40,6 +40,8 @@ pub(super) struct Receiving {
     pub(super) assembly: Option<Assembly>,
     /// The length of a message that waits for credit.
     pub(super) announced: Option<u32>,
+    /// Bytes of the connection's credit that were given for such a message, until it is used up.
+    pub(super) reserved: u64,
     /// Somebody waits for the next message, and will consume it as soon as it is there.
     pub(super) reader_waits: bool,
     /// The peer has said that no further message follows.
@@ -151,6 +153,7 @@ impl Messages {
                 held: 0,
                 assembly: None,
                 announced: None,
+                reserved: 0,
                 reader_waits: false,
                 ended: false,
             },

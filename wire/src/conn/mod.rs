@@ -430,11 +430,18 @@ impl Connection {
         }
     }
 
-    /// SPEC 4.8: a message of a stream came or left, which lives on.
-    fn note_message(&mut self, now: u64, stream: u32) {
-        let is_stream =
-            |messages: &messages::Messages| messages.receiving.arity == Arity::Many || messages.sending.many;
-        if self.flow.streams.get(&stream).is_some_and(is_stream) {
+    /// SPEC 4.8: a message of a stream came, or a piece of one; so the stream lives on.
+    fn note_received(&mut self, now: u64, stream: u32) {
+        self.live_on_if(now, stream, |messages| messages.receiving.arity == Arity::Many);
+    }
+
+    /// The same for what left.
+    fn note_said(&mut self, now: u64, stream: u32) {
+        self.live_on_if(now, stream, |messages| messages.sending.many);
+    }
+
+    fn live_on_if(&mut self, now: u64, stream: u32, is_of_stream: impl Fn(&messages::Messages) -> bool) {
+        if self.flow.streams.get(&stream).is_some_and(is_of_stream) {
             match self.config.role {
                 Role::Dialler => self.outbound.live_on(stream, now),
                 Role::Acceptor => self.inbound.live_on(stream, now),

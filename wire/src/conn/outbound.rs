@@ -89,6 +89,8 @@ impl Outbound {
             && call.awaits == Awaits::Answer
         {
             call.deadline_ns = (now + STREAM_IDLE_MS_MAX * 1_000_000).min(call.ends_ns);
+            let deadline_ns = call.deadline_ns;
+            self.calls.will_be_due(deadline_ns);
         }
     }
     /// Only the end of this call is awaited from now on. Its method, if its answer was still wanted.
@@ -278,6 +280,9 @@ impl Connection {
         // Read before the call is taken: after a violation the call must still be there, to end with the connection.
         let mut piece = frame.payload;
         let Some(ledger) = Ledger::decode(&mut piece) else { return self.violation("REPLY: malformed") };
+        if piece.len() > FRAGMENT_BYTES_MAX {
+            return self.violation("REPLY: a piece is longer than one may be");
+        }
         let Some(reply) = self.whole_reply(&frame.header, piece) else { return };
         if self.end_call(&frame.header) {
             self.events.push_back(Event::Reply { stream, reply, ledger });

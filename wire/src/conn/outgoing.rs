@@ -44,7 +44,7 @@ impl Connection {
             self.flow.credit -= length;
             let label = data_label(stream, method, if last { flags::END } else { 0 });
             put(self.outbox.calls(), label, checksums, |out| out.extend_from_slice(&message));
-            self.note_message(now, stream);
+            self.note_said(now, stream);
         } else {
             self.enqueue(stream, Saying::new(What::Message { last }, message));
         }
@@ -160,7 +160,7 @@ impl Connection {
                 }
                 out.extend_from_slice(&piece);
             });
-            self.note_message(self.now, stream);
+            self.note_said(self.now, stream);
             return self.take_turn(stream);
         }
         let Some(said) = sending.queue.pop_front() else { return };
@@ -176,7 +176,7 @@ impl Connection {
                 if sending.queue.is_empty() {
                     self.events.push_back(Event::Room { stream });
                 }
-                self.note_message(self.now, stream);
+                self.note_said(self.now, stream);
                 self.take_turn(stream);
             }
             What::Reply(timing) => {

@@ -68,6 +68,11 @@ impl<T: InFlight> Streams<T> {
         call
     }
 
+    /// A call in the map has another deadline now.
+    pub(super) fn will_be_due(&mut self, deadline_ns: u64) {
+        self.earliest = self.earliest.min(deadline_ns);
+    }
+
     /// No call is due before this.
     pub(super) fn earliest(&self) -> u64 {
         self.earliest

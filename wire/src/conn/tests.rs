@@ -2,6 +2,7 @@
 
 mod handshake;
 mod one_way;
+mod rules;
 mod streams;
 
 use bytes::BytesMut;

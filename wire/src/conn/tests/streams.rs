@@ -8,26 +8,26 @@ use crate::limits::{
 
 const MIB: usize = 1 << 20;
 
-fn bytes(length: usize) -> Bytes {
+pub(super) fn bytes(length: usize) -> Bytes {
     (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect()
 }
 
 impl Pair {
     /// Makes a call with these requests and replies.
-    fn open_stream(&mut self, request: Option<&Bytes>, replies: Arity) -> u32 {
+    pub(super) fn open_stream(&mut self, request: Option<&Bytes>, replies: Arity) -> u32 {
         let options = CallOptions { deadline_ns: self.now + 1_000 * MS, ..CallOptions::default() };
         self.sides[DIALLER].open(self.now, METHOD, request, replies, options).unwrap()
     }
 
     /// A call to which messages come back, and what its acceptor sees of it.
-    fn watch(&mut self) -> u32 {
+    pub(super) fn watch(&mut self) -> u32 {
         let stream = self.open_stream(Some(&bytes(1)), Arity::Many);
         self.deliver();
         self.check(ACCEPTOR, &[&format!("request {stream}")]);
         stream
     }
 
-    fn say(&mut self, side: usize, stream: u32, length: usize) {
+    pub(super) fn say(&mut self, side: usize, stream: u32, length: usize) {
         self.sides[side].say(self.now, stream, bytes(length), false).unwrap();
     }
 
@@ -276,7 +276,7 @@ fn pieces_that_cross_the_end_of_their_call_do_no_harm() {
 
 impl Pair {
     /// Both sides live on, with their heartbeats.
-    fn pass(&mut self, ms: u64) {
+    pub(super) fn pass(&mut self, ms: u64) {
         let until = self.now + ms * MS;
         while self.now < until {
             self.now = until.min(self.now + 500 * MS);
