@@ -70,6 +70,10 @@ impl Inbound {
     pub(super) fn method_of(&self, stream: u32) -> Option<u32> {
         self.calls.get(stream).map(|call| call.method)
     }
+    /// Whether an answer of a call in flight is awaited.
+    pub(super) fn is_awaited(&self, stream: u32) -> bool {
+        self.calls.get(stream).is_some_and(|call| !call.one_way)
+    }
     /// A call's request is here whole.
     pub(super) fn arrived(&mut self, stream: u32, now: u64) {
         if let Some(call) = self.calls.get_mut(stream) {

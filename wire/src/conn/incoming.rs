@@ -199,16 +199,16 @@ impl Connection {
                 }
             }
             (Arity::One, Role::Dialler) => self.violation("DATA: messages instead of one reply"),
-            (Arity::One, Role::Acceptor) => match (messages.pending.take(), message, end) {
-                (Some(context), Some(request), true) => {
-                    let length = request.len();
-                    let method = messages.method;
-                    self.inbound.arrived(stream, now);
-                    self.events.push_back(Event::Request { stream, method, context, request });
-                    self.consumed(stream, length);
-                }
-                _ => self.violation("DATA: a request of another length than it was announced with"),
-            },
+            (Arity::One, Role::Acceptor) => {
+                let Some(request) = message.filter(|_| end) else {
+                    return self.violation("DATA: the one request neither ends its stream nor goes on");
+                };
+                let Some(context) = messages.pending.take() else { return };
+                let (method, length) = (messages.method, request.len());
+                self.inbound.arrived(stream, now);
+                self.events.push_back(Event::Request { stream, method, context, request });
+                self.consumed(stream, length);
+            }
         }
     }
 

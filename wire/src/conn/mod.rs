@@ -422,11 +422,11 @@ impl Connection {
         self.outbox.seal(|out| put(out, Label::control(Kind::Close), true, |out| close.encode(out)));
     }
 
-    /// The method of a call in flight.
+    /// The method of a call in flight on whose stream something may be said.
     fn method_of(&self, stream: u32) -> Option<u32> {
         match self.config.role {
             Role::Dialler => self.outbound.method_of(stream).filter(|_| self.outbound.is_wanted(stream)),
-            Role::Acceptor => self.inbound.method_of(stream),
+            Role::Acceptor => self.inbound.method_of(stream).filter(|_| self.inbound.is_awaited(stream)),
         }
     }
 

@@ -8,7 +8,6 @@ use crate::limits::{
 
 const END: u8 = flags::END;
 const MORE: u8 = flags::MORE;
-const CONTINUED: u8 = flags::CONTINUED;
 const FIRST_CREDIT: u32 = STREAM_CREDIT_BYTES;
 
 /// A frame of the call on stream 1.
@@ -165,7 +164,7 @@ fn credit_counts_from_the_first_frame_of_a_call_on() {
 #[test]
 fn memory_that_was_reserved_for_a_call_that_is_given_up_serves_the_next() {
     let mut pair = Pair::open();
-    let request = Bytes::from(vec![7; MESSAGE_BYTES_MAX]);
+    let request = bytes(MESSAGE_BYTES_MAX);
     for _ in 0..5 {
         let stream = pair.open_stream(Some(&request), Arity::One);
         // The credit is on its way when the caller changes its mind.

@@ -346,12 +346,14 @@ fn what_waits_is_bounded() {
     assert_eq!(more.unwrap_err().code, Code::Overloaded);
 }
 
+/// Frames by flags and payload, and what ends the connection at the last of them.
+type Case<'a> = (&'a [(u8, &'a [u8])], &'a str);
+
 #[test]
 fn whoever_breaks_the_rules_of_messages_loses_the_connection() {
     let begin = |length: u32| [&length.to_be_bytes()[..], &[7; 8]].concat();
     let long = vec![7; FRAGMENT_BYTES_MAX];
-    // (flags, payload, what the acceptor of a stream of requests makes of the last frame)
-    let cases: &[(&[(u8, &[u8])], &str)] = &[
+    let cases: &[Case] = &[
         (&[(flags::CONTINUED, b"x")], "PROTOCOL_ERROR"),
         (&[(0, b"")], "PROTOCOL_ERROR"),
         (&[(flags::MORE, b"\0\0\0")], "PROTOCOL_ERROR"),
