@@ -116,7 +116,7 @@ class Replies(Voice):
         super().whole(message, end)
 
     def reply(self, frame):
-        """SPEC 4.3, 5.3: the one reply, or None after a stream of them."""
+        """SPEC 4.3, 5.3: the one reply; after a stream of them it is empty."""
         piece = bytes.fromhex(frame["payload"]["message"])
         if frame["continued"]:
             if self.total is None or not piece or len(self.begun) + len(piece) != self.total:
@@ -127,4 +127,4 @@ class Replies(Voice):
         many = self.replies == "many" or bool(self.messages)
         if many and piece:
             malformed("a REPLY with a message after a stream of them")
-        return None if many else piece.hex()
+        return piece.hex()

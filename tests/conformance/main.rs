@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
 mod codec;
+mod frames;
 mod messages;
 mod python;
+mod refusals;
 mod registry;
 mod transcripts;
