@@ -111,7 +111,8 @@ HEADER = [
         payload_max=4294967295),
 ]
 
-NO_HEAD = {"deadline_us": 1, "trace": None, "request_id": None, "token": None, "principal": None, "message": ""}
+NO_HEAD = {"deadline_us": 1, "trace": None, "request_id": None, "token": None, "principal": None,
+           "metadata": {}, "bulk": False, "message": ""}
 FRAMES = [
     good("HELLO", frame(HELLO, x("01 01") + entry(4, NONCE)),
          means("HELLO", {
@@ -121,13 +122,19 @@ FRAMES = [
              "stream_credit": 65536, "connection_credit": 33554432,
          })),
     good("PROOF", frame(PROOF, u8(2) + bytes(32)), means("PROOF", {"credential": "OPERATOR", "hmac": "00" * 32})),
+    good("ANNOUNCE of everything, and one to skip",
+         frame(ANNOUNCE, entry(6, u32(100)) + entry(7, u32(50)) + entry(0x8010, u8(2)) + entry(0x9000, b"?")),
+         means("ANNOUNCE", {"calls_in_flight_max": 100, "heartbeat_interval_ms": 50, "health": "DRAINING"})),
+    good("ANNOUNCE of nothing", frame(ANNOUNCE, b""),
+         means("ANNOUNCE", {"calls_in_flight_max": None, "heartbeat_interval_ms": None, "health": None})),
     good("PING", frame(PING, x("0102030405060708")), means("PING", {"opaque": "0102030405060708"})),
     good("PING without checksum", frame(PING, x("0102030405060708"), 0),
          means("PING", {"opaque": "0102030405060708"}, checksum=False)),
-    good("PONG", frame(PONG, x("0102030405060708") + u64(10_000_000_000) + u32(3) + u32(250) + u32(0) + u8(2) + u16(750)),
+    good("PONG", frame(PONG, x("0102030405060708") + u64(10_000_000_000) + u32(3) + u32(12) + u32(250)
+                       + u32(90) + u8(2) + u16(750)),
          means("PONG", {
-             "opaque": "0102030405060708", "bytes_received": 10_000_000_000, "calls_in_flight": 3, "queue_delay_us": 250,
-             "scheduler_lag_us": 0, "health": "DRAINING", "load_permille": 750,
+             "opaque": "0102030405060708", "bytes_received": 10_000_000_000, "calls_in_flight": 3,
+             "instance_calls_in_flight": 12, "queue_delay_us": 250, "scheduler_lag_us": 90, "health": "DRAINING", "load_permille": 750,
          })),
     good("GOAWAY", frame(GOAWAY, u32(41)), means("GOAWAY", {"last_stream": 41})),
     good("CLOSE, a plain end", frame(CLOSE, u16(0) + text("")), means("CLOSE", {"code": 0, "message": ""})),
@@ -137,7 +144,7 @@ FRAMES = [
          means("CLOSE", {"code": 9999, "message": "?"})),
     good("REQUEST", of_call(REQUEST, 1, QUERY, head(15_000_000) + string("Tux")),
          means("REQUEST", {
-             "deadline_us": 15_000_000, "trace": None, "request_id": None, "token": None, "principal": None,
+             "deadline_us": 15_000_000, "trace": None, "request_id": None, "token": None, "principal": None, "metadata": {}, "bulk": False,
              "message": "03547578",
          }, True, True, 1, 1, QUERY)),
     good("REPLY", of_call(REPLY, 1, QUERY, LEDGER + x("2a")),
@@ -152,7 +159,7 @@ FRAMES = [
     good("CANCEL", of_call(CANCEL, 1, QUERY, b"", 0), means("CANCEL", {}, True, True, 0, 1, QUERY)),
     good("NOTICE", of_call(NOTICE, 2, QUERY, head(15_000_000, head_entry(2, b"req-7")) + string("Tux")),
          means("NOTICE", {
-             "deadline_us": 15_000_000, "trace": None, "request_id": "req-7", "token": None, "principal": None,
+             "deadline_us": 15_000_000, "trace": None, "request_id": "req-7", "token": None, "principal": None, "metadata": {}, "bulk": False,
              "message": "03547578",
          }, True, True, 1, 2, QUERY)),
     good("REQUEST that opens a stream of requests", of_call(REQUEST, 3, QUERY, head(1), flags=CHECKSUM),
@@ -183,8 +190,8 @@ FRAMES = [
     good("CREDIT of the connection", credit(1073741824), means("CREDIT", {"bytes": 1073741824})),
     bad("2.6", "a corrupt payload", frame(PING, bytes(8), payload_sum=1), "CHECKSUM_MISMATCH"),
     bad("7.2", "a PING of 7 bytes", frame(PING, bytes(7))),
-    bad("7.2", "a PONG of 30 bytes", frame(PONG, bytes(30))),
-    bad("7.2", "a PONG with health 0", frame(PONG, bytes(31))),
+    bad("7.2", "a PONG of 34 bytes", frame(PONG, bytes(34))),
+    bad("7.2", "a PONG with health 0", frame(PONG, bytes(35))),
     bad("5.6", "a GOAWAY of 3 bytes", frame(GOAWAY, bytes(3))),
     bad("5.7", "a CLOSE that ends in its text", frame(CLOSE, u16(16) + u16(5) + b"four")),
     bad("5.7", "a CLOSE that goes on after its text", frame(CLOSE, u16(16) + text("four") + b"!")),
@@ -196,7 +203,20 @@ FRAMES = [
     bad("2.7", "a REPLY that goes on", of_call(REPLY, 1, QUERY, LEDGER, flags=0)),
     bad("2.7", "a NOTICE that goes on", of_call(NOTICE, 1, QUERY, head(1), flags=0)),
     bad("5.4", "a CANCEL with a payload", of_call(CANCEL, 1, QUERY, b"!", 0)),
-    bad("2.2", "ANNOUNCE is reserved", frame(ANNOUNCE, b"")),
+    bad("3.4", "an ANNOUNCE of no calls", frame(ANNOUNCE, entry(6, u32(0)))),
+    bad("3.10", "an ANNOUNCE of 3 bytes of calls", frame(ANNOUNCE, entry(6, bytes(3)))),
+    bad("3.4", "an ANNOUNCE of a heartbeat of 49 ms", frame(ANNOUNCE, entry(7, u32(49)))),
+    bad("3.4", "an ANNOUNCE of a heartbeat of 0 ms", frame(ANNOUNCE, entry(7, u32(0)))),
+    bad("3.4", "an ANNOUNCE of a heartbeat of 60001 ms", frame(ANNOUNCE, entry(7, u32(60001)))),
+    bad("3.10", "an ANNOUNCE of health 3", frame(ANNOUNCE, entry(0x8010, u8(3)))),
+    bad("3.10", "an ANNOUNCE of health without value", frame(ANNOUNCE, entry(0x8010, b""))),
+    bad("3.10", "an ANNOUNCE of what can't be changed", frame(ANNOUNCE, entry(1, b"shop"))),
+    bad("3.10", "an ANNOUNCE of other software", frame(ANNOUNCE, entry(0x800A, b"shop"))),
+    bad("3.10", "an ANNOUNCE out of order", frame(ANNOUNCE, entry(7, u32(50)) + entry(6, u32(1)))),
+    bad("3.10", "an ANNOUNCE that says it twice", frame(ANNOUNCE, entry(6, u32(1)) + entry(6, u32(1)))),
+    bad("3.10", "an ANNOUNCE that ends within an entry", frame(ANNOUNCE, entry(6, u32(1))[:-1])),
+    bad("3.3", "an ANNOUNCE of an unknown key that can't be ignored", frame(ANNOUNCE, entry(4096, b"")),
+        "CAPABILITY_UNSUPPORTED"),
     bad("2.2", "BEACON is reserved", frame(BEACON, b"")),
     bad("4.3", "a first piece that ends in its length", data(1, QUERY, bytes(3), MORE)),
     bad("4.3", "a message of 16321 bytes in one frame", data(1, QUERY, bytes(16321))),
@@ -287,17 +307,24 @@ def by(kind, *all_names):
     return PLAIN_HEAD | {"principal": {"kind": kind, "names": list(all_names)}}
 
 
+def with_metadata(*pairs):
+    return head(1, head_entry(5, metadata(*pairs)))
+
+
+PAIRS = [(f"k{n:02}", str(n)) for n in range(17)]
 MANY = [f"p{n}" for n in range(64)]
 REQUESTS = [
     good("the least", head(1), PLAIN_HEAD),
     good("everything",
          head(250_000, head_entry(1, TRACE) + head_entry(2, b"req-7") + head_entry(3, b"order:42")
-              + head_entry(4, u8(3) + names("ann", "orders:read", "orders:write"))) + x("00 01"),
+              + head_entry(4, u8(3) + names("ann", "orders:read", "orders:write"))
+              + head_entry(5, metadata(("tenant", "Zoë's shop"), ("x-debug", ""))) + head_entry(6, u8(1))) + x("00 01"),
          {
              "deadline_us": 250_000,
              "trace": {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7", "flags": 1},
              "request_id": "req-7", "token": "order:42",
-             "principal": {"kind": "USER", "names": ["ann", "orders:read", "orders:write"]}, "message": "0001",
+             "principal": {"kind": "USER", "names": ["ann", "orders:read", "orders:write"]},
+             "metadata": {"tenant": "Zoë's shop", "x-debug": ""}, "bulk": True, "message": "0001",
          }),
     good("a trace id of zero is none", head(1, head_entry(1, bytes(16) + TRACE[16:])), PLAIN_HEAD),
     good("an entry to skip", head(1, head_entry(0x85, b"?")) + b"!", PLAIN_HEAD | {"message": "21"}),
@@ -307,6 +334,24 @@ REQUESTS = [
     good("for a service", principal(u8(2), names("order")), by("SERVICE", "order")),
     good("for a user without permissions", principal(u8(3), names("ann")), by("USER", "ann")),
     good("for a user with 64 permissions", principal(u8(3), names("ann", *MANY)), by("USER", "ann", *MANY)),
+    good("16 pairs of metadata", with_metadata(*PAIRS[:16]), PLAIN_HEAD | {"metadata": dict(PAIRS[:16])}),
+    good("metadata of 2048 bytes", with_metadata(("k", "v" * 2044)), PLAIN_HEAD | {"metadata": {"k": "v" * 2044}}),
+    good("a bulk call", head(1, head_entry(6, u8(1))), PLAIN_HEAD | {"bulk": True}),
+    bad("6.7", "class 0", head(1, head_entry(6, u8(0))), "BAD_REQUEST"),
+    bad("6.7", "class 2", head(1, head_entry(6, u8(2))), "BAD_REQUEST"),
+    bad("6.7", "a class without value", head(1, head_entry(6, b"")), "BAD_REQUEST"),
+    bad("6.6", "metadata without pairs", with_metadata(), "BAD_REQUEST"),
+    bad("6.6", "17 pairs of metadata", with_metadata(*PAIRS), "BAD_REQUEST"),
+    bad("6.6", "metadata of 2049 bytes", with_metadata(("k", "v" * 2045)), "BAD_REQUEST"),
+    bad("6.6", "metadata twice", with_metadata(("k", "a"), ("k", "b")), "BAD_REQUEST"),
+    bad("6.6", "metadata out of order", with_metadata(("l", ""), ("k", "")), "BAD_REQUEST"),
+    bad("6.6", "metadata with a capital letter", with_metadata(("Key", "")), "BAD_REQUEST"),
+    bad("6.6", "metadata with an empty key", with_metadata(("", "v")), "BAD_REQUEST"),
+    bad("6.6", "metadata with a key of 65 bytes", with_metadata(("k" * 65, "")), "BAD_REQUEST"),
+    bad("6.6", "metadata with a line break", with_metadata(("k", "a\nb")), "BAD_REQUEST"),
+    bad("6.6", "metadata that is not UTF-8", head(1, head_entry(5, x("01 6B 0001 FF"))), "BAD_REQUEST"),
+    bad("6.6", "metadata that ends early", head(1, head_entry(5, x("01 6B 0002 61"))), "BAD_REQUEST"),
+    bad("6.6", "metadata that ends before a value", head(1, head_entry(5, x("01 6B 00"))), "BAD_REQUEST"),
     good("a token of 64 bytes", head(1, head_entry(3, b"~" * 64)), PLAIN_HEAD | {"token": "~" * 64}),
     bad("6.1", "empty", b"", "BAD_REQUEST"),
     bad("6.1", "no deadline", u16(3) + bytes(3), "BAD_REQUEST"),
@@ -319,7 +364,7 @@ REQUESTS = [
     bad("6.2", "tag 80", head(1, head_entry(0x80, b"")), "BAD_REQUEST"),
     bad("6.2", "out of order", head(1, head_entry(3, b"t") + head_entry(2, b"r")), "BAD_REQUEST"),
     bad("6.2", "twice", head(1, head_entry(3, b"t") + head_entry(3, b"t")), "BAD_REQUEST"),
-    bad("6.2", "an unknown entry that can't be ignored", head(1, head_entry(5, b"")), "BAD_REQUEST"),
+    bad("6.2", "an unknown entry that can't be ignored", head(1, head_entry(7, b"")), "BAD_REQUEST"),
     bad("6.3", "a trace of 24 bytes", head(1, head_entry(1, bytes(24))), "BAD_REQUEST"),
     bad("6.3", "an empty request id", head(1, head_entry(2, b"")), "BAD_REQUEST"),
     bad("6.3", "a token of 65 bytes", head(1, head_entry(3, b"~" * 65)), "BAD_REQUEST"),

@@ -146,7 +146,7 @@ REFUSALS = [
     answered("5.5", "a call more than the acceptor takes", "OVERLOADED", 66, request(2), before=[call(1)], fault=2, retry=1,
              acceptor=ONE_CALL),
     answered("6.1", "a head without time", "BAD_REQUEST", 34, asked(1, TUX, END, head(0))),
-    answered("6.2", "a head with an unknown entry", "BAD_REQUEST", 34, asked(1, TUX, END, head(1, head_entry(5, b"")))),
+    answered("6.2", "a head with an unknown entry", "BAD_REQUEST", 34, asked(1, TUX, END, head(1, head_entry(7, b"")))),
     case("a NOTICE of 16321 bytes is dropped", *GREETING,
          step("dialler", ["bytes"], of_call(NOTICE, 1, METHOD, head(1) + b"a" * 16321), [["dropped", 1, "MESSAGE_TOO_LARGE"]]),
          step("acceptor", ["answer"], b""), answers="MESSAGE_TOO_LARGE", clause="4.2"),

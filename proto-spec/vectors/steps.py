@@ -9,7 +9,7 @@ With `batches` a side sends only as many batches as that, not all that it could:
 What a side can do, besides `start`, `answer` (to what it has received) and `time` (its timers): `call` METHOD REQUEST OPTIONS,
 `send` for a one-way call, `open` METHOD REQUEST-or-null REPLIES OPTIONS with REPLIES `one` or `many` for all other shapes, `cancel`
 STREAM, `say` STREAM MESSAGE LAST, `end` STREAM (no further message), `consume` STREAM BYTES (a message was used up), `await` STREAM
-(a reader waits for the next message), `reply` STREAM REPLY, `fail` STREAM CODE WORDS, `drain`, and `close` CODE WORDS.
+(a reader waits for the next message), `reply` STREAM REPLY, `fail` STREAM CODE WORDS, `announce` LIMITS, `drain`, and `close` CODE WORDS.
 
 A case that ends a connection names code and clause of SPEC 15.4 (`refused`, `clause`), one that ends a call those of 15.5
 (`answers`, `clause`). A side's limits that aren't the defaults stand in `sides`.
@@ -18,7 +18,7 @@ The opaque value of a PING is its sender's choice; here it is the time in nanose
 """
 from build import (
     CANCEL, CHECKSUM, CLOSE, CREDIT, DATA, END, ERROR, HELLO, MORE, NOTICE, PING, PONG, PREFACE, REPLY, REQUEST, credit, data, entry,
-    frame, head, head_entry, of_call, proof, names, shown, string, text, u8, u16, u32, u64, x,
+    frame, head, head_entry, metadata, of_call, proof, names, shown, string, text, u8, u16, u32, u64, x,
 )
 
 METHOD = 0xA45FA70A  # product.query
@@ -135,9 +135,8 @@ def greeting_refused(clause, name, code, number, hello_bytes):
     return case(name, first, end, refused=code, clause=clause)
 
 
-def pong(opaque, received, in_flight=0, queue_delay_us=0, health=1, load_permille=0):
-    return frame(PONG, u64(opaque) + u64(received) + u32(in_flight) + u32(queue_delay_us) + u32(0) + u8(health)
-                 + u16(load_permille))
+def pong(opaque, received, health=1, in_flight=0):
+    return frame(PONG, u64(opaque) + u64(received) + u32(in_flight) * 2 + bytes(8) + u8(health) + u16(0))
 
 
 def ping(by, at_us, **more):

@@ -11,11 +11,15 @@ PROVE = {"secret": SECRET.hex(), "credential": "CLUSTER"}
 EVERYTHING = (
     head_entry(1, x("4bf92f3577b34da6a3ce929d0e0e473600f067aa0ba902b701")) + head_entry(2, b"req-7")
     + head_entry(3, b"order:42") + head_entry(4, u8(3) + names("ann", "orders:read"))
+    + head_entry(5, metadata(("tenant", "one")))
 )
 EVERYTHING_OPTIONS = {
     "deadline_us": 250_000, "trace": "4bf92f3577b34da6a3ce929d0e0e473600f067aa0ba902b701", "request_id": "req-7",
-    "token": "order:42", "principal": ["USER", "ann", "orders:read"],
+    "token": "order:42", "principal": ["USER", "ann", "orders:read"], "metadata": {"tenant": "one"},
 }
+
+ANNOUNCED = frame(ANNOUNCE, entry(6, u32(1)) + entry(7, u32(2000)) + entry(0x8010, u8(2)))
+RECEIVED_THEN = len(PREFACE + hello("dialler") + request(1) + request(2)) + 32
 
 TRANSCRIPTS = [
     case(
@@ -159,6 +163,17 @@ TRANSCRIPTS = [
         call(1),
         step("acceptor", ["close", "INTERNAL", "the process ends"], close(81, "the process ends"),
              [LOST, closed("INTERNAL", True)], [ABANDONED, closed("INTERNAL")], at_us=100),
+    ),
+    case(
+        "changed limits: a call too many crosses the word of it; the heartbeat is slower on both sides",
+        *GREETING,
+        call(1),
+        step("acceptor", ["announce", {"calls_in_flight_max": 1, "heartbeat_interval_ms": 2000, "health": "DRAINING"}],
+             ANNOUNCED, held=True),
+        call(2, seen=[]),
+        step("acceptor", ["answer"], error(2, 66, 2, 1, "busy"), [["announced"], ["failed", 2, "OVERLOADED"]], **FREE),
+        ping("dialler", 2_000_000),
+        step("acceptor", ["answer"], pong(2_000_000_000, RECEIVED_THEN, 2, 1), [["pong"]], at_us=2_000_000),
     ),
     case(
         "a ping after a silent interval",

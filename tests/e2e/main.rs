@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod call;
+mod copies;
 mod databases;
 mod dead_services;
 mod durability;
@@ -18,7 +19,9 @@ mod machines;
 mod one_way;
 mod openapi;
 mod operations;
+mod outcomes;
 mod own_port;
+mod ping;
 mod principals;
 mod profiles;
 mod secrets;

@@ -70,6 +70,21 @@ impl Connection {
         self.hand_out(now, stream, whole, flags & flags::END != 0);
     }
 
+    /// SPEC 4.8: a message of a stream came, or a piece of one; so the stream lives on.
+    fn note_received(&mut self, now: u64, stream: u32) {
+        self.live_on_if(now, stream, |messages| messages.receiving.arity == Arity::Many);
+    }
+
+    /// The stream lives on if this is what its messages are.
+    pub(super) fn live_on_if(&mut self, now: u64, stream: u32, is_of_stream: impl Fn(&Messages) -> bool) {
+        if self.flow.streams.get(&stream).is_some_and(is_of_stream) {
+            match self.config.role {
+                Role::Dialler => self.outbound.live_on(stream, now),
+                Role::Acceptor => self.inbound.live_on(stream, now),
+            }
+        }
+    }
+
     /// Whether the call of a DATA frame still wants it.
     fn is_live(&mut self, stream: u32, method: u32) -> Result<bool, &'static str> {
         let (known, found) = match self.config.role {

@@ -199,6 +199,11 @@ impl Connection {
         }
     }
 
+    /// SPEC 4.8: a message of a stream leaves, or a piece of one; so the stream lives on.
+    fn note_said(&mut self, now: u64, stream: u32) {
+        self.live_on_if(now, stream, |messages| messages.sending.many);
+    }
+
     /// A call is over whose terminal frame had to wait; the account of its time.
     fn end_inbound(&mut self, stream: u32, timing: Timing, credit_wait_ns: u64) -> Ledger {
         let ledger = self.end_accounted(stream, timing);
