@@ -176,7 +176,9 @@ impl Connection {
                 if sending.queue.is_empty() {
                     self.events.push_back(Event::Room { stream });
                 }
-                self.note_said(self.now, stream);
+                if !piece.is_empty() {
+                    self.note_said(self.now, stream);
+                }
                 self.take_turn(stream);
             }
             What::Reply(timing) => {
