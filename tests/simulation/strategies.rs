@@ -78,7 +78,7 @@ pub(crate) fn hellos() -> impl Strategy<Value = Hello> {
         heartbeat_interval_ms: limits.2,
         schema: schema.map(Fingerprint),
         checksums,
-        stream_credit: limits.3.0,
+        stream_credit: limits.3.0.min(limits.3.1),
         connection_credit: limits.3.1,
         software,
     })

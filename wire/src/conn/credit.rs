@@ -24,8 +24,10 @@ pub(super) struct Flow {
     granted: u64,
     /// Bytes that the peer has sent, or begun to send, and that nobody has consumed.
     held: u64,
+    /// Bytes of memory that are reserved for messages which are longer than their streams' windows.
+    reserved: u64,
     /// Streams on which a message waits for credit that has to be reserved, the oldest first.
-    wanted: VecDeque<u32>,
+    pub(super) wanted: VecDeque<u32>,
     /// Streams on which any number of messages may come.
     receiving_many: usize,
     /// Bytes that we may still send on the connection.
@@ -34,6 +36,8 @@ pub(super) struct Flow {
     pub(super) turns: VecDeque<u32>,
     /// Streams that have all they need but the connection's credit, the oldest first.
     pub(super) waiting: VecDeque<u32>,
+    /// How many at the front of `turns` have waited for the connection's credit, and try again before all others.
+    pub(super) retrying: usize,
     /// Bytes of messages that are queued to be sent.
     pub(super) queued_bytes: usize,
 }
@@ -94,6 +98,10 @@ impl Flow {
     pub(super) fn forget(&mut self, stream: u32) -> bool {
         let Some(messages) = self.streams.remove(&stream) else { return false };
         self.release(messages.received_bytes());
+        self.reserved -= messages.receiving.reserved;
+        if messages.receiving.announced.is_some() {
+            self.wanted.retain(|waits| *waits != stream);
+        }
         self.queued_bytes -= messages.queued_bytes();
         if messages.receiving.arity == Arity::Many {
             self.receiving_many -= 1;
@@ -134,6 +142,11 @@ impl Connection {
         let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
         let bytes = (bytes as u64).min(messages.receiving.held);
         messages.receiving.held -= bytes;
+        if messages.receiving.granted + messages.received_bytes()
+            <= u64::from(self.config.hello.stream_credit)
+        {
+            self.flow.reserved -= std::mem::take(&mut messages.receiving.reserved);
+        }
         self.flow.release(bytes);
         self.top_up_stream(stream);
         self.top_up_connection();
@@ -145,21 +158,21 @@ impl Connection {
         let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
         messages.receiving.reader_waits = true;
         if messages.receiving.announced.is_some() {
-            self.flow.wanted.push_back(stream);
-            self.reserve_wanted();
+            self.want(stream);
         }
     }
 
     /// A message of this stream waits for credit.
     pub(super) fn want(&mut self, stream: u32) {
-        self.flow.wanted.push_back(stream);
+        if !self.flow.wanted.contains(&stream) {
+            self.flow.wanted.push_back(stream);
+        }
         self.reserve_wanted();
     }
 
     /// Grants credit to the oldest messages that wait for it, as far as memory can be reserved for them.
     fn reserve_wanted(&mut self) {
         let window = u64::from(self.config.hello.stream_credit);
-        let most = u64::from(self.config.hello.connection_credit) + u64::from(REASSEMBLY_BYTES_MAX);
         while let Some(&stream) = self.flow.wanted.front() {
             let receiving = self.flow.streams.get(&stream).map(|messages| &messages.receiving);
             let wanted = receiving.and_then(|receiving| Some((receiving, receiving.announced?)));
@@ -173,10 +186,14 @@ impl Connection {
             // What a slow reader would only hold is not reserved: it asks again when it waits.
             let is_awaited = receiving.arity == Arity::One || (receiving.reader_waits && receiving.held == 0);
             if !fits_window && is_awaited {
-                if self.flow.granted + self.flow.held + shortage > most {
+                if self.flow.reserved + shortage > u64::from(REASSEMBLY_BYTES_MAX) {
                     return;
                 }
-                self.grant(0, shortage);
+                self.flow.reserved += shortage;
+                if let Some(messages) = self.flow.streams.get_mut(&stream) {
+                    messages.receiving.reserved += shortage;
+                }
+                self.top_up_connection();
             }
             if fits_window || is_awaited {
                 self.grant(stream, shortage);
@@ -196,11 +213,15 @@ impl Connection {
         }
     }
 
+    /// The peer may take the connection's window and what is reserved. What it was granted for a message that it then did not
+    /// send is part of that, and whatever else was sent meanwhile is given back, so that the reserved messages can be sent.
     pub(super) fn top_up_connection(&mut self) {
         let window = u64::from(self.config.hello.connection_credit);
+        // In large steps; but a message that fits its stream's window must never wait for the rest of one.
+        let step = (window / 4).min(window.saturating_sub(u64::from(self.config.hello.stream_credit))).max(1);
         let taken = self.flow.granted + self.flow.held;
-        if taken <= window - window / 4 {
-            self.grant(0, window - taken);
+        if taken + step <= window + self.flow.reserved {
+            self.grant(0, window + self.flow.reserved - taken);
         }
     }
 
@@ -267,7 +288,8 @@ impl Connection {
 
     /// Whoever waits for the connection's credit tries again, before all others.
     fn retry_waiting(&mut self) {
-        let Flow { turns, waiting, .. } = &mut self.flow;
+        let Flow { turns, waiting, retrying, .. } = &mut self.flow;
+        *retrying += waiting.len();
         waiting.append(turns);
         std::mem::swap(turns, waiting);
     }

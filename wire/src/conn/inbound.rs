@@ -77,9 +77,9 @@ impl Inbound {
     }
     /// SPEC 4.8: a stream of messages lives from one message to the next.
     pub(super) fn live_on(&mut self, stream: u32, now: u64) {
-        if let Some(call) = self.calls.get_mut(stream) {
+        self.calls.reschedule(stream, |call| {
             call.deadline_ns = (now + STREAM_IDLE_MS_MAX * 1_000_000).min(call.ends_ns);
-        }
+        });
     }
     /// Forgets all calls, and says whose answers are awaited.
     pub(super) fn take_awaited(&mut self) -> Vec<u32> {

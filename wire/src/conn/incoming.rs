@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes};
 
-use super::messages::{Arity, Assembled, Assembly};
+use super::messages::{Arity, Assembled, Assembly, Messages};
 use super::{Connection, Event, Role};
 use crate::encoding::ENCODING_ID;
 use crate::error::{Code, RpcError};
@@ -35,7 +35,10 @@ impl Connection {
             }
             Ok(true) => {}
         }
-        if self.messages(stream, method, Arity::One).receiving.ended {
+        let is_acceptor = self.config.role == Role::Acceptor;
+        let Messages { receiving, pending, .. } = self.messages(stream, method, Arity::One);
+        let has_request = is_acceptor && receiving.arity == Arity::One && pending.is_none();
+        if receiving.ended || has_request {
             return self.violation("DATA: after the end of its stream");
         }
         if first && more && total > MESSAGE_BYTES_MAX {
@@ -92,6 +95,10 @@ impl Connection {
         let receiving = &mut messages.receiving;
         if receiving.assembly.is_some() {
             self.violation("DATA: a message begins within another");
+            return false;
+        }
+        if receiving.announced.is_some_and(|announced| announced as usize != total) {
+            self.violation("DATA: a message of another length than was announced");
             return false;
         }
         let Some(left) = receiving.granted.checked_sub(total as u64) else {
