@@ -47,7 +47,6 @@ const NOT_RARE: &[&str] = &[
     "abandoned",
     "answered",
     "call refused DRAINING",
-    "call refused MESSAGE_TOO_LARGE",
     "call refused OVERLOADED",
     "cancel",
     "closed CHECKSUM_MISMATCH",
@@ -61,7 +60,6 @@ const NOT_RARE: &[&str] = &[
     "failed DEADLINE_EXCEEDED",
     "failed DRAINING",
     "failed INTERNAL",
-    "failed MESSAGE_TOO_LARGE",
     "failed UNAUTHENTICATED",
     "goaway",
     "notice",
@@ -69,6 +67,10 @@ const NOT_RARE: &[&str] = &[
     "reply",
     "send",
     "send refused DRAINING",
+    "send refused MESSAGE_TOO_LARGE",
+    "message",
+    "end of messages",
+    "room",
 ];
 
 #[test]

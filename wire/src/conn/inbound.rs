@@ -69,6 +69,10 @@ impl Inbound {
     pub(super) fn method_of(&self, stream: u32) -> Option<u32> {
         self.calls.get(stream).map(|call| call.method)
     }
+    /// Whether a call in flight gets no answer.
+    pub(super) fn is_one_way(&self, stream: u32) -> bool {
+        self.calls.get(stream).is_some_and(|call| call.one_way)
+    }
     /// A call's request is here whole.
     pub(super) fn arrived(&mut self, stream: u32, now: u64) {
         if let Some(call) = self.calls.get_mut(stream) {
@@ -123,7 +127,7 @@ impl Connection {
             let error = RpcError::new(Code::Overloaded, "answers are not being read");
             return self.fail(now, stream, &error.retry(Retry::MaybeExecuted, 0), timing);
         }
-        if reply.len() > FRAGMENT_BYTES_MAX || !self.has_room(stream) {
+        if (reply.len() > FRAGMENT_BYTES_MAX && !self.inbound.is_one_way(stream)) || !self.has_room(stream) {
             self.messages(stream, method, Arity::One);
             return self.enqueue(stream, Saying::new(What::Reply(timing), reply.clone()));
         }
