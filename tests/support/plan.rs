@@ -222,9 +222,9 @@ impl Plan {
         let is_wide = weather.piece_bytes_max >= 5_000 && weather.window_bytes >= 65_536;
         let (bytes_max, long_permille) = match random.below(100) {
             _ if !streams => (3_000, 0),
-            0..3 if is_wide => (10 << 20, 4),
-            0..15 if is_wide => (1 << 20, 10),
-            0..60 if is_wide => (150_000, 50),
+            0..4 if is_wide => (10 << 20, 8),
+            0..20 if is_wide => (1 << 20, 30),
+            0..80 if is_wide => (200_000, 100),
             _ if weather.piece_bytes_max >= 5_000 => (40_000, 100),
             _ if weather.piece_bytes_max >= 100 => (24_000, 0),
             _ => (3_000, 0),

@@ -3,6 +3,7 @@
 //!
 //! Nothing here waits, and the same seed always gives the same history, so a failure is replayed by its seed.
 
+mod observer;
 mod rules;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,6 +15,7 @@ use micronet_wire::error::Code;
 use micronet_wire::hello::{Hello, Secret};
 use micronet_wire::limits::HEADER_BYTES;
 
+use self::observer::Observer;
 use crate::application::caller::Caller;
 use crate::application::handlers::Handlers;
 use crate::application::{Command, End, Shape};
@@ -82,6 +84,9 @@ struct World {
     /// When it ends.
     end_ns: u64,
     report: Report,
+    observer: Observer,
+    /// What it saw that must not be.
+    seen: Result<(), String>,
     history: VecDeque<String>,
 }
 
@@ -136,6 +141,8 @@ impl World {
             outlived_ns: None,
             end_ns: END_NS,
             report: Report { trace: 0xCBF2_9CE4_8422_2325, ..Report::default() },
+            observer: Observer::new(&plan.hellos),
+            seen: Ok(()),
             history: VecDeque::new(),
             plan: Box::new(plan),
         }
@@ -196,7 +203,9 @@ impl World {
     fn end_when_quiet(&mut self) {
         let in_flight: usize = self.sides.iter().map(|side| side.connection.calls_in_flight()).sum();
         let over = self.plan.script.is_empty() && self.report.caller.open() == 0 && self.handlers.is_empty();
-        if self.end_ns == END_NS && over && in_flight == 0 {
+        if !over || in_flight > 0 {
+            self.end_ns = END_NS; // A one-way call may still arrive.
+        } else if self.end_ns == END_NS {
             let from_ns = self.now.max(SCRIPT_NS).max(self.plan.fault.passes_ns());
             self.end_ns = from_ns + 6 * self.plan.interval_ns + QUIET_NS;
         }
@@ -294,7 +303,7 @@ impl World {
                     }
                 }
                 Command::Cancel => {
-                    if let Some(stream) = self.report.caller.cancel(connection, &mut self.random) {
+                    if let Some(stream) = self.report.caller.cancel(self.now, connection, &mut self.random) {
                         self.note("cancel", format!("stream {stream}"));
                     }
                 }
@@ -357,6 +366,7 @@ impl World {
             }
             Event::Failed { stream, error, .. } => {
                 let latest_ns = self.plan.fault.passes_ns();
+                self.check_never_started(stream, &error)?;
                 self.report.caller.ended(now, stream, End::Failed(error.code), latest_ns)?;
                 self.note(&format!("failed {}", error.code), format!("stream {stream}"));
             }
@@ -399,7 +409,13 @@ impl World {
             }
             let sender = &mut self.sides[side];
             let (link, sent) = (&mut self.links[side], &mut self.report.sent);
-            let mut keep = |bytes: &[u8]| sent.push((side, bytes.to_vec()));
+            let (observer, seen) = (&mut self.observer, &mut self.seen);
+            let mut keep = |bytes: &[u8]| {
+                if seen.is_ok() {
+                    *seen = observer.see(side, bytes);
+                }
+                sent.push((side, bytes.to_vec()));
+            };
             let (cut, left) = loop {
                 let output = sender.connection.output();
                 let before = output.len();

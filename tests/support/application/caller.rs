@@ -26,6 +26,8 @@ pub struct Call {
     pub end: Option<End>,
     /// When its caller gives it up.
     pub gives_up_ns: Option<u64>,
+    /// When it ended, in nanoseconds.
+    pub ended_ns: u64,
     /// It was given up because it lasted too long.
     pub lasted_too_long: bool,
     /// Who says the requests, if there is a stream of them.
@@ -91,6 +93,7 @@ impl Caller {
                     deadline_ns: now + patience_ns.max(1_000),
                     end: None,
                     gives_up_ns: gives_up_ns.map(|after| now + after),
+                    ended_ns: 0,
                     lasted_too_long: false,
                     speaker: shape.has_requests().then(|| Speaker::new(requests, pause_ns, now)),
                     listener: (shape.replies() == Arity::Many).then(|| Listener::new(pace, now)),
@@ -115,7 +118,7 @@ impl Caller {
             if call.gives_up_ns.is_some_and(|at_ns| at_ns <= now) {
                 connection.cancel(*stream);
                 call.end = Some(End::Cancelled);
-                call.lasted_too_long = true;
+                (call.ended_ns, call.lasted_too_long) = (now, true);
                 continue;
             }
             if let Some(listener) = &mut call.listener {
@@ -141,12 +144,13 @@ impl Caller {
     }
 
     /// Cancels one of the calls in flight, if there is any.
-    pub fn cancel(&mut self, connection: &mut Connection, random: &mut Random) -> Option<u32> {
+    pub fn cancel(&mut self, now: u64, connection: &mut Connection, random: &mut Random) -> Option<u32> {
         let open: Vec<u32> =
             self.calls.iter().filter(|(_, call)| call.end.is_none()).map(|(stream, _)| *stream).collect();
         let stream = (!open.is_empty()).then(|| *random.pick(&open))?;
         connection.cancel(stream);
-        self.calls.get_mut(&stream)?.end = Some(End::Cancelled);
+        let call = self.calls.get_mut(&stream)?;
+        (call.end, call.ended_ns) = (Some(End::Cancelled), now);
         Some(stream)
     }
 
@@ -204,7 +208,7 @@ impl Caller {
             }
             _ => {}
         }
-        call.end = Some(end);
+        (call.end, call.ended_ns) = (Some(end), now);
         Ok(())
     }
 

@@ -251,6 +251,17 @@ impl Handlers {
         self.at_work.is_empty()
     }
 
+    /// Whether somebody has begun to work for a call.
+    #[must_use]
+    pub fn has_started(&self, stream: u32) -> bool {
+        self.started.contains(&stream)
+    }
+
+    /// The streams of all that work.
+    pub fn streams(&self) -> impl Iterator<Item = u32> {
+        self.at_work.keys().copied()
+    }
+
     /// Checks that nobody works for a call that is over.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! What must hold in every world, at all times and at its end.
 
-use micronet_wire::error::Code;
+use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::limits::{
     FRAME_PAYLOAD_BYTES_MAX, HANDSHAKE_MS_MAX, HEARTBEATS_MISSED_MAX, LONG_QUEUE_HARD_BYTES,
     REASSEMBLY_BYTES_MAX, WRITE_BUFFER_HARD_BYTES,
@@ -11,6 +11,9 @@ use super::World;
 use crate::application::content::{Mark, read};
 use crate::application::{End, Shape};
 use crate::plan::{ACCEPTOR, DIALLER, Fault, MS};
+
+/// In peaceful weather a CANCEL takes no longer than this, in nanoseconds.
+const CANCEL_NS: u64 = 2_000 * MS;
 
 impl World {
     /// What must hold at all times: memory is bounded, deadlines are kept, and silence is noticed.
@@ -48,7 +51,9 @@ impl World {
         if !fits {
             return Err(format!("{at_work} handlers and {answering} answers for {in_flight} calls"));
         }
+        std::mem::replace(&mut self.seen, Ok(()))?;
         self.check_accounts()?;
+        self.check_cancelled()?;
         match self.is_stalled(ACCEPTOR) {
             true => Ok(()),
             false => self.handlers.check(self.now),
@@ -74,10 +79,33 @@ impl World {
                     ours.granted
                 ));
             }
-            let idle = (ours.held, ours.queued, ours.streams) == (0, 0, 0);
+            let idle = (ours.held, ours.reserved, ours.queued, ours.streams) == (0, 0, 0, 0);
             if !idle && self.sides[at].connection.calls_in_flight() == 0 {
                 return Err(format!("leak: side {at} has no call in flight, and {ours:?}"));
             }
+        }
+        Ok(())
+    }
+
+    /// SPEC 5.4: in peace, nobody works for long on what nobody wants any more.
+    fn check_cancelled(&self) -> Result<(), String> {
+        if !self.plan.peaceful {
+            return Ok(());
+        }
+        for stream in self.handlers.streams() {
+            let call = self.report.caller.calls.get(&stream);
+            if let Some(call) = call.filter(|call| call.end.is_some() && call.ended_ns + CANCEL_NS < self.now)
+            {
+                return Err(format!("stream {stream} is worked on, and ended at {} ns", call.ended_ns));
+            }
+        }
+        Ok(())
+    }
+
+    /// SPEC 5.5, 5.6: what was never started may be sent elsewhere; so it must not have been, here.
+    pub(super) fn check_never_started(&self, stream: u32, error: &RpcError) -> Result<(), String> {
+        if error.retry == Retry::NeverStarted && self.handlers.has_started(stream) {
+            return Err(format!("stream {stream} fails with {error}, as never started, and was"));
         }
         Ok(())
     }
@@ -89,6 +117,9 @@ impl World {
         request: &[u8],
         context: &CallContext,
     ) -> Result<(), String> {
+        if self.observer.goaway().is_some_and(|last| stream > last) {
+            return Err(format!("stream {stream} is started after GOAWAY"));
+        }
         let caller = &self.report.caller;
         let made = match shape {
             Shape::OneWay => caller.sent.get(&stream).map(|id| (Shape::OneWay, *id)),

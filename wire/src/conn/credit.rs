@@ -49,6 +49,8 @@ pub struct Exposure {
     pub held: u64,
     /// What the peer may still send.
     pub granted: u64,
+    /// What of both is reserved for messages that are longer than their streams' windows.
+    pub reserved: u64,
     /// What we may still send.
     pub credit: u64,
     /// Long messages of ours that are not said whole.
@@ -75,6 +77,7 @@ impl Flow {
         Exposure {
             held,
             granted,
+            reserved: self.reserved,
             credit: self.credit,
             queued: self.queued_bytes,
             streams: self.streams.len(),

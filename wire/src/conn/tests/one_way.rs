@@ -198,9 +198,10 @@ fn nothing_is_said_on_its_stream_however_long() {
     for length in [1, FRAGMENT_BYTES_MAX + 1] {
         let stream = pair.send(100).unwrap();
         pair.deliver();
-        pair.sides[ACCEPTOR].say(0, stream, Bytes::from(vec![7; length]), false).unwrap();
+        let bytes = vec![7; length];
+        pair.sides[ACCEPTOR].say(0, stream, bytes.clone().into(), false).unwrap();
         pair.sides[ACCEPTOR].end_messages(0, stream);
-        pair.reply(stream, &vec![7; length]);
+        pair.reply(stream, &bytes);
         assert_eq!((pair.said(), pair.in_flight()), (vec![], [0, 0]));
     }
 }
