@@ -2,7 +2,8 @@
 
 use micronet_tests::plan::{ACCEPTOR, DIALLER};
 use micronet_tests::scenarios::{
-    half_sent_replies_never_deadlock, nobody_is_overtaken, pings_pass_long_messages,
+    cancelled_reservations_are_used_again, half_sent_replies_never_deadlock, nobody_is_overtaken,
+    pings_pass_long_messages,
 };
 
 #[test]
@@ -26,4 +27,9 @@ fn half_sent_replies_come_in_any_interleaving() {
 #[test]
 fn whoever_waits_for_the_connections_credit_is_not_overtaken() {
     nobody_is_overtaken().unwrap();
+}
+
+#[test]
+fn what_was_reserved_and_not_used_is_used_again() {
+    cancelled_reservations_are_used_again().unwrap();
 }

@@ -202,7 +202,7 @@ pub fn nobody_is_overtaken() -> Result<(), String> {
             }
         }
         // The readers lag behind: something is always held.
-        let later = if unread.len() > 4 { unread.split_off(4) } else { std::mem::take(&mut unread) };
+        let later = unread.split_off(unread.len().div_ceil(2));
         for (stream, bytes) in unread.drain(..) {
             pair.sides[DIALLER].consumed(stream, bytes);
         }
@@ -210,4 +210,34 @@ pub fn nobody_is_overtaken() -> Result<(), String> {
         pair.carry(DIALLER, usize::MAX);
     }
     Err("liveness: a message waits for the connection's credit, and others pass it".into())
+}
+
+/// Calls whose long replies were announced are given up, again and again; the next long reply comes all the same, and what may be
+/// sent at once stays within its bound.
+///
+/// # Errors
+/// When that is not so.
+pub fn cancelled_reservations_are_used_again() -> Result<(), String> {
+    let hello = Hello::default();
+    let most = u64::from(hello.connection_credit) + u64::from(REASSEMBLY_BYTES_MAX);
+    let mut pair = Pair::new(&hello);
+    for _ in 0..8 {
+        let stream = pair.open(Arity::One, &Bytes::new())?;
+        pair.settle();
+        pair.reply(stream, &vec![7; LONG_BYTES].into());
+        // It is announced; what is granted for it comes too late.
+        pair.carry(ACCEPTOR, usize::MAX);
+        pair.sides[DIALLER].cancel(stream);
+        pair.settle();
+        let exposure = pair.sides[DIALLER].exposure();
+        if exposure.held + exposure.granted > most || exposure.reserved > 0 {
+            return Err(format!("memory: {exposure:?}, of {most} bytes"));
+        }
+    }
+    let stream = pair.open(Arity::One, &Bytes::new())?;
+    pair.settle();
+    pair.reply(stream, &vec![7; MESSAGE_BYTES_MAX].into());
+    pair.settle();
+    let came = pair.seen[DIALLER].iter().any(|event| matches!(event, Event::Reply { .. }));
+    if came { Ok(()) } else { Err("liveness: a long reply waits for what was reserved for others".into()) }
 }
