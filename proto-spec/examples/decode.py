@@ -241,7 +241,7 @@ def hello(payload):
         malformed("a limit makes no sense")
     if not 50 <= said["heartbeat_interval_ms"] <= 60000:
         malformed("the heartbeat interval makes no sense")
-    if not 16384 <= said["stream_credit"] <= CREDIT_MAX or not 65536 <= said["connection_credit"] <= CREDIT_MAX:
+    if not 16384 <= said["stream_credit"] <= CREDIT_MAX or not max(65536, said["stream_credit"]) <= said["connection_credit"] <= CREDIT_MAX:
         malformed("the credit makes no sense")
     return said
 

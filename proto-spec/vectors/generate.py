@@ -282,6 +282,7 @@ HELLOS = [
     bad("3.4", "a stream credit of 16383", hello_with(NONCE_ENTRY, entry(11, u32(16383)))),
     bad("3.4", "a stream credit of 1073741825", hello_with(NONCE_ENTRY, entry(11, u32(1073741825)))),
     bad("3.2", "a stream credit of 2 bytes", hello_with(NONCE_ENTRY, entry(11, bytes(2)))),
+    bad("3.4", "more credit for a stream than for all", hello_with(NONCE_ENTRY, entry(11, u32(65537)), entry(12, u32(65536)))),
     bad("3.4", "a connection credit of 65535", hello_with(NONCE_ENTRY, entry(12, u32(65535)))),
     bad("3.4", "a connection credit of 1073741825", hello_with(NONCE_ENTRY, entry(12, u32(1073741825)))),
     bad("3.2", "credits out of order", hello_with(NONCE_ENTRY, entry(12, u32(65536)), entry(11, u32(65536)))),

@@ -54,9 +54,13 @@ def announcement(stream, length):
 
 
 def pieces(stream, message, last_flags=0):
-    """A message of two pieces, as an implementation sends it that makes them as long as they may be."""
-    return (data(stream, METHOD, u32(len(message)) + message[:16320], MORE)
-            + data(stream, METHOD, message[16320:], CONTINUED | last_flags))
+    """A message of several pieces, as an implementation sends it that makes them as long as they may be."""
+    first, rest = u32(len(message)) + message[:16320], range(16320, len(message), 16320)
+    wire = data(stream, METHOD, first, MORE)
+    for at in rest:
+        is_last = at + 16320 >= len(message)
+        wire += data(stream, METHOD, message[at:at + 16320], CONTINUED | (last_flags if is_last else MORE))
+    return wire
 
 
 def asks_long(stream, message=LONG):
@@ -167,10 +171,19 @@ STREAMS = [
         *greeting(dialler=SMALL),
         opens(1, "many"),
         says("acceptor", 1, TWENTY, sent=announcement(1, 20000), seen=[]),
-        step("dialler", ["await", 1], credit(3616) + credit(3616, 1, METHOD)),
+        step("dialler", ["await", 1], credit(3616, 1, METHOD)),
         step("acceptor", ["answer"], pieces(1, TWENTY), [["message", 1, shown(TWENTY)]], [["room", 1]]),
-        consumes("dialler", 1, 20000, credit(16384, 1, METHOD) + credit(16384)),
+        consumes("dialler", 1, 20000, credit(16384, 1, METHOD) + credit(20000)),
         dialler=SMALL,
+    ),
+    case(
+        "a message longer than all of the connection's first credit",
+        *greeting(acceptor=SMALL),
+        opens(1, "one", None),
+        says("dialler", 1, b"c" * 70000, sent=announcement(1, 70000), seen=[]),
+        step("acceptor", ["await", 1], credit(53616) + credit(53616, 1, METHOD)),
+        step("dialler", ["answer"], pieces(1, b"c" * 70000), [["message", 1, "(63*70000)"]], [["room", 1]]),
+        acceptor=SMALL,
     ),
     case(
         "a call that is given up in the middle of its request gives all of its credit back",
@@ -190,7 +203,7 @@ STREAMS = [
         says("acceptor", 1, b"a" * 16320, seen=[], held=True),
         step("dialler", ["cancel", 1], of_call(CANCEL, 1, METHOD, b"", 0), [ABANDONED], held=False),
         step("acceptor", ["answer"], error(1, 65, 1, 2, "cancelled"), **FREE),
-        step("dialler", ["answer"], b""),
+        step("dialler", ["answer"], credit(16320)),
         dialler={"connection_credit": 65536},
     ),
     case(
@@ -200,7 +213,7 @@ STREAMS = [
         replies(1, b"\x2a", seen=[], held=True),
         says("dialler", 1, b"a" * 16320, seen=[]),
         says("dialler", 1, b"b" * 16320, seen=[]),
-        step("acceptor", ["answer"], credit(32640), [["reply", 1, "2a"]]),
+        step("acceptor", ["answer"], credit(16320) + credit(16320), [["reply", 1, "2a"]]),
         acceptor={"connection_credit": 65536},
     ),
     case(

@@ -93,7 +93,7 @@ fn a_wrong_vector_is_noticed() {
 fn fresh_connections() {
     let scratch = Scratch::new("transcripts");
     let (mut worlds, mut paths) = (Vec::new(), Vec::new());
-    for plan in (0..60).map(Plan::new) {
+    for plan in (0..60).map(Plan::of_short_calls) {
         if matches!(plan.fault, Fault::Corrupt(..)) {
             continue; // What is sent is right, but what happens then isn't.
         }

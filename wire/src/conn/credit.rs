@@ -23,10 +23,10 @@ pub(super) struct Flow {
     granted: u64,
     /// Bytes that the peer has sent, or begun to send, and that nobody has consumed.
     held: u64,
-    /// Bytes that are reserved for messages which are longer than their stream's credit.
+    /// Bytes of memory that are reserved for messages which are longer than their streams' windows.
     reserved: u64,
     /// Streams on which a message waits for credit that has to be reserved, the oldest first.
-    wanted: VecDeque<u32>,
+    pub(super) wanted: VecDeque<u32>,
     /// Streams on which any number of messages may come.
     receiving_many: usize,
     /// Bytes that we may still send on the connection.
@@ -35,6 +35,8 @@ pub(super) struct Flow {
     pub(super) turns: VecDeque<u32>,
     /// Streams that have all they need but the connection's credit, the oldest first.
     pub(super) waiting: VecDeque<u32>,
+    /// How many at the front of `turns` have waited for the connection's credit, and try again before all others.
+    pub(super) retrying: usize,
     /// Bytes of messages that are queued to be sent.
     pub(super) queued_bytes: usize,
 }
@@ -46,6 +48,8 @@ pub struct Exposure {
     pub held: u64,
     /// What the peer may still send.
     pub granted: u64,
+    /// What of both is reserved for messages that are longer than their streams' windows.
+    pub reserved: u64,
     /// What we may still send.
     pub credit: u64,
     /// Long messages of ours that are not said whole.
@@ -72,6 +76,7 @@ impl Flow {
         Exposure {
             held,
             granted,
+            reserved: self.reserved,
             credit: self.credit,
             queued: self.queued_bytes,
             streams: self.streams.len(),
@@ -96,18 +101,14 @@ impl Flow {
         let Some(messages) = self.streams.remove(&stream) else { return false };
         self.release(messages.received_bytes());
         self.reserved -= messages.receiving.reserved;
+        if messages.receiving.announced.is_some() {
+            self.wanted.retain(|waits| *waits != stream);
+        }
         self.queued_bytes -= messages.queued_bytes();
         if messages.receiving.arity == Arity::Many {
             self.receiving_many -= 1;
         }
         true
-    }
-
-    /// A message of this stream waits for credit.
-    fn want(&mut self, stream: u32) {
-        if !self.wanted.contains(&stream) {
-            self.wanted.push_back(stream);
-        }
     }
 
     pub(super) fn forget_all(&mut self) {
@@ -142,16 +143,13 @@ impl Connection {
     pub fn consumed(&mut self, stream: u32, bytes: usize) {
         let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
         let bytes = (bytes as u64).min(messages.receiving.held);
-        let receiving = &mut messages.receiving;
-        receiving.held -= bytes;
-        if receiving.held == 0 && receiving.announced.is_none() && receiving.assembly.is_none() {
-            self.flow.reserved -= std::mem::take(&mut receiving.reserved);
+        messages.receiving.held -= bytes;
+        if messages.receiving.granted + messages.received_bytes()
+            <= u64::from(self.config.hello.stream_credit)
+        {
+            self.flow.reserved -= std::mem::take(&mut messages.receiving.reserved);
         }
-        let waits = receiving.announced.is_some();
         self.flow.release(bytes);
-        if waits {
-            self.flow.want(stream);
-        }
         self.top_up_stream(stream);
         self.top_up_connection();
         self.reserve_wanted();
@@ -168,7 +166,9 @@ impl Connection {
 
     /// A message of this stream waits for credit.
     pub(super) fn want(&mut self, stream: u32) {
-        self.flow.want(stream);
+        if !self.flow.wanted.contains(&stream) {
+            self.flow.wanted.push_back(stream);
+        }
         self.reserve_wanted();
     }
 
@@ -187,32 +187,21 @@ impl Connection {
             let fits_window = receiving.granted + receiving.held + shortage <= window;
             // What a slow reader would only hold is not reserved: it asks again when it waits.
             let is_awaited = receiving.arity == Arity::One || (receiving.reader_waits && receiving.held == 0);
-            if !fits_window && is_awaited && !self.reserve(stream, shortage) {
-                return;
+            if !fits_window && is_awaited {
+                if self.flow.reserved + shortage > u64::from(REASSEMBLY_BYTES_MAX) {
+                    return;
+                }
+                self.flow.reserved += shortage;
+                if let Some(messages) = self.flow.streams.get_mut(&stream) {
+                    messages.receiving.reserved += shortage;
+                }
+                self.top_up_connection();
             }
             if fits_window || is_awaited {
                 self.grant(stream, shortage);
             }
             self.flow.wanted.pop_front();
         }
-    }
-
-    /// Reserves memory for a message of this stream, and gives the connection's credit for it; false when there is none.
-    fn reserve(&mut self, stream: u32, bytes: u64) -> bool {
-        if self.flow.reserved + bytes > u64::from(REASSEMBLY_BYTES_MAX) {
-            return false;
-        }
-        if let Some(messages) = self.flow.streams.get_mut(&stream) {
-            messages.receiving.reserved += bytes;
-            self.flow.reserved += bytes;
-        }
-        // The peer may still have credit that was given for a message which never came.
-        let most = u64::from(self.config.hello.connection_credit) + self.flow.reserved;
-        let missing = most.saturating_sub(self.flow.granted + self.flow.held).min(bytes);
-        if missing > 0 {
-            self.grant(0, missing);
-        }
-        true
     }
 
     fn top_up_stream(&mut self, stream: u32) {
@@ -226,11 +215,15 @@ impl Connection {
         }
     }
 
+    /// The peer may take the connection's window and what is reserved. What it was granted for a message that it then did not
+    /// send is part of that, and whatever else was sent meanwhile is given back, so that the reserved messages can be sent.
     pub(super) fn top_up_connection(&mut self) {
         let window = u64::from(self.config.hello.connection_credit);
+        // In large steps; but a message that fits its stream's window must never wait for the rest of one.
+        let step = (window / 4).min(window.saturating_sub(u64::from(self.config.hello.stream_credit))).max(1);
         let taken = self.flow.granted + self.flow.held;
-        if taken <= window - window / 4 {
-            self.grant(0, window - taken);
+        if taken + step <= window + self.flow.reserved {
+            self.grant(0, window + self.flow.reserved - taken);
         }
     }
 
@@ -297,7 +290,8 @@ impl Connection {
 
     /// Whoever waits for the connection's credit tries again, before all others.
     fn retry_waiting(&mut self) {
-        let Flow { turns, waiting, .. } = &mut self.flow;
+        let Flow { turns, waiting, retrying, .. } = &mut self.flow;
+        *retrying += waiting.len();
         waiting.append(turns);
         std::mem::swap(turns, waiting);
     }

@@ -69,9 +69,9 @@ impl Inbound {
     pub(super) fn method_of(&self, stream: u32) -> Option<u32> {
         self.calls.get(stream).map(|call| call.method)
     }
-    /// Whether an answer of a call in flight is awaited.
-    pub(super) fn is_awaited(&self, stream: u32) -> bool {
-        self.calls.get(stream).is_some_and(|call| !call.one_way)
+    /// Whether a call in flight gets no answer.
+    pub(super) fn is_one_way(&self, stream: u32) -> bool {
+        self.calls.get(stream).is_some_and(|call| call.one_way)
     }
     fn is_bulk(&self, stream: u32) -> bool {
         self.calls.get(stream).is_some_and(|call| call.bulk)
@@ -84,11 +84,9 @@ impl Inbound {
     }
     /// SPEC 4.8: a stream of messages lives from one message to the next.
     pub(super) fn live_on(&mut self, stream: u32, now: u64) {
-        if let Some(call) = self.calls.get_mut(stream) {
+        self.calls.reschedule(stream, |call| {
             call.deadline_ns = (now + STREAM_IDLE_MS_MAX * 1_000_000).min(call.ends_ns);
-            let deadline_ns = call.deadline_ns;
-            self.calls.will_be_due(deadline_ns);
-        }
+        });
     }
     /// Forgets all calls, and says whose answers are awaited.
     pub(super) fn take_awaited(&mut self) -> Vec<u32> {
@@ -141,7 +139,8 @@ impl Connection {
             return self.fail(now, stream, &error.retry(Retry::MaybeExecuted, 0), timing);
         }
         // SPEC 6.7: the answer of a bulk call takes its turn with the pieces of long messages.
-        if reply.len() > FRAGMENT_BYTES_MAX || self.inbound.is_bulk(stream) || !self.has_room(stream) {
+        let takes_turn = reply.len() > FRAGMENT_BYTES_MAX || self.inbound.is_bulk(stream);
+        if (takes_turn && !self.inbound.is_one_way(stream)) || !self.has_room(stream) {
             self.messages(stream, method, Arity::One);
             return self.enqueue(stream, Saying::new(What::Reply(timing), reply.clone()));
         }

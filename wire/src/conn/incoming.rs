@@ -130,6 +130,10 @@ impl Connection {
             self.violation("DATA: a message begins within another");
             return false;
         }
+        if receiving.announced.is_some_and(|announced| announced as usize != total) {
+            self.violation("DATA: a message of another length than was announced");
+            return false;
+        }
         let Some(left) = receiving.granted.checked_sub(total as u64) else {
             self.close(Code::CreditExceeded, "DATA: more than the stream's credit");
             return false;

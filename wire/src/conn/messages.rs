@@ -37,11 +37,11 @@ pub(super) struct Receiving {
     pub(super) granted: u64,
     /// Bytes of whole messages that were handed out and that nobody has consumed yet.
     pub(super) held: u64,
+    /// Bytes of memory that are reserved for a message which is longer than the window.
+    pub(super) reserved: u64,
     pub(super) assembly: Option<Assembly>,
     /// The length of a message that waits for credit.
     pub(super) announced: Option<u32>,
-    /// Bytes of the connection's credit that were given for such a message, until it is used up.
-    pub(super) reserved: u64,
     /// Somebody waits for the next message, and will consume it as soon as it is there.
     pub(super) reader_waits: bool,
     /// The peer has said that no further message follows.
@@ -151,9 +151,9 @@ impl Messages {
                 arity,
                 granted: u64::from(granted),
                 held: 0,
+                reserved: 0,
                 assembly: None,
                 announced: None,
-                reserved: 0,
                 reader_waits: false,
                 ended: false,
             },

@@ -85,12 +85,10 @@ impl Outbound {
     }
     /// SPEC 4.8: a stream of messages lives from one message to the next.
     pub(super) fn live_on(&mut self, stream: u32, now: u64) {
-        if let Some(call) = self.calls.get_mut(stream)
-            && call.awaits == Awaits::Answer
-        {
-            call.deadline_ns = (now + STREAM_IDLE_MS_MAX * 1_000_000).min(call.ends_ns);
-            let deadline_ns = call.deadline_ns;
-            self.calls.will_be_due(deadline_ns);
+        if self.is_wanted(stream) {
+            self.calls.reschedule(stream, |call| {
+                call.deadline_ns = (now + STREAM_IDLE_MS_MAX * 1_000_000).min(call.ends_ns);
+            });
         }
     }
     /// Only the end of this call is awaited from now on. Its method, if its answer was still wanted.

@@ -36,6 +36,7 @@ impl Connection {
             && message.len() <= FRAGMENT_BYTES_MAX
             && length <= self.flow.credit
             && self.flow.waiting.is_empty()
+            && self.flow.retrying == 0
             && self.outbox.has_room()
         {
             if let Some(messages) = self.flow.streams.get_mut(&stream) {
@@ -91,6 +92,7 @@ impl Connection {
     /// Adds the next piece of a long message to the batch that is about to be written.
     pub(super) fn put_piece(&mut self) {
         for _ in 0..self.flow.turns.len() {
+            self.flow.retrying = self.flow.retrying.saturating_sub(1);
             if let Some(stream) = self.flow.turns.pop_front()
                 && self.speak(stream)
             {
