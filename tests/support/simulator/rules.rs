@@ -165,7 +165,7 @@ impl World {
         for (stream, call) in &self.report.caller.calls {
             let late = call.lasted_too_long || call.end == Some(End::Failed(Code::DeadlineExceeded));
             let hopeless = self.handlers.hopeless.contains(stream)
-                || call.listener.as_ref().is_some_and(|listener| listener.never_reads());
+                || call.listener.as_ref().is_some_and(crate::application::talk::Listener::never_reads);
             if self.plan.peaceful && late && !hopeless {
                 return Err(format!("liveness: stream {stream} starved: {:?}", call.shape));
             }
