@@ -99,7 +99,7 @@ def method_id(case, _):
 
 # SPEC 10.4 as a table of types: a schema is itself a message, and so has a JSON form.
 I64, LIMIT, STRING, U32, U16, U8, BOOL, FIELD, FIELDS, VARIANT, VARIANTS, TYPE = range(12)
-TYPES, BINDING, BINDINGS, SHAPE, ACCESS, MEDIA, ERROR, METHOD, METHODS, SCHEMA = range(12, 22)
+TYPES, BINDING, BINDINGS, SHAPE, STRINGS, ACCESS, MEDIA, ERROR, METHOD, METHODS, SCHEMA = range(12, 23)
 
 
 def fields(**described):
@@ -121,7 +121,9 @@ SCHEMA_TYPES = [
         Enum=fields(name=STRING, doc=STRING, variants=VARIANTS))),
     ("List", TYPE), ("Struct", "HttpBinding", "", fields(method=STRING, path=STRING)), ("List", BINDING),
     ("Enum", "CallShape", "", variants(*values.SHAPES)),
-    ("Enum", "Access", "", variants("Public", Permission=fields(name=STRING)) + variants("Service")),
+    ("List", STRING),
+    ("Enum", "Access", "", variants("Public", Permission=fields(name=STRING))
+        + variants("Service", Services=fields(names=STRINGS))),
     ("Enum", "Media", "", variants(*values.MEDIA)), ("Option", U32),
     ("Struct", "Method", "", fields(
         id=U32, name=STRING, doc=STRING, request=U32, reply=U32, error=ERROR, shape=SHAPE, idempotent=BOOL,
@@ -165,7 +167,7 @@ def answers(case, session):
     return None if session.notices or any(call["end"] == wanted for call in session.calls.values()) else f"no call ends with {wanted}"
 
 
-CODES = {  # SPEC 15.5
+CODES = {  # SPEC 16.5
     "BAD_REQUEST": 34, "UNKNOWN_ENCODING": 33, "MESSAGE_TOO_LARGE": 36, "UNAUTHENTICATED": 48, "DEADLINE_EXCEEDED": 64,
     "CANCELLED": 65, "OVERLOADED": 66, "DRAINING": 67,
 }

@@ -129,7 +129,7 @@ class Session:
         self.notices[frame["stream"]] = {"method": frame["method"], "message": frame["payload"].get("message")}
 
     def request(self, side, frame):
-        """SPEC 4.2, and what the acceptor has to answer with an error (15.5)."""
+        """SPEC 4.2, and what the acceptor has to answer with an error (16.5)."""
         self.opened(frame)
         rest, refused = bytes.fromhex(frame["payload"].get("message", "")), frame["payload"].get("refused")
         announced = int.from_bytes(rest, "big") if frame["more"] and len(rest) == 4 else None

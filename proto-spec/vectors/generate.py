@@ -24,7 +24,7 @@ def good(name, data, means, **more):
 
 
 def bad(clause, name, data, code="PROTOCOL_ERROR", **more):
-    """`clause` is the row of SPEC 15.4 or 15.5 that the case stands for, together with the code."""
+    """`clause` is the row of SPEC 16.4 or 16.5 that the case stands for, together with the code."""
     return {"name": name, "hex": shown(data), "refused": code, "clause": clause} | more
 
 

@@ -1,4 +1,4 @@
-"""The cases of transcript.json in which somebody breaks a rule: each row of SPEC 15.4 and 15.5 that needs a connection."""
+"""The cases of transcript.json in which somebody breaks a rule: each row of SPEC 16.4 and 16.5 that needs a connection."""
 from build import *
 from steps import *
 from transcripts import ABANDONED, LOST, PROVED

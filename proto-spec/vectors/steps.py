@@ -11,7 +11,7 @@ What a side can do, besides `start`, `answer` (to what it has received) and `tim
 STREAM, `say` STREAM MESSAGE LAST, `end` STREAM (no further message), `consume` STREAM BYTES (a message was used up), `await` STREAM
 (a reader waits for the next message), `reply` STREAM REPLY, `fail` STREAM CODE WORDS, `announce` LIMITS, `drain`, and `close` CODE WORDS.
 
-A case that ends a connection names code and clause of SPEC 15.4 (`refused`, `clause`), one that ends a call those of 15.5
+A case that ends a connection names code and clause of SPEC 16.4 (`refused`, `clause`), one that ends a call those of 16.5
 (`answers`, `clause`). A side's limits that aren't the defaults stand in `sides`.
 
 The opaque value of a PING is its sender's choice; here it is the time in nanoseconds.

@@ -37,6 +37,7 @@ fn takes(role: Role, kind: Kind) -> bool {
         credential: None,
         cluster_secret: None,
         operator_token: None,
+        certified: None,
     };
     let mut connection = Connection::new(config(role), 0);
     let mut greeting = Connection::new(config(Role::Dialler), 0).output().split();
@@ -158,7 +159,7 @@ fn shapes() {
 fn timers() {
     assert_eq!(
         rows("timer", &["name", "whose", "clause"]),
-        columns("**15.3**", "| name | whose", &[0, 1, 5])
+        columns("**16.3**", "| name | whose", &[0, 1, 5])
     );
     let limits = limits_in_code();
     for timer in registry()["timer"].as_array().unwrap() {

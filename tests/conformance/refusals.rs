@@ -1,4 +1,4 @@
-//! Every row of SPEC 15.4 and 15.5, what ends a connection and what ends a call, has a vector; and every vector of a refusal
+//! Every row of SPEC 16.4 and 16.5, what ends a connection and what ends a call, has a vector; and every vector of a refusal
 //! its row.
 
 use std::collections::BTreeSet;
@@ -40,10 +40,10 @@ fn is_of_a_head((code, _): &Row) -> bool {
 fn every_end_of_a_connection_has_a_vector() {
     let (of_heads, of_connections): (BTreeSet<_>, BTreeSet<_>) =
         vectors(&["refused", "ends"]).into_iter().partition(is_of_a_head);
-    assert_eq!(table("**15.4**"), of_connections);
+    assert_eq!(table("**16.4**"), of_connections);
     let of_calls: BTreeSet<_> = vectors(&["answers"]).union(&of_heads).cloned().collect();
-    assert_eq!(table("**15.5**"), of_calls);
-    assert!(of_connections.len() > 30 && of_calls.len() > 10, "the tables of SPEC 15 were not found");
+    assert_eq!(table("**16.5**"), of_calls);
+    assert!(of_connections.len() > 30 && of_calls.len() > 10, "the tables of SPEC 16 were not found");
 }
 
 /// A clause that says that something ends the connection has its row, and so its vector.
@@ -52,7 +52,7 @@ fn every_clause_that_ends_connections_has_a_row() {
     // What the one says is permitted and not demanded, and the other is the list of codes.
     const OTHERS: [&str; 2] = ["5.5", "8.2"];
     let text = spec::read("proto-spec/SPEC.md");
-    let rows: BTreeSet<String> = table("**15.4**").into_iter().map(|(_, clause)| clause).collect();
+    let rows: BTreeSet<String> = table("**16.4**").into_iter().map(|(_, clause)| clause).collect();
     let mut found = 0;
     for clause in text.split("\n**").skip(1) {
         let (number, words) = clause.split_once("**").unwrap();
@@ -64,7 +64,7 @@ fn every_clause_that_ends_connections_has_a_row() {
         }
         assert!(
             rows.contains(number) || OTHERS.contains(&number),
-            "SPEC {number} ends the connection, but has no row in 15.4"
+            "SPEC {number} ends the connection, but has no row in 16.4"
         );
         found += 1;
     }
