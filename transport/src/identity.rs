@@ -51,6 +51,7 @@ impl Identity {
             cluster_secret: self.cluster_secret.clone(),
             operator_token: self.operator_token.clone(),
             certified,
+            credit_when_known: is_stranger.then_some(CONNECTION_CREDIT_BYTES),
         }
     }
 }

@@ -34,6 +34,9 @@ pub struct Config {
     pub operator_token: Option<Secret>,
     /// Who the peer is by its certificate, where the bytes travel in TLS (SPEC.md section 15). Nothing else is proved then.
     pub certified: Option<SpiffeId>,
+    /// Acceptor: the connection's credit of a dialler that has proved who it is; `None` for no more than HELLO gives, and no less
+    /// to strangers.
+    pub credit_when_known: Option<u32>,
 }
 
 impl Config {
