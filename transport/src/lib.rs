@@ -13,6 +13,7 @@ pub mod driver;
 pub mod http_server;
 pub mod identity;
 pub mod listener;
+pub mod resume;
 pub mod retry;
 pub mod server;
 pub mod socket;

@@ -1,5 +1,7 @@
 //! The handlers of the order service, and the work behind them: placing an order, and telling product what was decided.
 
+mod watch;
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,17 +12,18 @@ use micronet_transport::upstream::{Upstream, told_to_caller, unavailable};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::{DEADLINE_US_DEFAULT, MESSAGE_BYTES_MAX};
 use micronet_wire::schema::{Access, Decimal, Timestamp};
-use micronet_wire::service::{CallContext, CallError, CallOptions};
-use tokio::sync::watch;
+use micronet_wire::service::{CallContext, CallError, CallOptions, Outgoing};
+use tokio::sync::watch::Sender;
 use tokio::task::JoinHandle;
 
 use super::api::{
     Buy, Get, List, Log, Order, OrderChange, OrderError, OrderEvent, OrderEvents, OrderInfo, OrderMethods,
-    OrderServer, OrderStatus, Orders, Placed, Update,
+    OrderNews, OrderServer, OrderStatus, Orders, Placed, Update, Watch,
 };
 use super::store::{self, Attempt, Decision, Filter, Intent, NewAttempt, OrderStore, Refusal};
 use crate::calls::{request_hash, token_key};
 use crate::demo::Demo;
+use crate::events::watch::Watched;
 use crate::events::{EventsAfter, Recorded, Relay, Told, tell_each};
 use crate::paging::{Page, order_by};
 use crate::product::api::{Pieces, ProductClient, ProductError, Reservation, Reserved, product_schema};
@@ -79,7 +82,7 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
         product: ProductClient::new(upstream),
         users: users.map(UserClient::new),
         owner: environment.identity.instance.clone(),
-        placing: watch::Sender::new(0),
+        placing: Sender::new(0),
     });
     // What our former life left undecided is abandoned before anything new begins.
     let left = shop.abandon_left(true).await.map_err(|error| StartError::Store(error.to_string()))?;
@@ -92,7 +95,8 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
         telling.push(tokio::task::spawn_local(tell_users_forever(Rc::clone(&shop), users)));
     }
     let is_toy_store = environment.demo == Demo::ToyStore;
-    let service = OrderServer::with_schema(OrderService { shop: Rc::clone(&shop) }, |schema| {
+    let feed = Watched::new(shop.store.database());
+    let service = OrderServer::with_schema(OrderService { shop: Rc::clone(&shop), feed }, |schema| {
         // The toy store's order log is public, as it always was.
         if let Some(log) = schema.method_mut(OrderMethods::LOG).filter(|_| is_toy_store) {
             log.access = Access::Public;
@@ -122,6 +126,7 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
 #[derive(Debug)]
 pub struct OrderService {
     shop: Rc<Shop>,
+    feed: Watched,
 }
 
 /// What placing an order needs.
@@ -138,7 +143,7 @@ struct Shop {
     /// This instance's name, in the rows that it works on.
     owner: String,
     /// Orders that are being placed, also for callers who have left.
-    placing: watch::Sender<usize>,
+    placing: Sender<usize>,
 }
 
 /// One order that is being placed.
@@ -211,6 +216,10 @@ impl Order for OrderService {
             change: event.change,
         });
         Ok(OrderEvents { events: events.collect(), oldest: oldest.unsigned_abs() })
+    }
+
+    async fn watch(&self, _: &CallContext, request: Watch, replies: Outgoing<OrderNews>) -> Answer<()> {
+        watch::watch(&self.feed, request, replies).await
     }
 
     async fn log(&self, _: &CallContext, request: Log) -> Result<String, RpcError> {
