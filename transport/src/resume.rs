@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use micronet_wire::error::{Retry, RpcError};
+use micronet_wire::error::{Code, RpcError};
 use micronet_wire::schema::Message;
 use micronet_wire::service::{CallError, Failure, Incoming};
 
@@ -32,10 +32,21 @@ impl<E> Interruption for CallError<E> {
     }
 }
 
-/// Whether a stream that ended so may be opened again: whatever broke it is not about the call itself.
+/// Whether a stream that ended so may be opened again: an instance, a link or the stream's time is over, and the call is in order.
 #[must_use]
 pub fn may_resume(failure: &impl Interruption) -> bool {
-    failure.rpc_error().is_some_and(|error| error.retry != Retry::Never)
+    let Some(error) = failure.rpc_error() else { return false };
+    matches!(
+        error.code,
+        Code::Draining
+            | Code::ConnectionLost
+            | Code::Silent
+            | Code::Checksum
+            | Code::Unavailable
+            | Code::Overloaded
+            | Code::Database
+            | Code::DeadlineExceeded
+    )
 }
 
 /// A stream of replies that is opened again whenever it breaks.

@@ -1,6 +1,7 @@
 //! Server, client and upstream over real loopback sockets and pipes in memory.
 
 mod one_way;
+mod resume;
 mod streams;
 
 use std::cell::RefCell;

@@ -41,6 +41,7 @@ pub struct Watched {
     known: Rc<watch::Sender<i64>>,
     /// Somebody has begun to watch.
     begun: Rc<Notify>,
+    beat_every: Duration,
     looking: JoinHandle<()>,
 }
 
@@ -66,6 +67,7 @@ pub struct Watcher<T, W> {
     wants: W,
     through: i64,
     page: VecDeque<Recorded<T>>,
+    beat_every: Duration,
     /// When there has to be a word again.
     beat_at: Instant,
 }
@@ -89,7 +91,13 @@ impl Watched {
         let (known, begun) = (Rc::new(watch::Sender::new(0)), Rc::new(Notify::new()));
         let looking = look_forever(database.clone(), Rc::clone(&known), Rc::clone(&begun));
         let looking = tokio::task::spawn_local(looking);
-        Self { database: database.clone(), known, begun, looking }
+        Self { database: database.clone(), known, begun, beat_every: BEAT_EVERY, looking }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_beats(mut self, every: Duration) -> Self {
+        self.beat_every = every;
+        self
     }
 
     /// Begins to watch the events that are wanted: those after an id, or from now on.
@@ -109,7 +117,8 @@ impl Watched {
         let known = self.known.subscribe();
         self.begun.notify_one();
         let (database, page) = (self.database.clone(), VecDeque::new());
-        Ok(Watcher { database, known, wants, through, page, beat_at: Instant::now() })
+        let (beat_every, beat_at) = (self.beat_every, Instant::now());
+        Ok(Watcher { database, known, wants, through, page, beat_every, beat_at })
     }
 
     /// How many watch.
@@ -135,13 +144,13 @@ impl<T: Message, W: Fn(&Recorded<T>) -> bool> Watcher<T, W> {
             while let Some(event) = self.page.pop_front() {
                 self.through = event.id;
                 if (self.wants)(&event) {
-                    self.beat_at = Instant::now() + BEAT_EVERY;
+                    self.beat_at = Instant::now() + self.beat_every;
                     return Ok(News::Changed(event));
                 }
             }
             if Instant::now() >= self.beat_at {
                 let oldest = oldest(&self.database).await?;
-                self.beat_at = Instant::now() + BEAT_EVERY;
+                self.beat_at = Instant::now() + self.beat_every;
                 return Ok(News::Beat { through: self.through, oldest });
             }
             let known = *self.known.borrow_and_update();

@@ -133,8 +133,12 @@ pub(crate) struct CallConfig {
     pub(crate) method: Option<String>,
     /// Whether the method is described instead of called.
     pub(crate) describe: bool,
-    /// The request as JSON.
+    /// The request as JSON; `-` for lines of stdin.
     pub(crate) request: String,
+    /// The file with the requests, a line each.
+    pub(crate) file: Option<PathBuf>,
+    /// Replies after which to stop.
+    pub(crate) count: Option<u64>,
     /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
     pub(crate) to: Option<HostPort>,
     /// The idempotency token, where one was given.
@@ -261,6 +265,8 @@ fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
         method: method.map(str::to_owned),
         describe: flags.describe,
         request: flags.request,
+        file: flags.file,
+        count: flags.count,
         to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
         token: flags.token,
         deadline: Duration::from_millis(flags.deadline),
