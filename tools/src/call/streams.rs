@@ -64,7 +64,7 @@ pub(super) async fn invoke(
             call.exchange.cancel();
             if many_requests(method) {
                 let words = "stopped before its end: what was sent may have been done";
-                return Err(CommandError::new(format!("{}.{}: {words}", schema.name, method.name)));
+                return Err(CommandError::new(format!("{}: {words}", call.called())));
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -131,8 +131,10 @@ impl Streaming<'_> {
             let Line { number, text } = line?;
             let mut request = BytesMut::new();
             to_binary(&lenient, self.method.request, &text, &[], &mut request).map_err(|error| {
-                let called = format!("{}.{}", self.schema.name, self.method.name);
-                CommandError::new(format!("{called}: line {number} was not sent: {error}"))
+                let (called, error) = (self.called(), error.to_string());
+                // To JSON a line is a whole text, of one line.
+                let wrong = error.strip_prefix("line 1, ").unwrap_or(&error);
+                CommandError::new(format!("{called}: line {number} was not sent: {wrong}"))
                     .next("the lines before it were sent, and may have been done")
             })?;
             let sent = match poll_fn(|cx| self.exchange.poll_room(cx)).await {
@@ -183,6 +185,10 @@ impl Streaming<'_> {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => failed(self.config, self.schema, self.method, &error),
         }
+    }
+
+    fn called(&self) -> String {
+        format!("{}.{}", self.schema.name, self.method.name)
     }
 
     fn shown(&self, reply: &[u8]) -> Result<String, CommandError> {

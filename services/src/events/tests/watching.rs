@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::super::watch::{BEAT_EVERY, News, WatchError, Watched, Watcher};
+use super::super::watch::{News, WatchError, Watched, Watcher};
 use super::*;
 
 type Wants = fn(&Recorded<Counted>) -> bool;

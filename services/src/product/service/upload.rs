@@ -4,6 +4,9 @@
 //! the middle is repeated from its start, and what was applied before is not applied again, whatever has happened to those
 //! products since.
 
+#[cfg(test)]
+mod tests;
+
 use micronet_transport::clock::unix_us;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::service::{CallContext, Incoming};
