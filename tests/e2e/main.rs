@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod call;
+mod call_both_ways;
 mod databases;
 mod dead_services;
 mod durability;
@@ -26,3 +27,5 @@ mod shop;
 mod toystore;
 mod toystore_run;
 mod up;
+mod upload;
+mod watch;
