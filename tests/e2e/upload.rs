@@ -54,7 +54,7 @@ fn inventory(network: &Network) -> BTreeMap<String, Stock> {
 
 fn total(network: &Network) -> u64 {
     let list = network.http().get("/products?per_page=1").check(200);
-    list.at("/data/pagination/total").as_u64().expect("a number")
+    list.at("/pagination/total").as_u64().expect("a number")
 }
 
 /// Starts to upload the file, and waits until some products are in.
