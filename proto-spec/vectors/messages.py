@@ -106,6 +106,7 @@ METHOD_IDS = [
     {"name": "product.query", "id": 0xA45FA70A},
     {"name": "micronet.schema", "id": 0xB2DB646B},
     {"name": "micronet.instance", "id": 0x9191E20B},
+    {"name": "micronet.outcome", "id": 0xA63C61D4},
 ]
 
 UNIT, STRING, U32, OPTION, LIST, MAP, DECIMAL, QUERY, TOY, FAULT, TOYS, PAGINATION, PAGE = range(13)

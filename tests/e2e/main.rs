@@ -4,6 +4,7 @@
 mod by_hand;
 mod call;
 mod call_both_ways;
+mod copies;
 mod databases;
 mod dead_services;
 mod durability;
@@ -19,7 +20,9 @@ mod machines;
 mod one_way;
 mod openapi;
 mod operations;
+mod outcomes;
 mod own_port;
+mod ping;
 mod principals;
 mod profiles;
 mod secrets;

@@ -161,7 +161,7 @@ fn a_watch_goes_on_while_instances_die_and_leave() {
 
     let (saying, said) = mpsc::channel();
     thread::scope(|scope| {
-        let watcher = scope.spawn(|| watch_to_the_end(&folder, &addresses, saying));
+        let watcher = scope.spawn(|| watch_to_the_end(&folder, &addresses, &saying));
         said.recv_timeout(PATIENCE).expect("the watcher's first word");
         let (stop, stopped) = mpsc::channel();
         let buyer = scope.spawn(move || buy_until(shop, &stopped));
@@ -207,11 +207,12 @@ fn a_watch_goes_on_while_instances_die_and_leave() {
 fn watch_to_the_end(
     folder: &Folder,
     addresses: &[SocketAddr],
-    said: mpsc::Sender<u64>,
+    said: &mpsc::Sender<u64>,
 ) -> (Vec<(u64, Option<ProductChange>)>, u64) {
     let identity = Rc::new(Caller::Member("order").identity(folder));
     rpc::run(async {
-        let products = ProductClient::new(Upstream::connect_typed(product_schema(), addresses, &identity));
+        let upstream = Upstream::connect_typed(product_schema(), addresses, &identity).expect("a schema");
+        let products = ProductClient::new(upstream);
         let open = async |after| products.watch(&Watch { after, product: None }, options()).await;
         let mut news = Resuming::new(None, open, |news: &ProductNews| news.through);
         let mut heard = Vec::new();

@@ -265,8 +265,12 @@ impl Driven {
                     assert!(self.requests.values().all(|awaited| !awaited), "a call is left to itself");
                     self.requests.clear();
                 }
-                Event::Ready(_) | Event::Goaway | Event::Pong { .. } | Event::Dropped { .. } => {}
                 Event::Message { .. } | Event::MessagesEnded { .. } | Event::Room { .. } => {}
+                Event::Ready(_)
+                | Event::Goaway
+                | Event::Announced(_)
+                | Event::Pong { .. }
+                | Event::Dropped { .. } => {}
             }
         }
         let waiting = self.connection.output().split();
@@ -309,6 +313,7 @@ fn told(event: &Event) -> String {
         Event::Room { stream } => format!("room {stream}"),
         Event::Goaway => "goaway".into(),
         Event::Pong { .. } => "pong".into(),
+        Event::Announced(said) => format!("announced {said:?}"),
         Event::Closed { error, by_peer } => format!("closed {error:?} {by_peer}"),
     }
 }

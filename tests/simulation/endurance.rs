@@ -189,8 +189,8 @@ impl Driven {
                     assert!(self.requests.values().all(|awaited| !awaited));
                     self.requests.clear();
                 }
-                Event::Ready(_) | Event::Goaway | Event::Pong { .. } => {}
                 Event::Message { .. } | Event::MessagesEnded { .. } | Event::Room { .. } => {}
+                Event::Ready(_) | Event::Goaway | Event::Announced(_) | Event::Pong { .. } => {}
             }
         }
         let in_flight = self.connection.calls_in_flight();

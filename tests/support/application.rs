@@ -32,6 +32,11 @@ pub enum Command {
     Cancel,
     /// Sends a PING.
     Ping,
+    /// Tells a new limit of calls.
+    Announce {
+        /// The limit.
+        calls_in_flight_max: u32,
+    },
     /// Begins to drain.
     Drain,
     /// Ends the connection.

@@ -134,7 +134,11 @@ impl Plan {
                     (at_ns, DIALLER, call)
                 }
                 70..85 => (at_ns, DIALLER, Command::Cancel),
-                _ => (at_ns, usize::from(random.percent(50)), Command::Ping),
+                85..95 => (at_ns, usize::from(random.percent(50)), Command::Ping),
+                _ => {
+                    let calls_in_flight_max = *random.pick(&[1, 3, 4096]);
+                    (at_ns, ACCEPTOR, Command::Announce { calls_in_flight_max })
+                }
             });
         }
         if random.percent(40) {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use micronet_wire::conn::{Config, Connection, Event, Role};
+use micronet_wire::conn::{Announcement, Config, Connection, Event, Role};
 use micronet_wire::error::Code;
 use micronet_wire::hello::{Hello, Secret};
 use micronet_wire::limits::HEADER_BYTES;
@@ -239,6 +239,16 @@ impl World {
                     }
                 }
                 Command::Ping => connection.ping(self.now),
+                Command::Announce { calls_in_flight_max } => {
+                    let limit = Some(calls_in_flight_max);
+                    let said = Announcement { calls_in_flight_max: limit, ..Announcement::default() };
+                    if connection.announce(said) {
+                        // Calls in flight beyond a lower limit go on.
+                        let most = &mut self.plan.hellos[side].calls_in_flight_max;
+                        *most = calls_in_flight_max.max(*most);
+                        self.note("announce", format!("{calls_in_flight_max} calls"));
+                    }
+                }
                 Command::Drain => {
                     connection.drain();
                     self.note("drain", format!("side {side}"));
@@ -296,6 +306,7 @@ impl World {
             Event::Message { .. } | Event::MessagesEnded { .. } | Event::Room { .. } => {}
             Event::Goaway => self.note("goaway", ""),
             Event::Pong { .. } => self.note("pong", format!("side {side}")),
+            Event::Announced(said) => self.note("announced", format!("side {side} {said:?}")),
             Event::Closed { error, by_peer } => {
                 self.sides[side].closed = true;
                 let code = error.as_ref().map(|error| error.code);

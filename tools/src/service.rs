@@ -1,5 +1,6 @@
 //! `micronet service NAME`: one service in the foreground.
 
+use micronet_services::once::Keeping;
 use micronet_services::run::{self, Environment, StartError};
 
 use crate::config::ServiceConfig;
@@ -43,6 +44,7 @@ async fn serve(
     let environment = Environment {
         demo: databases::settle_demo(data, &databases, config.demo)?,
         database: databases,
+        keeping: Keeping::for_hours(config.tokens_kept_hours),
         identity: identity::of_member(data, &config.cluster, name, &config.instance)?,
         peers: identity::resolve(&config.peers).await?,
     };

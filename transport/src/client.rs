@@ -14,9 +14,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use micronet_wire::conn::{Connection, Event, Role};
+use micronet_wire::conn::{Announcement, Connection, Event, Role};
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::frame::Pong;
+use micronet_wire::frame::{Health, Pong};
 use micronet_wire::hello::Hello;
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 
@@ -143,6 +143,25 @@ impl Client {
     #[must_use]
     pub fn can_call(&self) -> bool {
         self.shared.connection.borrow().can_call()
+    }
+
+    /// Whether the peer wants new calls, as it has announced last (SPEC.md 3.10). One that drains still answers them.
+    #[must_use]
+    pub fn peer_health(&self) -> Health {
+        self.shared.connection.borrow().peer_health()
+    }
+
+    /// Sends a PING now, instead of waiting for a silent interval. Its answer is the next [`last_pong`](Self::last_pong).
+    pub fn ping(&self) {
+        self.shared.connection.borrow_mut().ping(clock::now());
+        self.shared.wake_driver();
+    }
+
+    /// Tells the peer what has changed on this side (SPEC.md 3.10); false when that can't be said.
+    pub fn announce(&self, said: Announcement) -> bool {
+        let announced = self.shared.connection.borrow_mut().announce(said);
+        self.shared.wake_driver();
+        announced
     }
 
     /// Calls in flight.
@@ -298,8 +317,9 @@ impl Shared {
             }
             Event::Message { stream, message } => self.streams.borrow_mut().message(stream, message),
             Event::Room { stream } => self.streams.borrow_mut().room(stream),
-            // These are an acceptor's.
-            Event::Request { .. }
+            // The connection keeps to it by itself. The others are an acceptor's.
+            Event::Announced(_)
+            | Event::Request { .. }
             | Event::MessagesEnded { .. }
             | Event::Abandoned { .. }
             | Event::Dropped { .. } => {}

@@ -29,11 +29,13 @@ use crate::http_server;
 use crate::identity::Identity;
 use crate::listener;
 use crate::strangers::{Stranger, Strangers};
+use crate::vitals;
 
 /// Serves connections from `listener` until `drain` begins; then finishes the calls in flight and returns.
 ///
 /// Must run on a `LocalRuntime` or within a `LocalSet`.
 pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) {
+    vitals::watch_lag();
     let port = Port::new(service, identity, drain.clone());
     let strangers = Strangers::default();
     listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, |stream, peer| {

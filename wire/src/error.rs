@@ -99,6 +99,8 @@ codes! {
     InvalidInput = 35, "INVALID_INPUT", 422, Caller, Never;
     /// A message is longer than its limit.
     MessageTooLarge = 36, "MESSAGE_TOO_LARGE", 413, Caller, Never;
+    /// The caller was built with a schema that the instance's can't be reconciled with; the words name method and difference.
+    SchemaMismatch = 37, "SCHEMA_MISMATCH", 502, Callee, NeverStarted;
     /// No credential was given where one is needed.
     Unauthenticated = 48, "UNAUTHENTICATED", 401, Caller, Never;
     /// The principal lacks the permission that the words name.
@@ -109,6 +111,8 @@ codes! {
     TokenMissing = 51, "TOKEN_MISSING", 400, Caller, Never;
     /// A credential was given, but it is not right.
     InvalidCredentials = 52, "INVALID_CREDENTIALS", 401, Caller, Never;
+    /// The idempotency token's outcome was asked for before the write came: it will not be executed.
+    TokenWithdrawn = 53, "TOKEN_WITHDRAWN", 409, Caller, Never;
     /// The deadline passed.
     DeadlineExceeded = 64, "DEADLINE_EXCEEDED", 504, Callee, MaybeExecuted;
     /// The caller cancelled the call.

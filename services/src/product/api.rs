@@ -112,6 +112,14 @@ pub trait Product {
         request: Reservation,
     ) -> Result<(), CallError<ProductError>>;
 
+    /// The pieces will never come back: their order can't be cancelled any more.
+    #[rpc(service, idempotent)]
+    async fn finish(
+        &self,
+        context: &CallContext,
+        request: Reservation,
+    ) -> Result<(), CallError<ProductError>>;
+
     /// The stock of the products, as an auditor counts it: initial = quantity + reserved + sold.
     #[rpc(http("GET /api/v1/inventory"), permission = "shop:read", idempotent)]
     async fn inventory(&self, context: &CallContext, request: InventoryAfter) -> Result<Inventory, RpcError>;

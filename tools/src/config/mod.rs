@@ -3,6 +3,7 @@
 
 mod load;
 mod peers;
+mod ping;
 mod ports;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,13 +11,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
+use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
+pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::InstancePlan;
 use crate::address::{self, HostPort};
 use crate::cli::{
-    CallFlags, ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
+    CallFlags, CalleeFlags, ExposureFlags, Flags, GatewayFlags, OutcomeFlags, RawCommand, ServiceFlags,
+    ShopFlags, ShopMode, UpFlags,
 };
 use crate::error::CommandError;
 use crate::profile::Profile;
@@ -26,6 +30,7 @@ use crate::registry::{
 };
 use micronet_services::database::ServerUrl;
 use micronet_services::demo::Demo;
+use micronet_services::once::KEPT_HOURS;
 
 /// Looks up an environment variable.
 pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -41,6 +46,10 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// Watch an instance's heartbeat.
+    Ping(PingConfig),
+    /// Ask what became of a write.
+    Outcome(OutcomeConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
     /// Measure the toy store.
@@ -52,7 +61,12 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) => "info",
-            Self::Up(_) | Self::Call(_) | Self::Shop(_) | Self::LoadToystore(_) => "warn",
+            Self::Up(_)
+            | Self::Call(_)
+            | Self::Ping(_)
+            | Self::Outcome(_)
+            | Self::Shop(_)
+            | Self::LoadToystore(_) => "warn",
         }
     }
 }
@@ -74,6 +88,8 @@ pub(crate) struct UpConfig {
     pub(crate) demo: Option<Demo>,
     /// The server that holds the databases; without one they are in the data folder.
     pub(crate) database: Option<ServerUrl>,
+    /// For how long idempotency tokens are remembered, in hours, where it was said.
+    pub(crate) tokens_kept_hours: Option<u32>,
     /// Whether the databases are deleted first.
     pub(crate) fresh: bool,
     /// The instances, in the order in which they start; the gateway is the last.
@@ -101,6 +117,8 @@ pub(crate) struct ServiceConfig {
     pub(crate) demo: Option<Demo>,
     /// The server that holds the databases; without one they are in the data folder.
     pub(crate) database: Option<ServerUrl>,
+    /// For how long idempotency tokens are remembered, in hours.
+    pub(crate) tokens_kept_hours: u32,
     /// Whether `up` started it: then its database is prepared already, and it ends when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -124,12 +142,27 @@ pub(crate) struct GatewayConfig {
     pub(crate) supervised: bool,
 }
 
+/// The instance that is called, and as whom.
+#[derive(Debug)]
+pub(crate) struct Callee {
+    /// The service's name.
+    pub(crate) service: String,
+    /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
+    pub(crate) to: Option<HostPort>,
+    /// How long to wait.
+    pub(crate) deadline: Duration,
+    /// Whether the operator's token stays unused.
+    pub(crate) anonymous: bool,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+}
+
 /// What is called, where and how.
 #[derive(Debug)]
 pub(crate) struct CallConfig {
-    /// The service's name.
-    pub(crate) service: String,
-    /// The method's name within it; without one the methods are listed.
+    /// Who is called.
+    pub(crate) callee: Callee,
+    /// The method's name within the service; without one the methods are listed.
     pub(crate) method: Option<String>,
     /// Whether the method is described instead of called.
     pub(crate) describe: bool,
@@ -139,20 +172,27 @@ pub(crate) struct CallConfig {
     pub(crate) file: Option<PathBuf>,
     /// Replies after which to stop.
     pub(crate) count: Option<u64>,
-    /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
-    pub(crate) to: Option<HostPort>,
     /// The idempotency token, where one was given.
     pub(crate) token: Option<String>,
-    /// How long to wait.
-    pub(crate) deadline: Duration,
-    /// Whether the operator's token stays unused.
-    pub(crate) anonymous: bool,
+    /// What else is sent along.
+    pub(crate) metadata: Metadata,
     /// Whether a failure is printed as JSON.
     pub(crate) json: bool,
     /// Whether the ledger is shown.
     pub(crate) verbose: bool,
-    /// The data folder.
-    pub(crate) data: PathBuf,
+}
+
+/// Which write's outcome is asked for.
+#[derive(Debug)]
+pub(crate) struct OutcomeConfig {
+    /// Who is asked.
+    pub(crate) callee: Callee,
+    /// The name of the method that was called.
+    pub(crate) method: String,
+    /// The idempotency token of the call.
+    pub(crate) token: String,
+    /// Whose call it was, where that is somebody else.
+    pub(crate) principal: Option<String>,
 }
 
 /// What a customer of the shop does, and where.
@@ -180,6 +220,8 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data).map(Command::Call),
+        RawCommand::Ping(flags) => ping::ping(flags, data).map(Command::Ping),
+        RawCommand::Outcome(flags) => outcome(flags, data).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
     }
@@ -207,6 +249,7 @@ fn up(
         cluster: cluster(flags.exposure)?,
         demo: flags.demo.or(profile.demo),
         database,
+        tokens_kept_hours: flags.tokens_kept,
         fresh: flags.fresh,
         instances: ports::plan(profile, flags.base_port, &flags.ports)?,
         log,
@@ -230,6 +273,7 @@ fn service(
         data,
         demo: flags.demo,
         database: database(flags.database, environment)?,
+        tokens_kept_hours: flags.tokens_kept.unwrap_or(KEPT_HOURS),
         supervised: flags.supervised,
     })
 }
@@ -251,30 +295,61 @@ fn gateway(
 }
 
 fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
-    let (service, method) = match flags.method.split_once('.') {
-        Some((service, method)) => (service, Some(method)),
-        None => (flags.method.as_str(), None),
-    };
-    if service.is_empty() || method.is_some_and(str::is_empty) {
-        return Err(CommandError::usage(format!("{:?} names no method", flags.method))
-            .next("write SERVICE.METHOD, as product.query; SERVICE alone lists what there is"));
-    }
-    let port = service_named(service).map_or(BASE_PORT, port_default);
+    let (callee, method) = callee(&flags.method, flags.callee, data)?;
     Ok(CallConfig {
-        service: service.to_owned(),
-        method: method.map(str::to_owned),
+        callee,
+        method,
         describe: flags.describe,
         request: flags.request,
         file: flags.file,
         count: flags.count,
-        to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
         token: flags.token,
-        deadline: Duration::from_millis(flags.deadline),
-        anonymous: flags.anonymous,
+        metadata: metadata(&flags.metadata)?,
         json: flags.json,
         verbose: flags.verbose,
-        data,
     })
+}
+
+fn outcome(flags: OutcomeFlags, data: PathBuf) -> Result<OutcomeConfig, CommandError> {
+    let (callee, method) = callee(&flags.method, flags.callee, data)?;
+    let method = method.ok_or_else(|| {
+        CommandError::usage(format!("{:?} names no method", flags.method))
+            .next("write SERVICE.METHOD, as order.buy")
+    })?;
+    Ok(OutcomeConfig { callee, method, token: flags.token, principal: flags.principal })
+}
+
+/// Who is called, and the method's name, where one is given.
+fn callee(name: &str, flags: CalleeFlags, data: PathBuf) -> Result<(Callee, Option<String>), CommandError> {
+    let (service, method) = match name.split_once('.') {
+        Some((service, method)) => (service, Some(method)),
+        None => (name, None),
+    };
+    if service.is_empty() || method.is_some_and(str::is_empty) {
+        return Err(CommandError::usage(format!("{name:?} names no method"))
+            .next("write SERVICE.METHOD, as product.query; SERVICE alone lists what there is"));
+    }
+    let port = service_named(service).map_or(BASE_PORT, port_default);
+    let callee = Callee {
+        service: service.to_owned(),
+        to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
+        deadline: Duration::from_millis(flags.deadline),
+        anonymous: flags.anonymous,
+        data,
+    };
+    Ok((callee, method.map(str::to_owned)))
+}
+
+fn metadata(pairs: &[String]) -> Result<Metadata, CommandError> {
+    let mut metadata = Metadata::default();
+    for pair in pairs {
+        let refuse = |why: &str| CommandError::usage(format!("--metadata {pair:?}: {why}"));
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| refuse("it has no '='").next("write KEY=VALUE, as tenant=one"))?;
+        metadata.set(key, value).map_err(|error| refuse(&error.message))?;
+    }
+    Ok(metadata)
 }
 
 fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result<ShopConfig, CommandError> {

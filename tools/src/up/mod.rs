@@ -154,6 +154,9 @@ impl Network<'_> {
         if config.insecure {
             arguments.push("--insecure".into());
         }
+        if let Some(hours) = config.tokens_kept_hours.filter(|_| plan.service.is_some()) {
+            arguments.extend(["--tokens-kept".into(), hours.to_string()]);
+        }
         if let Some(filter) = config.log.as_ref().filter(|filter| !filter.is_empty()) {
             arguments.extend(["--log".into(), filter.clone()]);
         }

@@ -22,6 +22,7 @@ use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
 use crate::strangers::Stranger;
+use crate::vitals;
 
 /// Who answers, and who hears of calls that nobody waits for.
 pub(super) struct Answers {
@@ -118,21 +119,27 @@ impl Work {
 
 async fn act(event: Event, connection: &mut Connection, answers: &Answers, work: &mut Work) {
     match event {
-        // SPEC 5.9: what has waited for longer than its deadline isn't executed.
-        Event::Request { stream, method, context, .. }
-            if context.one_way && context.deadline_ns <= clock::now() =>
-        {
+        // SPEC 6.1, 5.9: what has waited for longer than its deadline isn't executed.
+        Event::Request { stream, method, context, .. } if context.deadline_ns <= clock::now() => {
             let now = clock::now();
+            vitals::queued(now, connection.start(now, stream).unwrap_or(0));
             let answer = Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"));
-            let late = Finished { stream, method, one_way: true, started_ns: now, answer };
+            let late = Finished { stream, method, one_way: context.one_way, started_ns: now, answer };
             answer_call(connection, &answers.unheard, &mut work.streams, late);
         }
         Event::Request { stream, method, mut context, request } => {
+            let one_way = context.one_way.then_some(context.deadline_ns);
+            let started_ns = clock::now();
+            match connection.start(started_ns, stream) {
+                Some(waited_us) => vitals::queued(started_ns, waited_us),
+                // SPEC 5.9: one-way calls outlive their connection.
+                None if context.one_way => {}
+                // SPEC 5.4: what was given up while it waited isn't executed; it has been answered.
+                None => return,
+            }
             if let Some(shape) = answers.shapes.get(method) {
                 context.exchange = Some(work.streams.open(stream, shape));
             }
-            let one_way = context.one_way.then_some(context.deadline_ns);
-            let started_ns = clock::now();
             let handler = Handler::start(&*answers.service, *context, method, request);
             let mut answering = Answering { stream, method, one_way, started_ns, handler };
             match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
@@ -159,6 +166,7 @@ async fn act(event: Event, connection: &mut Connection, answers: &Answers, work:
         // The others are a dialler's.
         Event::Closed { .. }
         | Event::Pong { .. }
+        | Event::Announced(_)
         | Event::Goaway
         | Event::Reply { .. }
         | Event::Failed { .. } => {}

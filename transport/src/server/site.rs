@@ -3,11 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use micronet_wire::builtin::BuiltinMethods;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::rest::{
-    Answer, Lead, Parameters, Refused, Request, RequestIds, Route, Routes, refused, shown,
+    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, outcome_shown,
+    question, refused, shown,
 };
 use micronet_wire::service::{CallContext, Service, authorize};
 
@@ -15,6 +18,7 @@ use super::handling::Handler;
 use crate::clock;
 use crate::http_server::Site;
 use crate::identity::{Identity, random_bytes};
+use crate::vitals::Share;
 
 /// A service and its routes.
 pub(super) struct OwnSite {
@@ -47,27 +51,13 @@ impl OwnSite {
             return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
         };
         let request = Request::new(head, body, of_path)?;
-        let deadline = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
-        let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let operator_token = self.identity.operator_token.as_ref();
-        let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
-        let context = CallContext {
-            principal: options.principal.unwrap_or_default(),
-            deadline_ns,
-            request_id: options.request_id,
-            trace: options.trace,
-            token: options.token,
-            ..CallContext::default()
-        };
+        let context = self.context(request_id, &request)?;
         // Who may not call hears nothing about the request. The dispatch checks it too.
         let outcome = match authorize(&context.principal, &method.access) {
             Err(error) => Err(error),
             Ok(()) => {
                 let message = request.message(schema, method)?;
-                let handler = Handler::start(&*self.service, context, method.id, message);
-                tokio::time::timeout(deadline, handler)
-                    .await
-                    .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")))
+                self.handle(context, method.id, message).await
             }
         };
         let mut answer = match outcome {
@@ -76,6 +66,53 @@ impl OwnSite {
         };
         answer.instance = Some(Rc::clone(&self.instance));
         Ok(answer)
+    }
+
+    /// Tells what became of a write.
+    async fn outcome(
+        &self,
+        request_id: &str,
+        head: &RequestHead,
+        body: &[u8],
+        route: &OutcomeRoute,
+    ) -> Result<Answer, Refused> {
+        let schema = self.service.schema().schema();
+        let Some(method) = schema.method(route.method) else {
+            return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
+        };
+        let request = Request::new(head, body, Parameters::new())?;
+        let context = self.context(request_id, &request)?;
+        let message = question(route, request.of_query("principal"))?;
+        let mut answer = match self.handle(context, BuiltinMethods::OUTCOME, message).await {
+            Ok(answered) => outcome_shown(schema, method, &answered),
+            Err(error) => Answer::rpc_error(&error),
+        };
+        answer.instance = Some(Rc::clone(&self.instance));
+        Ok(answer)
+    }
+
+    fn context(&self, request_id: &str, request: &Request<'_>) -> Result<CallContext, Refused> {
+        let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
+        let operator_token = self.identity.operator_token.as_ref();
+        let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
+        Ok(CallContext {
+            principal: options.principal.unwrap_or_default(),
+            deadline_ns,
+            request_id: options.request_id,
+            trace: options.trace,
+            token: options.token,
+            metadata: options.metadata,
+            ..CallContext::default()
+        })
+    }
+
+    /// Has the call handled, within the default deadline.
+    async fn handle(&self, context: CallContext, method: u32, message: Bytes) -> Result<Bytes, RpcError> {
+        let _share = Share::of_one_call();
+        let handler = Handler::start(&*self.service, context, method, message);
+        tokio::time::timeout(Duration::from_micros(u64::from(DEADLINE_US_DEFAULT)), handler)
+            .await
+            .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")))
     }
 }
 
@@ -88,6 +125,9 @@ impl Site for OwnSite {
         match self.routes.lead(head) {
             Lead::Method(route, of_path) => {
                 self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
+            }
+            Lead::Outcome(route) => {
+                self.outcome(request_id, head, body, &route).await.unwrap_or_else(|refused| *refused)
             }
             Lead::Answered(answer) | Lead::Nowhere(answer) => *answer,
         }

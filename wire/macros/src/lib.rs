@@ -86,7 +86,9 @@ use syn::{DeriveInput, Error, parse_macro_input};
 ///
 /// # What it writes
 ///
-/// - The encoding: fields in order with nothing between them; a variant as its place in the enum, then its fields.
+/// - The encoding: fields in order with nothing between them; a variant as its place in the enum, then its fields. Builds that
+///   differ in them still understand each other by names (SPEC.md 10.10). An enum that may grow has a variant `Unknown`
+///   without fields: what other builds add arrives as that.
 /// - The description: names as they are written (`r#type` is `type`), doc comments as docs, and for the variants of an error
 ///   enum `#[status(404)]`, the HTTP status that this error answers with.
 ///

@@ -90,8 +90,8 @@ impl Connection {
         self.state = State::Open;
         // SPEC 3.8: a checksum is left out only if neither side wants it.
         self.checksums = self.config.hello.checksums || peer.checksums;
-        self.keepalive.agree(peer.heartbeat_interval_ms);
         self.flow.agree(&self.config.hello, &peer);
+        self.keepalive.agree(self.config.hello.heartbeat_interval_ms.max(peer.heartbeat_interval_ms));
         if self.config.role == Role::Dialler
             && let Some(credential) = self.config.credential
             && let Some(secret) = self.config.secret(credential)

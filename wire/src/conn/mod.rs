@@ -8,6 +8,7 @@
 //! Methods are of four kinds: getters, commands (`call`, `reply`, `cancel`, `drain` …), what happened (`receive`,
 //! `handle_timeout`, `peer_gone`) and polls (`poll_event`, `output`, `next_deadline`).
 
+mod announce;
 mod control;
 mod credit;
 mod handshake;
@@ -21,15 +22,18 @@ mod outgoing;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod vitals;
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
+pub use announce::Announcement;
 pub use credit::Exposure;
 pub use handshake::{Config, Role, Standing};
 pub use inbound::Timing;
 pub use messages::Arity;
+pub use vitals::Vitals;
 
 use self::credit::Flow;
 use self::inbound::Inbound;
@@ -37,7 +41,7 @@ use self::keepalive::{Keepalive, Verdict};
 use self::outbound::Outbound;
 use self::outbox::Outbox;
 use crate::error::{Code, RpcError};
-use crate::frame::{Close, Frame, Goaway, Label, Pong, put_frame};
+use crate::frame::{Close, Frame, Goaway, Health, Label, Pong, put_frame};
 use crate::header::{Kind, PREFACE, flags};
 use crate::hello::Hello;
 use crate::ledger::Ledger;
@@ -113,6 +117,8 @@ pub enum Event {
     },
     /// Dialler: the peer takes no further calls on this connection; those in flight go on.
     Goaway,
+    /// The peer has changed its limits, or its health; that is taken into account already.
+    Announced(Announcement),
     /// The peer answered a PING.
     Pong {
         /// From the PING to its answer, in nanoseconds.
@@ -160,6 +166,10 @@ pub struct Connection {
     /// The latest time that was told.
     now: u64,
     outbox: Outbox,
+    vitals: Vitals,
+    /// What this side has announced of itself.
+    health: Health,
+    peer_health: Health,
     events: VecDeque<Event>,
 }
 
@@ -187,6 +197,9 @@ impl Connection {
             bytes_received: 0,
             now,
             outbox,
+            vitals: Vitals::default(),
+            health: Health::Serving,
+            peer_health: Health::Serving,
             events: VecDeque::new(),
             config,
         }
@@ -381,12 +394,13 @@ impl Connection {
             (Kind::Error, Role::Dialler) => self.handle_error(frame),
             (Kind::Ping, _) => self.handle_ping(&frame.payload),
             (Kind::Pong, _) => self.handle_pong(now, &frame.payload),
+            (Kind::Announce, _) => self.handle_announce(&frame.payload),
             (Kind::Goaway, _) => self.handle_goaway(&frame.payload),
             (Kind::Close, _) => self.handle_close(&frame.payload),
             (Kind::Hello, _) => self.violation("a second HELLO"),
             (Kind::Data, _) => self.handle_data(now, frame),
             (Kind::Credit, _) => self.handle_credit(&frame),
-            (Kind::Announce | Kind::Beacon, _) => {
+            (Kind::Beacon, _) => {
                 self.violation(&format!("{} is reserved in this version", kind.name()));
             }
             _ => self.violation(&format!("{} goes the other way", kind.name())),

@@ -1,8 +1,10 @@
 //! Two connections that hand each other their bytes at once, on a clock that the test moves.
 
+mod announce;
 mod handshake;
 mod one_way;
 mod streams;
+mod vitals;
 
 use bytes::BytesMut;
 
@@ -116,6 +118,7 @@ impl Pair {
                 Event::Reply { stream, .. } => format!("reply {stream}"),
                 Event::Failed { stream, error, .. } => format!("failed {stream} {}", error.code),
                 Event::Goaway => "goaway".into(),
+                Event::Announced(_) => "announced".into(),
                 Event::Pong { .. } => "pong".into(),
                 Event::Closed { error, by_peer } => {
                     let code = error.map_or("plainly", |error| error.code.name());

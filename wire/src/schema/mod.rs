@@ -7,7 +7,6 @@
 mod constraints;
 mod fingerprint;
 mod registry;
-mod same_calls;
 mod validate;
 mod values;
 
@@ -187,6 +186,14 @@ pub struct Method {
     pub http_status: u16,
     /// How HTTP shows the reply.
     pub media: Media,
+}
+
+impl Method {
+    /// Whether its calls can wait longer than others (SPEC.md 6.7).
+    #[must_use]
+    pub fn is_bulk(&self) -> bool {
+        self.rate_class == "bulk"
+    }
 }
 
 /// How many messages go each way in a call.

@@ -13,7 +13,7 @@ use micronet_wire::service::{CallContext, Incoming};
 use sha2::{Digest, Sha256};
 
 use super::{Answer, NOT_A_NAME, is_name};
-use crate::calls::{request_hash, token_key};
+use crate::calls::{Token, request_hash};
 use crate::once::Once;
 use crate::product::api::{NewProduct, Uploaded};
 use crate::product::store::{self, BATCH, ProductStore, UploadItem};
@@ -80,7 +80,8 @@ impl Upload<'_> {
     }
 
     fn once(&self, method: &str) -> Result<Once, RpcError> {
-        Ok(Once { key: token_key(self.context, method)?, body_hash: self.before, now_us: unix_us() })
+        let token = Token::new(&self.context.principal, method, self.context.token()?);
+        Ok(Once { token, body_hash: self.before, now_us: unix_us() })
     }
 }
 
@@ -96,7 +97,7 @@ fn hash(before: &[u8; 32], batch: &[Result<NewProduct, String>]) -> [u8; 32] {
     hash.update(before);
     for product in batch {
         // Each by a hash of its own, so that no two batches look alike.
-        hash.update(product.as_ref().map_or_else(|reason| request_hash(reason), request_hash));
+        hash.update(product.as_ref().map_or_else(request_hash, request_hash));
     }
     hash.finalize().into()
 }

@@ -33,12 +33,15 @@ impl ProductStore {
     /// Brings a batch of products up to date.
     pub async fn upload(&self, once: Once, batch: Vec<UploadItem>) -> Result<Uploaded> {
         let now_us = once.now_us;
-        once.run(self.database(), move |tx| Box::pin(async move { upload(tx, batch, now_us).await })).await
+        once.run(self.database(), self.keeping, move |tx| {
+            Box::pin(async move { upload(tx, batch, now_us).await })
+        })
+        .await
     }
 
     /// Stores what became of a whole upload, for whoever repeats it.
     pub async fn note_upload(&self, once: Once, report: Uploaded) -> Result<Uploaded> {
-        once.run(self.database(), move |_| Box::pin(async move { Ok(report) })).await
+        once.run(self.database(), self.keeping, move |_| Box::pin(async move { Ok(report) })).await
     }
 }
 

@@ -14,6 +14,7 @@ use micronet_wire::service::{CallError, Exchange, Reply};
 use super::*;
 use crate::database::Database;
 use crate::database::testing::{On, TestDatabase, on_both_databases};
+use crate::once::Keeping;
 use crate::product::api::{ProductChange, Refusal, product_schema};
 use crate::product::store::Which;
 use crate::store::Store as _;
@@ -60,7 +61,7 @@ impl Exchange for Coming {
 async fn empty(on: On) -> (TestDatabase, ProductStore) {
     let place = TestDatabase::new(on);
     let database = Database::open(place.location(), ProductStore::MIGRATIONS).await.unwrap();
-    (place, ProductStore::over(database))
+    (place, ProductStore::over(database, Keeping::default()))
 }
 
 async fn upload_some(
