@@ -351,7 +351,7 @@ def check_methods(said):
         rule(200 <= one["http_status"] <= 299, "the status of a success")
         if one["shape"] == "OneWay":
             rule(types[one["reply"]][0] == "Unit" and one["error"] is None, "a one-way method has no answer")
-        rule(not one["http"] or one["shape"] == "Unary", "HTTP can't carry the shape")
+        rule(not one["http"] or one["shape"] in ("Unary", "ServerStream"), "HTTP can't carry the shape")
         request = types[one["request"]]
         names = [name for name, _, of, *_ in request[3] if is_text(types[of])] if request[0] == "Struct" else []
         for binding in one["http"]:

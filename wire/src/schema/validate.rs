@@ -150,7 +150,7 @@ impl ServiceSchema {
             self.check_one_way(method)?;
         }
         self.check_streams(method)?;
-        if !method.http.is_empty() && method.shape != CallShape::Unary {
+        if !method.http.is_empty() && !matches!(method.shape, CallShape::Unary | CallShape::ServerStream) {
             return invalid(format!("{name} has a path, but HTTP can't carry its shape"));
         }
         if !(200..300).contains(&method.http_status) {
