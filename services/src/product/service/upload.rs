@@ -9,12 +9,14 @@ mod tests;
 
 use micronet_transport::clock::unix_us;
 use micronet_wire::error::{Code, RpcError};
+use micronet_wire::outcomes::{Asked, TokenOutcome};
 use micronet_wire::service::{CallContext, Incoming};
 use sha2::{Digest, Sha256};
 
 use super::{Answer, NOT_A_NAME, is_name};
 use crate::calls::{Token, request_hash};
 use crate::once::Once;
+use crate::outcomes::replied;
 use crate::product::api::{NewProduct, Uploaded};
 use crate::product::store::{self, BATCH, ProductStore, UploadItem};
 
@@ -48,6 +50,23 @@ pub(super) async fn upload(
     upload.finish().await
 }
 
+/// The token of the batch that begins with this product.
+fn batch_method(index: u64) -> String {
+    format!("product.upload#{index}")
+}
+
+/// What became of an upload. One that has begun isn't decided until it was repeated to its end.
+pub(super) async fn outcome(store: &ProductStore, asked: &Asked) -> Result<TokenOutcome, RpcError> {
+    let token = |method: &str| Token::new(&asked.principal, method, &asked.token);
+    let whole = token("product.upload");
+    // Without its first batch it never was, and never will be, unless it had no product at all.
+    if store.ask_once(token(&batch_method(0)), unix_us()).await?.is_none() {
+        return Ok(replied(store.ask_once(whole, unix_us()).await?));
+    }
+    let report = store.recall_upload(&whole, unix_us()).await?;
+    Ok(report.map_or(TokenOutcome::Running, |report| replied(Some(report))))
+}
+
 /// An upload on its way.
 struct Upload<'a> {
     store: &'a ProductStore,
@@ -66,7 +85,7 @@ impl Upload<'_> {
             .zip(batch)
             .map(|(index, product)| UploadItem { index, product: product.map(with_stock) })
             .collect();
-        let once = self.once(&format!("product.upload#{}", self.index))?;
+        let once = self.once(&batch_method(self.index))?;
         self.index += items.len() as u64;
         let done = self.store.upload(once, items).await?;
         self.report.add(done);

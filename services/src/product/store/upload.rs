@@ -2,8 +2,9 @@
 
 use super::catalog::{self, Change, NewProduct, Product, Which};
 use super::{ProductStore, Result, STOCK_MAX};
+use crate::calls::Token;
 use crate::database::Connection;
-use crate::once::Once;
+use crate::once::{self, Once};
 use crate::product::api::{ProductError, Refusal, Uploaded};
 use crate::store::{Store as _, StoreError};
 
@@ -37,6 +38,11 @@ impl ProductStore {
             Box::pin(async move { upload(tx, batch, now_us).await })
         })
         .await
+    }
+
+    /// The encoded report of a whole upload, if there is one.
+    pub async fn recall_upload(&self, token: &Token, now_us: i64) -> Result<Option<Vec<u8>>> {
+        Ok(once::recall(self.database(), token, now_us).await?)
     }
 
     /// Stores what became of a whole upload, for whoever repeats it.

@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use micronet_wire::encoding;
 use micronet_wire::principal::Principal;
-use micronet_wire::schema::{Decimal, EncodedSchema};
+use micronet_wire::schema::{Blob, Decimal, EncodedSchema};
 use micronet_wire::service::{CallError, Exchange, Reply};
 
 use super::*;
 use crate::database::Database;
 use crate::database::testing::{On, TestDatabase, on_both_databases};
 use crate::once::Keeping;
-use crate::product::api::{ProductChange, Refusal, product_schema};
+use crate::product::api::{ProductChange, ProductMethods, Refusal, product_schema};
 use crate::product::store::Which;
 use crate::store::Store as _;
 
@@ -25,6 +25,7 @@ on_both_databases! {
         a_repeat_gets_the_stored_report_and_does_nothing,
         an_upload_that_broke_off_goes_on_where_it_was,
         a_token_stands_for_the_same_products,
+        what_became_of_an_upload_can_be_asked,
         a_stock_is_counted_without_what_is_promised_or_sold,
         reports_tell_a_part_of_many_refusals,
     ],
@@ -208,6 +209,36 @@ async fn a_token_stands_for_the_same_products(on: On) {
     assert_eq!(changes(&store).await.len(), before);
     let missing = CallContext::default();
     assert_eq!(missing.token().unwrap_err().code, Code::TokenMissing);
+}
+
+async fn what_became_of_an_upload_can_be_asked(on: On) {
+    let (_place, store) = empty(on).await;
+    let asked = async |token: &str| {
+        let (principal, token) = (Principal::Operator, token.to_owned());
+        let asked = Asked { method: ProductMethods::UPLOAD, token, principal };
+        outcome(&store, &asked).await.unwrap()
+    };
+    let done =
+        |report: &Uploaded| TokenOutcome::Done { reply: Blob(encoding::encode(report).unwrap().to_vec()) };
+    let all = many(150);
+    for (token, products) in [("none", &[][..]), ("some", &all[..7]), ("many", &all[..])] {
+        let report = uploaded(&store, token, products).await;
+        assert_eq!(asked(token).await, done(&report), "{token}");
+    }
+    // Begun, and then repeated to its end.
+    let broken = [&all[..], &[product("More", 1, None)]].concat();
+    upload_some(&store, "broken", &broken, true).await.unwrap_err();
+    assert_eq!(asked("broken").await, TokenOutcome::Running);
+    let report = uploaded(&store, "broken", &broken).await;
+    assert_eq!(asked("broken").await, done(&report));
+    // What was said to be never started, never is.
+    for products in [&[][..], &broken] {
+        let token = format!("never {}", products.len());
+        assert_eq!(asked(&token).await, TokenOutcome::NeverStarted);
+        let refused = upload_some(&store, &token, products, false).await.unwrap_err();
+        assert!(matches!(refused, CallError::Rpc(error) if error.code == Code::TokenWithdrawn));
+        assert_eq!(asked(&token).await, TokenOutcome::NeverStarted);
+    }
 }
 
 async fn a_stock_is_counted_without_what_is_promised_or_sold(on: On) {
