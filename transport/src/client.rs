@@ -6,7 +6,7 @@
 mod streams;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use micronet_wire::conn::{Announcement, Connection, Event, Role};
+use micronet_wire::conn::{Announcement, Connection, Event, Role, StreamMap};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::frame::{Health, Pong};
 use micronet_wire::hello::Hello;
@@ -38,7 +38,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Shared {
     connection: RefCell<Connection>,
-    calls: RefCell<HashMap<u32, Slot>>,
+    calls: RefCell<StreamMap<Slot>>,
     streams: RefCell<Streams>,
     driver: RefCell<Option<Waker>>,
     state: RefCell<Lifecycle>,

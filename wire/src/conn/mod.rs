@@ -33,6 +33,7 @@ pub use credit::Exposure;
 pub use handshake::{Config, Role, Standing};
 pub use inbound::Timing;
 pub use messages::Arity;
+pub use streams::StreamMap;
 pub use vitals::Vitals;
 
 use self::credit::Flow;
