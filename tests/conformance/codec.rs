@@ -221,6 +221,7 @@ fn refusal_by_connection(frame: &[u8]) -> Result<Code, String> {
         credential: None,
         cluster_secret: None,
         operator_token: None,
+        certified: None,
     };
     let mut peer = Connection::new(config(Role::Dialler), 0);
     let mut connection = Connection::new(config(role), 0);

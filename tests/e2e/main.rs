@@ -17,6 +17,7 @@ mod http_rules;
 mod idempotency;
 mod load;
 mod machines;
+mod mtls;
 mod one_way;
 mod openapi;
 mod operations;

@@ -171,7 +171,14 @@ impl Driven {
     fn new(choices: u8) -> Self {
         let role = if choices & choice::DIALLER == 0 { Role::Acceptor } else { Role::Dialler };
         let hello = hello(choices & choice::NO_CHECKSUMS == 0);
-        let config = Config { role, hello, credential: None, cluster_secret: None, operator_token: None };
+        let config = Config {
+            role,
+            hello,
+            credential: None,
+            cluster_secret: None,
+            operator_token: None,
+            certified: None,
+        };
         Self {
             role,
             connection: Connection::new(config, 0),
@@ -234,7 +241,9 @@ impl Driven {
                     self.connection.fail(now, stream, &RpcError::new(Code::Internal, "fuzzed"), timing);
                 }
             }
-            (deed::PING, _) => self.connection.ping(now),
+            (deed::PING, _) => {
+                self.connection.ping(now);
+            }
             (deed::DRAIN, _) => self.connection.drain(),
             (deed::WAIT, _) => {
                 self.now += patience * 1_000_000;

@@ -105,6 +105,7 @@ impl World {
                     credential: plan.credential,
                     cluster_secret: secret(),
                     operator_token: secret(),
+                    certified: None,
                 },
                 0,
             ),
@@ -238,7 +239,9 @@ impl World {
                         self.note("cancel", format!("stream {stream}"));
                     }
                 }
-                Command::Ping => connection.ping(self.now),
+                Command::Ping => {
+                    connection.ping(self.now);
+                }
                 Command::Announce { calls_in_flight_max } => {
                     let limit = Some(calls_in_flight_max);
                     let said = Announcement { calls_in_flight_max: limit, ..Announcement::default() };

@@ -21,7 +21,7 @@ use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
 
 use crate::address::HostPort;
-use crate::config::{CallConfig, Callee};
+use crate::config::{CallConfig, Callee, TlsConfig};
 use crate::data_folder::{self, OperatorToken};
 use crate::describe;
 use crate::error::CommandError;
@@ -60,9 +60,9 @@ pub(crate) struct Reached {
 
 /// Connects to an instance of the service, and learns its schema.
 pub(crate) async fn reach(callee: &Callee) -> Result<Reached, CommandError> {
-    let addresses = addresses(callee).await?;
-    let token = if callee.anonymous { None } else { data_folder::read_operator_token(&callee.data)? };
-    let identity = identity::of_operator(token.as_ref().map(OperatorToken::text));
+    let network = NetworkFile::of_running_network(&callee.data)?;
+    let addresses = addresses(callee, network.as_ref()).await?;
+    let identity = caller(callee, network.as_ref())?;
     let (address, client) = connect(callee, &addresses, &identity).await?;
     let failed = |error: RpcError| failure(callee, address, &error);
     let hello = client.ready().await.map_err(failed)?;
@@ -231,7 +231,8 @@ async fn connect(
 ) -> Result<(SocketAddr, Client), CommandError> {
     let mut failed = CommandError::new(format!("{} has no instance", callee.service));
     for address in addresses {
-        match tokio::time::timeout(callee.deadline, Client::connect(*address, identity)).await {
+        let connecting = Client::connect_to(&callee.service, *address, identity);
+        match tokio::time::timeout(callee.deadline, connecting).await {
             Ok(Ok(client)) => return Ok((*address, client)),
             Ok(Err(error)) => failed = failure(callee, *address, &error),
             Err(_) => {
@@ -243,12 +244,28 @@ async fn connect(
     Err(failed)
 }
 
+/// As whom the call is made: by the operator's certificate where services know each other by theirs, else by the token.
+fn caller(callee: &Callee, network: Option<&NetworkFile>) -> Result<Identity, CommandError> {
+    let of_network = || Some(TlsConfig { certs: network?.certs.clone()?, key_log: false });
+    if let Some(tls) = callee.tls.clone().or_else(of_network) {
+        if callee.anonymous {
+            return Err(CommandError::usage(
+                "this network knows everybody by certificate: nobody calls as a stranger",
+            )
+            .next("leave --anonymous out, or ask the gateway over HTTP"));
+        }
+        return identity::of_certified_operator(&tls);
+    }
+    let token = if callee.anonymous { None } else { data_folder::read_operator_token(&callee.data)? };
+    Ok(identity::of_operator(token.as_ref().map(OperatorToken::text)))
+}
+
 /// The instance that was named, else those of the running network, else the service's default port.
-async fn addresses(callee: &Callee) -> Result<Vec<SocketAddr>, CommandError> {
+async fn addresses(callee: &Callee, network: Option<&NetworkFile>) -> Result<Vec<SocketAddr>, CommandError> {
     if let Some(to) = &callee.to {
         return Ok(vec![to.resolve().await?]);
     }
-    if let Some(network) = NetworkFile::of_running_network(&callee.data)? {
+    if let Some(network) = network {
         let rpc = || network.entries.iter().filter(|entry| entry.protocol == Protocol::Rpc);
         let instances: Vec<SocketAddr> =
             rpc().filter(|entry| entry.service == callee.service).map(|entry| entry.address).collect();
@@ -278,6 +295,7 @@ pub(crate) fn failure(callee: &Callee, address: SocketAddr, error: &RpcError) ->
         Code::Unavailable => {
             failure.next("is it running? `micronet up` starts a network; --to names another address")
         }
+        Code::TlsRequired => failure.next("add --mtls, or --certs DIR where the certificates are elsewhere"),
         Code::BadProof => {
             failure.next("the token of another network? name its data folder with --data, or use --anonymous")
         }

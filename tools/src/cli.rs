@@ -1,5 +1,6 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
+pub(crate) mod certs;
 pub(crate) mod load;
 pub(crate) mod ping;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
+use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 use self::load::LoadFlags;
 use self::ping::PingFlags;
 use crate::profile::{self, Chosen, PROFILES};
@@ -35,6 +37,7 @@ Examples:
   micronet up --port product=0,0,0        three of product, on free ports
   micronet up --base-port 9000            gateway 9000, product 9002 and 9012, …
   micronet up --base-port 0               free ports for all
+  micronet up --mtls                      TLS with certificates on every link
   micronet up --fresh                     delete this folder's databases first
   DATABASE_URL=postgres://me:secret@db/shop micronet up
                                           all data on a PostgreSQL server
@@ -167,6 +170,8 @@ pub(crate) enum RawCommand {
     Shop(ShopFlags),
     /// Measure how fast it answers, and draw it
     Load(LoadFlags),
+    /// Make and show the certificates by which services know each other (mTLS)
+    Certs(CertsFlags),
 }
 
 /// The flags of `up`.
@@ -198,6 +203,10 @@ pub(crate) struct UpFlags {
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
     #[command(flatten)]
+    pub(crate) tls: TlsFlags,
+    #[command(flatten)]
+    pub(crate) lifetime: LifetimeFlag,
+    #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
 }
 
@@ -225,6 +234,8 @@ pub(crate) struct ServiceFlags {
     #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]
     pub(crate) tokens_kept: Option<u32>,
     #[command(flatten)]
+    pub(crate) tls: TlsFlags,
+    #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
     /// End when stdin closes: for a parent process that may die
     #[arg(long, hide = true)]
@@ -243,6 +254,8 @@ pub(crate) struct GatewayFlags {
     #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = FRONTED_HELP)]
     pub(crate) peers: Vec<String>,
     #[command(flatten)]
+    pub(crate) tls: TlsFlags,
+    #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
     /// End when stdin closes: for a parent process that may die
     #[arg(long, hide = true)]
@@ -252,7 +265,8 @@ pub(crate) struct GatewayFlags {
 /// What every command that listens has in common.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ExposureFlags {
-    /// Listen on an address that other machines reach, although nothing is encrypted and peers are not authenticated
+    /// Listen on an address that other machines reach, although nothing is encrypted there and peers are not authenticated.
+    /// A service with --mtls doesn't need it; the gateway does, whose HTTP is plaintext
     #[arg(long)]
     pub(crate) insecure: bool,
     /// The cluster's name; processes of another cluster are refused
@@ -320,8 +334,10 @@ pub(crate) struct CalleeFlags {
     #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) deadline: u64,
     /// Call without the operator's token, as a stranger
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["mtls", "certs"])]
     pub(crate) anonymous: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsFlags,
 }
 
 /// The flags of `shop`.

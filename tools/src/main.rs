@@ -5,6 +5,7 @@
 
 mod address;
 mod call;
+mod certs;
 mod cli;
 mod config;
 mod data_folder;
@@ -61,6 +62,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Ping(config) => ping::run(&config),
         Command::Outcome(config) => outcome::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::Certs(config) => certs::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),
     }
 }

@@ -19,6 +19,7 @@ use micronet_wire::error::{Code, RpcError};
 use micronet_wire::frame::{Health, Pong};
 use micronet_wire::hello::Hello;
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
+use micronet_wire::spiffe::SpiffeId;
 
 use self::streams::{Stream, Streams};
 use crate::clock;
@@ -73,16 +74,40 @@ impl Drop for Handle {
 }
 
 impl Client {
-    /// Connects to an instance over TCP and says hello.
+    /// Connects to an instance of any service over TCP, or TLS where the identity has a certificate, and says hello.
     ///
     /// # Errors
-    /// [`Code::Unavailable`] when nobody listens there, or the code by which the peer refused us.
+    /// [`Code::Unavailable`] when nobody listens there, or the code by which one of the two sides refused the other.
     pub async fn connect(address: SocketAddr, identity: &Identity) -> Result<Self, RpcError> {
+        Self::dial(address, None, identity).await
+    }
+
+    /// The same, to an instance of this service: in TLS, one with another certificate is refused.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub async fn connect_to(
+        service: &str,
+        address: SocketAddr,
+        identity: &Identity,
+    ) -> Result<Self, RpcError> {
+        Self::dial(address, Some(service), identity).await
+    }
+
+    async fn dial(address: SocketAddr, service: Option<&str>, identity: &Identity) -> Result<Self, RpcError> {
         let unreachable = |error: io::Error| {
             RpcError::new(Code::Unavailable, format!("cannot connect to {address}: {error}"))
         };
         let stream = socket::connect(address).await.map_err(unreachable)?;
-        let client = Self::over(stream, identity);
+        let client = match &identity.tls {
+            None => Self::over(stream, identity),
+            Some(tls) => {
+                // SPEC 15.1: TLS is a part of the handshake, and so of its time.
+                let since_ns = clock::now();
+                let (stream, peer) = tls.dial(stream, service).await?;
+                Self::start(stream, identity, Some(peer), since_ns)
+            }
+        };
         client.ready().await?;
         Ok(client)
     }
@@ -91,7 +116,11 @@ impl Client {
     ///
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     pub fn over<S: ByteStream>(stream: S, identity: &Identity) -> Self {
-        let connection = Connection::new(identity.config(Role::Dialler, None), clock::now());
+        Self::start(stream, identity, None, clock::now())
+    }
+
+    fn start<S: ByteStream>(stream: S, identity: &Identity, peer: Option<SpiffeId>, since_ns: u64) -> Self {
+        let connection = Connection::new(identity.config(Role::Dialler, None, peer), since_ns);
         let shared = Rc::new(Shared {
             connection: RefCell::new(connection),
             calls: RefCell::default(),

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use crate::clock;
+use crate::tls;
 use crate::vitals::{self, Share};
 
 /// A byte stream that a connection can run on: TCP, TLS over TCP, or a pipe in memory.
@@ -81,7 +82,9 @@ impl<S: ByteStream> Wire<S> {
                 connection.receive(now, &mut self.input, fresh);
                 self.share.set(connection.calls_served());
             }
-            Poll::Ready(Err(error)) => connection.peer_gone(&format!("the connection failed: {error}")),
+            Poll::Ready(Err(error)) => {
+                connection.peer_gone(&format!("the connection failed: {}", tls::words(&error)));
+            }
         }
         Poll::Ready(())
     }
@@ -93,7 +96,7 @@ impl<S: ByteStream> Wire<S> {
                 Poll::Pending => return,
                 Poll::Ready(Ok(0)) => return self.give_up_writing(connection, "it takes no more bytes"),
                 Poll::Ready(Ok(written)) => connection.output().advance(written),
-                Poll::Ready(Err(error)) => return self.give_up_writing(connection, &error.to_string()),
+                Poll::Ready(Err(error)) => return self.give_up_writing(connection, &tls::words(&error)),
             }
         }
         // TLS keeps bytes of its own; for TCP this does nothing.

@@ -22,6 +22,7 @@ pub mod retry;
 pub mod server;
 pub mod socket;
 mod strangers;
+pub mod tls;
 pub mod upstream;
 pub mod vitals;
 

@@ -59,9 +59,7 @@ impl Probe {
     /// isn't open.
     pub fn ping(&mut self) -> Option<u64> {
         let now = clock::now();
-        let before = self.connection.output().len();
-        self.connection.ping(now);
-        (self.connection.output().len() > before).then_some(now)
+        self.connection.ping(now).then_some(now)
     }
 
     /// The next thing that happens; `None` when the connection is over. It may be dropped at any time, and called again.
@@ -106,7 +104,7 @@ impl Probe {
 
     /// Bytes that the kernel doesn't take.
     pub fn backlog_bytes(&mut self) -> u64 {
-        self.connection.output().len() as u64
+        self.connection.bytes_waiting() as u64
     }
 
     /// When something was heard last, on the driver's clock.

@@ -369,7 +369,10 @@ async fn dial(
     address: SocketAddr,
     identity: &Identity,
 ) -> Result<Instance, RpcError> {
-    let client = Client::connect(address, identity).await?;
+    let Some(service) = upstream.upgrade().map(|inner| Rc::clone(&inner.service)) else {
+        return Err(RpcError::new(Code::Cancelled, "nobody wants the connection any more"));
+    };
+    let client = Client::connect_to(&service, address, identity).await?;
     let hello = client.ready().await?;
     let fingerprint = hello.schema.ok_or_else(|| {
         RpcError::new(Code::Protocol, format!("{address} serves no schema: is it a service?"))

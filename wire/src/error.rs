@@ -89,6 +89,10 @@ codes! {
     Silent = 23, "PEER_SILENT", 503, Network, MaybeExecuted;
     /// The peer sent more than its credit allows; the connection ends.
     CreditExceeded = 24, "CREDIT_EXCEEDED", 502, Callee, MaybeExecuted;
+    /// The peer speaks plaintext on a port that speaks TLS; the connection ends.
+    TlsRequired = 25, "TLS_REQUIRED", 502, Caller, Never;
+    /// The peer's certificate, or what it says of itself beside it, is not the identity that is wanted; the connection ends.
+    WrongIdentity = 26, "WRONG_IDENTITY", 502, Caller, Never;
     /// The service has no method with this id.
     UnknownMethod = 32, "UNKNOWN_METHOD", 404, Caller, Never;
     /// The encoding id of the request is not known here.

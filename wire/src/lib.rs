@@ -26,6 +26,7 @@ pub mod request;
 pub mod rest;
 pub mod schema;
 pub mod service;
+pub mod spiffe;
 pub mod transcode;
 
 #[cfg(test)]

@@ -146,6 +146,8 @@ pub const SERVER_CONNECTIONS_MAX: usize = 1024;
 pub const SERVER_STRANGERS_MAX: usize = 256;
 /// Time that a closed connection is still read, so that the peer gets our last frames and not a reset, in milliseconds.
 pub const LINGER_MS_MAX: u64 = 1_000;
+/// How often a process looks whether its certificates were replaced, in milliseconds.
+pub const CERTIFICATE_CHECK_MS: u64 = 1_000;
 
 // ---- schema and transcoding (SPEC.md 9, 10, 11) -------------------------------------------------------------
 

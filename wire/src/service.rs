@@ -89,6 +89,18 @@ pub fn authorize(principal: &Principal, access: &Access) -> Result<(), RpcError>
         Access::Permission { name } => refused(name),
         Access::Service if matches!(principal, Principal::Service { .. } | Principal::Operator) => Ok(()),
         Access::Service => refused("the identity of a service, or the operator's,"),
+        Access::Services { names } if is_among(principal, names) => Ok(()),
+        Access::Services { names } => {
+            refused(&format!("the identity of the service {}, or the operator's,", names.join(" or ")))
+        }
+    }
+}
+
+fn is_among(principal: &Principal, names: &[String]) -> bool {
+    match principal {
+        Principal::Service { name } => names.contains(name),
+        Principal::Operator => true,
+        Principal::Anonymous | Principal::User { .. } => false,
     }
 }
 

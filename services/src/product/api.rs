@@ -81,7 +81,7 @@ pub trait Product {
     -> Result<Sold, CallError<ProductError>>;
 
     /// Sets pieces aside under the call's idempotency token, until they are settled or released.
-    #[rpc(service)]
+    #[rpc(service("order"))]
     async fn reserve(
         &self,
         context: &CallContext,
@@ -89,7 +89,7 @@ pub trait Product {
     ) -> Result<Reserved, CallError<ProductError>>;
 
     /// The reserved pieces are sold.
-    #[rpc(service, idempotent)]
+    #[rpc(service("order"), idempotent)]
     async fn settle(
         &self,
         context: &CallContext,
@@ -97,7 +97,7 @@ pub trait Product {
     ) -> Result<(), CallError<ProductError>>;
 
     /// The reserved pieces go back; and nothing can be reserved under this token any more.
-    #[rpc(service, idempotent)]
+    #[rpc(service("order"), idempotent)]
     async fn release(
         &self,
         context: &CallContext,
@@ -105,7 +105,7 @@ pub trait Product {
     ) -> Result<(), CallError<ProductError>>;
 
     /// Sold pieces come back: their order was cancelled.
-    #[rpc(service, idempotent)]
+    #[rpc(service("order"), idempotent)]
     async fn restore(
         &self,
         context: &CallContext,

@@ -17,7 +17,7 @@ use crate::transcripts::options;
 
 /// The greeting of a side with this identity.
 pub(super) fn greeting_of(identity: &Identity) -> Vec<u8> {
-    let config: Config = identity.config(Role::Dialler, None);
+    let config: Config = identity.config(Role::Dialler, None, None);
     Connection::new(config, 0).output().to_vec()
 }
 

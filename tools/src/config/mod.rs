@@ -5,6 +5,7 @@ mod load;
 mod peers;
 mod ping;
 mod ports;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -17,7 +18,9 @@ pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::InstancePlan;
+pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 use crate::address::{self, HostPort};
+use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::{
     CallFlags, CalleeFlags, ExposureFlags, Flags, GatewayFlags, OutcomeFlags, RawCommand, ServiceFlags,
     ShopFlags, ShopMode, UpFlags,
@@ -54,6 +57,8 @@ pub(crate) enum Command {
     Shop(ShopConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
+    /// Make and show certificates.
+    Certs(CertsConfig),
 }
 
 impl Command {
@@ -66,7 +71,8 @@ impl Command {
             | Self::Ping(_)
             | Self::Outcome(_)
             | Self::Shop(_)
-            | Self::LoadToystore(_) => "warn",
+            | Self::LoadToystore(_)
+            | Self::Certs(_) => "warn",
         }
     }
 }
@@ -92,6 +98,10 @@ pub(crate) struct UpConfig {
     pub(crate) tokens_kept_hours: Option<u32>,
     /// Whether the databases are deleted first.
     pub(crate) fresh: bool,
+    /// How its processes speak TLS to each other, if they do.
+    pub(crate) tls: Option<TlsConfig>,
+    /// How long the certificates that it issues are good, in seconds.
+    pub(crate) certificate_lifetime_s: u64,
     /// The instances, in the order in which they start; the gateway is the last.
     pub(crate) instances: Vec<InstancePlan>,
     /// The log filter that the children get.
@@ -119,6 +129,8 @@ pub(crate) struct ServiceConfig {
     pub(crate) database: Option<ServerUrl>,
     /// For how long idempotency tokens are remembered, in hours.
     pub(crate) tokens_kept_hours: u32,
+    /// How it speaks TLS, if it does.
+    pub(crate) tls: Option<TlsConfig>,
     /// Whether `up` started it: then its database is prepared already, and it ends when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -138,6 +150,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) peers: Peers,
     /// The data folder.
     pub(crate) data: PathBuf,
+    /// How it speaks TLS to services, if it does.
+    pub(crate) tls: Option<TlsConfig>,
     /// Whether `up` started it: then it ends when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -151,6 +165,8 @@ pub(crate) struct Callee {
     pub(crate) to: Option<HostPort>,
     /// How long to wait.
     pub(crate) deadline: Duration,
+    /// How TLS is spoken, where it was asked for; else as the running network speaks.
+    pub(crate) tls: Option<TlsConfig>,
     /// Whether the operator's token stays unused.
     pub(crate) anonymous: bool,
     /// The data folder.
@@ -219,10 +235,11 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
-        RawCommand::Call(flags) => call(flags, data).map(Command::Call),
+        RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data).map(Command::Ping),
-        RawCommand::Outcome(flags) => outcome(flags, data).map(Command::Outcome),
+        RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
         RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
     }
 }
@@ -239,9 +256,23 @@ fn up(
             .next("drop the services' schemas there, if that is what you want, and leave --fresh out"));
     }
     let listen = address::listen_ip(flags.listen.as_deref().unwrap_or("127.0.0.1"))?;
-    check_exposure(listen, &flags.exposure)?;
+    let tls = tls::tls(flags.tls, &data, environment)?;
+    // The gateway's HTTP is plaintext in any case.
+    check_exposure(listen, &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
+    let certificate_lifetime_s = tls::lifetime_s(&flags.lifetime)?;
+    if certificate_lifetime_s < LIFETIME_S_MIN_RENEWED {
+        return Err(CommandError::usage(format!(
+            "certificates can't be renewed every {certificate_lifetime_s} s"
+        ))
+        .next(format!("--certificate-lifetime is at least {LIFETIME_S_MIN_RENEWED}s here")));
+    }
+    if tls.is_none() && flags.lifetime.lifetime.is_some() {
+        return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls"));
+    }
     let profile = flags.profile.0;
     Ok(UpConfig {
+        certificate_lifetime_s,
+        tls,
         data,
         profile,
         listen,
@@ -263,8 +294,13 @@ fn service(
 ) -> Result<ServiceConfig, CommandError> {
     let service = service_named(&flags.name)
         .ok_or_else(|| CommandError::usage(format!("no service is called {:?}", flags.name)))?;
-    let listen = listen(flags.listen.as_deref(), port_default(service), &flags.exposure)?;
+    let tls = tls::tls(flags.tls, &data, environment)?;
+    let listen = listen(flags.listen.as_deref(), port_default(service))?;
+    if tls.is_none() {
+        check_exposure(listen.ip(), &flags.exposure, None)?;
+    }
     Ok(ServiceConfig {
+        tls,
         service,
         instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
         cluster: cluster(flags.exposure)?,
@@ -283,9 +319,13 @@ fn gateway(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<GatewayConfig, CommandError> {
+    let tls = tls::tls(flags.tls, &data, environment)?;
+    let listen = listen(flags.listen.as_deref(), BASE_PORT)?;
+    check_exposure(listen.ip(), &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
     Ok(GatewayConfig {
         instance: name("instance", flags.instance)?,
-        listen: listen(flags.listen.as_deref(), BASE_PORT, &flags.exposure)?,
+        tls,
+        listen,
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
         peers: Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?,
@@ -294,8 +334,8 @@ fn gateway(
     })
 }
 
-fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
-    let (callee, method) = callee(&flags.method, flags.callee, data)?;
+fn call(flags: CallFlags, data: PathBuf, environment: Environment<'_>) -> Result<CallConfig, CommandError> {
+    let (callee, method) = callee(&flags.method, flags.callee, data, environment)?;
     Ok(CallConfig {
         callee,
         method,
@@ -310,8 +350,12 @@ fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
     })
 }
 
-fn outcome(flags: OutcomeFlags, data: PathBuf) -> Result<OutcomeConfig, CommandError> {
-    let (callee, method) = callee(&flags.method, flags.callee, data)?;
+fn outcome(
+    flags: OutcomeFlags,
+    data: PathBuf,
+    environment: Environment<'_>,
+) -> Result<OutcomeConfig, CommandError> {
+    let (callee, method) = callee(&flags.method, flags.callee, data, environment)?;
     let method = method.ok_or_else(|| {
         CommandError::usage(format!("{:?} names no method", flags.method))
             .next("write SERVICE.METHOD, as order.buy")
@@ -320,7 +364,12 @@ fn outcome(flags: OutcomeFlags, data: PathBuf) -> Result<OutcomeConfig, CommandE
 }
 
 /// Who is called, and the method's name, where one is given.
-fn callee(name: &str, flags: CalleeFlags, data: PathBuf) -> Result<(Callee, Option<String>), CommandError> {
+fn callee(
+    name: &str,
+    flags: CalleeFlags,
+    data: PathBuf,
+    environment: Environment<'_>,
+) -> Result<(Callee, Option<String>), CommandError> {
     let (service, method) = match name.split_once('.') {
         Some((service, method)) => (service, Some(method)),
         None => (name, None),
@@ -334,6 +383,7 @@ fn callee(name: &str, flags: CalleeFlags, data: PathBuf) -> Result<(Callee, Opti
         service: service.to_owned(),
         to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
         deadline: Duration::from_millis(flags.deadline),
+        tls: tls::tls(flags.tls, &data, environment)?,
         anonymous: flags.anonymous,
         data,
     };
@@ -391,26 +441,30 @@ fn front(environment: Environment<'_>) -> Result<Option<HostPort>, CommandError>
     front.map(Some).map_err(|error| error.next("set FRONT to HOST or HOST:PORT, or unset it"))
 }
 
-fn listen(
-    text: Option<&str>,
-    port_default: u16,
-    exposure: &ExposureFlags,
-) -> Result<SocketAddr, CommandError> {
-    let listen = address::parse_listen(text.unwrap_or("127.0.0.1"), port_default)?;
-    check_exposure(listen.ip(), exposure)?;
-    Ok(listen)
+fn listen(text: Option<&str>, port_default: u16) -> Result<SocketAddr, CommandError> {
+    address::parse_listen(text.unwrap_or("127.0.0.1"), port_default)
 }
 
-/// There is no mTLS yet: whoever reaches a port can read and change what passes there.
-fn check_exposure(listen: IpAddr, exposure: &ExposureFlags) -> Result<(), CommandError> {
+/// What mTLS leaves unprotected.
+const OF_THE_GATEWAY: &str =
+    "the gateway's HTTP is plaintext, also with --mtls: it is neither encrypted nor authenticated";
+
+/// Whoever reaches a plaintext port can read and change what passes there.
+fn check_exposure(
+    listen: IpAddr,
+    exposure: &ExposureFlags,
+    despite_mtls: Option<&str>,
+) -> Result<(), CommandError> {
     if listen.is_loopback() || exposure.insecure {
         return Ok(());
     }
+    let why = despite_mtls.unwrap_or("without mTLS it is neither encrypted nor authenticated");
     Err(CommandError::usage(format!(
-        "other machines could reach {listen}, and nothing protects what passes there: without mTLS it is neither \
-         encrypted nor authenticated"
+        "other machines could reach {listen}, and nothing protects what passes there: {why}"
     ))
-    .next("listen on 127.0.0.1, or add --insecure where the network itself is trusted (a container's, a lab's)"))
+    .next(
+        "listen on 127.0.0.1, or add --insecure where the network itself is trusted (a container's, a lab's)",
+    ))
 }
 
 fn cluster(exposure: ExposureFlags) -> Result<String, CommandError> {

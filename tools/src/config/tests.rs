@@ -79,6 +79,32 @@ fn no_command_is_up() {
 }
 
 #[test]
+fn certificates_are_in_the_data_folder_unless_another_is_named() {
+    let check = |line: &str, wanted: Option<&str>| {
+        let tls = match parse_with(line, &[("SSLKEYLOGFILE", "keys")])
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+        {
+            Command::Up(config) => config.tls,
+            Command::Service(config) => config.tls,
+            Command::Gateway(config) => config.tls,
+            Command::Call(config) => config.callee.tls,
+            other => panic!("{other:?} speaks no TLS"),
+        };
+        assert_eq!(tls.map(|tls| tls.certs), wanted.map(PathBuf::from), "{line}");
+    };
+    check("micronet up --data d", None);
+    check("micronet up --data d --mtls", Some("d/certs"));
+    check("micronet service order --data d --certs e", Some("e"));
+    check("micronet gateway --data d --mtls --certs e", Some("e"));
+    check("micronet call order.log --data d --mtls --tls-key-log", Some("d/certs"));
+    assert!(parse("micronet up --mtls --tls-key-log").unwrap_err().contains("SSLKEYLOGFILE"));
+    assert!(parse("micronet up --certificate-lifetime 1h").unwrap_err().contains("--mtls"));
+    assert!(parse("micronet up --mtls --certificate-lifetime 2s").unwrap_err().contains("at least 5s"));
+    let Ok(Command::Up(up)) = parse("micronet up --mtls --certificate-lifetime 90m") else { panic!() };
+    assert_eq!(up.certificate_lifetime_s, 5400);
+}
+
+#[test]
 fn ports_are_counted_from_the_base_or_named() {
     let check = |line: &str, wanted: &[(&str, u16)]| {
         let wanted: Vec<(String, u16)> =

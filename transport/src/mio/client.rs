@@ -104,7 +104,7 @@ impl SyncClient {
             buffer: ReadBuffer::new(),
             poll,
             events: Events::with_capacity(4),
-            connection: Connection::new(identity.config(Role::Dialler, None), clock::now()),
+            connection: Connection::new(identity.config(Role::Dialler, None, None), clock::now()),
             ends: VecDeque::new(),
             lifecycle: Lifecycle::default(),
             spins: false,

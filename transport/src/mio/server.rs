@@ -209,7 +209,7 @@ impl<S: SyncService> Serving<S> {
         self.next += 1;
         self.make_room();
         self.strangers.push_back(id);
-        let config = self.identity.config(Role::Acceptor, self.service.schema());
+        let config = self.identity.config(Role::Acceptor, self.service.schema(), None);
         self.connections.insert(id, Served::new(socket, config));
         self.turn(id);
     }

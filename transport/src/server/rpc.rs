@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
-use micronet_wire::conn::{Connection, Event, Role, Standing, Timing};
+use micronet_wire::conn::{Config, Connection, Event, Standing, Timing};
 use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::service::{CallContext, Service};
 
@@ -20,7 +20,6 @@ use super::unheard::Unheard;
 use crate::clock;
 use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
-use crate::identity::Identity;
 use crate::strangers::Stranger;
 use crate::vitals;
 
@@ -37,11 +36,10 @@ pub(super) async fn serve<S: ByteStream>(
     input: BytesMut,
     accepted_ns: u64,
     answers: Answers,
-    identity: &Identity,
+    config: Config,
     mut drain: Drain,
     stranger: Stranger,
 ) {
-    let config = identity.config(Role::Acceptor, Some(answers.service.schema().fingerprint()));
     let mut connection = Connection::new(config, accepted_ns);
     let mut wire = Wire::begun(stream, input, &mut connection);
     let mut work = Work::default();

@@ -144,6 +144,9 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
     let access = match &rpc.access {
         Access::Public => quote! { Public },
         Access::Service => quote! { Service },
+        Access::Services(names) => {
+            quote! { Services { names: ::std::vec![#(::std::string::String::from(#names)),*] } }
+        }
         Access::Permission(name) => quote! { Permission { name: ::std::string::String::from(#name) } },
     };
     let media = match (rpc.text, rpc.page) {

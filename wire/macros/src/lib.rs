@@ -220,6 +220,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `public` | anyone may call | one of these three has to be there |
 /// | `permission = "orders:read"` | who has the permission may call | |
 /// | `service` | other services of the cluster may call | |
+/// | `service("order", "user")` | these services of the cluster may call, and no others | |
 /// | `http("GET /products/{name}", …)` | where HTTP reaches it; what stands in braces is a field of the request | not by HTTP |
 /// | `status = 201` | the HTTP status of a success | 200 |
 /// | `text` | HTTP shows the reply, a `String`, as plain text | JSON |

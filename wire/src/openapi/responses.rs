@@ -64,7 +64,7 @@ pub(super) fn of(
     let mut own = own_errors(schema, types, method, label, components);
     for general in &GENERAL {
         let applies = match general.0 {
-            403 => matches!(method.access, Access::Permission { .. } | Access::Service),
+            403 => method.access != Access::Public,
             409 => !method.idempotent,
             413 | 415 => has_body,
             _ => true,

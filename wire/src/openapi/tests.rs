@@ -89,7 +89,7 @@ trait Shelf {
     #[rpc(http("POST /shelves/{shelf}/{id}"), permission = "things:write", status = 201)]
     async fn put(&self, context: &CallContext, request: Put) -> Result<Find, CallError<ShelfError>>;
     /// Takes one away.
-    #[rpc(http("DELETE /things/{number}"), permission = "things:write", status = 204)]
+    #[rpc(http("DELETE /things/{number}"), service("order", "cart"), status = 204)]
     async fn take(&self, context: &CallContext, request: Number) -> Result<(), RpcError>;
     /// All of them.
     #[rpc(http("GET /things"), public, idempotent, text)]
@@ -253,6 +253,8 @@ fn operations_say_what_rest_does() {
         "/paths/~1things~1{id}/delete/parameters/1/$ref",
         json!("#/components/parameters/IdempotencyKey"),
     );
+    check(&document, "/paths/~1things~1{id}/delete/x-access", json!("service: order, cart"));
+    check(&document, "/paths/~1things~1{id}/delete/security", json!([{ "bearer": [] }]));
     assert!(document["paths"].get("/things/{number}").is_none());
     check(&document, "/paths/~1things~1{id}/get/tags", json!(["shelf"]));
 

@@ -227,8 +227,13 @@ pub enum Access {
         /// As `orders:read`.
         name: String,
     },
-    /// Another service of the same cluster, acting for itself.
+    /// Any service of the same cluster, acting for itself.
     Service,
+    /// One of these services of the same cluster, acting for itself.
+    Services {
+        /// Their node names, as `order`.
+        names: Vec<String>,
+    },
 }
 
 /// A place where HTTP reaches a method.
