@@ -3,10 +3,11 @@
 //! Without python3 these tests fail; `MICRONET_SKIP_PYTHON=1` skips them, and says so.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use micronet_tests::application::End;
 use micronet_tests::plan::{Fault, Plan};
+use micronet_tests::python::script as script_of;
 use micronet_tests::simulator::{Report, run};
 use micronet_tests::spec::{folder, hex};
 use micronet_wire::error::Code;
@@ -15,14 +16,10 @@ use serde_json::{Value, json};
 
 /// Runs a script of proto-spec; `None` when Python is to be skipped.
 fn python(script: &str, arguments: &[PathBuf]) -> Option<Output> {
-    if std::env::var_os("MICRONET_SKIP_PYTHON").is_some() {
-        eprintln!("SKIPPED: {script} isn't run, because MICRONET_SKIP_PYTHON is set");
-        return None;
-    }
-    let mut command = Command::new("python3");
-    command.arg("-B").arg(folder().join(script)).args(arguments);
+    let mut command = script_of(script)?;
+    command.args(arguments);
     let output = command.output().unwrap_or_else(|error| {
-        panic!("python3 {script}: {error}. Install Python 3.9 or later, or set MICRONET_SKIP_PYTHON=1")
+        panic!("python3 {script}: {error}. Install Python 3.11 or later, or set MICRONET_SKIP_PYTHON=1")
     });
     Some(output)
 }
@@ -41,6 +38,17 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The client in Python, against an acceptor of its own.
+#[test]
+fn the_client() {
+    for tests in ["test_connection.py", "test_client.py"] {
+        let Some(output) = python(&format!("examples/client/{tests}"), &[]) else { return };
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("\nRan ") && !said.contains("\nRan 0 "), "{said}");
     }
 }
 

@@ -60,7 +60,7 @@ impl Doubler for Doubling {
 }
 
 /// Serves until the returned sender is dropped.
-fn doubler() -> (SocketAddr, mpsc::Sender<()>) {
+pub(crate) fn doubler() -> (SocketAddr, mpsc::Sender<()>) {
     let (ready, address) = mpsc::channel();
     let (alive, ended) = mpsc::channel::<()>();
     thread::spawn(move || {

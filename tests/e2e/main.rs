@@ -26,6 +26,7 @@ mod own_port;
 mod ping;
 mod principals;
 mod profiles;
+mod python;
 mod secrets;
 mod shop;
 mod toystore;

@@ -14,6 +14,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod program;
+pub mod python;
 pub mod random;
 pub mod rpc;
 pub mod scenarios;
