@@ -19,6 +19,7 @@ class Side:
     def __init__(self):
         self.unread, self.hello, self.closed, self.greeted = b"", None, False, False
         self.frames_after_hello, self.pings = 0, []
+        self.left = False  # It has sent GOAWAY.
         self.credit = None  # What it may send on the connection, once the peer's HELLO is known.
 
 
@@ -88,6 +89,10 @@ class Session:
             if frame["payload"]["opaque"] not in other.pings:
                 malformed("a PONG without PING")  # SPEC 7.2
             other.pings.remove(frame["payload"]["opaque"])
+        elif kind == "GOAWAY":
+            if side.left or (by == "dialler" and frame["payload"]["last_stream"] != 0):
+                malformed("a second GOAWAY, or a dialler's with an id")  # SPEC 5.6
+            side.left = True
         elif kind == "CLOSE":
             side.closed = True
 
@@ -118,7 +123,9 @@ class Session:
         self.standing = said["credential"]
 
     def opened(self, frame):
-        """SPEC 5.1."""
+        """SPEC 5.1 and 5.6."""
+        if self.sides["dialler"].left:
+            malformed("a call after GOAWAY")
         if frame["stream"] <= self.last_stream or frame["stream"] == 0xFFFFFFFF:
             malformed("a stream id again")
         self.last_stream = frame["stream"]

@@ -122,8 +122,8 @@ class Replies(Voice):
             if self.total is None or not piece or len(self.begun) + len(piece) != self.total:
                 malformed("a REPLY with another piece than the last one")
             piece = self.begun + piece
-        elif self.total is not None:
-            malformed("a REPLY in the middle of a message")
+        elif self.total is not None or self.announced is not None:
+            malformed("a REPLY in the middle of a message, or instead of the announced one")
         many = self.replies == "many" or bool(self.messages)
         if many and piece:
             malformed("a REPLY with a message after a stream of them")

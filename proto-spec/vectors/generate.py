@@ -211,6 +211,8 @@ FRAMES = [
     bad("3.10", "an ANNOUNCE of health 3", frame(ANNOUNCE, entry(0x8010, u8(3)))),
     bad("3.10", "an ANNOUNCE of health without value", frame(ANNOUNCE, entry(0x8010, b""))),
     bad("3.10", "an ANNOUNCE of what can't be changed", frame(ANNOUNCE, entry(1, b"shop"))),
+    bad("3.10", "an ANNOUNCE of another credit for streams", frame(ANNOUNCE, entry(11, u32(65536)))),
+    bad("3.10", "an ANNOUNCE of another credit for the connection", frame(ANNOUNCE, entry(12, u32(65536)))),
     bad("3.10", "an ANNOUNCE of other software", frame(ANNOUNCE, entry(0x800A, b"shop"))),
     bad("3.10", "an ANNOUNCE out of order", frame(ANNOUNCE, entry(7, u32(50)) + entry(6, u32(1)))),
     bad("3.10", "an ANNOUNCE that says it twice", frame(ANNOUNCE, entry(6, u32(1)) + entry(6, u32(1)))),

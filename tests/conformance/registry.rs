@@ -160,6 +160,10 @@ fn request_tags_and_principals() {
         (1..0x80).filter(|tag| !words(*tag, b"").contains("unknown")).map(|tag: u8| row([&tag])).collect();
     assert_eq!(rows("request_tag", &["tag"]), in_code);
     assert_eq!(rows("request_tag", &["tag", "name"]), columns("**6.3**", "| tag", &[0, 1]));
+    let in_code: Vec<_> =
+        (0..=u8::MAX).filter(|class| words(6, &[*class]).is_empty()).map(|class| row([&class])).collect();
+    assert_eq!(rows("class", &["number"]), in_code);
+    assert_eq!(rows("class", &["number", "name"]), columns("**6.7**", "| class", &[0, 1]));
     // A kind of principal is known when it goes with no name, or with one.
     let known = |kind: &u8| words(4, &[*kind]).is_empty() || words(4, &[*kind, 1, b'a']).is_empty();
     let in_code: Vec<_> = (0..=u8::MAX).filter(known).map(|kind| row([&kind])).collect();

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use micronet_wire::builtin::BuiltinClient;
-use micronet_wire::error::{Code, RpcError};
+use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::frame::Health;
 use micronet_wire::limits::{ATTEMPTS_MAX, DEADLINE_US_DEFAULT};
 use micronet_wire::schema::{EncodedSchema, Fingerprint, SchemaError, ServiceSchema};
@@ -228,6 +228,7 @@ pub fn told_to_caller(service: &str, harmless: bool, error: RpcError) -> RpcErro
     let away = unavailable(service);
     match error.code {
         Code::Draining => away,
+        Code::ConnectionLost if error.retry == Retry::NeverStarted => away,
         Code::ConnectionLost | Code::Silent if harmless => away,
         Code::ConnectionLost | Code::Silent => {
             let words = "whether it had done this already is not known; an Idempotency-Key makes it safe to ask again";

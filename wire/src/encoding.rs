@@ -62,6 +62,22 @@ pub fn decode<T: Decode<()>>(bytes: &[u8]) -> Result<T, DecodeError> {
     }
 }
 
+/// What is wrong with bytes that are no message, in words that may be told to whoever sent them.
+#[must_use]
+pub fn words(error: &DecodeError) -> &'static str {
+    match error {
+        DecodeError::UnexpectedEnd { .. } => "it is cut short",
+        DecodeError::LimitExceeded => "it takes too much memory",
+        DecodeError::Utf8 { .. } => "a string is not UTF-8",
+        DecodeError::InvalidBooleanValue(_) | DecodeError::UnexpectedVariant { .. } => {
+            "a byte that says whether something is there is neither 0 nor 1"
+        }
+        DecodeError::InvalidIntegerType { .. } => "an integer is wider than its type",
+        DecodeError::Other(words) => words,
+        _ => "it is malformed",
+    }
+}
+
 #[doc(hidden)] // The error of a variant index that the schema doesn't have; used by #[derive(Message)].
 #[must_use]
 pub fn unknown_variant() -> DecodeError {

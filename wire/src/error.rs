@@ -68,6 +68,17 @@ macro_rules! codes {
     };
 }
 
+impl Code {
+    /// Whether a CLOSE with this code refuses the handshake, so that its sender has started no call (SPEC 5.8).
+    #[must_use]
+    pub const fn refuses_handshake(self) -> bool {
+        matches!(
+            self,
+            Self::Version | Self::WrongCluster | Self::BadProof | Self::TlsRequired | Self::WrongIdentity
+        )
+    }
+}
+
 codes! {
     /// The service's own error; the detail is a value of the method's error type, which carries the HTTP status.
     Application = 1, "APPLICATION", 500, Caller, Never;

@@ -91,8 +91,18 @@ pub(crate) mod key {
     /// Of ANNOUNCE only (SPEC 3.10).
     pub(crate) const HEALTH: u16 = IGNORABLE | 16;
     /// What HELLO says once for the whole connection.
-    pub(crate) const FIXED: [u16; 8] =
-        [CLUSTER, NODE, INSTANCE, NONCE, FRAME_PAYLOAD_MAX, SCHEMA, CHECKSUMS, SOFTWARE];
+    pub(crate) const FIXED: [u16; 10] = [
+        CLUSTER,
+        NODE,
+        INSTANCE,
+        NONCE,
+        FRAME_PAYLOAD_MAX,
+        SCHEMA,
+        CHECKSUMS,
+        SOFTWARE,
+        STREAM_CREDIT,
+        CONNECTION_CREDIT,
+    ];
 }
 
 /// Why a HELLO or PROOF is refused: the code that closes the connection, and words.

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use proptest::prelude::*;
 
-use crate::encoding::{decode, encode};
+use crate::encoding::{decode, encode, words};
 use crate::limits::DECODE_BYTES_MAX;
 use crate::schema::{Blob, Decimal, Field, Message, ServiceSchema, Timestamp, Type, TypeRegistry, Variant};
 
@@ -312,4 +312,22 @@ struct Link {
 #[should_panic(expected = "contains itself")]
 fn a_type_that_contains_itself_is_refused_when_the_schema_is_built() {
     described::<Chain>();
+}
+
+#[test]
+fn what_is_wrong_with_bytes_is_told_in_words() {
+    for (bytes, told) in [
+        (&b""[..], "it is cut short"),
+        (b"\x01\x03T", "it is cut short"),
+        (b"\x01\x01\xff", "a string is not UTF-8"),
+        (b"\x00!", "bytes are left over after the message"),
+        (b"\xfe", "an integer is wider than its type"),
+        (b"\xfd\x00\x00\x00\x00\x00\x00\x00\x01", "it takes too much memory"),
+    ] {
+        let error = decode::<Vec<String>>(bytes).unwrap_err();
+        assert_eq!(words(&error), told, "{bytes:?}");
+    }
+    let error = decode::<Option<bool>>(b"\x02").unwrap_err();
+    assert!(words(&error).ends_with("is neither 0 nor 1"), "{error:?}");
+    assert_eq!(words(&decode::<Kind>(b"\x07").unwrap_err()), "no variant has this index");
 }

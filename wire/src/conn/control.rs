@@ -25,6 +25,12 @@ impl Connection {
 
     pub(super) fn handle_goaway(&mut self, payload: &[u8]) {
         let Some(goaway) = Goaway::decode(payload) else { return self.violation("GOAWAY: malformed") };
+        if std::mem::replace(&mut self.peer_has_left, true) {
+            return self.violation("GOAWAY: a second one");
+        }
+        if self.config.role == Role::Acceptor && goaway.last_stream != 0 {
+            return self.violation("GOAWAY: a dialler receives no requests");
+        }
         if self.config.role == Role::Dialler {
             self.draining = true;
             self.fail_never_started(goaway.last_stream);

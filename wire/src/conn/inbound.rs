@@ -196,6 +196,10 @@ impl Connection {
     /// Takes a REQUEST or a NOTICE.
     pub(super) fn handle_request(&mut self, now: u64, frame: Frame) {
         let Header { kind, stream, method, .. } = frame.header;
+        // SPEC 5.6: a dialler that has said so makes no further call.
+        if self.peer_has_left {
+            return self.violation(&format!("{}: after GOAWAY", kind.name()));
+        }
         // SPEC 5.1: ids only grow and are never used again.
         let last = self.inbound.last_stream;
         if stream <= last || stream > STREAM_ID_MAX {

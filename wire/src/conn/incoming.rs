@@ -203,8 +203,8 @@ impl Connection {
     fn hand_out(&mut self, now: u64, stream: u32, message: Option<Bytes>, end: bool) {
         let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
         let receiving = &mut messages.receiving;
-        if end && receiving.assembly.is_some() {
-            return self.violation("DATA: the end within a message");
+        if end && receiving.is_owed() {
+            return self.violation("DATA: the end within a message, or before one that was announced");
         }
         receiving.ended |= end;
         match (receiving.arity, self.config.role) {

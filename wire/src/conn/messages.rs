@@ -48,6 +48,13 @@ pub(super) struct Receiving {
     pub(super) ended: bool,
 }
 
+impl Receiving {
+    /// Whether a message was begun or announced, and is not here whole.
+    pub(super) fn is_owed(&self) -> bool {
+        self.assembly.is_some() || self.announced.is_some()
+    }
+}
+
 /// A message that is not here whole.
 #[derive(Debug)]
 pub(super) struct Assembly {

@@ -43,7 +43,7 @@ use self::inbound::Inbound;
 use self::keepalive::{Keepalive, Verdict};
 use self::outbound::Outbound;
 use self::outbox::Outbox;
-use crate::error::{Code, RpcError};
+use crate::error::{Code, Retry, RpcError};
 use crate::frame::{Close, Frame, Goaway, Health, Label, put_frame};
 use crate::header::{Kind, PREFACE, flags};
 use crate::hello::Hello;
@@ -66,6 +66,8 @@ pub struct Connection {
     state: State,
     /// This side drains: it accepts, or opens, no further streams.
     draining: bool,
+    /// The peer has sent GOAWAY.
+    peer_has_left: bool,
     /// Time for the handshake to be done.
     handshake_deadline_ns: u64,
     peer: Hello,
@@ -100,6 +102,7 @@ impl Connection {
         Self {
             state: State::ExpectPreface,
             draining: false,
+            peer_has_left: false,
             handshake_deadline_ns: now + HANDSHAKE_MS_MAX * 1_000_000,
             peer: Hello::default(),
             standing: Standing::Anonymous,
@@ -387,8 +390,11 @@ impl Connection {
             }
         }
         self.flow.forget_all();
+        // SPEC 5.8: an acceptor that refuses the handshake has started nothing.
+        let refused = by_peer && error.as_ref().is_some_and(|error| error.code.refuses_handshake());
+        let advice = if refused { Retry::NeverStarted } else { Code::ConnectionLost.retry() };
         for stream in self.outbound.take_all() {
-            let error = RpcError::new(Code::ConnectionLost, why.as_str());
+            let error = RpcError::new(Code::ConnectionLost, why.as_str()).retry(advice, 0);
             self.events.push_back(Event::Failed { stream, error, ledger: Ledger::default() });
         }
         self.events.push_back(Event::Closed { error, by_peer });

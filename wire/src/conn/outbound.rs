@@ -303,10 +303,9 @@ impl Connection {
             }
             return self.continue_message(stream, &piece, true);
         }
-        let begun =
-            self.flow.streams.get(&stream).is_some_and(|messages| messages.receiving.assembly.is_some());
-        if begun {
-            self.violation("REPLY: it ends within a message");
+        let owed = self.flow.streams.get(&stream).is_some_and(|messages| messages.receiving.is_owed());
+        if owed {
+            self.violation("REPLY: it ends within a message, or before one that was announced");
             return None;
         }
         if replies == Arity::Many && !piece.is_empty() {

@@ -114,7 +114,8 @@ pub fn encode_request<T: Encode>(request: &T) -> Result<Bytes, RpcError> {
 #[doc(hidden)] // Used by #[service].
 pub fn decode_request<T: Message>(request: &[u8]) -> Result<T, RpcError> {
     encoding::decode(request).map_err(|error| {
-        RpcError::new(Code::BadRequest, format!("the request is not of the method's type: {error}"))
+        let words = encoding::words(&error);
+        RpcError::new(Code::BadRequest, format!("the request is not of the method's type: {words}"))
     })
 }
 

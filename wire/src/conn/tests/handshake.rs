@@ -149,3 +149,26 @@ fn checksums_are_left_out_only_if_nobody_wants_them() {
         assert_eq!(pair.sides[DIALLER].output()[5] & flags::CHECKSUM != 0, carried, "{wanted:?}");
     }
 }
+
+#[test]
+fn a_handshake_that_is_refused_has_started_no_call() {
+    for (code, advice) in [
+        (Code::BadProof, Retry::NeverStarted),
+        (Code::WrongIdentity, Retry::NeverStarted),
+        (Code::Protocol, Retry::MaybeExecuted),
+        (Code::Capability, Retry::MaybeExecuted),
+    ] {
+        let mut pair = Pair::open();
+        pair.call(1_000).unwrap();
+        pair.sides[ACCEPTOR].close(code, "no");
+        pair.deliver_from(ACCEPTOR);
+        let Some(Event::Failed { error, .. }) = pair.sides[DIALLER].poll_event() else { panic!("{code}") };
+        assert_eq!((error.code, error.retry), (Code::ConnectionLost, advice), "{code}");
+        // Who ends it itself doesn't know what the other side has done.
+        let mut pair = Pair::open();
+        pair.call(1_000).unwrap();
+        pair.sides[DIALLER].close(code, "no");
+        let Some(Event::Failed { error, .. }) = pair.sides[DIALLER].poll_event() else { panic!("{code}") };
+        assert_eq!(error.retry, Retry::MaybeExecuted, "{code}");
+    }
+}
