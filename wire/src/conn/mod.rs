@@ -363,6 +363,12 @@ impl Connection {
     }
 
     /// The method of a call in flight.
+    /// Whether a call is under way: its answer is still to be said, or heard.
+    #[must_use]
+    pub fn has_call(&self, stream: u32) -> bool {
+        self.method_of(stream).is_some()
+    }
+
     fn method_of(&self, stream: u32) -> Option<u32> {
         match self.config.role {
             Role::Dialler => self.outbound.method_of(stream).filter(|_| self.outbound.is_wanted(stream)),
