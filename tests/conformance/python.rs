@@ -85,7 +85,7 @@ fn a_wrong_vector_is_noticed() {
     let Some(output) = python("examples/run_vectors.py", std::slice::from_ref(&scratch.0)) else { return };
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("frames.json: 48 passed, 1 failed"), "{said}");
+    assert!(said.contains("frames.json: 67 passed, 1 failed"), "{said}");
 }
 
 /// Connections between two Rust state machines on the simulated network; Python must see what Rust did.
@@ -93,7 +93,7 @@ fn a_wrong_vector_is_noticed() {
 fn fresh_connections() {
     let scratch = Scratch::new("transcripts");
     let (mut worlds, mut paths) = (Vec::new(), Vec::new());
-    for plan in (0..60).map(Plan::new) {
+    for plan in (0..60).map(Plan::of_short_calls) {
         if matches!(plan.fault, Fault::Corrupt(..)) {
             continue; // What is sent is right, but what happens then isn't.
         }

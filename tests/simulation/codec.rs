@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use micronet_wire::conn::Announcement;
 use micronet_wire::frame::{Close, Frame, Goaway, Health, Pong, put_error, take_error};
-use micronet_wire::header::{Header, flags};
+use micronet_wire::header::{Header, Kind, flags};
 use micronet_wire::hello::Hello;
 use micronet_wire::limits::FRAME_PAYLOAD_BYTES_MAX;
 use micronet_wire::request::RequestHead;
@@ -15,8 +15,9 @@ proptest! {
     #[test]
     fn headers_come_back(kind in kinds(), length in 0..=FRAME_PAYLOAD_BYTES_MAX, stream: u32, method: u32, sum: u32) {
         let call = !kind.is_control();
+        let has_end = call && kind != Kind::Credit;
         let header = Header {
-            length, kind, flags: flags::CHECKSUM | if call { flags::END } else { 0 }, encoding: 0,
+            length, kind, flags: flags::CHECKSUM | if has_end { flags::END } else { 0 }, encoding: 0,
             stream: if call { stream.max(1) } else { 0 }, method: if call { method.max(1) } else { 0 },
             payload_checksum: sum,
         };

@@ -1,11 +1,12 @@
 //! Properties: of two connections on a simulated network, over many seeds; of the codec; of one connection against anything.
 //!
-//! `MICRONET_SEED=n` replays one seed and shows its history; `MICRONET_SEEDS=n` runs so many (300 by default).
+//! `MICRONET_SEED=n` replays one seed and shows its history; `MICRONET_SEEDS=n` runs so many (1,000 by default).
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
 mod codec;
 mod endurance;
+mod scenarios;
 mod strategies;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use micronet_tests::plan::Plan;
 use micronet_tests::simulator::run;
 
-const SEEDS_DEFAULT: u64 = 300;
+const SEEDS_DEFAULT: u64 = 1_000;
 
 fn from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -49,7 +50,6 @@ const NOT_RARE: &[&str] = &[
     "announced",
     "answered",
     "call refused DRAINING",
-    "call refused MESSAGE_TOO_LARGE",
     "call refused OVERLOADED",
     "cancel",
     "closed CHECKSUM_MISMATCH",
@@ -63,7 +63,6 @@ const NOT_RARE: &[&str] = &[
     "failed DEADLINE_EXCEEDED",
     "failed DRAINING",
     "failed INTERNAL",
-    "failed MESSAGE_TOO_LARGE",
     "failed UNAUTHENTICATED",
     "goaway",
     "notice",
@@ -71,6 +70,10 @@ const NOT_RARE: &[&str] = &[
     "reply",
     "send",
     "send refused DRAINING",
+    "send refused MESSAGE_TOO_LARGE",
+    "message",
+    "end of messages",
+    "room",
 ];
 
 #[test]

@@ -110,7 +110,7 @@ pub(crate) fn hellos() -> impl Strategy<Value = Hello> {
         heartbeat_interval_ms: limits.2,
         schema: schema.map(Fingerprint),
         checksums,
-        stream_credit: limits.3.0,
+        stream_credit: limits.3.0.min(limits.3.1),
         connection_credit: limits.3.1,
         software,
     })
@@ -207,6 +207,7 @@ pub(crate) fn frames() -> impl Strategy<Value = Vec<u8>> {
 pub(crate) fn frame(kind: Kind, stream: u32, method: u32, payload: &[u8]) -> Vec<u8> {
     let label = match kind {
         kind if kind.is_control() => Label::control(kind),
+        Kind::Credit => Label { kind, flags: 0, encoding: 0, stream, method },
         Kind::Cancel => Label { kind, flags: flags::END, encoding: 0, stream, method },
         _ => Label { kind, flags: flags::END, encoding: 1, stream, method },
     };

@@ -16,6 +16,7 @@ pub mod process;
 pub mod program;
 pub mod random;
 pub mod rpc;
+pub mod scenarios;
 pub mod server;
 pub mod simulator;
 pub mod spec;

@@ -35,11 +35,11 @@ pub fn target() -> PathBuf {
     profile().parent().expect("target/PROFILE has a parent").to_owned()
 }
 
-/// Cargo, to build something of what `Cargo.lock` names.
+/// Cargo, to build something of what `Cargo.lock` names, if that is `locked`.
 #[must_use]
-pub fn cargo_build() -> Command {
+pub fn cargo_build(locked: bool) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--quiet", "--locked"]);
+    command.args(["build", "--quiet"]).args(locked.then_some("--locked"));
     command
 }
 
@@ -51,7 +51,7 @@ fn profile() -> PathBuf {
 
 fn build() -> PathBuf {
     let folder = profile();
-    let mut command = cargo_build();
+    let mut command = cargo_build(true);
     command.args(["--package", "micronet", "--target-dir"]).arg(target()).current_dir(root());
     if folder.ends_with("release") {
         command.arg("--release");

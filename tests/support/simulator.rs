@@ -3,6 +3,7 @@
 //!
 //! Nothing here waits, and the same seed always gives the same history, so a failure is replayed by its seed.
 
+mod observer;
 mod rules;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,13 +15,18 @@ use micronet_wire::error::Code;
 use micronet_wire::hello::{Hello, Secret};
 use micronet_wire::limits::HEADER_BYTES;
 
-use crate::application::{Caller, Command, End, Handlers};
+use self::observer::Observer;
+use crate::application::caller::Caller;
+use crate::application::handlers::Handlers;
+use crate::application::{Command, End, Shape};
 use crate::link::{Arrival, Link};
-use crate::plan::{ACCEPTOR, DIALLER, Fault, MS, PATIENCE_NS_MAX, Plan, SCRIPT_NS};
+use crate::plan::{ACCEPTOR, DIALLER, Fault, MS, PEACEFUL_PATIENCE_NS, Plan, SCRIPT_NS};
 use crate::random::Random;
 
 /// When everything must be over: the last command, its deadline, the longest pause, and the slowest way to carry the bytes.
-const END_NS: u64 = SCRIPT_NS + PATIENCE_NS_MAX + 40_000 * MS;
+const END_NS: u64 = SCRIPT_NS + PEACEFUL_PATIENCE_NS + 120_000 * MS;
+/// So long it goes on when nothing is left to do, besides some heartbeats: accounts must agree then.
+const QUIET_NS: u64 = 1_000 * MS;
 
 /// A rule that did not hold.
 #[derive(Debug)]
@@ -75,7 +81,12 @@ struct World {
     handlers: Handlers,
     /// When the first of the calls that have outlived the acceptor's connection runs out of time.
     outlived_ns: Option<u64>,
+    /// When it ends.
+    end_ns: u64,
     report: Report,
+    observer: Observer,
+    /// What it saw that must not be.
+    seen: Result<(), String>,
     history: VecDeque<String>,
 }
 
@@ -106,6 +117,7 @@ impl World {
                     cluster_secret: secret(),
                     operator_token: secret(),
                     certified: None,
+                    credit_when_known: None,
                 },
                 0,
             ),
@@ -129,7 +141,10 @@ impl World {
             links,
             handlers: Handlers::default(),
             outlived_ns: None,
+            end_ns: END_NS,
             report: Report { trace: 0xCBF2_9CE4_8422_2325, ..Report::default() },
+            observer: Observer::new(&plan.hellos),
+            seen: Ok(()),
             history: VecDeque::new(),
             plan: Box::new(plan),
         }
@@ -140,37 +155,88 @@ impl World {
         while let Some(next) = self.next_time() {
             self.now = next;
             self.fail_as_planned();
-            for side in [DIALLER, ACCEPTOR] {
-                self.arrive(side)?;
+            let awake: Vec<usize> =
+                [DIALLER, ACCEPTOR].into_iter().filter(|side| !self.is_stalled(*side)).collect();
+            for side in &awake {
+                self.arrive(*side)?;
             }
-            for side in [DIALLER, ACCEPTOR] {
-                self.time_passes(side)?;
+            for side in &awake {
+                self.time_passes(*side)?;
             }
             self.obey()?;
-            let answered = self.handlers.answer(self.now, &mut self.sides[ACCEPTOR].connection);
-            self.count("answered", answered);
-            self.attend(ACCEPTOR)?;
+            loop {
+                self.work(&awake)?;
+                self.transmit();
+                // What has left makes room for more.
+                if !(self.attend(DIALLER)? | self.attend(ACCEPTOR)?) {
+                    break;
+                }
+            }
             if self.sides[ACCEPTOR].closed {
                 self.outlived_ns = self.handlers.keep_deadlines(self.now);
             }
-            self.transmit();
             self.check()?;
+            self.end_when_quiet();
         }
         self.check_end()
+    }
+
+    /// Both applications go on.
+    fn work(&mut self, awake: &[usize]) -> Result<(), String> {
+        if awake.contains(&DIALLER) {
+            self.report.caller.work(self.now, &mut self.sides[DIALLER].connection)?;
+            self.attend(DIALLER)?;
+        }
+        if awake.contains(&ACCEPTOR) {
+            let answered = self.handlers.work(self.now, &mut self.sides[ACCEPTOR].connection)?;
+            self.count("answered", answered);
+            self.attend(ACCEPTOR)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a side does nothing now.
+    fn is_stalled(&self, side: usize) -> bool {
+        matches!(self.plan.fault, Fault::Stall(at_ns, stalled, until_ns)
+            if stalled == side && (at_ns..until_ns).contains(&self.now))
+    }
+
+    /// When all calls are over a world goes on for a while, so that both sides may come to agree; then it ends.
+    fn end_when_quiet(&mut self) {
+        let in_flight: usize = self.sides.iter().map(|side| side.connection.calls_in_flight()).sum();
+        let over = self.plan.script.is_empty() && self.report.caller.open() == 0 && self.handlers.is_empty();
+        if !over || in_flight > 0 {
+            self.end_ns = END_NS; // A one-way call may still arrive.
+        } else if self.end_ns == END_NS {
+            let from_ns = self.now.max(SCRIPT_NS).max(self.plan.fault.passes_ns());
+            self.end_ns = from_ns + 6 * self.plan.interval_ns + QUIET_NS;
+        }
     }
 
     /// When something happens next; nothing does after the end.
     fn next_time(&self) -> Option<u64> {
         let fault = match self.plan.fault {
-            Fault::Silence(at_ns, _) | Fault::Pause(at_ns, ..) if at_ns > self.now => Some(at_ns),
+            Fault::Silence(at_ns, _) | Fault::Pause(at_ns, ..) | Fault::Stall(at_ns, ..)
+                if at_ns > self.now =>
+            {
+                Some(at_ns)
+            }
+            Fault::Stall(.., until_ns) if until_ns > self.now => Some(until_ns),
             _ => None,
         };
-        let outlived = self.outlived_ns;
-        let deadlines = self.sides.iter().filter_map(|side| side.connection.next_deadline()).chain(outlived);
-        let arrivals = self.links.iter().filter_map(Link::next_arrival);
-        let command = self.plan.script.front().map(|(at_ns, ..)| *at_ns);
-        let all = deadlines.chain(arrivals).chain(command).chain(fault).chain(self.handlers.next_due());
-        all.min().map(|next| next.max(self.now)).filter(|next| *next <= END_NS)
+        let command = self.plan.script.front().filter(|(_, side, _)| !self.is_stalled(*side));
+        let of_side = |side: usize| {
+            let connection = &self.sides[side].connection;
+            let work = match side {
+                DIALLER => self.report.caller.next_due(),
+                _ => self.handlers.next_due(),
+            };
+            [connection.next_deadline(), self.links[1 - side].next_arrival(), work]
+        };
+        let awake = [DIALLER, ACCEPTOR].into_iter().filter(|side| !self.is_stalled(*side));
+        let others = [fault, self.outlived_ns, command.map(|(at_ns, ..)| *at_ns)];
+        let next = awake.flat_map(of_side).chain(others).flatten().min()?;
+        Some(next.max(self.now)).filter(|next| *next <= self.end_ns)
     }
 
     fn fail_as_planned(&mut self) {
@@ -218,24 +284,28 @@ impl World {
                 return Err(format!("side {side} is due again at once"));
             }
         }
-        self.attend(side)
+        self.attend(side)?;
+        Ok(())
     }
 
     fn obey(&mut self) -> Result<(), String> {
-        while self.plan.script.front().is_some_and(|(at_ns, ..)| *at_ns <= self.now) {
+        while let Some((at_ns, side, _)) = self.plan.script.front()
+            && *at_ns <= self.now
+            && !self.is_stalled(*side)
+        {
             let Some((_, side, command)) = self.plan.script.pop_front() else { break };
             let connection = &mut self.sides[side].connection;
             match command {
-                Command::Call { patience_ns, bytes, for_user, one_way } => {
-                    let call = (patience_ns, bytes, for_user, one_way);
-                    let name = if one_way { "send" } else { "call" };
-                    match self.report.caller.call(self.now, connection, call)? {
-                        Ok(stream) => self.note(name, format!("stream {stream}")),
+                Command::Call(planned) => {
+                    let shape = planned.shape;
+                    let name = if shape == Shape::OneWay { "send" } else { "call" };
+                    match self.report.caller.call(self.now, connection, planned)? {
+                        Ok(stream) => self.note(name, format!("stream {stream} {shape:?}")),
                         Err(code) => self.note(&format!("{name} refused {code}"), ""),
                     }
                 }
                 Command::Cancel => {
-                    if let Some(stream) = self.report.caller.cancel(connection, &mut self.random) {
+                    if let Some(stream) = self.report.caller.cancel(self.now, connection, &mut self.random) {
                         self.note("cancel", format!("stream {stream}"));
                     }
                 }
@@ -263,15 +333,17 @@ impl World {
         Ok(())
     }
 
-    /// Takes the events of a side.
-    fn attend(&mut self, side: usize) -> Result<(), String> {
+    /// Takes the events of a side; whether there were any.
+    fn attend(&mut self, side: usize) -> Result<bool, String> {
+        let mut some = false;
         while let Some(event) = self.sides[side].connection.poll_event() {
             if self.sides[side].closed {
                 return Err(format!("side {side}: {event:?} after Closed"));
             }
             self.take_event(side, event)?;
+            some = true;
         }
-        Ok(())
+        Ok(some)
     }
 
     fn take_event(&mut self, side: usize, event: Event) -> Result<(), String> {
@@ -281,12 +353,14 @@ impl World {
                 self.sides[side].ready = true;
                 self.note("ready", format!("side {side}"));
             }
-            Event::Request { stream, context, request, .. } => {
+            Event::Request { stream, method, context, request } => {
                 let standing = self.sides[ACCEPTOR].connection.standing();
-                self.check_shape(stream, &request, context.one_way)?;
-                self.handlers.start(now, stream, &context, &request, standing, &mut self.random)?;
+                let shape = Shape::of(method).ok_or(format!("stream {stream} calls the method {method}"))?;
+                let (habits, random) = (&self.plan.habits, &mut self.random);
+                let id = self.handlers.start(now, (stream, shape), &context, standing, habits, random)?;
+                self.check_request((stream, shape, id), &request, &context)?;
                 let kind = if context.one_way { "notice" } else { "request" };
-                self.note(kind, format!("stream {stream}"));
+                self.note(kind, format!("stream {stream} {shape:?}"));
             }
             Event::Dropped { stream, error, .. } => {
                 if !self.report.caller.sent.contains_key(&stream) {
@@ -299,14 +373,35 @@ impl World {
                 self.note("abandoned", format!("stream {stream}"));
             }
             Event::Reply { stream, reply, .. } => {
-                self.report.caller.ended(now, stream, End::Reply(Bytes::clone(&reply)))?;
+                self.check_heard_all(stream)?;
+                let latest_ns = self.plan.fault.passes_ns();
+                self.report.caller.ended(now, stream, End::Reply(Bytes::clone(&reply)), latest_ns)?;
                 self.note("reply", format!("stream {stream}, {} bytes", reply.len()));
             }
             Event::Failed { stream, error, .. } => {
-                self.report.caller.ended(now, stream, End::Failed(error.code))?;
+                let latest_ns = self.plan.fault.passes_ns();
+                self.check_never_started(stream, &error)?;
+                self.report.caller.ended(now, stream, End::Failed(error.code), latest_ns)?;
                 self.note(&format!("failed {}", error.code), format!("stream {stream}"));
             }
-            Event::Message { .. } | Event::MessagesEnded { .. } | Event::Room { .. } => {}
+            Event::Message { stream, message } => {
+                self.note("message", format!("stream {stream}, {} bytes to side {side}", message.len()));
+                match side {
+                    DIALLER => self.report.caller.hear(stream, message)?,
+                    _ => self.handlers.hear(stream, message)?,
+                }
+            }
+            Event::MessagesEnded { stream } => {
+                self.note("end of messages", format!("stream {stream}"));
+                self.check_end_of_messages(side, stream)?;
+            }
+            Event::Room { stream } => {
+                self.count("room", 1);
+                match side {
+                    DIALLER => self.report.caller.has_room(stream),
+                    _ => self.handlers.has_room(stream),
+                }
+            }
             Event::Goaway => self.note("goaway", ""),
             Event::Pong { .. } => self.note("pong", format!("side {side}")),
             Event::Announced(said) => self.note("announced", format!("side {side} {said:?}")),
@@ -324,15 +419,28 @@ impl World {
     /// Hands what the sides want to send to the network, and closes what is over.
     fn transmit(&mut self) {
         for side in [DIALLER, ACCEPTOR] {
-            if self.sides[side].shut {
+            if self.sides[side].shut || self.is_stalled(side) {
                 continue;
             }
             let sender = &mut self.sides[side];
             let (link, sent) = (&mut self.links[side], &mut self.report.sent);
-            let keep = |bytes: &[u8]| sent.push((side, bytes.to_vec()));
-            let output = sender.connection.output();
-            let cut = link.send(self.now, output, &self.plan.weather, &mut self.random, keep);
-            let over = sender.closed && output.is_empty();
+            let (observer, seen) = (&mut self.observer, &mut self.seen);
+            let mut keep = |bytes: &[u8]| {
+                if seen.is_ok() {
+                    *seen = observer.see(side, bytes);
+                }
+                sent.push((side, bytes.to_vec()));
+            };
+            let (cut, left) = loop {
+                let output = sender.connection.output();
+                let before = output.len();
+                let cut = link.send(self.now, output, &self.plan.weather, &mut self.random, &mut keep);
+                // It is asked until there is nothing, or until no more fits the window.
+                if cut || before == 0 || !output.is_empty() {
+                    break (cut, output.len());
+                }
+            };
+            let over = sender.closed && left == 0;
             if cut || over {
                 sender.shut = true;
                 link.end(self.now, &self.plan.weather, &mut self.random);

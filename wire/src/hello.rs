@@ -200,6 +200,8 @@ impl Hello {
         }
         if !(STREAM_CREDIT_BYTES_MIN..=CREDIT_BYTES_MAX).contains(&self.stream_credit)
             || !(CONNECTION_CREDIT_BYTES_MIN..=CREDIT_BYTES_MAX).contains(&self.connection_credit)
+            // A message for which its stream's credit suffices would wait for the connection's for ever.
+            || self.stream_credit > self.connection_credit
         {
             return malformed("the credit is out of range");
         }

@@ -127,7 +127,7 @@ fn write(folder: &Path, tree: &Tree) {
 
 /// Builds the program of the copy.
 fn build(copy: &Path, folder: &Path) -> PathBuf {
-    let mut command = cargo_build();
+    let mut command = cargo_build(true);
     // Nothing is shared with the ordinary builds: cargo takes a workspace and its copy for the same.
     command.env("CARGO_BUILD_BUILD_DIR", folder);
     // Nobody debugs it.

@@ -34,7 +34,8 @@ pub trait SyncService {
     }
 
     /// Answers a call of a method of [`CallShape::ClientStream`], once all its requests have come. On each connection as much is
-    /// gathered of them as [`CONNECTION_CREDIT_BYTES`](micronet_wire::limits::CONNECTION_CREDIT_BYTES); calls with more fail.
+    /// gathered of them as its credit is, [`CONNECTION_CREDIT_BYTES`](micronet_wire::limits::CONNECTION_CREDIT_BYTES), of strangers
+    /// [`STRANGER_CREDIT_BYTES`](micronet_wire::limits::STRANGER_CREDIT_BYTES); calls with more fail.
     ///
     /// # Errors
     /// What the caller is told instead.

@@ -8,12 +8,15 @@ use std::collections::VecDeque;
 
 use super::messages::{Arity, Messages};
 use super::streams::StreamMap;
-use super::{Connection, Role, State, put};
+use super::{Connection, Role, Standing, State, put};
 use crate::error::Code;
 use crate::frame::{Frame, Label};
 use crate::header::{Header, Kind};
 use crate::hello::Hello;
-use crate::limits::{CREDIT_BYTES_MAX, REASSEMBLY_BYTES_MAX, STREAMS_OF_MESSAGES_MAX};
+use crate::limits::{
+    CREDIT_BYTES_MAX, MESSAGE_BYTES_MAX, REASSEMBLY_BYTES_MAX, REQUEST_BYTES_IN_FLIGHT_MAX,
+    STREAMS_OF_MESSAGES_MAX,
+};
 
 /// The messages of all streams that have any besides one-frame requests and replies, and the connection's credit.
 #[derive(Debug, Default)]
@@ -23,8 +26,10 @@ pub(super) struct Flow {
     granted: u64,
     /// Bytes that the peer has sent, or begun to send, and that nobody has consumed.
     held: u64,
+    /// Bytes of memory that are reserved for messages which are longer than their streams' windows.
+    reserved: u64,
     /// Streams on which a message waits for credit that has to be reserved, the oldest first.
-    wanted: VecDeque<u32>,
+    pub(super) wanted: VecDeque<u32>,
     /// Streams on which any number of messages may come.
     receiving_many: usize,
     /// Bytes that we may still send on the connection.
@@ -33,6 +38,8 @@ pub(super) struct Flow {
     pub(super) turns: VecDeque<u32>,
     /// Streams that have all they need but the connection's credit, the oldest first.
     pub(super) waiting: VecDeque<u32>,
+    /// How many at the front of `turns` have waited for the connection's credit, and try again before all others.
+    pub(super) retrying: usize,
     /// Bytes of messages that are queued to be sent.
     pub(super) queued_bytes: usize,
 }
@@ -44,6 +51,8 @@ pub struct Exposure {
     pub held: u64,
     /// What the peer may still send.
     pub granted: u64,
+    /// What of both is reserved for messages that are longer than their streams' windows.
+    pub reserved: u64,
     /// What we may still send.
     pub credit: u64,
     /// Long messages of ours that are not said whole.
@@ -59,9 +68,9 @@ impl Flow {
         self.credit = u64::from(peer.connection_credit);
     }
 
-    /// Whether one more stream of messages can be received.
-    pub(super) fn has_room(&self) -> bool {
-        self.receiving_many < STREAMS_OF_MESSAGES_MAX
+    /// How many streams of messages are being received.
+    pub(super) fn receiving_many(&self) -> usize {
+        self.receiving_many
     }
 
     /// What the peer holds of our memory, and may still take.
@@ -70,6 +79,7 @@ impl Flow {
         Exposure {
             held,
             granted,
+            reserved: self.reserved,
             credit: self.credit,
             queued: self.queued_bytes,
             streams: self.streams.len(),
@@ -93,6 +103,10 @@ impl Flow {
     pub(super) fn forget(&mut self, stream: u32) -> bool {
         let Some(messages) = self.streams.remove(&stream) else { return false };
         self.release(messages.received_bytes());
+        self.reserved -= messages.receiving.reserved;
+        if messages.receiving.announced.is_some() {
+            self.wanted.retain(|waits| *waits != stream);
+        }
         self.queued_bytes -= messages.queued_bytes();
         if messages.receiving.arity == Arity::Many {
             self.receiving_many -= 1;
@@ -105,7 +119,51 @@ impl Flow {
     }
 }
 
+/// What a peer may take of this side's memory, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance {
+    /// The connection's credit, when nothing of it is used.
+    pub(super) window: u64,
+    /// What may be reserved besides.
+    reassembly: u64,
+    /// The longest message.
+    pub(super) message: usize,
+    /// Requests that are being worked on.
+    pub(super) requests: usize,
+    /// Streams of messages that may come at once.
+    streams: usize,
+}
+
 impl Connection {
+    /// SPEC 12.4: a dialler that has proved nothing may take less, where it can become known.
+    pub(super) fn allowance(&self) -> Allowance {
+        let hello = &self.config.hello;
+        let given = u64::from(hello.connection_credit);
+        let when_known = self.config.credit_when_known.map(u64::from);
+        if when_known.is_none() || self.standing != Standing::Anonymous {
+            return Allowance {
+                window: when_known.unwrap_or(given),
+                reassembly: u64::from(REASSEMBLY_BYTES_MAX),
+                message: MESSAGE_BYTES_MAX,
+                requests: REQUEST_BYTES_IN_FLIGHT_MAX,
+                streams: STREAMS_OF_MESSAGES_MAX,
+            };
+        }
+        let bytes = usize::try_from(given).unwrap_or(usize::MAX);
+        Allowance {
+            window: given,
+            reassembly: given.min(u64::from(REASSEMBLY_BYTES_MAX)),
+            message: bytes.min(MESSAGE_BYTES_MAX),
+            requests: bytes.saturating_mul(4).min(REQUEST_BYTES_IN_FLIGHT_MAX),
+            streams: (bytes / 2 / hello.stream_credit as usize).clamp(1, STREAMS_OF_MESSAGES_MAX),
+        }
+    }
+
+    /// Whether one more stream of messages can be received.
+    pub(super) fn has_room_for_stream(&self) -> bool {
+        self.flow.receiving_many() < self.allowance().streams
+    }
+
     /// A stream's messages, from now on if there were none.
     pub(super) fn messages(&mut self, stream: u32, method: u32, arity: Arity) -> &mut Messages {
         let (granted, credit) = (self.config.hello.stream_credit, self.peer.stream_credit);
@@ -133,6 +191,11 @@ impl Connection {
         let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
         let bytes = (bytes as u64).min(messages.receiving.held);
         messages.receiving.held -= bytes;
+        if messages.receiving.granted + messages.received_bytes()
+            <= u64::from(self.config.hello.stream_credit)
+        {
+            self.flow.reserved -= std::mem::take(&mut messages.receiving.reserved);
+        }
         self.flow.release(bytes);
         self.top_up_stream(stream);
         self.top_up_connection();
@@ -144,21 +207,22 @@ impl Connection {
         let Some(messages) = self.flow.streams.get_mut(&stream) else { return };
         messages.receiving.reader_waits = true;
         if messages.receiving.announced.is_some() {
-            self.flow.wanted.push_back(stream);
-            self.reserve_wanted();
+            self.want(stream);
         }
     }
 
     /// A message of this stream waits for credit.
     pub(super) fn want(&mut self, stream: u32) {
-        self.flow.wanted.push_back(stream);
+        if !self.flow.wanted.contains(&stream) {
+            self.flow.wanted.push_back(stream);
+        }
         self.reserve_wanted();
     }
 
     /// Grants credit to the oldest messages that wait for it, as far as memory can be reserved for them.
     fn reserve_wanted(&mut self) {
         let window = u64::from(self.config.hello.stream_credit);
-        let most = u64::from(self.config.hello.connection_credit) + u64::from(REASSEMBLY_BYTES_MAX);
+        let reassembly = self.allowance().reassembly;
         while let Some(&stream) = self.flow.wanted.front() {
             let receiving = self.flow.streams.get(&stream).map(|messages| &messages.receiving);
             let wanted = receiving.and_then(|receiving| Some((receiving, receiving.announced?)));
@@ -172,10 +236,14 @@ impl Connection {
             // What a slow reader would only hold is not reserved: it asks again when it waits.
             let is_awaited = receiving.arity == Arity::One || (receiving.reader_waits && receiving.held == 0);
             if !fits_window && is_awaited {
-                if self.flow.granted + self.flow.held + shortage > most {
+                if self.flow.reserved + shortage > reassembly {
                     return;
                 }
-                self.grant(0, shortage);
+                self.flow.reserved += shortage;
+                if let Some(messages) = self.flow.streams.get_mut(&stream) {
+                    messages.receiving.reserved += shortage;
+                }
+                self.top_up_connection();
             }
             if fits_window || is_awaited {
                 self.grant(stream, shortage);
@@ -195,11 +263,15 @@ impl Connection {
         }
     }
 
+    /// The peer may take the connection's window and what is reserved. What it was granted for a message that it then did not
+    /// send is part of that, and whatever else was sent meanwhile is given back, so that the reserved messages can be sent.
     pub(super) fn top_up_connection(&mut self) {
-        let window = u64::from(self.config.hello.connection_credit);
+        let window = self.allowance().window;
+        // In large steps; but a message that fits its stream's window must never wait for the rest of one.
+        let step = (window / 4).min(window.saturating_sub(u64::from(self.config.hello.stream_credit))).max(1);
         let taken = self.flow.granted + self.flow.held;
-        if taken <= window - window / 4 {
-            self.grant(0, window - taken);
+        if taken + step <= window + self.flow.reserved {
+            self.grant(0, window + self.flow.reserved - taken);
         }
     }
 
@@ -244,13 +316,13 @@ impl Connection {
             if stream > self.last_stream() {
                 return self.violation("CREDIT: for a stream that was never opened");
             }
-            match self.flow.streams.get_mut(&stream) {
+            match self.method_of(stream) {
                 // It may cross the end of its stream.
                 None => return,
-                Some(messages) if messages.method != method => {
+                Some(of_call) if of_call != method => {
                     return self.violation("CREDIT: the method is not that of its call");
                 }
-                Some(messages) => &mut messages.sending.credit,
+                Some(_) => &mut self.messages(stream, method, Arity::One).sending.credit,
             }
         };
         *has += bytes;
@@ -266,7 +338,8 @@ impl Connection {
 
     /// Whoever waits for the connection's credit tries again, before all others.
     fn retry_waiting(&mut self) {
-        let Flow { turns, waiting, .. } = &mut self.flow;
+        let Flow { turns, waiting, retrying, .. } = &mut self.flow;
+        *retrying += waiting.len();
         waiting.append(turns);
         std::mem::swap(turns, waiting);
     }

@@ -37,6 +37,8 @@ pub(super) struct Receiving {
     pub(super) granted: u64,
     /// Bytes of whole messages that were handed out and that nobody has consumed yet.
     pub(super) held: u64,
+    /// Bytes of memory that are reserved for a message which is longer than the window.
+    pub(super) reserved: u64,
     pub(super) assembly: Option<Assembly>,
     /// The length of a message that waits for credit.
     pub(super) announced: Option<u32>,
@@ -149,6 +151,7 @@ impl Messages {
                 arity,
                 granted: u64::from(granted),
                 held: 0,
+                reserved: 0,
                 assembly: None,
                 announced: None,
                 reader_waits: false,

@@ -36,6 +36,7 @@ impl Connection {
             && message.len() <= FRAGMENT_BYTES_MAX
             && length <= self.flow.credit
             && self.flow.waiting.is_empty()
+            && self.flow.retrying == 0
             && self.outbox.has_room()
         {
             if let Some(messages) = self.flow.streams.get_mut(&stream) {
@@ -44,7 +45,7 @@ impl Connection {
             self.flow.credit -= length;
             let label = data_label(stream, method, if last { flags::END } else { 0 });
             put(self.outbox.calls(), label, checksums, |out| out.extend_from_slice(&message));
-            self.note_message(now, stream);
+            self.note_said(now, stream);
         } else {
             self.enqueue(stream, Saying::new(What::Message { last }, message));
         }
@@ -91,6 +92,7 @@ impl Connection {
     /// Adds the next piece of a long message to the batch that is about to be written.
     pub(super) fn put_piece(&mut self) {
         for _ in 0..self.flow.turns.len() {
+            self.flow.retrying = self.flow.retrying.saturating_sub(1);
             if let Some(stream) = self.flow.turns.pop_front()
                 && self.speak(stream)
             {
@@ -160,7 +162,7 @@ impl Connection {
                 }
                 out.extend_from_slice(&piece);
             });
-            self.note_message(self.now, stream);
+            self.note_said(self.now, stream);
             return self.take_turn(stream);
         }
         let Some(said) = sending.queue.pop_front() else { return };
@@ -176,7 +178,9 @@ impl Connection {
                 if sending.queue.is_empty() {
                     self.events.push_back(Event::Room { stream });
                 }
-                self.note_message(self.now, stream);
+                if !piece.is_empty() {
+                    self.note_said(self.now, stream);
+                }
                 self.take_turn(stream);
             }
             What::Reply(timing) => {
@@ -197,6 +201,11 @@ impl Connection {
                 put(self.outbox.batch(), label, checksums, |out| put_error(out, &error, &ledger));
             }
         }
+    }
+
+    /// SPEC 4.8: a message of a stream leaves, or a piece of one; so the stream lives on.
+    fn note_said(&mut self, now: u64, stream: u32) {
+        self.live_on_if(now, stream, |messages| messages.sending.many);
     }
 
     /// A call is over whose terminal frame had to wait; the account of its time.

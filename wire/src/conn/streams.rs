@@ -63,6 +63,14 @@ impl<T: InFlight> Streams<T> {
         self.calls.get_mut(&stream)
     }
 
+    /// Changes a call, whose deadline may be earlier afterwards.
+    pub(super) fn reschedule(&mut self, stream: u32, change: impl FnOnce(&mut T)) {
+        if let Some(call) = self.calls.get_mut(&stream) {
+            change(call);
+            self.earliest = self.earliest.min(call.deadline_ns());
+        }
+    }
+
     pub(super) fn remove(&mut self, stream: u32) -> Option<T> {
         let call = self.calls.remove(&stream);
         if self.calls.is_empty() {

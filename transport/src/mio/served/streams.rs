@@ -6,9 +6,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use micronet_wire::conn::{Connection, StreamMap, Timing};
+use micronet_wire::conn::{Connection, Standing, StreamMap, Timing};
 use micronet_wire::error::{Code, Retry, RpcError};
-use micronet_wire::limits::CONNECTION_CREDIT_BYTES;
+use micronet_wire::limits::{CONNECTION_CREDIT_BYTES, STRANGER_CREDIT_BYTES};
 use micronet_wire::schema::CallShape;
 use micronet_wire::service::{Answer, CallContext};
 
@@ -46,6 +46,12 @@ fn weight(request: &Bytes) -> usize {
     request.len() + size_of::<Bytes>()
 }
 
+/// How much is gathered on a connection: as much as its credit is. SPEC 12.4: of strangers little is kept.
+fn gathered_bytes_max(connection: &Connection) -> usize {
+    let is_stranger = connection.standing() == Standing::Anonymous;
+    (if is_stranger { STRANGER_CREDIT_BYTES } else { CONNECTION_CREDIT_BYTES }) as usize
+}
+
 fn has_replies(shape: CallShape) -> bool {
     matches!(shape, CallShape::ServerStream | CallShape::Bidirectional)
 }
@@ -80,14 +86,14 @@ impl Streams {
         }
     }
 
-    /// A request has come. It is consumed at once: what is gathered here has a limit of its own, as much as the connection's credit.
+    /// A request has come. It is consumed at once: what is gathered here has a limit of its own.
     pub(super) fn request(&mut self, connection: &mut Connection, stream: u32, request: Bytes) {
         let Some(Stream { work: Work::Gathering { requests, .. }, .. }) = self.streams.get_mut(&stream)
         else {
             return;
         };
         connection.consumed(stream, request.len());
-        if self.gathered_bytes + weight(&request) > CONNECTION_CREDIT_BYTES as usize {
+        if self.gathered_bytes + weight(&request) > gathered_bytes_max(connection) {
             return self.end(connection, stream, Err(too_much()));
         }
         self.gathered_bytes += weight(&request);

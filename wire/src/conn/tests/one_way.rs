@@ -191,3 +191,17 @@ fn an_answer_to_it_ends_the_connection() {
         pair.check(DIALLER, &["closed PROTOCOL_ERROR by us"]);
     }
 }
+
+#[test]
+fn nothing_is_said_on_its_stream_however_long() {
+    let mut pair = Pair::open();
+    for length in [1, FRAGMENT_BYTES_MAX + 1] {
+        let stream = pair.send(100).unwrap();
+        pair.deliver();
+        let bytes = vec![7; length];
+        pair.sides[ACCEPTOR].say(0, stream, bytes.clone().into(), false).unwrap();
+        pair.sides[ACCEPTOR].end_messages(0, stream);
+        pair.reply(stream, &bytes);
+        assert_eq!((pair.said(), pair.in_flight()), (vec![], [0, 0]));
+    }
+}
