@@ -17,8 +17,8 @@ use crate::clock;
 pub(super) struct Streams(StreamMap<State>);
 
 /// What came of one of them and is not taken yet; its messages are within the credit that the connection gave for them.
-#[derive(Default)]
 struct State {
+    replies: Arity,
     messages: VecDeque<Bytes>,
     ended: Option<End>,
 }
@@ -82,7 +82,7 @@ impl SyncClient {
             return Err(RpcError::new(Code::Overloaded, "take the ends of earlier streams first"));
         }
         let stream = self.connection.open(clock::now(), method, request, replies, options)?;
-        self.streams.0.insert(stream, State::default());
+        self.streams.0.insert(stream, State { replies, messages: VecDeque::new(), ended: None });
         self.flush();
         Ok(stream)
     }
@@ -114,7 +114,7 @@ impl SyncClient {
     }
 
     /// Waits for the next reply of a stream; `None` after the last one. With the end, as with an error that is one, the stream is
-    /// forgotten.
+    /// forgotten; but where one reply is awaited, `None` means that [`wait`](Self::wait) has it now.
     ///
     /// # Errors
     /// Why the call ended; or [`Code::DeadlineExceeded`] when nothing came within `limit`: then the stream [is
@@ -130,8 +130,13 @@ impl SyncClient {
             self.flush(); // There may be credit to tell the peer of.
             return Ok(Some(message));
         }
-        match self.streams.take_end(stream) {
-            Some(end) => end.map(|_| None),
+        match &state.ended {
+            Some(Ok(_)) if state.replies == Arity::One => Ok(None),
+            Some(end) => {
+                let end = end.clone();
+                self.streams.forget(stream);
+                end.map(|_| None)
+            }
             None => Err(RpcError::new(Code::DeadlineExceeded, "no message came in time")),
         }
     }
