@@ -299,7 +299,7 @@ impl SyncClient {
             }
             self.socket.transmit(&mut self.connection);
             // Writing makes room on streams, which may be what is waited for.
-            if self.act_on_events() {
+            if self.connection.has_event() {
                 continue;
             }
             let due_ns = self.connection.next_deadline().unwrap_or(u64::MAX).min(until_ns);
@@ -314,8 +314,7 @@ impl SyncClient {
                 self.connection.handle_timeout(now);
             }
             if now >= until_ns {
-                self.act_on_events();
-                return;
+                return self.act_on_events();
             }
         }
     }
@@ -329,11 +328,8 @@ impl SyncClient {
         }
     }
 
-    /// Acts on what has happened; false when nothing had.
-    fn act_on_events(&mut self) -> bool {
-        let mut acted = false;
+    fn act_on_events(&mut self) {
         while let Some(event) = self.connection.poll_event() {
-            acted = true;
             match event {
                 Event::Reply { stream, reply, ledger } => self.end(stream, Ok(Reply { body: reply, ledger })),
                 Event::Failed { stream, error, .. } => self.end(stream, Err(error)),
@@ -353,7 +349,6 @@ impl SyncClient {
                 _ => {}
             }
         }
-        acted
     }
 
     fn end(&mut self, stream: u32, end: End) {

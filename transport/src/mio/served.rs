@@ -81,8 +81,6 @@ pub(super) struct Served {
     pub(super) armed_ns: u64,
     /// It waits for a turn.
     pub(super) queued: bool,
-    /// Writing has made room for more that is to be said.
-    has_more: bool,
 }
 
 /// ```text
@@ -107,7 +105,6 @@ impl Served {
             phase: Phase::Open,
             armed_ns: u64::MAX,
             queued: false,
-            has_more: false,
         }
     }
 
@@ -121,9 +118,9 @@ impl Served {
         self.phase == Phase::Gone
     }
 
-    /// There is more to do at once.
+    /// There is more to do at once: something to read, or room for messages that writing has made.
     pub(super) fn is_ready(&self) -> bool {
-        self.phase == Phase::Open && (self.socket.is_readable() || self.has_more)
+        self.phase == Phase::Open && (self.socket.is_readable() || self.connection.has_event())
     }
 
     /// Nothing has been proved by the peer, and the connection isn't over.
@@ -168,12 +165,7 @@ impl Served {
                 return;
             }
         }
-        let mut all_said = self.socket.transmit(&mut self.connection);
-        // Writing makes room on streams. What follows that has to wait for the next turn, as everybody has to.
-        self.has_more = self.phase == Phase::Open && self.act_on_events(service, clock::now());
-        if self.has_more {
-            all_said = self.socket.transmit(&mut self.connection);
-        }
+        let all_said = self.socket.transmit(&mut self.connection);
         if self.phase == Phase::Open {
             if !self.connection.is_closed() {
                 return;
@@ -197,11 +189,9 @@ impl Served {
         }
     }
 
-    /// `now` is the time; what handlers take is added to it. False when nothing had happened.
-    fn act_on_events(&mut self, service: &impl SyncService, mut now: u64) -> bool {
-        let mut acted = false;
+    /// `now` is the time; what handlers take is added to it.
+    fn act_on_events(&mut self, service: &impl SyncService, mut now: u64) {
         while let Some(event) = self.connection.poll_event() {
-            acted = true;
             match event {
                 Event::Request { stream, method, context, request } => {
                     now = self.handle(service, now, stream, method, context, request);
@@ -226,7 +216,6 @@ impl Served {
                 _ => {}
             }
         }
-        acted
     }
 
     /// Starts to handle a call, by the function for its shape; when the next one may start.

@@ -244,6 +244,12 @@ impl Connection {
         self.events.pop_front()
     }
 
+    /// Whether [`poll_event`](Self::poll_event) has something to tell. Writing makes events too: where it has made room for messages.
+    #[must_use]
+    pub fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// What is to be written to the socket next. The driver takes from its front what it has written, and asks again until
     /// there is nothing.
     pub fn output(&mut self) -> &mut BytesMut {
