@@ -465,7 +465,7 @@ fn nobody_passes_who_waits_for_the_connections_credit() {
     for credit in [50_u32, 60] {
         let mut frame = BytesMut::new();
         put(&mut frame, Label::control(Kind::Credit), true, |out| {
-            out.extend_from_slice(&credit.to_be_bytes())
+            out.extend_from_slice(&credit.to_be_bytes());
         });
         pair.inject(ACCEPTOR, &frame);
         // What is said between the credit's arrival and the next batch.
