@@ -3,16 +3,18 @@
 use micronet_transport::clock;
 use micronet_transport::http_server::Site;
 use micronet_transport::identity::random_bytes;
-use micronet_transport::retry::may_retry;
-use micronet_transport::upstream::told_to_caller;
+use micronet_transport::retry::{Repeats, may_retry};
+use micronet_transport::upstream::{Instance, told_to_caller};
+use micronet_wire::builtin::BuiltinMethods;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
-    Answer, Lead, Parameters, Refused, Request, RequestIds, Route, Routes, refused, shown,
+    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, outcome_shown,
+    question, refused, shown,
 };
-use micronet_wire::service::{Caller, authorize};
+use micronet_wire::service::{CallOptions, Caller, authorize};
 
 use crate::config::Gateway;
 
@@ -34,6 +36,9 @@ impl Site for Gateway {
         match routes.lead(head) {
             Lead::Method(route, of_path) => {
                 self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
+            }
+            Lead::Outcome(route) => {
+                self.outcome(request_id, head, body, &route).await.unwrap_or_else(|refused| *refused)
             }
             Lead::Answered(answer) => *answer,
             Lead::Nowhere(answer) => self.unreached(&routes).unwrap_or(*answer),
@@ -70,7 +75,10 @@ impl Gateway {
         let operator_token = self.identity.operator_token.as_ref();
         let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
         let upstream = &self.upstreams[route.service];
+        let repeats = Repeats::of(route.method);
         let attempted = upstream.attempt(
+            // While a service is replaced by a newer one, not every instance may have the method.
+            |instance| instance.has(route.method) && repeats.may_go_to(&instance.schema),
             // What reads may be repeated, and what writes bears a token: the client's, or one of ours.
             |failed| matches!(failed, Failed::Rpc(error) if may_retry(error, true)),
             async |instance| {
@@ -81,13 +89,26 @@ impl Gateway {
                 let caller = options.principal.as_ref().unwrap_or(&Principal::Anonymous);
                 authorize(caller, &method.access).map_err(Failed::Rpc)?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
-                let answer = instance.client.call(method.id, message, options.clone()).await;
-                let reply = answer.map_err(Failed::Rpc)?;
+                let options = CallOptions { bulk: method.is_bulk(), ..options.clone() };
+                let answer = instance.client.call(method.id, message, options).await;
+                let reply = answer.map_err(|error| {
+                    if !method.idempotent {
+                        repeats.failed(&instance.schema, &error);
+                    }
+                    Failed::Rpc(error)
+                })?;
                 Ok(shown(schema, method, &reply.body))
             },
         );
         let Some((instance, outcome)) = attempted.await else {
-            return Err(Box::new(Answer::rpc_error(&upstream.no_instance())));
+            let has = |instance: &Instance| {
+                let words = || format!("no instance of {} has this method now", upstream.service());
+                instance
+                    .has(route.method)
+                    .then_some(())
+                    .ok_or_else(|| RpcError::new(Code::UnknownMethod, words()))
+            };
+            return Err(Box::new(Answer::rpc_error(&upstream.no_instance_for(has))));
         };
         let mut answer = match outcome {
             Ok(answer) => answer,
@@ -98,6 +119,44 @@ impl Gateway {
                 refused(schema, method, &error)
             }
             Err(Failed::Refused(refused)) => return Err(refused),
+        };
+        answer.instance = Some(instance.name);
+        Ok(answer)
+    }
+
+    /// Tells what became of a write. Any instance knows: they share their data.
+    async fn outcome(
+        &self,
+        request_id: &str,
+        head: &RequestHead,
+        body: &[u8],
+        route: &OutcomeRoute,
+    ) -> Result<Answer, Refused> {
+        let request = Request::new(head, body, Parameters::new())?;
+        let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
+        let operator_token = self.identity.operator_token.as_ref();
+        let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
+        let message = question(route, request.of_query("principal"))?;
+        let upstream = &self.upstreams[route.service];
+        let attempted = upstream.attempt(
+            |_| true,
+            |error: &RpcError| may_retry(error, true),
+            async |instance| {
+                // The service checks who may know.
+                let call = instance.client.call(BuiltinMethods::OUTCOME, message.clone(), options.clone());
+                call.await
+            },
+        );
+        let Some((instance, outcome)) = attempted.await else {
+            return Err(Box::new(Answer::rpc_error(&upstream.no_instance())));
+        };
+        let schema = instance.schema.schema();
+        let mut answer = match outcome {
+            Ok(answered) => {
+                let method = schema.method(route.method).ok_or_else(method_gone)?;
+                outcome_shown(schema, method, &answered.body)
+            }
+            Err(error) => Answer::rpc_error(&told_to_caller(&schema.name, true, error)),
         };
         answer.instance = Some(instance.name);
         Ok(answer)

@@ -10,14 +10,16 @@ says the clause that it was written from. What breaks a rule raises Refused with
 import hashlib
 import hmac
 import json
+import re
 import struct
 import sys
+import unicodedata
 
 PREFACE = bytes.fromhex("894d4e500d0a1a01")  # SPEC 1.2
 CONTROL = {1: "HELLO", 2: "PROOF", 3: "ANNOUNCE", 4: "PING", 5: "PONG", 6: "GOAWAY", 7: "CLOSE", 8: "BEACON"}
 OF_CALLS = {16: "REQUEST", 17: "REPLY", 18: "ERROR", 19: "CANCEL", 20: "DATA", 21: "CREDIT", 22: "NOTICE"}
 KINDS = CONTROL | OF_CALLS  # SPEC 2.2
-RESERVED = {"ANNOUNCE", "BEACON", "DATA", "CREDIT"}
+RESERVED = {"BEACON", "DATA", "CREDIT"}
 SENT_BY = {
     "PROOF": "dialler", "REQUEST": "dialler", "CANCEL": "dialler", "REPLY": "acceptor", "ERROR": "acceptor",
     "NOTICE": "dialler",
@@ -230,6 +232,38 @@ def hello(payload):
     return said
 
 
+def _health(value):
+    number = _sized(1)(value)[0]
+    if number not in HEALTH:
+        malformed(f"health {number}")
+    return HEALTH[number]
+
+
+ANNOUNCE_ENTRIES = {
+    6: ("calls_in_flight_max", _u32), 7: ("heartbeat_interval_ms", _u32), 0x8010: ("health", _health),
+}
+
+
+def announce(payload):
+    """SPEC 3.10."""
+    data, last = Input(payload), -1
+    said = {name: None for name, _ in ANNOUNCE_ENTRIES.values()}
+    while data.left():
+        key, value = data.uint(2), data.take(data.uint(2))
+        if key & 0x7FFF <= last or (key in HELLO_ENTRIES and key not in ANNOUNCE_ENTRIES):
+            malformed("ANNOUNCE's entries are out of order, or of a key that can't be changed")
+        last = key & 0x7FFF
+        if key in ANNOUNCE_ENTRIES:
+            name, read = ANNOUNCE_ENTRIES[key]
+            said[name] = read(value)
+        elif not key & 0x8000:
+            raise Refused("CAPABILITY_UNSUPPORTED", f"key {key}")
+    interval = said["heartbeat_interval_ms"]
+    if said["calls_in_flight_max"] == 0 or (interval is not None and not 50 <= interval <= 60000):
+        malformed("a limit makes no sense")  # SPEC 3.4
+    return said
+
+
 def check_hello(own, peer):
     """SPEC 3.5 and 3.6: whether two HELLOs go together."""
     if max(own["versions"][0], peer["versions"][0]) > min(own["versions"][1], peer["versions"][1]):
@@ -272,15 +306,15 @@ def ping(payload):
     return {"opaque": _sized(8)(payload).hex()}
 
 
+PONG_NUMBERS = ("calls_in_flight", "instance_calls_in_flight", "queue_delay_us", "scheduler_lag_us")
+
+
 def pong(payload):
     """SPEC 7.2."""
-    data = Input(_sized(31)(payload))
+    data = Input(_sized(35)(payload))
     said = {"opaque": data.take(8).hex(), "bytes_received": data.uint(8)}
-    said |= {key: data.uint(4) for key in ("calls_in_flight", "queue_delay_us", "scheduler_lag_us")}
-    health = data.uint(1)
-    if health not in HEALTH:
-        malformed(f"health {health}")
-    return said | {"health": HEALTH[health], "load_permille": data.uint(2)}
+    said |= {key: data.uint(4) for key in PONG_NUMBERS}
+    return said | {"health": _health(data.take(1)), "load_permille": data.uint(2)}
 
 
 def goaway(payload):
@@ -314,8 +348,30 @@ def principal(value):
     return {"kind": PRINCIPALS[kind], "names": names}
 
 
+def metadata(value):
+    """SPEC 6.6."""
+    if not 1 <= len(value) <= 2048:
+        raise Refused("BAD_REQUEST", f"{len(value)} bytes of metadata")
+    data, pairs, last = Input(value, "BAD_REQUEST"), {}, b""
+    while data.left():
+        key, text_bytes = data.take(data.uint(1)), data.take(data.uint(2))
+        if not re.fullmatch(rb"[a-z0-9._-]{1,64}", key) or key <= last:
+            raise Refused("BAD_REQUEST", f"the key {key!r} is no key, or out of order")
+        last = key
+        try:
+            said = text_bytes.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refused("BAD_REQUEST", "a value that is not UTF-8") from None
+        if any(unicodedata.category(character) == "Cc" for character in said):
+            raise Refused("BAD_REQUEST", "a value with a control character")
+        pairs[key.decode()] = said
+    if len(pairs) > 16:
+        raise Refused("BAD_REQUEST", f"{len(pairs)} pairs of metadata")
+    return pairs
+
+
 def request(payload):
-    """SPEC 6.1 to 6.5."""
+    """SPEC 6.1 to 6.6."""
     whole = Input(payload, "BAD_REQUEST")
     length = whole.uint(2)
     if not 4 <= length <= 8192:
@@ -325,6 +381,7 @@ def request(payload):
     if deadline == 0:
         raise Refused("BAD_REQUEST", "a deadline of zero")
     said = {"deadline_us": min(deadline, 3600000000), "trace": None, "request_id": None, "token": None, "principal": None}
+    said["metadata"] = {}
     last = 0
     while head.left():
         tag, value = head.uint(1), head.take(head.uint(2))
@@ -342,6 +399,8 @@ def request(payload):
             said["token"] = printable(value, "BAD_REQUEST")
         elif tag == 4:
             said["principal"] = principal(value)
+        elif tag == 5:
+            said["metadata"] = metadata(value)
         elif not tag & 0x80:
             raise Refused("BAD_REQUEST", f"the entry {tag} is not known")
     message = whole.rest()
@@ -379,7 +438,7 @@ def cancel(payload):
 
 
 DECODERS = {
-    "HELLO": hello, "PROOF": proof, "PING": ping, "PONG": pong, "GOAWAY": goaway, "CLOSE": close,
+    "HELLO": hello, "PROOF": proof, "ANNOUNCE": announce, "PING": ping, "PONG": pong, "GOAWAY": goaway, "CLOSE": close,
     "REQUEST": request, "REPLY": reply, "ERROR": error, "CANCEL": cancel, "NOTICE": request,
 }
 

@@ -89,7 +89,7 @@ def method_id(case, _):
 
 # SPEC 10.4 as a table of types: a schema is itself a message, and so has a JSON form.
 I64, LIMIT, STRING, U32, U16, U8, BOOL, FIELD, FIELDS, VARIANT, VARIANTS, TYPE = range(12)
-TYPES, BINDING, BINDINGS, SHAPE, ACCESS, MEDIA, ERROR, METHOD, METHODS, SCHEMA = range(12, 22)
+TYPES, BINDING, BINDINGS, SHAPE, STRINGS, ACCESS, MEDIA, ERROR, METHOD, METHODS, SCHEMA = range(12, 23)
 
 
 def fields(**described):
@@ -111,7 +111,9 @@ SCHEMA_TYPES = [
         Enum=fields(name=STRING, doc=STRING, variants=VARIANTS))),
     ("List", TYPE), ("Struct", "HttpBinding", "", fields(method=STRING, path=STRING)), ("List", BINDING),
     ("Enum", "CallShape", "", variants(*values.SHAPES)),
-    ("Enum", "Access", "", variants("Public", Permission=fields(name=STRING)) + variants("Service")),
+    ("List", STRING),
+    ("Enum", "Access", "", variants("Public", Permission=fields(name=STRING))
+        + variants("Service", Services=fields(names=STRINGS))),
     ("Enum", "Media", "", variants(*values.MEDIA)), ("Option", U32),
     ("Struct", "Method", "", fields(
         id=U32, name=STRING, doc=STRING, request=U32, reply=U32, error=ERROR, shape=SHAPE, idempotent=BOOL,

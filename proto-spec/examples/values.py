@@ -208,8 +208,10 @@ def one_of(data, names):
 
 
 def access(data):
-    kind = one_of(data, ["Public", "Permission", "Service"])
-    return {"Permission": {"name": string(data)}} if kind == "Permission" else kind
+    kind = one_of(data, ["Public", "Permission", "Service", "Services"])
+    if kind == "Permission":
+        return {"Permission": {"name": string(data)}}
+    return {"Services": {"names": listed(data, string)}} if kind == "Services" else kind
 
 
 def method(data):
@@ -333,14 +335,24 @@ def is_page(types, reply):
     return shape == [("items", "List"), ("pagination", "Struct")]
 
 
+def check_callers(access):
+    """SPEC 10.7: each service once, by a name of SPEC 3.2."""
+    if isinstance(access, dict) and "Services" in access:
+        names = access["Services"]["names"]
+        plain = all(all(c.isascii() and (c.isalnum() or c in "-_.") for c in name) for name in names)
+        rule(plain and all(1 <= len(name) <= 64 for name in names), "a service that is no name")
+        rule(1 <= len(names) <= 256 and len(names) == len(set(names)), "no service, too many, or one twice")
+
+
 def check_methods(said):
-    """SPEC 10.2, 10.4, 10.5, 10.6."""
+    """SPEC 10.2, 10.4, 10.5, 10.6, 10.7."""
     types, methods = said["types"], said["methods"]
     rule(len(methods) <= 1024, "too many methods")
     check_unique([one["name"] for one in methods])
     ids = [one["id"] for one in methods]
     rule(len(ids) == len(set(ids)) and 0 not in ids, "ids")
     for one in methods:
+        check_callers(one["access"])
         rule(one["id"] == method_id(f"{said['name']}.{one['name']}"), "an id is not the hash of its name")
         for at in (one["request"], one["reply"], one["error"] or 0):
             rule(at < len(types), "no such type")

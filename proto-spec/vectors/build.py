@@ -72,6 +72,10 @@ def names(*all_names):
     return b"".join(u8(len(name)) + name.encode() for name in all_names)
 
 
+def metadata(*pairs):
+    return b"".join(u8(len(key)) + key.encode() + text(value) for key, value in pairs)
+
+
 def head(deadline_us, entries=b"", length=None):
     content = u32(deadline_us) + entries
     return u16(len(content) if length is None else length) + content

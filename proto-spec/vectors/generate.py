@@ -90,13 +90,19 @@ FRAMES = [
              "heartbeat_interval_ms": 1000, "schema": None, "checksums": True, "software": None,
          })),
     good("PROOF", frame(PROOF, u8(2) + bytes(32)), means("PROOF", {"credential": "OPERATOR", "hmac": "00" * 32})),
+    good("ANNOUNCE of everything, and one to skip",
+         frame(ANNOUNCE, entry(6, u32(100)) + entry(7, u32(50)) + entry(0x8010, u8(2)) + entry(0x9000, b"?")),
+         means("ANNOUNCE", {"calls_in_flight_max": 100, "heartbeat_interval_ms": 50, "health": "DRAINING"})),
+    good("ANNOUNCE of nothing", frame(ANNOUNCE, b""),
+         means("ANNOUNCE", {"calls_in_flight_max": None, "heartbeat_interval_ms": None, "health": None})),
     good("PING", frame(PING, x("0102030405060708")), means("PING", {"opaque": "0102030405060708"})),
     good("PING without checksum", frame(PING, x("0102030405060708"), 0),
          means("PING", {"opaque": "0102030405060708"}, checksum=False)),
-    good("PONG", frame(PONG, x("0102030405060708") + u64(10_000_000_000) + u32(3) + u32(250) + u32(0) + u8(2) + u16(750)),
+    good("PONG", frame(PONG, x("0102030405060708") + u64(10_000_000_000) + u32(3) + u32(12) + u32(250)
+                       + u32(90) + u8(2) + u16(750)),
          means("PONG", {
-             "opaque": "0102030405060708", "bytes_received": 10_000_000_000, "calls_in_flight": 3, "queue_delay_us": 250,
-             "scheduler_lag_us": 0, "health": "DRAINING", "load_permille": 750,
+             "opaque": "0102030405060708", "bytes_received": 10_000_000_000, "calls_in_flight": 3,
+             "instance_calls_in_flight": 12, "queue_delay_us": 250, "scheduler_lag_us": 90, "health": "DRAINING", "load_permille": 750,
          })),
     good("GOAWAY", frame(GOAWAY, u32(41)), means("GOAWAY", {"last_stream": 41})),
     good("CLOSE, a plain end", frame(CLOSE, u16(0) + text("")), means("CLOSE", {"code": 0, "message": ""})),
@@ -106,7 +112,7 @@ FRAMES = [
          means("CLOSE", {"code": 9999, "message": "?"})),
     good("REQUEST", of_call(REQUEST, 1, QUERY, head(15_000_000) + string("Tux")),
          means("REQUEST", {
-             "deadline_us": 15_000_000, "trace": None, "request_id": None, "token": None, "principal": None,
+             "deadline_us": 15_000_000, "trace": None, "request_id": None, "token": None, "principal": None, "metadata": {},
              "message": "03547578",
          }, True, True, 1, 1, QUERY)),
     good("REPLY", of_call(REPLY, 1, QUERY, LEDGER + x("2a")),
@@ -121,13 +127,13 @@ FRAMES = [
     good("CANCEL", of_call(CANCEL, 1, QUERY, b"", 0), means("CANCEL", {}, True, True, 0, 1, QUERY)),
     good("NOTICE", of_call(NOTICE, 2, QUERY, head(15_000_000, head_entry(2, b"req-7")) + string("Tux")),
          means("NOTICE", {
-             "deadline_us": 15_000_000, "trace": None, "request_id": "req-7", "token": None, "principal": None,
+             "deadline_us": 15_000_000, "trace": None, "request_id": "req-7", "token": None, "principal": None, "metadata": {},
              "message": "03547578",
          }, True, True, 1, 2, QUERY)),
     bad("a corrupt payload", frame(PING, bytes(8), payload_sum=1), "CHECKSUM_MISMATCH"),
     bad("a PING of 7 bytes", frame(PING, bytes(7))),
-    bad("a PONG of 30 bytes", frame(PONG, bytes(30))),
-    bad("a PONG with health 0", frame(PONG, bytes(31))),
+    bad("a PONG of 34 bytes", frame(PONG, bytes(34))),
+    bad("a PONG with health 0", frame(PONG, bytes(35))),
     bad("a GOAWAY of 3 bytes", frame(GOAWAY, bytes(3))),
     bad("a CLOSE that ends in its text", frame(CLOSE, u16(16) + u16(5) + b"four")),
     bad("a CLOSE that goes on after its text", frame(CLOSE, u16(16) + text("four") + b"!")),
@@ -140,7 +146,20 @@ FRAMES = [
     bad("a REQUEST that goes on", of_call(REQUEST, 1, QUERY, head(1), flags=0)),
     bad("a NOTICE that goes on", of_call(NOTICE, 1, QUERY, head(1), flags=0)),
     bad("a CANCEL with a payload", of_call(CANCEL, 1, QUERY, b"!", 0)),
-    bad("ANNOUNCE is reserved", frame(ANNOUNCE, b"")),
+    bad("an ANNOUNCE of no calls", frame(ANNOUNCE, entry(6, u32(0)))),
+    bad("an ANNOUNCE of 3 bytes of calls", frame(ANNOUNCE, entry(6, bytes(3)))),
+    bad("an ANNOUNCE of a heartbeat of 49 ms", frame(ANNOUNCE, entry(7, u32(49)))),
+    bad("an ANNOUNCE of a heartbeat of 0 ms", frame(ANNOUNCE, entry(7, u32(0)))),
+    bad("an ANNOUNCE of a heartbeat of 60001 ms", frame(ANNOUNCE, entry(7, u32(60001)))),
+    bad("an ANNOUNCE of health 3", frame(ANNOUNCE, entry(0x8010, u8(3)))),
+    bad("an ANNOUNCE of health without value", frame(ANNOUNCE, entry(0x8010, b""))),
+    bad("an ANNOUNCE of what can't be changed", frame(ANNOUNCE, entry(1, b"shop"))),
+    bad("an ANNOUNCE of other software", frame(ANNOUNCE, entry(0x800A, b"shop"))),
+    bad("an ANNOUNCE out of order", frame(ANNOUNCE, entry(7, u32(50)) + entry(6, u32(1)))),
+    bad("an ANNOUNCE that says it twice", frame(ANNOUNCE, entry(6, u32(1)) + entry(6, u32(1)))),
+    bad("an ANNOUNCE that ends within an entry", frame(ANNOUNCE, entry(6, u32(1))[:-1])),
+    bad("an ANNOUNCE of an unknown key that can't be ignored", frame(ANNOUNCE, entry(4096, b"")),
+        "CAPABILITY_UNSUPPORTED"),
     bad("BEACON is reserved", frame(BEACON, b"")),
     bad("DATA is reserved", of_call(DATA, 1, QUERY, b"")),
     bad("CREDIT is reserved", of_call(CREDIT, 1, QUERY, u32(1), 0)),
@@ -204,7 +223,8 @@ HELLOS = [
 ]
 
 TRACE = x("4bf92f3577b34da6a3ce929d0e0e4736 00f067aa0ba902b7 01")
-PLAIN_HEAD = {"deadline_us": 1, "trace": None, "request_id": None, "token": None, "principal": None, "message": ""}
+PLAIN_HEAD = {"deadline_us": 1, "trace": None, "request_id": None, "token": None, "principal": None,
+              "metadata": {}, "message": ""}
 
 
 def principal(*parts):
@@ -215,17 +235,24 @@ def by(kind, *all_names):
     return PLAIN_HEAD | {"principal": {"kind": kind, "names": list(all_names)}}
 
 
+def with_metadata(*pairs):
+    return head(1, head_entry(5, metadata(*pairs)))
+
+
+PAIRS = [(f"k{n:02}", str(n)) for n in range(17)]
 MANY = [f"p{n}" for n in range(64)]
 REQUESTS = [
     good("the least", head(1), PLAIN_HEAD),
     good("everything",
          head(250_000, head_entry(1, TRACE) + head_entry(2, b"req-7") + head_entry(3, b"order:42")
-              + head_entry(4, u8(3) + names("ann", "orders:read", "orders:write"))) + x("00 01"),
+              + head_entry(4, u8(3) + names("ann", "orders:read", "orders:write"))
+              + head_entry(5, metadata(("tenant", "Zoë's shop"), ("x-debug", "")))) + x("00 01"),
          {
              "deadline_us": 250_000,
              "trace": {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7", "flags": 1},
              "request_id": "req-7", "token": "order:42",
-             "principal": {"kind": "USER", "names": ["ann", "orders:read", "orders:write"]}, "message": "0001",
+             "principal": {"kind": "USER", "names": ["ann", "orders:read", "orders:write"]},
+             "metadata": {"tenant": "Zoë's shop", "x-debug": ""}, "message": "0001",
          }),
     good("a trace id of zero is none", head(1, head_entry(1, bytes(16) + TRACE[16:])), PLAIN_HEAD),
     good("an entry to skip", head(1, head_entry(0x85, b"?")) + b"!", PLAIN_HEAD | {"message": "21"}),
@@ -235,6 +262,20 @@ REQUESTS = [
     good("for a service", principal(u8(2), names("order")), by("SERVICE", "order")),
     good("for a user without permissions", principal(u8(3), names("ann")), by("USER", "ann")),
     good("for a user with 64 permissions", principal(u8(3), names("ann", *MANY)), by("USER", "ann", *MANY)),
+    good("16 pairs of metadata", with_metadata(*PAIRS[:16]), PLAIN_HEAD | {"metadata": dict(PAIRS[:16])}),
+    good("metadata of 2048 bytes", with_metadata(("k", "v" * 2044)), PLAIN_HEAD | {"metadata": {"k": "v" * 2044}}),
+    bad("metadata without pairs", with_metadata(), "BAD_REQUEST"),
+    bad("17 pairs of metadata", with_metadata(*PAIRS), "BAD_REQUEST"),
+    bad("metadata of 2049 bytes", with_metadata(("k", "v" * 2045)), "BAD_REQUEST"),
+    bad("metadata twice", with_metadata(("k", "a"), ("k", "b")), "BAD_REQUEST"),
+    bad("metadata out of order", with_metadata(("l", ""), ("k", "")), "BAD_REQUEST"),
+    bad("metadata with a capital letter", with_metadata(("Key", "")), "BAD_REQUEST"),
+    bad("metadata with an empty key", with_metadata(("", "v")), "BAD_REQUEST"),
+    bad("metadata with a key of 65 bytes", with_metadata(("k" * 65, "")), "BAD_REQUEST"),
+    bad("metadata with a line break", with_metadata(("k", "a\nb")), "BAD_REQUEST"),
+    bad("metadata that is not UTF-8", head(1, head_entry(5, x("01 6B 0001 FF"))), "BAD_REQUEST"),
+    bad("metadata that ends early", head(1, head_entry(5, x("01 6B 0002 61"))), "BAD_REQUEST"),
+    bad("metadata that ends before a value", head(1, head_entry(5, x("01 6B 00"))), "BAD_REQUEST"),
     good("a token of 64 bytes", head(1, head_entry(3, b"~" * 64)), PLAIN_HEAD | {"token": "~" * 64}),
     bad("empty", b"", "BAD_REQUEST"),
     bad("no deadline", u16(3) + bytes(3), "BAD_REQUEST"),
@@ -247,7 +288,7 @@ REQUESTS = [
     bad("tag 80", head(1, head_entry(0x80, b"")), "BAD_REQUEST"),
     bad("out of order", head(1, head_entry(3, b"t") + head_entry(2, b"r")), "BAD_REQUEST"),
     bad("twice", head(1, head_entry(3, b"t") + head_entry(3, b"t")), "BAD_REQUEST"),
-    bad("an unknown entry that can't be ignored", head(1, head_entry(5, b"")), "BAD_REQUEST"),
+    bad("an unknown entry that can't be ignored", head(1, head_entry(6, b"")), "BAD_REQUEST"),
     bad("a trace of 24 bytes", head(1, head_entry(1, bytes(24))), "BAD_REQUEST"),
     bad("an empty request id", head(1, head_entry(2, b"")), "BAD_REQUEST"),
     bad("a token of 65 bytes", head(1, head_entry(3, b"~" * 65)), "BAD_REQUEST"),

@@ -106,6 +106,7 @@ METHOD_IDS = [
     {"name": "product.query", "id": 0xA45FA70A},
     {"name": "micronet.schema", "id": 0xB2DB646B},
     {"name": "micronet.instance", "id": 0x9191E20B},
+    {"name": "micronet.outcome", "id": 0xA63C61D4},
 ]
 
 UNIT, STRING, U32, OPTION, LIST, MAP, DECIMAL, QUERY, TOY, FAULT, TOYS, PAGINATION, PAGE = range(13)
@@ -144,6 +145,10 @@ PUBLIC, SERVICE = varint(0), varint(2)
 
 def permission(name):
     return varint(1) + string(name)
+
+
+def services(*names):
+    return varint(3) + listed(*(string(name) for name in names))
 
 
 def method(method_id, name, request, reply, error=None, shape=0, idempotent=False, access=PUBLIC, rate="api", http=(),
@@ -226,6 +231,12 @@ SCHEMA = [
         '"error":null,"shape":"OneWay","idempotent":false,"access":"Public","rate_class":"api","http":[],"http_status":200,'
         '"media":"Json"}]}' % NOTES_ADD
     )),
+    sound("a method for two services", schema(
+        [plain(0)], [method(NOTES_ADD, "add", 0, 0, access=services("order", "cart-2"))], "notes", ""), (
+        '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
+        '"error":null,"shape":"Unary","idempotent":false,"access":{"Services":{"names":["order","cart-2"]}},'
+        '"rate_class":"api","http":[],"http_status":200,"media":"Json"}]}' % NOTES_ADD
+    )),
     sound("nothing at all", schema([], [], "empty", ""), '{"name":"empty","doc":"","types":[],"methods":[]}'),
     broken("cut", data=schema()[:-1]),
     broken("left over", data=schema() + b"!"),
@@ -274,6 +285,12 @@ SCHEMA = [
     broken("a one-way method with errors", methods=query(shape=4, reply=UNIT, error=FAULT)),
     broken("a path for a one-way method", methods=query(shape=4, reply=UNIT, idempotent=True, http=[GET])),
     broken("an unknown shape", methods=query(shape=5)),
+    broken("access 4", methods=query(access=varint(4))),
+    broken("a method for no service", methods=query(access=services())),
+    broken("a method for a service without a name", methods=query(access=services("order", ""))),
+    broken("a method for a service with a space", methods=query(access=services("an order"))),
+    broken("a method for one service twice", methods=query(access=services("order", "order"))),
+    broken("a method for 257 services", methods=query(access=services(*(f"s{n}" for n in range(257))))),
     broken("HTTP method get", methods=at_path("get", "/")),
     broken("a GET that is not idempotent", methods=query(http=[GET])),
     broken("a path without slash", methods=at_path("GET", "products")),

@@ -8,8 +8,8 @@ words are the implementation's. `bytes` as `does` are what no correct implementa
 The opaque value of a PING is its sender's choice; here it is the time in nanoseconds.
 """
 from build import (
-    CANCEL, CHECKSUM, CLOSE, DATA, END, ERROR, GOAWAY, HELLO, NOTICE, PING, PONG, PREFACE, PROOF, REPLY, REQUEST, entry,
-    frame, head, head_entry, header, names, of_call, proof, string, text, u8, u16, u32, u64, x,
+    ANNOUNCE, CANCEL, CHECKSUM, CLOSE, DATA, END, ERROR, GOAWAY, HELLO, NOTICE, PING, PONG, PREFACE, PROOF, REPLY,
+    REQUEST, entry, frame, head, head_entry, header, metadata, names, of_call, proof, string, text, u8, u16, u32, u64, x,
 )
 
 METHOD = 0xA45FA70A  # product.query
@@ -112,20 +112,24 @@ PROVE = {"secret": SECRET.hex(), "credential": "CLUSTER"}
 EVERYTHING = (
     head_entry(1, x("4bf92f3577b34da6a3ce929d0e0e473600f067aa0ba902b701")) + head_entry(2, b"req-7")
     + head_entry(3, b"order:42") + head_entry(4, u8(3) + names("ann", "orders:read"))
+    + head_entry(5, metadata(("tenant", "one")))
 )
 EVERYTHING_OPTIONS = {
     "deadline_us": 250_000, "trace": "4bf92f3577b34da6a3ce929d0e0e473600f067aa0ba902b701", "request_id": "req-7",
-    "token": "order:42", "principal": ["USER", "ann", "orders:read"],
+    "token": "order:42", "principal": ["USER", "ann", "orders:read"], "metadata": {"tenant": "one"},
 }
 
 
-def pong(opaque, received, in_flight=0, queue_delay_us=0, health=1):
-    return frame(PONG, u64(opaque) + u64(received) + u32(in_flight) + u32(queue_delay_us) + u32(0) + u8(health) + u16(0))
+def pong(opaque, received, health=1, in_flight=0):
+    return frame(PONG, u64(opaque) + u64(received) + u32(in_flight) * 2 + bytes(8) + u8(health) + u16(0))
 
 
 def ping(by, at_us, **more):
     return step(by, ["time"], frame(PING, u64(at_us * 1000)), at_us=at_us, **more)
 
+
+ANNOUNCED = frame(ANNOUNCE, entry(6, u32(1)) + entry(7, u32(2000)) + entry(0x8010, u8(2)))
+RECEIVED_THEN = len(PREFACE + hello("dialler") + request(1) + request(2)) + 32
 
 TRANSCRIPTS = [
     case(
@@ -266,6 +270,17 @@ TRANSCRIPTS = [
         call(1),
         step("acceptor", ["close", "INTERNAL", "the process ends"], close(81, "the process ends"),
              [LOST, closed("INTERNAL", True)], [ABANDONED, closed("INTERNAL")], at_us=100),
+    ),
+    case(
+        "changed limits: a call too many crosses the word of it; the heartbeat is slower on both sides",
+        *GREETING,
+        call(1),
+        step("acceptor", ["announce", {"calls_in_flight_max": 1, "heartbeat_interval_ms": 2000, "health": "DRAINING"}],
+             ANNOUNCED, held=True),
+        call(2, seen=[]),
+        step("acceptor", ["answer"], error(2, 66, 2, 1, "busy"), [["announced"], ["failed", 2, "OVERLOADED"]], **FREE),
+        ping("dialler", 2_000_000),
+        step("acceptor", ["answer"], pong(2_000_000_000, RECEIVED_THEN, 2, 1), [["pong"]], at_us=2_000_000),
     ),
     case(
         "a ping after a silent interval",

@@ -9,6 +9,23 @@ use sha2::{Digest, Sha256};
 
 use crate::once::Once;
 
+/// An idempotency token, as stores know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Whose it is: [`Principal::key`].
+    pub holder: String,
+    /// Principal, method and token, joined: the name of one intention (SPEC.md 6.4).
+    pub key: String,
+}
+
+impl Token {
+    /// The token that somebody uses for a method.
+    #[must_use]
+    pub fn new(principal: &Principal, method: &str, token: &str) -> Self {
+        Self { holder: principal.key(), key: key_for(principal, method, token) }
+    }
+}
+
 /// The name of one intention: who, which method, which token (SPEC.md 6.4).
 ///
 /// # Errors
@@ -30,7 +47,8 @@ pub fn key_for(principal: &Principal, method: &str, token: &str) -> String {
 /// # Errors
 /// When the caller gave no token.
 pub fn once(context: &CallContext, method: &str, request: &impl Encode) -> Result<Once, RpcError> {
-    Ok(Once { key: token_key(context, method)?, body_hash: request_hash(request), now_us: unix_us() })
+    let token = Token::new(&context.principal, method, context.token()?);
+    Ok(Once { token, body_hash: request_hash(request), now_us: unix_us() })
 }
 
 /// The hash of a request, by which a token that comes back with another one is noticed.

@@ -85,7 +85,7 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// The tables that every service has besides its own (`events.rs`, `once.rs`), as this step of its history.
+    /// The tables that every service has besides its own (`events.rs`), as this step of its history.
     #[must_use]
     pub const fn events_and_replies(version: i64) -> Self {
         Self {
@@ -93,6 +93,17 @@ impl Migration {
             name: "events and replies",
             sqlite: include_str!("migrations/events_and_replies.sqlite.sql"),
             postgres: include_str!("migrations/events_and_replies.postgres.sql"),
+        }
+    }
+
+    /// What every service remembers of idempotency tokens (`once.rs`), as this step of its history.
+    #[must_use]
+    pub const fn tokens(version: i64) -> Self {
+        Self {
+            version,
+            name: "tokens",
+            sqlite: include_str!("migrations/tokens.sqlite.sql"),
+            postgres: include_str!("migrations/tokens.postgres.sql"),
         }
     }
 }

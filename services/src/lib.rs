@@ -8,11 +8,13 @@ pub mod database;
 pub mod demo;
 pub mod events;
 pub mod once;
+pub mod outcomes;
 pub mod paging;
 pub mod run;
 pub mod store;
 #[cfg(test)]
 mod stored_tests;
+pub mod underway;
 
 /// Names the services: each is a module of three files, and a place in [`ALL`].
 macro_rules! services {

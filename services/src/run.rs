@@ -14,11 +14,13 @@ use micronet_transport::server::serve;
 use micronet_transport::socket;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::builtin::WithBuiltin;
+use micronet_wire::outcomes::Outcomes;
 use micronet_wire::schema::{SchemaError, ServiceSchema, Timestamp};
 use micronet_wire::service::Service;
 
 use crate::database::{Databases, Location};
 use crate::demo::Demo;
+use crate::once::Keeping;
 
 /// What a service is started with.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,8 @@ pub struct Environment {
     pub database: Databases,
     /// What a fresh database is filled with; with the toy store's data its order log is open to everybody.
     pub demo: Demo,
+    /// For how long idempotency tokens are remembered, and how many.
+    pub keeping: Keeping,
     /// Who this instance is.
     pub identity: Rc<Identity>,
     /// Where the other services are, by name.
@@ -37,17 +41,21 @@ impl Environment {
     /// The instances of another service, whose schema this one was built with.
     ///
     /// # Errors
-    /// When nobody said where they are.
+    /// When nobody said where they are, or the schema breaks a rule.
     pub fn upstream(&self, built_with: ServiceSchema) -> Result<Upstream, StartError> {
         let name = built_with.name.clone();
-        self.upstream_if_known(built_with).ok_or(StartError::UnknownPeer(name))
+        self.upstream_if_known(built_with)?.ok_or(StartError::UnknownPeer(name))
     }
 
     /// The instances of a service that this one can do without; `None` when nobody said where they are.
-    #[must_use]
-    pub fn upstream_if_known(&self, built_with: ServiceSchema) -> Option<Upstream> {
-        let addresses = self.peers.get(&built_with.name).filter(|addresses| !addresses.is_empty())?;
-        Some(Upstream::connect_typed(built_with, addresses, &self.identity))
+    ///
+    /// # Errors
+    /// When the schema breaks a rule.
+    pub fn upstream_if_known(&self, built_with: ServiceSchema) -> Result<Option<Upstream>, StartError> {
+        let addresses = self.peers.get(&built_with.name).filter(|addresses| !addresses.is_empty());
+        let Some(addresses) = addresses else { return Ok(None) };
+        let upstream = Upstream::connect_typed(built_with, addresses, &self.identity);
+        upstream.map(Some).map_err(StartError::Schema)
     }
 
     /// Where the database of a service is.
@@ -150,6 +158,8 @@ impl Eq for Definition {}
 pub struct Running {
     /// What answers its calls.
     pub service: Box<dyn Service>,
+    /// Who knows what became of its writes: `NoOutcomes` where there are none under tokens.
+    pub outcomes: Box<dyn Outcomes>,
     /// What is left to do when no call is in flight any more.
     pub finish: Local<()>,
 }
@@ -187,9 +197,10 @@ pub async fn run(
     // The port comes first: what can't listen should not touch the database.
     let listener = socket::listen(listen).map_err(|error| StartError::Listen(listen, error))?;
     let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
-    let Running { service, finish } = (definition.start)(environment).await?;
+    let Running { service, outcomes, finish } = (definition.start)(environment).await?;
     let started = Timestamp(clock::unix_us());
-    let service = WithBuiltin::new(service, &identity.instance, env!("CARGO_PKG_VERSION"), started)?;
+    let (instance, version) = (&identity.instance, env!("CARGO_PKG_VERSION"));
+    let service = WithBuiltin::with_outcomes(service, instance, version, started, outcomes)?;
     ready(address);
     serve(listener, Rc::new(service), identity, drain).await;
     finish.await;

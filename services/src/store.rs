@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
 use micronet_transport::clock::unix_us;
-use micronet_wire::error::{Code, RpcError};
+use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::service::CallError;
 
 use crate::database::{Database, DatabaseError, Migration};
 use crate::demo::Demo;
+use crate::once::{self, Keeping};
 use crate::run::{Environment, StartError};
 
 /// The data of a service: its tables, over a database of its own.
@@ -20,23 +22,57 @@ pub trait Store: Sized {
     /// The service's own errors.
     type Error: fmt::Display;
 
-    /// The store over its database.
-    fn over(database: Database) -> Self;
+    /// The store over its database; the tokens of new writes are remembered so.
+    fn over(database: Database, keeping: Keeping) -> Self;
 
     /// The database below, for its health, its statistics and its end.
     fn database(&self) -> &Database;
 
     /// Inserts the demonstration data if there never was any. Whether it did.
     fn seed(&self, demo: Demo, now_us: i64) -> impl Future<Output = StoreResult<bool, Self::Error>>;
+
+    /// Removes a few rows that nobody can ask for any more, in a short job. How many; 0 when there are none.
+    fn purge(&self, now_us: i64) -> impl Future<Output = Result<u64, DatabaseError>> {
+        once::purge(self.database(), now_us)
+    }
 }
 
-/// Opens the store of a service, creating, migrating and filling it where needed.
+/// How often it is looked for what can be removed.
+const PURGE_EVERY: Duration = Duration::from_secs(1);
+
+/// Removes what nobody can ask for any more, until the database is closed.
+async fn purge_forever(store: impl Store) {
+    loop {
+        tokio::time::sleep(PURGE_EVERY).await;
+        loop {
+            match store.purge(unix_us()).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(DatabaseError::Closed) => return,
+                // Whoever needs the database says so. What is due can wait.
+                Err(error) => {
+                    tracing::debug!(%error, "what has expired can't be removed now");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Opens the store of a service, creating, migrating and filling it where needed; what expires in it is removed from then on.
 ///
 /// # Errors
 /// Why the database can't be opened.
-pub async fn open<S: Store>(environment: &Environment) -> Result<S, StartError> {
+pub async fn open<S: Store + Clone + 'static>(environment: &Environment) -> Result<S, StartError> {
+    let store: S = open_only(environment).await?;
+    tokio::task::spawn_local(purge_forever(store.clone()));
+    Ok(store)
+}
+
+async fn open_only<S: Store>(environment: &Environment) -> Result<S, StartError> {
     let opened = async {
-        let store = S::over(Database::open(&environment.database(S::SERVICE), S::MIGRATIONS).await?);
+        let database = Database::open(&environment.database(S::SERVICE), S::MIGRATIONS).await?;
+        let store = S::over(database, environment.keeping);
         store.seed(environment.demo, unix_us()).await?;
         Ok(store)
     };
@@ -48,7 +84,7 @@ pub async fn open<S: Store>(environment: &Environment) -> Result<S, StartError> 
 /// # Errors
 /// Why that can't be done.
 pub async fn prepare<S: Store>(environment: Environment) -> Result<(), StartError> {
-    open::<S>(&environment).await?.database().close().await;
+    open_only::<S>(&environment).await?.database().close().await;
     Ok(())
 }
 
@@ -59,11 +95,18 @@ pub enum StoreError<E> {
     Refused(E),
     /// The token was used before for a request with another body. The caller is at fault; a retry cannot help.
     TokenReused,
+    /// Somebody has asked what became of the token before the write came, and was told: nothing. A retry cannot help.
+    TokenWithdrawn,
+    /// As many tokens are remembered as there is room for, of this caller or in all. Nothing was done; try again later.
+    TokensFull,
     /// An argument is outside its limits; the words say which, and are safe to show.
     Invalid(&'static str),
     /// The database failed.
     Database(DatabaseError),
 }
+
+/// When a write that found no room for its token may be tried again, in milliseconds.
+const TOKENS_FULL_PAUSE_MS: u32 = 1_000;
 
 /// What an operation of a store comes to.
 pub type StoreResult<T, E> = Result<T, StoreError<E>>;
@@ -95,6 +138,14 @@ impl<E> From<StoreError<E>> for CallError<E> {
                 Code::TokenReused,
                 "this idempotency token was used before with another request",
             )),
+            StoreError::TokenWithdrawn => Self::Rpc(RpcError::new(
+                Code::TokenWithdrawn,
+                "nothing is done under this idempotency token, since its outcome was asked for before: use a new one",
+            )),
+            StoreError::TokensFull => Self::Rpc(
+                RpcError::new(Code::Overloaded, "no room for a further idempotency token: try again later")
+                    .retry(Retry::NeverStarted, TOKENS_FULL_PAUSE_MS),
+            ),
             StoreError::Invalid(words) => Self::Rpc(RpcError::new(Code::InvalidInput, words)),
             StoreError::Database(error) => Self::Rpc(database_error(&error)),
         }
@@ -116,6 +167,8 @@ impl<E: fmt::Display> fmt::Display for StoreError<E> {
         match self {
             Self::Refused(own) => own.fmt(f),
             Self::TokenReused => f.write_str("the token was used before with another request"),
+            Self::TokenWithdrawn => f.write_str("the token was withdrawn"),
+            Self::TokensFull => f.write_str("no room for a further token"),
             Self::Invalid(what) => f.write_str(what),
             Self::Database(error) => error.fmt(f),
         }

@@ -5,8 +5,8 @@ use micronet_wire::encoding;
 use micronet_wire::schema::{Decimal, Message, Timestamp};
 
 use crate::order::api::{OrderChange, OrderStatus};
-use crate::product::api::{ProductChange, ProductInfo};
-use crate::user::api::UserChange;
+use crate::product::api::{Imported, ProductChange, ProductInfo};
+use crate::user::api::{Forgotten, UserChange};
 
 #[track_caller]
 fn stands(value: &impl Message, hex: &str) {
@@ -58,7 +58,13 @@ fn replies_are_stored_as_they_always_were() {
         created_at: Timestamp(1_763_721_000_000_000),
         updated_at: Timestamp(1_763_721_000_000_001),
     };
-    stands(&vec![info], "010203547578fb4e1450fd0034609730880c00fd0234609730880c00");
+    let hex = "0203547578fb4e1450fd0034609730880c00fd0234609730880c00";
+    stands(&info, hex);
+    let listed = vec![info];
+    stands(&listed, &format!("01{hex}"));
+    // What outcomes tell as it is stored.
+    stands(&Imported { products: listed }, &format!("01{hex}"));
     // A user's number.
     stands(&124_u64, "7c");
+    stands(&Forgotten { id: 124 }, "7c");
 }

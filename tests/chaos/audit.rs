@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use micronet_services::database::Database;
+use micronet_services::once::Keeping;
 use micronet_services::order::api::OrderError;
 use micronet_services::order::store::OrderStore;
 use micronet_services::store::{Store as _, StoreResult};
@@ -165,7 +166,10 @@ fn snapshot(shop: &Shop) -> Snapshot {
 fn left_over(shop: &Shop) -> StoreResult<Vec<String>, OrderError> {
     let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
     runtime.block_on(async {
-        let store = OrderStore::over(Database::open(&shop.order_database(), OrderStore::MIGRATIONS).await?);
+        let store = OrderStore::over(
+            Database::open(&shop.order_database(), OrderStore::MIGRATIONS).await?,
+            Keeping::default(),
+        );
         let pending = store.recoverable(None, i64::MAX, 100).await?;
         let untold = store.untold("product", 100).await?;
         store.database().close().await;

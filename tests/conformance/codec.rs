@@ -1,10 +1,11 @@
 //! The vectors of headers, frames, HELLO, request heads, errors, proofs and method ids against the codec.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use micronet_tests::spec::{bytes_of, check, expect, hex, unhex};
-use micronet_wire::conn::{Config, Connection, Event, Role};
+use micronet_wire::conn::{Announcement, Config, Connection, Event, Role};
 use micronet_wire::error::{Code, Fault, Retry};
 use micronet_wire::frame::{Close, Frame, Goaway, Health, Pong, put_error, take_error};
 use micronet_wire::header::{Header, Kind, flags};
@@ -66,7 +67,8 @@ fn request_means(head: &RequestHead, message: &[u8]) -> Value {
     });
     json!({
         "deadline_us": head.deadline_us, "trace": trace, "request_id": text_or_null(&head.request_id),
-        "token": head.token, "principal": head.principal.as_ref().map(principal_means), "message": hex(message),
+        "token": head.token, "principal": head.principal.as_ref().map(principal_means),
+        "metadata": head.metadata.iter().collect::<BTreeMap<_, _>>(), "message": hex(message),
     })
 }
 
@@ -113,14 +115,11 @@ pub(crate) fn fault_name(fault: Fault) -> &'static str {
 }
 
 fn pong_means(pong: &Pong) -> Value {
-    let health = match pong.health {
-        Health::Serving => "SERVING",
-        Health::Draining => "DRAINING",
-    };
     json!({
         "opaque": format!("{:016x}", pong.opaque), "bytes_received": pong.bytes_received,
-        "calls_in_flight": pong.calls_in_flight, "queue_delay_us": pong.queue_delay_us,
-        "scheduler_lag_us": pong.scheduler_lag_us, "health": health, "load_permille": pong.load_permille,
+        "calls_in_flight": pong.calls_in_flight, "instance_calls_in_flight": pong.instance_calls_in_flight,
+        "queue_delay_us": pong.queue_delay_us,
+        "scheduler_lag_us": pong.scheduler_lag_us, "health": pong.health.name(), "load_permille": pong.load_permille,
     })
 }
 
@@ -155,7 +154,14 @@ fn payload_means(kind: Kind, payload: Bytes) -> Option<Value> {
         }
         Kind::Error => error_means(payload)?,
         Kind::Cancel => json!({}),
-        Kind::Announce | Kind::Beacon | Kind::Data | Kind::Credit => return None,
+        Kind::Announce => {
+            let said = Announcement::decode(&payload).ok()?;
+            json!({
+                "calls_in_flight_max": said.calls_in_flight_max, "heartbeat_interval_ms": said.heartbeat_interval_ms,
+                "health": said.health.map(Health::name),
+            })
+        }
+        Kind::Beacon | Kind::Data | Kind::Credit => return None,
     })
 }
 
@@ -215,6 +221,7 @@ fn refusal_by_connection(frame: &[u8]) -> Result<Code, String> {
         credential: None,
         cluster_secret: None,
         operator_token: None,
+        certified: None,
     };
     let mut peer = Connection::new(config(Role::Dialler), 0);
     let mut connection = Connection::new(config(role), 0);

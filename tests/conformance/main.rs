@@ -1,8 +1,9 @@
-//! Holds the Rust implementation to proto-spec: vectors, registry, SPEC.md's tables, and the independent decoder.
+//! Holds the Rust implementation to proto-spec: vectors, registry, SPEC.md's tables, the independent decoder, and both drivers on sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
 mod codec;
+mod drivers;
 mod messages;
 mod python;
 mod registry;

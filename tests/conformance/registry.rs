@@ -5,12 +5,13 @@ use std::fmt::Display;
 
 use bytes::{BufMut, Bytes};
 use micronet_tests::spec;
+use micronet_wire::conn::Announcement;
 use micronet_wire::error::{Code, Retry};
 use micronet_wire::faults::FaultCode;
 use micronet_wire::header::{Kind, PREFACE, flags};
 use micronet_wire::hello::{self, Hello, PROOF_BYTES, check_proof};
 use micronet_wire::request::RequestHead;
-use micronet_wire::schema::{Message, ServiceSchema, Type, TypeRegistry};
+use micronet_wire::schema::{Field, Message, ServiceSchema, Type, TypeRef, TypeRegistry, Variant};
 use toml::Value;
 
 use crate::codec::fault_name;
@@ -68,7 +69,12 @@ fn kinds_and_flags() {
         rows("kind", &["number", "name", "sent_by"]),
         columns("**2.2**", "| number | kind", &[0, 1, 2])
     );
-    let in_code = [row([&flags::END, &"END"]), row([&flags::CHECKSUM, &"CHECKSUM"])];
+    let in_code = [
+        row([&flags::END, &"END"]),
+        row([&flags::CHECKSUM, &"CHECKSUM"]),
+        row([&flags::MORE, &"MORE"]),
+        row([&flags::CONTINUED, &"CONTINUED"]),
+    ];
     assert_eq!(rows("flag", &["bit", "name"]), in_code);
     assert_eq!(rows("flag", &["bit", "name"]), from_hex(columns("**2.7**", "| bit", &[0, 1])));
     let all = rows("flag", &["bit"]).iter().fold(0, |all, bit| all | bit[0].parse::<u8>().unwrap());
@@ -119,6 +125,23 @@ fn hello_keys() {
     let listed: Vec<u16> = rows("hello_key", &["key"]).iter().map(|row| row[0].parse().unwrap()).collect();
     assert_eq!(listed, in_code);
     assert_eq!(rows("hello_key", &["key", "name"]), from_hex(columns("**3.2**", "| key", &[0, 1])));
+}
+
+/// An empty value is refused for every key that may be announced; the others can't be changed, aren't known, or are skipped.
+#[test]
+fn announce_keys() {
+    let known = |key: &u16| {
+        let mut payload = Vec::new();
+        payload.put_u16(*key);
+        payload.put_u16(0);
+        match Announcement::decode(&payload) {
+            Err((Code::Protocol, words)) => !words.contains("can't be changed"),
+            _ => false,
+        }
+    };
+    let in_code: Vec<_> = (0..=u16::MAX).filter(known).map(|key| row([&key])).collect();
+    assert_eq!(rows("announce_key", &["key"]), in_code);
+    assert_eq!(rows("announce_key", &["key", "name"]), from_hex(columns("**3.10**", "| key", &[0, 1])));
 }
 
 #[test]
@@ -208,24 +231,34 @@ fn builtin_service() {
         .methods
         .iter()
         .map(|method| {
-            let fields = match schema.type_at(method.reply) {
-                Some(Type::Struct { fields, .. }) => fields.as_slice(),
-                other => panic!("{other:?} is no struct"),
-            };
-            let shown: Vec<String> = fields
-                .iter()
-                .map(|field| format!("{} {:?}", field.name, schema.type_at(field.of).unwrap()))
-                .collect();
-            assert_eq!(schema.type_at(method.request), Some(&Type::Unit));
             let name = format!("{}.{}", schema.name, method.name);
-            row([&name, &format!("{:08X}", method.id), &format!("Struct: {}", shown.join(", "))])
+            let [request, reply] = [method.request, method.reply].map(|at| in_words(&schema, at));
+            row([&name, &format!("{:08X}", method.id), &request, &reply])
         })
         .collect();
-    let mut in_spec = columns("**10.8**", "| method | id", &[0, 1, 3]);
+    let mut in_spec = columns("**10.8**", "| method | id", &[0, 1, 2, 3]);
     for row in &mut in_spec {
-        row[2] = row[2].replace(" (16 bytes, 10.3)", "").replace(" (10.4)", "");
+        row[3] = row[3].replace(" (16 bytes, 10.3)", "").replace(" (10.4)", "");
     }
     assert_eq!(in_spec, in_code);
+}
+
+/// A type as the table of the built-in service writes it.
+fn in_words(schema: &ServiceSchema, at: TypeRef) -> String {
+    let fields = |fields: &[Field]| {
+        let field = |field: &Field| format!("{} {}", field.name, in_words(schema, field.of));
+        fields.iter().map(field).collect::<Vec<_>>().join(", ")
+    };
+    match schema.type_at(at).unwrap() {
+        Type::Struct { fields: of, .. } => format!("Struct: {}", fields(of)),
+        Type::Enum { variants, .. } => {
+            let variant = |variant: &Variant| format!("{} {}", variant.name, fields(&variant.fields));
+            let variants: Vec<_> = variants.iter().map(|of| variant(of).trim_end().to_owned()).collect();
+            format!("Enum: {}", variants.join("; "))
+        }
+        Type::Option { item } => format!("Option of {}", in_words(schema, *item)),
+        plain => format!("{plain:?}"),
+    }
 }
 
 /// The limits in the sections of limits.rs that name SPEC.md, read from its text so that none can be forgotten.

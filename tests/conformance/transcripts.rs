@@ -5,12 +5,13 @@ use std::collections::HashMap;
 
 use bytes::{Buf, BytesMut};
 use micronet_tests::spec::{bytes_of, check, expect, hex, unhex};
-use micronet_wire::conn::{Config, Connection, Event, Role, Timing};
+use micronet_wire::conn::{Announcement, Config, Connection, Event, Role, Timing};
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::frame::{Close, Frame, take_error};
+use micronet_wire::frame::{Close, Frame, Health, take_error};
 use micronet_wire::header::{Kind, PREFACE};
 use micronet_wire::hello::{Credential, Hello, Secret};
 use micronet_wire::limits::FRAME_PAYLOAD_BYTES_HARD_MAX;
+use micronet_wire::metadata::Metadata;
 use micronet_wire::principal::Principal;
 use micronet_wire::request::TraceContext;
 use micronet_wire::service::{CallContext, CallOptions};
@@ -42,10 +43,13 @@ fn connection(case: &Value, side: usize) -> Connection {
     let role = [Role::Dialler, Role::Acceptor][side];
     let credential = (case["credential"] == "CLUSTER").then_some(Credential::Cluster);
     let cluster_secret = case["secret"].as_str().map(|secret| Secret::new(unhex(secret)));
-    Connection::new(Config { role, hello, credential, cluster_secret, operator_token: None }, 0)
+    Connection::new(
+        Config { role, hello, credential, cluster_secret, operator_token: None, certified: None },
+        0,
+    )
 }
 
-fn options(said: &Value, now: u64) -> CallOptions {
+pub(crate) fn options(said: &Value, now: u64) -> CallOptions {
     let text = |key: &str| said[key].as_str().map(str::to_owned);
     let principal = said["principal"].as_array().map(|parts| {
         let names: Vec<String> = parts[1..].iter().map(|name| name.as_str().unwrap().to_owned()).collect();
@@ -68,8 +72,17 @@ fn options(said: &Value, now: u64) -> CallOptions {
         request_id: text("request_id").unwrap_or_default(),
         trace,
         token: text("token"),
+        metadata: metadata(&said["metadata"]),
         ..CallOptions::default()
     }
+}
+
+fn metadata(pairs: &Value) -> Metadata {
+    let mut metadata = Metadata::default();
+    for (key, value) in pairs.as_object().into_iter().flatten() {
+        metadata.set(key, value.as_str().unwrap()).unwrap();
+    }
+    metadata
 }
 
 impl Pair {
@@ -97,6 +110,19 @@ impl Pair {
             "fail" => {
                 let timing = timing(self.arrived_ns.get(&number(1)));
                 connection.fail(now, number(1), &RpcError::new(code_named(text(2)), text(3)), timing);
+            }
+            "announce" => {
+                let said = &does[1];
+                let limit = |name: &str| said[name].as_u64().map(|limit| u32::try_from(limit).unwrap());
+                let announced = connection.announce(Announcement {
+                    calls_in_flight_max: limit("calls_in_flight_max"),
+                    heartbeat_interval_ms: limit("heartbeat_interval_ms"),
+                    health: said["health"].as_str().map(|name| {
+                        let healths = [Health::Serving, Health::Draining];
+                        healths.into_iter().find(|health| health.name() == name).unwrap()
+                    }),
+                });
+                assert!(announced);
             }
             "drain" => connection.drain(),
             "close" => connection.close(code_named(text(1)), text(2)),
@@ -127,6 +153,7 @@ impl Pair {
                 Event::Ready(_) => json!(["ready"]),
                 Event::Request { stream, method, context, request } => {
                     self.arrived_ns.insert(stream, now);
+                    self.sides[side].start(now, stream);
                     self.check_context(&context)?;
                     let kind = if context.one_way { "notice" } else { "request" };
                     json!([kind, stream, method, hex(&request)])
@@ -140,6 +167,7 @@ impl Pair {
                 Event::Room { stream } => json!(["room", stream]),
                 Event::Goaway => json!(["goaway"]),
                 Event::Pong { .. } => json!(["pong"]),
+                Event::Announced(_) => json!(["announced"]),
                 Event::Closed { error, by_peer } => {
                     json!(["closed", error.map(|error| error.code.name()), by_peer])
                 }
@@ -154,6 +182,7 @@ impl Pair {
         expect(&said.token, &context.token)?;
         expect(&said.request_id, &context.request_id)?;
         expect(&said.trace, &context.trace)?;
+        expect(&said.metadata, &context.metadata)?;
         expect(&said.principal.clone().unwrap_or_default(), &context.principal)
     }
 }

@@ -30,6 +30,11 @@ fn methods_are_called_by_name() {
     check(&network, &buy, 0, &["{\"order_num\":3}\n"]);
     check(&network, &["order.buy", r#"{"name":"Whale","quantity":1}"#], 0, &["{\"order_num\":4}\n"]);
     check(&network, &["order.get", r#"{"order_num":4}"#], 0, &["\"name\":\"Whale\""]);
+    // What it is called with besides harms nobody who doesn't read it.
+    let tenant = ["order.get", r#"{"order_num":4}"#, "--metadata", "tenant=one", "--metadata", "note="];
+    check(&network, &tenant, 0, &["\"name\":\"Whale\""]);
+    check(&network, &["order.log", "--metadata", "Tenant=one"], 2, &["a key of the metadata"]);
+    check(&network, &["order.log", "--metadata", "tenant"], 2, &["KEY=VALUE"]);
     check(&network, &["product.inventory"], 0, &[r#"{"name":"Whale","initial":94,"quantity":92,"#]);
     check(&network, &["order.log"], 0, &["3 Whale 1\n4 Whale 1\n"]);
     let second = network.address("product-2").to_string();

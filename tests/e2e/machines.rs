@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
+use micronet_tests::machine::Machine;
 use micronet_tests::ports;
 use micronet_tests::process::{Process, micronet, run};
 use micronet_tests::server::Server;
@@ -109,100 +109,4 @@ fn copy_secret(from: &Path, to: &Path) {
     // The folder exists only once something has run on it.
     fs::create_dir_all(to).expect("a folder can be made");
     fs::copy(from.join(name), to.join(name)).expect("the secret can be copied");
-}
-
-/// Another machine, as a network namespace with a cable to this one. It goes when this is dropped.
-struct Machine {
-    name: String,
-    /// The third number of both addresses.
-    net: u8,
-}
-
-impl Machine {
-    /// Makes the machine; None, said loudly, where that is not possible and may be left out.
-    fn start() -> Option<Self> {
-        let net = micronet_transport::identity::random_bytes::<1>()[0];
-        let machine = Self { name: format!("micronet-{}-{net}", std::process::id()), net };
-        match machine.connect() {
-            Ok(()) => Some(machine),
-            Err(why) => {
-                let allowed = std::env::var_os("MICRONET_SKIP_EXTERNAL").is_some_and(|value| value == "1");
-                assert!(
-                    allowed,
-                    "no network namespace can be made ({why}): run the tests as root with iproute2 installed; \
-                     MICRONET_SKIP_EXTERNAL=1 leaves these tests out"
-                );
-                // Past the test harness, which would swallow it.
-                use std::io::Write;
-                let _ = writeln!(
-                    std::io::stderr().lock(),
-                    "SKIPPED: what needs network namespaces, since MICRONET_SKIP_EXTERNAL=1"
-                );
-                None
-            }
-        }
-    }
-
-    fn connect(&self) -> Result<(), String> {
-        let name = &self.name;
-        // Names of interfaces have at most 15 characters (IFNAMSIZ).
-        let (near, far) = (self.interface(), "far");
-        for arguments in [
-            format!("netns add {name}"),
-            format!("link add {near} type veth peer name {far} netns {name}"),
-            format!("addr add 10.213.{}.1/24 dev {near}", self.net),
-            format!("link set {near} up"),
-            format!("-n {name} addr add 10.213.{}.2/24 dev {far}", self.net),
-            format!("-n {name} link set {far} up"),
-            format!("-n {name} link set lo up"),
-            format!("-n {name} route add default via 10.213.{}.1", self.net),
-        ] {
-            ip(&arguments)?;
-        }
-        Ok(())
-    }
-
-    fn interface(&self) -> String {
-        format!("mn{}-{}", std::process::id() % 1_000_000, self.net)
-    }
-
-    /// An address of this machine, as the other one sees it.
-    fn here(&self, port: u16) -> String {
-        format!("10.213.{}.1:{port}", self.net)
-    }
-
-    /// An address of the other machine.
-    fn there(&self, port: u16) -> String {
-        format!("10.213.{}.2:{port}", self.net)
-    }
-
-    /// The same command, on the other machine.
-    fn run(&self, command: &Command) -> Command {
-        let mut there = Command::new("ip");
-        there.args(["netns", "exec", &self.name]).arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => there.env(name, value),
-                None => there.env_remove(name),
-            };
-        }
-        there
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // The cable goes with the end of it that lies in the namespace; whatever was not made can't be deleted.
-        let _ = ip(&format!("link del {}", self.interface()));
-        let _ = ip(&format!("netns del {}", self.name));
-    }
-}
-
-fn ip(arguments: &str) -> Result<(), String> {
-    let output = Command::new("ip").args(arguments.split(' ')).output();
-    let output = output.map_err(|error| format!("ip: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("ip {arguments}: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }

@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod call;
+mod copies;
 mod databases;
 mod dead_services;
 mod durability;
@@ -15,10 +16,13 @@ mod http_rules;
 mod idempotency;
 mod load;
 mod machines;
+mod mtls;
 mod one_way;
 mod openapi;
 mod operations;
+mod outcomes;
 mod own_port;
+mod ping;
 mod principals;
 mod profiles;
 mod secrets;

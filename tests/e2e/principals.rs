@@ -4,15 +4,18 @@ use micronet_services::product::api::{
     InventoryAfter, NewProduct, Pieces, ProductClient, Query, Reservation,
 };
 use micronet_services::user::api::{Get, UserClient};
+use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::network::Network;
 use micronet_tests::rpc::{Caller, call};
 use micronet_transport::client::Client;
+use micronet_transport::identity::Identity;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::schema::Decimal;
 use micronet_wire::service::{CallError, CallOptions};
 
 use crate::envelope::check_envelope;
+use crate::mtls::holder;
 
 /// The methods that are called.
 const METHODS: [&str; 7] = [
@@ -61,21 +64,41 @@ async fn outcome(method: &str, client: Client) -> Option<Code> {
     }
 }
 
+/// Knows a caller by a secret that it proves.
+fn by_secret(network: &Network, caller: Caller) -> Identity {
+    caller.identity(network.folder())
+}
+
+/// Knows a caller by its certificate.
+fn by_certificate(network: &Network, caller: Caller) -> Identity {
+    match caller {
+        Caller::Member(node) => holder(network.folder(), &format!("{node}-1")),
+        Caller::Operator => holder(network.folder(), "operator"),
+        Caller::Stranger => panic!("a stranger has no certificate"),
+    }
+}
+
 #[test]
 fn each_kind_of_caller_may_call_what_is_for_it() {
-    let network = Network::start("shop");
+    check_callers(&Network::start("shop"), true, by_secret);
+    check_callers(&Network::start_in(Folder::new(), &["--demo", "shop", "--mtls"]), false, by_certificate);
+}
+
+/// Calls everything as everybody; in mTLS there are no strangers.
+fn check_callers(network: &Network, strangers: bool, identity: impl Fn(&Network, Caller) -> Identity) {
     let (unknown, too_little) = (Some(Code::Unauthenticated), Some(Code::InsufficientPermissions));
     // In the order of the methods.
     let table = [
         (Caller::Stranger, [None, unknown, unknown, unknown, unknown, unknown, unknown]),
         (Caller::Member("order"), [None, too_little, None, None, too_little, None, too_little]),
-        (Caller::Member("gateway"), [None, too_little, None, None, too_little, None, too_little]),
+        // What product does for order, it does for nobody else of the cluster.
+        (Caller::Member("gateway"), [None, too_little, too_little, too_little, too_little, None, too_little]),
         (Caller::Operator, [None, None, None, None, None, None, None]),
     ];
-    for (caller, wanted) in table {
+    for (caller, wanted) in table.into_iter().filter(|(caller, _)| strangers || *caller != Caller::Stranger) {
         for (method, wanted) in METHODS.into_iter().zip(wanted) {
             let instance = if method.starts_with("user.") { "user-1" } else { "product-1" };
-            let identity = caller.identity(network.folder());
+            let identity = identity(network, caller);
             let found =
                 call(network.address(instance), &identity, async |client| outcome(method, client).await);
             assert_eq!(found, wanted, "{method} as {caller:?}");

@@ -1,9 +1,10 @@
 //! Headers, frames and their payloads: what is accepted is what SPEC.md accepts, and is written as it was read.
 
 use bytes::{Bytes, BytesMut};
+use micronet_wire::conn::Announcement;
 use micronet_wire::error::Code;
 use micronet_wire::faults::Faults;
-use micronet_wire::frame::{Close, Frame, Goaway, Label, Pong, put_error, put_frame, take_error};
+use micronet_wire::frame::{Close, Frame, Goaway, Health, Label, Pong, put_error, put_frame, take_error};
 use micronet_wire::header::{Header, HeaderError, Kind, flags};
 use micronet_wire::hello::Hello;
 use micronet_wire::limits::{
@@ -232,6 +233,21 @@ pub(crate) fn payloads(input: &[u8]) {
         pong.encode(&mut again);
         assert_eq!(again, input);
         saw(("pong", pong.health as u8));
+    }
+    match Announcement::decode(input) {
+        Ok(said) => {
+            assert!(ascending(input, 2), "{input:02x?}");
+            let mut again = Vec::new();
+            said.encode(&mut again);
+            assert!(again.len() <= input.len(), "it is longer when it is written again");
+            assert_eq!(Announcement::decode(&again), Ok(said));
+            let health = said.health.map(Health::number);
+            saw((said.calls_in_flight_max.is_some(), said.heartbeat_interval_ms.is_some(), health));
+        }
+        Err((code, words)) => {
+            assert!(matches!(code, Code::Protocol | Code::Capability), "{words}");
+            saw_words(&words);
+        }
     }
     if let Some(goaway) = Goaway::decode(input) {
         let mut again = Vec::new();

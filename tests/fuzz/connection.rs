@@ -215,7 +215,14 @@ impl Driven {
     fn new(choices: u8) -> Self {
         let role = if choices & choice::DIALLER == 0 { Role::Acceptor } else { Role::Dialler };
         let hello = hello(choices & choice::NO_CHECKSUMS == 0);
-        let config = Config { role, hello, credential: None, cluster_secret: None, operator_token: None };
+        let config = Config {
+            role,
+            hello,
+            credential: None,
+            cluster_secret: None,
+            operator_token: None,
+            certified: None,
+        };
         Self {
             role,
             connection: Connection::new(config, 0),
@@ -306,7 +313,9 @@ impl Driven {
                     self.connection.fail(now, stream, &RpcError::new(Code::Internal, "fuzzed"), timing);
                 }
             }
-            (deed::PING, _) => self.connection.ping(now),
+            (deed::PING, _) => {
+                self.connection.ping(now);
+            }
             (deed::DRAIN, _) => self.connection.drain(),
             (deed::WAIT, _) => {
                 self.now += patience * 1_000_000;
@@ -338,11 +347,15 @@ impl Driven {
                     assert!(self.requests.values().all(|awaited| !awaited), "a call is left to itself");
                     self.requests.clear();
                 }
-                Event::Ready(_) | Event::Goaway | Event::Pong { .. } | Event::Dropped { .. } => {}
                 Event::Message { stream, message } => {
                     self.unread.entry(stream).or_default().push(message.len());
                 }
                 Event::MessagesEnded { .. } | Event::Room { .. } => {}
+                Event::Ready(_)
+                | Event::Goaway
+                | Event::Announced(_)
+                | Event::Pong { .. }
+                | Event::Dropped { .. } => {}
             }
         }
         let waiting = self.connection.output().split();
@@ -396,6 +409,7 @@ fn told(event: &Event) -> String {
         Event::Room { stream } => format!("room {stream}"),
         Event::Goaway => "goaway".into(),
         Event::Pong { .. } => "pong".into(),
+        Event::Announced(said) => format!("announced {said:?}"),
         Event::Closed { error, by_peer } => format!("closed {error:?} {by_peer}"),
     }
 }

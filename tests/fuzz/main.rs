@@ -18,6 +18,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
+mod adapting;
 mod codec;
 mod connection;
 mod corpus;
@@ -54,5 +55,6 @@ targets! {
     http_client: http::client, corpus::http_responses, http::WORDS, 8_000;
     to_binary: transcoding::to_binary_is_right, corpus::json, transcoding::WORDS, 20_000;
     to_json: transcoding::to_json_is_right, corpus::messages, mutation::NUMBERS, 20_000;
+    adapting: adapting::check, corpus::messages, mutation::NUMBERS, 20_000;
     schema: schema::check, corpus::schemas, mutation::NUMBERS, 5_000;
 }

@@ -117,6 +117,7 @@ impl World {
             credential: None,
             cluster_secret: None,
             operator_token: None,
+            certified: None,
         };
         let mut world = Self {
             role,

@@ -20,7 +20,10 @@ const KIND_AT: usize = 4;
 
 fn connection(role: Role) -> Connection {
     let hello = Hello { heartbeat_interval_ms: 50, ..Hello::default() };
-    Connection::new(Config { role, hello, credential: None, cluster_secret: None, operator_token: None }, 0)
+    Connection::new(
+        Config { role, hello, credential: None, cluster_secret: None, operator_token: None, certified: None },
+        0,
+    )
 }
 
 /// What a peer, or the connection's own application, does next.
@@ -189,7 +192,9 @@ impl Driven {
                     assert!(awaited || said.is_none_or(|kind| kind == Kind::Close as u8));
                 }
             }
-            Deed::Ping => self.connection.ping(now),
+            Deed::Ping => {
+                self.connection.ping(now);
+            }
             Deed::Drain => self.connection.drain(),
             Deed::Wait(ms) => {
                 self.now += ms * 1_000_000;
@@ -223,7 +228,7 @@ impl Driven {
                     assert!(self.requests.values().all(|awaited| !awaited));
                     self.requests.clear();
                 }
-                Event::Ready(_) | Event::Goaway | Event::Pong { .. } => {}
+                Event::Ready(_) | Event::Goaway | Event::Announced(_) | Event::Pong { .. } => {}
                 Event::Message { stream, message } => {
                     assert_ne!(
                         self.calls.get(&stream),

@@ -52,6 +52,8 @@ fn every_call_ends_once_whatever_the_network_does() {
 /// What must have happened in so many worlds, or they test less than they should.
 const NOT_RARE: &[&str] = &[
     "abandoned",
+    "announce",
+    "announced",
     "answered",
     "call refused DRAINING",
     "call refused OVERLOADED",

@@ -66,7 +66,14 @@ struct World {
 fn link(now: u64, calls_in_flight_max: u32) -> Link {
     let side = |role| {
         let hello = Hello { calls_in_flight_max, ..Hello::default() };
-        let config = Config { role, hello, credential: None, cluster_secret: None, operator_token: None };
+        let config = Config {
+            role,
+            hello,
+            credential: None,
+            cluster_secret: None,
+            operator_token: None,
+            certified: None,
+        };
         Connection::new(config, now)
     };
     Link {

@@ -1,8 +1,9 @@
 //! Frames and their parts, as proptest makes them: each right in itself.
 
 use bytes::{Bytes, BytesMut};
+use micronet_wire::conn::Announcement;
 use micronet_wire::error::{Code, Retry, RpcError};
-use micronet_wire::frame::{Close, Goaway, Label, Pong, put_error, put_frame};
+use micronet_wire::frame::{Close, Goaway, Health, Label, Pong, put_error, put_frame};
 use micronet_wire::header::{Kind, flags};
 use micronet_wire::hello::Hello;
 use micronet_wire::ledger::Ledger;
@@ -10,6 +11,7 @@ use micronet_wire::limits::{
     CONNECTION_CREDIT_BYTES_MIN, CREDIT_BYTES_MAX, DEADLINE_US_MAX, FRAME_PAYLOAD_BYTES_HARD_MAX,
     FRAME_PAYLOAD_BYTES_MIN, STREAM_CREDIT_BYTES_MIN,
 };
+use micronet_wire::metadata::Metadata;
 use micronet_wire::principal::Principal;
 use micronet_wire::request::{RequestHead, TraceContext};
 use micronet_wire::schema::Fingerprint;
@@ -43,20 +45,50 @@ fn principals() -> impl Strategy<Value = Principal> {
     ]
 }
 
+pub(crate) fn announcements() -> impl Strategy<Value = Announcement> {
+    let health = proptest::sample::select(vec![Health::Serving, Health::Draining]);
+    (option::of(1..=u32::MAX), option::of(50_u32..=60_000), option::of(health)).prop_map(
+        |(calls_in_flight_max, heartbeat_interval_ms, health)| Announcement {
+            calls_in_flight_max,
+            heartbeat_interval_ms,
+            health,
+        },
+    )
+}
+
+fn metadata() -> impl Strategy<Value = Metadata> {
+    proptest::collection::vec(("[a-z0-9._-]{1,64}", "\\PC{0,16}"), 0..=16).prop_map(|pairs| {
+        let mut metadata = Metadata::default();
+        for (key, value) in pairs {
+            // One that would be too much is left out.
+            let _ = metadata.set(key, value);
+        }
+        metadata
+    })
+}
+
 pub(crate) fn heads() -> impl Strategy<Value = RequestHead> {
     let trace = (any::<[u8; 16]>(), any::<[u8; 8]>(), any::<u8>()).prop_map(|(trace_id, span_id, flags)| {
         let trace = TraceContext { trace_id, span_id, flags };
         if trace.is_some() { trace } else { TraceContext::default() }
     });
-    (1..=DEADLINE_US_MAX, trace, "[!-~]{0,64}", option::of("[!-~]{1,64}"), option::of(principals())).prop_map(
-        |(deadline_us, trace, request_id, token, principal)| RequestHead {
+    (
+        1..=DEADLINE_US_MAX,
+        trace,
+        "[!-~]{0,64}",
+        option::of("[!-~]{1,64}"),
+        option::of(principals()),
+        metadata(),
+    )
+        .prop_map(|(deadline_us, trace, request_id, token, principal, metadata)| RequestHead {
             deadline_us,
             trace,
             request_id,
             token,
             principal,
-        },
-    )
+            bulk: false,
+            metadata,
+        })
 }
 
 pub(crate) fn hellos() -> impl Strategy<Value = Hello> {
@@ -147,7 +179,8 @@ pub(crate) fn payloads(kind: Kind) -> BoxedStrategy<Vec<u8>> {
         Kind::Data => (0_u32..100_000, 0_usize..300)
             .prop_map(|(total, rest)| [&total.to_be_bytes()[..], &vec![7; rest]].concat())
             .boxed(),
-        Kind::Announce | Kind::Beacon => any::<Vec<u8>>().boxed(),
+        Kind::Announce => announcements().prop_map(|said| encoded(|out| said.encode(out))).boxed(),
+        Kind::Beacon => any::<Vec<u8>>().boxed(),
     }
 }
 
@@ -168,6 +201,7 @@ pub(crate) fn frames() -> impl Strategy<Value = Vec<u8>> {
         3 => Just(Kind::Notice),
         3 => Just(Kind::Ping),
         2 => Just(Kind::Pong),
+        2 => Just(Kind::Announce),
         1 => Just(Kind::Goaway),
         4 => Just(Kind::Data),
         3 => Just(Kind::Credit),

@@ -75,6 +75,8 @@ pub struct Planned {
     pub gives_up_ns: Option<u64>,
     /// Whether it names a principal.
     pub for_user: bool,
+    /// Whether others may pass it.
+    pub bulk: bool,
 }
 
 /// What a script does.
@@ -86,6 +88,11 @@ pub enum Command {
     Cancel,
     /// Sends a PING.
     Ping,
+    /// Tells a new limit of calls.
+    Announce {
+        /// The limit.
+        calls_in_flight_max: u32,
+    },
     /// Begins to drain.
     Drain,
     /// Ends the connection.

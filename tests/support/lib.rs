@@ -6,6 +6,7 @@ pub mod folder;
 pub mod http_client;
 pub mod leash;
 pub mod link;
+pub mod machine;
 pub mod network;
 pub mod patience;
 pub mod plan;

@@ -243,6 +243,7 @@ impl Plan {
             pace: habits.pace(at_ns, random),
             gives_up_ns: gives_up.then_some(patience_ns),
             for_user: random.percent(20),
+            bulk: random.percent(15),
         }
     }
 
@@ -263,7 +264,11 @@ impl Plan {
                     (at_ns, DIALLER, Command::Call(call))
                 }
                 70..85 => (at_ns, DIALLER, Command::Cancel),
-                _ => (at_ns, usize::from(random.percent(50)), Command::Ping),
+                85..95 => (at_ns, usize::from(random.percent(50)), Command::Ping),
+                _ => {
+                    let calls_in_flight_max = *random.pick(&[1, 3, 4096]);
+                    (at_ns, ACCEPTOR, Command::Announce { calls_in_flight_max })
+                }
             });
         }
         if !peaceful && random.percent(40) {

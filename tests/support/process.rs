@@ -25,9 +25,17 @@ pub fn micronet(data: &Path, arguments: &[&str]) -> Command {
 pub fn command_of(program: &Path, data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).arg("--data").arg(data);
-    for variable in
-        ["USERS", "CATALOG", "ORDER", "FRONT", "DATABASE_URL", "MICRONET_DATA", "RUST_LOG", "CARGO"]
-    {
+    for variable in [
+        "USERS",
+        "CATALOG",
+        "ORDER",
+        "FRONT",
+        "DATABASE_URL",
+        "MICRONET_DATA",
+        "MICRONET_TOKENS_KEPT",
+        "RUST_LOG",
+        "CARGO",
+    ] {
         command.env_remove(variable);
     }
     command

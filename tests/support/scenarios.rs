@@ -27,7 +27,14 @@ impl Pair {
     fn new(hello: &Hello) -> Self {
         let side = |role| {
             let hello = hello.clone();
-            let config = Config { role, hello, credential: None, cluster_secret: None, operator_token: None };
+            let config = Config {
+                role,
+                hello,
+                credential: None,
+                cluster_secret: None,
+                operator_token: None,
+                certified: None,
+            };
             Connection::new(config, 0)
         };
         let mut pair = Self {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use micronet_wire::conn::{Config, Connection, Event, Role};
+use micronet_wire::conn::{Announcement, Config, Connection, Event, Role};
 use micronet_wire::error::Code;
 use micronet_wire::hello::{Hello, Secret};
 use micronet_wire::limits::HEADER_BYTES;
@@ -116,6 +116,7 @@ impl World {
                     credential: plan.credential,
                     cluster_secret: secret(),
                     operator_token: secret(),
+                    certified: None,
                 },
                 0,
             ),
@@ -307,7 +308,19 @@ impl World {
                         self.note("cancel", format!("stream {stream}"));
                     }
                 }
-                Command::Ping => connection.ping(self.now),
+                Command::Ping => {
+                    connection.ping(self.now);
+                }
+                Command::Announce { calls_in_flight_max } => {
+                    let limit = Some(calls_in_flight_max);
+                    let said = Announcement { calls_in_flight_max: limit, ..Announcement::default() };
+                    if connection.announce(said) {
+                        // Calls in flight beyond a lower limit go on.
+                        let most = &mut self.plan.hellos[side].calls_in_flight_max;
+                        *most = calls_in_flight_max.max(*most);
+                        self.note("announce", format!("{calls_in_flight_max} calls"));
+                    }
+                }
                 Command::Drain => {
                     connection.drain();
                     self.note("drain", format!("side {side}"));
@@ -390,6 +403,7 @@ impl World {
             }
             Event::Goaway => self.note("goaway", ""),
             Event::Pong { .. } => self.note("pong", format!("side {side}")),
+            Event::Announced(said) => self.note("announced", format!("side {side} {said:?}")),
             Event::Closed { error, by_peer } => {
                 self.sides[side].closed = true;
                 let code = error.as_ref().map(|error| error.code);

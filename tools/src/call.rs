@@ -13,12 +13,12 @@ use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::faults::Faults;
 use micronet_wire::rest::{Answer, refused};
-use micronet_wire::schema::{CallShape, Media, Method, ServiceSchema};
+use micronet_wire::schema::{CallShape, EncodedSchema, Media, Method, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
 
 use crate::address::HostPort;
-use crate::config::CallConfig;
+use crate::config::{CallConfig, Callee, TlsConfig};
 use crate::data_folder::{self, OperatorToken};
 use crate::describe;
 use crate::error::CommandError;
@@ -34,34 +34,58 @@ pub(crate) fn run(config: &CallConfig) -> Result<ExitCode, CommandError> {
 }
 
 async fn call(config: &CallConfig) -> Result<ExitCode, CommandError> {
-    let addresses = addresses(config).await?;
-    let token = if config.anonymous { None } else { data_folder::read_operator_token(&config.data)? };
-    let identity = identity::of_operator(token.as_ref().map(OperatorToken::text));
-    let (address, client) = connect(config, &addresses, &identity).await?;
-    let failed = |error: RpcError| failure(config, address, &error);
-    let hello = client.ready().await.map_err(failed)?;
-    let announced = hello.schema.ok_or_else(|| CommandError::new(format!("{address} serves no schema")))?;
-    let schema = fetch_schema(&client, announced).await.map_err(failed)?;
+    let Reached { client, schema, .. } = reach(&config.callee).await?;
     let schema = schema.schema();
-    if schema.name != config.service {
-        return Err(CommandError::new(format!(
-            "{address} is an instance of {}, not of {}",
-            schema.name, config.service
-        )));
-    }
     let Some(name) = &config.method else {
         terminal::say(&describe::methods(schema, Style::for_stdout()));
         return Ok(ExitCode::SUCCESS);
     };
-    let method = schema.method_named(name).ok_or_else(|| {
-        CommandError::usage(format!("{} has no method {name:?}", schema.name))
-            .next(format!("see what there is: micronet call {}", schema.name))
-    })?;
+    let method = method_of(schema, name)?;
     if config.describe {
         terminal::say(&describe::method(schema, method, Style::for_stdout()));
         return Ok(ExitCode::SUCCESS);
     }
     invoke(config, &client, schema, method).await
+}
+
+/// An instance that was reached, with the schema that it serves.
+pub(crate) struct Reached {
+    pub(crate) address: SocketAddr,
+    pub(crate) client: Client,
+    pub(crate) schema: EncodedSchema,
+}
+
+/// Connects to an instance of the service, and learns its schema.
+pub(crate) async fn reach(callee: &Callee) -> Result<Reached, CommandError> {
+    let network = NetworkFile::of_running_network(&callee.data)?;
+    let addresses = addresses(callee, network.as_ref()).await?;
+    let identity = caller(callee, network.as_ref())?;
+    let (address, client) = connect(callee, &addresses, &identity).await?;
+    let failed = |error: RpcError| failure(callee, address, &error);
+    let hello = client.ready().await.map_err(failed)?;
+    let announced = hello.schema.ok_or_else(|| CommandError::new(format!("{address} serves no schema")))?;
+    let schema = fetch_schema(&client, announced).await.map_err(failed)?;
+    let name = &schema.schema().name;
+    if *name != callee.service {
+        return Err(CommandError::new(format!(
+            "{address} is an instance of {name}, not of {}",
+            callee.service
+        )));
+    }
+    Ok(Reached { address, client, schema })
+}
+
+/// A method by its name.
+pub(crate) fn method_of<'s>(schema: &'s ServiceSchema, name: &str) -> Result<&'s Method, CommandError> {
+    schema.method_named(name).ok_or_else(|| {
+        CommandError::usage(format!("{} has no method {name:?}", schema.name))
+            .next(format!("see what there is: micronet call {}", schema.name))
+    })
+}
+
+/// The deadline of a call that begins now.
+pub(crate) fn deadline_ns(callee: &Callee) -> u64 {
+    clock::now() + u64::try_from(callee.deadline.as_nanos()).unwrap_or(u64::MAX / 2)
 }
 
 async fn invoke(
@@ -79,7 +103,8 @@ async fn invoke(
             .next(format!("see its fields: micronet call {}.{} --describe", schema.name, method.name)));
     }
     let options = CallOptions {
-        deadline_ns: clock::now() + u64::try_from(config.deadline.as_nanos()).unwrap_or(u64::MAX / 2),
+        metadata: config.metadata.clone(),
+        deadline_ns: deadline_ns(&config.callee),
         token: Some(config.token.clone().unwrap_or_else(fresh_token)),
         ..CallOptions::default()
     };
@@ -163,59 +188,77 @@ fn listed(faults: &Faults) -> String {
 
 /// The first of these instances that can be reached.
 async fn connect(
-    config: &CallConfig,
+    callee: &Callee,
     addresses: &[SocketAddr],
     identity: &Identity,
 ) -> Result<(SocketAddr, Client), CommandError> {
-    let mut failed = CommandError::new(format!("{} has no instance", config.service));
+    let mut failed = CommandError::new(format!("{} has no instance", callee.service));
     for address in addresses {
-        match tokio::time::timeout(config.deadline, Client::connect(*address, identity)).await {
+        let connecting = Client::connect_to(&callee.service, *address, identity);
+        match tokio::time::timeout(callee.deadline, connecting).await {
             Ok(Ok(client)) => return Ok((*address, client)),
-            Ok(Err(error)) => failed = failure(config, *address, &error),
+            Ok(Err(error)) => failed = failure(callee, *address, &error),
             Err(_) => {
                 let silent = RpcError::new(Code::DeadlineExceeded, "no HELLO came within the deadline");
-                failed = failure(config, *address, &silent);
+                failed = failure(callee, *address, &silent);
             }
         }
     }
     Err(failed)
 }
 
+/// As whom the call is made: by the operator's certificate where services know each other by theirs, else by the token.
+fn caller(callee: &Callee, network: Option<&NetworkFile>) -> Result<Identity, CommandError> {
+    let of_network = || Some(TlsConfig { certs: network?.certs.clone()?, key_log: false });
+    if let Some(tls) = callee.tls.clone().or_else(of_network) {
+        if callee.anonymous {
+            return Err(CommandError::usage(
+                "this network knows everybody by certificate: nobody calls as a stranger",
+            )
+            .next("leave --anonymous out, or ask the gateway over HTTP"));
+        }
+        return identity::of_certified_operator(&tls);
+    }
+    let token = if callee.anonymous { None } else { data_folder::read_operator_token(&callee.data)? };
+    Ok(identity::of_operator(token.as_ref().map(OperatorToken::text)))
+}
+
 /// The instance that was named, else those of the running network, else the service's default port.
-async fn addresses(config: &CallConfig) -> Result<Vec<SocketAddr>, CommandError> {
-    if let Some(to) = &config.to {
+async fn addresses(callee: &Callee, network: Option<&NetworkFile>) -> Result<Vec<SocketAddr>, CommandError> {
+    if let Some(to) = &callee.to {
         return Ok(vec![to.resolve().await?]);
     }
-    if let Some(network) = NetworkFile::of_running_network(&config.data)? {
+    if let Some(network) = network {
         let rpc = || network.entries.iter().filter(|entry| entry.protocol == Protocol::Rpc);
         let instances: Vec<SocketAddr> =
-            rpc().filter(|entry| entry.service == config.service).map(|entry| entry.address).collect();
+            rpc().filter(|entry| entry.service == callee.service).map(|entry| entry.address).collect();
         if instances.is_empty() {
             let mut services: Vec<_> = rpc().map(|entry| entry.service.as_str()).collect();
             services.dedup();
             return Err(CommandError::usage(format!(
                 "the running network has no service {:?}",
-                config.service
+                callee.service
             ))
             .next(format!("it has {}", services.join(", "))));
         }
         return Ok(instances);
     }
     // Services started by hand share a data folder too: one that isn't there is a mistyped one.
-    let service = service_named(&config.service).filter(|_| config.data.exists()).ok_or_else(|| {
-        CommandError::new(format!("no network runs on {}", config.data.display())).next(
+    let service = service_named(&callee.service).filter(|_| callee.data.exists()).ok_or_else(|| {
+        CommandError::new(format!("no network runs on {}", callee.data.display())).next(
             "start one with `micronet up`, name its folder with --data, or an instance with --to HOST:PORT",
         )
     })?;
     Ok(vec![HostPort::new("localhost", port_default(service)).resolve().await?])
 }
 
-fn failure(config: &CallConfig, address: SocketAddr, error: &RpcError) -> CommandError {
-    let failure = CommandError::new(format!("{} at {address}: {error}", config.service));
+pub(crate) fn failure(callee: &Callee, address: SocketAddr, error: &RpcError) -> CommandError {
+    let failure = CommandError::new(format!("{} at {address}: {error}", callee.service));
     match error.code {
         Code::Unavailable => {
             failure.next("is it running? `micronet up` starts a network; --to names another address")
         }
+        Code::TlsRequired => failure.next("add --mtls, or --certs DIR where the certificates are elsewhere"),
         Code::BadProof => {
             failure.next("the token of another network? name its data folder with --data, or use --anonymous")
         }

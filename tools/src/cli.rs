@@ -1,6 +1,8 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
+pub(crate) mod certs;
 pub(crate) mod load;
+pub(crate) mod ping;
 
 use std::path::PathBuf;
 
@@ -8,8 +10,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use micronet_services::demo::Demo;
+use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
+use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 use self::load::LoadFlags;
+use self::ping::PingFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
 /// Help is at most this wide, so that it fits the narrowest terminal in use. In columns.
@@ -32,6 +37,7 @@ Examples:
   micronet up --port product=0,0,0        three of product, on free ports
   micronet up --base-port 9000            gateway 9000, product 9002 and 9012, …
   micronet up --base-port 0               free ports for all
+  micronet up --mtls                      TLS with certificates on every link
   micronet up --fresh                     delete this folder's databases first
   DATABASE_URL=postgres://me:secret@db/shop micronet up
                                           all data on a PostgreSQL server
@@ -79,6 +85,21 @@ to transcode it is learnt from the instance itself. The running network and the
 operator's token are found by --data. The answer is JSON on stdout, or text
 where the method says so; an error is on stderr, with exit code 1, or 2 for a
 request that can't be sent.";
+
+const OUTCOME_EXAMPLES: &str = "\
+Examples:
+  micronet call order.buy '{\"name\":\"Whale\",\"quantity\":1}' --token my-whale
+  micronet outcome order.buy my-whale
+  micronet outcome order.buy KEY --principal anonymous
+                                       KEY was sent to the gateway, by anybody
+
+The answer is JSON on stdout: {\"outcome\":\"done\",\"reply\":…} as the call was
+answered, \"failed\" with its error, \"running\" while it is not decided, or
+\"never_started\". The last is a promise: nothing was done under this token, and
+a copy of the call that still comes is refused (TOKEN_WITHDRAWN). So ask when
+you will not send it again. A refusal that is not stored (a name that is taken)
+has done nothing, and is \"never_started\" too. Tokens are remembered for a day
+(--tokens-kept), those of orders for ever.";
 
 const SHOP_EXAMPLES: &str = "\
 Examples:
@@ -139,11 +160,18 @@ pub(crate) enum RawCommand {
     /// Call a method of a service by its name, with JSON
     #[command(after_help = CALL_EXAMPLES)]
     Call(CallFlags),
+    /// See how an instance and the way to it are doing, a heartbeat a line
+    Ping(PingFlags),
+    /// Ask what became of a write, by its idempotency token
+    #[command(after_help = OUTCOME_EXAMPLES)]
+    Outcome(OutcomeFlags),
     /// Be a customer of the toy store: ask for toys and buy them, over HTTP
     #[command(after_help = SHOP_EXAMPLES)]
     Shop(ShopFlags),
     /// Measure how fast it answers, and draw it
     Load(LoadFlags),
+    /// Make and show the certificates by which services know each other (mTLS)
+    Certs(CertsFlags),
 }
 
 /// The flags of `up`.
@@ -160,6 +188,10 @@ pub(crate) struct UpFlags {
     pub(crate) demo: Option<Demo>,
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
+    /// For how many hours idempotency tokens are remembered, 1 to 720: a write that is repeated within them is done once
+    /// [default: 24]
+    #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]
+    pub(crate) tokens_kept: Option<u32>,
     /// Delete the databases of the data folder first
     #[arg(long)]
     pub(crate) fresh: bool,
@@ -170,6 +202,10 @@ pub(crate) struct UpFlags {
     /// everywhere [default: the profile's]
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
+    #[command(flatten)]
+    pub(crate) tls: TlsFlags,
+    #[command(flatten)]
+    pub(crate) lifetime: LifetimeFlag,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
 }
@@ -193,6 +229,12 @@ pub(crate) struct ServiceFlags {
     pub(crate) demo: Option<Demo>,
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
+    /// For how many hours idempotency tokens are remembered, 1 to 720: a write that is repeated within them is done once
+    /// [default: 24]
+    #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]
+    pub(crate) tokens_kept: Option<u32>,
+    #[command(flatten)]
+    pub(crate) tls: TlsFlags,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
     /// End when stdin closes: for a parent process that may die
@@ -212,6 +254,8 @@ pub(crate) struct GatewayFlags {
     #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = FRONTED_HELP)]
     pub(crate) peers: Vec<String>,
     #[command(flatten)]
+    pub(crate) tls: TlsFlags,
+    #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
     /// End when stdin closes: for a parent process that may die
     #[arg(long, hide = true)]
@@ -221,7 +265,8 @@ pub(crate) struct GatewayFlags {
 /// What every command that listens has in common.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ExposureFlags {
-    /// Listen on an address that other machines reach, although nothing is encrypted and peers are not authenticated
+    /// Listen on an address that other machines reach, although nothing is encrypted there and peers are not authenticated.
+    /// A service with --mtls doesn't need it; the gateway does, whose HTTP is plaintext
     #[arg(long)]
     pub(crate) insecure: bool,
     /// The cluster's name; processes of another cluster are refused
@@ -241,24 +286,52 @@ pub(crate) struct CallFlags {
     /// The request; fields that are optional may be left out
     #[arg(value_name = "JSON", default_value = "")]
     pub(crate) request: String,
-    /// The instance to call: HOST or HOST:PORT [default: an instance of the service in the running network]
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) callee: CalleeFlags,
     /// The idempotency token of a write; the same token with the same request is executed once [default: a fresh one]
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
-    /// How long to wait for the answer, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
-    pub(crate) deadline: u64,
-    /// Call without the operator's token, as a stranger
-    #[arg(long)]
-    pub(crate) anonymous: bool,
+    /// What else to send along, for the handler to read; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) metadata: Vec<String>,
     /// Print a failure as JSON on stdout, as HTTP answers it; what succeeds is JSON anyway
     #[arg(long)]
     pub(crate) json: bool,
     /// Show where the time went, on stderr
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+/// The flags of `outcome`.
+#[derive(Debug, Args)]
+pub(crate) struct OutcomeFlags {
+    /// The method that was called: SERVICE.METHOD, as order.buy
+    #[arg(value_name = "SERVICE.METHOD")]
+    pub(crate) method: String,
+    /// The idempotency token of the call
+    #[arg(value_name = "TOKEN")]
+    pub(crate) token: String,
+    /// Whose call it was: anonymous, operator, service/NAME or user/ID [default: one's own]
+    #[arg(long, value_name = "PRINCIPAL")]
+    pub(crate) principal: Option<String>,
+    #[command(flatten)]
+    pub(crate) callee: CalleeFlags,
+}
+
+/// Which instance is called, and as whom.
+#[derive(Debug, Args)]
+pub(crate) struct CalleeFlags {
+    /// The instance to call: HOST or HOST:PORT [default: an instance of the service in the running network]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) to: Option<String>,
+    /// How long to wait for the answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub(crate) deadline: u64,
+    /// Call without the operator's token, as a stranger
+    #[arg(long, conflicts_with_all = ["mtls", "certs"])]
+    pub(crate) anonymous: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsFlags,
 }
 
 /// The flags of `shop`.
@@ -318,6 +391,10 @@ pub(crate) enum ShopMode {
 fn probability(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
     if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("a probability is from 0 to 1".into()) }
+}
+
+fn kept_hours() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(i64::from(KEPT_HOURS_MIN)..=i64::from(KEPT_HOURS_MAX))
 }
 
 fn demo() -> impl TypedValueParser<Value = Demo> {

@@ -16,6 +16,7 @@ pub(crate) fn methods(schema: &ServiceSchema, style: Style) -> String {
             Access::Public => "public".to_owned(),
             Access::Permission { name } => name.clone(),
             Access::Service => "services".to_owned(),
+            Access::Services { names } => names.join(", "),
         };
         table.row(vec![
             format!("{}.{}", schema.name, method.name),
@@ -56,7 +57,10 @@ fn about(method: &Method) -> String {
     let access = match &method.access {
         Access::Public => "anybody".to_owned(),
         Access::Permission { name } => format!("whoever has the permission {name}; the operator has all"),
-        Access::Service => "other services of the cluster".to_owned(),
+        Access::Service => "other services of the cluster, and the operator".to_owned(),
+        Access::Services { names } => {
+            format!("of the cluster's services only {}; and the operator", names.join(" and "))
+        }
     };
     let http: Vec<String> = method.http.iter().map(|at| format!("{} {}", at.method, at.path)).collect();
     let http = if http.is_empty() { "not reached".into() } else { http.join(", ") };
@@ -291,7 +295,10 @@ mod tests {
             "inventory",
             &["shop:read", "Request InventoryAfter: ", "products list of Stock", "Type Stock: "],
         );
-        check(&product_schema(), "release", &["other services", "HTTP: not reached", "Reply: nothing"]);
+        let release =
+            ["of the cluster's services only order; and the operator", "HTTP: not reached", "Reply: nothing"];
+        check(&product_schema(), "release", &release);
+        check(&product_schema(), "events", &["other services of the cluster"]);
         check(&order_schema(), "buy", &["needs the same --token", "quantity u32"]);
         check(&order_schema(), "log", &["after u64 or none", "Reply: string"]);
     }

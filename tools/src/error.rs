@@ -32,6 +32,11 @@ impl CommandError {
         self
     }
 
+    /// The same failure of a command that had nothing to work on.
+    pub(crate) fn into_usage(self) -> Self {
+        Self { exit_code: EXIT_USAGE, ..self }
+    }
+
     /// The process's exit code after this failure.
     pub(crate) fn exit_code(&self) -> u8 {
         self.exit_code

@@ -19,7 +19,7 @@ pub(crate) fn run(config: GatewayConfig) -> Result<(), CommandError> {
     let data = DataFolder::open(&config.data)?;
     // `up` warns once, for all that it starts.
     if !config.supervised {
-        server_process::warn_of_exposure(config.listen.ip());
+        server_process::warn_of_exposure(config.listen.ip(), "what passes");
     }
     server_process::run(config.supervised, async move |ready, stop| serve(&config, &data, ready, stop).await)
 }
@@ -36,7 +36,7 @@ async fn serve(
     let listener = socket::listen(config.listen).map_err(not_bound)?;
     let address = listener.local_addr().map_err(not_bound)?;
     let gateway = Gateway::start(&Config {
-        identity: identity::of_member(data, &config.cluster, GATEWAY, &config.instance)?,
+        identity: identity::of_member(data, config.tls.as_ref(), &config.cluster, GATEWAY, &config.instance)?,
         peers: identity::resolve(&config.peers).await?,
     });
     if let Some(front) = &config.front {

@@ -5,6 +5,7 @@
 
 mod address;
 mod call;
+mod certs;
 mod cli;
 mod config;
 mod data_folder;
@@ -17,6 +18,8 @@ mod load;
 mod logging;
 mod machine;
 mod network_file;
+mod outcome;
+mod ping;
 mod plot;
 mod process_limits;
 mod profile;
@@ -56,7 +59,10 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
+        Command::Ping(config) => ping::run(&config),
+        Command::Outcome(config) => outcome::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::Certs(config) => certs::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),
     }
 }

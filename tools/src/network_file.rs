@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -20,6 +20,8 @@ pub(crate) struct NetworkFile {
     pub(crate) cluster: String,
     /// The process id of `up`.
     pub(crate) pid: u32,
+    /// The folder of the certificates by which its services know each other; none in plaintext.
+    pub(crate) certs: Option<PathBuf>,
     /// Its instances, in the order in which they were started.
     pub(crate) entries: Vec<Entry>,
 }
@@ -95,7 +97,10 @@ impl NetworkFile {
 
     fn to_json(&self) -> String {
         let entries: Vec<Value> = self.entries.iter().map(Entry::to_json).collect();
-        let file = json!({ "form": FORM, "cluster": self.cluster, "pid": self.pid, "entries": entries });
+        let mut file = json!({ "form": FORM, "cluster": self.cluster, "pid": self.pid, "entries": entries });
+        if let Some(certs) = &self.certs {
+            file["certs"] = certs.to_string_lossy().into();
+        }
         format!("{file:#}\n")
     }
 
@@ -108,6 +113,7 @@ impl NetworkFile {
         Some(Self {
             cluster: file["cluster"].as_str()?.to_owned(),
             pid: file["pid"].as_u64()?.try_into().ok()?,
+            certs: file["certs"].as_str().map(PathBuf::from),
             entries: entries?,
         })
     }
@@ -155,6 +161,7 @@ mod tests {
         NetworkFile {
             cluster: "micronet".into(),
             pid,
+            certs: Some("/tmp/certs".into()),
             entries: vec![
                 entry("product", "127.0.0.1:8002", Protocol::Rpc),
                 entry("gateway", "[::1]:8000", Protocol::Http),

@@ -4,9 +4,14 @@
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
+/// Keeps new files from other users.
+pub(crate) fn keep_files_private() {
+    umask(Mode::RWXG | Mode::RWXO);
+}
+
 /// Raises the limit of open files as far as it goes, and keeps new files from other users.
 pub(crate) fn prepare() {
-    umask(Mode::RWXG | Mode::RWXO);
+    keep_files_private();
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });

@@ -62,11 +62,11 @@ pub(crate) fn runtime() -> Result<LocalRuntime, CommandError> {
         .map_err(|error| CommandError::new(format!("the asynchronous runtime could not start: {error}")))
 }
 
-/// Warns that nothing protects what passes on an address that other machines reach.
-pub(crate) fn warn_of_exposure(listen: IpAddr) {
+/// Warns that nothing protects `what` on an address that other machines reach.
+pub(crate) fn warn_of_exposure(listen: IpAddr, what: &str) {
     if !listen.is_loopback() {
         terminal::warn(&format!(
-            "--insecure: other machines can reach {listen}; what passes there can be read and changed on the way"
+            "--insecure: other machines can reach {listen}; {what} there can be read and changed on the way"
         ));
     }
 }

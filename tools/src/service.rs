@@ -1,5 +1,6 @@
 //! `micronet service NAME`: one service in the foreground.
 
+use micronet_services::once::Keeping;
 use micronet_services::run::{self, Environment, StartError};
 
 use crate::config::ServiceConfig;
@@ -16,8 +17,8 @@ pub(crate) fn run(config: ServiceConfig) -> Result<(), CommandError> {
     let _instance = data.lock_instance(&config.instance)?;
     let _databases = data.use_databases()?;
     // `up` warns once, for all that it starts.
-    if !config.supervised {
-        server_process::warn_of_exposure(config.listen.ip());
+    if !config.supervised && config.tls.is_none() {
+        server_process::warn_of_exposure(config.listen.ip(), "what passes");
     }
     server_process::run(config.supervised, async move |ready, stop| {
         // `up` has prepared every database before it started this process.
@@ -43,7 +44,8 @@ async fn serve(
     let environment = Environment {
         demo: databases::settle_demo(data, &databases, config.demo)?,
         database: databases,
-        identity: identity::of_member(data, &config.cluster, name, &config.instance)?,
+        keeping: Keeping::for_hours(config.tokens_kept_hours),
+        identity: identity::of_member(data, config.tls.as_ref(), &config.cluster, name, &config.instance)?,
         peers: identity::resolve(&config.peers).await?,
     };
     let drain = server_process::drain_at(stop);

@@ -6,7 +6,7 @@
 mod streams;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -14,11 +14,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use micronet_wire::conn::{Connection, Event, Role};
+use micronet_wire::conn::{Announcement, Connection, Event, Role, StreamMap};
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::frame::Pong;
+use micronet_wire::frame::{Health, Pong};
 use micronet_wire::hello::Hello;
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
+use micronet_wire::spiffe::SpiffeId;
 
 use self::streams::{Stream, Streams};
 use crate::clock;
@@ -38,7 +39,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Shared {
     connection: RefCell<Connection>,
-    calls: RefCell<HashMap<u32, Slot>>,
+    calls: RefCell<StreamMap<Slot>>,
     streams: RefCell<Streams>,
     driver: RefCell<Option<Waker>>,
     state: RefCell<Lifecycle>,
@@ -73,16 +74,40 @@ impl Drop for Handle {
 }
 
 impl Client {
-    /// Connects to an instance over TCP and says hello.
+    /// Connects to an instance of any service over TCP, or TLS where the identity has a certificate, and says hello.
     ///
     /// # Errors
-    /// [`Code::Unavailable`] when nobody listens there, or the code by which the peer refused us.
+    /// [`Code::Unavailable`] when nobody listens there, or the code by which one of the two sides refused the other.
     pub async fn connect(address: SocketAddr, identity: &Identity) -> Result<Self, RpcError> {
+        Self::dial(address, None, identity).await
+    }
+
+    /// The same, to an instance of this service: in TLS, one with another certificate is refused.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub async fn connect_to(
+        service: &str,
+        address: SocketAddr,
+        identity: &Identity,
+    ) -> Result<Self, RpcError> {
+        Self::dial(address, Some(service), identity).await
+    }
+
+    async fn dial(address: SocketAddr, service: Option<&str>, identity: &Identity) -> Result<Self, RpcError> {
         let unreachable = |error: io::Error| {
             RpcError::new(Code::Unavailable, format!("cannot connect to {address}: {error}"))
         };
         let stream = socket::connect(address).await.map_err(unreachable)?;
-        let client = Self::over(stream, identity);
+        let client = match &identity.tls {
+            None => Self::over(stream, identity),
+            Some(tls) => {
+                // SPEC 15.1: TLS is a part of the handshake, and so of its time.
+                let since_ns = clock::now();
+                let (stream, peer) = tls.dial(stream, service).await?;
+                Self::start(stream, identity, Some(peer), since_ns)
+            }
+        };
         client.ready().await?;
         Ok(client)
     }
@@ -91,7 +116,11 @@ impl Client {
     ///
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     pub fn over<S: ByteStream>(stream: S, identity: &Identity) -> Self {
-        let connection = Connection::new(identity.config(Role::Dialler, None), clock::now());
+        Self::start(stream, identity, None, clock::now())
+    }
+
+    fn start<S: ByteStream>(stream: S, identity: &Identity, peer: Option<SpiffeId>, since_ns: u64) -> Self {
+        let connection = Connection::new(identity.config(Role::Dialler, None, peer), since_ns);
         let shared = Rc::new(Shared {
             connection: RefCell::new(connection),
             calls: RefCell::default(),
@@ -143,6 +172,25 @@ impl Client {
     #[must_use]
     pub fn can_call(&self) -> bool {
         self.shared.connection.borrow().can_call()
+    }
+
+    /// Whether the peer wants new calls, as it has announced last (SPEC.md 3.10). One that drains still answers them.
+    #[must_use]
+    pub fn peer_health(&self) -> Health {
+        self.shared.connection.borrow().peer_health()
+    }
+
+    /// Sends a PING now, instead of waiting for a silent interval. Its answer is the next [`last_pong`](Self::last_pong).
+    pub fn ping(&self) {
+        self.shared.connection.borrow_mut().ping(clock::now());
+        self.shared.wake_driver();
+    }
+
+    /// Tells the peer what has changed on this side (SPEC.md 3.10); false when that can't be said.
+    pub fn announce(&self, said: Announcement) -> bool {
+        let announced = self.shared.connection.borrow_mut().announce(said);
+        self.shared.wake_driver();
+        announced
     }
 
     /// Calls in flight.
@@ -298,8 +346,9 @@ impl Shared {
             }
             Event::Message { stream, message } => self.streams.borrow_mut().message(stream, message),
             Event::Room { stream } => self.streams.borrow_mut().room(stream),
-            // These are an acceptor's.
-            Event::Request { .. }
+            // The connection keeps to it by itself. The others are an acceptor's.
+            Event::Announced(_)
+            | Event::Request { .. }
             | Event::MessagesEnded { .. }
             | Event::Abandoned { .. }
             | Event::Dropped { .. } => {}

@@ -15,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use crate::clock;
+use crate::tls;
+use crate::vitals::{self, Share};
 
 /// A byte stream that a connection can run on: TCP, TLS over TCP, or a pipe in memory.
 pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + 'static {}
@@ -30,18 +32,22 @@ pub(crate) struct Wire<S> {
     write_error: Option<String>,
     /// When the timer fires; the connection's deadline may have moved later since, but not earlier.
     armed_ns: u64,
+    /// The connection's part in what this process is working on.
+    share: Share,
 }
 
 impl<S: ByteStream> Wire<S> {
     /// A socket from which nothing was read yet.
     pub(crate) fn new(stream: S) -> Self {
         let far = Duration::from_secs(86_400);
+        vitals::watch_lag();
         Self {
             stream,
             input: BytesMut::new(),
             timer: Box::pin(tokio::time::sleep(far)),
             write_error: None,
             armed_ns: u64::MAX,
+            share: Share::default(),
         }
     }
 
@@ -62,6 +68,7 @@ impl<S: ByteStream> Wire<S> {
 
     /// Reads once and feeds the connection. Ready when something came, also the end.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> Poll<()> {
+        self.share.set(connection.calls_served());
         match self.poll_read(cx) {
             // What the peer had said before the socket failed has been read by now.
             Poll::Pending => match self.write_error.take() {
@@ -69,8 +76,15 @@ impl<S: ByteStream> Wire<S> {
                 None => return Poll::Pending,
             },
             Poll::Ready(Ok(0)) => connection.peer_gone("the peer closed the connection"),
-            Poll::Ready(Ok(fresh)) => connection.receive(clock::now(), &mut self.input, fresh),
-            Poll::Ready(Err(error)) => connection.peer_gone(&format!("the connection failed: {error}")),
+            Poll::Ready(Ok(fresh)) => {
+                let now = clock::now();
+                connection.observe(self.share.vitals(now));
+                connection.receive(now, &mut self.input, fresh);
+                self.share.set(connection.calls_served());
+            }
+            Poll::Ready(Err(error)) => {
+                connection.peer_gone(&format!("the connection failed: {}", tls::words(&error)));
+            }
         }
         Poll::Ready(())
     }
@@ -82,7 +96,7 @@ impl<S: ByteStream> Wire<S> {
                 Poll::Pending => return,
                 Poll::Ready(Ok(0)) => return self.give_up_writing(connection, "it takes no more bytes"),
                 Poll::Ready(Ok(written)) => connection.output().advance(written),
-                Poll::Ready(Err(error)) => return self.give_up_writing(connection, &error.to_string()),
+                Poll::Ready(Err(error)) => return self.give_up_writing(connection, &tls::words(&error)),
             }
         }
         // TLS keeps bytes of its own; for TCP this does nothing.

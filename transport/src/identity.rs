@@ -3,6 +3,9 @@
 use micronet_wire::conn::{Config, Role};
 use micronet_wire::hello::{Credential, Hello, Secret};
 use micronet_wire::schema::Fingerprint;
+use micronet_wire::spiffe::SpiffeId;
+
+use crate::tls::Tls;
 
 /// A process's names and secrets; each connection's [`Config`] is made from it, with a fresh nonce.
 #[derive(Debug, Clone, Default)]
@@ -19,18 +22,22 @@ pub struct Identity {
     pub operator_token: Option<Secret>,
     /// What it proves when it dials.
     pub credential: Option<Credential>,
+    /// Its certificate, where everything that it says and hears travels in TLS. Nothing is proved by secrets then.
+    pub tls: Option<Tls>,
 }
 
 impl Identity {
-    /// What a connection is made with.
+    /// What a connection is made with; in TLS with a peer that its certificate names.
     #[must_use]
-    pub fn config(&self, role: Role, schema: Option<Fingerprint>) -> Config {
+    pub fn config(&self, role: Role, schema: Option<Fingerprint>, certified: Option<SpiffeId>) -> Config {
         let hello = Hello {
             cluster: self.cluster.clone(),
             node: self.node.clone(),
             instance: self.instance.clone(),
             nonce: random_bytes(),
             schema,
+            // SPEC 3.8: TLS protects the bytes already.
+            checksums: certified.is_none(),
             ..Hello::default()
         };
         Config {
@@ -39,6 +46,7 @@ impl Identity {
             credential: self.credential,
             cluster_secret: self.cluster_secret.clone(),
             operator_token: self.operator_token.clone(),
+            certified,
         }
     }
 }

@@ -8,16 +8,22 @@ pub mod backoff;
 pub mod balance;
 pub mod client;
 pub mod clock;
+pub mod diagnosis;
 pub mod drain;
 pub mod driver;
 pub mod http_server;
 pub mod identity;
+pub mod kernel_queue;
 pub mod listener;
+pub mod mio;
+pub mod probe;
 pub mod retry;
 pub mod server;
 pub mod socket;
 mod strangers;
+pub mod tls;
 pub mod upstream;
+pub mod vitals;
 
 #[cfg(test)]
 mod tests;

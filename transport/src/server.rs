@@ -10,14 +10,16 @@ mod streams;
 mod unheard;
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::BytesMut;
+use micronet_wire::conn::Role;
 use micronet_wire::header::PREFACE;
 use micronet_wire::limits::{FIRST_READ_BYTES, HANDSHAKE_MS_MAX, SERVER_CONNECTIONS_MAX};
 use micronet_wire::service::Service;
+use micronet_wire::spiffe::SpiffeId;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use self::site::OwnSite;
 use self::streams::Shapes;
@@ -29,16 +31,24 @@ use crate::http_server;
 use crate::identity::Identity;
 use crate::listener;
 use crate::strangers::{Stranger, Strangers};
+use crate::tls::{Begun, Refused};
+use crate::vitals;
 
 /// Serves connections from `listener` until `drain` begins; then finishes the calls in flight and returns.
 ///
 /// Must run on a `LocalRuntime` or within a `LocalSet`.
 pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) {
+    vitals::watch_lag();
     let port = Port::new(service, identity, drain.clone());
     let strangers = Strangers::default();
     listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, |stream, peer| {
         tracing::debug!(%peer, "connection accepted");
-        port.clone().serve(stream, strangers.enter())
+        let served = port.clone().serve(stream, strangers.enter());
+        async move {
+            if let Err(why) = served.await {
+                tracing::info!(%peer, %why, "connection refused");
+            }
+        }
     })
     .await;
 }
@@ -50,7 +60,10 @@ pub async fn serve_connection<S: ByteStream>(
     identity: Rc<Identity>,
     drain: Drain,
 ) {
-    Port::new(service, identity, drain).serve(stream, Strangers::default().enter()).await;
+    let port = Port::new(service, identity, drain);
+    if let Err(why) = port.serve(stream, Strangers::default().enter()).await {
+        tracing::info!(%why, "connection refused");
+    }
 }
 
 /// What the connections of a port share.
@@ -71,19 +84,51 @@ impl Port {
         Self { service, identity, site, shapes, unheard: Rc::default(), drain }
     }
 
-    /// Serves a connection of which nothing is known yet.
-    async fn serve<S: ByteStream>(mut self, mut stream: S, stranger: Stranger) {
+    /// Serves a connection of which nothing is known yet: in TLS, where this instance has a certificate.
+    async fn serve<S: ByteStream>(mut self, mut stream: S, stranger: Stranger) -> Result<(), Refused> {
         let accepted_ns = clock::now();
+        let Some(tls) = self.identity.tls.clone() else {
+            self.speak(stream, None, stranger, accepted_ns).await;
+            return Ok(());
+        };
         let mut input = BytesMut::new();
-        if !self.first_bytes(&mut stream, &mut input, &stranger).await {
+        if !self.first_bytes(&mut stream, &mut input, &stranger, accepted_ns).await {
+            return Ok(());
+        }
+        let accepted = tokio::select! {
+            biased;
+            () = self.drain.begun() => return Ok(()),
+            () = stranger.sent_away() => return Ok(()),
+            accepted = tls.accept(Begun { input, stream }, handshake_due(accepted_ns)) => accepted,
+        };
+        let (stream, peer) = accepted?;
+        tracing::debug!(%peer, "TLS handshake done");
+        self.speak(stream, Some(peer), stranger, accepted_ns).await;
+        Ok(())
+    }
+
+    /// Speaks the language that the first byte tells.
+    async fn speak<S: ByteStream>(
+        mut self,
+        mut stream: S,
+        peer: Option<SpiffeId>,
+        stranger: Stranger,
+        accepted_ns: u64,
+    ) {
+        let mut input = BytesMut::new();
+        if !self.first_bytes(&mut stream, &mut input, &stranger, accepted_ns).await {
             return;
         }
         if input[0] == PREFACE[0] {
             let Self { service, identity, shapes, unheard, drain, .. } = self;
+            let config = identity.config(Role::Acceptor, Some(service.schema().fingerprint()), peer);
             let answers = rpc::Answers { service, shapes, unheard };
-            rpc::serve(stream, input, accepted_ns, answers, &identity, drain, stranger).await;
+            rpc::serve(stream, input, accepted_ns, answers, config, drain, stranger).await;
         } else {
-            http_server::serve_begun(stream, input, self.site, self.drain, Some(stranger)).await;
+            // SPEC 15.1: whoever has a certificate is no stranger.
+            let site = Rc::new(self.site.seen_by(peer.as_ref()));
+            let stranger = peer.is_none().then_some(stranger);
+            http_server::serve_begun(stream, input, site, self.drain, stranger).await;
         }
     }
 
@@ -93,17 +138,22 @@ impl Port {
         stream: &mut S,
         input: &mut BytesMut,
         stranger: &Stranger,
+        accepted_ns: u64,
     ) -> bool {
         input.reserve(FIRST_READ_BYTES);
-        let in_time = Duration::from_millis(HANDSHAKE_MS_MAX);
         tokio::select! {
             biased;
             read = stream.read_buf(input) => matches!(read, Ok(1..)),
             () = self.drain.begun() => false,
             () = stranger.sent_away() => false,
-            () = tokio::time::sleep(in_time) => false,
+            () = tokio::time::sleep_until(handshake_due(accepted_ns)) => false,
         }
     }
+}
+
+/// SPEC 3.9: everything before the first call, TLS too, has this long.
+fn handshake_due(accepted_ns: u64) -> Instant {
+    clock::instant(accepted_ns + HANDSHAKE_MS_MAX * 1_000_000)
 }
 
 #[cfg(test)]

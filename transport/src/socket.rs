@@ -1,7 +1,8 @@
 //! TCP sockets with the options that a network program wants and the standard library doesn't set.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use micronet_wire::limits::{BACKLOG, CONNECT_MS_MAX, USER_TIMEOUT_MS};
@@ -13,13 +14,21 @@ use tokio::net::{TcpListener, TcpStream};
 /// # Errors
 /// Those of the operating system, as when the port is in use.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::from_std(bind(address)?)
+}
+
+/// The same, without a runtime. It doesn't block.
+///
+/// # Errors
+/// Those of the operating system, as when the port is in use.
+pub fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Without it a restart would have to wait for old connections in TIME_WAIT; it does not share a port in use.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// Connects within [`CONNECT_MS_MAX`].
@@ -37,7 +46,7 @@ pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 ///
 /// # Errors
 /// Those of the operating system.
-pub fn prepare(stream: &TcpStream) -> io::Result<()> {
+pub fn prepare(stream: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     let keepalive =
@@ -47,4 +56,37 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS))))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drain::channel;
+    use crate::listener;
+
+    /// What the kernel says of a socket's options.
+    fn options(stream: &TcpStream) -> (bool, bool, Option<Duration>) {
+        let socket = SockRef::from(stream);
+        (socket.tcp_nodelay().unwrap(), socket.keepalive().unwrap(), socket.tcp_user_timeout().unwrap())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn both_ends_of_a_connection_have_the_options() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+        runtime.unwrap().block_on(async {
+            let wanted = (true, true, Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS))));
+            let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+            let address = listener.local_addr().unwrap();
+            let (_trigger, drain) = channel();
+            let (seen, mut accepted) = tokio::sync::mpsc::channel(1);
+            tokio::task::spawn_local(listener::accept(listener, 1, drain, move |stream, _| {
+                let seen = seen.clone();
+                async move { seen.send(options(&stream)).await.unwrap() }
+            }));
+            assert_eq!(options(&connect(address).await.unwrap()), wanted);
+            assert_eq!(accepted.recv().await, Some(wanted));
+        });
+    }
 }

@@ -1,11 +1,15 @@
 //! Server, client and upstream over real loopback sockets and pipes in memory.
 
+mod deadlines;
 mod one_way;
 mod streams;
+mod vitals;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use micronet_wire::builtin::WithBuiltin;
@@ -103,6 +107,7 @@ fn identity(node: &str, secret: &str) -> Rc<Identity> {
         cluster_secret: Some(Secret::new(secret)),
         operator_token: None,
         credential: Some(Credential::Cluster),
+        tls: None,
     })
 }
 
@@ -122,6 +127,11 @@ fn start(probing: Probing) -> (SocketAddr, DrainTrigger, tokio::task::JoinHandle
 
 fn text(text: &str) -> Text {
     Text { text: text.into() }
+}
+
+/// Polls a future once; whether it waits.
+async fn begin<T>(mut future: Pin<&mut impl Future<Output = T>>) -> bool {
+    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
 }
 
 #[test]

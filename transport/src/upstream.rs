@@ -4,8 +4,11 @@
 //! A service of which no instance can be reached fails at once: nothing is dialled, and no timer is waited for, while a caller
 //! waits. Connections are made and made again by a task for each instance.
 
+mod adapted;
+mod instance;
+mod schemas;
+
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,28 +16,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::error::{Code, RpcError};
+use micronet_wire::frame::Health;
 use micronet_wire::limits::{ATTEMPTS_MAX, DEADLINE_US_DEFAULT};
-use micronet_wire::schema::{EncodedSchema, Fingerprint, ServiceSchema};
+use micronet_wire::schema::{EncodedSchema, Fingerprint, SchemaError, ServiceSchema};
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
+use micronet_wire::transcode::ServiceAdapter;
 use tokio::sync::watch;
 
+pub use self::instance::Instance;
+use self::schemas::{Known, Schemas};
 use crate::backoff::Backoff;
 use crate::balance::RoundRobin;
 use crate::client::Client;
 use crate::clock;
 use crate::identity::{Identity, random_bytes};
-use crate::retry::may_retry;
-
-/// A connected instance, ready for calls.
-#[derive(Debug, Clone)]
-pub struct Instance {
-    /// Its name, as `product-1`.
-    pub name: Rc<str>,
-    /// The connection to it.
-    pub client: Client,
-    /// The schema that it serves: payloads to and from it are in this one.
-    pub schema: Rc<EncodedSchema>,
-}
+use crate::retry::{Repeats, may_retry};
 
 /// The instances of one service. Clones share them; dropping the last one closes the connections.
 #[derive(Debug, Clone)]
@@ -44,10 +40,10 @@ pub struct Upstream(Rc<Inner>);
 struct Inner {
     service: Rc<str>,
     /// The schema that callers were built with, if they were.
-    built_with: Option<ServiceSchema>,
+    built_with: Option<Rc<EncodedSchema>>,
     slots: Vec<RefCell<Slot>>,
     balancer: RefCell<RoundRobin>,
-    schemas: RefCell<HashMap<Fingerprint, Rc<EncodedSchema>>>,
+    schemas: RefCell<Schemas>,
     /// Counts changes: an instance came or went.
     changes: watch::Sender<u64>,
     /// Instances of which the first attempt to connect has not ended yet.
@@ -72,23 +68,26 @@ impl Upstream {
         Self::start(service, addresses, identity, None)
     }
 
-    /// The same for callers that were built with a schema: an instance that serves these methods otherwise is not connected, and
-    /// the log says why.
-    #[must_use]
+    /// The same for callers that were built with a schema. Their calls are adapted to what each instance serves (SPEC.md 10.10); an
+    /// instance whose method can't be reconciled with theirs gets none of its calls, and the log says why.
+    ///
+    /// # Errors
+    /// When the callers' own schema breaks a rule.
     pub fn connect_typed(
         built_with: ServiceSchema,
         addresses: &[SocketAddr],
         identity: &Rc<Identity>,
-    ) -> Self {
-        let service = built_with.name.clone();
-        Self::start(&service, addresses, identity, Some(built_with))
+    ) -> Result<Self, SchemaError> {
+        let built_with = EncodedSchema::new(built_with)?;
+        let service = built_with.schema().name.clone();
+        Ok(Self::start(&service, addresses, identity, Some(Rc::new(built_with))))
     }
 
     fn start(
         service: &str,
         addresses: &[SocketAddr],
         identity: &Rc<Identity>,
-        built_with: Option<ServiceSchema>,
+        built_with: Option<Rc<EncodedSchema>>,
     ) -> Self {
         let slot =
             |address: &SocketAddr| RefCell::new(Slot { address: *address, connected: None, trouble: None });
@@ -117,12 +116,8 @@ impl Upstream {
     /// come first.
     #[must_use]
     pub fn schemas(&self) -> Vec<Rc<EncodedSchema>> {
-        let served = |schema: &Rc<EncodedSchema>| {
-            let serves = |instance: &Instance| instance.schema.fingerprint() == schema.fingerprint();
-            self.0.slots.iter().any(|slot| slot.borrow().connected.as_ref().is_some_and(serves))
-        };
-        let mut schemas: Vec<_> = self.0.schemas.borrow().values().cloned().collect();
-        schemas.sort_by_key(|schema| (!served(schema), schema.fingerprint()));
+        let mut schemas = self.0.schemas.borrow().all();
+        schemas.sort_by_key(|schema| (!self.0.serves(schema.fingerprint()), schema.fingerprint()));
         schemas
     }
 
@@ -139,31 +134,40 @@ impl Upstream {
         let _ = changes.wait_for(|_| self.0.untried.get() == 0).await;
     }
 
-    /// The next instance in turn that can take a call and is not among `tried`.
+    /// The next instance in turn that can take a call and is not among `tried`. Those that have announced that they drain come after
+    /// all others.
     #[must_use]
     pub fn pick(&self, tried: &[Rc<str>]) -> Option<Instance> {
+        self.pick_among(|_| true, tried)
+    }
+
+    fn pick_among(&self, takes: impl Fn(&Instance) -> bool, tried: &[Rc<str>]) -> Option<Instance> {
         let slots = &self.0.slots;
-        let usable = |at: usize| {
-            let slot = slots[at].borrow();
-            slot.connected
-                .as_ref()
-                .is_some_and(|instance| instance.client.can_call() && !tried.contains(&instance.name))
+        let usable = |at: usize, health: Health| {
+            slots[at].borrow().connected.as_ref().is_some_and(|instance| {
+                instance.client.peer_health() == health
+                    && instance.client.can_call()
+                    && takes(instance)
+                    && !tried.contains(&instance.name)
+            })
         };
-        let at = self.0.balancer.borrow_mut().pick(slots.len(), usable)?;
+        let in_turn = |health| self.0.balancer.borrow_mut().pick(slots.len(), |at| usable(at, health));
+        let at = in_turn(Health::Serving).or_else(|| in_turn(Health::Draining))?;
         slots[at].borrow().connected.clone()
     }
 
-    /// Calls an instance, and others after it for as long as `may_retry` says so of the failure. The last instance that was called
-    /// and what came of it; `None` when no instance can be reached.
+    /// Calls an instance that `takes` the call, and others after it for as long as `may_retry` says so of the failure. The last
+    /// instance that was called and what came of it; `None` when there is no such instance that can be reached.
     pub async fn attempt<T, E>(
         &self,
+        takes: impl Fn(&Instance) -> bool,
         may_retry: impl Fn(&E) -> bool,
         mut call: impl AsyncFnMut(&Instance) -> Result<T, E>,
     ) -> Option<(Instance, Result<T, E>)> {
         let mut tried: Vec<Rc<str>> = Vec::new();
         let mut last = None;
         while tried.len() < ATTEMPTS_MAX as usize {
-            let Some(instance) = self.pick(&tried) else { break };
+            let Some(instance) = self.pick_among(&takes, &tried) else { break };
             let outcome = call(&instance).await;
             let again = matches!(&outcome, Err(failure) if may_retry(failure));
             tried.push(Rc::clone(&instance.name));
@@ -192,6 +196,22 @@ impl Upstream {
             tracing::debug!(service = &*self.0.service, address = %slot.address, trouble = slot.trouble, "not connected");
         }
         unavailable(&self.0.service)
+    }
+
+    /// The same for calls that not every instance takes: where those that can be reached don't, why one of them doesn't.
+    #[must_use]
+    pub fn no_instance_for(&self, takes: impl Fn(&Instance) -> Result<(), RpcError>) -> RpcError {
+        let mut refusal = None;
+        for slot in &self.0.slots {
+            let slot = slot.borrow();
+            let serving = slot.connected.as_ref().filter(|instance| instance.client.is_serving());
+            match serving.map(&takes) {
+                Some(Ok(())) => return self.no_instance(),
+                Some(Err(error)) => refusal = Some(error),
+                None => {}
+            }
+        }
+        refusal.unwrap_or_else(|| self.no_instance())
     }
 }
 
@@ -223,21 +243,38 @@ impl Caller for Upstream {
         if options.deadline_ns == 0 {
             options.deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
         }
-        let repeatable = options.idempotent || options.token.is_some();
+        let repeats = Repeats::of(method);
         let attempted = self.attempt(
-            |error| may_retry(error, repeatable),
-            async |instance| instance.client.call(method, request.clone(), options.clone()).await,
+            |instance| instance.takes(method).is_ok() && repeats.may_go_to(&instance.schema),
+            |(error, repeatable)| may_retry(error, *repeatable),
+            async |instance| {
+                let outcome = instance.call(method, request.clone(), options.clone()).await;
+                outcome.map_err(|error| {
+                    let idempotent = options.idempotent && instance.agrees_that_idempotent(method);
+                    if !idempotent {
+                        repeats.failed(&instance.schema, &error);
+                    }
+                    (error, idempotent || options.token.is_some())
+                })
+            },
         );
-        attempted.await.map_or_else(|| Err(self.no_instance()), |(_, outcome)| outcome)
+        match attempted.await {
+            Some((_, outcome)) => outcome.map_err(|(error, _)| error),
+            None => Err(self.no_instance_for(|instance| instance.takes(method))),
+        }
     }
 
     /// Only an instance that couldn't take the call at all is passed over: what is on its way isn't sent again.
     async fn send(&self, method: u32, request: Bytes, options: CallOptions) -> Result<(), RpcError> {
         let attempted = self.attempt(
+            |instance| instance.takes(method).is_ok(),
             |error| may_retry(error, false),
-            async |instance| instance.client.send(method, request.clone(), options.clone()).await,
+            async |instance| instance.send(method, request.clone(), options.clone()).await,
         );
-        attempted.await.map_or_else(|| Err(self.no_instance()), |(_, outcome)| outcome)
+        attempted.await.map_or_else(
+            || Err(self.no_instance_for(|instance| instance.takes(method))),
+            |(_, outcome)| outcome,
+        )
     }
 
     /// A call with a stream of messages is opened where it can be; what happens to it later is for whoever reads it to judge.
@@ -249,10 +286,14 @@ impl Caller for Upstream {
         options: CallOptions,
     ) -> Result<Rc<dyn Exchange>, RpcError> {
         let attempted = self.attempt(
+            |instance| instance.takes(method).is_ok(),
             |error| may_retry(error, false),
-            async |instance| instance.client.open(method, request.clone(), replies, options.clone()).await,
+            async |instance| instance.open(method, request.clone(), replies, options.clone()).await,
         );
-        attempted.await.map_or_else(|| Err(self.no_instance()), |(_, outcome)| outcome)
+        attempted.await.map_or_else(
+            || Err(self.no_instance_for(|instance| instance.takes(method))),
+            |(_, outcome)| outcome,
+        )
     }
 }
 
@@ -297,6 +338,23 @@ async fn keep_connected(upstream: std::rc::Weak<Inner>, at: usize, identity: Rc<
 }
 
 impl Inner {
+    /// Whether an instance is connected that serves this schema.
+    fn serves(&self, fingerprint: Fingerprint) -> bool {
+        let is_it = |instance: &Instance| instance.schema.fingerprint() == fingerprint;
+        self.slots.iter().any(|slot| slot.borrow().connected.as_ref().is_some_and(is_it))
+    }
+
+    /// A schema that is met for the first time, compared with the one that callers were built with.
+    fn learn(&self, schema: Rc<EncodedSchema>, address: SocketAddr) -> Known {
+        let adapter = self.built_with.as_ref().and_then(|ours| ServiceAdapter::new(ours, &schema));
+        for words in adapter.iter().flat_map(ServiceAdapter::refusals) {
+            tracing::warn!(service = &*self.service, %address, words, "built with another schema than is served there");
+        }
+        let known = Known { schema, adapter: adapter.map(Rc::new) };
+        self.schemas.borrow_mut().keep(known.clone(), |fingerprint| self.serves(fingerprint));
+        known
+    }
+
     fn set(&self, at: usize, connected: Option<Instance>, trouble: Option<String>) {
         let mut slot = self.slots[at].borrow_mut();
         (slot.connected, slot.trouble) = (connected, trouble);
@@ -311,31 +369,30 @@ async fn dial(
     address: SocketAddr,
     identity: &Identity,
 ) -> Result<Instance, RpcError> {
-    let client = Client::connect(address, identity).await?;
+    let Some(service) = upstream.upgrade().map(|inner| Rc::clone(&inner.service)) else {
+        return Err(RpcError::new(Code::Cancelled, "nobody wants the connection any more"));
+    };
+    let client = Client::connect_to(&service, address, identity).await?;
     let hello = client.ready().await?;
     let fingerprint = hello.schema.ok_or_else(|| {
         RpcError::new(Code::Protocol, format!("{address} serves no schema: is it a service?"))
     })?;
-    let known = upstream.upgrade().and_then(|inner| inner.schemas.borrow().get(&fingerprint).cloned());
-    let schema = match known {
-        Some(schema) => schema,
-        None => Rc::new(fetch_schema(&client, fingerprint).await?),
+    let find = |inner: Rc<Inner>| inner.schemas.borrow().find(fingerprint);
+    let known = match upstream.upgrade().and_then(find) {
+        Some(known) => known,
+        None => {
+            let schema = Rc::new(fetch_schema(&client, fingerprint).await?);
+            let Some(inner) = upstream.upgrade() else { return Err(unavailable(&schema.schema().name)) };
+            let name = &schema.schema().name;
+            if **name != *inner.service {
+                let words = format!("{address} is an instance of {name}, not of {}", inner.service);
+                return Err(RpcError::new(Code::Protocol, words));
+            }
+            inner.learn(schema, address)
+        }
     };
-    if let Some(inner) = upstream.upgrade() {
-        let name = &schema.schema().name;
-        if **name != *inner.service {
-            let words = format!("{address} is an instance of {name}, not of {}", inner.service);
-            return Err(RpcError::new(Code::Protocol, words));
-        }
-        if let Some(Err(words)) = inner.built_with.as_ref().map(|ours| ours.check_same_calls(schema.schema()))
-        {
-            tracing::warn!(service = &*inner.service, %address, words, "built with another schema than is served there");
-            return Err(RpcError::new(Code::Protocol, words));
-        }
-        inner.schemas.borrow_mut().insert(fingerprint, Rc::clone(&schema));
-    }
     let name = if hello.instance.is_empty() { address.to_string() } else { hello.instance.clone() };
-    Ok(Instance { name: name.into(), client, schema })
+    Ok(Instance { name: name.into(), client, schema: known.schema, adapter: known.adapter })
 }
 
 /// Fetches the schema that an instance serves, and checks that it is the one that it announced.
@@ -361,27 +418,4 @@ pub async fn fetch_schema(client: &Client, announced: Fingerprint) -> Result<Enc
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_broken_link_is_told_as_a_service_that_is_away() {
-        let check = |code, harmless, expected, words: &str| {
-            let told = told_to_caller("toys", harmless, RpcError::new(code, "inner words"));
-            assert_eq!(told.code, expected, "{code} {harmless}");
-            assert!(told.message.contains(words), "{code} {harmless}: {}", told.message);
-        };
-        let away = "Sorry, toys service is unavailable right now";
-        check(Code::Draining, false, Code::Unavailable, away);
-        check(Code::ConnectionLost, true, Code::Unavailable, away);
-        check(Code::Silent, true, Code::Unavailable, away);
-        check(
-            Code::ConnectionLost,
-            false,
-            Code::ConnectionLost,
-            "whether it had done this already is not known",
-        );
-        check(Code::Silent, false, Code::Silent, away);
-        check(Code::Internal, true, Code::Internal, "inner words");
-    }
-}
+mod tests;

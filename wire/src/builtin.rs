@@ -1,7 +1,11 @@
-//! The service `micronet`, which every instance answers besides its own (SPEC.md section 10): the schema in-band, and who is
-//! there. It needs no permission: whoever may connect may ask what there is to call.
+//! The service `micronet`, which every instance answers besides its own (SPEC.md section 10): the schema in-band, who is there, and
+//! what became of a write. It needs no permission: whoever may connect may ask what there is to call, and whoever may call a
+//! method may ask for the outcomes of its calls.
+
+use std::fmt;
 
 use crate::error::RpcError;
+use crate::outcomes::{self, NoOutcomes, OutcomeOf, Outcomes, TokenOutcome};
 use crate::schema::{Blob, EncodedSchema, Message, SchemaError, Timestamp};
 use crate::service::{Bytes, CallContext, Handling, Service, service};
 
@@ -15,6 +19,10 @@ pub trait Builtin {
     /// Who answers here.
     #[rpc(public, idempotent, rate = "monitoring")]
     async fn instance(&self, context: &CallContext) -> Result<Instance, RpcError>;
+
+    /// What became of a write that bore an idempotency token. Whoever may call a method may ask for the outcomes of own calls.
+    #[rpc(public, idempotent)]
+    async fn outcome(&self, context: &CallContext, request: OutcomeOf) -> Result<TokenOutcome, RpcError>;
 }
 
 /// A schema as it travels.
@@ -40,10 +48,15 @@ pub struct Instance {
 }
 
 /// A service together with the built-in one, behind one port.
-#[derive(Debug)]
 pub struct WithBuiltin<S> {
     own: S,
     builtin: BuiltinServer<About>,
+}
+
+impl<S> fmt::Debug for WithBuiltin<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithBuiltin").finish_non_exhaustive()
+    }
 }
 
 impl<S: Service> WithBuiltin<S> {
@@ -52,6 +65,20 @@ impl<S: Service> WithBuiltin<S> {
     /// # Errors
     /// When the built-in schema breaks a rule, which a test keeps from happening.
     pub fn new(own: S, instance: &str, version: &str, started: Timestamp) -> Result<Self, SchemaError> {
+        Self::with_outcomes(own, instance, version, started, Box::new(NoOutcomes))
+    }
+
+    /// The same for a service that knows what became of its writes.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_outcomes(
+        own: S,
+        instance: &str,
+        version: &str,
+        started: Timestamp,
+        outcomes: Box<dyn Outcomes>,
+    ) -> Result<Self, SchemaError> {
         let schema = own.schema();
         let about = About {
             schema: OwnSchema {
@@ -64,6 +91,8 @@ impl<S: Service> WithBuiltin<S> {
                 version: version.into(),
                 started,
             },
+            own: schema.clone(),
+            outcomes,
         };
         Ok(Self { own, builtin: BuiltinServer::new(about)? })
     }
@@ -85,11 +114,12 @@ impl<S: Service> Service for WithBuiltin<S> {
     }
 }
 
-/// The answers, made once.
-#[derive(Debug)]
+/// The answers that are made once, and who has the others.
 struct About {
     schema: OwnSchema,
     instance: Instance,
+    own: EncodedSchema,
+    outcomes: Box<dyn Outcomes>,
 }
 
 impl Builtin for About {
@@ -99,5 +129,9 @@ impl Builtin for About {
 
     async fn instance(&self, _context: &CallContext) -> Result<Instance, RpcError> {
         Ok(self.instance.clone())
+    }
+
+    async fn outcome(&self, context: &CallContext, request: OutcomeOf) -> Result<TokenOutcome, RpcError> {
+        self.outcomes.outcome(outcomes::open(self.own.schema(), context, request)?).await
     }
 }

@@ -89,6 +89,10 @@ codes! {
     Silent = 23, "PEER_SILENT", 503, Network, MaybeExecuted;
     /// The peer sent more than its credit allows; the connection ends.
     CreditExceeded = 24, "CREDIT_EXCEEDED", 502, Callee, MaybeExecuted;
+    /// The peer speaks plaintext on a port that speaks TLS; the connection ends.
+    TlsRequired = 25, "TLS_REQUIRED", 502, Caller, Never;
+    /// The peer's certificate, or what it says of itself beside it, is not the identity that is wanted; the connection ends.
+    WrongIdentity = 26, "WRONG_IDENTITY", 502, Caller, Never;
     /// The service has no method with this id.
     UnknownMethod = 32, "UNKNOWN_METHOD", 404, Caller, Never;
     /// The encoding id of the request is not known here.
@@ -99,6 +103,8 @@ codes! {
     InvalidInput = 35, "INVALID_INPUT", 422, Caller, Never;
     /// A message is longer than its limit.
     MessageTooLarge = 36, "MESSAGE_TOO_LARGE", 413, Caller, Never;
+    /// The caller was built with a schema that the instance's can't be reconciled with; the words name method and difference.
+    SchemaMismatch = 37, "SCHEMA_MISMATCH", 502, Callee, NeverStarted;
     /// No credential was given where one is needed.
     Unauthenticated = 48, "UNAUTHENTICATED", 401, Caller, Never;
     /// The principal lacks the permission that the words name.
@@ -109,6 +115,8 @@ codes! {
     TokenMissing = 51, "TOKEN_MISSING", 400, Caller, Never;
     /// A credential was given, but it is not right.
     InvalidCredentials = 52, "INVALID_CREDENTIALS", 401, Caller, Never;
+    /// The idempotency token's outcome was asked for before the write came: it will not be executed.
+    TokenWithdrawn = 53, "TOKEN_WITHDRAWN", 409, Caller, Never;
     /// The deadline passed.
     DeadlineExceeded = 64, "DEADLINE_EXCEEDED", 504, Callee, MaybeExecuted;
     /// The caller cancelled the call.

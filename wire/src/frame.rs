@@ -100,15 +100,18 @@ pub struct Pong {
     pub opaque: u64,
     /// Bytes that the sender has received on this connection.
     pub bytes_received: u64,
-    /// Calls that the sender is working on for this connection.
+    /// Calls in flight on this connection, both ways.
     pub calls_in_flight: u32,
-    /// How long the last call waited before its handler started, in microseconds.
+    /// Calls that the sender's process is working on, for all its connections.
+    pub instance_calls_in_flight: u32,
+    /// How long calls have recently waited before their handlers started, on all connections of the sender's process: a maximum that
+    /// halves every second. In microseconds.
     pub queue_delay_us: u32,
-    /// How late the sender's last timer of this connection fired, in microseconds.
+    /// How late the sender's process has recently run when a timer was due: a maximum that halves every second. In microseconds.
     pub scheduler_lag_us: u32,
     /// Whether the sender takes calls.
     pub health: Health,
-    /// Calls in flight, in thousandths of what the sender accepts.
+    /// Calls that the sender's process is working on, in thousandths of what it accepts at once.
     pub load_permille: u16,
 }
 
@@ -122,21 +125,49 @@ pub enum Health {
     Draining,
 }
 
+impl Health {
+    /// Its number on the wire.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Serving => 1,
+            Self::Draining => 2,
+        }
+    }
+
+    /// The health of a number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Serving),
+            2 => Some(Self::Draining),
+            _ => None,
+        }
+    }
+
+    /// Its name in the registry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Serving => "SERVING",
+            Self::Draining => "DRAINING",
+        }
+    }
+}
+
 impl Pong {
     /// Its size on the wire.
-    pub const BYTES: usize = 31;
+    pub const BYTES: usize = 35;
 
     /// Appends the payload.
     pub fn encode(&self, out: &mut impl BufMut) {
         out.put_u64(self.opaque);
         out.put_u64(self.bytes_received);
         out.put_u32(self.calls_in_flight);
+        out.put_u32(self.instance_calls_in_flight);
         out.put_u32(self.queue_delay_us);
         out.put_u32(self.scheduler_lag_us);
-        out.put_u8(match self.health {
-            Health::Serving => 1,
-            Health::Draining => 2,
-        });
+        out.put_u8(self.health.number());
         out.put_u16(self.load_permille);
     }
 
@@ -150,13 +181,10 @@ impl Pong {
             opaque: payload.get_u64(),
             bytes_received: payload.get_u64(),
             calls_in_flight: payload.get_u32(),
+            instance_calls_in_flight: payload.get_u32(),
             queue_delay_us: payload.get_u32(),
             scheduler_lag_us: payload.get_u32(),
-            health: match payload.get_u8() {
-                1 => Health::Serving,
-                2 => Health::Draining,
-                _ => return None,
-            },
+            health: Health::from_number(payload.get_u8())?,
             load_permille: payload.get_u16(),
         })
     }

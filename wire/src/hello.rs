@@ -73,21 +73,26 @@ impl Default for Hello {
 }
 
 /// The keys of HELLO's entries.
-mod key {
+pub(crate) mod key {
     pub(super) const CLUSTER: u16 = 1;
     pub(super) const NODE: u16 = 2;
     pub(super) const INSTANCE: u16 = 3;
     pub(super) const NONCE: u16 = 4;
     pub(super) const FRAME_PAYLOAD_MAX: u16 = 5;
-    pub(super) const CALLS_IN_FLIGHT_MAX: u16 = 6;
-    pub(super) const HEARTBEAT_INTERVAL_MS: u16 = 7;
+    pub(crate) const CALLS_IN_FLIGHT_MAX: u16 = 6;
+    pub(crate) const HEARTBEAT_INTERVAL_MS: u16 = 7;
     pub(super) const SCHEMA: u16 = 8;
     pub(super) const CHECKSUMS: u16 = 9;
     pub(super) const STREAM_CREDIT: u16 = 11;
     pub(super) const CONNECTION_CREDIT: u16 = 12;
     /// SPEC 3.3: an entry with this bit may be skipped by a peer that doesn't know it.
-    pub(super) const IGNORABLE: u16 = 0x8000;
+    pub(crate) const IGNORABLE: u16 = 0x8000;
     pub(super) const SOFTWARE: u16 = IGNORABLE | 10;
+    /// Of ANNOUNCE only (SPEC 3.10).
+    pub(crate) const HEALTH: u16 = IGNORABLE | 16;
+    /// What HELLO says once for the whole connection.
+    pub(crate) const FIXED: [u16; 8] =
+        [CLUSTER, NODE, INSTANCE, NONCE, FRAME_PAYLOAD_MAX, SCHEMA, CHECKSUMS, SOFTWARE];
 }
 
 /// Why a HELLO or PROOF is refused: the code that closes the connection, and words.
@@ -225,29 +230,33 @@ impl Hello {
     }
 }
 
-fn put_entry(out: &mut impl BufMut, key: u16, value: &[u8]) {
+pub(crate) fn put_entry(out: &mut impl BufMut, key: u16, value: &[u8]) {
     out.put_u16(key);
     #[expect(clippy::cast_possible_truncation, reason = "names and software are bounded by limits.rs")]
     out.put_u16(value.len() as u16);
     out.put_slice(value);
 }
 
-fn take_entry<'a>(payload: &mut &'a [u8]) -> Result<(u16, &'a [u8]), Refusal> {
+pub(crate) fn take_entry<'a>(payload: &mut &'a [u8]) -> Result<(u16, &'a [u8]), Refusal> {
     if payload.remaining() < 4 {
-        return malformed("it ends within an entry");
+        return cut_short();
     }
     let (key, length) = (payload.get_u16(), usize::from(payload.get_u16()));
     let Some((value, rest)) = payload.split_at_checked(length) else {
-        return malformed("it ends within an entry");
+        return cut_short();
     };
     *payload = rest;
     Ok((key, value))
 }
 
-fn take_u32(value: &[u8]) -> Result<u32, Refusal> {
+fn cut_short<T>() -> Result<T, Refusal> {
+    Err((Code::Protocol, "HELLO or ANNOUNCE: it ends within an entry".into()))
+}
+
+pub(crate) fn take_u32(value: &[u8]) -> Result<u32, Refusal> {
     match value.try_into() {
         Ok(bytes) => Ok(u32::from_be_bytes(bytes)),
-        Err(_) => malformed("a number is not 4 bytes long"),
+        Err(_) => Err((Code::Protocol, "HELLO or ANNOUNCE: a number is not 4 bytes long".into())),
     }
 }
 

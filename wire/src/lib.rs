@@ -18,12 +18,15 @@ pub mod http1;
 pub mod json;
 pub mod ledger;
 pub mod limits;
+pub mod metadata;
 pub mod openapi;
+pub mod outcomes;
 pub mod principal;
 pub mod request;
 pub mod rest;
 pub mod schema;
 pub mod service;
+pub mod spiffe;
 pub mod transcode;
 
 #[cfg(test)]

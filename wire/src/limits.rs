@@ -22,13 +22,15 @@ pub const HELLO_PAYLOAD_BYTES_MAX: u32 = 4 << 10;
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// The longest piece of a message that one frame carries, in bytes; a longer message travels in several. With header, ledger
 /// and length before it, a piece fits one TLS record of 16 KiB.
-pub const FRAGMENT_BYTES_MAX: usize = (16 << 10) - 64;
+pub const FRAGMENT_BYTES_MAX: usize = 16_320;
 /// The memory that decoding one message may claim, in bytes: values in memory are larger than on the wire.
 pub const DECODE_BYTES_MAX: usize = 32 << 20;
 /// The largest REQUEST head (deadline, trace, token, principal, metadata), in bytes.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 8 << 10;
 /// Calls that one connection may have in flight; the next is refused with OVERLOADED, never started.
 pub const CALLS_IN_FLIGHT_MAX: u32 = 4096;
+/// Calls that one process works on at once, on all connections; the next is refused with OVERLOADED, never started.
+pub const INSTANCE_CALLS_IN_FLIGHT_MAX: u32 = 16_384;
 /// Bytes of request bodies that one connection may have in flight; a call beyond is refused with OVERLOADED.
 pub const REQUEST_BYTES_IN_FLIGHT_MAX: usize = 32 << 20;
 /// The longest deadline that a request may carry; longer ones are clamped. One hour, in microseconds.
@@ -43,6 +45,10 @@ pub const REQUEST_ID_BYTES_MAX: usize = 64;
 pub const NAME_BYTES_MAX: usize = 64;
 /// The longest description of its software in HELLO, in bytes.
 pub const SOFTWARE_BYTES_MAX: usize = 1024;
+/// Pairs of metadata that a request may carry.
+pub const METADATA_PAIRS_MAX: usize = 16;
+/// The metadata of a request, lengths included, in bytes.
+pub const METADATA_BYTES_MAX: usize = 2 << 10;
 /// Permissions that a principal may carry in a request.
 pub const PERMISSIONS_MAX: usize = 64;
 /// The longest message of an error, in bytes. Longer ones are cut at a character's end.
@@ -116,8 +122,14 @@ pub const CONNECT_MS_MAX: u64 = 1_000;
 pub const REDIAL_MS_MIN: u64 = 50;
 /// The longest pause before a lost connection is dialled again, in milliseconds.
 pub const REDIAL_MS_MAX: u64 = 2_000;
+/// How often a process measures how late its timers fire, in milliseconds.
+pub const LAG_SAMPLE_MS: u64 = 100;
+/// The time in which what a PONG tells of delays halves, in milliseconds (SPEC.md 7.2).
+pub const DECAY_HALF_LIFE_MS: u64 = 1_000;
 /// How often one call may be tried, the first time included.
 pub const ATTEMPTS_MAX: u32 = 3;
+/// Schemas of one service that are kept, also when no instance serves them just now: its routes outlive its instances.
+pub const SCHEMAS_KEPT_MAX: usize = 16;
 /// What one read takes from a socket at most, in bytes.
 pub const READ_BYTES: usize = 64 << 10;
 /// What the first read takes from a socket at most, before it is known which language the peer speaks, in bytes.
@@ -134,6 +146,8 @@ pub const SERVER_CONNECTIONS_MAX: usize = 1024;
 pub const SERVER_STRANGERS_MAX: usize = 256;
 /// Time that a closed connection is still read, so that the peer gets our last frames and not a reset, in milliseconds.
 pub const LINGER_MS_MAX: u64 = 1_000;
+/// How often a process looks whether its certificates were replaced, in milliseconds.
+pub const CERTIFICATE_CHECK_MS: u64 = 1_000;
 
 // ---- schema and transcoding (SPEC.md 9, 10, 11) -------------------------------------------------------------
 
@@ -143,12 +157,17 @@ pub const NESTING_MAX: usize = 64;
 pub const JSON_MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// The longest JSON that one message is written as, in bytes: names and escapes make it longer than the message.
 pub const JSON_BYTES_MAX: usize = 8 << 20;
+/// The longest encoded schema, in bytes.
+pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
 /// Types in one service's schema.
 pub const SCHEMA_TYPES_MAX: usize = 1024;
 /// Methods in one service's schema.
 pub const SCHEMA_METHODS_MAX: usize = 1024;
 /// Fields of one struct, or variants of one enum.
 pub const SCHEMA_MEMBERS_MAX: usize = 256;
+
+/// Types, fields and variants that are looked at, each way, to compare two schemas: more than one schema can have.
+pub const ADAPTER_MEMBERS_MAX: usize = 1 << 19;
 
 // ---- HTTP/1.1 -----------------------------------------------------------------------------------------------
 
@@ -215,12 +234,14 @@ const _: () = {
     // The heartbeat itself never runs into the limit of unanswered PINGs.
     assert!((HEARTBEATS_MISSED_MAX as usize) < PINGS_UNANSWERED_MAX);
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
+    assert!(CALLS_IN_FLIGHT_MAX <= INSTANCE_CALLS_IN_FLIGHT_MAX);
     // A head can hold every part of itself at its longest.
     assert!(
         PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)
             + TOKEN_BYTES_MAX
             + REQUEST_ID_BYTES_MAX
             + NAME_BYTES_MAX
+            + METADATA_BYTES_MAX
             + 128
             <= REQUEST_HEAD_BYTES_MAX
     );
@@ -233,7 +254,9 @@ const _: () = {
         HEARTBEAT_INTERVAL_MS_MIN <= HEARTBEAT_INTERVAL_MS
             && HEARTBEAT_INTERVAL_MS <= HEARTBEAT_INTERVAL_MS_MAX
     );
-    assert!(MESSAGE_BYTES_MAX <= DECODE_BYTES_MAX);
+    assert!(MESSAGE_BYTES_MAX <= DECODE_BYTES_MAX && SCHEMA_BYTES_MAX <= MESSAGE_BYTES_MAX);
+    // A variant takes at least 5 bytes of its schema (SPEC.md 10.4), a field more; each is looked at from both sides.
+    assert!(2 * (SCHEMA_BYTES_MAX / 5) + SCHEMA_TYPES_MAX <= ADAPTER_MEMBERS_MAX);
     // The longest string can be written as JSON, even when each of its bytes becomes an escape such as \u0000.
     assert!(6 * JSON_MESSAGE_BYTES_MAX + 2 <= JSON_BYTES_MAX);
     assert!(JSON_MESSAGE_BYTES_MAX <= MESSAGE_BYTES_MAX);

@@ -43,4 +43,36 @@ impl Principal {
             Self::User { subject, .. } => format!("user/{subject}"),
         }
     }
+
+    /// The principal that a [`key`](Self::key) names, without permissions; `None` if it names none.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        match key {
+            "anonymous" => Some(Self::Anonymous),
+            "operator" => Some(Self::Operator),
+            _ => match key.split_once('/')? {
+                (_, "") => None,
+                ("service", name) => Some(Self::Service { name: name.to_owned() }),
+                ("user", id) => Some(Self::User { subject: id.to_owned(), permissions: Vec::new() }),
+                _ => None,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_names_its_principal() {
+        let user = |subject: &str| Principal::User { subject: subject.into(), permissions: Vec::new() };
+        let service = Principal::Service { name: "order".into() };
+        for principal in [Principal::Anonymous, Principal::Operator, service, user("7"), user("a/b")] {
+            assert_eq!(Principal::from_key(&principal.key()), Some(principal));
+        }
+        for key in ["", "nobody", "user/", "service/", "service", "group/7"] {
+            assert_eq!(Principal::from_key(key), None, "{key}");
+        }
+    }
 }

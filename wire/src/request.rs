@@ -7,6 +7,7 @@ use crate::limits::{
     DEADLINE_US_MAX, NAME_BYTES_MAX, PERMISSIONS_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_ID_BYTES_MAX,
     TOKEN_BYTES_MAX,
 };
+use crate::metadata::Metadata;
 use crate::principal::Principal;
 
 /// The W3C trace context of a call; all zero means none.
@@ -41,6 +42,10 @@ pub struct RequestHead {
     pub token: Option<String>,
     /// On whose behalf; only a proven peer of the cluster may say.
     pub principal: Option<Principal>,
+    /// The call is bulk: it is the first to be refused, and its answer lets others pass.
+    pub bulk: bool,
+    /// What else the caller sends along.
+    pub metadata: Metadata,
 }
 
 /// The tags of the head's entries.
@@ -49,9 +54,14 @@ mod tag {
     pub(super) const REQUEST_ID: u8 = 2;
     pub(super) const TOKEN: u8 = 3;
     pub(super) const PRINCIPAL: u8 = 4;
+    pub(super) const METADATA: u8 = 5;
+    pub(super) const CLASS: u8 = 6;
     /// SPEC 6.2: an entry with this bit may be skipped by a peer that doesn't know it.
     pub(super) const IGNORABLE: u8 = 0x80;
 }
+
+/// The class of calls that can wait (SPEC 6.7).
+const BULK: u8 = 1;
 
 /// The size of a trace context on the wire.
 const TRACE_BYTES: usize = 25;
@@ -87,6 +97,14 @@ impl RequestHead {
         if let Some(principal) = &self.principal {
             put_entry_head(out, tag::PRINCIPAL, principal_bytes(principal));
             put_principal(out, principal);
+        }
+        if !self.metadata.is_empty() {
+            put_entry_head(out, tag::METADATA, self.metadata.bytes());
+            self.metadata.encode(out);
+        }
+        if self.bulk {
+            put_entry_head(out, tag::CLASS, 1);
+            out.put_u8(BULK);
         }
         let written = &mut out[..];
         let length = written.len() - start - 2;
@@ -180,6 +198,12 @@ impl RequestHead {
             tag::REQUEST_ID => self.request_id = take_text(value, REQUEST_ID_BYTES_MAX, "the request id")?,
             tag::TOKEN => self.token = Some(take_text(value, TOKEN_BYTES_MAX, "the idempotency token")?),
             tag::PRINCIPAL => self.principal = Some(take_principal(value)?),
+            tag::CLASS if value == [BULK] => self.bulk = true,
+            tag::CLASS => return malformed("the class is none of those that there are"),
+            tag::METADATA => match Metadata::decode(value) {
+                Ok(metadata) => self.metadata = metadata,
+                Err(words) => return malformed(words),
+            },
             unknown if unknown & tag::IGNORABLE != 0 => {}
             unknown => return malformed(&format!("the entry {unknown} is unknown and may not be ignored")),
         }
@@ -193,7 +217,8 @@ fn put_entry_head(out: &mut impl BufMut, tag: u8, length: usize) {
     out.put_u16(length as u16);
 }
 
-fn is_printable(text: &[u8], max: usize) -> bool {
+/// Whether a text is printable ASCII (SPEC 6.3) of 1 to `max` bytes.
+pub(crate) fn is_printable(text: &[u8], max: usize) -> bool {
     !text.is_empty() && text.len() <= max && text.iter().all(u8::is_ascii_graphic)
 }
 

@@ -11,6 +11,7 @@ pub use bytes::Bytes;
 
 use crate::error::{Code, RpcError};
 use crate::ledger::Ledger;
+use crate::metadata::Metadata;
 use crate::principal::Principal;
 use crate::request::TraceContext;
 use crate::schema::{Access, EncodedSchema};
@@ -43,8 +44,12 @@ pub struct CallContext {
     pub trace: TraceContext,
     /// The idempotency token, if the caller gave one.
     pub token: Option<String>,
+    /// What else the caller sent along.
+    pub metadata: Metadata,
     /// Nobody waits for an answer: it is a one-way call (SPEC.md 5.9).
     pub one_way: bool,
+    /// The call can wait longer than others (SPEC.md 6.7).
+    pub bulk: bool,
     /// The requests come one by one (SPEC.md 4.1).
     pub many: bool,
     /// The call's messages, where it has a stream of them.
@@ -84,6 +89,18 @@ pub fn authorize(principal: &Principal, access: &Access) -> Result<(), RpcError>
         Access::Permission { name } => refused(name),
         Access::Service if matches!(principal, Principal::Service { .. } | Principal::Operator) => Ok(()),
         Access::Service => refused("the identity of a service, or the operator's,"),
+        Access::Services { names } if is_among(principal, names) => Ok(()),
+        Access::Services { names } => {
+            refused(&format!("the identity of the service {}, or the operator's,", names.join(" or ")))
+        }
+    }
+}
+
+fn is_among(principal: &Principal, names: &[String]) -> bool {
+    match principal {
+        Principal::Service { name } => names.contains(name),
+        Principal::Operator => true,
+        Principal::Anonymous | Principal::User { .. } => false,
     }
 }
 
@@ -124,18 +141,24 @@ pub struct CallOptions {
     pub trace: TraceContext,
     /// The idempotency token.
     pub token: Option<String>,
+    /// What else is sent along.
+    pub metadata: Metadata,
     /// The method is idempotent: the call may be repeated even without a token.
     pub idempotent: bool,
+    /// The call can wait longer than others: where there is too much, it is refused first, and its answer lets others pass.
+    pub bulk: bool,
 }
 
 impl CallOptions {
-    /// What a handler's own calls inherit: deadline, request id and trace, but neither token nor principal.
+    /// What a handler's own calls inherit: deadline, request id, trace and class, but neither token nor principal, nor metadata unless it
+    /// is handed on by [`metadata`](Self::metadata).
     #[must_use]
     pub fn within(context: &CallContext) -> Self {
         Self {
             deadline_ns: context.deadline_ns,
             request_id: context.request_id.clone(),
             trace: context.trace,
+            bulk: context.bulk,
             ..Self::default()
         }
     }
@@ -144,6 +167,13 @@ impl CallOptions {
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
+        self
+    }
+
+    /// The same options with metadata.
+    #[must_use]
+    pub fn metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
         self
     }
 }

@@ -74,7 +74,7 @@ trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Sets stock aside.
-    #[rpc(service)]
+    #[rpc(service("order", "cart"))]
     async fn reserve(&self, context: &CallContext, request: Query) -> Result<u32, CallError<ProductError>>;
 
     #[rpc(http("POST /orders"), public, status = 201)]
@@ -291,6 +291,7 @@ fn errors_of_other_services_are_not_taken_for_own_ones() {
 #[test]
 fn access_is_checked_by_the_schema() {
     let service = || Principal::Service { name: "order".into() };
+    let other = || Principal::Service { name: "gateway".into() };
     let reserve = |principal| {
         now(client(principal).reserve(&named("Tux"), CallOptions::default())).map_err(|e| match e {
             CallError::Rpc(error) => error,
@@ -301,6 +302,11 @@ fn access_is_checked_by_the_schema() {
     assert_eq!(reserve(Principal::Operator), Ok(3));
     assert_eq!(code(reserve(Principal::Anonymous)), Code::Unauthenticated);
     assert_eq!(code(reserve(user(&["*"]))), Code::InsufficientPermissions);
+    let refused = reserve(other()).unwrap_err();
+    assert_eq!(refused.code, Code::InsufficientPermissions);
+    assert!(refused.message.contains("the service order or cart"), "{refused}");
+    // Any service may say that somebody looked.
+    assert!(crate::service::authorize(&other(), &Access::Service).is_ok());
 
     let log = |principal| now(client(principal).log(CallOptions::default()));
     assert_eq!(log(user(&["orders:read"])), Ok(String::new()));
@@ -388,7 +394,7 @@ fn the_schema_says_what_the_trait_says() {
         },
         Method {
             doc: "Sets stock aside.".into(),
-            access: Access::Service,
+            access: Access::Services { names: vec!["order".into(), "cart".into()] },
             ..method("reserve", at("Query"), at("U32"), Some(at("ProductError")))
         },
         Method {

@@ -17,7 +17,8 @@
 //! with it is a new attempt.
 //!
 //! Numbers are given when an order is confirmed, as the highest plus one within the one writer's transaction, so they
-//! have no gaps. No row is ever deleted, so none is given twice.
+//! have no gaps. An order's row, and with it its token, is never deleted, so no number is given twice. What came to nothing is
+//! remembered for as long as a token is, and then purged, but for the last decision, whose place in the log stays taken.
 //!
 //! This module owns the SQL of the order service. It reads no clock: times (microseconds since 1970) are arguments.
 
@@ -30,10 +31,12 @@ mod tests;
 use self::attempts::Refuser;
 pub use self::attempts::{Attempt, Decision, Intent, NewAttempt, Refusal};
 pub use self::orders::{Filter, LogPage, Order};
-use super::api::{OrderChange, OrderError, OrderStatus};
-use crate::database::{Database, Migration};
+use super::api::{Buy, OrderChange, OrderError, OrderStatus};
+use crate::calls::Token;
+use crate::database::{Database, DatabaseError, Migration};
 use crate::demo::Demo;
 use crate::events::{self, Recorded};
+use crate::once::{self, Keeping};
 use crate::paging::Page;
 use crate::store::{Store, StoreError, StoreResult};
 
@@ -59,6 +62,7 @@ type Result<T> = StoreResult<T, OrderError>;
 #[derive(Clone, Debug)]
 pub struct OrderStore {
     database: Database,
+    keeping: Keeping,
 }
 
 impl Store for OrderStore {
@@ -71,11 +75,18 @@ impl Store for OrderStore {
             postgres: include_str!("migrations/0001_orders.postgres.sql"),
         },
         Migration::events_and_replies(2),
+        Migration::tokens(3),
+        Migration {
+            version: 4,
+            name: "refusals expire",
+            sqlite: include_str!("migrations/0004_refusals_expire.sqlite.sql"),
+            postgres: include_str!("migrations/0004_refusals_expire.postgres.sql"),
+        },
     ];
     type Error = OrderError;
 
-    fn over(database: Database) -> Self {
-        Self { database }
+    fn over(database: Database, keeping: Keeping) -> Self {
+        Self { database, keeping }
     }
 
     fn database(&self) -> &Database {
@@ -85,6 +96,14 @@ impl Store for OrderStore {
     /// Inserts the demonstration orders if there never was an attempt.
     async fn seed(&self, demo: Demo, now_us: i64) -> Result<bool> {
         self.database.write(move |tx| Box::pin(orders::seed(tx, demo, now_us))).await
+    }
+
+    async fn purge(&self, now_us: i64) -> std::result::Result<u64, DatabaseError> {
+        let purged = once::purge(&self.database, now_us).await?;
+        if !once::is_any(&self.database, attempts::DUE, now_us).await? {
+            return Ok(purged);
+        }
+        Ok(purged + self.database.write(move |tx| Box::pin(attempts::purge(tx, now_us))).await?)
     }
 }
 
@@ -127,10 +146,12 @@ impl OrderStore {
         refusal: Refusal,
         now_us: i64,
     ) -> Result<Decision> {
-        let attempt = attempt.clone();
+        let (attempt, expires_us) = (attempt.clone(), now_us + self.keeping.kept_us);
         self.database
             .write(move |tx| {
-                Box::pin(async move { attempts::refuse(tx, &attempt, &refusal, refuser, now_us).await })
+                Box::pin(async move {
+                    attempts::refuse(tx, &attempt, &refusal, refuser, now_us, expires_us).await
+                })
             })
             .await
     }
@@ -138,9 +159,27 @@ impl OrderStore {
     /// Decides that the attempt is no order, although product may hold pieces for it, and frees its token for a new attempt.
     /// Returns the decision that stands.
     pub async fn abandon(&self, attempt: &Attempt, refusal: Refusal, now_us: i64) -> Result<Decision> {
-        let attempt = attempt.clone();
+        let (attempt, expires_us) = (attempt.clone(), now_us + self.keeping.kept_us);
         self.database
-            .write(move |tx| Box::pin(async move { attempts::abandon(tx, &attempt, &refusal, now_us).await }))
+            .write(move |tx| {
+                Box::pin(async move { attempts::abandon(tx, &attempt, &refusal, now_us, expires_us).await })
+            })
+            .await
+    }
+
+    /// What became of a token; `None` if there is no attempt under it, and never will be. Never [`Intent::Fresh`].
+    pub async fn ask(&self, token: Token, now_us: i64) -> Result<Option<(Buy, Intent)>> {
+        let keeping = self.keeping;
+        self.database
+            .write(move |tx| {
+                Box::pin(async move {
+                    let found = attempts::recall(&mut *tx, &token.key).await?;
+                    if found.is_none() {
+                        once::withdraw(tx, keeping, &token, now_us).await?;
+                    }
+                    Ok(found)
+                })
+            })
             .await
     }
 

@@ -77,7 +77,7 @@ pub trait Product {
     -> Result<Sold, CallError<ProductError>>;
 
     /// Sets pieces aside under the call's idempotency token, until they are settled or released.
-    #[rpc(service)]
+    #[rpc(service("order"))]
     async fn reserve(
         &self,
         context: &CallContext,
@@ -85,7 +85,7 @@ pub trait Product {
     ) -> Result<Reserved, CallError<ProductError>>;
 
     /// The reserved pieces are sold.
-    #[rpc(service, idempotent)]
+    #[rpc(service("order"), idempotent)]
     async fn settle(
         &self,
         context: &CallContext,
@@ -93,7 +93,7 @@ pub trait Product {
     ) -> Result<(), CallError<ProductError>>;
 
     /// The reserved pieces go back; and nothing can be reserved under this token any more.
-    #[rpc(service, idempotent)]
+    #[rpc(service("order"), idempotent)]
     async fn release(
         &self,
         context: &CallContext,
@@ -101,8 +101,16 @@ pub trait Product {
     ) -> Result<(), CallError<ProductError>>;
 
     /// Sold pieces come back: their order was cancelled.
-    #[rpc(service, idempotent)]
+    #[rpc(service("order"), idempotent)]
     async fn restore(
+        &self,
+        context: &CallContext,
+        request: Reservation,
+    ) -> Result<(), CallError<ProductError>>;
+
+    /// The pieces will never come back: their order can't be cancelled any more.
+    #[rpc(service, idempotent)]
+    async fn finish(
         &self,
         context: &CallContext,
         request: Reservation,

@@ -1,5 +1,7 @@
 //! The handlers of the product service.
 
+mod outcomes;
+
 use std::collections::BTreeSet;
 
 use micronet_transport::clock::unix_us;
@@ -9,6 +11,7 @@ use micronet_wire::limits::MESSAGE_BYTES_MAX;
 use micronet_wire::schema::{Decimal, HttpBinding, Timestamp};
 use micronet_wire::service::{CallContext, CallError};
 
+use self::outcomes::ProductOutcomes;
 use super::api::{
     Import, Imported, Inventory, InventoryAfter, List, NewProduct, Pieces, Product, ProductError,
     ProductEvent, ProductEvents, ProductInfo, ProductMethods, ProductServer, Products, Query, Reservation,
@@ -48,13 +51,14 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
     let database = store.database().clone();
     let finish = Box::pin(async move { database.close().await });
     let is_toy_store = environment.demo == Demo::ToyStore;
+    let outcomes = Box::new(ProductOutcomes { store: store.clone() });
     let service = ProductServer::with_schema(ProductService { store }, |schema| {
         // The toy store's front end shows its toys at the root, as it always did.
         if let Some(query) = schema.method_mut(ProductMethods::QUERY).filter(|_| is_toy_store) {
             query.http.push(HttpBinding { method: "GET".into(), path: "/{name}".into() });
         }
     });
-    Ok(Running { service: Box::new(service?), finish })
+    Ok(Running { service: Box::new(service?), outcomes, finish })
 }
 
 /// The product service.
@@ -91,7 +95,7 @@ impl Product for ProductService {
         Faults::new().check(is_name(&request.name), "name", NOT_A_NAME).into_result()?;
         let once = once(context, "product.create", &request)?;
         let created = self.store.create(once, vec![request.into()]).await?;
-        created.into_iter().next().ok_or_else(|| RpcError::new(Code::Internal, "nothing was created").into())
+        Ok(created.into_iter().next().ok_or_else(nothing_created)?)
     }
 
     async fn import(&self, context: &CallContext, request: Import) -> Answer<Imported> {
@@ -123,8 +127,7 @@ impl Product for ProductService {
         let (key, hash) = (token_key(context, "product.purchase")?, request_hash(&request));
         let which = Which::of(&request.name);
         let (outcome, name) = self.store.purchase(&key, hash, which, request.quantity, unix_us()).await?;
-        let taken = taken(outcome, &request)?;
-        Ok(Sold { name, quantity: request.quantity, price: Decimal(taken.price_minor) })
+        sold(outcome, name, &request)
     }
 
     async fn reserve(&self, context: &CallContext, request: Pieces) -> Answer<Reserved> {
@@ -132,7 +135,7 @@ impl Product for ProductService {
         // An order bears the product's name, so by that it is ordered, and not by its number.
         let which = Which::Name(request.name.clone());
         let outcome = self.store.reserve(&key, hash, which, request.quantity, unix_us()).await?;
-        Ok(Reserved { price: Decimal(taken(outcome, &request)?.price_minor) })
+        reserved(outcome, &request)
     }
 
     async fn settle(&self, context: &CallContext, request: Reservation) -> Answer<()> {
@@ -147,6 +150,11 @@ impl Product for ProductService {
 
     async fn restore(&self, context: &CallContext, request: Reservation) -> Answer<()> {
         self.store.restore(&reservation_key(context, &request), unix_us()).await?;
+        Ok(())
+    }
+
+    async fn finish(&self, context: &CallContext, request: Reservation) -> Answer<()> {
+        self.store.finish(&reservation_key(context, &request), unix_us()).await?;
         Ok(())
     }
 
@@ -237,6 +245,19 @@ fn taken(outcome: store::Reservation, request: &Pieces) -> Answer<Taken> {
         store::Reservation::Returned(_) => ProductError::NotReserved { state: "returned".into() },
     };
     Err(CallError::Service(error))
+}
+
+fn nothing_created() -> RpcError {
+    RpcError::new(Code::Internal, "nothing was created")
+}
+
+fn sold(outcome: store::Reservation, name: String, request: &Pieces) -> Answer<Sold> {
+    let price = Decimal(taken(outcome, request)?.price_minor);
+    Ok(Sold { name, quantity: request.quantity, price })
+}
+
+fn reserved(outcome: store::Reservation, request: &Pieces) -> Answer<Reserved> {
+    Ok(Reserved { price: Decimal(taken(outcome, request)?.price_minor) })
 }
 
 /// The key that [`token_key`] gave the reservation.

@@ -11,6 +11,9 @@
 //!     +------> refused_unknown | refused_stock
 //! ```
 //!
+//! A token is remembered until nobody can ask for it any more: for its time after a purchase or a refusal, for a day after the
+//! pieces came back, or after the order can't be cancelled any more.
+//!
 //! A token is the name of one intention to buy. Its outcome, a refusal too, is stored in the transaction that makes it
 //! true, so a repeat gets the stored outcome and changes nothing. For every product, at every moment:
 //! `initial = quantity + reserved + sold`; the table checks it.
@@ -29,13 +32,13 @@ use micronet_wire::principal::Principal;
 use self::catalog::check_name;
 pub use self::catalog::{Change, Filter, NewProduct, Product, Which, is_number};
 use self::reservations::{Goal, Request};
-pub use self::reservations::{Reservation, Taken};
+pub use self::reservations::{Recalled, Reservation, Taken};
 use super::api::{ProductChange, ProductError, ProductInfo};
-use crate::calls::key_for;
-use crate::database::{Connection, Database, Migration};
+use crate::calls::{Token, key_for};
+use crate::database::{Connection, Database, DatabaseError, Migration};
 use crate::demo::Demo;
 use crate::events::{self, Recorded};
-use crate::once::Once;
+use crate::once::{self, Keeping, Once};
 use crate::paging::Page;
 use crate::store::{Store, StoreError, StoreResult};
 
@@ -67,6 +70,7 @@ type Result<T> = StoreResult<T, ProductError>;
 #[derive(Clone, Debug)]
 pub struct ProductStore {
     database: Database,
+    keeping: Keeping,
 }
 
 impl Store for ProductStore {
@@ -79,11 +83,18 @@ impl Store for ProductStore {
             postgres: include_str!("migrations/0001_catalog_and_reservations.postgres.sql"),
         },
         Migration::events_and_replies(2),
+        Migration::tokens(3),
+        Migration {
+            version: 4,
+            name: "reservations expire",
+            sqlite: include_str!("migrations/0004_reservations_expire.sqlite.sql"),
+            postgres: include_str!("migrations/0004_reservations_expire.postgres.sql"),
+        },
     ];
     type Error = ProductError;
 
-    fn over(database: Database) -> Self {
-        Self { database }
+    fn over(database: Database, keeping: Keeping) -> Self {
+        Self { database, keeping }
     }
 
     fn database(&self) -> &Database {
@@ -92,6 +103,14 @@ impl Store for ProductStore {
 
     async fn seed(&self, demo: Demo, now_us: i64) -> Result<bool> {
         self.database.write(move |tx| Box::pin(seed(tx, demo, now_us))).await
+    }
+
+    async fn purge(&self, now_us: i64) -> std::result::Result<u64, DatabaseError> {
+        let purged = once::purge(&self.database, now_us).await?;
+        if !once::is_any(&self.database, reservations::DUE, now_us).await? {
+            return Ok(purged);
+        }
+        Ok(purged + self.database.write(move |tx| Box::pin(reservations::purge(tx, now_us))).await?)
     }
 }
 
@@ -164,7 +183,10 @@ impl ProductStore {
             catalog::check_stock(product.quantity)?;
         }
         let now_us = once.now_us;
-        once.run(&self.database, move |tx| Box::pin(async move { create(tx, &new, now_us).await })).await
+        once.run(&self.database, self.keeping, move |tx| {
+            Box::pin(async move { create(tx, &new, now_us).await })
+        })
+        .await
     }
 
     /// Changes a product's name or price.
@@ -172,7 +194,7 @@ impl ProductStore {
         change.name.as_deref().map_or(Ok(()), check_name)?;
         change.price_minor.map_or(Ok(()), catalog::check_price)?;
         let now_us = once.now_us;
-        once.run(&self.database, move |tx| {
+        once.run(&self.database, self.keeping, move |tx| {
             Box::pin(async move { Ok(catalog::update(tx, &which, &change, now_us).await?.into()) })
         })
         .await
@@ -181,7 +203,7 @@ impl ProductStore {
     /// Takes a product out of the catalog. What is reserved of it may still be settled or released.
     pub async fn remove(&self, once: Once, which: Which) -> Result<ProductInfo> {
         let now_us = once.now_us;
-        once.run(&self.database, move |tx| {
+        once.run(&self.database, self.keeping, move |tx| {
             Box::pin(async move { Ok(catalog::remove(tx, &which, now_us).await?.into()) })
         })
         .await
@@ -190,7 +212,7 @@ impl ProductStore {
     /// Adds pieces to the stock.
     pub async fn restock(&self, once: Once, which: Which, pieces: u32) -> Result<ProductInfo> {
         let now_us = once.now_us;
-        once.run(&self.database, move |tx| {
+        once.run(&self.database, self.keeping, move |tx| {
             Box::pin(async move { Ok(catalog::restock(tx, &which, pieces, now_us).await?.into()) })
         })
         .await
@@ -205,7 +227,7 @@ impl ProductStore {
         quantity: u32,
         now_us: i64,
     ) -> Result<Reservation> {
-        let request = Request::parse(token, body_hash, which, quantity, now_us)?;
+        let request = Request::parse(token, body_hash, which, quantity, now_us, self.keeping.kept_us)?;
         self.database
             .write(|tx| Box::pin(async move { reservations::take(tx, &request, Goal::Reserve).await }))
             .await
@@ -221,7 +243,7 @@ impl ProductStore {
         quantity: u32,
         now_us: i64,
     ) -> Result<(Reservation, String)> {
-        let request = Request::parse(token, body_hash, which, quantity, now_us)?;
+        let request = Request::parse(token, body_hash, which, quantity, now_us, self.keeping.kept_us)?;
         self.database.write(|tx| Box::pin(async move { reservations::sell(tx, &request).await })).await
     }
 
@@ -250,6 +272,35 @@ impl ProductStore {
         self.database
             .write(move |tx| Box::pin(async move { reservations::restore(tx, &token, now_us).await }))
             .await
+    }
+
+    /// The order of the token's pieces can't be cancelled any more, so they never come back, and the token can be forgotten.
+    pub async fn finish(&self, token: &str, now_us: i64) -> Result<()> {
+        let token = reservations::parse_token(token)?;
+        self.database
+            .write(move |tx| Box::pin(async move { reservations::finish(tx, &token, now_us).await }))
+            .await
+    }
+
+    /// What became of a token that asked for pieces; `None` if it never did, and never will.
+    pub async fn ask(&self, token: Token, now_us: i64) -> Result<Option<Recalled>> {
+        let keeping = self.keeping;
+        self.database
+            .write(move |tx| {
+                Box::pin(async move {
+                    let found = reservations::recall(&mut *tx, &token.key).await?;
+                    if found.is_none() {
+                        once::withdraw(tx, keeping, &token, now_us).await?;
+                    }
+                    Ok(found)
+                })
+            })
+            .await
+    }
+
+    /// The encoded reply of a write that happens once; `None` if nothing was done under the token, and never will be.
+    pub async fn ask_once(&self, token: Token, now_us: i64) -> Result<Option<Vec<u8>>> {
+        once::ask(&self.database, self.keeping, token, now_us).await
     }
 
     /// What became of a token; `None` if it was never seen.

@@ -38,11 +38,11 @@ pub trait User {
     async fn remove(&self, context: &CallContext, request: Get) -> Result<Forgotten, CallError<UserError>>;
 
     /// Counts what users have bought. What was counted before is not counted again.
-    #[rpc(service, idempotent)]
+    #[rpc(service("order"), idempotent)]
     async fn count(&self, context: &CallContext, request: Purchases) -> Result<(), RpcError>;
 
     /// A user has just done something. Nobody waits for it, and nothing is lost with it.
-    #[rpc(service, one_way)]
+    #[rpc(service("order"), one_way)]
     async fn seen(&self, context: &CallContext, request: Get);
 
     /// What has changed about users, in order.

@@ -1,11 +1,14 @@
 //! The handlers of the user service.
 
+mod outcomes;
+
 use micronet_transport::clock::unix_us;
 use micronet_wire::error::RpcError;
 use micronet_wire::principal::Principal;
 use micronet_wire::schema::{Decimal, Timestamp};
 use micronet_wire::service::{CallContext, CallError};
 
+use self::outcomes::UserOutcomes;
 use super::api::{
     Forgotten, Get, List, NewUser, Purchases, Update, User, UserError, UserEvent, UserEvents, UserInfo,
     UserServer, Users,
@@ -35,7 +38,8 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
     let store: UserStore = open(&environment).await?;
     let database = store.database().clone();
     let finish = Box::pin(async move { database.close().await });
-    Ok(Running { service: Box::new(UserServer::new(UserService { store })?), finish })
+    let outcomes = Box::new(UserOutcomes { store: store.clone() });
+    Ok(Running { service: Box::new(UserServer::new(UserService { store })?), outcomes, finish })
 }
 
 /// The user service.

@@ -11,10 +11,11 @@ mod tests;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::api::{Purchase, Purchases, UserChange, UserError};
+use crate::calls::Token;
 use crate::database::{Connection, Database, Migration, Row, is_storable};
 use crate::demo::Demo;
 use crate::events::{self, Recorded};
-use crate::once::Once;
+use crate::once::{self, Keeping, Once};
 use crate::paging::{Page, folded};
 use crate::store::{Store, StoreError, StoreResult, row_id};
 
@@ -61,6 +62,7 @@ pub struct Change {
 #[derive(Clone, Debug)]
 pub struct UserStore {
     database: Database,
+    keeping: Keeping,
 }
 
 impl Store for UserStore {
@@ -73,11 +75,12 @@ impl Store for UserStore {
             postgres: include_str!("migrations/0001_users.postgres.sql"),
         },
         Migration::events_and_replies(2),
+        Migration::tokens(3),
     ];
     type Error = UserError;
 
-    fn over(database: Database) -> Self {
-        Self { database }
+    fn over(database: Database, keeping: Keeping) -> Self {
+        Self { database, keeping }
     }
 
     fn database(&self) -> &Database {
@@ -118,7 +121,7 @@ impl UserStore {
     pub async fn create(&self, once: Once, name: String, email: String) -> Result<u64> {
         check(Some(&name), Some(&email))?;
         let now_us = once.now_us;
-        once.run(&self.database, move |tx| {
+        once.run(&self.database, self.keeping, move |tx| {
             Box::pin(async move { Ok(create(tx, &name, &email, now_us).await?.id.unsigned_abs()) })
         })
         .await
@@ -133,10 +136,15 @@ impl UserStore {
     /// Forgets a user, and returns the number.
     pub async fn remove(&self, once: Once, id: i64) -> Result<u64> {
         let now_us = once.now_us;
-        once.run(&self.database, move |tx| {
+        once.run(&self.database, self.keeping, move |tx| {
             Box::pin(async move { Ok(remove(tx, id, now_us).await?.id.unsigned_abs()) })
         })
         .await
+    }
+
+    /// The encoded reply of a write that happens once; `None` if nothing was done under the token, and never will be.
+    pub async fn ask_once(&self, token: Token, now_us: i64) -> Result<Option<Vec<u8>>> {
+        once::ask(&self.database, self.keeping, token, now_us).await
     }
 
     /// Counts what a seller tells, in the order of its feed; what was counted before is passed over.

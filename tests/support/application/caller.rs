@@ -57,7 +57,7 @@ impl Caller {
         connection: &mut Connection,
         planned: Planned,
     ) -> Result<Result<u32, Code>, String> {
-        let Planned { shape, patience_ns, requests, pace, gives_up_ns, for_user } = planned;
+        let Planned { shape, patience_ns, requests, pace, gives_up_ns, for_user, bulk } = planned;
         self.next_id += 1;
         let id = self.next_id;
         let subject = || Principal::User { subject: format!("u{id}"), permissions: vec!["p".into()] };
@@ -66,6 +66,7 @@ impl Caller {
             deadline_ns: now + patience_ns,
             request_id: format!("r{id}"),
             token: Some(format!("t{id}")),
+            bulk,
             ..CallOptions::default()
         };
         let mark = Mark { call: id, by_caller: true, index: 0 };

@@ -3,20 +3,27 @@
 
 mod load;
 mod peers;
+mod ping;
 mod ports;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
+use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
+pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::InstancePlan;
+pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 use crate::address::{self, HostPort};
+use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::{
-    CallFlags, ExposureFlags, Flags, GatewayFlags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags,
+    CallFlags, CalleeFlags, ExposureFlags, Flags, GatewayFlags, OutcomeFlags, RawCommand, ServiceFlags,
+    ShopFlags, ShopMode, UpFlags,
 };
 use crate::error::CommandError;
 use crate::profile::Profile;
@@ -26,6 +33,7 @@ use crate::registry::{
 };
 use micronet_services::database::ServerUrl;
 use micronet_services::demo::Demo;
+use micronet_services::once::KEPT_HOURS;
 
 /// Looks up an environment variable.
 pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -41,10 +49,16 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// Watch an instance's heartbeat.
+    Ping(PingConfig),
+    /// Ask what became of a write.
+    Outcome(OutcomeConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
+    /// Make and show certificates.
+    Certs(CertsConfig),
 }
 
 impl Command {
@@ -52,7 +66,13 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) => "info",
-            Self::Up(_) | Self::Call(_) | Self::Shop(_) | Self::LoadToystore(_) => "warn",
+            Self::Up(_)
+            | Self::Call(_)
+            | Self::Ping(_)
+            | Self::Outcome(_)
+            | Self::Shop(_)
+            | Self::LoadToystore(_)
+            | Self::Certs(_) => "warn",
         }
     }
 }
@@ -74,8 +94,14 @@ pub(crate) struct UpConfig {
     pub(crate) demo: Option<Demo>,
     /// The server that holds the databases; without one they are in the data folder.
     pub(crate) database: Option<ServerUrl>,
+    /// For how long idempotency tokens are remembered, in hours, where it was said.
+    pub(crate) tokens_kept_hours: Option<u32>,
     /// Whether the databases are deleted first.
     pub(crate) fresh: bool,
+    /// How its processes speak TLS to each other, if they do.
+    pub(crate) tls: Option<TlsConfig>,
+    /// How long the certificates that it issues are good, in seconds.
+    pub(crate) certificate_lifetime_s: u64,
     /// The instances, in the order in which they start; the gateway is the last.
     pub(crate) instances: Vec<InstancePlan>,
     /// The log filter that the children get.
@@ -101,6 +127,10 @@ pub(crate) struct ServiceConfig {
     pub(crate) demo: Option<Demo>,
     /// The server that holds the databases; without one they are in the data folder.
     pub(crate) database: Option<ServerUrl>,
+    /// For how long idempotency tokens are remembered, in hours.
+    pub(crate) tokens_kept_hours: u32,
+    /// How it speaks TLS, if it does.
+    pub(crate) tls: Option<TlsConfig>,
     /// Whether `up` started it: then its database is prepared already, and it ends when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -120,35 +150,61 @@ pub(crate) struct GatewayConfig {
     pub(crate) peers: Peers,
     /// The data folder.
     pub(crate) data: PathBuf,
+    /// How it speaks TLS to services, if it does.
+    pub(crate) tls: Option<TlsConfig>,
     /// Whether `up` started it: then it ends when its stdin closes.
     pub(crate) supervised: bool,
+}
+
+/// The instance that is called, and as whom.
+#[derive(Debug)]
+pub(crate) struct Callee {
+    /// The service's name.
+    pub(crate) service: String,
+    /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
+    pub(crate) to: Option<HostPort>,
+    /// How long to wait.
+    pub(crate) deadline: Duration,
+    /// How TLS is spoken, where it was asked for; else as the running network speaks.
+    pub(crate) tls: Option<TlsConfig>,
+    /// Whether the operator's token stays unused.
+    pub(crate) anonymous: bool,
+    /// The data folder.
+    pub(crate) data: PathBuf,
 }
 
 /// What is called, where and how.
 #[derive(Debug)]
 pub(crate) struct CallConfig {
-    /// The service's name.
-    pub(crate) service: String,
-    /// The method's name within it; without one the methods are listed.
+    /// Who is called.
+    pub(crate) callee: Callee,
+    /// The method's name within the service; without one the methods are listed.
     pub(crate) method: Option<String>,
     /// Whether the method is described instead of called.
     pub(crate) describe: bool,
     /// The request as JSON.
     pub(crate) request: String,
-    /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
-    pub(crate) to: Option<HostPort>,
     /// The idempotency token, where one was given.
     pub(crate) token: Option<String>,
-    /// How long to wait.
-    pub(crate) deadline: Duration,
-    /// Whether the operator's token stays unused.
-    pub(crate) anonymous: bool,
+    /// What else is sent along.
+    pub(crate) metadata: Metadata,
     /// Whether a failure is printed as JSON.
     pub(crate) json: bool,
     /// Whether the ledger is shown.
     pub(crate) verbose: bool,
-    /// The data folder.
-    pub(crate) data: PathBuf,
+}
+
+/// Which write's outcome is asked for.
+#[derive(Debug)]
+pub(crate) struct OutcomeConfig {
+    /// Who is asked.
+    pub(crate) callee: Callee,
+    /// The name of the method that was called.
+    pub(crate) method: String,
+    /// The idempotency token of the call.
+    pub(crate) token: String,
+    /// Whose call it was, where that is somebody else.
+    pub(crate) principal: Option<String>,
 }
 
 /// What a customer of the shop does, and where.
@@ -175,8 +231,11 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
-        RawCommand::Call(flags) => call(flags, data).map(Command::Call),
+        RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
+        RawCommand::Ping(flags) => ping::ping(flags, data).map(Command::Ping),
+        RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
         RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
     }
 }
@@ -193,9 +252,23 @@ fn up(
             .next("drop the services' schemas there, if that is what you want, and leave --fresh out"));
     }
     let listen = address::listen_ip(flags.listen.as_deref().unwrap_or("127.0.0.1"))?;
-    check_exposure(listen, &flags.exposure)?;
+    let tls = tls::tls(flags.tls, &data, environment)?;
+    // The gateway's HTTP is plaintext in any case.
+    check_exposure(listen, &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
+    let certificate_lifetime_s = tls::lifetime_s(&flags.lifetime)?;
+    if certificate_lifetime_s < LIFETIME_S_MIN_RENEWED {
+        return Err(CommandError::usage(format!(
+            "certificates can't be renewed every {certificate_lifetime_s} s"
+        ))
+        .next(format!("--certificate-lifetime is at least {LIFETIME_S_MIN_RENEWED}s here")));
+    }
+    if tls.is_none() && flags.lifetime.lifetime.is_some() {
+        return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls"));
+    }
     let profile = flags.profile.0;
     Ok(UpConfig {
+        certificate_lifetime_s,
+        tls,
         data,
         profile,
         listen,
@@ -203,6 +276,7 @@ fn up(
         cluster: cluster(flags.exposure)?,
         demo: flags.demo.or(profile.demo),
         database,
+        tokens_kept_hours: flags.tokens_kept,
         fresh: flags.fresh,
         instances: ports::plan(profile, flags.base_port, &flags.ports)?,
         log,
@@ -216,8 +290,13 @@ fn service(
 ) -> Result<ServiceConfig, CommandError> {
     let service = service_named(&flags.name)
         .ok_or_else(|| CommandError::usage(format!("no service is called {:?}", flags.name)))?;
-    let listen = listen(flags.listen.as_deref(), port_default(service), &flags.exposure)?;
+    let tls = tls::tls(flags.tls, &data, environment)?;
+    let listen = listen(flags.listen.as_deref(), port_default(service))?;
+    if tls.is_none() {
+        check_exposure(listen.ip(), &flags.exposure, None)?;
+    }
     Ok(ServiceConfig {
+        tls,
         service,
         instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
         cluster: cluster(flags.exposure)?,
@@ -226,6 +305,7 @@ fn service(
         data,
         demo: flags.demo,
         database: database(flags.database, environment)?,
+        tokens_kept_hours: flags.tokens_kept.unwrap_or(KEPT_HOURS),
         supervised: flags.supervised,
     })
 }
@@ -235,9 +315,13 @@ fn gateway(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<GatewayConfig, CommandError> {
+    let tls = tls::tls(flags.tls, &data, environment)?;
+    let listen = listen(flags.listen.as_deref(), BASE_PORT)?;
+    check_exposure(listen.ip(), &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
     Ok(GatewayConfig {
         instance: name("instance", flags.instance)?,
-        listen: listen(flags.listen.as_deref(), BASE_PORT, &flags.exposure)?,
+        tls,
+        listen,
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
         peers: Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?,
@@ -246,29 +330,70 @@ fn gateway(
     })
 }
 
-fn call(flags: CallFlags, data: PathBuf) -> Result<CallConfig, CommandError> {
-    let (service, method) = match flags.method.split_once('.') {
+fn call(flags: CallFlags, data: PathBuf, environment: Environment<'_>) -> Result<CallConfig, CommandError> {
+    let (callee, method) = callee(&flags.method, flags.callee, data, environment)?;
+    Ok(CallConfig {
+        callee,
+        method,
+        describe: flags.describe,
+        request: flags.request,
+        token: flags.token,
+        metadata: metadata(&flags.metadata)?,
+        json: flags.json,
+        verbose: flags.verbose,
+    })
+}
+
+fn outcome(
+    flags: OutcomeFlags,
+    data: PathBuf,
+    environment: Environment<'_>,
+) -> Result<OutcomeConfig, CommandError> {
+    let (callee, method) = callee(&flags.method, flags.callee, data, environment)?;
+    let method = method.ok_or_else(|| {
+        CommandError::usage(format!("{:?} names no method", flags.method))
+            .next("write SERVICE.METHOD, as order.buy")
+    })?;
+    Ok(OutcomeConfig { callee, method, token: flags.token, principal: flags.principal })
+}
+
+/// Who is called, and the method's name, where one is given.
+fn callee(
+    name: &str,
+    flags: CalleeFlags,
+    data: PathBuf,
+    environment: Environment<'_>,
+) -> Result<(Callee, Option<String>), CommandError> {
+    let (service, method) = match name.split_once('.') {
         Some((service, method)) => (service, Some(method)),
-        None => (flags.method.as_str(), None),
+        None => (name, None),
     };
     if service.is_empty() || method.is_some_and(str::is_empty) {
-        return Err(CommandError::usage(format!("{:?} names no method", flags.method))
+        return Err(CommandError::usage(format!("{name:?} names no method"))
             .next("write SERVICE.METHOD, as product.query; SERVICE alone lists what there is"));
     }
     let port = service_named(service).map_or(BASE_PORT, port_default);
-    Ok(CallConfig {
+    let callee = Callee {
         service: service.to_owned(),
-        method: method.map(str::to_owned),
-        describe: flags.describe,
-        request: flags.request,
         to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
-        token: flags.token,
         deadline: Duration::from_millis(flags.deadline),
+        tls: tls::tls(flags.tls, &data, environment)?,
         anonymous: flags.anonymous,
-        json: flags.json,
-        verbose: flags.verbose,
         data,
-    })
+    };
+    Ok((callee, method.map(str::to_owned)))
+}
+
+fn metadata(pairs: &[String]) -> Result<Metadata, CommandError> {
+    let mut metadata = Metadata::default();
+    for pair in pairs {
+        let refuse = |why: &str| CommandError::usage(format!("--metadata {pair:?}: {why}"));
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| refuse("it has no '='").next("write KEY=VALUE, as tenant=one"))?;
+        metadata.set(key, value).map_err(|error| refuse(&error.message))?;
+    }
+    Ok(metadata)
 }
 
 fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result<ShopConfig, CommandError> {
@@ -310,26 +435,30 @@ fn front(environment: Environment<'_>) -> Result<Option<HostPort>, CommandError>
     front.map(Some).map_err(|error| error.next("set FRONT to HOST or HOST:PORT, or unset it"))
 }
 
-fn listen(
-    text: Option<&str>,
-    port_default: u16,
-    exposure: &ExposureFlags,
-) -> Result<SocketAddr, CommandError> {
-    let listen = address::parse_listen(text.unwrap_or("127.0.0.1"), port_default)?;
-    check_exposure(listen.ip(), exposure)?;
-    Ok(listen)
+fn listen(text: Option<&str>, port_default: u16) -> Result<SocketAddr, CommandError> {
+    address::parse_listen(text.unwrap_or("127.0.0.1"), port_default)
 }
 
-/// There is no mTLS yet: whoever reaches a port can read and change what passes there.
-fn check_exposure(listen: IpAddr, exposure: &ExposureFlags) -> Result<(), CommandError> {
+/// What mTLS leaves unprotected.
+const OF_THE_GATEWAY: &str =
+    "the gateway's HTTP is plaintext, also with --mtls: it is neither encrypted nor authenticated";
+
+/// Whoever reaches a plaintext port can read and change what passes there.
+fn check_exposure(
+    listen: IpAddr,
+    exposure: &ExposureFlags,
+    despite_mtls: Option<&str>,
+) -> Result<(), CommandError> {
     if listen.is_loopback() || exposure.insecure {
         return Ok(());
     }
+    let why = despite_mtls.unwrap_or("without mTLS it is neither encrypted nor authenticated");
     Err(CommandError::usage(format!(
-        "other machines could reach {listen}, and nothing protects what passes there: without mTLS it is neither \
-         encrypted nor authenticated"
+        "other machines could reach {listen}, and nothing protects what passes there: {why}"
     ))
-    .next("listen on 127.0.0.1, or add --insecure where the network itself is trusted (a container's, a lab's)"))
+    .next(
+        "listen on 127.0.0.1, or add --insecure where the network itself is trusted (a container's, a lab's)",
+    ))
 }
 
 fn cluster(exposure: ExposureFlags) -> Result<String, CommandError> {

@@ -29,11 +29,79 @@ fn peers(line: &str, environment: &[(&str, &str)]) -> Result<String, String> {
 }
 
 #[test]
+fn ping_takes_an_address_or_a_name() {
+    let check = |target: &str, wanted: Option<&str>| {
+        let found = parse(&format!("micronet ping {target}")).ok().map(|command| {
+            let Command::Ping(config) = command else { panic!("{target} is not pinged") };
+            assert_eq!((config.count, config.interval, config.timeout), (None, SECOND, SECOND));
+            match config.target {
+                PingTarget::Address(address) => format!("address {address}"),
+                PingTarget::Name(name) => format!("name {name}"),
+            }
+        });
+        assert_eq!(found.as_deref(), wanted, "{target}");
+    };
+    check("localhost:8002", Some("address localhost:8002"));
+    check("[::1]:8002", Some("address [::1]:8002"));
+    check("product-1", Some("name product-1"));
+    check("order", Some("name order"));
+    check("localhost:", None);
+    check("-x", None);
+    for refused in ["--count 0", "--interval 49", "--interval 60001", "--timeout 0", "--timeout x"] {
+        assert!(parse(&format!("micronet ping order {refused}")).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn metadata_is_pairs() {
+    let metadata = |flags: &str| match parse(&format!("micronet call order.log {flags}"))? {
+        Command::Call(config) => {
+            Ok(config.metadata.iter().map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>())
+        }
+        other => Err(format!("{other:?}")),
+    };
+    assert_eq!(metadata(""), Ok(vec![]));
+    let pairs = metadata("--metadata b=2=3 --metadata a= --metadata b=4");
+    assert_eq!(pairs, Ok(vec!["a:".to_owned(), "b:4".to_owned()]));
+    for refused in ["b", "=b", "B=b"] {
+        assert!(metadata(&format!("--metadata {refused}")).is_err(), "{refused}");
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
 fn no_command_is_up() {
     let Ok(Command::Up(up)) = parse("micronet --data d") else { panic!() };
     assert_eq!(up.data, PathBuf::from("d"));
     assert_eq!(up.listen.to_string(), "127.0.0.1");
     assert_eq!((up.cluster.as_str(), up.demo, up.fresh), ("micronet", None, false));
+}
+
+#[test]
+fn certificates_are_in_the_data_folder_unless_another_is_named() {
+    let check = |line: &str, wanted: Option<&str>| {
+        let tls = match parse_with(line, &[("SSLKEYLOGFILE", "keys")])
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+        {
+            Command::Up(config) => config.tls,
+            Command::Service(config) => config.tls,
+            Command::Gateway(config) => config.tls,
+            Command::Call(config) => config.tls,
+            other => panic!("{other:?} speaks no TLS"),
+        };
+        assert_eq!(tls.map(|tls| tls.certs), wanted.map(PathBuf::from), "{line}");
+    };
+    check("micronet up --data d", None);
+    check("micronet up --data d --mtls", Some("d/certs"));
+    check("micronet service order --data d --certs e", Some("e"));
+    check("micronet gateway --data d --mtls --certs e", Some("e"));
+    check("micronet call order.log --data d --mtls --tls-key-log", Some("d/certs"));
+    assert!(parse("micronet up --mtls --tls-key-log").unwrap_err().contains("SSLKEYLOGFILE"));
+    assert!(parse("micronet up --certificate-lifetime 1h").unwrap_err().contains("--mtls"));
+    assert!(parse("micronet up --mtls --certificate-lifetime 2s").unwrap_err().contains("at least 5s"));
+    let Ok(Command::Up(up)) = parse("micronet up --mtls --certificate-lifetime 90m") else { panic!() };
+    assert_eq!(up.certificate_lifetime_s, 5400);
 }
 
 #[test]

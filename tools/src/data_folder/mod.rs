@@ -7,6 +7,7 @@
 //!   databases/          a file for each service
 //!   instances/          a lock for each service's instance, held for as long as it runs; holds its process id
 //!   cluster.secret      mode 0600: proves to peers that a process belongs to this cluster
+//!   certs/              the certificates of mTLS (see `certs`), unless --certs names another folder
 //!   operator.token      mode 0600: proves to the network that a person may operate it
 //!   network.json        who runs where, while a network runs
 //!   logs/               a file for each instance
@@ -188,6 +189,11 @@ pub(crate) fn read_operator_token(folder: &Path) -> Result<Option<OperatorToken>
     secrets::read(&path).map(|secret| Some(OperatorToken::new(&secret)))
 }
 
+/// The folder of certificates of a data folder that need not exist.
+pub(crate) fn certs(folder: &Path) -> PathBuf {
+    folder.join("certs")
+}
+
 /// The network file of a data folder that need not exist.
 pub(crate) fn network_file(folder: &Path) -> PathBuf {
     folder.join("network.json")
@@ -237,7 +243,8 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn create_folder(path: &Path) -> io::Result<()> {
+/// Creates a folder that only its owner may enter; one that is there stays as it is.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
 }
 

@@ -18,6 +18,7 @@ use micronet_services::demo::Demo;
 use self::children::{Child, LastWords, Launch};
 use self::log_tail::LogTail;
 use crate::address::{self, reachable};
+use crate::certs::{CertsFolder, Renewal};
 use crate::config::{InstancePlan, UpConfig};
 use crate::data_folder::DataFolder;
 use crate::databases;
@@ -41,7 +42,8 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
     process_limits::prepare();
     let data = DataFolder::open(&config.data)?;
     let lock = data.lock_network()?;
-    server_process::warn_of_exposure(config.listen);
+    let exposed = if config.tls.is_some() { "the gateway's HTTP" } else { "what passes" };
+    server_process::warn_of_exposure(config.listen, exposed);
     NetworkFile::remove(&data.network_file())?;
     port_check::all_free(config.listen, &config.instances)?;
     let instances = port_check::settle_wanted(config.listen, &config.instances)?;
@@ -54,7 +56,8 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
     let demo = databases::settle_demo(&data, &databases, config.demo)?;
     // Made before any child runs, so that no two of them make them at once.
     let (_, _) = (data.cluster_secret()?, data.operator_token()?);
-    let code = server_process::runtime()?.block_on(start_and_wait(config, instances, &data, demo));
+    let renewal = certificates(config, &instances)?;
+    let code = server_process::runtime()?.block_on(start_and_wait(config, instances, &data, demo, renewal));
     drop(lock);
     code
 }
@@ -64,14 +67,15 @@ async fn start_and_wait(
     instances: Vec<InstancePlan>,
     data: &DataFolder,
     demo: Demo,
+    renewal: Option<Renewal>,
 ) -> Result<ExitCode, CommandError> {
     let services = config.profile.services().into_iter().map(|(service, _)| service);
     let databases = databases::place(data, config.database.as_ref());
     databases::prepare_databases(&databases, services, demo).await?;
     let mut signals = StopSignals::listen()
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
-    let mut network =
-        Network { config, instances, data, demo, program: own_program()?, children: Vec::new() };
+    let program = own_program()?;
+    let mut network = Network { config, instances, data, demo, program, renewal, children: Vec::new() };
     let started = tokio::select! {
         started = network.start() => started,
         name = signals.next() => {
@@ -84,14 +88,7 @@ async fn start_and_wait(
         network.stop(&mut signals).await;
         return Err(CommandError::new("the network did not start"));
     }
-    terminal::say(&welcome::text(
-        &network.children,
-        config.profile,
-        data,
-        &databases,
-        demo,
-        Style::for_stdout(),
-    ));
+    terminal::say(&welcome::text(&network.children, config, data, &databases, demo, Style::for_stdout()));
     let alive = network.watch(&mut signals).await;
     // Whoever reads the file from now on finds no network, rather than one that goes away.
     let removed = NetworkFile::remove(&data.network_file());
@@ -107,7 +104,22 @@ struct Network<'c> {
     data: &'c DataFolder,
     demo: Demo,
     program: PathBuf,
+    /// The certificates of the instances, where they have any.
+    renewal: Option<Renewal>,
     children: Vec<Child>,
+}
+
+/// Issues the certificates of all instances, where they speak TLS to each other.
+fn certificates(config: &UpConfig, instances: &[InstancePlan]) -> Result<Option<Renewal>, CommandError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    if tls.key_log {
+        terminal::warn(
+            "--tls-key-log: whoever reads the file that SSLKEYLOGFILE names can read what was said",
+        );
+    }
+    let holders = instances.iter().map(|plan| (plan.service_name(), plan.instance.as_str()));
+    let folder = CertsFolder::new(&tls.certs);
+    Renewal::begin(folder, &config.cluster, holders, config.certificate_lifetime_s).map(Some)
 }
 
 impl Network<'_> {
@@ -154,6 +166,15 @@ impl Network<'_> {
         if config.insecure {
             arguments.push("--insecure".into());
         }
+        if let Some(hours) = config.tokens_kept_hours.filter(|_| plan.service.is_some()) {
+            arguments.extend(["--tokens-kept".into(), hours.to_string()]);
+        }
+        if let Some(tls) = &config.tls {
+            arguments.extend(["--certs".into(), tls.certs.display().to_string()]);
+            if tls.key_log {
+                arguments.push("--tls-key-log".into());
+            }
+        }
         if let Some(filter) = config.log.as_ref().filter(|filter| !filter.is_empty()) {
             arguments.extend(["--log".into(), filter.clone()]);
         }
@@ -192,6 +213,13 @@ impl Network<'_> {
         let file = NetworkFile {
             cluster: self.config.cluster.clone(),
             pid: std::process::id(),
+            certs: self
+                .config
+                .tls
+                .as_ref()
+                .map(|tls| std::path::absolute(&tls.certs))
+                .transpose()
+                .unwrap_or_default(),
             entries: entries.collect(),
         };
         file.write(&self.data.network_file())
@@ -219,9 +247,12 @@ impl Network<'_> {
                     };
                     terminal::note(&format!("  {go_on}, `micronet up` starts all again"));
                 }
-                _ = interval.tick() => for tail in &mut tails {
-                    tail.show_warnings();
-                },
+                _ = interval.tick() => {
+                    tails.iter_mut().for_each(LogTail::show_warnings);
+                    if let Some(renewal) = &mut self.renewal {
+                        renewal.renew_if_due();
+                    }
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::children::Child;
 use super::protocol;
 use crate::address::reachable;
+use crate::config::UpConfig;
 use crate::data_folder::DataFolder;
 use crate::network_file::Protocol;
 use crate::profile::{FRONT, MICRONET, Profile};
@@ -25,12 +26,13 @@ struct Row {
 /// The whole text.
 pub(super) fn text(
     children: &[Child],
-    profile: &Profile,
+    config: &UpConfig,
     data: &DataFolder,
     databases: &Databases,
     demo: Demo,
     style: Style,
 ) -> String {
+    let profile = config.profile;
     let rows: Vec<Row> = children.iter().filter_map(row).collect();
     let gateway = rows.iter().find(|row| row.protocol == Protocol::Http).map(|row| reachable(row.address));
     let try_these = gateway
@@ -42,18 +44,19 @@ pub(super) fn text(
         Databases::Server(server) => server.to_string(),
     };
     let runs = style.green(format!(
-        "The network runs (profile: {profile}, demo: {demo}, data: {}, database: {database}).",
-        data.path().display()
+        "The network runs (profile: {profile}, demo: {demo}, data: {}, database: {database}{}).",
+        data.path().display(),
+        config.tls.as_ref().map(|tls| format!(", mTLS by {}", tls.certs.display())).unwrap_or_default(),
     ));
     format!(
         "{runs}\n\n{}\n\nTry:\n{try_these}\n\nOperator token: {}\nCtrl-C stops the network.",
-        table(&rows).draw(style),
+        table(&rows, config.tls.is_some()).draw(style),
         token.display(),
     )
 }
 
 /// The gateway first: it is the way in.
-fn table(rows: &[Row]) -> Table {
+fn table(rows: &[Row], mtls: bool) -> Table {
     let mut table = Table::new(&[
         ("SERVICE", Align::Left),
         ("INSTANCE", Align::Left),
@@ -66,7 +69,10 @@ fn table(rows: &[Row]) -> Table {
         table.row(vec![
             row.service.to_owned(),
             row.instance.clone(),
-            row.protocol.name().to_uppercase(),
+            match row.protocol {
+                Protocol::Rpc if mtls => "RPC, TLS".into(),
+                protocol => protocol.name().to_uppercase(),
+            },
             row.address.to_string(),
             row.pid.to_string(),
         ]);
@@ -155,7 +161,9 @@ mod tests {
 SERVICE  INSTANCE   PROTOCOL  ADDRESS         PID
 gateway  gateway-1  HTTP      127.0.0.1:8000   10
 product  product-1  RPC       127.0.0.1:8002    9";
-        assert_eq!(table(&rows).draw(Style::PLAIN), wanted);
+        assert_eq!(table(&rows, false).draw(Style::PLAIN), wanted);
+        let in_tls = table(&rows, true).draw(Style::PLAIN);
+        assert!(in_tls.contains("product-1  RPC, TLS") && in_tls.contains("gateway-1  HTTP "), "{in_tls}");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! A client's streams of messages: what came and is not taken yet waits here, within the credit that the connection gave for it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use micronet_wire::conn::StreamMap;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::service::{Exchange, Reply};
 
@@ -13,7 +14,7 @@ use crate::clock;
 
 /// The calls with streams of messages of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Streams(HashMap<u32, State>);
+pub(super) struct Streams(StreamMap<State>);
 
 /// One of them.
 #[derive(Debug, Default)]

@@ -1,12 +1,12 @@
 //! The handlers of a connection: one at work, and those that wait for something.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use micronet_wire::conn::StreamMap;
 use micronet_wire::service::Answer;
 
 use super::handling::Handler;
@@ -50,7 +50,7 @@ impl Future for Answering {
 pub(super) struct Background {
     waiting: FuturesUnordered<Abortable<Answering>>,
     /// Each of them, by stream.
-    at_work: HashMap<u32, AtWork>,
+    at_work: StreamMap<AtWork>,
 }
 
 /// A handler that can be stopped.

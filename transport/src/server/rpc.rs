@@ -8,10 +8,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use bytes::BytesMut;
-use micronet_wire::conn::{Connection, Event, Role, Standing, Timing};
+use bytes::{Bytes, BytesMut};
+use micronet_wire::conn::{Config, Connection, Event, Standing, Timing};
 use micronet_wire::error::{Code, Retry, RpcError};
-use micronet_wire::service::Service;
+use micronet_wire::service::{CallContext, Service};
 
 use super::background::{Answering, Background, Finished};
 use super::handling::Handler;
@@ -20,8 +20,8 @@ use super::unheard::Unheard;
 use crate::clock;
 use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
-use crate::identity::Identity;
 use crate::strangers::Stranger;
+use crate::vitals;
 
 /// Who answers, and who hears of calls that nobody waits for.
 pub(super) struct Answers {
@@ -36,11 +36,10 @@ pub(super) async fn serve<S: ByteStream>(
     input: BytesMut,
     accepted_ns: u64,
     answers: Answers,
-    identity: &Identity,
+    config: Config,
     mut drain: Drain,
     stranger: Stranger,
 ) {
-    let config = identity.config(Role::Acceptor, Some(answers.service.schema().fingerprint()));
     let mut connection = Connection::new(config, accepted_ns);
     let mut wire = Wire::begun(stream, input, &mut connection);
     let mut work = Work::default();
@@ -49,8 +48,9 @@ pub(super) async fn serve<S: ByteStream>(
     let mut sent_away = std::pin::pin!(stranger.sent_away());
     let mut stranger = Some(stranger);
     loop {
+        let mut now = clock::now();
         while let Some(event) = connection.poll_event() {
-            act(event, &mut connection, &answers, &mut work).await;
+            now = act(event, now, &mut connection, &answers, &mut work).await;
         }
         if connection.is_closed() {
             break;
@@ -116,31 +116,20 @@ impl Work {
     }
 }
 
-async fn act(event: Event, connection: &mut Connection, answers: &Answers, work: &mut Work) {
+/// Acts on an event at `now`; the time afterwards. A small call costs little more than reading the clock, so that it is read no
+/// more often than something may have taken long.
+async fn act(event: Event, now: u64, connection: &mut Connection, answers: &Answers, work: &mut Work) -> u64 {
     match event {
-        // SPEC 5.9: what has waited for longer than its deadline isn't executed.
-        Event::Request { stream, method, context, .. }
-            if context.one_way && context.deadline_ns <= clock::now() =>
-        {
-            let now = clock::now();
-            let answer = Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"));
-            let late = Finished { stream, method, one_way: true, started_ns: now, answer };
-            answer_call(connection, &answers.unheard, &mut work.streams, late);
-        }
-        Event::Request { stream, method, mut context, request } => {
-            if let Some(shape) = answers.shapes.get(method) {
-                context.exchange = Some(work.streams.open(stream, shape));
+        Event::Request { stream, method, context, request } => {
+            // SPEC 5.4: what was given up while it waited isn't executed; it has been answered. But one-way calls outlive their
+            // connection (SPEC 5.9).
+            match connection.start(now, stream) {
+                Some(waited_us) => vitals::queued(now, waited_us),
+                None if context.one_way => {}
+                None => return now,
             }
-            let one_way = context.one_way.then_some(context.deadline_ns);
-            let started_ns = clock::now();
-            let handler = Handler::start(&*answers.service, *context, method, request);
-            let mut answering = Answering { stream, method, one_way, started_ns, handler };
-            match poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await {
-                Poll::Ready(finished) => {
-                    answer_call(connection, &answers.unheard, &mut work.streams, finished);
-                }
-                Poll::Pending => work.background.add(answering),
-            }
+            let call = Call { stream, method, context, request };
+            return call.handle(now, connection, answers, work).await;
         }
         Event::Message { stream, message } => work.streams.request(stream, message),
         Event::MessagesEnded { stream } => work.streams.requests_ended(stream),
@@ -159,13 +148,63 @@ async fn act(event: Event, connection: &mut Connection, answers: &Answers, work:
         // The others are a dialler's.
         Event::Closed { .. }
         | Event::Pong { .. }
+        | Event::Announced(_)
         | Event::Goaway
         | Event::Reply { .. }
         | Event::Failed { .. } => {}
     }
+    now
 }
 
-fn answer_call(connection: &mut Connection, unheard: &Unheard, streams: &mut Streams, finished: Finished) {
+/// A call whose handler is to start.
+struct Call {
+    stream: u32,
+    method: u32,
+    context: Box<CallContext>,
+    request: Bytes,
+}
+
+impl Call {
+    /// Polls its handler in place, and leaves it to the background if it waits; the time afterwards.
+    async fn handle(
+        self,
+        started_ns: u64,
+        connection: &mut Connection,
+        answers: &Answers,
+        work: &mut Work,
+    ) -> u64 {
+        let Self { stream, method, mut context, request } = self;
+        let finished = if context.deadline_ns <= started_ns {
+            // SPEC 6.1, 5.9: what has waited for longer than its deadline isn't executed.
+            let answer = Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"));
+            Poll::Ready(Finished { stream, method, one_way: context.one_way, started_ns, answer })
+        } else {
+            if let Some(shape) = answers.shapes.get(method) {
+                context.exchange = Some(work.streams.open(stream, shape));
+            }
+            let one_way = context.one_way.then_some(context.deadline_ns);
+            let handler = Handler::start(&*answers.service, *context, method, request);
+            let mut answering = Answering { stream, method, one_way, started_ns, handler };
+            let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await;
+            if polled.is_pending() {
+                work.background.add(answering);
+            }
+            polled
+        };
+        match finished {
+            Poll::Ready(finished) => answer_call(connection, &answers.unheard, &mut work.streams, finished),
+            Poll::Pending => clock::now(),
+        }
+    }
+}
+
+/// Answers a call; when that was.
+fn answer_call(
+    connection: &mut Connection,
+    unheard: &Unheard,
+    streams: &mut Streams,
+    finished: Finished,
+) -> u64 {
     let finished_ns = clock::now();
     let Finished { stream, method, one_way, started_ns, answer } = finished;
     let timing = Timing { started_ns, finished_ns };
@@ -181,6 +220,7 @@ fn answer_call(connection: &mut Connection, unheard: &Unheard, streams: &mut Str
             connection.fail(finished_ns, stream, error, timing);
         }
     }
+    finished_ns
 }
 
 /// Lets one-way calls go on after their connection has ended, to their own ends or their deadlines.

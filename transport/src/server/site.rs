@@ -3,18 +3,24 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use micronet_wire::builtin::BuiltinMethods;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
+use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
-    Answer, Lead, Parameters, Refused, Request, RequestIds, Route, Routes, refused, shown,
+    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, outcome_shown,
+    question, refused, shown,
 };
 use micronet_wire::service::{CallContext, Service, authorize};
+use micronet_wire::spiffe::SpiffeId;
 
 use super::handling::Handler;
 use crate::clock;
 use crate::http_server::Site;
 use crate::identity::{Identity, random_bytes};
+use crate::vitals::Share;
 
 /// A service and its routes.
 pub(super) struct OwnSite {
@@ -34,11 +40,16 @@ impl OwnSite {
         Self { instance: identity.instance.as_str().into(), service, identity, routes, request_ids }
     }
 
+    /// The site as somebody sees it whom a certificate names, or nobody in particular.
+    pub(super) fn seen_by(self: &Rc<Self>, peer: Option<&SpiffeId>) -> Seen {
+        Seen { site: Rc::clone(self), peer: peer.map(SpiffeId::principal).unwrap_or_default() }
+    }
+
     async fn call(
         &self,
+        peer: &Principal,
         request_id: &str,
-        head: &RequestHead,
-        body: &[u8],
+        (head, body): (&RequestHead, &[u8]),
         route: &Route,
         of_path: Parameters<'_>,
     ) -> Result<Answer, Refused> {
@@ -47,27 +58,13 @@ impl OwnSite {
             return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
         };
         let request = Request::new(head, body, of_path)?;
-        let deadline = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
-        let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let operator_token = self.identity.operator_token.as_ref();
-        let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
-        let context = CallContext {
-            principal: options.principal.unwrap_or_default(),
-            deadline_ns,
-            request_id: options.request_id,
-            trace: options.trace,
-            token: options.token,
-            ..CallContext::default()
-        };
+        let context = self.context(peer, request_id, &request)?;
         // Who may not call hears nothing about the request. The dispatch checks it too.
         let outcome = match authorize(&context.principal, &method.access) {
             Err(error) => Err(error),
             Ok(()) => {
                 let message = request.message(schema, method)?;
-                let handler = Handler::start(&*self.service, context, method.id, message);
-                tokio::time::timeout(deadline, handler)
-                    .await
-                    .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")))
+                self.handle(context, method.id, message).await
             }
         };
         let mut answer = match outcome {
@@ -77,17 +74,84 @@ impl OwnSite {
         answer.instance = Some(Rc::clone(&self.instance));
         Ok(answer)
     }
+
+    /// Tells what became of a write.
+    async fn outcome(
+        &self,
+        peer: &Principal,
+        request_id: &str,
+        (head, body): (&RequestHead, &[u8]),
+        route: &OutcomeRoute,
+    ) -> Result<Answer, Refused> {
+        let schema = self.service.schema().schema();
+        let Some(method) = schema.method(route.method) else {
+            return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
+        };
+        let request = Request::new(head, body, Parameters::new())?;
+        let context = self.context(peer, request_id, &request)?;
+        let message = question(route, request.of_query("principal"))?;
+        let mut answer = match self.handle(context, BuiltinMethods::OUTCOME, message).await {
+            Ok(answered) => outcome_shown(schema, method, &answered),
+            Err(error) => Answer::rpc_error(&error),
+        };
+        answer.instance = Some(Rc::clone(&self.instance));
+        Ok(answer)
+    }
+
+    fn context(
+        &self,
+        peer: &Principal,
+        request_id: &str,
+        request: &Request<'_>,
+    ) -> Result<CallContext, Refused> {
+        let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
+        let operator_token = self.identity.operator_token.as_ref();
+        let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
+        Ok(CallContext {
+            // A credential in the request comes before the certificate of the connection.
+            principal: options
+                .principal
+                .filter(|who| *who != Principal::Anonymous)
+                .unwrap_or_else(|| peer.clone()),
+            deadline_ns,
+            request_id: options.request_id,
+            trace: options.trace,
+            token: options.token,
+            metadata: options.metadata,
+            ..CallContext::default()
+        })
+    }
+
+    /// Has the call handled, within the default deadline.
+    async fn handle(&self, context: CallContext, method: u32, message: Bytes) -> Result<Bytes, RpcError> {
+        let _share = Share::of_one_call();
+        let handler = Handler::start(&*self.service, context, method, message);
+        tokio::time::timeout(Duration::from_micros(u64::from(DEADLINE_US_DEFAULT)), handler)
+            .await
+            .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")))
+    }
 }
 
-impl Site for OwnSite {
+/// The site on one connection.
+pub(super) struct Seen {
+    site: Rc<OwnSite>,
+    peer: Principal,
+}
+
+impl Site for Seen {
     fn request_ids(&self) -> &RequestIds {
-        &self.request_ids
+        &self.site.request_ids
     }
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
-        match self.routes.lead(head) {
+        match self.site.routes.lead(head) {
             Lead::Method(route, of_path) => {
-                self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
+                let called = self.site.call(&self.peer, request_id, (head, body), route, of_path);
+                called.await.unwrap_or_else(|refused| *refused)
+            }
+            Lead::Outcome(route) => {
+                let asked = self.site.outcome(&self.peer, request_id, (head, body), &route);
+                asked.await.unwrap_or_else(|refused| *refused)
             }
             Lead::Answered(answer) | Lead::Nowhere(answer) => *answer,
         }

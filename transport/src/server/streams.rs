@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use micronet_wire::conn::Connection;
+use micronet_wire::conn::{Connection, StreamMap};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::schema::{CallShape, ServiceSchema};
 use micronet_wire::service::{Exchange, Reply};
@@ -38,7 +38,7 @@ impl Shapes {
 /// The streams of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    pipes: HashMap<u32, Rc<Pipe>>,
+    pipes: StreamMap<Rc<Pipe>>,
     wanting: Rc<Wanting>,
 }
 

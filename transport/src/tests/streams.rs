@@ -257,7 +257,8 @@ fn who_drops_its_stream_stops_the_handler() {
     run(async {
         let running = running().await;
         let Running { numbers, counting, client, .. } = &running;
-        let replies = numbers.count(&Count { to: 1_000_000, size: 100 }, options()).await.unwrap();
+        let mut replies = numbers.count(&Count { to: 1_000_000, size: 100 }, options()).await.unwrap();
+        assert_eq!(replies.next().await, Ok(Some(item(0, 100))));
         drop(replies);
         counting.dropped.notified().await;
         client_is_idle(client).await;

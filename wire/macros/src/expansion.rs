@@ -144,6 +144,9 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
     let access = match &rpc.access {
         Access::Public => quote! { Public },
         Access::Service => quote! { Service },
+        Access::Services(names) => {
+            quote! { Services { names: ::std::vec![#(::std::string::String::from(#names)),*] } }
+        }
         Access::Permission(name) => quote! { Permission { name: ::std::string::String::from(#name) } },
     };
     let media = match (rpc.text, rpc.page) {
@@ -259,13 +262,15 @@ fn client(service: &Service) -> TokenStream {
     }
 }
 
-/// Whoever retries calls has to know which of them may be repeated.
+/// Whoever retries calls has to know which of them may be repeated, and the acceptor which of them can wait.
 fn options(method: &Method) -> TokenStream {
-    if method.rpc.idempotent {
-        quote! { ::micronet_wire::service::CallOptions { idempotent: true, ..options } }
-    } else {
-        quote! { options }
+    let (idempotent, bulk) = (method.rpc.idempotent, method.rpc.rate == "bulk");
+    if !idempotent && !bulk {
+        return quote! { options };
     }
+    let idempotent = idempotent.then(|| quote! { idempotent: true, });
+    let bulk = bulk.then(|| quote! { bulk: true, });
+    quote! { ::micronet_wire::service::CallOptions { #idempotent #bulk ..options } }
 }
 
 /// The client's side of a call with a stream of messages in one direction or both.

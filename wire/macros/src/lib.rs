@@ -86,7 +86,9 @@ use syn::{DeriveInput, Error, parse_macro_input};
 ///
 /// # What it writes
 ///
-/// - The encoding: fields in order with nothing between them; a variant as its place in the enum, then its fields.
+/// - The encoding: fields in order with nothing between them; a variant as its place in the enum, then its fields. Builds that
+///   differ in them still understand each other by names (SPEC.md 10.10). An enum that may grow has a variant `Unknown`
+///   without fields: what other builds add arrives as that.
 /// - The description: names as they are written (`r#type` is `type`), doc comments as docs, and for the variants of an error
 ///   enum `#[status(404)]`, the HTTP status that this error answers with.
 ///
@@ -218,6 +220,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `public` | anyone may call | one of these three has to be there |
 /// | `permission = "orders:read"` | who has the permission may call | |
 /// | `service` | other services of the cluster may call | |
+/// | `service("order", "user")` | these services of the cluster may call, and no others | |
 /// | `http("GET /products/{name}", …)` | where HTTP reaches it; what stands in braces is a field of the request | not by HTTP |
 /// | `status = 201` | the HTTP status of a success | 200 |
 /// | `text` | HTTP shows the reply, a `String`, as plain text | JSON |

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Ident, LitInt, LitStr, Result, Token, parenthesized};
+use syn::{Attribute, Error, Ident, LitInt, LitStr, Result, Token, parenthesized, token};
 
 use crate::attributes;
 
@@ -14,6 +14,7 @@ pub(crate) enum Access {
     Public,
     Permission(String),
     Service,
+    Services(Vec<String>),
 }
 
 /// A place where HTTP reaches a method.
@@ -48,8 +49,7 @@ struct Words {
     one_way: bool,
 }
 
-const ACCESS_MISSING: &str =
-    "who may call this method? say one of `public`, `permission = \"…\"` and `service` in `#[rpc(…)]`";
+const ACCESS_MISSING: &str = "who may call this method? say one of `public`, `permission = \"…\"`, `service` and `service(\"…\")` in `#[rpc(…)]`";
 
 /// Takes the `#[rpc(…)]` of a method away and reads it.
 pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rpc> {
@@ -102,6 +102,10 @@ impl Words {
             "page" => flag(meta, &mut self.page),
             "one_way" => flag(meta, &mut self.one_way),
             "public" => self.set_access(meta, Access::Public),
+            "service" if meta.input.peek(token::Paren) => {
+                let names = service_names(meta)?;
+                self.set_access(meta, Access::Services(names))
+            }
             "service" => self.set_access(meta, Access::Service),
             "permission" => {
                 let name = nonempty(meta)?;
@@ -122,7 +126,7 @@ impl Words {
                 .error("`stream` is not supported yet: every method takes one request and gives one reply")),
             _ => Err(meta.error(
                 "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `one_way`, `public`, \
-                 `permission = \"…\"`, `service`, `rate = \"…\"`, `status = 201`, `text` and `page`",
+                 `permission = \"…\"`, `service`, `service(\"name\")`, `rate = \"…\"`, `status = 201`, `text` and `page`",
             )),
         }
     }
@@ -167,6 +171,29 @@ fn nonempty(meta: &ParseNestedMeta<'_>) -> Result<String> {
     } else {
         Ok(literal.value())
     }
+}
+
+/// `service("order", "gateway")`: the node names of services.
+fn service_names(meta: &ParseNestedMeta<'_>) -> Result<Vec<String>> {
+    let content;
+    parenthesized!(content in meta.input);
+    let mut names = Vec::new();
+    for literal in Punctuated::<LitStr, Token![,]>::parse_terminated(&content)? {
+        let name = literal.value();
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+            return Err(Error::new_spanned(literal, "this is not the name of a service"));
+        }
+        if names.contains(&name) {
+            return Err(Error::new_spanned(literal, "this service stands here twice"));
+        }
+        names.push(name);
+    }
+    if names.is_empty() {
+        return Err(
+            meta.error("name at least one service, as `service(\"order\")`, or say `service` for all")
+        );
+    }
+    Ok(names)
 }
 
 /// `GET /products/{name}`. Whether `name` is a field of the request is seen when the schema is validated, because the

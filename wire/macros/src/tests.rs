@@ -171,6 +171,10 @@ fn access_is_said_once() {
         (quote! { public, service }, "only one of"),
         (quote! { permission = "a", permission = "b" }, "only one of"),
         (quote! { permission = "" }, "can't be empty"),
+        (quote! { service, service("a") }, "only one of"),
+        (quote! { service() }, "at least one service"),
+        (quote! { service("a", "a") }, "stands here twice"),
+        (quote! { service("a b") }, "not the name of a service"),
     ] {
         check_rpc(&rpc, words);
     }

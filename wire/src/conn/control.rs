@@ -2,7 +2,7 @@
 
 use super::{Connection, Event, Role, put};
 use crate::error::{Code, RpcError};
-use crate::frame::{Close, Goaway, Health, Label, Pong};
+use crate::frame::{Close, Goaway, Label, Pong};
 use crate::header::Kind;
 
 impl Connection {
@@ -10,17 +10,7 @@ impl Connection {
         let Ok(opaque) = <[u8; 8]>::try_from(payload) else {
             return self.violation("PING: its payload is not 8 bytes long");
         };
-        let in_flight = self.calls_in_flight();
-        let limit = u64::from(self.config.hello.calls_in_flight_max);
-        let pong = Pong {
-            opaque: u64::from_be_bytes(opaque),
-            bytes_received: self.bytes_received,
-            calls_in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
-            queue_delay_us: self.inbound.queue_delay_us(),
-            scheduler_lag_us: self.keepalive.lag_us(),
-            health: if self.draining { Health::Draining } else { Health::Serving },
-            load_permille: u16::try_from(in_flight as u64 * 1000 / limit.max(1)).unwrap_or(u16::MAX),
-        };
+        let pong = self.pong(u64::from_be_bytes(opaque));
         put(self.outbox.control(), Label::control(Kind::Pong), self.checksums, |out| pong.encode(out));
     }
 

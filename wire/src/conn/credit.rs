@@ -4,11 +4,10 @@
 //! What the peer may still send, and what it has sent and nobody has consumed, is at most the connection's credit together with
 //! [`REASSEMBLY_BYTES_MAX`]; that bounds our memory, whatever the peer does.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasherDefault;
+use std::collections::VecDeque;
 
 use super::messages::{Arity, Messages};
-use super::streams::StreamHasher;
+use super::streams::StreamMap;
 use super::{Connection, Role, State, put};
 use crate::error::Code;
 use crate::frame::{Frame, Label};
@@ -19,7 +18,7 @@ use crate::limits::{CREDIT_BYTES_MAX, REASSEMBLY_BYTES_MAX, STREAMS_OF_MESSAGES_
 /// The messages of all streams that have any besides one-frame requests and replies, and the connection's credit.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
-    pub(super) streams: HashMap<u32, Messages, BuildHasherDefault<StreamHasher>>,
+    pub(super) streams: StreamMap<Messages>,
     /// Bytes that the peer may still send on the connection.
     granted: u64,
     /// Bytes that the peer has sent, or begun to send, and that nobody has consumed.

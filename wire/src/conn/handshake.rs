@@ -4,10 +4,11 @@ use bytes::{Buf, BytesMut};
 
 use super::{Connection, Event, State, put};
 use crate::error::{Code, RpcError};
-use crate::frame::Label;
+use crate::frame::{Close, Label};
 use crate::header::{Kind, PREFACE};
 use crate::hello::{Credential, Hello, Refusal, Secret, check_proof, proof};
 use crate::principal::Principal;
+use crate::spiffe::SpiffeId;
 
 /// Which side of a connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub cluster_secret: Option<Secret>,
     /// The operator's token, if this side knows it.
     pub operator_token: Option<Secret>,
+    /// Who the peer is by its certificate, where the bytes travel in TLS (SPEC.md section 15). Nothing else is proved then.
+    pub certified: Option<SpiffeId>,
 }
 
 impl Config {
@@ -51,6 +54,15 @@ pub enum Standing {
     Cluster,
     /// The operator.
     Operator,
+}
+
+/// What an acceptor sends to a dialler that it will not even greet (SPEC 15.2): the preface, and a CLOSE that says why.
+#[must_use]
+pub fn greeting_refused(code: Code, words: &str) -> BytesMut {
+    let mut out = BytesMut::from(&PREFACE[..]);
+    let close = Close { code: code as u16, message: words.to_owned() };
+    put(&mut out, Label::control(Kind::Close), true, |out| close.encode(out));
+    out
 }
 
 impl Connection {
@@ -80,7 +92,14 @@ impl Connection {
         if kind != Kind::Hello {
             return self.violation(&format!("{} before HELLO", kind.name()));
         }
-        match Hello::decode(payload).and_then(|peer| self.config.hello.check_peer(&peer).map(|()| peer)) {
+        let checked = Hello::decode(payload).and_then(|peer| {
+            self.config.hello.check_peer(&peer)?;
+            match &self.config.certified {
+                Some(certified) => certified.check_hello(peer),
+                None => Ok(peer),
+            }
+        });
+        match checked {
             Ok(peer) => self.shake(peer),
             Err((code, words)) => self.close(code, words),
         }
@@ -90,9 +109,15 @@ impl Connection {
         self.state = State::Open;
         // SPEC 3.8: a checksum is left out only if neither side wants it.
         self.checksums = self.config.hello.checksums || peer.checksums;
-        self.keepalive.agree(peer.heartbeat_interval_ms);
         self.flow.agree(&self.config.hello, &peer);
+        self.keepalive.agree(self.config.hello.heartbeat_interval_ms.max(peer.heartbeat_interval_ms));
+        self.standing = match &self.config.certified {
+            Some(SpiffeId::Service { .. }) => Standing::Cluster,
+            Some(SpiffeId::Operator { .. }) => Standing::Operator,
+            None => Standing::Anonymous,
+        };
         if self.config.role == Role::Dialler
+            && self.config.certified.is_none()
             && let Some(credential) = self.config.credential
             && let Some(secret) = self.config.secret(credential)
         {
@@ -115,6 +140,10 @@ impl Connection {
         if self.proof_closed {
             return self.violation("PROOF: it must directly follow HELLO");
         }
+        // SPEC 15.4: there is one answer to who the dialler is.
+        if self.config.certified.is_some() {
+            return self.violation("PROOF: the certificate says who the dialler is");
+        }
         let checked: Result<Credential, Refusal> =
             check_proof(payload, |credential| self.config.secret(credential), &self.peer, &self.config.hello);
         match checked {
@@ -124,9 +153,15 @@ impl Connection {
         }
     }
 
-    /// On whose behalf a call is made (SPEC 6.5): only a proven part of the cluster is believed when it names somebody.
+    /// On whose behalf a call is made (SPEC 6.5): only a proven part of the cluster is believed when it names somebody, and no
+    /// service passes for another.
     pub(super) fn principal(&self, claimed: Option<Principal>) -> Result<Principal, RpcError> {
         match (self.standing, claimed) {
+            (Standing::Cluster, Some(Principal::Service { name })) if name != self.peer.node => {
+                let words =
+                    format!("a service calls for itself or for a user, and not for the service {name}");
+                Err(RpcError::new(Code::Unauthenticated, words))
+            }
             (Standing::Cluster, Some(principal)) => Ok(principal),
             // A part of the cluster that names no node is nobody in particular.
             (Standing::Cluster, None) if self.peer.node.is_empty() => Ok(Principal::Anonymous),

@@ -30,9 +30,12 @@ pub struct Timing {
 struct Call {
     method: u32,
     arrived_ns: u64,
+    /// When its handler started, as far as the driver has said so.
+    started_ns: Option<u64>,
     deadline_ns: u64,
     request_bytes: usize,
     one_way: bool,
+    bulk: bool,
     /// When the stream has lasted long enough.
     ends_ns: u64,
 }
@@ -49,7 +52,6 @@ pub(super) struct Inbound {
     calls: Streams<Call>,
     last_stream: u32,
     request_bytes: usize,
-    queue_delay_us: u32,
 }
 
 impl Inbound {
@@ -62,9 +64,6 @@ impl Inbound {
     pub(super) fn last_stream(&self) -> u32 {
         self.last_stream
     }
-    pub(super) fn queue_delay_us(&self) -> u32 {
-        self.queue_delay_us
-    }
     /// The method of a call in flight.
     pub(super) fn method_of(&self, stream: u32) -> Option<u32> {
         self.calls.get(stream).map(|call| call.method)
@@ -72,6 +71,9 @@ impl Inbound {
     /// Whether a call in flight gets no answer.
     pub(super) fn is_one_way(&self, stream: u32) -> bool {
         self.calls.get(stream).is_some_and(|call| call.one_way)
+    }
+    fn is_bulk(&self, stream: u32) -> bool {
+        self.calls.get(stream).is_some_and(|call| call.bulk)
     }
     /// A call's request is here whole.
     pub(super) fn arrived(&mut self, stream: u32, now: u64) {
@@ -114,6 +116,14 @@ enum Requested {
 }
 
 impl Connection {
+    /// The handler of a call starts now. How long the call has waited for that, in microseconds; `None` when it is over already, and
+    /// nobody wants its answer.
+    pub fn start(&mut self, now: u64, stream: u32) -> Option<u32> {
+        let call = self.inbound.calls.get_mut(stream)?;
+        call.started_ns = Some(now);
+        Some(micros(now.saturating_sub(call.arrived_ns)))
+    }
+
     /// Answers a call; after a stream of replies, with no bytes. Does nothing when the call has been abandoned meanwhile.
     pub fn reply(&mut self, now: u64, stream: u32, reply: &Bytes, timing: Timing) {
         self.now = self.now.max(now);
@@ -127,7 +137,9 @@ impl Connection {
             let error = RpcError::new(Code::Overloaded, "answers are not being read");
             return self.fail(now, stream, &error.retry(Retry::MaybeExecuted, 0), timing);
         }
-        if (reply.len() > FRAGMENT_BYTES_MAX && !self.inbound.is_one_way(stream)) || !self.has_room(stream) {
+        // SPEC 6.7: the answer of a bulk call takes its turn with the pieces of long messages.
+        let is_long = reply.len() > FRAGMENT_BYTES_MAX && !self.inbound.is_one_way(stream);
+        if is_long || self.inbound.is_bulk(stream) || !self.has_room(stream) {
             self.messages(stream, method, Arity::One);
             return self.enqueue(stream, Saying::new(What::Reply(timing), reply.clone()));
         }
@@ -172,15 +184,13 @@ impl Connection {
         self.end_call_in(stream, timing).map(|(_, ledger)| ledger).unwrap_or_default()
     }
 
-    fn account(&mut self, now: u64, call: &Call, timing: Timing) -> Ledger {
-        let ledger = Ledger {
+    fn account(&self, now: u64, call: &Call, timing: Timing) -> Ledger {
+        Ledger {
             receive_queue_us: micros(timing.started_ns.saturating_sub(call.arrived_ns)),
             handler_us: micros(timing.finished_ns.saturating_sub(timing.started_ns)),
             credit_wait_us: 0, // An answer that leaves at once has not waited.
             write_queue_us: micros(now.saturating_sub(timing.finished_ns)),
-        };
-        self.inbound.queue_delay_us = ledger.receive_queue_us;
-        ledger
+        }
     }
 
     /// Takes a REQUEST or a NOTICE.
@@ -200,7 +210,17 @@ impl Connection {
         match self.accept(now, frame) {
             Ok(Accepted { context, request, request_bytes }) => {
                 let (deadline_ns, ends_ns) = (context.deadline_ns, now + STREAM_LIFETIME_MS_MAX * 1_000_000);
-                let call = Call { method, arrived_ns: now, deadline_ns, request_bytes, one_way, ends_ns };
+                let bulk = context.bulk && !one_way;
+                let call = Call {
+                    method,
+                    arrived_ns: now,
+                    started_ns: None,
+                    deadline_ns,
+                    request_bytes,
+                    one_way,
+                    bulk,
+                    ends_ns,
+                };
                 self.inbound.request_bytes += request_bytes;
                 self.inbound.calls.insert(stream, call);
                 match request {
@@ -250,7 +270,7 @@ impl Connection {
         if request_bytes > MESSAGE_BYTES_MAX {
             return Err(RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be"));
         }
-        self.admit(encoding, request_bytes)?;
+        self.admit(encoding, request_bytes, head.bulk)?;
         if matches!(request, Requested::Many) && !self.flow.has_room() {
             return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
         }
@@ -263,17 +283,23 @@ impl Connection {
     }
 
     /// SPEC 5.5: what exceeds a limit is refused before it is started, so that it may be sent elsewhere at once.
-    fn admit(&self, encoding: u8, request_bytes: usize) -> Result<(), RpcError> {
+    fn admit(&self, encoding: u8, request_bytes: usize, bulk: bool) -> Result<(), RpcError> {
         if encoding != ENCODING_ID {
             return Err(RpcError::new(
                 Code::UnknownEncoding,
                 format!("encoding {encoding} is not known here"),
             ));
         }
-        let full = self.inbound.calls.len() >= self.config.hello.calls_in_flight_max as usize
-            || self.inbound.request_bytes + request_bytes > REQUEST_BYTES_IN_FLIGHT_MAX
-            || self.outbox.waiting() > WRITE_BUFFER_HIGH_BYTES
-            || self.flow.queued_bytes > LONG_QUEUE_HIGH_BYTES;
+        if !self.instance_has_room() {
+            return Err(RpcError::new(Code::Overloaded, "this instance has too much in flight"));
+        }
+        // SPEC 6.7: bulk is shed first.
+        let share = if bulk { 2 } else { 1 };
+        let full = self.inbound.calls.len()
+            >= (self.config.hello.calls_in_flight_max as usize).div_ceil(share)
+            || self.inbound.request_bytes + request_bytes > REQUEST_BYTES_IN_FLIGHT_MAX / share
+            || self.outbox.waiting() > WRITE_BUFFER_HIGH_BYTES / share
+            || self.flow.queued_bytes > LONG_QUEUE_HIGH_BYTES / share;
         if full {
             Err(RpcError::new(Code::Overloaded, "too much is in flight on this connection"))
         } else {
@@ -288,6 +314,8 @@ impl Connection {
             request_id: head.request_id,
             trace: head.trace,
             token: head.token,
+            metadata: head.metadata,
+            bulk: head.bulk,
             ..CallContext::default()
         })
     }
@@ -324,7 +352,9 @@ impl Connection {
         let Some(call) = self.inbound.remove(stream) else { return };
         let begun = self.has_begun(stream);
         self.forget_messages(stream);
-        let ledger = Ledger { handler_us: micros(now.saturating_sub(call.arrived_ns)), ..Ledger::default() };
+        // SPEC 7.5: what never started has spent its time waiting.
+        let started_ns = call.started_ns.unwrap_or(now);
+        let ledger = self.account(now, &call, Timing { started_ns, finished_ns: now });
         if !call.one_way {
             self.put_error_frame(stream, call.method, error, &ledger);
         }

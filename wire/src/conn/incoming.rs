@@ -52,7 +52,7 @@ impl Connection {
                 return self.violation("DATA: a message without bytes");
             }
             (true, false, true) => None,
-            (true, false, false) => match self.whole_message(stream, piece) {
+            (true, false, false) => match self.whole_message(stream, &piece) {
                 Some(message) => Some(message),
                 None => return,
             },
@@ -126,7 +126,7 @@ impl Connection {
     }
 
     /// A message of one frame.
-    fn whole_message(&mut self, stream: u32, message: Bytes) -> Option<Bytes> {
+    fn whole_message(&mut self, stream: u32, message: &[u8]) -> Option<Bytes> {
         let length = message.len();
         if !self.pay(stream, length) {
             return None;
@@ -134,7 +134,7 @@ impl Connection {
         let messages = self.flow.streams.get_mut(&stream)?;
         messages.receiving.held += length as u64;
         // A message may wait for a slow reader: it must not keep all that was read together with it in memory.
-        Some(Bytes::copy_from_slice(&message))
+        Some(Bytes::copy_from_slice(message))
     }
 
     /// The next piece of a message; the message when it was the last.

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use crate::ledger::micros;
 use crate::limits::{HEARTBEATS_MISSED_MAX, PINGS_UNANSWERED_MAX};
 
 /// What silence means.
@@ -23,7 +22,6 @@ pub(super) struct Keepalive {
     next_ping_ns: u64,
     /// The opaque values of PINGs without an answer; a later answer settles the earlier ones too.
     unanswered: VecDeque<u64>,
-    lag_us: u32,
 }
 
 impl Keepalive {
@@ -35,14 +33,15 @@ impl Keepalive {
             silent_intervals: 0,
             next_ping_ns: now + interval_ns,
             unanswered: VecDeque::new(),
-            lag_us: 0,
         }
     }
 
-    /// SPEC 7.1: the slower of the two sides' intervals holds.
-    pub(super) fn agree(&mut self, peer_interval_ms: u32) {
-        self.interval_ns = self.interval_ns.max(u64::from(peer_interval_ms) * 1_000_000);
-        self.next_ping_ns = self.last_heard_ns + self.interval_ns;
+    /// The interval that both sides keep from now on.
+    pub(super) fn agree(&mut self, interval_ms: u32) {
+        let interval_ns = u64::from(interval_ms) * 1_000_000;
+        // Counted from where the current interval began: silence that has been noticed stays so.
+        self.next_ping_ns = self.next_ping_ns - self.interval_ns + interval_ns;
+        self.interval_ns = interval_ns;
     }
 
     pub(super) fn heard(&mut self, now: u64) {
@@ -76,16 +75,11 @@ impl Keepalive {
         now.saturating_sub(self.last_heard_ns)
     }
 
-    pub(super) fn lag_us(&self) -> u32 {
-        self.lag_us
-    }
-
     pub(super) fn judge(&mut self, now: u64) -> Verdict {
         if now < self.next_ping_ns {
             return Verdict::Fine;
         }
         let late_ns = now - self.next_ping_ns;
-        self.lag_us = micros(late_ns);
         self.next_ping_ns = now + self.interval_ns;
         if late_ns > self.interval_ns {
             // SPEC 7.4: it was we who didn't run. What the peer sent meanwhile is not read yet, so judge anew from here.

@@ -8,8 +8,10 @@
 //! Methods are of four kinds: getters, commands (`call`, `reply`, `cancel`, `drain` …), what happened (`receive`,
 //! `handle_timeout`, `peer_gone`) and polls (`poll_event`, `output`, `next_deadline`).
 
+mod announce;
 mod control;
 mod credit;
+mod event;
 mod handshake;
 mod inbound;
 mod incoming;
@@ -21,15 +23,20 @@ mod outgoing;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod vitals;
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
+pub use announce::Announcement;
 pub use credit::Exposure;
-pub use handshake::{Config, Role, Standing};
+pub use event::Event;
+pub use handshake::{Config, Role, Standing, greeting_refused};
 pub use inbound::Timing;
 pub use messages::Arity;
+pub use streams::StreamMap;
+pub use vitals::Vitals;
 
 use self::credit::Flow;
 use self::inbound::Inbound;
@@ -37,97 +44,11 @@ use self::keepalive::{Keepalive, Verdict};
 use self::outbound::Outbound;
 use self::outbox::Outbox;
 use crate::error::{Code, RpcError};
-use crate::frame::{Close, Frame, Goaway, Label, Pong, put_frame};
+use crate::frame::{Close, Frame, Goaway, Health, Label, put_frame};
 use crate::header::{Kind, PREFACE, flags};
 use crate::hello::Hello;
 use crate::ledger::Ledger;
 use crate::limits::{HANDSHAKE_MS_MAX, HELLO_PAYLOAD_BYTES_MAX, WRITE_BUFFER_HARD_BYTES};
-use crate::service::CallContext;
-
-/// What happened on a connection.
-#[derive(Debug)]
-pub enum Event {
-    /// The handshake is done; the peer says this of itself.
-    Ready(Box<Hello>),
-    /// Acceptor: a call has arrived. Answer it with [`Connection::reply`] or [`Connection::fail`]. The answer of a one-way call
-    /// goes nowhere, but is how the connection learns that the call is over.
-    Request {
-        /// The call's stream.
-        stream: u32,
-        /// The method that is called.
-        method: u32,
-        /// Who calls, until when, whether an answer is awaited, and the rest of what a handler may know.
-        context: Box<CallContext>,
-        /// The encoded request; empty when any number of them comes as [`Event::Message`].
-        request: Bytes,
-    },
-    /// A message of a stream of them has come. Say when it has been used up, by [`Connection::consumed`].
-    Message {
-        /// The call's stream.
-        stream: u32,
-        /// The encoded message.
-        message: Bytes,
-    },
-    /// Acceptor: no further request follows on this stream.
-    MessagesEnded {
-        /// The call's stream.
-        stream: u32,
-    },
-    /// What was said on a stream is on its way: there is room for more.
-    Room {
-        /// The call's stream.
-        stream: u32,
-    },
-    /// Acceptor: nobody wants this call's answer any more (cancelled, or past its deadline); it has been answered already.
-    /// One-way calls outlive their connection: the end of it abandons only those that somebody waits for.
-    Abandoned {
-        /// The call's stream.
-        stream: u32,
-    },
-    /// Acceptor: a one-way call was refused and is not executed. Nobody else hears of it.
-    Dropped {
-        /// The call's stream.
-        stream: u32,
-        /// The method that was called.
-        method: u32,
-        /// What a call that awaits an answer would have been told.
-        error: RpcError,
-    },
-    /// Dialler: a call has its reply.
-    Reply {
-        /// The call's stream.
-        stream: u32,
-        /// The encoded reply.
-        reply: Bytes,
-        /// Where its time went on the other side.
-        ledger: Ledger,
-    },
-    /// Dialler: a call has failed.
-    Failed {
-        /// The call's stream.
-        stream: u32,
-        /// Why.
-        error: RpcError,
-        /// Where its time went on the other side; all zero when it is not known.
-        ledger: Ledger,
-    },
-    /// Dialler: the peer takes no further calls on this connection; those in flight go on.
-    Goaway,
-    /// The peer answered a PING.
-    Pong {
-        /// From the PING to its answer, in nanoseconds.
-        round_trip_ns: u64,
-        /// The peer's diagnosis of itself.
-        pong: Pong,
-    },
-    /// The connection is over; no further event follows. The driver writes what is left in the output and closes.
-    Closed {
-        /// `None` for a plain end.
-        error: Option<RpcError>,
-        /// Whether the peer said so.
-        by_peer: bool,
-    },
-}
 
 /// What the connection awaits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +81,10 @@ pub struct Connection {
     /// The latest time that was told.
     now: u64,
     outbox: Outbox,
+    vitals: Vitals,
+    /// What this side has announced of itself.
+    health: Health,
+    peer_health: Health,
     events: VecDeque<Event>,
 }
 
@@ -187,6 +112,9 @@ impl Connection {
             bytes_received: 0,
             now,
             outbox,
+            vitals: Vitals::default(),
+            health: Health::Serving,
+            peer_health: Health::Serving,
             events: VecDeque::new(),
             config,
         }
@@ -216,6 +144,12 @@ impl Connection {
     #[must_use]
     pub fn calls_in_flight(&self) -> usize {
         self.inbound.in_flight() + self.outbound.in_flight()
+    }
+
+    /// Bytes that wait to be written, long messages included.
+    #[must_use]
+    pub fn bytes_waiting(&self) -> usize {
+        self.outbox.waiting() + self.flow.queued_bytes
     }
 
     /// The accounts of messages: `held` and `granted` together are never more than the credit that HELLO gave and
@@ -290,7 +224,9 @@ impl Connection {
                 self.expire_outbound(now);
                 match self.keepalive.judge(now) {
                     Verdict::Fine => {}
-                    Verdict::Ping => self.ping(now),
+                    Verdict::Ping => {
+                        self.ping(now);
+                    }
                     Verdict::Dead => {
                         let silent_ms = self.keepalive.silent_ns(now) / 1_000_000;
                         self.close(Code::Silent, format!("nothing was heard for {silent_ms} ms"));
@@ -329,13 +265,16 @@ impl Connection {
 
     // ---- commands ----
 
-    /// Sends a PING; its answer comes as [`Event::Pong`]. Does nothing when too many have no answer yet.
-    pub fn ping(&mut self, now: u64) {
-        if self.state == State::Open && self.keepalive.may_ping(now) {
+    /// Sends a PING, whose answer comes as [`Event::Pong`]; false when it can't be sent: the connection isn't open, or too many have
+    /// no answer yet.
+    pub fn ping(&mut self, now: u64) -> bool {
+        let may = self.state == State::Open && self.keepalive.may_ping(now);
+        if may {
             put(self.outbox.control(), Label::control(Kind::Ping), self.checksums, |out| {
                 out.extend_from_slice(&now.to_be_bytes());
             });
         }
+        may
     }
 
     /// Begins to drain (SPEC 5.6): no further streams; when the last call has ended, the connection ends by itself.
@@ -381,12 +320,13 @@ impl Connection {
             (Kind::Error, Role::Dialler) => self.handle_error(frame),
             (Kind::Ping, _) => self.handle_ping(&frame.payload),
             (Kind::Pong, _) => self.handle_pong(now, &frame.payload),
+            (Kind::Announce, _) => self.handle_announce(&frame.payload),
             (Kind::Goaway, _) => self.handle_goaway(&frame.payload),
             (Kind::Close, _) => self.handle_close(&frame.payload),
             (Kind::Hello, _) => self.violation("a second HELLO"),
             (Kind::Data, _) => self.handle_data(now, frame),
             (Kind::Credit, _) => self.handle_credit(&frame),
-            (Kind::Announce | Kind::Beacon, _) => {
+            (Kind::Beacon, _) => {
                 self.violation(&format!("{} is reserved in this version", kind.name()));
             }
             _ => self.violation(&format!("{} goes the other way", kind.name())),

@@ -221,6 +221,8 @@ impl Connection {
             request_id: options.request_id,
             token: options.token,
             principal: options.principal,
+            bulk: options.bulk,
+            metadata: options.metadata,
         };
         let stream = self.outbound.last_stream + 1;
         let label = Label { kind, flags, encoding: ENCODING_ID, stream, method };

@@ -6,7 +6,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// Hashes a stream id by multiplication (Knuth, TAOCP vol. 3, 6.4). Ids are given out in sequence and few are in flight, so
 /// nothing stronger is needed; and the same history gives the same order, which the simulator relies on.
 #[derive(Debug, Default)]
-pub(super) struct StreamHasher(u64);
+pub struct StreamHasher(u64);
+
+/// What is kept for each of a connection's streams.
+pub type StreamMap<T> = HashMap<u32, T, BuildHasherDefault<StreamHasher>>;
 
 impl Hasher for StreamHasher {
     fn finish(&self) -> u64 {
@@ -32,13 +35,13 @@ pub(super) trait InFlight {
 /// looked at. Since most deadlines lie equally far ahead, that is rare.
 #[derive(Debug)]
 pub(super) struct Streams<T> {
-    calls: HashMap<u32, T, BuildHasherDefault<StreamHasher>>,
+    calls: StreamMap<T>,
     earliest: u64,
 }
 
 impl<T> Default for Streams<T> {
     fn default() -> Self {
-        Self { calls: HashMap::default(), earliest: u64::MAX }
+        Self { calls: StreamMap::default(), earliest: u64::MAX }
     }
 }
 

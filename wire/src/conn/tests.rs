@@ -1,12 +1,16 @@
 //! Two connections that hand each other their bytes at once, on a clock that the test moves.
 
+mod announce;
+mod certified;
 mod handshake;
 mod one_way;
 mod streams;
+mod vitals;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::*;
+use crate::frame::Pong;
 use crate::hello::{Credential, Hello, Nonce, Secret};
 use crate::limits::{
     FRAGMENT_BYTES_MAX, HEARTBEATS_MISSED_MAX, PINGS_UNANSWERED_MAX, REQUEST_BYTES_IN_FLIGHT_MAX,
@@ -37,7 +41,14 @@ fn config(side: usize) -> Config {
     let (role, node, nonce): (_, _, Nonce) =
         [(Role::Dialler, "order", [1; 16]), (Role::Acceptor, "product", [2; 16])][side];
     let hello = Hello { cluster: "shop".into(), node: node.into(), nonce, ..Hello::default() };
-    Config { role, hello, credential: None, cluster_secret: secret(), operator_token: secret() }
+    Config {
+        role,
+        hello,
+        credential: None,
+        cluster_secret: secret(),
+        operator_token: secret(),
+        certified: None,
+    }
 }
 
 impl Pair {
@@ -116,6 +127,7 @@ impl Pair {
                 Event::Reply { stream, .. } => format!("reply {stream}"),
                 Event::Failed { stream, error, .. } => format!("failed {stream} {}", error.code),
                 Event::Goaway => "goaway".into(),
+                Event::Announced(_) => "announced".into(),
                 Event::Pong { .. } => "pong".into(),
                 Event::Closed { error, by_peer } => {
                     let code = error.map_or("plainly", |error| error.code.name());

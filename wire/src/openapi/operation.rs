@@ -63,6 +63,7 @@ impl Operation<'_> {
             Access::Public => {}
             Access::Permission { name } => operation.put("x-permission", name.as_str()),
             Access::Service => operation.put("x-access", "service"),
+            Access::Services { names } => operation.put("x-access", format!("service: {}", names.join(", "))),
         }
         operation.with_text("x-rate-class", &method.rate_class)
     }

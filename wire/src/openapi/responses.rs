@@ -17,7 +17,7 @@ const ERROR: &str = "Error";
 /// The component of the error that lists what is wrong with a request.
 const FAULTS: &str = "Faults";
 
-const GENERAL: [General; 10] = [
+const GENERAL: [General; 11] = [
     (
         400,
         "BadRequest",
@@ -26,6 +26,12 @@ const GENERAL: [General; 10] = [
     ),
     (401, "Unauthenticated", "UNAUTHENTICATED", "No credential was given, or one that isn't known."),
     (403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "The credential lacks the permission."),
+    (
+        409,
+        "TokenWithdrawn",
+        "TOKEN_WITHDRAWN",
+        "Somebody has asked what became of the call with this Idempotency-Key before it came.",
+    ),
     (413, "BodyTooLarge", "BODY_TOO_LARGE", "The body is too long."),
     (415, "UnsupportedMediaType", "UNSUPPORTED_MEDIA_TYPE", "The body doesn't say that it is JSON."),
     (
@@ -58,7 +64,8 @@ pub(super) fn of(
     let mut own = own_errors(schema, types, method, label, components);
     for general in &GENERAL {
         let applies = match general.0 {
-            403 => matches!(method.access, Access::Permission { .. } | Access::Service),
+            403 => method.access != Access::Public,
+            409 => !method.idempotent,
             413 | 415 => has_body,
             _ => true,
         };

@@ -89,7 +89,7 @@ trait Shelf {
     #[rpc(http("POST /shelves/{shelf}/{id}"), permission = "things:write", status = 201)]
     async fn put(&self, context: &CallContext, request: Put) -> Result<Find, CallError<ShelfError>>;
     /// Takes one away.
-    #[rpc(http("DELETE /things/{number}"), permission = "things:write", status = 204)]
+    #[rpc(http("DELETE /things/{number}"), service("order", "cart"), status = 204)]
     async fn take(&self, context: &CallContext, request: Number) -> Result<(), RpcError>;
     /// All of them.
     #[rpc(http("GET /things"), public, idempotent, text)]
@@ -253,6 +253,8 @@ fn operations_say_what_rest_does() {
         "/paths/~1things~1{id}/delete/parameters/1/$ref",
         json!("#/components/parameters/IdempotencyKey"),
     );
+    check(&document, "/paths/~1things~1{id}/delete/x-access", json!("service: order, cart"));
+    check(&document, "/paths/~1things~1{id}/delete/security", json!([{ "bearer": [] }]));
     assert!(document["paths"].get("/things/{number}").is_none());
     check(&document, "/paths/~1things~1{id}/get/tags", json!(["shelf"]));
 
@@ -270,9 +272,9 @@ fn operations_say_what_rest_does() {
         all.keys().cloned().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(statuses(find), "200 400 401 404 422 500 502 503 504");
-    assert_eq!(statuses(put), "201 400 401 403 404 413 415 422 500 502 503 504");
+    assert_eq!(statuses(put), "201 400 401 403 404 409 413 415 422 500 502 503 504");
     assert_eq!(statuses("/paths/~1things/get"), "200 400 401 422 500 502 503 504");
-    assert_eq!(statuses("/paths/~1things~1{id}/delete"), "204 400 401 403 422 500 502 503 504");
+    assert_eq!(statuses("/paths/~1things~1{id}/delete"), "204 400 401 403 409 422 500 502 503 504");
     assert!(document.pointer("/paths/~1things~1{id}/delete/responses/204/content").is_none());
     check(
         &document,

@@ -9,6 +9,7 @@
 
 mod answer;
 mod credential;
+mod outcomes;
 mod reply;
 mod request;
 mod request_ids;
@@ -17,6 +18,7 @@ mod trace;
 
 pub use answer::{API_VERSION, Answer, Refused};
 pub use credential::principal;
+pub use outcomes::{OutcomeRoute, outcome_shown, put_outcome, question};
 pub use reply::{refused, shown};
 pub use request::Request;
 pub use request_ids::RequestIds;

@@ -44,6 +44,12 @@ impl<'a> Request<'a> {
         matches!(self.head.method(), HttpMethod::Get | HttpMethod::Head)
     }
 
+    /// A parameter of the query.
+    #[must_use]
+    pub fn of_query(&self, name: &str) -> Option<&str> {
+        self.of_query.iter().find(|(given, _)| given == name).map(|(_, text)| &**text)
+    }
+
     /// What the call says besides its message. A write whose client chose no key gets a token of these random bytes: only whoever
     /// carries the call out may repeat it then.
     ///

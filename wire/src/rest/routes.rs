@@ -7,6 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::answer::{Answer, Refused};
+use super::outcomes::{self, OutcomeRoute};
 use crate::http1::{DecodeError, Method, RequestHead, Status, TargetForm, decode_component, segments};
 use crate::openapi;
 use crate::schema::EncodedSchema;
@@ -17,7 +18,8 @@ pub struct Routes {
     routes: Vec<Route>,
     /// The services whose schema is known, by their index.
     known: BTreeSet<usize>,
-    schemas: Vec<Rc<EncodedSchema>>,
+    /// Each with the index of its service.
+    schemas: Vec<(usize, Rc<EncodedSchema>)>,
     title: String,
     /// The description of it all, made when it is asked for first.
     openapi: OnceCell<String>,
@@ -65,6 +67,8 @@ enum Found<'a> {
 pub enum Lead<'a> {
     /// To a method, with the fields that the path fills.
     Method(&'a Route, Parameters<'a>),
+    /// To the question what became of a write.
+    Outcome(OutcomeRoute),
     /// Nowhere further: this is its answer.
     Answered(Refused),
     /// To nothing that is known; the answer says so.
@@ -88,7 +92,7 @@ impl Routes {
                     });
                 }
             }
-            all.schemas.push(schema);
+            all.schemas.push((service, schema));
         }
         // Sorted so that at each segment a literal goes before a parameter; the first match is the most exact one.
         all.routes.sort_by(|a, b| (&a.segments, &a.http_method).cmp(&(&b.segments, &b.http_method)));
@@ -115,6 +119,12 @@ impl Routes {
                 method => elsewhere(method, allow(["GET"].into())),
             });
         }
+        if let Some(route) = self.outcome(head.path()) {
+            return match head.method() {
+                Method::Post => Lead::Outcome(route),
+                method => Lead::Answered(elsewhere(method, allow(["POST"].into()))),
+            };
+        }
         match self.find(head.method_name(), head.path()) {
             Found::Route(route, parameters) => Lead::Method(route, parameters),
             Found::Malformed => {
@@ -131,8 +141,17 @@ impl Routes {
     /// The description of all services (OpenAPI 3.1).
     #[must_use]
     pub fn openapi(&self) -> &str {
-        self.openapi
-            .get_or_init(|| openapi::document(&self.title, self.schemas.iter().map(|schema| schema.schema())))
+        self.openapi.get_or_init(|| {
+            openapi::document(&self.title, self.schemas.iter().map(|(_, schema)| schema.schema()))
+        })
+    }
+
+    /// The write whose outcome a path asks for.
+    fn outcome(&self, path: &str) -> Option<OutcomeRoute> {
+        let (service, method, token) = outcomes::parse(path)?;
+        let (index, schema) = self.schemas.iter().find(|(_, schema)| schema.schema().name == service)?;
+        let method = schema.schema().method_named(&method)?.id;
+        Some(OutcomeRoute { service: *index, method, token })
     }
 
     /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes.

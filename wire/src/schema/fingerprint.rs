@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{SchemaError, ServiceSchema, TypeRef};
 use crate::encoding;
+use crate::limits::SCHEMA_BYTES_MAX;
 
 /// The first 16 bytes of the SHA-256 of a schema's encoding.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -66,6 +67,9 @@ impl EncodedSchema {
     pub fn new(schema: ServiceSchema) -> Result<Self, SchemaError> {
         schema.validate()?;
         let encoded = encoding::encode(&schema).map_err(|_| SchemaError::TooLarge)?;
+        if encoded.len() > SCHEMA_BYTES_MAX {
+            return Err(SchemaError::TooLarge);
+        }
         Ok(Self::of(schema, encoded))
     }
 
@@ -74,6 +78,9 @@ impl EncodedSchema {
     /// # Errors
     /// When the bytes are no schema, or the schema breaks a rule of SPEC.md section 10.
     pub fn decode(encoded: Bytes) -> Result<Self, SchemaError> {
+        if encoded.len() > SCHEMA_BYTES_MAX {
+            return Err(SchemaError::TooLarge);
+        }
         let schema: ServiceSchema = encoding::decode(&encoded).map_err(|_| SchemaError::Undecodable)?;
         schema.validate()?;
         Ok(Self::of(schema, encoded))

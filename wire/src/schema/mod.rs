@@ -7,7 +7,6 @@
 mod constraints;
 mod fingerprint;
 mod registry;
-mod same_calls;
 mod validate;
 mod values;
 
@@ -189,6 +188,14 @@ pub struct Method {
     pub media: Media,
 }
 
+impl Method {
+    /// Whether its calls can wait longer than others (SPEC.md 6.7).
+    #[must_use]
+    pub fn is_bulk(&self) -> bool {
+        self.rate_class == "bulk"
+    }
+}
+
 /// How many messages go each way in a call.
 #[derive(Message, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallShape {
@@ -214,8 +221,13 @@ pub enum Access {
         /// As `orders:read`.
         name: String,
     },
-    /// Another service of the same cluster, acting for itself.
+    /// Any service of the same cluster, acting for itself.
     Service,
+    /// One of these services of the same cluster, acting for itself.
+    Services {
+        /// Their node names, as `order`.
+        names: Vec<String>,
+    },
 }
 
 /// A place where HTTP reaches a method.

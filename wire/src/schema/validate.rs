@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{CallShape, Field, Media, Method, ServiceSchema, Type, TypeRef, Variant, method_id};
+use super::{Access, CallShape, Field, Media, Method, ServiceSchema, Type, TypeRef, Variant, method_id};
+use crate::hello::is_name;
 use crate::limits::{NAME_BYTES_MAX, NESTING_MAX, SCHEMA_MEMBERS_MAX, SCHEMA_METHODS_MAX, SCHEMA_TYPES_MAX};
 
 /// Why a schema is refused.
@@ -146,6 +147,9 @@ impl ServiceSchema {
         {
             return invalid(format!("the error type of {name} is no enum"));
         }
+        if let Access::Services { names } = &method.access {
+            check_callers(name, names)?;
+        }
         if method.shape == CallShape::OneWay {
             self.check_one_way(method)?;
         }
@@ -167,6 +171,20 @@ impl ServiceSchema {
             self.check_path(name, &binding.path, fields)?;
         }
         Ok(())
+    }
+}
+
+/// SPEC 10.7: the services that may call a method are named, each once.
+fn check_callers(method: &str, names: &[String]) -> Result<(), SchemaError> {
+    let mut known = BTreeSet::new();
+    if names.is_empty() || names.len() > SCHEMA_MEMBERS_MAX {
+        return invalid(format!("{method} is for no service, or for more than {SCHEMA_MEMBERS_MAX}"));
+    }
+    match names.iter().find(|name| !is_name(name) || !known.insert(name.as_str())) {
+        Some(wrong) => {
+            invalid(format!("{method} is for the service {wrong:?}, which is no name or stands there twice"))
+        }
+        None => Ok(()),
     }
 }
 

@@ -172,7 +172,7 @@ impl<'a> BinaryReader<'a> {
         })
     }
 
-    /// Passes over one value that was packed here, so that its depth and size are known to be bounded.
+    /// Passes over one value of a type of a validated schema, which bounds the depth; each value takes at least a byte.
     pub(super) fn skip(&mut self, schema: &ServiceSchema, of: TypeRef) -> Outcome {
         match schema.type_at(of).ok_or_else(Failure::schema)? {
             Type::Unit => {}
@@ -205,9 +205,11 @@ impl<'a> BinaryReader<'a> {
             }
             Type::Enum { variants, .. } => {
                 let index = self.unsigned(32)?;
-                let variant = usize::try_from(index).ok().and_then(|index| variants.get(index));
-                for field in &variant.ok_or_else(Failure::schema)?.fields {
-                    self.skip(schema, field.of)?;
+                match usize::try_from(index).ok().and_then(|index| variants.get(index)) {
+                    Some(variant) => {
+                        variant.fields.iter().try_for_each(|field| self.skip(schema, field.of))?;
+                    }
+                    None => self.wrong("no variant has this index")?,
                 }
             }
         }

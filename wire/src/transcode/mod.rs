@@ -23,8 +23,11 @@
 //! is always reported as that, even when a value before the fault has the wrong type. Otherwise all that is wrong with the
 //! values is reported together, the constraints of their fields included (SPEC.md 10.9).
 //!
+//! Between two builds of a service messages go from one schema to another without JSON: [`ServiceAdapter`].
+//!
 //! This module knows schemas, JSON and bytes; it must not know HTTP or frames.
 
+mod adapt;
 mod base64;
 mod binary;
 mod check;
@@ -43,6 +46,7 @@ mod time;
 mod to_binary;
 mod to_json;
 
+pub use adapt::{MethodAdapter, ServiceAdapter};
 pub use check::check_constraints;
 pub(crate) use constraint::check_example;
 pub use error::{Place, TranscodeError, TranscodeErrorKind};

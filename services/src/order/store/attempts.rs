@@ -7,7 +7,8 @@ use super::orders::Order;
 use super::{KEY_BYTES_MAX, NAME_CHARS_MAX, Result};
 use crate::database::{Connection, DatabaseError, Row, is_storable};
 use crate::events;
-use crate::order::api::{OrderChange, OrderStatus};
+use crate::once::PURGED_AT_ONCE;
+use crate::order::api::{Buy, OrderChange, OrderStatus};
 use crate::store::StoreError;
 
 /// What is written down when somebody wants to buy.
@@ -110,10 +111,12 @@ pub(super) async fn intend(tx: &mut Connection, new: &NewAttempt) -> Result<Inte
     if let Some((body_hash, outcome)) = find(&mut *tx, &new.token_key).await? {
         return if body_hash == new.body_hash { Ok(outcome) } else { Err(StoreError::TokenReused) };
     }
+    // Not if somebody was told that it will never happen.
     let query = "INSERT INTO orders
             (token_key, body_hash, reservation, product, quantity, customer, state, owner, lease_until_us, created_at_us)
-        VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9) RETURNING *";
-    let attempt = sqlx::query_as(query)
+        SELECT $1, $2, $3, $4, $5, $6, 'pending', $7, $8, $9
+        WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE token_key = $1 AND expires_us >= $9) RETURNING *";
+    let attempt: Option<Attempt> = sqlx::query_as(query)
         .bind(&new.token_key)
         .bind(&new.body_hash[..])
         .bind(&new.reservation)
@@ -123,9 +126,9 @@ pub(super) async fn intend(tx: &mut Connection, new: &NewAttempt) -> Result<Inte
         .bind(&new.owner)
         .bind(new.lease_until_us)
         .bind(new.now_us)
-        .fetch_one(tx)
+        .fetch_optional(tx)
         .await?;
-    Ok(Intent::Fresh(attempt))
+    attempt.map(Intent::Fresh).ok_or(StoreError::TokenWithdrawn)
 }
 
 pub(super) async fn confirm(
@@ -174,11 +177,12 @@ pub(super) async fn refuse(
     refusal: &Refusal,
     refuser: Refuser,
     now_us: i64,
+    expires_us: i64,
 ) -> Result<Decision> {
     let query = "UPDATE orders SET
             state = 'refused',
             decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
-            refusal_code = $2, refusal_message = $3, refusal_available = $4, decided_at_us = $5
+            refusal_code = $2, refusal_message = $3, refusal_available = $4, decided_at_us = $5, expires_us = $6
         WHERE id = $1 AND state = 'pending'";
     let refused = sqlx::query(query)
         .bind(attempt.id)
@@ -186,6 +190,7 @@ pub(super) async fn refuse(
         .bind(&refusal.message)
         .bind(refusal.available)
         .bind(now_us)
+        .bind(expires_us)
         .execute(&mut *tx)
         .await?;
     if refused.rows_affected() > 0 && refuser == Refuser::Another {
@@ -206,17 +211,19 @@ pub(super) async fn abandon(
     attempt: &Attempt,
     refusal: &Refusal,
     now_us: i64,
+    expires_us: i64,
 ) -> Result<Decision> {
     let query = "UPDATE orders SET
             state = 'refused', token_key = NULL,
             decided_seq = (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
-            refusal_code = $2, refusal_message = $3, decided_at_us = $4
+            refusal_code = $2, refusal_message = $3, decided_at_us = $4, expires_us = $5
         WHERE id = $1 AND state = 'pending'";
     let abandoned = sqlx::query(query)
         .bind(attempt.id)
         .bind(&refusal.code)
         .bind(&refusal.message)
         .bind(now_us)
+        .bind(expires_us)
         .execute(&mut *tx)
         .await?;
     if abandoned.rows_affected() > 0 {
@@ -243,6 +250,32 @@ pub(super) async fn find(connection: &mut Connection, token_key: &str) -> Result
         return Ok(None);
     };
     Ok(Some((row.try_get("body_hash")?, outcome(&row)?)))
+}
+
+/// What a token asked for, and what became of it.
+pub(super) async fn recall(tx: &mut Connection, token_key: &str) -> Result<Option<(Buy, Intent)>> {
+    let query = "SELECT * FROM orders WHERE token_key = $1";
+    let Some(row) = sqlx::query(query).bind(token_key).fetch_optional(tx).await? else { return Ok(None) };
+    let (quantity, customer): (i64, Option<i64>) = (row.try_get("quantity")?, row.try_get("customer")?);
+    let buy = Buy {
+        name: row.try_get("product")?,
+        quantity: u32::try_from(quantity).unwrap_or(u32::MAX),
+        customer: customer.map(i64::unsigned_abs),
+    };
+    Ok(Some((buy, outcome(&row)?)))
+}
+
+/// Whether anything is due for [`purge`].
+pub(super) const DUE: &str = "SELECT 1 FROM orders WHERE expires_us < $1
+    AND decided_seq < (SELECT max(decided_seq) FROM orders) LIMIT 1";
+
+/// Removes some of the attempts that came to nothing and that nobody can ask for any more, the oldest first. How many.
+pub(super) async fn purge(tx: &mut Connection, now_us: i64) -> std::result::Result<u64, DatabaseError> {
+    // The last decision stays: its place in the log must not be given again.
+    let query = "DELETE FROM orders WHERE id IN
+        (SELECT id FROM orders WHERE expires_us < $1 AND decided_seq < (SELECT max(decided_seq) FROM orders)
+        ORDER BY expires_us LIMIT $2)";
+    Ok(sqlx::query(query).bind(now_us).bind(PURGED_AT_ONCE).execute(tx).await?.rows_affected())
 }
 
 /// What became of the attempt in this row.

@@ -1,5 +1,6 @@
 //! Tests of the attempts, the orders and the log.
 
+mod expiry;
 mod model;
 mod properties;
 
@@ -33,7 +34,7 @@ const BODY: [u8; 32] = [1; 32];
 const LEASE_US: i64 = 1_000;
 
 async fn open(location: &Location) -> OrderStore {
-    OrderStore::over(Database::open(location, OrderStore::MIGRATIONS).await.unwrap())
+    OrderStore::over(Database::open(location, OrderStore::MIGRATIONS).await.unwrap(), Keeping::default())
 }
 
 async fn empty(on: On) -> (TestDatabase, OrderStore) {

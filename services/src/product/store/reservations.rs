@@ -4,7 +4,8 @@ use sqlx::{FromRow, Row as _};
 
 use super::catalog::{self, Product, Which};
 use super::{Result, TOKEN_BYTES_MAX};
-use crate::database::{Connection, Row, is_storable};
+use crate::database::{Connection, DatabaseError, Row, is_storable};
+use crate::once::{KEPT_US, PURGED_AT_ONCE};
 use crate::product::api::ProductError;
 use crate::store::StoreError;
 
@@ -39,6 +40,22 @@ pub enum Reservation {
     },
 }
 
+/// What a token asked for, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recalled {
+    /// What became of it.
+    pub reservation: Reservation,
+    /// The product's name or number, as it was asked for.
+    pub wanted: String,
+    /// How many were asked for.
+    pub quantity: i64,
+    /// The product's name as it is now, if it was sold; else empty.
+    pub sold: String,
+}
+
+/// How long it is remembered what became of an order's pieces, after nothing more can: whoever tells of them again comes sooner.
+const ENDED_KEPT_US: i64 = KEPT_US;
+
 /// A request for pieces whose arguments are within their limits.
 pub(super) struct Request {
     token: String,
@@ -46,6 +63,8 @@ pub(super) struct Request {
     which: Which,
     quantity: i64,
     now_us: i64,
+    /// Until when what is over at once is remembered.
+    expires_us: i64,
 }
 
 impl Request {
@@ -55,6 +74,7 @@ impl Request {
         which: Which,
         quantity: u32,
         now_us: i64,
+        kept_us: i64,
     ) -> Result<Self> {
         if let Which::Name(name) = &which {
             catalog::check_name_length(name)?;
@@ -63,7 +83,8 @@ impl Request {
             return Err(StoreError::Invalid("the quantity is at least 1"));
         }
         let quantity = i64::from(quantity);
-        Ok(Self { token: parse_token(token)?, body_hash, which, quantity, now_us })
+        let (token, expires_us) = (parse_token(token)?, now_us + kept_us);
+        Ok(Self { token, body_hash, which, quantity, now_us, expires_us })
     }
 }
 
@@ -109,7 +130,9 @@ pub(super) async fn take(tx: &mut Connection, request: &Request, goal: Goal) -> 
         Err(StoreError::Refused(ProductError::ProductNotFound { .. })) => Reservation::UnknownProduct,
         Err(error) => return Err(error),
     };
-    insert(tx, request, outcome).await?;
+    // What an order holds may move for as long as the order may.
+    let is_over = !matches!((goal, outcome), (Goal::Reserve, Reservation::Reserved(_)));
+    insert(tx, request, outcome, is_over.then_some(request.expires_us)).await?;
     Ok(outcome)
 }
 
@@ -117,16 +140,18 @@ pub(super) async fn take(tx: &mut Connection, request: &Request, goal: Goal) -> 
 pub(super) async fn sell(tx: &mut Connection, request: &Request) -> Result<(Reservation, String)> {
     let outcome = take(&mut *tx, request, Goal::Sell).await?;
     let name = match outcome {
-        Reservation::Settled(taken) => {
-            let query = "SELECT name FROM products WHERE id = $1";
-            sqlx::query_scalar(query).bind(taken.product_id).fetch_one(tx).await?
-        }
+        Reservation::Settled(taken) => name_of(tx, taken).await?,
         _ => String::new(),
     };
     Ok((outcome, name))
 }
 
-async fn insert(tx: &mut Connection, request: &Request, outcome: Reservation) -> Result<()> {
+async fn insert(
+    tx: &mut Connection,
+    request: &Request,
+    outcome: Reservation,
+    expires_us: Option<i64>,
+) -> Result<()> {
     let (taken, available) = match outcome {
         Reservation::Reserved(taken) | Reservation::Settled(taken) | Reservation::Returned(taken) => {
             (Some(taken), None)
@@ -134,21 +159,26 @@ async fn insert(tx: &mut Connection, request: &Request, outcome: Reservation) ->
         Reservation::OutOfStock { available } => (None, Some(available)),
         Reservation::Released | Reservation::UnknownProduct => (None, None),
     };
+    // Not if somebody was told that it will never happen.
     let query = "INSERT INTO reservations
-            (token, body_hash, state, product_id, quantity, price_minor, available, created_at_us, updated_at_us)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
-    sqlx::query(query)
+            (token, body_hash, state, product_id, wanted, quantity, price_minor, available, created_at_us, updated_at_us,
+             expires_us)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10
+        WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE token_key = $1 AND expires_us >= $9)";
+    let inserted = sqlx::query(query)
         .bind(&request.token)
         .bind(&request.body_hash[..])
         .bind(state_of(outcome))
         .bind(taken.map(|taken| taken.product_id))
+        .bind(request.which.text())
         .bind(request.quantity)
         .bind(taken.map(|taken| taken.price_minor))
         .bind(available)
         .bind(request.now_us)
+        .bind(expires_us)
         .execute(tx)
         .await?;
-    Ok(())
+    if inserted.rows_affected() == 0 { Err(StoreError::TokenWithdrawn) } else { Ok(()) }
 }
 
 pub(super) async fn settle(tx: &mut Connection, token: &str, now_us: i64) -> Result<Taken> {
@@ -167,10 +197,11 @@ pub(super) async fn settle(tx: &mut Connection, token: &str, now_us: i64) -> Res
 pub(super) async fn release(tx: &mut Connection, token: &str, now_us: i64) -> Result<Reservation> {
     match state(&mut *tx, token).await? {
         None => {
-            let query = "INSERT INTO reservations (token, state, quantity, created_at_us, updated_at_us)
-                VALUES ($1, $2, 0, $3, $3)";
-            let state = state_of(Reservation::Released);
-            sqlx::query(query).bind(token).bind(state).bind(now_us).execute(tx).await?;
+            let query =
+                "INSERT INTO reservations (token, state, quantity, created_at_us, updated_at_us, expires_us)
+                VALUES ($1, $2, 0, $3, $3, $4)";
+            let (state, expires_us) = (state_of(Reservation::Released), now_us + ENDED_KEPT_US);
+            sqlx::query(query).bind(token).bind(state).bind(now_us).bind(expires_us).execute(tx).await?;
             Ok(Reservation::Released)
         }
         Some(Reservation::Reserved(taken)) => {
@@ -222,9 +253,56 @@ async fn move_pieces(tx: &mut Connection, product_id: i64, moves: Moves, now_us:
 }
 
 async fn set_state(tx: &mut Connection, token: &str, reservation: Reservation, now_us: i64) -> Result<()> {
-    let query = "UPDATE reservations SET state = $2, updated_at_us = $3 WHERE token = $1";
-    sqlx::query(query).bind(token).bind(state_of(reservation)).bind(now_us).execute(tx).await?;
+    // What came back never moves again; what is settled may still come back.
+    let is_over = matches!(reservation, Reservation::Released | Reservation::Returned(_));
+    let query = "UPDATE reservations SET state = $2, updated_at_us = $3, expires_us = $4 WHERE token = $1";
+    sqlx::query(query)
+        .bind(token)
+        .bind(state_of(reservation))
+        .bind(now_us)
+        .bind(is_over.then_some(now_us + ENDED_KEPT_US))
+        .execute(tx)
+        .await?;
     Ok(())
+}
+
+/// The pieces will never come back: the order can't be cancelled any more. Changes nothing where nothing is settled.
+pub(super) async fn finish(tx: &mut Connection, token: &str, now_us: i64) -> Result<()> {
+    let query = "UPDATE reservations SET expires_us = $2 WHERE token = $1 AND state = 'settled' AND expires_us IS NULL";
+    sqlx::query(query).bind(token).bind(now_us + ENDED_KEPT_US).execute(tx).await?;
+    Ok(())
+}
+
+/// Whether anything is due for [`purge`].
+pub(super) const DUE: &str = "SELECT 1 FROM reservations WHERE expires_us < $1 LIMIT 1";
+
+/// Removes some of the reservations that nobody can ask for any more, the oldest first. How many.
+pub(super) async fn purge(tx: &mut Connection, now_us: i64) -> std::result::Result<u64, DatabaseError> {
+    let query = "DELETE FROM reservations WHERE token IN
+        (SELECT token FROM reservations WHERE expires_us < $1 ORDER BY expires_us LIMIT $2)";
+    Ok(sqlx::query(query).bind(now_us).bind(PURGED_AT_ONCE).execute(tx).await?.rows_affected())
+}
+
+/// What became of a token, with what was asked for; `None` if it was never seen.
+pub(super) async fn recall(tx: &mut Connection, token: &str) -> Result<Option<Recalled>> {
+    let Some(stored) = find(&mut *tx, token).await? else { return Ok(None) };
+    let query = "SELECT coalesce(wanted, '') AS wanted, quantity FROM reservations WHERE token = $1";
+    let row = sqlx::query(query).bind(token).fetch_one(&mut *tx).await?;
+    let sold = match stored.reservation {
+        Reservation::Settled(taken) => name_of(tx, taken).await?,
+        _ => String::new(),
+    };
+    Ok(Some(Recalled {
+        reservation: stored.reservation,
+        wanted: row.try_get("wanted")?,
+        quantity: row.try_get("quantity")?,
+        sold,
+    }))
+}
+
+async fn name_of(tx: &mut Connection, taken: Taken) -> Result<String> {
+    let query = "SELECT name FROM products WHERE id = $1";
+    Ok(sqlx::query_scalar(query).bind(taken.product_id).fetch_one(tx).await?)
 }
 
 /// Sells pieces that left before this database began, under a token of their own.
@@ -240,8 +318,9 @@ pub(super) async fn seed_sold(
     catalog::record_stock(&mut *tx, &stocked, now_us).await?;
     let taken = Taken { product_id: product.id, quantity, price_minor: product.price_minor };
     let which = Which::Id(product.id);
-    let request = Request { token: token.to_owned(), body_hash: [0; 32], which, quantity, now_us };
-    insert(tx, &request, Reservation::Settled(taken)).await
+    let (token, expires_us) = (token.to_owned(), i64::MAX);
+    let request = Request { token, body_hash: [0; 32], which, quantity, now_us, expires_us };
+    insert(tx, &request, Reservation::Settled(taken), None).await
 }
 
 fn not_reserved(state: Option<Reservation>) -> StoreError<ProductError> {

@@ -1,5 +1,6 @@
 //! Tests of the catalog and the reservations.
 
+mod expiry;
 mod model;
 mod properties;
 
@@ -37,7 +38,7 @@ async fn toys(on: On) -> (TestDatabase, ProductStore) {
 }
 
 async fn open(location: &Location) -> ProductStore {
-    ProductStore::over(Database::open(location, ProductStore::MIGRATIONS).await.unwrap())
+    ProductStore::over(Database::open(location, ProductStore::MIGRATIONS).await.unwrap(), Keeping::default())
 }
 
 /// Id, name, price and stock of a product.
@@ -56,7 +57,7 @@ fn tux(quantity: i64) -> Taken {
 
 /// A write that happens once, under a token of its own.
 fn once(key: &str, now_us: i64) -> Once {
-    Once { key: key.to_owned(), body_hash: BODY, now_us }
+    Once { token: Token { holder: "tester".to_owned(), key: key.to_owned() }, body_hash: BODY, now_us }
 }
 
 async fn create(store: &ProductStore, name: &str, price_minor: i64, quantity: i64) -> Result<ProductInfo> {

@@ -28,7 +28,7 @@ on_both_databases! {
 }
 
 async fn open(location: &Location) -> UserStore {
-    UserStore::over(Database::open(location, UserStore::MIGRATIONS).await.unwrap())
+    UserStore::over(Database::open(location, UserStore::MIGRATIONS).await.unwrap(), Keeping::default())
 }
 
 async fn empty(on: On) -> (TestDatabase, UserStore) {
@@ -38,7 +38,7 @@ async fn empty(on: On) -> (TestDatabase, UserStore) {
 }
 
 fn once(key: &str, now_us: i64) -> Once {
-    Once { key: key.to_owned(), body_hash: [1; 32], now_us }
+    Once { token: Token { holder: "tester".to_owned(), key: key.to_owned() }, body_hash: [1; 32], now_us }
 }
 
 /// Enters a user under a token of its own.

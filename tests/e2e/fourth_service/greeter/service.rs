@@ -1,10 +1,13 @@
 //! The handlers of the greeter.
 
+use micronet_transport::clock::unix_us;
+use micronet_wire::outcomes::{Asked, Asking, Outcomes, not_kept};
 use micronet_wire::service::{CallContext, CallError};
 
-use super::api::{Greet, Greeter, GreeterError, GreeterServer, Greeting};
+use super::api::{Greet, Greeter, GreeterError, GreeterMethods, GreeterServer, Greeting};
 use super::store::GreeterStore;
-use crate::calls::once;
+use crate::calls::{Token, once};
+use crate::outcomes::replied;
 use crate::run::{Definition, Environment, Running, StartError};
 use crate::store::{Store as _, open, prepare};
 
@@ -22,7 +25,26 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
     let store: GreeterStore = open(&environment).await?;
     let database = store.database().clone();
     let finish = Box::pin(async move { database.close().await });
-    Ok(Running { service: Box::new(GreeterServer::new(GreeterService { store })?), finish })
+    let outcomes = Box::new(GreeterOutcomes { store: store.clone() });
+    Ok(Running { service: Box::new(GreeterServer::new(GreeterService { store })?), outcomes, finish })
+}
+
+/// What became of greetings.
+struct GreeterOutcomes {
+    store: GreeterStore,
+}
+
+impl Outcomes for GreeterOutcomes {
+    fn outcome(&self, asked: Asked) -> Asking {
+        let store = self.store.clone();
+        Box::pin(async move {
+            if asked.method != GreeterMethods::GREET {
+                return Err(not_kept());
+            }
+            let token = Token::new(&asked.principal, "greeter.greet", &asked.token);
+            Ok(replied(store.ask_once(token, unix_us()).await?))
+        })
+    }
 }
 
 /// The greeter.

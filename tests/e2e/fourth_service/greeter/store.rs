@@ -1,9 +1,10 @@
 //! Who was greeted, and how often.
 
 use super::api::{GreeterError, Greeting};
+use crate::calls::Token;
 use crate::database::{Database, Migration};
 use crate::demo::Demo;
-use crate::once::Once;
+use crate::once::{self, Keeping, Once};
 use crate::store::{Store, StoreError, StoreResult};
 
 /// What an operation of this store comes to.
@@ -13,6 +14,7 @@ type Result<T> = StoreResult<T, GreeterError>;
 #[derive(Clone, Debug)]
 pub struct GreeterStore {
     database: Database,
+    keeping: Keeping,
 }
 
 impl Store for GreeterStore {
@@ -25,11 +27,12 @@ impl Store for GreeterStore {
             postgres: "CREATE TABLE greetings (name TEXT PRIMARY KEY, times BIGINT NOT NULL);",
         },
         Migration::events_and_replies(2),
+        Migration::tokens(3),
     ];
     type Error = GreeterError;
 
-    fn over(database: Database) -> Self {
-        Self { database }
+    fn over(database: Database, keeping: Keeping) -> Self {
+        Self { database, keeping }
     }
 
     fn database(&self) -> &Database {
@@ -47,13 +50,18 @@ impl GreeterStore {
     pub async fn greet(&self, once: Once, name: String) -> Result<Greeting> {
         let query = "INSERT INTO greetings (name, times) VALUES ($1, 1)
             ON CONFLICT (name) DO UPDATE SET times = greetings.times + 1 RETURNING times";
-        once.run(&self.database, move |tx| {
+        once.run(&self.database, self.keeping, move |tx| {
             Box::pin(async move {
                 let times = sqlx::query_scalar(query).bind(&name).fetch_one(tx).await?;
                 Ok(greeting(&name, times))
             })
         })
         .await
+    }
+
+    /// The encoded answer to a greeting; `None` if nothing was done under the token, and never will be.
+    pub async fn ask_once(&self, token: Token, now_us: i64) -> Result<Option<Vec<u8>>> {
+        once::ask(&self.database, self.keeping, token, now_us).await
     }
 
     /// The last greeting of somebody.

@@ -127,6 +127,11 @@ fn a_principal_is_believed_only_with_the_proof_of_the_cluster() {
     check(cluster, "order", Some(user()), Some(user()));
     check(cluster, "order", Some(Principal::Anonymous), Some(Principal::Anonymous));
     check(cluster, "", None, Some(Principal::Anonymous));
+    // No service passes for another, nor one that names no node for any.
+    let gateway = || Principal::Service { name: "gateway".into() };
+    check(cluster, "gateway", Some(gateway()), Some(gateway()));
+    check(cluster, "order", Some(gateway()), None);
+    check(cluster, "", Some(gateway()), None);
 }
 
 #[test]

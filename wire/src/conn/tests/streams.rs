@@ -329,6 +329,27 @@ fn the_deadline_of_a_stream_bounds_its_first_message() {
 }
 
 #[test]
+fn bulk_is_shed_first_and_lets_others_pass() {
+    let mut pair = Pair::with(|configs| configs[ACCEPTOR].hello.calls_in_flight_max = 4);
+    pair.deliver();
+    assert_eq!([pair.events(DIALLER), pair.events(ACCEPTOR)], [["ready"], ["ready"]]);
+    let bulk = |pair: &mut Pair| {
+        let options = CallOptions { deadline_ns: 1_000 * MS, bulk: true, ..CallOptions::default() };
+        pair.sides[DIALLER].call(0, METHOD, &bytes(1), options).unwrap()
+    };
+    let calls = [bulk(&mut pair), pair.call(1_000).unwrap(), bulk(&mut pair), pair.call(1_000).unwrap()];
+    pair.deliver();
+    pair.check(ACCEPTOR, &["request 1", "request 2", "request 4"]);
+    pair.check(DIALLER, &["failed 3 OVERLOADED"]);
+    for stream in calls {
+        pair.reply(stream, b"reply");
+    }
+    pair.deliver();
+    pair.check(DIALLER, &["reply 2", "reply 4", "reply 1"]);
+    pair.idle();
+}
+
+#[test]
 fn what_waits_is_bounded() {
     let mut pair = Pair::open();
     let request = bytes(MESSAGE_BYTES_MAX);
@@ -351,7 +372,8 @@ fn whoever_breaks_the_rules_of_messages_loses_the_connection() {
     let begin = |length: u32| [&length.to_be_bytes()[..], &[7; 8]].concat();
     let long = vec![7; FRAGMENT_BYTES_MAX];
     // (flags, payload, what the acceptor of a stream of requests makes of the last frame)
-    let cases: &[(&[(u8, &[u8])], &str)] = &[
+    type Sent<'a> = &'a [(u8, &'a [u8])];
+    let cases: &[(Sent, &str)] = &[
         (&[(flags::CONTINUED, b"x")], "PROTOCOL_ERROR"),
         (&[(0, b"")], "PROTOCOL_ERROR"),
         (&[(flags::MORE, b"\0\0\0")], "PROTOCOL_ERROR"),

@@ -104,6 +104,24 @@ fn lists(levels: u32) -> ServiceSchema {
     schema
 }
 
+/// The good schema, but its method is for these services.
+fn for_services(names: &[&str]) -> ServiceSchema {
+    let mut schema = good();
+    schema.methods[0].access = Access::Services { names: names.iter().map(ToString::to_string).collect() };
+    schema
+}
+
+#[test]
+fn the_services_that_may_call_are_named_once() {
+    assert_eq!(for_services(&["order", "cart-2"]).validate(), Ok(()));
+    check(vec![
+        ("is for no service", for_services(&[])),
+        ("no name", for_services(&[""])),
+        ("no name", for_services(&["order", "a b"])),
+        ("stands there twice", for_services(&["order", "order"])),
+    ]);
+}
+
 /// The good schema, but its method is one-way.
 fn one_way(change: impl FnOnce(&mut Method)) -> ServiceSchema {
     with_method(|method| {

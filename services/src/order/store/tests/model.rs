@@ -1,8 +1,13 @@
 //! The order store as it should be: a list of attempts, and the rules in their plainest words.
 
+use std::collections::BTreeMap;
+
 use micronet_wire::schema::Decimal;
 
 use super::super::*;
+
+/// How long tokens are remembered: about five steps.
+pub(super) const KEEPING: Keeping = Keeping { kept_us: 15, all_max: 1_000, one_max: 1_000 };
 
 /// Something that changes the store. An attempt is one that a worker has seen.
 #[derive(Clone, Debug)]
@@ -12,6 +17,8 @@ pub(super) enum Write {
     Refuse(Attempt, Refusal),
     Abandon(Attempt, Refusal),
     SetStatus(i64, OrderStatus),
+    /// Asks what became of a token.
+    Ask(String),
 }
 
 /// What a write comes to.
@@ -22,6 +29,9 @@ pub(super) enum Outcome {
     Is(Order),
     Refused(OrderError),
     TokenReused,
+    TokenWithdrawn,
+    /// What was asked for, and what became of it.
+    Asked(Option<(Buy, Intent)>),
 }
 
 /// What became of an attempt.
@@ -40,6 +50,9 @@ struct Row {
     state: State,
     /// Whether its token finds it: not after it was abandoned.
     has_token: bool,
+    /// Until when it is remembered that it came to nothing.
+    expires_us: Option<i64>,
+    is_purged: bool,
 }
 
 /// What the store should hold.
@@ -48,6 +61,8 @@ pub(super) struct Model {
     rows: Vec<Row>,
     /// The rows in the order of their decisions.
     decided: Vec<usize>,
+    /// Tokens that never will be used, and until when that is remembered.
+    withdrawn: BTreeMap<String, i64>,
     /// The feed: key, time and change.
     pub(super) changes: Vec<(String, i64, OrderChange)>,
 }
@@ -77,17 +92,36 @@ impl Model {
         })
     }
 
-    /// The lines of the order log.
-    pub(super) fn log(&self) -> Vec<String> {
-        let lines = self.decided.iter().map(|row| {
-            let Row { attempt, state, .. } = &self.rows[*row];
+    /// The lines of the order log, each with its place.
+    pub(super) fn log(&self) -> Vec<(i64, String)> {
+        let rows = (1..).zip(self.decided.iter().map(|row| &self.rows[*row]));
+        let lines = rows.filter(|(_, row)| !row.is_purged).map(|(place, Row { attempt, state, .. })| {
             let id = match state {
                 State::Decided(Decision::Confirmed(order)) => order.order_num,
                 _ => -1,
             };
-            format!("{id} {} {}\n", attempt.product, attempt.quantity)
+            (place, format!("{id} {} {}\n", attempt.product, attempt.quantity))
         });
         lines.collect()
+    }
+
+    /// Forgets what came to nothing and is over, but for the last decision. How many rows.
+    pub(super) fn purge(&mut self, now_us: i64) -> u64 {
+        let last = self.decided.last().copied();
+        let mut purged = 0;
+        for (at, row) in self.rows.iter_mut().enumerate() {
+            if !row.is_purged && row.expires_us.is_some_and(|until| until < now_us) && Some(at) != last {
+                (row.is_purged, purged) = (true, purged + 1);
+            }
+        }
+        let before = self.withdrawn.len();
+        self.withdrawn.retain(|_, until| *until >= now_us);
+        purged + (before - self.withdrawn.len()) as u64
+    }
+
+    /// Whether an attempt was forgotten.
+    pub(super) fn is_purged(&self, attempt: &Attempt) -> bool {
+        self.rows.iter().any(|row| row.attempt.id == attempt.id && row.is_purged)
     }
 
     /// What the write should come to. Of what it really came to only the number of a new row is taken.
@@ -98,23 +132,25 @@ impl Model {
                 let order = model.place(row, *price_minor, now_us);
                 Decision::Confirmed(order)
             }),
-            Write::Refuse(attempt, refusal) => {
-                self.decide(attempt, |_, _| Decision::Refused(refusal.clone()))
-            }
+            Write::Refuse(attempt, refusal) => self.decide(attempt, |model, row| {
+                model.rows[row].expires_us = Some(now_us + KEEPING.kept_us);
+                Decision::Refused(refusal.clone())
+            }),
             Write::Abandon(attempt, refusal) => self.decide(attempt, |model, row| {
-                let Row { attempt, has_token, .. } = &mut model.rows[row];
-                *has_token = false;
+                let Row { attempt, has_token, expires_us, .. } = &mut model.rows[row];
+                (*has_token, *expires_us) = (false, Some(now_us + KEEPING.kept_us));
                 let (name, quantity) = (attempt.product.clone(), attempt.quantity.unsigned_abs());
                 let key = attempt.reservation.clone();
                 model.changes.push((key, now_us, OrderChange::Abandoned { name, quantity }));
                 Decision::Refused(Refusal { available: None, ..refusal.clone() })
             }),
             Write::SetStatus(order_num, to) => self.set_status(*order_num, *to, now_us),
+            Write::Ask(token_key) => Outcome::Asked(self.ask(token_key, now_us)),
         }
     }
 
     fn find(&self, token_key: &str) -> Option<&Row> {
-        self.rows.iter().find(|row| row.has_token && row.attempt.token_key == token_key)
+        self.rows.iter().find(|row| row.has_token && !row.is_purged && row.attempt.token_key == token_key)
     }
 
     fn intend(&mut self, new: &NewAttempt, really: &Outcome) -> Outcome {
@@ -123,6 +159,9 @@ impl Model {
                 return Outcome::TokenReused;
             }
             return Outcome::Found(self.outcome(&new.token_key).unwrap());
+        }
+        if self.is_withdrawn(&new.token_key, new.now_us) {
+            return Outcome::TokenWithdrawn;
         }
         let Outcome::Found(Intent::Fresh(fresh)) = really else { panic!("{new:?} is new, but: {really:?}") };
         assert!(self.rows.iter().all(|row| row.attempt.id < fresh.id), "a row's number was given before");
@@ -137,9 +176,34 @@ impl Model {
             created_at_us: new.now_us,
         };
         let (body_hash, customer) = (new.body_hash, new.customer);
-        let row = Row { attempt, body_hash, customer, state: State::Pending, has_token: true };
+        let row = Row {
+            attempt,
+            body_hash,
+            customer,
+            state: State::Pending,
+            has_token: true,
+            expires_us: None,
+            is_purged: false,
+        };
         self.rows.push(row.clone());
         Outcome::Found(Intent::Fresh(row.attempt))
+    }
+
+    fn is_withdrawn(&self, token_key: &str, now_us: i64) -> bool {
+        self.withdrawn.get(token_key).is_some_and(|until| *until >= now_us)
+    }
+
+    fn ask(&mut self, token_key: &str, now_us: i64) -> Option<(Buy, Intent)> {
+        if let Some(Row { attempt, customer, .. }) = self.find(token_key) {
+            let quantity = u32::try_from(attempt.quantity).unwrap();
+            let customer = customer.map(i64::unsigned_abs);
+            let buy = Buy { name: attempt.product.clone(), quantity, customer };
+            return self.outcome(token_key).map(|intent| (buy, intent));
+        }
+        if !self.is_withdrawn(token_key, now_us) {
+            self.withdrawn.insert(token_key.to_owned(), now_us + KEEPING.kept_us);
+        }
+        None
     }
 
     /// The decision that stands: the first.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::*;
-use super::model::{Model, Outcome, Write};
+use super::model::{KEEPING, Model, Outcome, Write};
 use crate::database::testing::sequences::check_sequences;
 use crate::database::testing::{On, on_both_databases};
 use crate::order::service::SORT_KEYS;
@@ -31,6 +31,7 @@ enum Act {
     Refuse(usize, &'static str),
     Abandon(usize, &'static str),
     SetStatus(i64, OrderStatus),
+    Ask(u8),
 }
 
 /// One step: what waits for the writer together; an instance that recovers; or a look.
@@ -38,6 +39,7 @@ enum Act {
 enum Step {
     Acts(Vec<Act>),
     Recover { owner: Option<&'static str>, limit: u32, later_us: i64 },
+    Purge { later_us: i64 },
     Look { filter: Filter, sort: &'static str, page: Page },
     Log { after: usize, limit: u32 },
 }
@@ -52,8 +54,9 @@ fn step() -> impl Strategy<Value = Step> {
         limit,
         later_us,
     });
+    let purge = (0..12_i64).prop_map(|later_us| Step::Purge { later_us });
     let log = (0..12_usize, 1..8_u32).prop_map(|(after, limit)| Step::Log { after, limit });
-    prop_oneof![5 => vec(act(), 1..6).prop_map(Step::Acts), 1 => recover, 2 => look(), 1 => log]
+    prop_oneof![5 => vec(act(), 1..6).prop_map(Step::Acts), 1 => recover, 2 => look(), 1 => log, 1 => purge]
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -73,6 +76,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (which(), 0..4_i64).prop_map(|(which, price_minor)| Act::Confirm(which, price_minor)),
         1 => (which(), code()).prop_map(|(which, code)| Act::Refuse(which, code)),
         1 => (which(), code()).prop_map(|(which, code)| Act::Abandon(which, code)),
+        1 => (0..6_u8).prop_map(Act::Ask),
         3 => (1..8_i64, select(&OrderStatus::ALL[..])).prop_map(|(number, to)| Act::SetStatus(number, to)),
     ]
 }
@@ -102,7 +106,7 @@ struct Shop {
 
 fn whoever_works_on_attempts_the_store_does_as_its_model(on: On) {
     check_sequences(on, OrderStore::MIGRATIONS, step(), async |database, steps| {
-        let (store, model) = (OrderStore::over(database), Model::default());
+        let (store, model) = (OrderStore::over(database, KEEPING), Model::default());
         let mut shop = Shop { store, model, seen: Vec::new(), now_us: 0, reservations: 0 };
         for step in steps {
             match step {
@@ -111,6 +115,7 @@ fn whoever_works_on_attempts_the_store_does_as_its_model(on: On) {
                     shop.carry_out(writes).await;
                 }
                 Step::Recover { owner, limit, later_us } => shop.recover(owner, limit, later_us).await,
+                Step::Purge { later_us } => shop.purge(later_us).await,
                 Step::Look { filter, sort, page } => shop.check_page(&filter, sort, page).await,
                 Step::Log { after, limit } => shop.check_log(after, limit).await,
             }
@@ -149,6 +154,7 @@ impl Shop {
             Act::Refuse(which, code) => Write::Refuse(attempt(which)?, refusal(code)),
             Act::Abandon(which, code) => Write::Abandon(attempt(which)?, refusal(code)),
             Act::SetStatus(order_num, to) => Write::SetStatus(*order_num, *to),
+            Act::Ask(token) => Write::Ask(format!("token {token}")),
         })
     }
 
@@ -201,11 +207,26 @@ impl Shop {
         assert_eq!(orders.iter().collect::<Vec<_>>(), expected, "{filter:?} {sort} {page:?}");
     }
 
+    /// What a service does all the time. Nobody works any more on what is so old.
+    async fn purge(&mut self, later_us: i64) {
+        self.now_us += later_us;
+        let mut purged = 0;
+        while let rows @ 1.. = self.store.purge(self.now_us).await.unwrap() {
+            purged += rows;
+        }
+        assert_eq!(purged, self.model.purge(self.now_us), "at {}", self.now_us);
+        self.seen.retain(|attempt| !self.model.is_purged(attempt));
+    }
+
     async fn check_log(&self, after: usize, limit: u32) {
-        let expected: Vec<_> = self.model.log().into_iter().skip(after).take(limit as usize).collect();
         let after = i64::try_from(after).unwrap();
-        let lines = u32::try_from(expected.len()).unwrap();
-        let page = LogPage { text: expected.concat(), lines, last: after + i64::from(lines) };
+        let mut lines = self.model.log();
+        lines.retain(|(place, _)| *place > after);
+        lines.truncate(limit as usize);
+        let last = lines.last().map_or(after, |(place, _)| *place);
+        let count = u32::try_from(lines.len()).unwrap();
+        let text = lines.into_iter().map(|(_, line)| line).collect();
+        let page = LogPage { text, lines: count, last };
         assert_eq!(self.store.log_text(after, limit).await.unwrap(), page);
     }
 
@@ -254,10 +275,16 @@ async fn perform(store: &OrderStore, write: &Write, now_us: i64) -> Outcome {
             store.abandon(&attempt, refusal, now_us).await.map(Outcome::Decided)
         }
         Write::SetStatus(order_num, to) => store.set_status(order_num, to, now_us).await.map(Outcome::Is),
+        Write::Ask(key) => {
+            store.ask(Token { holder: "tester".into(), key }, now_us).await.map(Outcome::Asked)
+        }
     };
     outcome.unwrap_or_else(|error| match error {
         StoreError::Refused(error) => Outcome::Refused(error),
         StoreError::TokenReused => Outcome::TokenReused,
-        StoreError::Invalid(_) | StoreError::Database(_) => panic!("{write:?}: {error}"),
+        StoreError::TokenWithdrawn => Outcome::TokenWithdrawn,
+        StoreError::TokensFull | StoreError::Invalid(_) | StoreError::Database(_) => {
+            panic!("{write:?}: {error}")
+        }
     })
 }

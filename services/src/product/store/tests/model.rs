@@ -21,6 +21,9 @@ pub(super) enum Write {
     Settle,
     Release,
     Restore,
+    Finish,
+    /// Asks what became of a reservation's token.
+    Ask,
 }
 
 /// A write under a token, at a time.
@@ -39,7 +42,11 @@ pub(super) enum Outcome {
     Moved(Taken),
     Refused(ProductError),
     TokenReused,
+    TokenWithdrawn,
     Invalid,
+    /// What became of a token; with what was asked for, as name or number, and how many pieces.
+    Asked(Option<(Reservation, String, i64)>),
+    Done,
 }
 
 use Outcome::{Became, Entered, Moved, Refused};
@@ -77,13 +84,25 @@ struct Reply {
     at_us: i64,
 }
 
+/// What became of a reservation's token.
+struct Known {
+    body_hash: Option<[u8; 32]>,
+    reservation: Reservation,
+    wanted: String,
+    quantity: i64,
+    /// Until when it is remembered; for as long as pieces may move without it.
+    expires_us: Option<i64>,
+}
+
 /// What the store should hold.
 #[derive(Default)]
 pub(super) struct Model {
     /// All products that ever were, and whether they are on sale.
     products: BTreeMap<i64, (Product, bool)>,
     replies: BTreeMap<String, Reply>,
-    tokens: BTreeMap<String, (Option<[u8; 32]>, Reservation)>,
+    tokens: BTreeMap<String, Known>,
+    /// Tokens that never will be used, and until when that is remembered.
+    withdrawn: BTreeMap<String, i64>,
     /// The feed: key, time and change.
     pub(super) changes: Vec<(String, i64, ProductChange)>,
 }
@@ -115,7 +134,7 @@ impl Model {
     }
 
     pub(super) fn reservation(&self, token: &str) -> Option<Reservation> {
-        self.tokens.get(token).map(|(_, reservation)| *reservation)
+        self.tokens.get(token).map(|known| known.reservation)
     }
 
     /// What the write should come to. Of what it really came to only the numbers of new products are taken.
@@ -135,6 +154,15 @@ impl Model {
             Write::Settle => self.settle(&request.token(), now_us),
             Write::Release => self.release(&request.token(), now_us),
             Write::Restore => self.restore(&request.token(), now_us),
+            Write::Finish => {
+                if let Some(known) = self.tokens.get_mut(&request.token())
+                    && matches!(known.reservation, Reservation::Settled(_))
+                {
+                    known.expires_us.get_or_insert(now_us + KEPT_US);
+                }
+                Outcome::Done
+            }
+            Write::Ask => self.ask(&request.token(), now_us),
         }
     }
 
@@ -232,8 +260,11 @@ impl Model {
     fn take(&mut self, request: &Request, which: &Which, quantity: i64, sells: bool) -> Outcome {
         let token = request.token();
         match self.tokens.get(&token) {
-            Some((Some(hash), _)) if *hash != request.body_hash() => return Outcome::TokenReused,
-            Some((_, reservation)) => return Became(*reservation),
+            Some(Known { body_hash: Some(hash), .. }) if *hash != request.body_hash() => {
+                return Outcome::TokenReused;
+            }
+            Some(known) => return Became(known.reservation),
+            None if self.is_withdrawn(&token, request.now_us) => return Outcome::TokenWithdrawn,
             None => {}
         }
         let reservation = match self.find(which).cloned() {
@@ -248,7 +279,16 @@ impl Model {
                 if sells { Reservation::Settled(taken) } else { Reservation::Reserved(taken) }
             }
         };
-        self.tokens.insert(token, (Some(request.body_hash()), reservation));
+        // What is reserved may still move.
+        let is_over = !matches!(reservation, Reservation::Reserved(_));
+        let known = Known {
+            body_hash: Some(request.body_hash()),
+            reservation,
+            wanted: which.text(),
+            quantity,
+            expires_us: is_over.then_some(request.now_us + KEPT_US),
+        };
+        self.tokens.insert(token, known);
         Became(reservation)
     }
 
@@ -256,7 +296,7 @@ impl Model {
         match self.reservation(token) {
             Some(Reservation::Reserved(taken)) => {
                 self.move_pieces(taken.product_id, [0, -taken.quantity, taken.quantity], now_us);
-                self.become_of(token, Reservation::Settled(taken));
+                self.become_of(token, Reservation::Settled(taken), None);
                 Moved(taken)
             }
             Some(Reservation::Settled(taken) | Reservation::Returned(taken)) => Moved(taken),
@@ -267,11 +307,18 @@ impl Model {
     fn release(&mut self, token: &str, now_us: i64) -> Outcome {
         match self.reservation(token) {
             None => {
-                self.tokens.insert(token.to_owned(), (None, Reservation::Released));
+                let known = Known {
+                    body_hash: None,
+                    reservation: Reservation::Released,
+                    wanted: String::new(),
+                    quantity: 0,
+                    expires_us: Some(now_us + KEPT_US),
+                };
+                self.tokens.insert(token.to_owned(), known);
             }
             Some(Reservation::Reserved(taken)) => {
                 self.move_pieces(taken.product_id, [taken.quantity, -taken.quantity, 0], now_us);
-                self.become_of(token, Reservation::Released);
+                self.become_of(token, Reservation::Released, Some(now_us + KEPT_US));
             }
             other @ Some(Reservation::Settled(_) | Reservation::Returned(_)) => return not_reserved(other),
             Some(refused) => return Became(refused),
@@ -287,12 +334,35 @@ impl Model {
             other => return not_reserved(other),
         };
         self.move_pieces(taken.product_id, moves, now_us);
-        self.become_of(token, Reservation::Returned(taken));
+        self.become_of(token, Reservation::Returned(taken), Some(now_us + KEPT_US));
         Moved(taken)
     }
 
-    fn become_of(&mut self, token: &str, reservation: Reservation) {
-        self.tokens.get_mut(token).unwrap().1 = reservation;
+    fn become_of(&mut self, token: &str, reservation: Reservation, expires_us: Option<i64>) {
+        let known = self.tokens.get_mut(token).unwrap();
+        (known.reservation, known.expires_us) = (reservation, expires_us);
+    }
+
+    fn is_withdrawn(&self, token: &str, now_us: i64) -> bool {
+        self.withdrawn.get(token).is_some_and(|until| *until >= now_us)
+    }
+
+    fn ask(&mut self, token: &str, now_us: i64) -> Outcome {
+        let known = self.tokens.get(token);
+        let found = known.map(|known| (known.reservation, known.wanted.clone(), known.quantity));
+        if found.is_none() && !self.is_withdrawn(token, now_us) {
+            self.withdrawn.insert(token.to_owned(), now_us + KEPT_US);
+        }
+        Outcome::Asked(found)
+    }
+
+    /// Forgets what nobody can ask for any more. How much.
+    pub(super) fn purge(&mut self, now_us: i64) -> usize {
+        let before = self.tokens.len() + self.withdrawn.len() + self.replies.len();
+        self.tokens.retain(|_, known| known.expires_us.is_none_or(|until| until >= now_us));
+        self.withdrawn.retain(|_, until| *until >= now_us);
+        self.replies.retain(|_, reply| reply.at_us + KEPT_US >= now_us);
+        before - (self.tokens.len() + self.withdrawn.len() + self.replies.len())
     }
 
     /// Moves pieces to and from what is on sale, reserved and sold, and tells of it.

@@ -10,6 +10,7 @@ use proptest::sample::select;
 
 use super::super::*;
 use super::model::{Model, Outcome, Request, Write};
+use crate::calls::Token;
 use crate::database::testing::On;
 use crate::database::testing::on_both_databases;
 use crate::database::testing::sequences::check_sequences;
@@ -30,11 +31,12 @@ const SORTS: [&str; 8] = ["id", "-id", "name", "-name", "price", "-price", "quan
 #[derive(Clone, Debug)]
 enum Step {
     Writes(Vec<(Write, u8, i64)>),
+    Purge,
     Look { text: &'static str, filter: Filter, sort: &'static str, page: Page },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![3 => vec((write(), 0..5_u8, later()), 1..6).prop_map(Step::Writes), 1 => look()]
+    prop_oneof![3 => vec((write(), 0..5_u8, later()), 1..6).prop_map(Step::Writes), 1 => look(), 1 => Just(Step::Purge)]
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -52,6 +54,8 @@ fn write() -> impl Strategy<Value = Write> {
         2 => Just(Write::Settle),
         2 => Just(Write::Release),
         2 => Just(Write::Restore),
+        1 => Just(Write::Finish),
+        1 => Just(Write::Ask),
     ]
 }
 
@@ -70,7 +74,7 @@ fn which() -> impl Strategy<Value = Which> {
 /// How much later a write is than the one before it. Two long times are more than a reply is kept; the feed is kept for longer
 /// than all of them together.
 fn later() -> impl Strategy<Value = i64> {
-    prop_oneof![30 => Just(1_i64), 1 => Just(crate::once::KEPT_US / 2 + 1)]
+    prop_oneof![30 => Just(1_i64), 1 => Just(once::KEPT_US / 2 + 1)]
 }
 
 fn look() -> impl Strategy<Value = Step> {
@@ -94,7 +98,7 @@ fn look() -> impl Strategy<Value = Step> {
 
 fn whatever_callers_do_the_store_does_as_its_model(on: On) {
     check_sequences(on, ProductStore::MIGRATIONS, step(), async |database, steps| {
-        let store = ProductStore::over(database);
+        let store = ProductStore::over(database, Keeping::default());
         let (mut model, mut now_us) = (Model::default(), 0);
         for step in steps {
             match step {
@@ -111,6 +115,13 @@ fn whatever_callers_do_the_store_does_as_its_model(on: On) {
                     }
                     check_stock(&store, &model).await;
                 }
+                Step::Purge => {
+                    let mut purged = 0;
+                    while let rows @ 1.. = store.purge(now_us).await.unwrap() {
+                        purged += rows;
+                    }
+                    assert_eq!(purged, model.purge(now_us) as u64, "at {now_us}");
+                }
                 Step::Look { text, filter, sort, page } => {
                     check_page(&store, &model, text, &filter, sort, page).await;
                 }
@@ -123,7 +134,7 @@ fn whatever_callers_do_the_store_does_as_its_model(on: On) {
 
 async fn perform(store: &ProductStore, request: &Request) -> Outcome {
     let (token, body_hash, now_us) = (request.token(), request.body_hash(), request.now_us);
-    let once = Once { key: request.key(), body_hash, now_us };
+    let once = Once { token: Token { holder: "tester".to_owned(), key: request.key() }, body_hash, now_us };
     let outcome = match request.write.clone() {
         Write::Create(new) => store.create(once, new).await.map(Outcome::Entered),
         Write::Update(which, change) => {
@@ -143,12 +154,22 @@ async fn perform(store: &ProductStore, request: &Request) -> Outcome {
         Write::Settle => store.settle(&token, now_us).await.map(Outcome::Moved),
         Write::Release => store.release(&token, now_us).await.map(Outcome::Became),
         Write::Restore => store.restore(&token, now_us).await.map(Outcome::Moved),
+        Write::Finish => store.finish(&token, now_us).await.map(|()| Outcome::Done),
+        Write::Ask => {
+            let asked = store.ask(Token { holder: "tester".into(), key: token }, now_us).await;
+            asked.map(|found| {
+                Outcome::Asked(found.map(|known| (known.reservation, known.wanted, known.quantity)))
+            })
+        }
     };
     outcome.unwrap_or_else(|error| match error {
         StoreError::Refused(error) => Outcome::Refused(error),
         StoreError::TokenReused => Outcome::TokenReused,
         StoreError::Invalid(_) => Outcome::Invalid,
-        StoreError::Database(error) => panic!("{request:?}: {error}"),
+        StoreError::TokenWithdrawn => Outcome::TokenWithdrawn,
+        error @ (StoreError::TokensFull | StoreError::Database(_)) => {
+            panic!("{request:?}: {error}")
+        }
     })
 }
 

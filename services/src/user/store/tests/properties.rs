@@ -84,7 +84,7 @@ fn purchase(seller: &str, event: u64) -> Option<Purchase> {
 
 fn whatever_is_told_the_store_does_as_its_model(on: On) {
     check_sequences(on, UserStore::MIGRATIONS, step(), async |database, steps| {
-        let store = UserStore::over(database);
+        let store = UserStore::over(database, Keeping::default());
         let (mut model, mut now_us) = (Model::default(), 0);
         for step in steps {
             match step {
@@ -131,7 +131,11 @@ fn write(model: &Model, act: &Act) -> Write {
 async fn perform(store: &UserStore, request: &Request) -> Outcome {
     let Request { write, token, now_us } = request.clone();
     let body_hash = Sha256::digest(format!("{write:?}")).into();
-    let once = |method: &str| Once { key: format!("{method}/{token}"), body_hash, now_us };
+    let once = |method: &str| Once {
+        token: Token { holder: "tester".to_owned(), key: format!("{method}/{token}") },
+        body_hash,
+        now_us,
+    };
     let outcome = match write {
         Write::Create(name, email) => store.create(once("create"), name, email).await.map(Outcome::Told),
         Write::Update(id, change) => store.update(id, change, now_us).await.map(Outcome::Is),
@@ -142,7 +146,10 @@ async fn perform(store: &UserStore, request: &Request) -> Outcome {
     outcome.unwrap_or_else(|error| match error {
         StoreError::Refused(error) => Outcome::Refused(error),
         StoreError::TokenReused => Outcome::TokenReused,
-        StoreError::Invalid(_) | StoreError::Database(_) => panic!("{request:?}: {error}"),
+        StoreError::TokenWithdrawn
+        | StoreError::TokensFull
+        | StoreError::Invalid(_)
+        | StoreError::Database(_) => panic!("{request:?}: {error}"),
     })
 }
 

@@ -1,0 +1,134 @@
+//! What was measured, as an aligned table or as JSON: the median of each figure, and the range of what the machine made of it.
+
+use std::fmt::Write;
+use std::fs;
+
+use serde_json::{Value, json};
+
+/// All rows, and how they were measured.
+pub(crate) struct Report {
+    machine: String,
+    pinned: bool,
+    rounds: usize,
+    seconds: f64,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One pair in one setting.
+pub(crate) struct Row {
+    pair: String,
+    in_flight: usize,
+    /// What the client said in each turn.
+    pub(crate) turns: Vec<Value>,
+}
+
+/// Median, lowest and highest.
+#[derive(Clone, Copy)]
+struct Spread {
+    median: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Row {
+    pub(crate) fn new(pair: String, in_flight: usize) -> Self {
+        Self { pair, in_flight, turns: Vec::new() }
+    }
+
+    /// The sum of some figures of each turn.
+    fn spread(&self, figures: &[&str]) -> Spread {
+        let sum = |turn: &Value| figures.iter().filter_map(|figure| turn[*figure].as_f64()).sum();
+        let mut sums: Vec<f64> = self.turns.iter().map(sum).collect();
+        sums.sort_by(f64::total_cmp);
+        Spread {
+            median: sums.get(sums.len() / 2).copied().unwrap_or_default(),
+            low: sums.first().copied().unwrap_or_default(),
+            high: sums.last().copied().unwrap_or_default(),
+        }
+    }
+
+    fn calls_per_s(&self) -> Spread {
+        self.spread(&["calls_per_s"])
+    }
+
+    fn cpu_us(&self) -> Spread {
+        self.spread(&["server_user_us", "server_system_us", "client_user_us", "client_system_us"])
+    }
+}
+
+impl Report {
+    pub(crate) fn new(pinned: bool, rounds: usize, seconds: f64) -> Self {
+        Self { machine: machine(), pinned, rounds, seconds, rows: Vec::new() }
+    }
+
+    /// The CPU time of a row beside that of the peer in the same setting, which is the first row of it.
+    fn ratio(&self, row: &Row) -> f64 {
+        let peer = self.rows.iter().find(|peer| peer.in_flight == row.in_flight);
+        peer.map_or(f64::NAN, |peer| row.cpu_us().median / peer.cpu_us().median)
+    }
+
+    pub(crate) fn table(&self) -> String {
+        let mut table = format!(
+            "64-byte unary echo on one connection; {}; {}.\n{} rounds of {} s each, in turns: median [lowest to highest].\n\n",
+            self.machine,
+            if self.pinned {
+                "64 in flight: a core for the server, one for the client; 1 in flight: one core for both"
+            } else {
+                "not pinned to cores"
+            },
+            self.rounds,
+            self.seconds
+        );
+        let _ = writeln!(
+            table,
+            "{:>9}  {:<15}  {:>28}  {:>24}  {:>7}  {:>7}  {:>6}",
+            "in flight", "pair", "calls/s", "CPU us/call, both", "server", "client", "ratio"
+        );
+        for row in &self.rows {
+            let (rate, cpu) = (row.calls_per_s(), row.cpu_us());
+            let server = row.spread(&["server_user_us", "server_system_us"]).median;
+            let client = row.spread(&["client_user_us", "client_system_us"]).median;
+            let rate = format!("{:.0} [{:.0} to {:.0}]", rate.median, rate.low, rate.high);
+            let both = format!("{:.2} [{:.2} to {:.2}]", cpu.median, cpu.low, cpu.high);
+            let _ = writeln!(
+                table,
+                "{:>9}  {:<15}  {rate:>28}  {both:>24}  {server:>7.2}  {client:>7.2}  {:>6.2}",
+                row.in_flight,
+                row.pair,
+                self.ratio(row)
+            );
+        }
+        table
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let spread =
+            |spread: Spread| json!({ "median": spread.median, "low": spread.low, "high": spread.high });
+        let row = |row: &Row| {
+            json!({
+                "pair": row.pair,
+                "in_flight": row.in_flight,
+                "calls_per_s": spread(row.calls_per_s()),
+                "cpu_us_per_call": spread(row.cpu_us()),
+                "cpu_ratio_to_peer": self.ratio(row),
+                "turns": row.turns,
+            })
+        };
+        json!({
+            "machine": self.machine,
+            "pinned": self.pinned,
+            "rounds": self.rounds,
+            "seconds": self.seconds,
+            "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// The processor, how many of its cores there are, and the kernel.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{}, {cores} cores, Linux {}", model.map_or("unknown processor", |(_, name)| name), kernel.trim())
+}

@@ -1,0 +1,61 @@
+//! Sessions over real TCP sockets, byte by byte: each driver, as server and as client, against a peer that follows a script.
+//!
+//! The same cases run for all drivers, and what only one of them passes fails. Nothing here knows how a driver works inside.
+
+mod client_cases;
+mod clients;
+mod frames;
+mod scripted;
+mod server_cases;
+mod servers;
+mod transcripts;
+
+use micronet_transport::identity::Identity;
+
+use self::clients::{Dial, OnMio as MioClient, OnTokio as TokioClient};
+use self::servers::{OnMio as MioServer, OnTokio as TokioServer, Running};
+
+/// Starts a server of one driver.
+type StartServer = fn(&Identity) -> Running;
+
+const SERVERS: [(&str, StartServer); 2] =
+    [("the server on tokio", TokioServer::start), ("the server on mio", MioServer::start)];
+const CLIENTS: [(&str, Dial); 2] =
+    [("the client on tokio", TokioClient::dial), ("the client on mio", MioClient::dial)];
+
+/// The method that all servers answer with [`ANSWER`]; the transcripts call it.
+const METHOD: u32 = 2_757_732_106;
+/// The method that all servers fail.
+const FAILING: u32 = 3;
+/// The method that all servers answer with its request.
+const ECHO: u32 = 4;
+const ANSWER: &[u8] = &[0x2a];
+
+fn identity(node: &str) -> Identity {
+    Identity {
+        cluster: "shop".into(),
+        node: node.into(),
+        instance: format!("{node}-1"),
+        ..Identity::default()
+    }
+}
+
+/// Runs each case on each driver.
+fn check<D: Copy, C>(
+    drivers: &[(&str, D)],
+    cases: impl IntoIterator<Item = (String, C)>,
+    run: impl Fn(D, &C) -> Result<(), String>,
+) -> usize {
+    let mut failures = Vec::new();
+    let mut count = 0;
+    for (name, case) in cases {
+        count += 1;
+        for (driver, under_test) in drivers {
+            if let Err(words) = run(*under_test, &case) {
+                failures.push(format!("{driver}, {name}: {words}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    count
+}

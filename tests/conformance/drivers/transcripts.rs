@@ -1,0 +1,188 @@
+//! The transcripts of proto-spec on sockets: a driver stands for one side, a script for the other. Those are played that need no hand
+//! in a driver's clock, randomness or handlers; the others are held by the connection's own test.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use micronet_tests::spec::{bytes_of, read, unhex};
+use micronet_transport::identity::Identity;
+use micronet_wire::conn::{Config, Connection, Role};
+use micronet_wire::limits::DEADLINE_US_DEFAULT;
+use serde_json::Value;
+
+use super::clients::{Call, Command, Dial};
+use super::scripted::Scripted;
+use super::{CLIENTS, SERVERS, StartServer, check};
+use crate::transcripts::options;
+
+/// The greeting of a side with this identity.
+pub(super) fn greeting_of(identity: &Identity) -> Vec<u8> {
+    let config: Config = identity.config(Role::Dialler, None, None);
+    Connection::new(config, 0).output().to_vec()
+}
+
+fn side(case: &Value, name: &str) -> Identity {
+    let text = |key: &str| case["sides"][name][key].as_str().unwrap_or_default().to_owned();
+    Identity {
+        cluster: text("cluster"),
+        node: text("node"),
+        instance: text("instance"),
+        ..Identity::default()
+    }
+}
+
+/// The transcripts in which `driven` does nothing but these commands, and the other side what a script can.
+fn played(driven: &str, commands: &[&str]) -> Vec<(String, Value)> {
+    let text = read("proto-spec/vectors/transcript.json");
+    let file: Value = serde_json::from_str(&text).expect("transcript.json");
+    let cases = file["cases"].as_array().expect("cases").iter();
+    let plays = |case: &&Value| {
+        let plays = |step: &Value| {
+            let does = step["does"][0].as_str().unwrap_or_default();
+            let known = if step["by"] == driven { commands.contains(&does) } else { does != "time" };
+            known && step["held"] != true
+        };
+        case["credential"].is_null() && case["steps"].as_array().is_some_and(|steps| steps.iter().all(plays))
+    };
+    cases
+        .filter(plays)
+        .map(|case| (case["name"].as_str().unwrap_or_default().to_owned(), case.clone()))
+        .collect()
+}
+
+fn steps(case: &Value) -> &[Value] {
+    case["steps"].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn does(step: &Value) -> &str {
+    step["does"][0].as_str().unwrap_or_default()
+}
+
+/// Whether a side says in this transcript that the connection is over, or hears so.
+fn is_over(case: &Value) -> bool {
+    let closes = |step: &Value, whose: &str| {
+        step[whose].as_array().is_some_and(|events| events.iter().any(|event| event[0] == "closed"))
+    };
+    steps(case).iter().any(|step| closes(step, "own") || closes(step, "seen"))
+}
+
+fn serve(start: StartServer, case: &Value, dribbles: bool) -> Result<(), String> {
+    let server = start(&side(case, "acceptor"));
+    let mut peer = Scripted::dial(server.address, dribbles);
+    for (at, step) in steps(case).iter().enumerate() {
+        if step["by"] == "dialler" {
+            peer.say(&bytes_of(step));
+        } else {
+            peer.expect(&bytes_of(step)).map_err(|words| format!("step {at}, {}: {words}", does(step)))?;
+        }
+    }
+    if is_over(case) {
+        peer.expect_end()?;
+    } else {
+        peer.expect_nothing()?;
+    }
+    drop(peer);
+    server.stop()
+}
+
+#[test]
+fn servers_keep_to_the_transcripts() {
+    // A server that answers at once; where the vectors let a call wait, its answer would come before what is wanted.
+    let mut cases = played("acceptor", &["start", "answer"]);
+    cases.retain(|(name, case)| {
+        name != "HTTP" && steps(case).iter().all(|step| does(step) != "call" && does(step) != "send")
+    });
+    let answered = ["a call, its reply, and a plain end by drain"];
+    cases.extend(
+        played("acceptor", &["start", "reply"])
+            .into_iter()
+            .filter(|(name, _)| answered.contains(&name.as_str())),
+    );
+    let count = check(&SERVERS, cases, |start, case| {
+        serve(start, case, false)?;
+        serve(start, case, true).map_err(|words| format!("byte by byte: {words}"))
+    });
+    assert!(count >= 15, "only {count} transcripts were played");
+}
+
+fn call(step: &Value) -> Call {
+    let does = &step["does"];
+    Call {
+        method: u32::try_from(does[1].as_u64().unwrap_or_default()).expect("a method"),
+        request: unhex(does[2].as_str().unwrap_or_default()),
+        // Not the transcript's own, which may pass while the machine is busy; it isn't compared.
+        deadline_us: u64::from(DEADLINE_US_DEFAULT),
+        options: options(&does[3], 0),
+    }
+}
+
+fn command(step: &Value) -> Option<Command> {
+    match does(step) {
+        "call" => Some(Command::Call(call(step))),
+        "send" => Some(Command::Send(call(step))),
+        "cancel" => Some(Command::Cancel(u32::try_from(step["does"][1].as_u64()?).ok()?)),
+        "drain" => Some(Command::Drain),
+        _ => None,
+    }
+}
+
+/// What the dialler is told of its calls and the end in this transcript.
+fn told(case: &Value) -> Vec<String> {
+    let of_dialler = |step: &Value| step[if step["by"] == "dialler" { "own" } else { "seen" }].clone();
+    let words = |event: &Value| {
+        let text = |at: usize| event[at].as_str().map_or_else(|| event[at].to_string(), str::to_owned);
+        match event[0].as_str() {
+            Some("reply" | "failed") => Some(format!("{} {} {}", text(0), text(1), text(2))),
+            Some("closed") if event[1].is_null() => Some("closed".to_owned()),
+            Some("closed") => Some(format!("closed {}", text(1))),
+            _ => None,
+        }
+    };
+    let events: Vec<Value> = steps(case)
+        .iter()
+        .flat_map(|step| of_dialler(step).as_array().cloned().unwrap_or_default())
+        .collect();
+    events.iter().filter_map(words).collect()
+}
+
+fn dial(dial: Dial, case: &Value, dribbles: bool) -> Result<(), String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    let client = dial(listener.local_addr().map_err(|error| error.to_string())?, side(case, "dialler"));
+    let mut peer = Scripted::accept(&listener, dribbles);
+    for (at, step) in steps(case).iter().enumerate() {
+        let within = |words| format!("step {at}, {}: {words}", does(step));
+        if step["by"] == "acceptor" {
+            peer.say(&bytes_of(step));
+        } else {
+            if let Some(command) = command(step) {
+                client.commands.blocking_send(command).map_err(|_| within("it has gone".to_owned()))?;
+            }
+            peer.expect(&bytes_of(step)).map_err(within)?;
+        }
+    }
+    if is_over(case) {
+        peer.expect_end()?;
+    } else {
+        peer.expect_nothing()?;
+    }
+    let mut wanted = told(case);
+    while !wanted.is_empty() {
+        let told =
+            client.told.recv_timeout(Duration::from_secs(10)).map_err(|_| format!("not told: {wanted:?}"))?;
+        match wanted.iter().position(|what| *what == told) {
+            Some(at) => drop(wanted.remove(at)),
+            None => return Err(format!("told {told}, but wanted {wanted:?}")),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn clients_keep_to_the_transcripts() {
+    let cases = played("dialler", &["start", "answer", "call", "send", "cancel", "drain"]);
+    let count = check(&CLIENTS, cases, |driver, case| {
+        dial(driver, case, false)?;
+        dial(driver, case, true).map_err(|words| format!("byte by byte: {words}"))
+    });
+    assert!(count >= 15, "only {count} transcripts were played");
+}

@@ -1,0 +1,54 @@
+//! The configuration of `ping`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::address::HostPort;
+use crate::cli::ping::PingFlags;
+use crate::error::CommandError;
+
+/// What is watched, and how.
+#[derive(Debug)]
+pub(crate) struct PingConfig {
+    /// Which instance.
+    pub(crate) target: PingTarget,
+    /// How many heartbeats; without one until Ctrl-C.
+    pub(crate) count: Option<u64>,
+    /// From one heartbeat to the next.
+    pub(crate) interval: Duration,
+    /// How long an answer may take.
+    pub(crate) timeout: Duration,
+    /// Whether the operator's token stays unused.
+    pub(crate) anonymous: bool,
+    /// Whether objects are printed.
+    pub(crate) json: bool,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+}
+
+/// Which instance is watched.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PingTarget {
+    /// The one at an address.
+    Address(HostPort),
+    /// An instance, or a service, of the network on the data folder.
+    Name(String),
+}
+
+pub(super) fn ping(flags: PingFlags, data: PathBuf) -> Result<PingConfig, CommandError> {
+    // Names have no colon, and addresses always have one.
+    let target = if flags.target.contains(':') {
+        PingTarget::Address(HostPort::parse(&flags.target, None)?)
+    } else {
+        PingTarget::Name(super::name("instance", flags.target)?)
+    };
+    Ok(PingConfig {
+        target,
+        count: flags.count,
+        interval: Duration::from_millis(flags.interval),
+        timeout: Duration::from_millis(flags.timeout),
+        anonymous: flags.anonymous,
+        json: flags.json,
+        data,
+    })
+}

@@ -1,0 +1,229 @@
+//! How this process is doing, measured for the PONGs of all its connections (SPEC.md 7.2).
+//!
+//! A process runs its connections on one runtime, so what one thread counts is what the process does.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use micronet_wire::conn::Vitals;
+use micronet_wire::ledger::micros;
+use micronet_wire::limits::{DECAY_HALF_LIFE_MS, INSTANCE_CALLS_IN_FLIGHT_MAX, LAG_SAMPLE_MS};
+
+use crate::clock;
+
+/// A maximum that halves every second, so that it tells of what was lately, and not of what was ever.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DecayingMax {
+    value: u32,
+    at_ns: u64,
+}
+
+impl DecayingMax {
+    /// Takes a sample into account.
+    pub fn record(&mut self, now: u64, sample: u32) {
+        if sample >= self.at(now) {
+            *self = Self { value: sample, at_ns: now };
+        }
+    }
+
+    /// What is left of the largest sample.
+    #[must_use]
+    pub fn at(&self, now: u64) -> u32 {
+        let halvings = now.saturating_sub(self.at_ns) / (DECAY_HALF_LIFE_MS * 1_000_000);
+        u32::try_from(halvings).ok().and_then(|halvings| self.value.checked_shr(halvings)).unwrap_or(0)
+    }
+}
+
+/// How late timers fire: a timer that is set again and again says when it should fire, and when it did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LagMeter {
+    due_ns: Option<u64>,
+    late: DecayingMax,
+}
+
+impl LagMeter {
+    /// The timer is set.
+    pub fn set(&mut self, due_ns: u64) {
+        self.due_ns = Some(due_ns);
+    }
+
+    /// The timer has fired.
+    pub fn fired(&mut self, now: u64) {
+        self.late.record(now, self.overdue_us(now));
+        self.due_ns = None;
+    }
+
+    /// How late timers have lately been. One that is overdue counts before it fires: whoever asks may run before it does.
+    #[must_use]
+    pub fn lag_us(&self, now: u64) -> u32 {
+        self.late.at(now).max(self.overdue_us(now))
+    }
+
+    fn overdue_us(&self, now: u64) -> u32 {
+        self.due_ns.map_or(0, |due_ns| micros(now.saturating_sub(due_ns)))
+    }
+}
+
+/// What is known of this process.
+#[derive(Debug, Default)]
+struct Process {
+    calls_in_flight: Cell<u32>,
+    queue_delay: Cell<DecayingMax>,
+    lag: RefCell<LagMeter>,
+    sampled: Cell<bool>,
+}
+
+thread_local! {
+    static PROCESS: Process = Process::default();
+}
+
+/// The part of one connection, or of one call over HTTP, in the calls that this process is working on.
+#[derive(Debug, Default)]
+pub(crate) struct Share(u32);
+
+impl Share {
+    /// One call.
+    pub(crate) fn of_one_call() -> Self {
+        let mut share = Self::default();
+        share.set(1);
+        share
+    }
+
+    /// So many calls are in flight here now.
+    pub(crate) fn set(&mut self, calls: u32) {
+        PROCESS.with(|process| {
+            let others = process.calls_in_flight.get().saturating_sub(self.0);
+            process.calls_in_flight.set(others.saturating_add(calls));
+        });
+        self.0 = calls;
+    }
+
+    /// How the process is doing, as the connection with this share tells it.
+    pub(crate) fn vitals(&self, now: u64) -> Vitals {
+        PROCESS.with(|process| Vitals {
+            calls_elsewhere: process.calls_in_flight.get().saturating_sub(self.0),
+            calls_in_flight_max: INSTANCE_CALLS_IN_FLIGHT_MAX,
+            queue_delay_us: process.queue_delay.get().at(now),
+            scheduler_lag_us: process.lag.borrow().lag_us(now),
+        })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+/// A handler starts whose call has waited for so long.
+pub(crate) fn queued(now: u64, waited_us: u32) {
+    PROCESS.with(|process| {
+        let mut delay = process.queue_delay.get();
+        delay.record(now, waited_us);
+        process.queue_delay.set(delay);
+    });
+}
+
+/// Starts to sample how late this process runs, unless that has been done. Within a `LocalRuntime` or a `LocalSet` only.
+pub(crate) fn watch_lag() {
+    if !PROCESS.with(|process| process.sampled.replace(true)) {
+        tokio::task::spawn_local(sample_lag(Sampling));
+    }
+}
+
+/// Ends with the runtime whose task holds it, so that the next one is sampled too.
+struct Sampling;
+
+impl Drop for Sampling {
+    fn drop(&mut self) {
+        // The thread itself may be ending.
+        let _ = PROCESS.try_with(|process| {
+            process.sampled.set(false);
+            *process.lag.borrow_mut() = LagMeter::default();
+        });
+    }
+}
+
+async fn sample_lag(_sampling: Sampling) {
+    loop {
+        let due_ns = clock::now() + LAG_SAMPLE_MS * 1_000_000;
+        PROCESS.with(|process| process.lag.borrow_mut().set(due_ns));
+        tokio::time::sleep(Duration::from_millis(LAG_SAMPLE_MS)).await;
+        PROCESS.with(|process| process.lag.borrow_mut().fired(clock::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn a_maximum_halves_every_second() {
+        let mut longest = DecayingMax::default();
+        longest.record(5_000 * MS, 800);
+        for (at_ms, value) in
+            [(5_000, 800), (5_999, 800), (6_000, 400), (8_500, 100), (15_000, 0), (99_000, 0)]
+        {
+            assert_eq!(longest.at(at_ms * MS), value, "{at_ms}");
+        }
+        longest.record(6_000 * MS, 399);
+        assert_eq!(longest.at(7_000 * MS), 200, "a smaller one counts for nothing");
+        longest.record(7_000 * MS, 300);
+        assert_eq!(longest.at(7_000 * MS), 300);
+    }
+
+    #[test]
+    fn a_timer_that_is_overdue_counts_before_it_fires() {
+        let mut meter = LagMeter::default();
+        meter.set(100 * MS);
+        assert_eq!(meter.lag_us(100 * MS), 0);
+        assert_eq!(meter.lag_us(3_100 * MS), 3_000_000);
+        meter.fired(3_100 * MS);
+        meter.set(3_200 * MS);
+        assert_eq!(meter.lag_us(3_200 * MS), 3_000_000);
+        assert_eq!(meter.lag_us(4_100 * MS), 1_500_000);
+        meter.fired(5_100 * MS);
+        assert_eq!(meter.lag_us(5_100 * MS), 1_900_000);
+    }
+
+    #[test]
+    fn shares_add_up_to_what_the_process_does() {
+        let (mut one, mut two) = (Share::default(), Share::default());
+        one.set(3);
+        two.set(2);
+        queued(0, 7);
+        let seen = |share: &Share| (share.vitals(0).calls_elsewhere, share.vitals(0).queue_delay_us);
+        assert_eq!((seen(&one), seen(&two)), ((2, 7), (3, 7)));
+        one.set(1);
+        assert_eq!(seen(&two), (1, 7));
+        let over_http = Share::of_one_call();
+        assert_eq!(seen(&two), (2, 7));
+        drop((one, over_http));
+        assert_eq!(seen(&two), (0, 7));
+    }
+
+    #[test]
+    fn a_runtime_that_was_blocked_shows_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build_local(Default::default())
+            .unwrap();
+        runtime.block_on(async {
+            watch_lag();
+            watch_lag();
+            tokio::time::sleep(Duration::from_millis(LAG_SAMPLE_MS / 2)).await;
+            let lag_us = || Share::default().vitals(clock::now()).scheduler_lag_us;
+            assert!(lag_us() < 2_000, "{}", lag_us());
+            // The clock goes on, and nothing runs.
+            tokio::time::advance(Duration::from_millis(LAG_SAMPLE_MS / 2 + 2_500)).await;
+            assert!((2_400_000..2_600_000).contains(&lag_us()), "{}", lag_us());
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            assert!(lag_us() < 2_000, "{}", lag_us());
+        });
+        drop(runtime);
+        assert!(!PROCESS.with(|process| process.sampled.get()));
+    }
+}
