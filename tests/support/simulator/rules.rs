@@ -9,6 +9,7 @@ use micronet_wire::service::CallContext;
 
 use super::World;
 use crate::application::content::{Mark, read};
+use crate::application::talk::Listener;
 use crate::application::{End, Shape};
 use crate::plan::{ACCEPTOR, DIALLER, Fault, MS};
 
@@ -165,7 +166,7 @@ impl World {
         for (stream, call) in &self.report.caller.calls {
             let late = call.lasted_too_long || call.end == Some(End::Failed(Code::DeadlineExceeded));
             let hopeless = self.handlers.hopeless.contains(stream)
-                || call.listener.as_ref().is_some_and(|listener| listener.never_reads());
+                || call.listener.as_ref().is_some_and(Listener::never_reads);
             if self.plan.peaceful && late && !hopeless {
                 return Err(format!("liveness: stream {stream} starved: {:?}", call.shape));
             }
