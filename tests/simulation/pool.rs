@@ -207,7 +207,7 @@ impl World {
         while let Some(event) = link.sides[SERVER].poll_event() {
             match event {
                 Event::Request { stream, request, .. } => {
-                    let id = usize::from_str_radix(std::str::from_utf8(&request).unwrap(), 10).unwrap();
+                    let id = std::str::from_utf8(&request).unwrap().parse::<usize>().unwrap();
                     self.calls[id].executed.push(at);
                     link.at_work.insert(stream, self.now + self.random.below(40) * MS);
                 }

@@ -386,7 +386,7 @@ impl World {
             Event::Message { stream, message } => {
                 self.note("message", format!("stream {stream}, {} bytes to side {side}", message.len()));
                 match side {
-                    DIALLER => self.report.caller.hear(stream, message)?,
+                    DIALLER => self.report.caller.hear(now, stream, message)?,
                     _ => self.handlers.hear(stream, message)?,
                 }
             }
