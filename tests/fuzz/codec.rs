@@ -51,12 +51,17 @@ fn judged(bytes: &[u8; HEADER_BYTES], max: u32) -> Result<(), Code> {
         return Err(Code::Checksum);
     }
     let known = matches!(kind, 1..=8 | 16..=22);
-    let reserved = bytes[7] == 0 && bits < 4 && (bits & 2 != 0 || word(16) == 0);
+    let reserved = bytes[7] == 0 && bits < 16 && (bits & 2 != 0 || word(16) == 0);
+    let of_call = stream != 0 && method != 0;
+    let [end, more, continued] = [1, 4, 8].map(|flag| bits & flag != 0);
     let placed = match kind {
-        0..16 => stream == 0 && method == 0 && encoding == 0 && bits & 1 == 0,
-        18 | 22 => stream != 0 && method != 0 && bits & 1 != 0,
-        19 => stream != 0 && method != 0 && bits & 1 != 0 && encoding == 0,
-        _ => stream != 0 && method != 0,
+        0..16 => stream == 0 && method == 0 && encoding == 0 && !end && !more && !continued,
+        16 => of_call && !continued && !(more && end),
+        17 => of_call && end && !more,
+        18 | 22 => of_call && end && !more && !continued,
+        19 => of_call && end && !more && !continued && encoding == 0,
+        20 => of_call && !(more && end),
+        _ => (stream == 0) == (method == 0) && encoding == 0 && !end && !more && !continued,
     };
     if !(known && reserved && placed) {
         return Err(Code::Protocol);
@@ -129,7 +134,7 @@ fn taken(bytes: &[u8], piece: usize) -> (Vec<Vec<u8>>, Option<Code>) {
 
 fn written(frame: &Frame) -> Vec<u8> {
     let Header { kind, flags, encoding, stream, method, .. } = frame.header;
-    let label = Label { kind, flags: flags & flags::END, encoding, stream, method };
+    let label = Label { kind, flags: flags & !flags::CHECKSUM, encoding, stream, method };
     let mut out = BytesMut::new();
     put_frame(&mut out, label, flags & flags::CHECKSUM != 0, |out| {
         out.extend_from_slice(&frame.payload);
