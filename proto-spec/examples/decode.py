@@ -19,12 +19,17 @@ PREFACE = bytes.fromhex("894d4e500d0a1a01")  # SPEC 1.2
 CONTROL = {1: "HELLO", 2: "PROOF", 3: "ANNOUNCE", 4: "PING", 5: "PONG", 6: "GOAWAY", 7: "CLOSE", 8: "BEACON"}
 OF_CALLS = {16: "REQUEST", 17: "REPLY", 18: "ERROR", 19: "CANCEL", 20: "DATA", 21: "CREDIT", 22: "NOTICE"}
 KINDS = CONTROL | OF_CALLS  # SPEC 2.2
-RESERVED = {"BEACON", "DATA", "CREDIT"}
+RESERVED = {"BEACON"}
 SENT_BY = {
     "PROOF": "dialler", "REQUEST": "dialler", "CANCEL": "dialler", "REPLY": "acceptor", "ERROR": "acceptor",
     "NOTICE": "dialler",
 }
-END, CHECKSUM = 0x01, 0x02  # SPEC 2.7
+END, CHECKSUM, MORE, CONTINUED = 0x01, 0x02, 0x04, 0x08  # SPEC 2.7
+FLAGS = {  # SPEC 2.7: what a kind bears besides CHECKSUM; a kind that isn't here bears nothing
+    "REQUEST": {0, END, MORE}, "REPLY": {END, END | CONTINUED}, "ERROR": {END}, "CANCEL": {END}, "NOTICE": {END},
+    "DATA": {0, END, MORE, CONTINUED, END | CONTINUED, MORE | CONTINUED},
+}
+MESSAGE_MAX, PIECE_MAX, CREDIT_MAX = 16777216, 16320, 1073741824  # SPEC 4.2, 4.3, 4.6
 CREDENTIALS = {1: "CLUSTER", 2: "OPERATOR"}
 PRINCIPALS = {0: "ANONYMOUS", 1: "OPERATOR", 2: "SERVICE", 3: "USER"}
 FAULTS = {1: "caller", 2: "callee", 3: "network"}
@@ -93,7 +98,7 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
-def header(data, payload_max=2097152):
+def header(data, payload_max=65536):
     """SPEC 2.1 to 2.9, in the order of 2.9."""
     length, number, flags, encoding, zero, stream, method, payload_sum, header_sum = struct.unpack(">IBBBBIIII", data)
     if crc32c(data[:20]) != header_sum:
@@ -101,26 +106,25 @@ def header(data, payload_max=2097152):
     if number not in KINDS:
         malformed(f"kind {number}")
     kind = KINDS[number]
-    if zero or flags & ~(END | CHECKSUM) or (payload_sum and not flags & CHECKSUM):
+    if zero or flags & ~(END | CHECKSUM | MORE | CONTINUED) or (payload_sum and not flags & CHECKSUM):
         malformed("a reserved bit is set")
-    end = bool(flags & END)
-    if number < 16:
-        if stream or method or encoding or end:
-            malformed(f"{kind} on a stream, method or encoding, or with END")
-    elif not stream or not method:
-        malformed(f"{kind} on no stream or method")
-    elif (kind in ("ERROR", "CANCEL", "NOTICE") and not end) or (kind == "CANCEL" and encoding):
-        malformed(f"{kind} without END, or with an encoding")
+    if encoding and (number < 16 or kind in ("CANCEL", "CREDIT")):
+        malformed(f"{kind} with an encoding")
+    if (stream or method) if number < 16 else (not stream or not method) and (kind != "CREDIT" or stream or method):
+        malformed(f"{kind} on stream {stream}, method {method}")
+    if flags & ~CHECKSUM not in FLAGS.get(kind, {0}):
+        malformed(f"{kind} with flags {flags:02x}")
     if length > min(payload_max, 16777216):
         raise Refused("FRAME_TOO_LARGE", f"{length} bytes")
     return {
-        "length": length, "kind": kind, "end": end, "checksum": bool(flags & CHECKSUM), "encoding": encoding,
+        "length": length, "kind": kind, "end": bool(flags & END), "more": bool(flags & MORE),
+        "continued": bool(flags & CONTINUED), "checksum": bool(flags & CHECKSUM), "encoding": encoding,
         "stream": stream, "method": method, "payload_checksum": payload_sum,
     }
 
 
-def frame(data, payload_max=2097152):
-    """One whole frame and how many bytes it took, or None when it isn't there whole."""
+def raw_frame(data, payload_max=65536):
+    """A frame's header, its payload as bytes, and how many bytes both took, or None when it isn't there whole."""
     if len(data) < 24:
         return None
     head = header(data[:24], payload_max)
@@ -129,21 +133,29 @@ def frame(data, payload_max=2097152):
         return None
     if head["checksum"] and crc32c(payload) != head["payload_checksum"]:
         raise Refused("CHECKSUM_MISMATCH", "payload checksum")  # SPEC 2.6
-    meaning = {key: head[key] for key in ("kind", "end", "checksum", "encoding", "stream", "method")}
-    meaning["payload"] = payload_of(head["kind"], head["end"], payload)
-    return meaning, 24 + head["length"]
+    return head, payload, 24 + head["length"]
 
 
-def payload_of(kind, end, payload):
+def frame(data, payload_max=65536):
+    """One whole frame and how many bytes it took, or None when it isn't there whole."""
+    taken = raw_frame(data, payload_max)
+    if taken is None:
+        return None
+    head, payload, size = taken
+    meaning = {key: value for key, value in head.items() if key not in ("length", "payload_checksum")}
+    return meaning | {"payload": payload_of(head, payload)}, size
+
+
+def payload_of(head, payload):
     """The meaning of a payload, by the table of SPEC 2.2."""
-    if kind in RESERVED:
-        malformed(f"{kind} is reserved")
-    if kind in ("REQUEST", "REPLY") and not end:
-        malformed(f"{kind} without END")  # SPEC 2.7
-    return DECODERS[kind](payload)
+    if head["kind"] in RESERVED:
+        malformed(f"{head['kind']} is reserved")
+    if head["kind"] == "DATA":
+        return message_data(head, payload)
+    return DECODERS[head["kind"]](payload)
 
 
-def stream_of_bytes(data, payload_max=2097152):
+def stream_of_bytes(data, payload_max=65536):
     """All frames of one direction of a connection, preface first."""
     if data[:8] != PREFACE:
         malformed("no preface")
@@ -199,9 +211,9 @@ def _hex_of(size):
 
 HELLO_ENTRIES = {  # SPEC 3.2: name, how to read it, what holds without it
     1: ("cluster", _name, None), 2: ("node", _name, None), 3: ("instance", _name, None),
-    4: ("nonce", _hex_of(16), None), 5: ("frame_payload_max", _u32, 2097152), 6: ("calls_in_flight_max", _u32, 4096),
+    4: ("nonce", _hex_of(16), None), 5: ("frame_payload_max", _u32, 65536), 6: ("calls_in_flight_max", _u32, 4096),
     7: ("heartbeat_interval_ms", _u32, 1000), 8: ("schema", _hex_of(16), None), 9: ("checksums", _flag, True),
-    0x800A: ("software", _software, None),
+    0x800A: ("software", _software, None), 11: ("stream_credit", _u32, 65536), 12: ("connection_credit", _u32, 33554432),
 }
 
 
@@ -229,6 +241,8 @@ def hello(payload):
         malformed("a limit makes no sense")
     if not 50 <= said["heartbeat_interval_ms"] <= 60000:
         malformed("the heartbeat interval makes no sense")
+    if not 16384 <= said["stream_credit"] <= CREDIT_MAX or not max(65536, said["stream_credit"]) <= said["connection_credit"] <= CREDIT_MAX:
+        malformed("the credit makes no sense")
     return said
 
 
@@ -371,7 +385,7 @@ def metadata(value):
 
 
 def request(payload):
-    """SPEC 6.1 to 6.6."""
+    """SPEC 6.1 to 6.7."""
     whole = Input(payload, "BAD_REQUEST")
     length = whole.uint(2)
     if not 4 <= length <= 8192:
@@ -381,7 +395,7 @@ def request(payload):
     if deadline == 0:
         raise Refused("BAD_REQUEST", "a deadline of zero")
     said = {"deadline_us": min(deadline, 3600000000), "trace": None, "request_id": None, "token": None, "principal": None}
-    said["metadata"] = {}
+    said |= {"metadata": {}, "bulk": False}
     last = 0
     while head.left():
         tag, value = head.uint(1), head.take(head.uint(2))
@@ -401,12 +415,13 @@ def request(payload):
             said["principal"] = principal(value)
         elif tag == 5:
             said["metadata"] = metadata(value)
+        elif tag == 6:
+            if value != b"\1":
+                raise Refused("BAD_REQUEST", "another class than BULK")  # SPEC 6.7
+            said["bulk"] = True
         elif not tag & 0x80:
             raise Refused("BAD_REQUEST", f"the entry {tag} is not known")
-    message = whole.rest()
-    if len(message) > 1048576:
-        raise Refused("MESSAGE_TOO_LARGE", f"{len(message)} bytes")  # SPEC 4.2
-    return said | {"message": message.hex()}
+    return said | {"message": whole.rest().hex()}
 
 
 def ledger(data):
@@ -414,8 +429,12 @@ def ledger(data):
 
 
 def reply(payload):
+    """SPEC 4.3: what there is of a message in a frame is never longer than a piece."""
     data = Input(payload)
-    return {"ledger": ledger(data), "message": data.rest().hex()}
+    said = {"ledger": ledger(data), "message": data.rest().hex()}
+    if len(said["message"]) > 2 * PIECE_MAX:
+        malformed("a REPLY with too much of a message")
+    return said
 
 
 def error(payload):
@@ -437,9 +456,30 @@ def cancel(payload):
     return {}
 
 
+# ---- section 4: messages in frames of their own -------------------------------------------------------------------
+
+
+def message_data(head, payload):
+    """SPEC 4.3, 4.4: the length of the whole message where it is told, and what there is of the message here."""
+    data = Input(payload)
+    length = data.uint(4) if head["more"] and not head["continued"] else None
+    if data.left() > PIECE_MAX:
+        malformed(f"a piece of {data.left()} bytes")
+    return {"length": length, "bytes": data.rest().hex()}
+
+
+def credit(payload):
+    """SPEC 4.6."""
+    count = _u32(payload)
+    if count == 0:
+        malformed("CREDIT of nothing")
+    return {"bytes": count}
+
+
 DECODERS = {
     "HELLO": hello, "PROOF": proof, "ANNOUNCE": announce, "PING": ping, "PONG": pong, "GOAWAY": goaway, "CLOSE": close,
     "REQUEST": request, "REPLY": reply, "ERROR": error, "CANCEL": cancel, "NOTICE": request,
+    "CREDIT": credit,
 }
 
 if __name__ == "__main__":

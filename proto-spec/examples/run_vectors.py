@@ -3,6 +3,7 @@
 the exit code is 1 when anything failed, or when a file is missing or not known."""
 import json
 import pathlib
+import re
 import sys
 
 import decode
@@ -26,6 +27,15 @@ def by_decoder(decoder):
     return run
 
 
+def expanded(value):
+    """`(61*300)` in a text of bytes stands for 300 bytes 61."""
+    if isinstance(value, str):
+        return re.sub(r"\(([0-9a-f]{2})\*(\d+)\)", lambda run: run[1] * int(run[2]), value)
+    if isinstance(value, list):
+        return [expanded(one) for one in value]
+    return {key: expanded(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
 def expect(wanted, found, words=""):
     return None if wanted == found else f"wanted {wanted}, found {found} {words}"
 
@@ -37,7 +47,7 @@ def whole_frame(raw, _):
 
 
 def head_of(raw, case):
-    head = decode.header(raw, case.get("payload_max", 2097152))
+    head = decode.header(raw, case.get("payload_max", 65536))
     return head
 
 
@@ -136,6 +146,8 @@ def transcript(case, _):
     session = Session(RAW(case["secret"]) if "secret" in case else None)
     found = None
     for step in case["steps"]:
+        # How many replies a call gets is known to who makes it, and to nobody who sees only its REQUEST.
+        session.replies = {"call": "one", "open": step["does"][3] if len(step["does"]) > 3 else None}.get(step["does"][0])
         try:
             session.sent(step["by"], RAW(step["hex"]))
         except Refused as refused:
@@ -144,9 +156,21 @@ def transcript(case, _):
             if step["does"] != ["bytes"] and not mutual:
                 return f"an honest step is refused: {refused}"
             found = refused.code
+    if case.get("answers") and found is None:
+        return answers(case, session)
     return expect(case.get("refused"), found)
 
 
+def answers(case, session):
+    """Some call was answered with the code that the case names, or is a NOTICE, which is dropped."""
+    wanted = CODES[case["answers"]]
+    return None if session.notices or any(call["end"] == wanted for call in session.calls.values()) else f"no call ends with {wanted}"
+
+
+CODES = {  # SPEC 16.5
+    "BAD_REQUEST": 34, "UNKNOWN_ENCODING": 33, "MESSAGE_TOO_LARGE": 36, "UNAUTHENTICATED": 48, "DEADLINE_EXCEEDED": 64,
+    "CANCELLED": 65, "OVERLOADED": 66, "DRAINING": 67,
+}
 RUNNERS = {
     "header": by_decoder(head_of), "frames": by_decoder(whole_frame),
     "hello": by_decoder(lambda raw, _: decode.hello(raw)), "request": by_decoder(lambda raw, _: decode.request(raw)),
@@ -162,7 +186,7 @@ def main(folder):
         print(f"{odd}.json: missing, or not known here")
         failed += 1
     for name in sorted(found.keys() & RUNNERS.keys()):
-        content = json.loads(found[name].read_text(encoding="utf-8"))
+        content = expanded(json.loads(found[name].read_text(encoding="utf-8")))
         wrong = []
         for at, case in enumerate(content["cases"]):
             trouble = RUNNERS[name](case, content)

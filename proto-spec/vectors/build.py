@@ -1,6 +1,7 @@
 """Puts bytes together, field by field, for generate.py. It decodes nothing and shares no code with any decoder."""
 import hashlib
 import hmac
+import re
 
 
 def u8(n):
@@ -23,6 +24,15 @@ def x(text):
     return bytes.fromhex(text)
 
 
+def shown(data):
+    """Hexadecimal, in which `(61*300)` stands for 300 bytes 61: every run of 32 or more equal bytes is written so."""
+    parts, at = [], 0
+    for run in re.finditer(rb"(.)\1{31,}", data, re.S):
+        parts += [data[at:run.start()].hex(), f"({run.group(1).hex()}*{len(run.group())})"]
+        at = run.end()
+    return "".join(parts) + data[at:].hex()
+
+
 def text(words):
     return u16(len(words.encode())) + words.encode()
 
@@ -40,7 +50,7 @@ def crc32c(data):
 PREFACE = x("89 4D 4E 50 0D 0A 1A 01")
 HELLO, PROOF, ANNOUNCE, PING, PONG, GOAWAY, CLOSE, BEACON = range(1, 9)
 REQUEST, REPLY, ERROR, CANCEL, DATA, CREDIT, NOTICE = range(16, 23)
-END, CHECKSUM = 1, 2
+END, CHECKSUM, MORE, CONTINUED = 1, 2, 4, 8
 
 
 def header(length, kind, flags=CHECKSUM, encoding=0, zero=0, stream=0, method=0, payload_sum=0, header_sum=None):
@@ -56,6 +66,14 @@ def frame(kind, payload, flags=CHECKSUM, payload_sum=None, **fields):
 
 def of_call(kind, stream, method, payload, encoding=1, flags=END | CHECKSUM):
     return frame(kind, payload, flags, stream=stream, method=method, encoding=encoding)
+
+
+def data(stream, method, payload, flags=0, encoding=1):
+    return of_call(DATA, stream, method, payload, encoding, flags | CHECKSUM)
+
+
+def credit(count, stream=0, method=0):
+    return frame(CREDIT, u32(count), CHECKSUM, stream=stream, method=method)
 
 
 def entry(key, value):

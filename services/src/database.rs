@@ -29,6 +29,7 @@ use std::time::Duration;
 use sqlx::any::{AnyConnectOptions, AnyRow};
 use sqlx::migrate::{MigrateError, Migration as SqlxMigration, MigrationType, Migrator};
 use sqlx::{AnyConnection, ConnectOptions, SqlSafeStr, SqlStr};
+use tokio::sync::watch;
 
 pub use self::error::DatabaseError;
 pub use self::location::{BadServerUrl, Databases, Location, ServerUrl};
@@ -244,6 +245,12 @@ impl Database {
     /// A connection on which all reads see the same picture, as it was at the first of them.
     pub async fn snapshot(&self) -> Result<Reading, DatabaseError> {
         self.readers.snapshot().await
+    }
+
+    /// Hears whenever this process may have committed something.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<()> {
+        self.writer.commits()
     }
 
     /// What the writer has done since the database was opened.

@@ -3,10 +3,13 @@
 //! An event is written in the transaction of the change that it tells of, so there is neither without the other. Writes exclude
 //! each other, so ids ascend in the order of the commits: who has read up to an id has missed nothing before it.
 //!
-//! Two ways lead out. Whoever wants to know *pulls*: asks for what comes after the last id that it has seen. And a service that
+//! Three ways lead out. Whoever wants to know *pulls*: asks for what comes after the last id that it has seen; or *watches*
+//! ([`watch`]): hears of each change as it happens, and goes on from the last id when its stream has ended. And a service that
 //! knows who has to know *relays* ([`Relay`]): it calls the consumer, and keeps how far it has come. Each event is told at least
 //! once, those of one key in order, and a consumer that is slow or away delays itself and nobody else. A consumer for whom once
 //! more is too often notes in the transaction of what it does how far it has come ([`advance_followed`]).
+
+pub mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -149,6 +152,15 @@ pub async fn answer<T: Message>(
 /// Those of the database.
 pub async fn oldest(database: &Database) -> Result<i64, DatabaseError> {
     let query = "SELECT coalesce(min(id), 0) FROM events";
+    Ok(sqlx::query_scalar(query).fetch_one(&mut *database.read().await?).await?)
+}
+
+/// The id of the newest event; 0 without any.
+///
+/// # Errors
+/// Those of the database.
+pub async fn newest(database: &Database) -> Result<i64, DatabaseError> {
+    let query = "SELECT coalesce(max(id), 0) FROM events";
     Ok(sqlx::query_scalar(query).fetch_one(&mut *database.read().await?).await?)
 }
 

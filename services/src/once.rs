@@ -145,6 +145,24 @@ pub async fn ask<E: Send + 'static>(
     database.write(move |tx| Box::pin(async move { withdraw(tx, keeping, &token, now_us).await })).await
 }
 
+/// The encoded reply of a write that happens [`Once`], if it was done; nothing is promised otherwise.
+///
+/// # Errors
+/// Those of the database.
+pub async fn recall(
+    database: &Database,
+    token: &Token,
+    now_us: i64,
+) -> Result<Option<Vec<u8>>, DatabaseError> {
+    let query = "SELECT reply FROM tokens WHERE token_key = $1 AND expires_us >= $2";
+    let found: Option<Option<Vec<u8>>> = sqlx::query_scalar(query)
+        .bind(&token.key)
+        .bind(now_us)
+        .fetch_optional(&mut *database.read().await?)
+        .await?;
+    Ok(found.flatten())
+}
+
 /// Leaves a tombstone for a token that nothing was done under. The reply, if something was.
 ///
 /// # Errors

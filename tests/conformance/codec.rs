@@ -31,6 +31,7 @@ fn refusal(case: &Value, code: Code) -> Result<(), String> {
 fn header_means(header: &Header) -> Value {
     json!({
         "length": header.length, "kind": header.kind.name(), "end": header.flags & flags::END != 0,
+        "more": header.flags & flags::MORE != 0, "continued": header.flags & flags::CONTINUED != 0,
         "checksum": header.flags & flags::CHECKSUM != 0, "encoding": header.encoding, "stream": header.stream,
         "method": header.method, "payload_checksum": header.payload_checksum,
     })
@@ -43,7 +44,8 @@ fn hello_means(hello: &Hello) -> Value {
         "frame_payload_max": hello.frame_payload_max, "calls_in_flight_max": hello.calls_in_flight_max,
         "heartbeat_interval_ms": hello.heartbeat_interval_ms,
         "schema": hello.schema.map(|fingerprint| hex(&fingerprint.0)), "checksums": hello.checksums,
-        "software": text_or_null(&hello.software),
+        "software": text_or_null(&hello.software), "stream_credit": hello.stream_credit,
+        "connection_credit": hello.connection_credit,
     })
 }
 
@@ -68,7 +70,7 @@ fn request_means(head: &RequestHead, message: &[u8]) -> Value {
     json!({
         "deadline_us": head.deadline_us, "trace": trace, "request_id": text_or_null(&head.request_id),
         "token": head.token, "principal": head.principal.as_ref().map(principal_means),
-        "metadata": head.metadata.iter().collect::<BTreeMap<_, _>>(), "message": hex(message),
+        "metadata": head.metadata.iter().collect::<BTreeMap<_, _>>(), "bulk": head.bulk, "message": hex(message),
     })
 }
 
@@ -123,8 +125,8 @@ fn pong_means(pong: &Pong) -> Value {
     })
 }
 
-fn payload_means(kind: Kind, payload: Bytes) -> Option<Value> {
-    Some(match kind {
+fn payload_means(header: &Header, payload: Bytes) -> Option<Value> {
+    Some(match header.kind {
         Kind::Hello => hello_means(&Hello::decode(&payload).ok()?),
         Kind::Proof => {
             // The acceptor is asked for the secret of the credential that the payload names.
@@ -154,6 +156,13 @@ fn payload_means(kind: Kind, payload: Bytes) -> Option<Value> {
         }
         Kind::Error => error_means(payload)?,
         Kind::Cancel => json!({}),
+        Kind::Data => {
+            let is_first = header.flags & (flags::MORE | flags::CONTINUED) == flags::MORE;
+            let (length, bytes) = payload.split_at(if is_first { 4 } else { 0 });
+            let length = length.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+            json!({"length": length, "bytes": hex(bytes)})
+        }
+        Kind::Credit => json!({"bytes": u32::from_be_bytes(*payload.first_chunk()?)}),
         Kind::Announce => {
             let said = Announcement::decode(&payload).ok()?;
             json!({
@@ -161,7 +170,7 @@ fn payload_means(kind: Kind, payload: Bytes) -> Option<Value> {
                 "health": said.health.map(Health::name),
             })
         }
-        Kind::Beacon | Kind::Data | Kind::Credit => return None,
+        Kind::Beacon => return None,
     })
 }
 
@@ -203,7 +212,7 @@ fn frames() {
         let fields = means.as_object_mut().unwrap();
         fields.remove("length");
         fields.remove("payload_checksum");
-        let payload = payload_means(frame.header.kind, frame.payload).ok_or("the payload is refused")?;
+        let payload = payload_means(&frame.header, frame.payload).ok_or("the payload is refused")?;
         fields.insert("payload".into(), payload);
         expect(&case["means"], &means)
     });
@@ -222,6 +231,7 @@ fn refusal_by_connection(frame: &[u8]) -> Result<Code, String> {
         cluster_secret: None,
         operator_token: None,
         certified: None,
+        credit_when_known: None,
     };
     let mut peer = Connection::new(config(Role::Dialler), 0);
     let mut connection = Connection::new(config(role), 0);

@@ -4,7 +4,9 @@
 
 mod codec;
 mod drivers;
+mod frames;
 mod messages;
 mod python;
+mod refusals;
 mod registry;
 mod transcripts;

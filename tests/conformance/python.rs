@@ -85,7 +85,7 @@ fn a_wrong_vector_is_noticed() {
     let Some(output) = python("examples/run_vectors.py", std::slice::from_ref(&scratch.0)) else { return };
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("frames.json: 48 passed, 1 failed"), "{said}");
+    assert!(said.contains("frames.json: 67 passed, 1 failed"), "{said}");
 }
 
 /// Connections between two Rust state machines on the simulated network; Python must see what Rust did.

@@ -5,12 +5,15 @@ use std::collections::HashMap;
 
 use bytes::{Buf, BytesMut};
 use micronet_tests::spec::{bytes_of, check, expect, hex, unhex};
-use micronet_wire::conn::{Announcement, Config, Connection, Event, Role, Timing};
+use micronet_wire::conn::{Announcement, Arity, Config, Connection, Event, Role, Timing};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::frame::{Close, Frame, Health, take_error};
 use micronet_wire::header::{Kind, PREFACE};
 use micronet_wire::hello::{Credential, Hello, Secret};
-use micronet_wire::limits::FRAME_PAYLOAD_BYTES_HARD_MAX;
+use micronet_wire::limits::{
+    CALLS_IN_FLIGHT_MAX, CONNECTION_CREDIT_BYTES, FRAME_PAYLOAD_BYTES_HARD_MAX, HEARTBEAT_INTERVAL_MS,
+    STREAM_CREDIT_BYTES,
+};
 use micronet_wire::metadata::Metadata;
 use micronet_wire::principal::Principal;
 use micronet_wire::request::TraceContext;
@@ -32,19 +35,33 @@ const NAMES: [&str; 2] = ["dialler", "acceptor"];
 fn connection(case: &Value, side: usize) -> Connection {
     let named = &case["sides"][NAMES[side]];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let number =
+        |key: &str, usual| named[key].as_u64().map_or(usual, |number| u32::try_from(number).unwrap());
     let hello = Hello {
         cluster: text(&named["cluster"]),
         node: text(&named["node"]),
         instance: text(&named["instance"]),
         nonce: unhex(&text(&case["nonces"][NAMES[side]])).try_into().unwrap(),
         software: "vectors".into(),
+        calls_in_flight_max: number("calls_in_flight_max", CALLS_IN_FLIGHT_MAX),
+        heartbeat_interval_ms: number("heartbeat_interval_ms", HEARTBEAT_INTERVAL_MS),
+        stream_credit: number("stream_credit", STREAM_CREDIT_BYTES),
+        connection_credit: number("connection_credit", CONNECTION_CREDIT_BYTES),
         ..Hello::default()
     };
     let role = [Role::Dialler, Role::Acceptor][side];
     let credential = (case["credential"] == "CLUSTER").then_some(Credential::Cluster);
     let cluster_secret = case["secret"].as_str().map(|secret| Secret::new(unhex(secret)));
     Connection::new(
-        Config { role, hello, credential, cluster_secret, operator_token: None, certified: None },
+        Config {
+            role,
+            hello,
+            credential,
+            cluster_secret,
+            operator_token: None,
+            certified: None,
+            credit_when_known: None,
+        },
         0,
     )
 }
@@ -102,6 +119,20 @@ impl Pair {
                 make(connection, now, number(1), &unhex(text(2)).into(), self.last_options.clone())
                     .map_err(|error| error.to_string())?;
             }
+            "open" => {
+                self.last_options = options(&does[4], now);
+                let request = does[2].as_str().map(|request| unhex(request).into());
+                let replies = if text(3) == "one" { Arity::One } else { Arity::Many };
+                connection
+                    .open(now, number(1), request.as_ref(), replies, self.last_options.clone())
+                    .map_err(|error| error.to_string())?;
+            }
+            "say" => connection
+                .say(now, number(1), unhex(text(2)).into(), does[3] == true)
+                .map_err(|error| error.to_string())?,
+            "end" => connection.end_messages(now, number(1)),
+            "consume" => connection.consumed(number(1), number(2) as usize),
+            "await" => connection.await_message(number(1)),
             "cancel" => connection.cancel(number(1)),
             "reply" => {
                 let timing = timing(self.arrived_ns.get(&number(1)));
@@ -134,6 +165,19 @@ impl Pair {
             other => return Err(format!("nobody can {other}")),
         }
         Ok(())
+    }
+
+    /// What a side sends: all that it can, or so many batches.
+    fn output(&mut self, side: usize, batches: u64) -> BytesMut {
+        let mut sent = BytesMut::new();
+        for _ in 0..batches {
+            let batch = self.sides[side].output();
+            if batch.is_empty() {
+                break;
+            }
+            sent.extend_from_slice(&batch.split());
+        }
+        sent
     }
 
     /// Delivers what is on the way to a side, a portion at a time.
@@ -251,7 +295,7 @@ fn run(case: &Value, portion: usize) -> Result<(), String> {
         let (to, now) = (1 - by, step["at_us"].as_u64().unwrap() * 1_000);
         let does = step["does"].as_array().unwrap();
         pair.act(by, now, does).map_err(within)?;
-        let mut sent = pair.sides[by].output().split();
+        let mut sent = pair.output(by, step["batches"].as_u64().unwrap_or(u64::MAX));
         if does[0] == "bytes" {
             sent = BytesMut::from(&bytes_of(step)[..]);
         } else if step["words"] == "free" {

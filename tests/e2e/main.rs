@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod call;
+mod call_both_ways;
 mod copies;
 mod databases;
 mod dead_services;
@@ -30,3 +31,5 @@ mod shop;
 mod toystore;
 mod toystore_run;
 mod up;
+mod upload;
+mod watch;

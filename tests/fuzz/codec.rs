@@ -53,15 +53,16 @@ fn judged(bytes: &[u8; HEADER_BYTES], max: u32) -> Result<(), Code> {
     let known = matches!(kind, 1..=8 | 16..=22);
     let reserved = bytes[7] == 0 && bits < 16 && (bits & 2 != 0 || word(16) == 0);
     let of_call = stream != 0 && method != 0;
-    let [end, more, continued] = [1, 4, 8].map(|flag| bits & flag != 0);
+    let of_connection = stream == 0 && method == 0;
+    let (end, more, continued) = (bits & 1 != 0, bits & 4 != 0, bits & 8 != 0);
     let placed = match kind {
-        0..16 => stream == 0 && method == 0 && encoding == 0 && !end && !more && !continued,
-        16 => of_call && !continued && !(more && end),
+        0..16 => of_connection && encoding == 0 && !end && !more && !continued,
+        16 => of_call && !continued && !(end && more),
         17 => of_call && end && !more,
-        18 | 22 => of_call && end && !more && !continued,
         19 => of_call && end && !more && !continued && encoding == 0,
-        20 => of_call && !(more && end),
-        _ => (stream == 0) == (method == 0) && encoding == 0 && !end && !more && !continued,
+        20 => of_call && !(end && more),
+        21 => (of_call || of_connection) && encoding == 0 && !end && !more && !continued,
+        _ => of_call && end && !more && !continued,
     };
     if !(known && reserved && placed) {
         return Err(Code::Protocol);

@@ -222,6 +222,7 @@ impl Driven {
             cluster_secret: None,
             operator_token: None,
             certified: None,
+            credit_when_known: None,
         };
         Self {
             role,

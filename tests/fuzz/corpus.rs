@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BytesMut};
 use micronet_tests::random::Random;
-use micronet_tests::spec::{read, unhex};
+use micronet_tests::spec::{self, unhex};
 use micronet_wire::frame::Frame;
 use micronet_wire::header::PREFACE;
 use micronet_wire::limits::FRAME_PAYLOAD_BYTES_MAX;
@@ -16,8 +16,7 @@ use crate::sample;
 const VECTOR_BYTES_MAX: usize = 4 << 10;
 
 fn cases(file: &str) -> Vec<Value> {
-    let mut content: Value = serde_json::from_str(&read(format!("proto-spec/vectors/{file}.json"))).unwrap();
-    match content["cases"].take() {
+    match spec::vectors(file)["cases"].take() {
         Value::Array(cases) => cases,
         other => panic!("{file}.json has the cases {other}"),
     }

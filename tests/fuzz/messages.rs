@@ -120,6 +120,7 @@ impl World {
             cluster_secret: None,
             operator_token: None,
             certified: None,
+            credit_when_known: None,
         };
         let mut world = Self {
             role,

@@ -7,7 +7,7 @@ use crate::source::{names, paths, sources};
 /// What every service has.
 const FILES: [&str; 3] = ["api.rs", "service.rs", "store.rs"];
 /// What it may have beside.
-const FOLDERS: [&str; 3] = ["migrations", "service", "store"];
+const FOLDERS: [&str; 4] = ["api", "migrations", "service", "store"];
 
 fn services() -> BTreeSet<String> {
     micronet_services::ALL.iter().map(|definition| definition.name.to_owned()).collect()

@@ -85,8 +85,8 @@ mutants! {
         => "if !call.one_way {\n            self.put_error_frame(stream, call.method, error, &ledger);\n            \
             if MUTANT { self.put_error_frame(stream, call.method, error, &ledger); }\n        }\n        self.bound_output();";
     "an answer to a one-way call is said", "conn/inbound.rs":
-        "reply.len() > FRAGMENT_BYTES_MAX && !self.inbound.is_one_way(stream)"
-        => "reply.len() > FRAGMENT_BYTES_MAX && (MUTANT || !self.inbound.is_one_way(stream))";
+        "(takes_turn && !self.inbound.is_one_way(stream))"
+        => "(takes_turn && (MUTANT || !self.inbound.is_one_way(stream)))";
     "the acceptor keeps no deadline", "conn/inbound.rs":
         "for stream in self.inbound.calls.due(now) {" => "for stream in self.inbound.calls.due(if MUTANT { 0 } else { now }) {";
     "the dialler keeps no deadline", "conn/outbound.rs":

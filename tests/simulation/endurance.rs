@@ -21,7 +21,15 @@ const KIND_AT: usize = 4;
 fn connection(role: Role) -> Connection {
     let hello = Hello { heartbeat_interval_ms: 50, ..Hello::default() };
     Connection::new(
-        Config { role, hello, credential: None, cluster_secret: None, operator_token: None, certified: None },
+        Config {
+            role,
+            hello,
+            credential: None,
+            cluster_secret: None,
+            operator_token: None,
+            certified: None,
+            credit_when_known: None,
+        },
         0,
     )
 }

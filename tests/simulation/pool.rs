@@ -73,6 +73,7 @@ fn link(now: u64, calls_in_flight_max: u32) -> Link {
             cluster_secret: None,
             operator_token: None,
             certified: None,
+            credit_when_known: None,
         };
         Connection::new(config, now)
     };

@@ -57,11 +57,19 @@ pub fn try_call<T>(
     identity: &Identity,
     work: impl AsyncFnOnce(Client) -> T,
 ) -> Result<T, RpcError> {
+    run(async { Ok(work(Client::connect(server, identity).await?).await) })
+}
+
+/// Does some work on a runtime of its own.
+///
+/// # Panics
+/// When the runtime doesn't start.
+pub fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())
         .expect("the runtime starts");
-    runtime.block_on(async { Ok(work(Client::connect(server, identity).await?).await) })
+    runtime.block_on(work)
 }
 
 /// The same where the connection has to be made.

@@ -34,6 +34,7 @@ impl Pair {
                 cluster_secret: None,
                 operator_token: None,
                 certified: None,
+                credit_when_known: None,
             };
             Connection::new(config, 0)
         };

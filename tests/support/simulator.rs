@@ -117,6 +117,7 @@ impl World {
                     cluster_secret: secret(),
                     operator_token: secret(),
                     certified: None,
+                    credit_when_known: None,
                 },
                 0,
             ),

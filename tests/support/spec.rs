@@ -20,13 +20,53 @@ pub fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// What stands in `proto-spec/vectors/NAME.json`, its runs of bytes written out.
+///
+/// # Panics
+/// When it isn't JSON.
+#[must_use]
+pub fn vectors(name: &str) -> Value {
+    let text = read(format!("proto-spec/vectors/{name}.json"));
+    let mut file = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}.json: {error}"));
+    write_out(&mut file);
+    file
+}
+
+fn write_out(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = expanded(text),
+        Value::Array(items) => items.iter_mut().for_each(write_out),
+        Value::Object(fields) => fields.values_mut().for_each(write_out),
+        _ => {}
+    }
+}
+
+/// A text of bytes in which `(61*300)` stood for 300 bytes 61; any other text as it is.
+fn expanded(text: &str) -> String {
+    let mut parts = text.split('(');
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let run = part.split_once(')').and_then(|(run, rest)| Some((run.split_once('*')?, rest)));
+        match run.map(|((byte, count), rest)| (byte, count.parse(), rest)) {
+            Some((byte, Ok(count), rest)) if byte.len() == 2 => {
+                whole.push_str(&byte.repeat(count));
+                whole.push_str(rest);
+            }
+            _ => {
+                whole.push('(');
+                whole.push_str(part);
+            }
+        }
+    }
+    whole
+}
+
 /// Runs every case of `proto-spec/vectors/NAME.json` through `run`, which gets the case and the whole file.
 ///
 /// # Panics
 /// With every case that failed, and when there are none.
 pub fn check(name: &str, run: impl Fn(&Value, &Value) -> Result<(), String>) {
-    let file: Value = serde_json::from_str(&read(format!("proto-spec/vectors/{name}.json")))
-        .unwrap_or_else(|error| panic!("{name}.json: {error}"));
+    let file = vectors(name);
     let cases = file["cases"].as_array().map(Vec::as_slice).unwrap_or_default();
     assert!(!cases.is_empty(), "{name}.json has no cases");
     let failures: Vec<String> = cases

@@ -1,5 +1,8 @@
 //! `micronet call`: one call, by name and JSON, straight to an instance; the schema is the one that the instance serves.
 
+mod lines;
+mod streams;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -94,25 +97,27 @@ async fn invoke(
     schema: &ServiceSchema,
     method: &Method,
 ) -> Result<ExitCode, CommandError> {
-    let mut request = BytesMut::new();
-    if let Err(error) = to_binary(schema, method.request, config.request.as_bytes(), &[], &mut request) {
-        if config.json && !error.faults.list().is_empty() {
-            return Ok(failed_in_json(&Answer::faults(&error.faults)));
-        }
-        return Err(CommandError::usage(format!("the request: {error}{}", listed(&error.faults)))
-            .next(format!("see its fields: micronet call {}.{} --describe", schema.name, method.name)));
-    }
     let options = CallOptions {
         metadata: config.metadata.clone(),
         deadline_ns: deadline_ns(&config.callee),
         token: Some(config.token.clone().unwrap_or_else(fresh_token)),
         ..CallOptions::default()
     };
-    if method.shape == CallShape::OneWay {
-        return send(client, schema, method, request.freeze(), options).await;
+    if config.count.is_some() && !streams::many_replies(method) {
+        let words = format!("{}.{} gives one reply: there is nothing to count", schema.name, method.name);
+        return Err(CommandError::usage(words));
     }
-    let mut json = BytesMut::new();
-    match client.call(method.id, request.freeze(), options).await {
+    if streams::has_streams(method) {
+        return streams::invoke(config, client, schema, method, options).await;
+    }
+    let request = match request_of(config, schema, method)? {
+        Ok(request) => request,
+        Err(code) => return Ok(code),
+    };
+    if method.shape == CallShape::OneWay {
+        return send(client, schema, method, request, options).await;
+    }
+    match client.call(method.id, request, options).await {
         Ok(reply) => {
             if config.verbose {
                 let ledger = &reply.ledger;
@@ -127,28 +132,60 @@ async fn invoke(
                     encoding::decode(&reply.body).map_err(|error| unshown(error.to_string()))?;
                 terminal::say(text.trim_end_matches('\n'));
             } else {
+                let mut json = BytesMut::new();
                 to_json(schema, method.reply, &reply.body, &mut json)
                     .map_err(|error| unshown(error.to_string()))?;
                 terminal::say(&String::from_utf8_lossy(&json));
             }
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => {
-            if config.json {
-                return Ok(failed_in_json(&refused(schema, method, &error)));
-            }
-            let called = format!("{}.{}", schema.name, method.name);
-            let own = schema.error_variant(method, &error.detail).filter(|_| error.code == Code::Application);
-            let Some((variant, of)) = own.zip(method.error) else {
-                let faults = Faults::of(&error).unwrap_or_default();
-                return Err(CommandError::new(format!("{called}: {error}{}", listed(&faults))));
-            };
-            to_json(schema, of, &error.detail, &mut json)
-                .map_err(|error| CommandError::new(format!("the error can't be shown: {error}")))?;
-            let detail = String::from_utf8_lossy(&json);
-            Err(CommandError::new(format!("{called}: {}: {}\n{detail}", variant.error_code(), error.message)))
-        }
+        Err(error) => failed(config, schema, method, &error),
     }
+}
+
+/// The one request of a call, as it is on the command line; `Ok(Err(…))` when what is wrong with it was said as JSON.
+fn request_of(
+    config: &CallConfig,
+    schema: &ServiceSchema,
+    method: &Method,
+) -> Result<Result<Bytes, ExitCode>, CommandError> {
+    let called = format!("{}.{}", schema.name, method.name);
+    if config.file.is_some() {
+        let words = format!("{called} takes one request: --file is for methods that take many");
+        return Err(CommandError::usage(words));
+    }
+    let mut request = BytesMut::new();
+    if let Err(error) = to_binary(schema, method.request, config.request.as_bytes(), &[], &mut request) {
+        if config.json && !error.faults.list().is_empty() {
+            return Ok(Err(failed_in_json(&Answer::faults(&error.faults))));
+        }
+        return Err(CommandError::usage(format!("the request: {error}{}", listed(&error.faults)))
+            .next(format!("see its fields: micronet call {called} --describe")));
+    }
+    Ok(Ok(request.freeze()))
+}
+
+/// Says why a call failed.
+fn failed(
+    config: &CallConfig,
+    schema: &ServiceSchema,
+    method: &Method,
+    error: &RpcError,
+) -> Result<ExitCode, CommandError> {
+    if config.json {
+        return Ok(failed_in_json(&refused(schema, method, error)));
+    }
+    let called = format!("{}.{}", schema.name, method.name);
+    let own = schema.error_variant(method, &error.detail).filter(|_| error.code == Code::Application);
+    let Some((variant, of)) = own.zip(method.error) else {
+        let faults = Faults::of(error).unwrap_or_default();
+        return Err(CommandError::new(format!("{called}: {error}{}", listed(&faults))));
+    };
+    let mut json = BytesMut::new();
+    to_json(schema, of, &error.detail, &mut json)
+        .map_err(|error| CommandError::new(format!("the error can't be shown: {error}")))?;
+    let detail = String::from_utf8_lossy(&json);
+    Err(CommandError::new(format!("{called}: {}: {}\n{detail}", variant.error_code(), error.message)))
 }
 
 /// A failure as a script reads it, on stdout: `{"success":false,"error":{…}}`, as HTTP answers it.

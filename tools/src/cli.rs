@@ -283,9 +283,15 @@ pub(crate) struct CallFlags {
     /// Show the method's fields, with their types, and who may call it, instead of calling it
     #[arg(long)]
     pub(crate) describe: bool,
-    /// The request; fields that are optional may be left out
+    /// The request; fields that are optional may be left out. Where a method takes many, they are the lines of stdin, or - for it
     #[arg(value_name = "JSON", default_value = "")]
     pub(crate) request: String,
+    /// Read the requests from a file, one JSON object a line, for a method that takes many
+    #[arg(long, value_name = "FILE", conflicts_with = "request")]
+    pub(crate) file: Option<PathBuf>,
+    /// Stop after so many replies of a method that gives many [default: when it ends, or at Ctrl-C]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
     #[command(flatten)]
     pub(crate) callee: CalleeFlags,
     /// The idempotency token of a write; the same token with the same request is executed once [default: a fresh one]
@@ -324,7 +330,7 @@ pub(crate) struct CalleeFlags {
     /// The instance to call: HOST or HOST:PORT [default: an instance of the service in the running network]
     #[arg(long, value_name = "ADDR")]
     pub(crate) to: Option<String>,
-    /// How long to wait for the answer, in milliseconds
+    /// How long to wait for the answer, or for the first of many, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub(crate) deadline: u64,
     /// Call without the operator's token, as a stranger

@@ -48,7 +48,13 @@ pub(crate) fn method(schema: &ServiceSchema, method: &Method, style: Style) -> S
     for of in shown.into_iter().filter(|of| !whole.contains(of)) {
         parts.push(message(schema, "Type", of, style));
     }
-    parts.push(format!("Try: micronet call {called} '{}'", example(schema, method.request, 0)));
+    let example = example(schema, method.request, 0);
+    parts.push(match method.shape {
+        CallShape::ClientStream | CallShape::Bidirectional => {
+            format!("Try, with a request a line: echo '{example}' | micronet call {called} -")
+        }
+        _ => format!("Try: micronet call {called} '{example}'"),
+    });
     parts.join("\n\n")
 }
 

@@ -2,6 +2,7 @@
 
 use micronet_wire::conn::{Config, Role};
 use micronet_wire::hello::{Credential, Hello, Secret};
+use micronet_wire::limits::{CONNECTION_CREDIT_BYTES, STRANGER_CREDIT_BYTES};
 use micronet_wire::schema::Fingerprint;
 use micronet_wire::spiffe::SpiffeId;
 
@@ -30,7 +31,10 @@ impl Identity {
     /// What a connection is made with; in TLS with a peer that its certificate names.
     #[must_use]
     pub fn config(&self, role: Role, schema: Option<Fingerprint>, certified: Option<SpiffeId>) -> Config {
+        // SPEC 12.4: who dials is a stranger until it has shown otherwise.
+        let is_stranger = role == Role::Acceptor && certified.is_none();
         let hello = Hello {
+            connection_credit: if is_stranger { STRANGER_CREDIT_BYTES } else { CONNECTION_CREDIT_BYTES },
             cluster: self.cluster.clone(),
             node: self.node.clone(),
             instance: self.instance.clone(),
@@ -47,6 +51,7 @@ impl Identity {
             cluster_secret: self.cluster_secret.clone(),
             operator_token: self.operator_token.clone(),
             certified,
+            credit_when_known: is_stranger.then_some(CONNECTION_CREDIT_BYTES),
         }
     }
 }

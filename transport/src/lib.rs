@@ -17,6 +17,7 @@ pub mod kernel_queue;
 pub mod listener;
 pub mod mio;
 pub mod probe;
+pub mod resume;
 pub mod retry;
 pub mod server;
 pub mod socket;

@@ -2,6 +2,7 @@
 
 mod deadlines;
 mod one_way;
+mod resume;
 mod streams;
 mod vitals;
 

@@ -73,6 +73,8 @@ pub const STREAM_CREDIT_BYTES: u32 = 64 << 10;
 pub const STREAM_CREDIT_BYTES_MIN: u32 = 16 << 10;
 /// Bytes of messages that a peer may send on all streams of a connection together before it gets more credit.
 pub const CONNECTION_CREDIT_BYTES: u32 = 32 << 20;
+/// The same for a dialler that has proved nothing; as soon as it has, it gets the rest. Its messages are no longer than this.
+pub const STRANGER_CREDIT_BYTES: u32 = 1 << 20;
 /// The smallest such credit that a peer may announce.
 pub const CONNECTION_CREDIT_BYTES_MIN: u32 = 64 << 10;
 /// Memory of a connection, in bytes, that is reserved for messages which are longer than their stream's credit. With the
@@ -216,7 +218,10 @@ const _: () = {
     assert!(
         STREAM_CREDIT_BYTES_MIN <= STREAM_CREDIT_BYTES && STREAM_CREDIT_BYTES <= CONNECTION_CREDIT_BYTES_MIN
     );
-    assert!(CONNECTION_CREDIT_BYTES_MIN <= CONNECTION_CREDIT_BYTES);
+    assert!(CONNECTION_CREDIT_BYTES_MIN <= STRANGER_CREDIT_BYTES);
+    assert!(STRANGER_CREDIT_BYTES <= CONNECTION_CREDIT_BYTES);
+    // What HTTP can carry, a stranger's RPC can.
+    assert!(HTTP_BODY_BYTES_MAX <= STRANGER_CREDIT_BYTES as usize);
     // Whatever others hold, the longest message can be reserved when its turn comes.
     assert!(MESSAGE_BYTES_MAX <= REASSEMBLY_BYTES_MAX as usize);
     assert!(CONNECTION_CREDIT_BYTES + REASSEMBLY_BYTES_MAX <= CREDIT_BYTES_MAX);

@@ -139,6 +139,7 @@ pub(super) struct Writer {
     jobs: mpsc::Sender<Box<dyn Job>>,
     closing: Arc<Notify>,
     finished: watch::Receiver<()>,
+    commits: watch::Receiver<()>,
     counters: Arc<Counters>,
 }
 
@@ -153,6 +154,7 @@ impl Writer {
     pub(super) fn start(engine: Engine, connection: Connection, turns: Option<Turns>) -> Self {
         let (jobs, queue) = mpsc::channel(WRITE_QUEUE_MAX);
         let (alive, finished) = watch::channel(());
+        let (committed, commits) = watch::channel(());
         let closing = Arc::new(Notify::new());
         let counters = Arc::new(Counters::default());
         let task = WriterTask {
@@ -162,11 +164,16 @@ impl Writer {
             turns,
             queue,
             closing: Arc::clone(&closing),
+            committed,
             counters: Arc::clone(&counters),
             _alive: alive,
         };
         tokio::spawn(task.run());
-        Self { jobs, closing, finished, counters }
+        Self { jobs, closing, finished, commits, counters }
+    }
+
+    pub(super) fn commits(&self) -> watch::Receiver<()> {
+        self.commits.clone()
     }
 
     pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
@@ -216,6 +223,8 @@ struct WriterTask {
     turns: Option<Turns>,
     queue: mpsc::Receiver<Box<dyn Job>>,
     closing: Arc<Notify>,
+    /// Tells whoever waits for it that a group was committed.
+    committed: watch::Sender<()>,
     counters: Arc<Counters>,
     _alive: watch::Sender<()>,
 }
@@ -256,6 +265,7 @@ impl WriterTask {
                 .await
                 .unwrap_or_else(|_| Err(DatabaseError::silent("a group of writes"))),
         };
+        self.committed.send_replace(());
         if let Err(error) = &outcome {
             self.counters.commits_failed.fetch_add(1, Ordering::Relaxed);
             // That the database is away was said when it was noticed.

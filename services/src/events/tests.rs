@@ -1,9 +1,15 @@
 //! Tests of the feed and of relays, on a feed of numbers.
 
 mod relays;
+mod watching;
 
 use futures_util::future::join_all;
 
+use self::watching::{
+    a_slow_watcher_holds_nobody_up, a_watcher_goes_on_where_another_has_ended,
+    a_watcher_hears_what_is_written_from_now_on, a_watcher_of_some_hears_of_the_others_by_beats,
+    what_another_instance_writes_is_heard_too,
+};
 use super::*;
 use crate::database::testing::{On, TestDatabase, on_both_databases};
 use crate::database::{Location, Migration};
@@ -17,6 +23,11 @@ on_both_databases! {
         what_a_consumer_that_was_never_reached_has_not_heard_stays,
         a_follower_never_goes_back,
         an_event_that_is_none_is_an_error,
+        a_watcher_hears_what_is_written_from_now_on,
+        a_watcher_goes_on_where_another_has_ended,
+        what_another_instance_writes_is_heard_too,
+        a_watcher_of_some_hears_of_the_others_by_beats,
+        a_slow_watcher_holds_nobody_up,
     ],
     threads: [],
 }

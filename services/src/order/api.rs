@@ -1,13 +1,17 @@
 //! The order service as others see it: buying, and what was bought.
 
+mod streams;
+
 use std::fmt;
 
 use micronet_wire::error::RpcError;
 use micronet_wire::schema::{Decimal, Message, Timestamp};
-use micronet_wire::service::{CallContext, CallError, service};
+use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
 use crate::events::EventsAfter;
 use crate::paging::Pagination;
+
+pub use self::streams::{OrderNews, Watch};
 
 /// The orders: each is placed exactly once, and never for more than there is in stock.
 #[service(name = "order")]
@@ -56,6 +60,16 @@ pub trait Order {
     /// What has happened to orders, in order.
     #[rpc(http("GET /api/v1/events/orders"), service, idempotent, rate = "monitoring")]
     async fn events(&self, context: &CallContext, request: EventsAfter) -> Result<OrderEvents, RpcError>;
+
+    /// What happens to orders, in order and as it happens: the first reply, and at least one in 20 seconds, says up to which event all
+    /// was told, and from there it goes on when the stream has ended.
+    #[rpc(service, idempotent, rate = "monitoring")]
+    async fn watch(
+        &self,
+        context: &CallContext,
+        request: Watch,
+        replies: Outgoing<OrderNews>,
+    ) -> Result<(), CallError<OrderError>>;
 
     /// The order log: a line `id name quantity` for each attempt, in the order of their decisions; -1 for one without an order.
     #[rpc(http("GET /api/v1/orders/log", "GET /orders/log"), text, permission = "orders:read", idempotent)]

@@ -3,6 +3,7 @@
 mod outcomes;
 mod place;
 mod tell;
+mod watch;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use micronet_transport::upstream::Upstream;
 use micronet_wire::error::RpcError;
 use micronet_wire::limits::MESSAGE_BYTES_MAX;
 use micronet_wire::schema::{Access, Decimal, Timestamp};
-use micronet_wire::service::{CallContext, CallError};
+use micronet_wire::service::{CallContext, CallError, Outgoing};
 use tokio::task::JoinHandle;
 
 use self::outcomes::OrderOutcomes;
@@ -20,10 +21,11 @@ use self::place::{PLACING_MAX, sweep_forever};
 use self::tell::{tell_product_forever, tell_users_forever};
 use super::api::{
     Buy, Get, List, Log, Order, OrderChange, OrderError, OrderEvent, OrderEvents, OrderInfo, OrderMethods,
-    OrderServer, OrderStatus, Orders, Placed, Update,
+    OrderNews, OrderServer, OrderStatus, Orders, Placed, Update, Watch,
 };
 use super::store::{self, Filter, OrderStore};
 use crate::demo::Demo;
+use crate::events::watch::Watched;
 use crate::events::{EventsAfter, Recorded, Relay};
 use crate::paging::{Page, order_by};
 use crate::product::api::{ProductClient, product_schema};
@@ -85,7 +87,8 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
         telling.push(tokio::task::spawn_local(tell_users_forever(Rc::clone(&shop), users)));
     }
     let is_toy_store = environment.demo == Demo::ToyStore;
-    let service = OrderServer::with_schema(OrderService { shop: Rc::clone(&shop) }, |schema| {
+    let feed = Watched::new(shop.store.database());
+    let service = OrderServer::with_schema(OrderService { shop: Rc::clone(&shop), feed }, |schema| {
         // The toy store's order log is public, as it always was.
         if let Some(log) = schema.method_mut(OrderMethods::LOG).filter(|_| is_toy_store) {
             log.access = Access::Public;
@@ -116,6 +119,7 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
 #[derive(Debug)]
 pub struct OrderService {
     shop: Rc<Shop>,
+    feed: Watched,
 }
 
 /// What placing an order needs.
@@ -177,6 +181,10 @@ impl Order for OrderService {
             change: event.change,
         });
         Ok(OrderEvents { events: events.collect(), oldest: oldest.unsigned_abs() })
+    }
+
+    async fn watch(&self, _: &CallContext, request: Watch, replies: Outgoing<OrderNews>) -> Answer<()> {
+        watch::watch(&self.feed, request, replies).await
     }
 
     async fn log(&self, _: &CallContext, request: Log) -> Result<String, RpcError> {

@@ -1,13 +1,17 @@
 //! The product service as others see it: the catalog, its stock, and the reservations of orders.
 
+mod streams;
+
 use std::fmt;
 
 use micronet_wire::error::RpcError;
 use micronet_wire::schema::{Decimal, Message, Timestamp};
-use micronet_wire::service::{CallContext, CallError, service};
+use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing, service};
 
 use crate::events::EventsAfter;
 use crate::paging::Pagination;
+
+pub use self::streams::{ProductNews, Refusal, Uploaded, Watch};
 
 /// The catalog: what there is, what it costs, and how much of it is left.
 #[service(name = "product")]
@@ -123,6 +127,26 @@ pub trait Product {
     /// What has changed in the catalog and its stock, in order.
     #[rpc(http("GET /api/v1/events/products"), service, idempotent, rate = "monitoring")]
     async fn events(&self, context: &CallContext, request: EventsAfter) -> Result<ProductEvents, RpcError>;
+
+    /// What changes in the catalog and its stock, in order and as it happens: the first reply, and at least one in 20 seconds, says up
+    /// to which event all was told, and from there it goes on when the stream has ended.
+    #[rpc(service, idempotent, rate = "monitoring")]
+    async fn watch(
+        &self,
+        context: &CallContext,
+        request: Watch,
+        replies: Outgoing<ProductNews>,
+    ) -> Result<(), CallError<ProductError>>;
+
+    /// Puts products into the catalog, or gives those of their names the price and the pieces on sale that are told. They come one by
+    /// one; what is wrong with one doesn't concern the others. Repeated with the same idempotency token and the same products,
+    /// it does what was left.
+    #[rpc(permission = "shop:write", rate = "bulk")]
+    async fn upload(
+        &self,
+        context: &CallContext,
+        requests: Incoming<NewProduct>,
+    ) -> Result<Uploaded, CallError<ProductError>>;
 }
 
 /// Names one product.

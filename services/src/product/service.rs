@@ -1,6 +1,8 @@
 //! The handlers of the product service.
 
 mod outcomes;
+mod upload;
+mod watch;
 
 use std::collections::BTreeSet;
 
@@ -9,18 +11,19 @@ use micronet_wire::error::{Code, RpcError};
 use micronet_wire::faults::{FaultCode, Faults};
 use micronet_wire::limits::MESSAGE_BYTES_MAX;
 use micronet_wire::schema::{Decimal, HttpBinding, Timestamp};
-use micronet_wire::service::{CallContext, CallError};
+use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing};
 
 use self::outcomes::ProductOutcomes;
 use super::api::{
     Import, Imported, Inventory, InventoryAfter, List, NewProduct, Pieces, Product, ProductError,
-    ProductEvent, ProductEvents, ProductInfo, ProductMethods, ProductServer, Products, Query, Reservation,
-    Reserved, Sold, Stock, Update,
+    ProductEvent, ProductEvents, ProductInfo, ProductMethods, ProductNews, ProductServer, Products, Query,
+    Reservation, Reserved, Sold, Stock, Update, Uploaded, Watch,
 };
 use super::store::{self, Change, Filter, ProductStore, Taken, Which};
 use crate::calls::{key_for, once, request_hash, token_key};
 use crate::demo::Demo;
 use crate::events::EventsAfter;
+use crate::events::watch::Watched;
 use crate::paging::{Page, contains, order_by};
 use crate::run::{Definition, Environment, Running, StartError};
 use crate::store::{Store as _, open, prepare, row_id};
@@ -52,7 +55,8 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
     let finish = Box::pin(async move { database.close().await });
     let is_toy_store = environment.demo == Demo::ToyStore;
     let outcomes = Box::new(ProductOutcomes { store: store.clone() });
-    let service = ProductServer::with_schema(ProductService { store }, |schema| {
+    let feed = Watched::new(store.database());
+    let service = ProductServer::with_schema(ProductService { store, feed }, |schema| {
         // The toy store's front end shows its toys at the root, as it always did.
         if let Some(query) = schema.method_mut(ProductMethods::QUERY).filter(|_| is_toy_store) {
             query.http.push(HttpBinding { method: "GET".into(), path: "/{name}".into() });
@@ -65,6 +69,7 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
 #[derive(Debug)]
 pub struct ProductService {
     store: ProductStore,
+    feed: Watched,
 }
 
 /// What a handler answers.
@@ -182,6 +187,14 @@ impl Product for ProductService {
             change: event.change,
         });
         Ok(ProductEvents { events: events.collect(), oldest: oldest.unsigned_abs() })
+    }
+
+    async fn watch(&self, _: &CallContext, request: Watch, replies: Outgoing<ProductNews>) -> Answer<()> {
+        watch::watch(&self.store, &self.feed, request, replies).await
+    }
+
+    async fn upload(&self, context: &CallContext, requests: Incoming<NewProduct>) -> Answer<Uploaded> {
+        upload::upload(&self.store, context, requests).await
     }
 }
 

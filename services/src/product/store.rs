@@ -22,6 +22,7 @@
 
 mod catalog;
 mod reservations;
+mod upload;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use self::catalog::check_name;
 pub use self::catalog::{Change, Filter, NewProduct, Product, Which, is_number};
 use self::reservations::{Goal, Request};
 pub use self::reservations::{Recalled, Reservation, Taken};
+pub use self::upload::{BATCH, UploadItem};
 use super::api::{ProductChange, ProductError, ProductInfo};
 use crate::calls::{Token, key_for};
 use crate::database::{Connection, Database, DatabaseError, Migration};
@@ -55,7 +57,7 @@ pub const PRICE_MINOR_MAX: i64 = 1_000_000_000;
 pub const STOCK_MAX: i64 = 1_000_000_000_000;
 
 /// Products that the catalog holds at most.
-pub const PRODUCTS_MAX: i64 = 10_000;
+pub const PRODUCTS_MAX: i64 = 100_000;
 
 /// Names that are told when an import is refused for those that are taken.
 const NAMES_TOLD_MAX: usize = 16;
@@ -178,9 +180,7 @@ impl ProductStore {
     /// Puts products into the catalog, all or none.
     pub async fn create(&self, once: Once, new: Vec<NewProduct>) -> Result<Vec<ProductInfo>> {
         for product in &new {
-            check_name(&product.name)?;
-            catalog::check_price(product.price_minor)?;
-            catalog::check_stock(product.quantity)?;
+            product.check()?;
         }
         let now_us = once.now_us;
         once.run(&self.database, self.keeping, move |tx| {

@@ -63,6 +63,7 @@ fn identity(node: &str) -> Identity {
         cluster_secret: Some(Secret::new("a secret of this benchmark alone")),
         operator_token: None,
         credential: Some(Credential::Cluster),
+        tls: None,
     }
 }
 

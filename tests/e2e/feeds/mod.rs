@@ -61,7 +61,7 @@ fn what_happens_while_users_are_away_counts_once_when_they_are_back() {
     shop.until_stock(Stock::settled(77, 3));
     shop.user.process().kill();
 
-    let lines = || shop.get("/orders").check(200).at("/data/pagination/total");
+    let lines = || shop.get("/orders").check(200).at("/pagination/total");
     let before = lines();
     let refused = shop.buy(5, Some(CUSTOMER)).check(503);
     assert!(refused.text().contains("user"), "{}", refused.shown());

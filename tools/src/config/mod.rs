@@ -182,8 +182,12 @@ pub(crate) struct CallConfig {
     pub(crate) method: Option<String>,
     /// Whether the method is described instead of called.
     pub(crate) describe: bool,
-    /// The request as JSON.
+    /// The request as JSON; `-` for lines of stdin.
     pub(crate) request: String,
+    /// The file with the requests, a line each.
+    pub(crate) file: Option<PathBuf>,
+    /// Replies after which to stop.
+    pub(crate) count: Option<u64>,
     /// The idempotency token, where one was given.
     pub(crate) token: Option<String>,
     /// What else is sent along.
@@ -337,6 +341,8 @@ fn call(flags: CallFlags, data: PathBuf, environment: Environment<'_>) -> Result
         method,
         describe: flags.describe,
         request: flags.request,
+        file: flags.file,
+        count: flags.count,
         token: flags.token,
         metadata: metadata(&flags.metadata)?,
         json: flags.json,

@@ -87,7 +87,7 @@ fn certificates_are_in_the_data_folder_unless_another_is_named() {
             Command::Up(config) => config.tls,
             Command::Service(config) => config.tls,
             Command::Gateway(config) => config.tls,
-            Command::Call(config) => config.tls,
+            Command::Call(config) => config.callee.tls,
             other => panic!("{other:?} speaks no TLS"),
         };
         assert_eq!(tls.map(|tls| tls.certs), wanted.map(PathBuf::from), "{line}");

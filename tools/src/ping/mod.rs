@@ -281,7 +281,7 @@ impl Watching {
 
     /// The connection's own heartbeat is as slow as it may be: it is here that it is decided what silence means.
     fn config(&self) -> Config {
-        let mut config = self.identity.config(Role::Dialler, None);
+        let mut config = self.identity.config(Role::Dialler, None, None);
         config.hello.heartbeat_interval_ms = HEARTBEAT_INTERVAL_MS_MAX;
         config
     }

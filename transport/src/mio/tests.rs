@@ -46,6 +46,7 @@ fn identity(node: &str) -> Identity {
         cluster_secret: Some(Secret::new("s")),
         operator_token: None,
         credential: Some(Credential::Cluster),
+        tls: None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::driver::Wire;
 fn instance(name: &str, says: Announcement) -> Instance {
     let (near, far) = tokio::io::duplex(4096);
     tokio::task::spawn_local(async move {
-        let config = Identity::default().config(Role::Acceptor, None);
+        let config = Identity::default().config(Role::Acceptor, None, None);
         let mut connection = Connection::new(config, clock::now());
         let mut wire = Wire::new(far);
         while !connection.is_closed() {

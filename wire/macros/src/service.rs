@@ -152,6 +152,12 @@ fn read_method(function: &mut TraitItemFn) -> Result<Method> {
     if rpc.one_way && (many_requests || replies.is_some()) {
         return Err(Error::new_spanned(signature, "a one-way method has one request, and no replies"));
     }
+    if !rpc.http.is_empty() && (many_requests || replies.is_some()) {
+        return Err(Error::new_spanned(
+            signature,
+            "HTTP can't carry a stream of messages: leave out `http(…)`",
+        ));
+    }
     Ok(Method {
         ident: signature.ident.clone(),
         name: attributes::name(&signature.ident),

@@ -163,6 +163,17 @@ fn a_one_way_method_returns_nothing() {
 }
 
 #[test]
+fn a_stream_has_no_path() {
+    for signature in [
+        quote! { async fn a(&self, c: &CallContext, requests: Incoming<Q>) -> R; },
+        quote! { async fn a(&self, c: &CallContext, request: Q, replies: Outgoing<S>) -> R; },
+        quote! { async fn a(&self, c: &CallContext, requests: Incoming<Q>, replies: Outgoing<S>) -> R; },
+    ] {
+        check_method(&quote! { #[rpc(public, http("POST /a"))] #signature }, "HTTP can't carry a stream");
+    }
+}
+
+#[test]
 fn access_is_said_once() {
     check_method(&quote! { async fn a(&self, c: &CallContext) -> R; }, "who may call");
     for (rpc, words) in [

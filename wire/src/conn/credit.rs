@@ -8,12 +8,15 @@ use std::collections::VecDeque;
 
 use super::messages::{Arity, Messages};
 use super::streams::StreamMap;
-use super::{Connection, Role, State, put};
+use super::{Connection, Role, Standing, State, put};
 use crate::error::Code;
 use crate::frame::{Frame, Label};
 use crate::header::{Header, Kind};
 use crate::hello::Hello;
-use crate::limits::{CREDIT_BYTES_MAX, REASSEMBLY_BYTES_MAX, STREAMS_OF_MESSAGES_MAX};
+use crate::limits::{
+    CREDIT_BYTES_MAX, MESSAGE_BYTES_MAX, REASSEMBLY_BYTES_MAX, REQUEST_BYTES_IN_FLIGHT_MAX,
+    STREAMS_OF_MESSAGES_MAX,
+};
 
 /// The messages of all streams that have any besides one-frame requests and replies, and the connection's credit.
 #[derive(Debug, Default)]
@@ -65,9 +68,9 @@ impl Flow {
         self.credit = u64::from(peer.connection_credit);
     }
 
-    /// Whether one more stream of messages can be received.
-    pub(super) fn has_room(&self) -> bool {
-        self.receiving_many < STREAMS_OF_MESSAGES_MAX
+    /// How many streams of messages are being received.
+    pub(super) fn receiving_many(&self) -> usize {
+        self.receiving_many
     }
 
     /// What the peer holds of our memory, and may still take.
@@ -116,7 +119,51 @@ impl Flow {
     }
 }
 
+/// What a peer may take of this side's memory, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowance {
+    /// The connection's credit, when nothing of it is used.
+    pub(super) window: u64,
+    /// What may be reserved besides.
+    reassembly: u64,
+    /// The longest message.
+    pub(super) message: usize,
+    /// Requests that are being worked on.
+    pub(super) requests: usize,
+    /// Streams of messages that may come at once.
+    streams: usize,
+}
+
 impl Connection {
+    /// SPEC 12.4: a dialler that has proved nothing may take less, where it can become known.
+    pub(super) fn allowance(&self) -> Allowance {
+        let hello = &self.config.hello;
+        let given = u64::from(hello.connection_credit);
+        let when_known = self.config.credit_when_known.map(u64::from);
+        if when_known.is_none() || self.standing != Standing::Anonymous {
+            return Allowance {
+                window: when_known.unwrap_or(given),
+                reassembly: u64::from(REASSEMBLY_BYTES_MAX),
+                message: MESSAGE_BYTES_MAX,
+                requests: REQUEST_BYTES_IN_FLIGHT_MAX,
+                streams: STREAMS_OF_MESSAGES_MAX,
+            };
+        }
+        let bytes = usize::try_from(given).unwrap_or(usize::MAX);
+        Allowance {
+            window: given,
+            reassembly: given.min(u64::from(REASSEMBLY_BYTES_MAX)),
+            message: bytes.min(MESSAGE_BYTES_MAX),
+            requests: bytes.saturating_mul(4).min(REQUEST_BYTES_IN_FLIGHT_MAX),
+            streams: (bytes / 2 / hello.stream_credit as usize).clamp(1, STREAMS_OF_MESSAGES_MAX),
+        }
+    }
+
+    /// Whether one more stream of messages can be received.
+    pub(super) fn has_room_for_stream(&self) -> bool {
+        self.flow.receiving_many() < self.allowance().streams
+    }
+
     /// A stream's messages, from now on if there were none.
     pub(super) fn messages(&mut self, stream: u32, method: u32, arity: Arity) -> &mut Messages {
         let (granted, credit) = (self.config.hello.stream_credit, self.peer.stream_credit);
@@ -175,6 +222,7 @@ impl Connection {
     /// Grants credit to the oldest messages that wait for it, as far as memory can be reserved for them.
     fn reserve_wanted(&mut self) {
         let window = u64::from(self.config.hello.stream_credit);
+        let reassembly = self.allowance().reassembly;
         while let Some(&stream) = self.flow.wanted.front() {
             let receiving = self.flow.streams.get(&stream).map(|messages| &messages.receiving);
             let wanted = receiving.and_then(|receiving| Some((receiving, receiving.announced?)));
@@ -188,7 +236,7 @@ impl Connection {
             // What a slow reader would only hold is not reserved: it asks again when it waits.
             let is_awaited = receiving.arity == Arity::One || (receiving.reader_waits && receiving.held == 0);
             if !fits_window && is_awaited {
-                if self.flow.reserved + shortage > u64::from(REASSEMBLY_BYTES_MAX) {
+                if self.flow.reserved + shortage > reassembly {
                     return;
                 }
                 self.flow.reserved += shortage;
@@ -218,7 +266,7 @@ impl Connection {
     /// The peer may take the connection's window and what is reserved. What it was granted for a message that it then did not
     /// send is part of that, and whatever else was sent meanwhile is given back, so that the reserved messages can be sent.
     pub(super) fn top_up_connection(&mut self) {
-        let window = u64::from(self.config.hello.connection_credit);
+        let window = self.allowance().window;
         // In large steps; but a message that fits its stream's window must never wait for the rest of one.
         let step = (window / 4).min(window.saturating_sub(u64::from(self.config.hello.stream_credit))).max(1);
         let taken = self.flow.granted + self.flow.held;
@@ -270,13 +318,13 @@ impl Connection {
             if stream > self.last_stream() {
                 return self.violation("CREDIT: for a stream that was never opened");
             }
-            match self.flow.streams.get_mut(&stream) {
+            match self.method_of(stream) {
                 // It may cross the end of its stream.
                 None => return,
-                Some(messages) if messages.method != method => {
+                Some(of_call) if of_call != method => {
                     return self.violation("CREDIT: the method is not that of its call");
                 }
-                Some(messages) => &mut messages.sending.credit,
+                Some(_) => &mut self.messages(stream, method, Arity::One).sending.credit,
             }
         };
         *has += bytes;

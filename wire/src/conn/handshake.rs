@@ -34,6 +34,9 @@ pub struct Config {
     pub operator_token: Option<Secret>,
     /// Who the peer is by its certificate, where the bytes travel in TLS (SPEC.md section 15). Nothing else is proved then.
     pub certified: Option<SpiffeId>,
+    /// Acceptor: the connection's credit of a dialler that has proved who it is; `None` for no more than HELLO gives, and no less
+    /// to strangers.
+    pub credit_when_known: Option<u32>,
 }
 
 impl Config {
@@ -149,8 +152,10 @@ impl Connection {
         match checked {
             Ok(Credential::Cluster) => self.standing = Standing::Cluster,
             Ok(Credential::Operator) => self.standing = Standing::Operator,
-            Err((code, words)) => self.close(code, words),
+            Err((code, words)) => return self.close(code, words),
         }
+        // Whoever is known gets more credit than a stranger.
+        self.top_up_connection();
     }
 
     /// On whose behalf a call is made (SPEC 6.5): only a proven part of the cluster is believed when it names somebody, and no

@@ -11,8 +11,8 @@ use crate::frame::{Frame, Label, put_error};
 use crate::header::{Header, Kind, flags};
 use crate::ledger::{Ledger, micros};
 use crate::limits::{
-    FRAGMENT_BYTES_MAX, LONG_QUEUE_HARD_BYTES, LONG_QUEUE_HIGH_BYTES, MESSAGE_BYTES_MAX,
-    REQUEST_BYTES_IN_FLIGHT_MAX, STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX, WRITE_BUFFER_HIGH_BYTES,
+    FRAGMENT_BYTES_MAX, LONG_QUEUE_HARD_BYTES, LONG_QUEUE_HIGH_BYTES, MESSAGE_BYTES_MAX, STREAM_ID_MAX,
+    STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX, WRITE_BUFFER_HIGH_BYTES,
 };
 use crate::request::RequestHead;
 use crate::service::CallContext;
@@ -138,8 +138,8 @@ impl Connection {
             return self.fail(now, stream, &error.retry(Retry::MaybeExecuted, 0), timing);
         }
         // SPEC 6.7: the answer of a bulk call takes its turn with the pieces of long messages.
-        let is_long = reply.len() > FRAGMENT_BYTES_MAX && !self.inbound.is_one_way(stream);
-        if is_long || self.inbound.is_bulk(stream) || !self.has_room(stream) {
+        let takes_turn = reply.len() > FRAGMENT_BYTES_MAX || self.inbound.is_bulk(stream);
+        if (takes_turn && !self.inbound.is_one_way(stream)) || !self.has_room(stream) {
             self.messages(stream, method, Arity::One);
             return self.enqueue(stream, Saying::new(What::Reply(timing), reply.clone()));
         }
@@ -197,12 +197,9 @@ impl Connection {
     pub(super) fn handle_request(&mut self, now: u64, frame: Frame) {
         let Header { kind, stream, method, .. } = frame.header;
         // SPEC 5.1: ids only grow and are never used again.
-        if stream <= self.inbound.last_stream {
-            return self.violation(&format!(
-                "{}: stream {stream} is not above {}",
-                kind.name(),
-                self.inbound.last_stream
-            ));
+        let last = self.inbound.last_stream;
+        if stream <= last || stream > STREAM_ID_MAX {
+            return self.violation(&format!("{}: stream {stream} is not above {last}", kind.name()));
         }
         // It has been seen, also when it is refused, and a CANCEL of it may follow.
         self.inbound.last_stream = stream;
@@ -267,11 +264,15 @@ impl Connection {
                 "a request in pieces begins with its length, and no more",
             ));
         };
-        if request_bytes > MESSAGE_BYTES_MAX {
+        let in_pieces = matches!(request, Requested::InPieces);
+        if in_pieces && request_bytes <= FRAGMENT_BYTES_MAX {
+            return Err(RpcError::new(Code::BadRequest, "a request that fits one frame comes in one"));
+        }
+        if request_bytes > if in_pieces { self.allowance().message } else { FRAGMENT_BYTES_MAX } {
             return Err(RpcError::new(Code::MessageTooLarge, "the request is longer than a message may be"));
         }
         self.admit(encoding, request_bytes, head.bulk)?;
-        if matches!(request, Requested::Many) && !self.flow.has_room() {
+        if matches!(request, Requested::Many) && !self.has_room_for_stream() {
             return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
         }
         let context = CallContext {
@@ -297,7 +298,7 @@ impl Connection {
         let share = if bulk { 2 } else { 1 };
         let full = self.inbound.calls.len()
             >= (self.config.hello.calls_in_flight_max as usize).div_ceil(share)
-            || self.inbound.request_bytes + request_bytes > REQUEST_BYTES_IN_FLIGHT_MAX / share
+            || self.inbound.request_bytes + request_bytes > self.allowance().requests / share
             || self.outbox.waiting() > WRITE_BUFFER_HIGH_BYTES / share
             || self.flow.queued_bytes > LONG_QUEUE_HIGH_BYTES / share;
         if full {

@@ -8,7 +8,7 @@ use crate::encoding::ENCODING_ID;
 use crate::error::{Code, RpcError};
 use crate::frame::Frame;
 use crate::header::{Header, flags};
-use crate::limits::MESSAGE_BYTES_MAX;
+use crate::limits::{FRAGMENT_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 impl Connection {
     /// Takes a DATA frame: a message, a piece of one, or the end of the peer's messages.
@@ -19,8 +19,8 @@ impl Connection {
         let Some(total) = take_total(&mut piece, more && first) else {
             return self.violation("DATA: it ends within the length of its message");
         };
-        if frame.header.encoding != ENCODING_ID {
-            return self.violation("DATA: in another encoding than its call");
+        if piece.len() > FRAGMENT_BYTES_MAX {
+            return self.violation("DATA: a piece is longer than one may be");
         }
         match self.is_live(stream, method) {
             Err(words) => return self.violation(&format!("DATA: {words}")),
@@ -35,16 +35,22 @@ impl Connection {
             }
             Ok(true) => {}
         }
-        let is_acceptor = self.config.role == Role::Acceptor;
-        let Messages { receiving, pending, .. } = self.messages(stream, method, Arity::One);
-        let has_request = is_acceptor && receiving.arity == Arity::One && pending.is_none();
-        if receiving.ended || has_request {
-            return self.violation("DATA: after the end of its stream");
+        if frame.header.encoding != ENCODING_ID {
+            return self.violation("DATA: in another encoding than its call");
         }
-        if first && more && total > MESSAGE_BYTES_MAX {
+        if self.has_said_all(stream, method, flags & flags::END != 0) {
+            return self
+                .violation("DATA: after the end of its stream, or an end that is not a terminal frame");
+        }
+        if total > self.allowance().message && piece.is_empty() {
             return self.refuse_long(now, stream);
         }
-        self.note_message(now, stream);
+        if first && total > MESSAGE_BYTES_MAX || more && total == 0 {
+            return self.violation("DATA: a message of a length that none has");
+        }
+        if !piece.is_empty() {
+            self.note_received(now, stream);
+        }
         let whole = match (first, more, piece.is_empty()) {
             (true, true, true) => return self.announced(stream, total),
             (true, true, false) => return self.begin_message(stream, total, &piece),
@@ -64,6 +70,21 @@ impl Connection {
         self.hand_out(now, stream, whole, flags & flags::END != 0);
     }
 
+    /// SPEC 4.8: a message of a stream came, or a piece of one; so the stream lives on.
+    fn note_received(&mut self, now: u64, stream: u32) {
+        self.live_on_if(now, stream, |messages| messages.receiving.arity == Arity::Many);
+    }
+
+    /// The stream lives on if this is what its messages are.
+    pub(super) fn live_on_if(&mut self, now: u64, stream: u32, is_of_stream: impl Fn(&Messages) -> bool) {
+        if self.flow.streams.get(&stream).is_some_and(is_of_stream) {
+            match self.config.role {
+                Role::Dialler => self.outbound.live_on(stream, now),
+                Role::Acceptor => self.inbound.live_on(stream, now),
+            }
+        }
+    }
+
     /// Whether the call of a DATA frame still wants it.
     fn is_live(&mut self, stream: u32, method: u32) -> Result<bool, &'static str> {
         let (known, found) = match self.config.role {
@@ -76,6 +97,18 @@ impl Connection {
             Some(of_call) if of_call != method => Err("the method is not that of its call"),
             Some(_) => Ok(self.config.role == Role::Acceptor || self.outbound.is_wanted(stream)),
         }
+    }
+
+    /// Whether the peer may send no message on a stream. An acceptor's last frame is the terminal one: its DATA never ends.
+    fn has_said_all(&mut self, stream: u32, method: u32, end: bool) -> bool {
+        let role = self.config.role;
+        let Messages { receiving, pending, .. } = self.messages(stream, method, Arity::One);
+        let is_whole = || receiving.arity == Arity::One && pending.is_none();
+        receiving.ended
+            || match role {
+                Role::Acceptor => is_whole(),
+                Role::Dialler => end,
+            }
     }
 
     /// SPEC 4.4: the peer has a message for which it lacks credit.
@@ -105,8 +138,11 @@ impl Connection {
             self.close(Code::CreditExceeded, "DATA: more than the stream's credit");
             return false;
         };
+        if receiving.announced.take().is_some_and(|announced| announced as usize != total) {
+            self.violation("DATA: another message than was announced");
+            return false;
+        }
         receiving.granted = left;
-        receiving.announced = None;
         if !self.flow.take(total as u64) {
             self.close(Code::CreditExceeded, "DATA: more than the connection's credit");
             return false;
@@ -182,16 +218,16 @@ impl Connection {
                 }
             }
             (Arity::One, Role::Dialler) => self.violation("DATA: messages instead of one reply"),
-            (Arity::One, Role::Acceptor) => match (messages.pending.take(), message, end) {
-                (Some(context), Some(request), true) => {
-                    let length = request.len();
-                    let method = messages.method;
-                    self.inbound.arrived(stream, now);
-                    self.events.push_back(Event::Request { stream, method, context, request });
-                    self.consumed(stream, length);
-                }
-                _ => self.violation("DATA: a request of another length than it was announced with"),
-            },
+            (Arity::One, Role::Acceptor) => {
+                let Some(request) = message.filter(|_| end) else {
+                    return self.violation("DATA: the one request neither ends its stream nor goes on");
+                };
+                let Some(context) = messages.pending.take() else { return };
+                let (method, length) = (messages.method, request.len());
+                self.inbound.arrived(stream, now);
+                self.events.push_back(Event::Request { stream, method, context, request });
+                self.consumed(stream, length);
+            }
         }
     }
 

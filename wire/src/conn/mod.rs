@@ -362,23 +362,11 @@ impl Connection {
         self.outbox.seal(|out| put(out, Label::control(Kind::Close), true, |out| close.encode(out)));
     }
 
-    /// The method of a call in flight.
+    /// The method of a call in flight on whose stream something may be said.
     fn method_of(&self, stream: u32) -> Option<u32> {
         match self.config.role {
             Role::Dialler => self.outbound.method_of(stream).filter(|_| self.outbound.is_wanted(stream)),
             Role::Acceptor => self.inbound.method_of(stream).filter(|_| !self.inbound.is_one_way(stream)),
-        }
-    }
-
-    /// SPEC 4.8: a message of a stream came or left, which lives on.
-    fn note_message(&mut self, now: u64, stream: u32) {
-        let is_stream =
-            |messages: &messages::Messages| messages.receiving.arity == Arity::Many || messages.sending.many;
-        if self.flow.streams.get(&stream).is_some_and(is_stream) {
-            match self.config.role {
-                Role::Dialler => self.outbound.live_on(stream, now),
-                Role::Acceptor => self.inbound.live_on(stream, now),
-            }
         }
     }
 

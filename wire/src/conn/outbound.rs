@@ -133,7 +133,7 @@ impl Connection {
         replies: Arity,
         options: CallOptions,
     ) -> Result<u32, RpcError> {
-        if replies == Arity::Many && !self.flow.has_room() {
+        if replies == Arity::Many && !self.has_room_for_stream() {
             return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
         }
         self.now = self.now.max(now);
@@ -280,6 +280,9 @@ impl Connection {
         // Read before the call is taken: after a violation the call must still be there, to end with the connection.
         let mut piece = frame.payload;
         let Some(ledger) = Ledger::decode(&mut piece) else { return self.violation("REPLY: malformed") };
+        if piece.len() > FRAGMENT_BYTES_MAX {
+            return self.violation("REPLY: a piece is longer than one may be");
+        }
         let Some(reply) = self.whole_reply(&frame.header, piece) else { return };
         if self.end_call(&frame.header) {
             self.events.push_back(Event::Reply { stream, reply, ledger });

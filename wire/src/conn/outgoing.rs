@@ -45,7 +45,7 @@ impl Connection {
             self.flow.credit -= length;
             let label = data_label(stream, method, if last { flags::END } else { 0 });
             put(self.outbox.calls(), label, checksums, |out| out.extend_from_slice(&message));
-            self.note_message(now, stream);
+            self.note_said(now, stream);
         } else {
             self.enqueue(stream, Saying::new(What::Message { last }, message));
         }
@@ -162,7 +162,7 @@ impl Connection {
                 }
                 out.extend_from_slice(&piece);
             });
-            self.note_message(self.now, stream);
+            self.note_said(self.now, stream);
             return self.take_turn(stream);
         }
         let Some(said) = sending.queue.pop_front() else { return };
@@ -178,7 +178,9 @@ impl Connection {
                 if sending.queue.is_empty() {
                     self.events.push_back(Event::Room { stream });
                 }
-                self.note_message(self.now, stream);
+                if !piece.is_empty() {
+                    self.note_said(self.now, stream);
+                }
                 self.take_turn(stream);
             }
             What::Reply(timing) => {
@@ -199,6 +201,11 @@ impl Connection {
                 put(self.outbox.batch(), label, checksums, |out| put_error(out, &error, &ledger));
             }
         }
+    }
+
+    /// SPEC 4.8: a message of a stream leaves, or a piece of one; so the stream lives on.
+    fn note_said(&mut self, now: u64, stream: u32) {
+        self.live_on_if(now, stream, |messages| messages.sending.many);
     }
 
     /// A call is over whose terminal frame had to wait; the account of its time.

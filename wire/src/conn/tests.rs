@@ -4,6 +4,7 @@ mod announce;
 mod certified;
 mod handshake;
 mod one_way;
+mod rules;
 mod streams;
 mod vitals;
 
@@ -48,6 +49,7 @@ fn config(side: usize) -> Config {
         cluster_secret: secret(),
         operator_token: secret(),
         certified: None,
+        credit_when_known: None,
     }
 }
 

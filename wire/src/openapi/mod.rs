@@ -76,7 +76,7 @@ impl Document {
         let types = Types::new(schema, &label);
         for method in &schema.methods {
             let mut first = None;
-            for (at, binding) in method.http.iter().enumerate() {
+            for (at, binding) in method.paths().iter().enumerate() {
                 let shape: Vec<&str> = binding.path.split('/').map(shape).collect();
                 let path = self
                     .paths

@@ -314,3 +314,22 @@ fn a_service_that_is_being_replaced_is_described_once_and_what_is_new_beside_it(
     assert!(document.pointer("/paths/~1newest~1{number}/get/x-alias-of").is_none());
     assert_eq!(document["tags"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn a_stream_is_led_to_by_no_path_and_not_described() {
+    use crate::rest::Routes;
+    use crate::schema::{CallShape, EncodedSchema, ServiceSchema};
+
+    let mut schema = other_schema();
+    assert!(document("one", [&schema]).contains("other.find"));
+    let routes = |schema: &ServiceSchema| {
+        let encoded = EncodedSchema::new(schema.clone()).unwrap();
+        Routes::from_schemas("one", [(0, std::rc::Rc::new(encoded))]).to_string()
+    };
+    assert!(routes(&schema).contains("/things/{number}"), "{}", routes(&schema));
+    // SPEC 10.6 lets it have one.
+    schema.methods[0].shape = CallShape::ServerStream;
+    let document = document("one", [&schema]);
+    assert!(!document.contains("/things/{number}") && !document.contains("other.find"), "{document}");
+    assert_eq!(routes(&schema), "");
+}

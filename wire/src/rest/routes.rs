@@ -83,7 +83,7 @@ impl Routes {
         for (service, schema) in schemas {
             all.known.insert(service);
             for method in &schema.schema().methods {
-                for binding in &method.http {
+                for binding in method.paths() {
                     all.routes.push(Route {
                         http_method: binding.method.clone(),
                         segments: segments(&binding.path).map(Segment::parse).collect(),

@@ -194,6 +194,12 @@ impl Method {
     pub fn is_bulk(&self) -> bool {
         self.rate_class == "bulk"
     }
+
+    /// The paths on which a server with HTTP leads to it. Streams have none here, whatever a schema says: HTTP doesn't carry them yet.
+    #[must_use]
+    pub fn paths(&self) -> &[HttpBinding] {
+        if self.shape == CallShape::Unary { &self.http } else { &[] }
+    }
 }
 
 /// How many messages go each way in a call.

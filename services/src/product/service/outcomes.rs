@@ -5,7 +5,7 @@ use micronet_wire::error::RpcError;
 use micronet_wire::outcomes::{Asked, Asking, Outcomes, TokenOutcome, not_kept};
 use micronet_wire::service::CallError;
 
-use super::{nothing_created, reserved, sold};
+use super::{nothing_created, reserved, sold, upload};
 use crate::calls::Token;
 use crate::outcomes::{answered, decoded, replied};
 use crate::product::api::{Pieces, ProductError, ProductInfo, ProductMethods};
@@ -52,6 +52,7 @@ async fn outcome(store: &ProductStore, asked: &Asked) -> Result<TokenOutcome, Rp
                 answered(reserved(recalled.reservation, &asked_for(&recalled)))
             }))
         }
+        ProductMethods::UPLOAD => upload::outcome(store, asked).await,
         _ => Err(not_kept()),
     }
 }

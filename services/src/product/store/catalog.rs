@@ -44,6 +44,14 @@ pub struct NewProduct {
     pub quantity: i64,
 }
 
+impl NewProduct {
+    pub(super) fn check(&self) -> Result<()> {
+        check_name(&self.name)?;
+        check_price(self.price_minor)?;
+        check_stock(self.quantity)
+    }
+}
+
 /// What is to change about a product; `None` leaves it as it is. Stock changes by [`super::ProductStore::restock`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
@@ -123,12 +131,18 @@ pub(super) async fn is_empty(tx: &mut Connection) -> Result<bool> {
 
 /// Refuses more products than the catalog holds.
 pub(super) async fn check_room(tx: &mut Connection, more: usize) -> Result<()> {
+    if more <= room(tx).await? { Ok(()) } else { Err(full()) }
+}
+
+/// How many more products the catalog holds.
+pub(super) async fn room(tx: &mut Connection) -> Result<usize> {
     let query = "SELECT count(*) FROM products WHERE removed_at_us IS NULL";
     let count: i64 = sqlx::query_scalar(query).fetch_one(tx).await?;
-    let room = usize::try_from(PRODUCTS_MAX - count).unwrap_or(0);
-    let full =
-        || StoreError::Refused(ProductError::CatalogFull { products_max: PRODUCTS_MAX.unsigned_abs() });
-    if more <= room { Ok(()) } else { Err(full()) }
+    Ok(usize::try_from(PRODUCTS_MAX - count).unwrap_or(0))
+}
+
+pub(super) fn full() -> StoreError<ProductError> {
+    StoreError::Refused(ProductError::CatalogFull { products_max: PRODUCTS_MAX.unsigned_abs() })
 }
 
 pub(super) async fn create(tx: &mut Connection, new: &NewProduct, now_us: i64) -> Result<Product> {

@@ -5,32 +5,32 @@ mod credit;
 use super::*;
 use crate::limits::{
     CONNECTION_CREDIT_BYTES, CREDIT_BYTES_MAX, LONG_QUEUE_HIGH_BYTES, MESSAGE_BYTES_MAX,
-    REASSEMBLY_BYTES_MAX, STREAM_CREDIT_BYTES, STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX,
-    STREAMS_OF_MESSAGES_MAX,
+    REASSEMBLY_BYTES_MAX, STRANGER_CREDIT_BYTES, STREAM_CREDIT_BYTES, STREAM_IDLE_MS_MAX,
+    STREAM_LIFETIME_MS_MAX, STREAMS_OF_MESSAGES_MAX,
 };
 
 const MIB: usize = 1 << 20;
 
-fn bytes(length: usize) -> Bytes {
+pub(super) fn bytes(length: usize) -> Bytes {
     (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect()
 }
 
 impl Pair {
     /// Makes a call with these requests and replies.
-    fn open_stream(&mut self, request: Option<&Bytes>, replies: Arity) -> u32 {
+    pub(super) fn open_stream(&mut self, request: Option<&Bytes>, replies: Arity) -> u32 {
         let options = CallOptions { deadline_ns: self.now + 1_000 * MS, ..CallOptions::default() };
         self.sides[DIALLER].open(self.now, METHOD, request, replies, options).unwrap()
     }
 
     /// A call to which messages come back, and what its acceptor sees of it.
-    fn watch(&mut self) -> u32 {
+    pub(super) fn watch(&mut self) -> u32 {
         let stream = self.open_stream(Some(&bytes(1)), Arity::Many);
         self.deliver();
         self.check(ACCEPTOR, &[&format!("request {stream}")]);
         stream
     }
 
-    fn say(&mut self, side: usize, stream: u32, length: usize) {
+    pub(super) fn say(&mut self, side: usize, stream: u32, length: usize) {
         self.sides[side].say(self.now, stream, bytes(length), false).unwrap();
     }
 
@@ -144,73 +144,6 @@ fn all_shapes_of_calls() {
 }
 
 #[test]
-fn whoever_does_not_read_gets_no_more_than_its_credit() {
-    let mut pair = Pair::open();
-    let (slow, quick) = (pair.watch(), pair.watch());
-    let window = STREAM_CREDIT_BYTES as usize;
-    for _ in 0..100 {
-        pair.say(ACCEPTOR, slow, 1024);
-    }
-    pair.deliver();
-    assert_eq!(pair.events(DIALLER).len(), window / 1024);
-    assert!(!pair.sides[ACCEPTOR].has_room(slow));
-    // Nobody else is kept from anything.
-    for _ in 0..1_000 {
-        pair.say(ACCEPTOR, quick, 1024);
-        pair.deliver();
-        assert!(pair.sides[ACCEPTOR].has_room(quick));
-        pair.check(DIALLER, &["message 2 of 1024"]);
-        pair.consume(DIALLER, quick, 1024);
-        pair.deliver();
-    }
-    // It reads on, and everything comes.
-    for _ in 0..window / 1024 {
-        pair.consume(DIALLER, slow, 1024);
-    }
-    pair.deliver();
-    assert_eq!(pair.events(DIALLER).len(), 100 - window / 1024);
-    assert_eq!(pair.events(ACCEPTOR), ["room 1"]);
-}
-
-#[test]
-fn a_long_message_of_a_stream_is_reserved_when_its_reader_waits() {
-    let mut pair = Pair::open();
-    let stream = pair.watch();
-    pair.say(ACCEPTOR, stream, 1);
-    pair.say(ACCEPTOR, stream, 10 * MIB);
-    pair.deliver();
-    pair.check(DIALLER, &["message 1 of 1"]);
-    pair.sides[DIALLER].await_message(stream);
-    pair.deliver();
-    // It has not consumed what it has.
-    pair.check(DIALLER, &[]);
-    pair.consume(DIALLER, stream, 1);
-    pair.sides[DIALLER].await_message(stream);
-    pair.deliver();
-    pair.check(DIALLER, &["message 1 of 10485760"]);
-}
-
-#[test]
-fn two_half_sent_replies_never_deadlock() {
-    let mut pair = Pair::open();
-    let calls: Vec<u32> = (0..6).map(|_| pair.call(60_000).unwrap()).collect();
-    pair.deliver();
-    for stream in &calls {
-        pair.reply(*stream, &bytes(10 * MIB));
-    }
-    // More than can be reserved at once, byte for byte: all come, and the memory that they take is bounded.
-    let most = u64::from(CONNECTION_CREDIT_BYTES + REASSEMBLY_BYTES_MAX);
-    let mut done = 0;
-    while pair.deliver_from(ACCEPTOR) | pair.deliver_from(DIALLER) {
-        let Exposure { held, granted, .. } = pair.sides[DIALLER].exposure();
-        assert!(held + granted <= most, "{held} held, {granted} granted");
-        done += replies(&mut pair).iter().filter(|reply| ***reply == *bytes(10 * MIB)).count();
-    }
-    assert_eq!(done, calls.len());
-    pair.idle();
-}
-
-#[test]
 fn control_frames_and_small_replies_pass_long_ones() {
     let mut pair = Pair::open();
     let (long, small) = (pair.call(60_000).unwrap(), pair.call(60_000).unwrap());
@@ -279,7 +212,7 @@ fn pieces_that_cross_the_end_of_their_call_do_no_harm() {
 
 impl Pair {
     /// Both sides live on, with their heartbeats.
-    fn pass(&mut self, ms: u64) {
+    pub(super) fn pass(&mut self, ms: u64) {
         let until = self.now + ms * MS;
         while self.now < until {
             self.now = until.min(self.now + 500 * MS);
@@ -370,13 +303,14 @@ fn what_waits_is_bounded() {
     assert_eq!(more.unwrap_err().code, Code::Overloaded);
 }
 
+/// Frames by flags and payload, and what ends the connection at the last of them.
+type Case<'a> = (&'a [(u8, &'a [u8])], &'a str);
+
 #[test]
 fn whoever_breaks_the_rules_of_messages_loses_the_connection() {
     let begin = |length: u32| [&length.to_be_bytes()[..], &[7; 8]].concat();
     let long = vec![7; FRAGMENT_BYTES_MAX];
-    // (flags, payload, what the acceptor of a stream of requests makes of the last frame)
-    type Sent<'a> = &'a [(u8, &'a [u8])];
-    let cases: &[(Sent, &str)] = &[
+    let cases: &[Case] = &[
         (&[(flags::CONTINUED, b"x")], "PROTOCOL_ERROR"),
         (&[(0, b"")], "PROTOCOL_ERROR"),
         (&[(flags::MORE, b"\0\0\0")], "PROTOCOL_ERROR"),
@@ -417,4 +351,16 @@ fn whoever_breaks_the_rules_of_messages_loses_the_connection() {
         pair.inject(ACCEPTOR, &frame);
         assert!(pair.events(ACCEPTOR).last().unwrap().starts_with("closed"), "{stream} {payload}");
     }
+}
+
+#[test]
+fn a_stream_falls_silent_before_the_deadline_of_its_first_message() {
+    let mut pair = Pair::open();
+    let options = CallOptions { deadline_ns: 10 * STREAM_IDLE_MS_MAX * MS, ..CallOptions::default() };
+    let stream = pair.sides[DIALLER].open(0, METHOD, Some(&bytes(1)), Arity::Many, options).unwrap();
+    pair.deliver();
+    pair.say(ACCEPTOR, stream, 1);
+    pair.pass(STREAM_IDLE_MS_MAX + 1);
+    pair.check(ACCEPTOR, &["request 1", "abandoned 1"]);
+    pair.check(DIALLER, &["message 1 of 1", "failed 1 DEADLINE_EXCEEDED"]);
 }

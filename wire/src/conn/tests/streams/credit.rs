@@ -1,6 +1,32 @@
-//! Who waits for credit, and gets it in the end.
+//! Credit: who gets how much, what is reserved, and who waits.
 
 use super::*;
+
+#[test]
+fn a_stranger_gets_little_credit_and_more_when_it_is_known() {
+    let made = |credential: Option<Credential>, length: usize| {
+        let mut pair = Pair::with(|configs| {
+            configs[ACCEPTOR].hello.connection_credit = STRANGER_CREDIT_BYTES;
+            configs[ACCEPTOR].credit_when_known = Some(CONNECTION_CREDIT_BYTES);
+            configs[DIALLER].credential = credential;
+        });
+        pair.deliver();
+        assert_eq!([pair.events(DIALLER), pair.events(ACCEPTOR)], [["ready"], ["ready"]]);
+        pair.open_stream(Some(&bytes(length)), Arity::One);
+        while pair.deliver_from(DIALLER) | pair.deliver_from(ACCEPTOR) {
+            let Exposure { held, granted, .. } = pair.sides[ACCEPTOR].exposure();
+            assert!(credential.is_some() || held + granted <= 2 * u64::from(STRANGER_CREDIT_BYTES));
+        }
+        let mut seen = [pair.events(DIALLER), pair.events(ACCEPTOR)].concat();
+        seen.retain(|event| event != "room 1");
+        seen
+    };
+    for credential in [Credential::Cluster, Credential::Operator] {
+        assert_eq!(made(Some(credential), 10 * MIB), ["request 1"]);
+    }
+    assert_eq!(made(None, STRANGER_CREDIT_BYTES as usize), ["request 1"]);
+    assert_eq!(made(None, STRANGER_CREDIT_BYTES as usize + 1), ["failed 1 MESSAGE_TOO_LARGE"]);
+}
 
 #[test]
 fn what_was_reserved_for_a_cancelled_message_serves_the_next() {
@@ -20,18 +46,6 @@ fn what_was_reserved_for_a_cancelled_message_serves_the_next() {
     pair.reply(stream, &bytes(MESSAGE_BYTES_MAX));
     pair.deliver();
     assert_eq!(replies(&mut pair).len(), 1);
-}
-
-#[test]
-fn a_stream_falls_silent_before_the_deadline_of_its_first_message() {
-    let mut pair = Pair::open();
-    let options = CallOptions { deadline_ns: 10 * STREAM_IDLE_MS_MAX * MS, ..CallOptions::default() };
-    let stream = pair.sides[DIALLER].open(0, METHOD, Some(&bytes(1)), Arity::Many, options).unwrap();
-    pair.deliver();
-    pair.say(ACCEPTOR, stream, 1);
-    pair.pass(STREAM_IDLE_MS_MAX + 1);
-    pair.check(ACCEPTOR, &["request 1", "abandoned 1"]);
-    pair.check(DIALLER, &["message 1 of 1", "failed 1 DEADLINE_EXCEEDED"]);
 }
 
 #[test]
@@ -84,9 +98,77 @@ fn nobody_passes_who_waits_for_the_connections_credit() {
 }
 
 #[test]
+fn two_half_sent_replies_never_deadlock() {
+    let mut pair = Pair::open();
+    let calls: Vec<u32> = (0..6).map(|_| pair.call(60_000).unwrap()).collect();
+    pair.deliver();
+    for stream in &calls {
+        pair.reply(*stream, &bytes(10 * MIB));
+    }
+    // More than can be reserved at once, byte for byte: all come, and the memory that they take is bounded.
+    let most = u64::from(CONNECTION_CREDIT_BYTES + REASSEMBLY_BYTES_MAX);
+    let mut done = 0;
+    while pair.deliver_from(ACCEPTOR) | pair.deliver_from(DIALLER) {
+        let Exposure { held, granted, .. } = pair.sides[DIALLER].exposure();
+        assert!(held + granted <= most, "{held} held, {granted} granted");
+        done += replies(&mut pair).iter().filter(|reply| ***reply == *bytes(10 * MIB)).count();
+    }
+    assert_eq!(done, calls.len());
+    pair.idle();
+}
+
+#[test]
+fn a_long_message_of_a_stream_is_reserved_when_its_reader_waits() {
+    let mut pair = Pair::open();
+    let stream = pair.watch();
+    pair.say(ACCEPTOR, stream, 1);
+    pair.say(ACCEPTOR, stream, 10 * MIB);
+    pair.deliver();
+    pair.check(DIALLER, &["message 1 of 1"]);
+    pair.sides[DIALLER].await_message(stream);
+    pair.deliver();
+    // It has not consumed what it has.
+    pair.check(DIALLER, &[]);
+    pair.consume(DIALLER, stream, 1);
+    pair.sides[DIALLER].await_message(stream);
+    pair.deliver();
+    pair.check(DIALLER, &["message 1 of 10485760"]);
+}
+
+#[test]
+fn whoever_does_not_read_gets_no_more_than_its_credit() {
+    let mut pair = Pair::open();
+    let (slow, quick) = (pair.watch(), pair.watch());
+    let window = STREAM_CREDIT_BYTES as usize;
+    for _ in 0..100 {
+        pair.say(ACCEPTOR, slow, 1024);
+    }
+    pair.deliver();
+    assert_eq!(pair.events(DIALLER).len(), window / 1024);
+    assert!(!pair.sides[ACCEPTOR].has_room(slow));
+    // Nobody else is kept from anything.
+    for _ in 0..1_000 {
+        pair.say(ACCEPTOR, quick, 1024);
+        pair.deliver();
+        assert!(pair.sides[ACCEPTOR].has_room(quick));
+        pair.check(DIALLER, &["message 2 of 1024"]);
+        pair.consume(DIALLER, quick, 1024);
+        pair.deliver();
+    }
+    // It reads on, and everything comes.
+    for _ in 0..window / 1024 {
+        pair.consume(DIALLER, slow, 1024);
+    }
+    pair.deliver();
+    assert_eq!(pair.events(DIALLER).len(), 100 - window / 1024);
+    assert_eq!(pair.events(ACCEPTOR), ["room 1"]);
+}
+
+#[test]
 fn the_largest_window_is_not_exceeded_by_what_is_reserved() {
     let mut pair = Pair::with(|configs| configs[DIALLER].hello.connection_credit = CREDIT_BYTES_MAX);
     pair.deliver();
+    pair.events(DIALLER);
     let stream = pair.call(60_000).unwrap();
     pair.deliver();
     pair.reply(stream, &bytes(MESSAGE_BYTES_MAX));
