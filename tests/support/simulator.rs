@@ -117,7 +117,7 @@ impl World {
                     cluster_secret: secret(),
                     operator_token: secret(),
                     certified: None,
-                    credit_when_known: None,
+                    credit_when_known: plan.credit_when_known.filter(|_| role == Role::Acceptor),
                 },
                 0,
             ),

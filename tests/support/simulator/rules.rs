@@ -68,7 +68,9 @@ impl World {
         for (at, (ours, theirs)) in
             [(accounts[0], accounts[1]), (accounts[1], accounts[0])].iter().enumerate()
         {
-            let most = u64::from(self.plan.hellos[at].connection_credit) + u64::from(REASSEMBLY_BYTES_MAX);
+            let when_known = self.plan.credit_when_known.filter(|_| at == ACCEPTOR).unwrap_or(0);
+            let window = self.plan.hellos[at].connection_credit.max(when_known);
+            let most = u64::from(window) + u64::from(REASSEMBLY_BYTES_MAX);
             if ours.held + ours.granted > most || ours.queued > LONG_QUEUE_HARD_BYTES {
                 return Err(format!("memory: side {at} has {ours:?}, and {most} bytes at most"));
             }
