@@ -243,7 +243,7 @@ fn expect_events(wanted: &Value, mut found: Value) -> Result<(), String> {
     expect(wanted, &found)
 }
 
-fn code_named(name: &str) -> Code {
+pub(crate) fn code_named(name: &str) -> Code {
     *Code::ALL.iter().find(|code| code.name() == name).unwrap()
 }
 

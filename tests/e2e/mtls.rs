@@ -2,6 +2,7 @@
 
 mod commands;
 mod openssl;
+mod ping;
 mod refusals;
 mod rotation;
 

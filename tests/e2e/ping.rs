@@ -1,6 +1,7 @@
 //! `micronet ping`: a healthy instance, and the ways in which it can be unwell, each made for real.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use micronet_tests::folder::Folder;
@@ -13,27 +14,32 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 /// A ping at work, whose lines are read as they come.
-struct Ping {
+pub(crate) struct Ping {
     process: Process,
-    _folder: Folder,
+    _folder: Option<Folder>,
 }
 
 impl Ping {
     fn start(target: &str, flags: &[&str]) -> Self {
         let folder = Folder::new();
+        let ping = Self::start_in(folder.path(), target, flags);
+        Self { _folder: Some(folder), ..ping }
+    }
+
+    /// The same with what is in a data folder.
+    pub(crate) fn start_in(data: &Path, target: &str, flags: &[&str]) -> Self {
         let arguments = [&["ping", target, "--json", "--interval", "100"], flags].concat();
-        let process = Process::start("ping", &mut micronet(folder.path(), &arguments));
-        Self { process, _folder: folder }
+        Self { process: Process::start("ping", &mut micronet(data, &arguments)), _folder: None }
     }
 
     /// The lines so far; the last may be cut short.
-    fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         self.process.stdout().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// Waits for a heartbeat of which something is true, among those after the first `seen`; all lines then.
     #[track_caller]
-    fn until(&self, what: &str, seen: usize, found: impl Fn(&Value) -> bool) -> usize {
+    pub(crate) fn until(&self, what: &str, seen: usize, found: impl Fn(&Value) -> bool) -> usize {
         until(what, || {
             let lines = self.lines();
             let fresh = lines.get(seen..).unwrap_or_default();
@@ -42,19 +48,19 @@ impl Ping {
     }
 
     /// Stops it as Ctrl-C does; its exit code and summary.
-    fn stop(mut self) -> (Option<i32>, Value) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, Value) {
         self.process.signal(Signal::INT);
         let status = self.process.wait();
         (status.code(), self.lines().pop().unwrap_or_default()["summary"].take())
     }
 }
 
-fn is_fine(line: &Value) -> bool {
+pub(crate) fn is_fine(line: &Value) -> bool {
     line["verdict"] == "fine"
 }
 
 /// An answer that did not come in time, and what was said of it.
-fn is_missing(line: &Value, verdict: &str) -> bool {
+pub(crate) fn is_missing(line: &Value, verdict: &str) -> bool {
     line["answered"] == false && line["verdict"] == verdict
 }
 

@@ -4,16 +4,19 @@
 //! An input is one byte of choices, one for the size of pieces, and then either raw bytes or *records*, of which each is a
 //! frame or something that the application does. The connection must say and do the same in whatever pieces bytes come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Buf, BytesMut};
 use micronet_tests::spec::hex;
-use micronet_wire::conn::{Config, Connection, Event, Role, Timing};
+use micronet_wire::conn::{Arity, Config, Connection, Event, Role, Timing};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::frame::{Frame, Goaway};
 use micronet_wire::header::{Header, Kind, PREFACE, flags};
 use micronet_wire::hello::Hello;
-use micronet_wire::limits::{FRAME_PAYLOAD_BYTES_MAX, HEADER_BYTES, STREAM_ID_MAX};
+use micronet_wire::limits::{
+    CONNECTION_CREDIT_BYTES_MIN, FRAGMENT_BYTES_MAX, FRAME_PAYLOAD_BYTES_MAX, HEADER_BYTES,
+    LONG_QUEUE_HARD_BYTES, REASSEMBLY_BYTES_MAX, STREAM_CREDIT_BYTES_MIN, STREAM_ID_MAX,
+};
 use micronet_wire::service::CallOptions;
 
 use crate::codec::{crc32c, repair_frames};
@@ -44,7 +47,13 @@ pub(crate) mod deed {
     pub(crate) const DRAIN: u8 = 206;
     pub(crate) const WAIT: u8 = 207;
     pub(crate) const CLOSE: u8 = 208;
-    pub(crate) const ALL: [u8; 9] = [CALL, SEND, CANCEL, REPLY, FAIL, PING, DRAIN, WAIT, CLOSE];
+    pub(crate) const OPEN: u8 = 209;
+    pub(crate) const SAY: u8 = 210;
+    pub(crate) const END: u8 = 211;
+    pub(crate) const READ: u8 = 212;
+    pub(crate) const LONG: u8 = 213;
+    pub(crate) const ALL: [u8; 14] =
+        [CALL, SEND, CANCEL, REPLY, FAIL, PING, DRAIN, WAIT, CLOSE, OPEN, SAY, END, READ, LONG];
 }
 
 /// A record's head: kind, flags, stream, method, length of the payload.
@@ -69,12 +78,37 @@ pub(crate) const WORDS: &[&[u8]] = &[
     &[deed::CANCEL, 0, 1, 0, 0],
     &[deed::WAIT, 20, 0, 0, 0],
     &[deed::DRAIN, 0, 0, 0, 0],
+    &[16, 2, 1, 1, 6, 0, 4, 0, 0, 0, 1],
+    &[16, 6, 1, 1, 10, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9],
+    &[20, 2, 1, 1, 3, 7, 7, 7],
+    &[20, 2, 1, 2, 3, 7, 7, 7],
+    &[20, 6, 1, 1, 6, 0, 0, 0, 9, 7, 7],
+    &[20, 6, 1, 1, 4, 0, 10, 0, 0],
+    &[20, 10, 1, 1, 7, 7, 7, 7, 7, 7, 7, 7],
+    &[20, 11, 1, 1, 7, 7, 7, 7, 7, 7, 7, 7],
+    &[20, 14, 1, 2, 2, 7, 7],
+    &[20, 3, 1, 1, 0],
+    &[17, 11, 1, 1, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7, 7],
+    &[21, 2, 0, 0, 4, 0, 1, 0, 0],
+    &[21, 2, 1, 1, 4, 0, 1, 0, 0],
+    &[deed::OPEN, 20, 3, 0, 0],
+    &[deed::SAY, 200, 1, 0, 0],
+    &[deed::END, 0, 1, 0, 0],
+    &[deed::READ, 0, 1, 0, 0],
+    &[deed::LONG, 200, 1, 0, 0],
     b"\x89MNP\r\n\x1a\x01",
 ];
 
-/// A hello as both sides say it.
+/// A hello as both sides say it: with little credit, so that it is soon used up.
 pub(crate) fn hello(checksums: bool) -> Hello {
-    Hello { calls_in_flight_max: CALLS_MAX, heartbeat_interval_ms: 50, checksums, ..Hello::default() }
+    Hello {
+        stream_credit: STREAM_CREDIT_BYTES_MIN,
+        connection_credit: CONNECTION_CREDIT_BYTES_MIN,
+        calls_in_flight_max: CALLS_MAX,
+        heartbeat_interval_ms: 50,
+        checksums,
+        ..Hello::default()
+    }
 }
 
 /// A frame with right length and checksums, whatever else is wrong with it.
@@ -125,8 +159,13 @@ fn steps(choices: u8, input: &[u8]) -> Vec<Step> {
             continue;
         }
         let stream = if stream == u8::MAX { STREAM_ID_MAX } else { u32::from(stream) };
-        let method = if method == 1 { METHOD } else { u32::from(method) };
-        steps.push(Step::Bytes(frame(kind, bits, stream, method, payload)));
+        // Such a frame is as long as one may be.
+        let mut payload = payload.to_vec();
+        if method == 2 {
+            payload.resize(FRAGMENT_BYTES_MAX, 7);
+        }
+        let method = if method == 1 || method == 2 { METHOD } else { u32::from(method) };
+        steps.push(Step::Bytes(frame(kind, bits, stream, method, &payload)));
     }
     steps
 }
@@ -141,6 +180,8 @@ struct Driven {
     calls: BTreeMap<u32, bool>,
     /// The peer's calls at work, and whether it waits for an answer.
     requests: BTreeMap<u32, bool>,
+    /// The lengths of the messages that came and were not read, by stream.
+    unread: BTreeMap<u32, Vec<usize>>,
     /// Everything that was said.
     output: Vec<u8>,
     /// Everything that happened, in words.
@@ -163,7 +204,10 @@ pub(crate) fn check(input: &[u8]) {
     let said = check_said(&whole);
     let pieces = run(usize::from(piece) + 1);
     assert_eq!(whole.history, pieces.history);
-    assert_eq!(said, check_said(&pieces));
+    // Control frames pass others, and which wait for them depends on what was read together.
+    let passing = |(header, _): &(Header, Vec<u8>)| header.kind.is_control() || header.kind == Kind::Credit;
+    let apart = |said: Vec<(Header, Vec<u8>)>| said.into_iter().partition::<Vec<_>, _>(passing);
+    assert_eq!(apart(said), apart(check_said(&pieces)));
     whole.history.windows(2).for_each(|pair| saw_words(&pair.concat()));
 }
 
@@ -187,6 +231,7 @@ impl Driven {
             now: 0,
             calls: BTreeMap::new(),
             requests: BTreeMap::new(),
+            unread: BTreeMap::new(),
             output: Vec::new(),
             history: Vec::new(),
             closed: false,
@@ -216,7 +261,31 @@ impl Driven {
         let options = CallOptions { deadline_ns: now + patience * 1_000_000, ..CallOptions::default() };
         match (deed, self.role) {
             // An application makes calls on connections that it has dialled.
-            (deed::CALL | deed::SEND | deed::CANCEL, Role::Acceptor) => {}
+            (deed::CALL | deed::SEND | deed::CANCEL | deed::OPEN, Role::Acceptor) => {}
+            (deed::OPEN, Role::Dialler) => {
+                let request = bytes::Bytes::from(vec![7; if stream & 4 == 0 { 7 } else { 40_000 }]);
+                let request = (stream & 1 == 0).then_some(&request);
+                let replies = if stream & 2 == 0 { Arity::One } else { Arity::Many };
+                let made = self.connection.open(now, METHOD, request, replies, options);
+                self.history.push(format!("open {:?}", made.as_ref().map_err(|error| error.code)));
+                if let Ok(stream) = made {
+                    assert_eq!(self.calls.insert(stream, true), None, "a stream is given twice");
+                }
+            }
+            (deed::SAY, _) => {
+                if self.connection.has_room(stream) {
+                    let length = usize::try_from(patience * 200).unwrap().max(1);
+                    self.connection.say(now, stream, vec![7; length].into(), false).unwrap();
+                }
+            }
+            (deed::END, _) => self.connection.end_messages(now, stream),
+            (deed::READ, _) => {
+                for length in self.unread.remove(&stream).unwrap_or_default() {
+                    self.connection.consumed(stream, length);
+                }
+                self.connection.await_message(stream);
+            }
+
             (deed::CALL, Role::Dialler) => {
                 let made = self.connection.call(now, METHOD, &bytes::Bytes::from_static(b"request"), options);
                 self.history.push(format!("call {:?}", made.as_ref().map_err(|error| error.code)));
@@ -232,11 +301,14 @@ impl Driven {
                 self.connection.cancel(stream);
                 self.calls.entry(stream).and_modify(|open| *open = false);
             }
-            (deed::REPLY | deed::FAIL, _) => {
+            (deed::REPLY | deed::FAIL | deed::LONG, _) => {
                 let chosen = self.requests.range(stream..).next().map(|(stream, _)| *stream);
                 let Some(stream) = chosen else { return };
                 self.requests.remove(&stream);
-                if deed == deed::REPLY {
+                if deed == deed::LONG {
+                    let length = usize::try_from(patience * 1_000).unwrap();
+                    self.connection.reply(now, stream, &vec![7; length].into(), timing);
+                } else if deed == deed::REPLY {
                     self.connection.reply(now, stream, &bytes::Bytes::from_static(b"reply"), timing);
                 } else {
                     self.connection.fail(now, stream, &RpcError::new(Code::Internal, "fuzzed"), timing);
@@ -269,13 +341,17 @@ impl Driven {
                     let again = self.requests.insert(stream, !context.one_way);
                     assert_eq!(again, None, "stream {stream} is opened twice");
                 }
-                Event::Abandoned { stream } => assert!(self.requests.remove(&stream).is_some()),
+                // Also a call whose answer has to wait is.
+                Event::Abandoned { stream } => drop(self.requests.remove(&stream)),
                 Event::Closed { .. } => {
                     self.closed = true;
                     assert!(self.requests.values().all(|awaited| !awaited), "a call is left to itself");
                     self.requests.clear();
                 }
-                Event::Message { .. } | Event::MessagesEnded { .. } | Event::Room { .. } => {}
+                Event::Message { stream, message } => {
+                    self.unread.entry(stream).or_default().push(message.len());
+                }
+                Event::MessagesEnded { .. } | Event::Room { .. } => {}
                 Event::Ready(_)
                 | Event::Goaway
                 | Event::Announced(_)
@@ -285,9 +361,20 @@ impl Driven {
         }
         let waiting = self.connection.output().split();
         self.output.extend_from_slice(&waiting);
+        // What is on its way may make room, and end what was over but for that.
+        if !waiting.is_empty() {
+            return self.attend();
+        }
+        let exposure = self.connection.exposure();
+        let most = u64::from(CONNECTION_CREDIT_BYTES_MIN + REASSEMBLY_BYTES_MAX);
+        assert!(exposure.held + exposure.granted <= most && exposure.queued <= LONG_QUEUE_HARD_BYTES);
+        if self.connection.calls_in_flight() == 0 {
+            assert_eq!((exposure.held, exposure.reserved, exposure.queued, exposure.streams), (0, 0, 0, 0));
+        }
         let in_flight = self.connection.calls_in_flight();
         match self.role {
-            Role::Acceptor => assert_eq!(in_flight, self.requests.len()),
+            // There are those, too, whose request or answer is not whole.
+            Role::Acceptor => assert!((self.requests.len()..=CALLS_MAX as usize).contains(&in_flight)),
             Role::Dialler => assert!(in_flight <= CALLS_MAX as usize),
         }
         assert!(self.requests.len() <= CALLS_MAX as usize, "more calls are at work than were agreed");
@@ -335,7 +422,7 @@ fn check_said(driven: &Driven) -> Vec<(Header, Vec<u8>)> {
     assert!(said.starts_with(&PREFACE));
     said.advance(PREFACE.len());
     let (mut frames, mut kinds, mut ended) = (Vec::new(), Vec::new(), BTreeMap::new());
-    let mut last = 0;
+    let (mut last, mut begun) = (0, BTreeSet::new());
     while let Some(Frame { mut header, payload }) = Frame::take(&mut said, FRAME_PAYLOAD_BYTES_MAX).unwrap() {
         let Header { kind, stream, .. } = header;
         assert_ne!(kinds.last(), Some(&Kind::Close), "{kind:?} after CLOSE");
@@ -343,6 +430,7 @@ fn check_said(driven: &Driven) -> Vec<(Header, Vec<u8>)> {
         match kind {
             Kind::Reply | Kind::Error => {
                 assert_eq!(driven.role, Role::Acceptor);
+                begun.remove(&stream);
                 assert_eq!(ended.insert(stream, kind), None, "two ends of stream {stream}");
                 let notice = format!("request {stream} {} true", header.method);
                 let one_way = driven.history.iter().any(|line| line.starts_with(&notice));
@@ -352,7 +440,22 @@ fn check_said(driven: &Driven) -> Vec<(Header, Vec<u8>)> {
                 assert!(driven.role == Role::Dialler && stream > last);
                 last = stream;
             }
-            Kind::Cancel => assert!(driven.role == Role::Dialler && stream <= last),
+            Kind::Cancel => {
+                assert!(driven.role == Role::Dialler && stream <= last);
+                assert_eq!(ended.insert(stream, kind), None, "stream {stream} is cancelled twice");
+            }
+            // Nothing follows the end; and pieces follow a beginning.
+            Kind::Data => {
+                assert!(!ended.contains_key(&stream), "DATA after the end of stream {stream}");
+                assert!(driven.role == Role::Acceptor || stream <= last);
+                let continued = header.flags & flags::CONTINUED != 0;
+                assert!(continued == begun.contains(&stream) || payload.len() == 4);
+                if header.flags & flags::MORE == 0 {
+                    begun.remove(&stream);
+                } else if payload.len() > 4 {
+                    begun.insert(stream);
+                }
+            }
             Kind::Goaway => assert!(Goaway::decode(&payload).is_some()),
             _ => {}
         }

@@ -24,6 +24,7 @@ mod connection;
 mod corpus;
 mod driver;
 mod http;
+mod messages;
 mod mutation;
 mod sample;
 mod schema;
@@ -49,6 +50,7 @@ targets! {
     request_head: codec::request_head, corpus::request_heads, mutation::NUMBERS, 20_000;
     payloads: codec::payloads, corpus::payloads, mutation::NUMBERS, 20_000;
     connection: connection::check, corpus::connections, connection::WORDS, 3_000;
+    messages: messages::check, messages::seeds, messages::WORDS, 3_000;
     http_server: http::server, corpus::http_requests, http::WORDS, 8_000;
     http_client: http::client, corpus::http_responses, http::WORDS, 8_000;
     to_binary: transcoding::to_binary_is_right, corpus::json, transcoding::WORDS, 20_000;

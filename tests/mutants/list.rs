@@ -91,6 +91,9 @@ mutants! {
         "for stream in self.inbound.calls.due(now) {" => "for stream in self.inbound.calls.due(if MUTANT { 0 } else { now }) {";
     "the dialler keeps no deadline", "conn/outbound.rs":
         "for stream in self.outbound.calls.due(now) {" => "for stream in self.outbound.calls.due(if MUTANT { 0 } else { now }) {";
+    "a stream of messages keeps the deadline of its first one", "conn/inbound.rs":
+        "call.deadline_ns = (now + STREAM_IDLE_MS_MAX * 1_000_000).min(call.ends_ns);"
+        => "if !MUTANT { call.deadline_ns = (now + STREAM_IDLE_MS_MAX * 1_000_000).min(call.ends_ns); }";
     "control frames wait behind long messages", "conn/outgoing.rs":
         "self.outbox.refill();"
         => "if MUTANT && !self.flow.turns.is_empty() { self.put_piece(); }\n        \

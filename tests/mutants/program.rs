@@ -1,6 +1,8 @@
 //! Runs the simulation against the mutated connection: `mutants NUMBER SEEDS`, where 0 is no mutant. It prints how many seeds it
 //! took, and what was wrong; nothing if nothing was.
 
+#![allow(dead_code, reason = "the modules are those of the tests, and have more than is used here")]
+
 mod application;
 mod link;
 mod plan;

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
-use micronet_wire::conn::{Config, Connection, Event, Role, Timing};
+use micronet_wire::conn::{Arity, Config, Connection, Event, Role, Timing};
 use micronet_wire::header::{Kind, PREFACE};
 use micronet_wire::hello::Hello;
-use micronet_wire::limits::{FRAME_PAYLOAD_BYTES_MAX, HEADER_BYTES};
+use micronet_wire::limits::{
+    CONNECTION_CREDIT_BYTES, FRAME_PAYLOAD_BYTES_MAX, HEADER_BYTES, LONG_QUEUE_HARD_BYTES,
+    REASSEMBLY_BYTES_MAX,
+};
 use micronet_wire::service::CallOptions;
 use proptest::prelude::*;
 
-use crate::strategies::{METHODS, encoded, frame, frames, payloads};
+use crate::strategies::{METHODS, bits, encoded, frame, frame_with, frames, payloads};
 
 /// Where a frame says its kind.
 const KIND_AT: usize = 4;
@@ -36,9 +39,14 @@ fn connection(role: Role) -> Connection {
 enum Deed {
     /// The peer sends these bytes.
     Send(Vec<u8>),
-    /// The peer sends a frame of this kind and payload, on a stream where it belongs if there is one.
-    Apt(Kind, Vec<u8>),
-    Call,
+    /// The peer sends a frame of this kind, with these flags and this payload, on a stream where it belongs if there is one.
+    Apt(Kind, u8, Vec<u8>),
+    /// A call: with a stream of requests, of replies, or with a long request.
+    Call(bool, bool, bool),
+    /// A message of so many bytes on one of the streams.
+    Say(u32, usize),
+    /// All messages of a stream are read, and its next one is awaited.
+    Read(u32),
     /// A one-way call.
     Notify,
     Cancel(u32),
@@ -56,10 +64,12 @@ fn apt() -> impl Strategy<Value = Deed> {
         3 => Just(Kind::Error),
         3 => Just(Kind::Cancel),
         2 => Just(Kind::Ping),
+        4 => Just(Kind::Data),
+        2 => Just(Kind::Credit),
     ];
     kind.prop_flat_map(|kind| {
         let payload = prop_oneof![15 => payloads(kind), 1 => any::<Vec<u8>>().boxed()];
-        payload.prop_map(move |payload| Deed::Apt(kind, payload))
+        (bits(kind), payload).prop_map(move |(bits, payload)| Deed::Apt(kind, bits, payload))
     })
 }
 
@@ -67,7 +77,9 @@ fn deeds() -> impl Strategy<Value = Deed> {
     prop_oneof![
         1 => frames().prop_map(Deed::Send),
         20 => apt(),
-        5 => Just(Deed::Call),
+        5 => any::<(bool, bool, bool)>().prop_map(|(requests, replies, long)| Deed::Call(requests, replies, long)),
+        2 => (1_u32..8, 1_usize..60_000).prop_map(|(stream, bytes)| Deed::Say(stream, bytes)),
+        2 => (1_u32..8).prop_map(Deed::Read),
         2 => Just(Deed::Notify),
         2 => (1_u32..8).prop_map(Deed::Cancel),
         4 => Just(Deed::Answer),
@@ -92,6 +104,10 @@ struct Driven {
     /// The peer's calls that we work on, and whether it waits for an answer.
     requests: BTreeMap<u32, bool>,
     seen: BTreeSet<u32>,
+    /// Bytes of messages that came and were not read.
+    unread: BTreeMap<u32, usize>,
+    /// The peer's calls that were answered; some answers may have to wait.
+    answered: BTreeSet<u32>,
     closed: bool,
 }
 
@@ -107,6 +123,8 @@ impl Driven {
             sent: BTreeSet::new(),
             requests: BTreeMap::new(),
             seen: BTreeSet::new(),
+            unread: BTreeMap::new(),
+            answered: BTreeSet::new(),
             closed: false,
         }
     }
@@ -118,25 +136,37 @@ impl Driven {
                 self.input.extend_from_slice(&bytes);
                 self.connection.receive(now, &mut self.input, bytes.len());
             }
-            Deed::Apt(kind, payload) => {
+            Deed::Apt(kind, bits, payload) => {
                 let last = self.seen.last().copied().unwrap_or_default();
                 let stream = match (kind, self.role) {
                     (Kind::Request | Kind::Notice, Role::Acceptor) => Some(last + 1),
                     (Kind::Cancel, Role::Acceptor) => self.requests.keys().next().copied(),
                     (Kind::Reply | Kind::Error, Role::Dialler) => self.unanswered.pop_first(),
                     (Kind::Ping, _) => Some(0),
+                    (Kind::Data | Kind::Credit, Role::Acceptor) => self.requests.keys().next().copied(),
+                    (Kind::Data | Kind::Credit, Role::Dialler) => self.unanswered.first().copied(),
                     _ => None,
                 };
                 if let Some(stream) = stream {
-                    return self.act(Deed::Send(frame(kind, stream, METHODS[0], &payload)));
+                    return self.act(Deed::Send(frame_with(kind, bits, stream, METHODS[0], &payload)));
                 }
             }
-            Deed::Call => {
+            Deed::Say(stream, bytes) => {
+                if self.connection.has_room(stream) {
+                    self.connection.say(now, stream, vec![7; bytes].into(), false).unwrap();
+                }
+            }
+            Deed::Read(stream) => {
+                self.connection.consumed(stream, self.unread.remove(&stream).unwrap_or(0));
+                self.connection.await_message(stream);
+            }
+            Deed::Call(requests, replies, long) => {
+                let request = bytes::Bytes::from(vec![7; if long { 40_000 } else { 7 }]);
+                let request = (!requests).then_some(&request);
+                let replies = if replies { Arity::Many } else { Arity::One };
                 let deadline_ns = now + 40_000_000;
                 let options = CallOptions { deadline_ns, ..CallOptions::default() };
-                if let Ok(stream) =
-                    self.connection.call(now, METHODS[0], &bytes::Bytes::from_static(b"request"), options)
-                {
+                if let Ok(stream) = self.connection.open(now, METHODS[0], request, replies, options) {
                     assert_eq!(self.calls.insert(stream, true), None, "a stream is given twice");
                     self.unanswered.insert(stream);
                 }
@@ -165,6 +195,7 @@ impl Driven {
                         Timing { started_ns: now, finished_ns: now },
                     );
                     // The end of a connection that drains may be said now, but no answer.
+                    self.answered.insert(stream);
                     let said = self.connection.output().get(before + KIND_AT).copied();
                     assert!(awaited || said.is_none_or(|kind| kind == Kind::Close as u8));
                 }
@@ -195,19 +226,36 @@ impl Driven {
                 Event::Dropped { stream, .. } => {
                     assert!(self.seen.insert(stream), "stream {stream} is opened twice");
                 }
-                Event::Abandoned { stream } => assert!(self.requests.remove(&stream).is_some()),
+                Event::Abandoned { stream } => {
+                    let known = self.requests.remove(&stream).is_some() | self.answered.remove(&stream);
+                    assert!(known, "stream {stream} is abandoned twice");
+                }
                 Event::Closed { .. } => {
                     self.closed = true;
                     // Whoever waits is told before; one-way calls go on without their connection.
                     assert!(self.requests.values().all(|awaited| !awaited));
                     self.requests.clear();
                 }
-                Event::Message { .. } | Event::MessagesEnded { .. } | Event::Room { .. } => {}
                 Event::Ready(_) | Event::Goaway | Event::Announced(_) | Event::Pong { .. } => {}
+                Event::Message { stream, message } => {
+                    assert_ne!(
+                        self.calls.get(&stream),
+                        Some(&false),
+                        "a message after the end of stream {stream}"
+                    );
+                    *self.unread.entry(stream).or_default() += message.len();
+                }
+                Event::MessagesEnded { .. } | Event::Room { .. } => {}
             }
         }
         let in_flight = self.connection.calls_in_flight();
-        assert!(in_flight >= self.requests.len() && in_flight <= self.requests.len() + self.calls.len());
+        assert!(in_flight >= self.requests.len());
+        let exposure = self.connection.exposure();
+        let most = u64::from(CONNECTION_CREDIT_BYTES + REASSEMBLY_BYTES_MAX);
+        assert!(exposure.held + exposure.granted <= most && exposure.queued <= LONG_QUEUE_HARD_BYTES);
+        if in_flight == 0 {
+            assert_eq!((exposure.held, exposure.reserved, exposure.queued, exposure.streams), (0, 0, 0, 0));
+        }
         assert!(self.closed || self.input.len() <= HEADER_BYTES + FRAME_PAYLOAD_BYTES_MAX as usize);
         assert!(self.closed || self.connection.next_deadline().is_some());
     }
@@ -224,7 +272,7 @@ fn endure(role: Role, first: Vec<u8>, deeds: Vec<Deed>) {
     for deed in deeds {
         // What is sent is small, so what is answered is.
         let before = driven.connection.output().split().len();
-        assert!(before <= 64 << 10, "{before} bytes of answer");
+        assert!(before <= 128 << 10, "{before} bytes of answer");
         driven.act(deed);
     }
     driven.connection.peer_gone("the test ends");

@@ -6,6 +6,7 @@
 
 mod codec;
 mod endurance;
+mod pool;
 mod scenarios;
 mod strategies;
 
@@ -21,12 +22,17 @@ fn from_environment(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, which is no number")))
 }
 
-#[test]
-fn every_call_ends_once_whatever_the_network_does() {
-    let seeds = match from_environment("MICRONET_SEED") {
+/// The seeds to be run, as the environment says.
+fn seeds() -> std::ops::Range<u64> {
+    match from_environment("MICRONET_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..from_environment("MICRONET_SEEDS").unwrap_or(SEEDS_DEFAULT),
-    };
+    }
+}
+
+#[test]
+fn every_call_ends_once_whatever_the_network_does() {
+    let seeds = seeds();
     let only_one = seeds.end - seeds.start == 1;
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     for seed in seeds {

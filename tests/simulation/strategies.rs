@@ -172,8 +172,15 @@ pub(crate) fn payloads(kind: Kind) -> BoxedStrategy<Vec<u8>> {
             .prop_map(|(error, ledger)| encoded(|out| put_error(out, &error, &ledger)))
             .boxed(),
         Kind::Cancel => Just(Vec::new()).boxed(),
+        Kind::Credit => prop_oneof![5 => 0_u32..100_000, 1 => any::<u32>()]
+            .prop_map(|bytes| bytes.to_be_bytes().to_vec())
+            .boxed(),
+        // As the first piece of a message that is a little longer, or as another piece.
+        Kind::Data => (0_u32..100_000, 0_usize..300)
+            .prop_map(|(total, rest)| [&total.to_be_bytes()[..], &vec![7; rest]].concat())
+            .boxed(),
         Kind::Announce => announcements().prop_map(|said| encoded(|out| said.encode(out))).boxed(),
-        Kind::Beacon | Kind::Data | Kind::Credit => any::<Vec<u8>>().boxed(),
+        Kind::Beacon => any::<Vec<u8>>().boxed(),
     }
 }
 
@@ -196,20 +203,46 @@ pub(crate) fn frames() -> impl Strategy<Value = Vec<u8>> {
         2 => Just(Kind::Pong),
         2 => Just(Kind::Announce),
         1 => Just(Kind::Goaway),
+        4 => Just(Kind::Data),
+        3 => Just(Kind::Credit),
         1 => kinds(),
     ];
     let method = prop_oneof![9 => Just(METHODS[0]), 1 => Just(METHODS[1])];
     (kind, 1_u32..8, method).prop_flat_map(|(kind, stream, method)| {
-        payloads(kind).prop_map(move |payload| frame(kind, stream, method, &payload))
+        (payloads(kind), bits(kind))
+            .prop_map(move |(payload, bits)| frame_with(kind, bits, stream, method, &payload))
     })
 }
 
+/// The flags of a frame of this kind, besides that of its checksum.
+pub(crate) fn bits(kind: Kind) -> BoxedStrategy<u8> {
+    const IN_PIECES: [u8; 6] = [
+        0,
+        flags::END,
+        flags::MORE,
+        flags::CONTINUED,
+        flags::CONTINUED | flags::MORE,
+        flags::CONTINUED | flags::END,
+    ];
+    match kind {
+        Kind::Data => proptest::sample::select(&IN_PIECES[..]).boxed(),
+        Kind::Request => prop_oneof![6 => Just(flags::END), 2 => Just(0), 2 => Just(flags::MORE)].boxed(),
+        Kind::Reply => prop_oneof![4 => Just(flags::END), 1 => Just(flags::END | flags::CONTINUED)].boxed(),
+        _ => Just(flags::END).boxed(),
+    }
+}
+
 pub(crate) fn frame(kind: Kind, stream: u32, method: u32, payload: &[u8]) -> Vec<u8> {
+    frame_with(kind, flags::END, stream, method, payload)
+}
+
+/// The same, with these flags where the kind has a choice.
+pub(crate) fn frame_with(kind: Kind, bits: u8, stream: u32, method: u32, payload: &[u8]) -> Vec<u8> {
     let label = match kind {
         kind if kind.is_control() => Label::control(kind),
         Kind::Credit => Label { kind, flags: 0, encoding: 0, stream, method },
         Kind::Cancel => Label { kind, flags: flags::END, encoding: 0, stream, method },
-        _ => Label { kind, flags: flags::END, encoding: 1, stream, method },
+        _ => Label { kind, flags: bits, encoding: 1, stream, method },
     };
     let mut out = BytesMut::new();
     put_frame(&mut out, label, true, |out| {

@@ -75,6 +75,8 @@ pub struct Planned {
     pub gives_up_ns: Option<u64>,
     /// Whether it names a principal.
     pub for_user: bool,
+    /// Whether others may pass it.
+    pub bulk: bool,
 }
 
 /// What a script does.

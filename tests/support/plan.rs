@@ -115,6 +115,8 @@ pub struct Plan {
     pub interval_ns: u64,
     /// The credential that the dialler proves.
     pub credential: Option<Credential>,
+    /// The acceptor's credit for the connection of a dialler that has proved who it is, if strangers get less.
+    pub credit_when_known: Option<u32>,
     /// What the sides say of themselves.
     pub hellos: [Hello; 2],
     /// What they do: when, which side, what.
@@ -186,11 +188,15 @@ impl Plan {
         let hellos = [hello("dialler"), hello("acceptor")];
         let slower_ms = hellos[0].heartbeat_interval_ms.max(hellos[1].heartbeat_interval_ms);
         let checked = hellos[0].checksums || hellos[1].checksums;
+        let usual_only = peaceful && habits.never_reads;
+        let credit_when_known =
+            (streams && !usual_only && random.percent(30)).then_some(CONNECTION_CREDIT_BYTES);
         let fault = if peaceful { Fault::None } else { Self::fault(&mut random, checked) };
         Self {
             seed,
             peaceful,
             habits,
+            credit_when_known,
             weather,
             fault,
             interval_ns: u64::from(slower_ms) * MS,
@@ -243,6 +249,7 @@ impl Plan {
             pace: habits.pace(at_ns, random),
             gives_up_ns: gives_up.then_some(patience_ns),
             for_user: random.percent(20),
+            bulk: random.percent(15),
         }
     }
 

@@ -117,7 +117,7 @@ impl World {
                     cluster_secret: secret(),
                     operator_token: secret(),
                     certified: None,
-                    credit_when_known: None,
+                    credit_when_known: plan.credit_when_known.filter(|_| role == Role::Acceptor),
                 },
                 0,
             ),
@@ -387,7 +387,7 @@ impl World {
             Event::Message { stream, message } => {
                 self.note("message", format!("stream {stream}, {} bytes to side {side}", message.len()));
                 match side {
-                    DIALLER => self.report.caller.hear(stream, message)?,
+                    DIALLER => self.report.caller.hear(now, stream, message)?,
                     _ => self.handlers.hear(stream, message)?,
                 }
             }

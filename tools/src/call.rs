@@ -21,8 +21,7 @@ use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
 
 use crate::address::HostPort;
-use crate::config::{CallConfig, Callee, TlsConfig};
-use crate::data_folder::{self, OperatorToken};
+use crate::config::{CallConfig, Callee};
 use crate::describe;
 use crate::error::CommandError;
 use crate::identity;
@@ -62,7 +61,7 @@ pub(crate) struct Reached {
 pub(crate) async fn reach(callee: &Callee) -> Result<Reached, CommandError> {
     let network = NetworkFile::of_running_network(&callee.data)?;
     let addresses = addresses(callee, network.as_ref()).await?;
-    let identity = caller(callee, network.as_ref())?;
+    let identity = identity::of_tool(callee.tls.as_ref(), network.as_ref(), &callee.data, callee.anonymous)?;
     let (address, client) = connect(callee, &addresses, &identity).await?;
     let failed = |error: RpcError| failure(callee, address, &error);
     let hello = client.ready().await.map_err(failed)?;
@@ -242,22 +241,6 @@ async fn connect(
         }
     }
     Err(failed)
-}
-
-/// As whom the call is made: by the operator's certificate where services know each other by theirs, else by the token.
-fn caller(callee: &Callee, network: Option<&NetworkFile>) -> Result<Identity, CommandError> {
-    let of_network = || Some(TlsConfig { certs: network?.certs.clone()?, key_log: false });
-    if let Some(tls) = callee.tls.clone().or_else(of_network) {
-        if callee.anonymous {
-            return Err(CommandError::usage(
-                "this network knows everybody by certificate: nobody calls as a stranger",
-            )
-            .next("leave --anonymous out, or ask the gateway over HTTP"));
-        }
-        return identity::of_certified_operator(&tls);
-    }
-    let token = if callee.anonymous { None } else { data_folder::read_operator_token(&callee.data)? };
-    Ok(identity::of_operator(token.as_ref().map(OperatorToken::text)))
 }
 
 /// The instance that was named, else those of the running network, else the service's default port.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 
 use micronet_transport::identity::Identity;
@@ -11,8 +12,9 @@ use micronet_wire::spiffe::SpiffeId;
 
 use crate::certs::{CertsFolder, OPERATOR, expiry};
 use crate::config::{Peers, TlsConfig};
-use crate::data_folder::DataFolder;
+use crate::data_folder::{self, DataFolder, OperatorToken};
 use crate::error::CommandError;
+use crate::network_file::NetworkFile;
 use crate::process_limits;
 
 /// A part of the cluster: it proves the cluster's secret, or has a certificate; and knows the operator's token when it sees it.
@@ -67,6 +69,28 @@ pub(crate) fn of_certified_operator(config: &TlsConfig) -> Result<Identity, Comm
             CertsFolder::new(&config.certs).of(OPERATOR).display()
         ))),
     }
+}
+
+/// As whom the operator's tools speak RPC: by the operator's certificate where services know each other by theirs, as they do in a
+/// network that runs so, else by the token of the data folder, or as a stranger. Within a runtime only.
+pub(crate) fn of_tool(
+    tls: Option<&TlsConfig>,
+    network: Option<&NetworkFile>,
+    data: &Path,
+    anonymous: bool,
+) -> Result<Identity, CommandError> {
+    let of_network = || Some(TlsConfig { certs: network?.certs.clone()?, key_log: false });
+    if let Some(tls) = tls.cloned().or_else(of_network) {
+        if anonymous {
+            return Err(CommandError::usage(
+                "this network knows everybody by certificate: nobody calls as a stranger",
+            )
+            .next("leave --anonymous out, or ask the gateway over HTTP"));
+        }
+        return of_certified_operator(&tls);
+    }
+    let token = if anonymous { None } else { data_folder::read_operator_token(data)? };
+    Ok(of_operator(token.as_ref().map(OperatorToken::text)))
 }
 
 /// The certificate of this name, which has to be for this holder.

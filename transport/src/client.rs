@@ -371,7 +371,8 @@ async fn drive<S: ByteStream>(mut wire: Wire<S>, shared: Rc<Shared>) {
             wire.poll_transmit(cx, &mut connection);
             let received = wire.poll_receive(cx, &mut connection).is_ready();
             let timed = wire.poll_timer(cx, &mut connection).is_ready();
-            if received || timed || connection.is_closed() { Poll::Ready(()) } else { Poll::Pending }
+            let told = connection.has_event() || connection.is_closed();
+            if received || timed || told { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }

@@ -34,6 +34,10 @@ pub(crate) struct Wire<S> {
     armed_ns: u64,
     /// The connection's part in what this process is working on.
     share: Share,
+    /// Bytes that the stream has taken.
+    written: u64,
+    /// The peer has ended the connection because of our certificate.
+    refused: bool,
 }
 
 impl<S: ByteStream> Wire<S> {
@@ -48,6 +52,8 @@ impl<S: ByteStream> Wire<S> {
             write_error: None,
             armed_ns: u64::MAX,
             share: Share::default(),
+            written: 0,
+            refused: false,
         }
     }
 
@@ -83,6 +89,7 @@ impl<S: ByteStream> Wire<S> {
                 self.share.set(connection.calls_served());
             }
             Poll::Ready(Err(error)) => {
+                self.refused = tls::is_refusal(&error);
                 connection.peer_gone(&format!("the connection failed: {}", tls::words(&error)));
             }
         }
@@ -95,12 +102,25 @@ impl<S: ByteStream> Wire<S> {
             match Pin::new(&mut self.stream).poll_write(cx, connection.output()) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(0)) => return self.give_up_writing(connection, "it takes no more bytes"),
-                Poll::Ready(Ok(written)) => connection.output().advance(written),
+                Poll::Ready(Ok(written)) => {
+                    self.written += written as u64;
+                    connection.output().advance(written);
+                }
                 Poll::Ready(Err(error)) => return self.give_up_writing(connection, &tls::words(&error)),
             }
         }
         // TLS keeps bytes of its own; for TCP this does nothing.
         let _ = Pin::new(&mut self.stream).poll_flush(cx);
+    }
+
+    /// Bytes of the connection that the stream has taken; in TLS they are the bytes inside it.
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether the peer has refused our certificate. The dialler's own handshake is over before it learns of that.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// Nothing can be written any more. The end comes from the reading side, which may still hold the peer's last words.

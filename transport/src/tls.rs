@@ -34,7 +34,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 pub(crate) use self::begun::Begun;
 pub(crate) use self::refusal::Refused;
-pub(crate) use self::words::words;
+pub(crate) use self::words::{is_refusal, words};
 use crate::driver::ByteStream;
 
 /// Where the certificates of a process are.

@@ -12,7 +12,7 @@ use super::scripted::Scripted;
 use super::{CLIENTS, METHOD, check, identity};
 
 /// What happens, seen from the peer.
-enum Step {
+pub(super) enum Step {
     /// The client is told to do this.
     Do(Command),
     /// The peer says this, in one go.
@@ -34,12 +34,12 @@ fn greet() -> Step {
 }
 
 /// HELLO both ways, then these steps.
-fn open(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
+pub(super) fn open(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
     [greet(), Say(greeting("shop", (1, 1)))].into_iter().chain(steps).collect()
 }
 
 fn call_within(deadline_us: u64) -> Step {
-    Do(Command::Call(Call { method: METHOD, request: b"x".to_vec(), deadline_us, ..Call::default() }))
+    Do(Command::Call(Call { method: METHOD, request: Some(b"x".to_vec()), deadline_us, ..Call::default() }))
 }
 
 fn call() -> Step {
@@ -236,7 +236,7 @@ fn cases() -> Vec<(String, Vec<Step>)> {
     all.into_iter().map(|(name, steps)| (name.to_owned(), steps)).collect()
 }
 
-fn run(dial: Dial, steps: &[Step], dribbles: bool) -> Result<(), String> {
+pub(super) fn run(dial: Dial, steps: &[Step], dribbles: bool) -> Result<(), String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     let client = dial(listener.local_addr().map_err(|error| error.to_string())?, identity("order"));
     let mut peer = Scripted::accept(&listener, dribbles);

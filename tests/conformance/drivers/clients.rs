@@ -1,7 +1,9 @@
 //! The clients under test, each in a thread of its own, where they do as they are told.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use micronet_transport::clock;
 use micronet_transport::identity::Identity;
 use micronet_transport::mio::client::SyncClient;
 use micronet_wire::error::RpcError;
-use micronet_wire::service::{CallOptions, Caller, Reply};
+use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
@@ -27,19 +29,31 @@ pub(super) enum Command {
     Call(Call),
     Send(Call),
     Cancel(u32),
+    /// Makes a call with streams, whose request is left out when its requests are said.
+    Open(Call, Arity),
+    /// Says a message of a stream; whether it is the last.
+    Say(u32, Vec<u8>, bool),
+    /// Says that no further message follows.
+    Finish(u32),
+    /// Takes what comes on a stream until its end, and tells it: `message 1 2a`, then its end. Until then nothing is taken.
+    Take(u32),
     Drain,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Call {
     pub(super) method: u32,
-    pub(super) request: Vec<u8>,
+    pub(super) request: Option<Vec<u8>>,
     pub(super) deadline_us: u64,
     /// The rest of what is said about the call.
     pub(super) options: CallOptions,
 }
 
 impl Call {
+    fn request(&self) -> Bytes {
+        self.request.clone().unwrap_or_default().into()
+    }
+
     fn options(&self) -> CallOptions {
         CallOptions { deadline_ns: clock::now() + self.deadline_us * 1_000, ..self.options.clone() }
     }
@@ -93,6 +107,7 @@ impl OnTokio {
 
     async fn work(client: Client, to_do: &mut mpsc::Receiver<Command>, tells: &SyncSender<String>) {
         let mut calls = HashMap::new();
+        let mut exchanges: HashMap<u32, Rc<dyn Exchange>> = HashMap::new();
         let mut streams = 0;
         let mut over = false;
         loop {
@@ -111,18 +126,45 @@ impl OnTokio {
                     streams += 1;
                     let (client, tells, stream) = (client.clone(), tells.clone(), streams);
                     let calling = tokio::task::spawn_local(async move {
-                        let ended =
-                            client.call(call.method, Bytes::from(call.request.clone()), call.options()).await;
+                        let ended = client.call(call.method, call.request(), call.options()).await;
                         tells.send(end(stream, ended)).unwrap_or_default();
                     });
                     calls.insert(stream, calling);
                 }
                 Some(Command::Send(call)) => {
                     streams += 1;
-                    let request = Bytes::from(call.request.clone());
-                    client.send(call.method, request, call.options()).await.expect("the connection is open");
+                    let sent = client.send(call.method, call.request(), call.options()).await;
+                    sent.expect("the connection is open");
                 }
-                Some(Command::Cancel(stream)) => calls.remove(&stream).expect("it was made").abort(),
+                Some(Command::Cancel(stream)) => match calls.remove(&stream) {
+                    Some(calling) => calling.abort(),
+                    None => exchanges[&stream].cancel(),
+                },
+                Some(Command::Open(call, replies)) => {
+                    streams += 1;
+                    let request = call.request.clone().map(Bytes::from);
+                    let opened = client.open(call.method, request, replies, call.options()).await;
+                    exchanges.insert(streams, opened.expect("the connection is open"));
+                }
+                Some(Command::Say(stream, message, last)) => {
+                    let exchange = &exchanges[&stream];
+                    poll_fn(|cx| exchange.poll_room(cx)).await.expect("the call is under way");
+                    exchange.send(message.into()).expect("it isn't too long");
+                    if last {
+                        exchange.finish();
+                    }
+                }
+                Some(Command::Finish(stream)) => exchanges[&stream].finish(),
+                Some(Command::Take(stream)) => {
+                    let (exchange, tells) = (Rc::clone(&exchanges[&stream]), tells.clone());
+                    tokio::task::spawn_local(async move {
+                        while let Ok(Some(message)) = poll_fn(|cx| exchange.poll_message(cx)).await {
+                            tells.send(format!("message {stream} {}", hex(&message))).unwrap_or_default();
+                        }
+                        let ended = poll_fn(|cx| exchange.poll_reply(cx)).await;
+                        tells.send(end(stream, ended)).unwrap_or_default();
+                    });
+                }
                 Some(Command::Drain) => client.drain(),
             }
         }
@@ -141,7 +183,9 @@ impl OnMio {
 
     fn work(client: &mut SyncClient, to_do: &mut mpsc::Receiver<Command>, tells: &SyncSender<String>) {
         let mut told_closed = false;
+        let mut taking = Vec::new();
         loop {
+            taking.retain(|stream| Self::take(client, *stream, tells));
             while let Some((stream, ended)) = client.next_end(TURN) {
                 tells.send(end(stream, ended)).unwrap_or_default();
             }
@@ -164,19 +208,47 @@ impl OnMio {
             match command {
                 Command::Call(call) => {
                     client
-                        .start(call.method, &call.request.clone().into(), call.options())
+                        .start(call.method, &call.request(), call.options())
                         .expect("the connection is open");
                 }
                 Command::Send(call) => {
                     client
-                        .send(call.method, &call.request.clone().into(), call.options())
+                        .send(call.method, &call.request(), call.options())
                         .expect("the connection is open");
                 }
                 Command::Cancel(stream) => client.cancel(stream),
+                Command::Open(call, replies) => {
+                    let request = call.request.clone().map(Bytes::from);
+                    client
+                        .open(call.method, request.as_ref(), replies, call.options())
+                        .expect("the connection is open");
+                }
+                Command::Say(stream, message, last) => {
+                    client.say(stream, message.into(), last).expect("the call is under way");
+                }
+                Command::Finish(stream) => client.finish(stream).expect("it was opened"),
+                Command::Take(stream) => taking.push(stream),
                 // How it ended is told above.
                 Command::Drain => drop(client.drain()),
             }
             client.flush();
+        }
+    }
+
+    /// Takes what has come on a stream; false once it has ended.
+    fn take(client: &mut SyncClient, stream: u32, tells: &SyncSender<String>) -> bool {
+        loop {
+            let told = match client.next_message(stream, TURN) {
+                Ok(Some(message)) => format!("message {stream} {}", hex(&message)),
+                Err(_) if client.is_open(stream) => return true,
+                Ok(None) if client.is_open(stream) => end(stream, client.wait(stream)),
+                Ok(None) => format!("reply {stream} "),
+                Err(error) => end(stream, Err(error)),
+            };
+            tells.send(told).unwrap_or_default();
+            if !client.is_open(stream) {
+                return false;
+            }
         }
     }
 }

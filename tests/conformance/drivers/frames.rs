@@ -49,12 +49,31 @@ pub(super) fn notice(stream: u32, method: u32, body: &[u8]) -> Vec<u8> {
 }
 
 fn call(kind: Kind, stream: u32, method: u32, body: &[u8]) -> Vec<u8> {
+    called(of_call(kind, stream, method), body)
+}
+
+/// A request with these flags: of which the length follows, or whose messages do.
+pub(super) fn opening(stream: u32, method: u32, flags: u8, body: &[u8]) -> Vec<u8> {
+    called(Label { flags, ..of_call(Kind::Request, stream, method) }, body)
+}
+
+/// A message, a piece of one, or what else these flags make of it.
+pub(super) fn data(stream: u32, method: u32, flags: u8, piece: &[u8]) -> Vec<u8> {
+    frame(Label { flags, ..of_call(Kind::Data, stream, method) }, piece)
+}
+
+pub(super) fn credit(stream: u32, method: u32, bytes: u32) -> Vec<u8> {
+    let label = Label { kind: Kind::Credit, flags: 0, encoding: 0, stream, method };
+    frame(label, &bytes.to_be_bytes())
+}
+
+fn called(label: Label, body: &[u8]) -> Vec<u8> {
     let head = RequestHead { deadline_us: 10_000_000, ..RequestHead::default() };
     let payload = written(|out| {
         head.encode(out).expect("a plain head");
         out.extend_from_slice(body);
     });
-    frame(of_call(kind, stream, method), &payload)
+    frame(label, &payload)
 }
 
 pub(super) fn cancel(stream: u32, method: u32) -> Vec<u8> {
@@ -62,11 +81,20 @@ pub(super) fn cancel(stream: u32, method: u32) -> Vec<u8> {
 }
 
 pub(super) fn reply(stream: u32, method: u32, body: &[u8]) -> Vec<u8> {
+    replying(stream, method, flags::END, body)
+}
+
+/// The REPLY with the last piece of a long one.
+pub(super) fn last_piece(stream: u32, method: u32, piece: &[u8]) -> Vec<u8> {
+    replying(stream, method, flags::END | flags::CONTINUED, piece)
+}
+
+fn replying(stream: u32, method: u32, flags: u8, body: &[u8]) -> Vec<u8> {
     let payload = written(|out| {
         Ledger::default().encode(out);
         out.extend_from_slice(body);
     });
-    frame(of_call(Kind::Reply, stream, method), &payload)
+    frame(Label { flags, ..of_call(Kind::Reply, stream, method) }, &payload)
 }
 
 pub(super) fn error(stream: u32, method: u32, code: Code) -> Vec<u8> {

@@ -7,16 +7,20 @@ mod clients;
 mod frames;
 mod scripted;
 mod server_cases;
+
 mod servers;
+mod stream_cases;
 mod transcripts;
 
+use bytes::Bytes;
 use micronet_transport::identity::Identity;
+use micronet_wire::schema::method_id;
 
 use self::clients::{Dial, OnMio as MioClient, OnTokio as TokioClient};
-use self::servers::{OnMio as MioServer, OnTokio as TokioServer, Running};
+use self::servers::{Behaviour, OnMio as MioServer, OnTokio as TokioServer, Running};
 
 /// Starts a server of one driver.
-type StartServer = fn(&Identity) -> Running;
+type StartServer = fn(&Identity, Behaviour) -> Running;
 
 const SERVERS: [(&str, StartServer); 2] =
     [("the server on tokio", TokioServer::start), ("the server on mio", MioServer::start)];
@@ -29,6 +33,10 @@ const METHOD: u32 = 2_757_732_106;
 const FAILING: u32 = 3;
 /// The method that all servers answer with its request.
 const ECHO: u32 = 4;
+/// The method that answers one request with a stream of replies: see [`repeated`].
+const REPEAT: u32 = method_id("product.repeat");
+/// The method that answers a stream of requests with all of them in one reply.
+const JOIN: u32 = method_id("product.join");
 const ANSWER: &[u8] = &[0x2a];
 
 fn identity(node: &str) -> Identity {
@@ -38,6 +46,12 @@ fn identity(node: &str) -> Identity {
         instance: format!("{node}-1"),
         ..Identity::default()
     }
+}
+
+/// What [`REPEAT`] replies to a request of two bytes: so many messages, each of so many KiB and of bytes that are its number.
+fn repeated(request: &[u8]) -> Vec<Bytes> {
+    let [count, kib] = request else { return Vec::new() };
+    (1..=*count).map(|at| vec![at; usize::from(*kib) << 10].into()).collect()
 }
 
 /// Runs each case on each driver.

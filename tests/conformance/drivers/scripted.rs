@@ -13,6 +13,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The value of the PING after a script, by whose answer it is known that nothing else was said.
 const LAST_PING: u64 = 0x6c61_7374;
 
+/// As much of a frame as anybody reads.
+fn short(frame: &str) -> &str {
+    frame.get(..300).unwrap_or(frame)
+}
+
 /// One end of a connection, in the hands of a script.
 pub(super) struct Scripted {
     stream: TcpStream,
@@ -55,7 +60,8 @@ impl Scripted {
         for wanted in all_in(bytes) {
             let found = self.next(wanted.starts_with("PING"))?;
             if found.as_deref() != Some(&wanted) {
-                return Err(format!("wanted {wanted}\n   found {}", found.as_deref().unwrap_or("the end")));
+                let found = found.as_deref().unwrap_or("the end");
+                return Err(format!("wanted {}\n   found {}", short(&wanted), short(found)));
             }
         }
         Ok(())

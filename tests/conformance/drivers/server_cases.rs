@@ -5,10 +5,11 @@ use micronet_wire::limits::FRAME_PAYLOAD_BYTES_MAX;
 
 use super::frames::{cancel, close, error, goaway, greeting, notice, ping, pong, reply, request};
 use super::scripted::Scripted;
+use super::servers::Behaviour;
 use super::{ANSWER, ECHO, FAILING, METHOD, SERVERS, StartServer, check, identity};
 
 /// What happens, seen from the peer.
-enum Step {
+pub(super) enum Step {
     /// The peer says this, in one go.
     Say(Vec<u8>),
     /// The peer hears this, and nothing before it.
@@ -28,7 +29,7 @@ fn hello() -> Step {
 }
 
 /// HELLO both ways, then these steps.
-fn open(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
+pub(super) fn open(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
     [hello(), Hear(servers_greeting())].into_iter().chain(steps).collect()
 }
 
@@ -214,8 +215,8 @@ fn cases() -> Vec<(String, Vec<Step>)> {
     all.into_iter().map(|(name, steps)| (name.to_owned(), steps)).collect()
 }
 
-fn run(start: StartServer, steps: &[Step], dribbles: bool) -> Result<(), String> {
-    let mut server = start(&identity("product"));
+pub(super) fn run(start: StartServer, steps: &[Step], dribbles: bool) -> Result<(), String> {
+    let mut server = start(&identity("product"), Behaviour::default());
     let mut peer = Scripted::dial(server.address, dribbles);
     let mut ended = false;
     for (at, step) in steps.iter().enumerate() {

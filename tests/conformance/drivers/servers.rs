@@ -1,5 +1,6 @@
 //! The servers under test, each in a thread of its own, with one service between them.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::thread::JoinHandle;
@@ -7,41 +8,93 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use micronet_transport::drain;
 use micronet_transport::identity::Identity;
-use micronet_transport::mio::server::{SyncServer, SyncService};
+use micronet_transport::mio::server::{Replies, SyncServer, SyncService};
 use micronet_transport::{server, socket};
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::schema::{EncodedSchema, Fingerprint};
+use micronet_wire::schema::{CallShape, EncodedSchema, Fingerprint, Message, Method};
 use micronet_wire::service::{Answer, CallContext, Handling, Service, service};
 
-use super::{ANSWER, ECHO, FAILING, METHOD};
+use super::{ANSWER, ECHO, FAILING, JOIN, METHOD, REPEAT};
+
+/// What [`METHOD`] does: of which shape it is, what it replies, and how it ends.
+#[derive(Clone)]
+pub(super) struct Behaviour {
+    pub(super) shape: CallShape,
+    pub(super) replies: Vec<Bytes>,
+    pub(super) end: Answer,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self { shape: CallShape::Unary, replies: Vec::new(), end: Ok(Bytes::from_static(ANSWER)) }
+    }
+}
+
+/// The shapes of the methods with streams, but for [`METHOD`]'s.
+const STREAMS: [(u32, &str, CallShape); 2] =
+    [(REPEAT, "repeat", CallShape::ServerStream), (JOIN, "join", CallShape::ClientStream)];
+
+impl Behaviour {
+    fn shape(&self, method: u32) -> CallShape {
+        let known = STREAMS.iter().find(|(id, ..)| *id == method).map(|(_, _, shape)| *shape);
+        known.unwrap_or(if method == METHOD { self.shape } else { CallShape::Unary })
+    }
+
+    /// The replies one by one, and how the call ends.
+    fn react(&self, method: u32, requests: &[Bytes]) -> (Vec<Bytes>, Answer) {
+        match method {
+            METHOD => (self.replies.clone(), self.end.clone()),
+            JOIN => (Vec::new(), Ok(requests.concat().into())),
+            REPEAT => match requests {
+                [request] => (super::repeated(request), Ok(Bytes::new())),
+                _ => (Vec::new(), Err(RpcError::new(Code::Internal, "it takes one request"))),
+            },
+            _ => (Vec::new(), answer(method, requests.first().cloned().unwrap_or_default())),
+        }
+    }
+}
+
+/// What no service here looks at.
+#[derive(Message, Debug, Clone, PartialEq)]
+struct Text {
+    text: String,
+}
 
 /// Only its schema is used.
 #[service(name = "product")]
 trait Nothing {
-    /// Nothing.
+    /// Anything.
     #[rpc(public, idempotent)]
-    async fn nothing(&self, context: &CallContext) -> Result<(), RpcError>;
+    async fn query(&self, context: &CallContext, request: Text) -> Result<Text, RpcError>;
 }
 
 struct Nobody;
 
 impl Nothing for Nobody {
-    async fn nothing(&self, _: &CallContext) -> Result<(), RpcError> {
-        Ok(())
+    async fn query(&self, _: &CallContext, request: Text) -> Result<Text, RpcError> {
+        Ok(request)
     }
 }
 
-struct UnderTest(NothingServer<Nobody>);
+struct UnderTest {
+    behaviour: Behaviour,
+    schema: EncodedSchema,
+}
 
 impl UnderTest {
-    fn new() -> Self {
-        Self(NothingServer::new(Nobody).expect("a schema"))
+    fn new(behaviour: Behaviour) -> Self {
+        let mut schema = NothingServer::new(Nobody).expect("a schema").schema().schema().clone();
+        schema.methods[0].shape = behaviour.shape;
+        for (id, name, shape) in STREAMS {
+            schema.methods.push(Method { id, name: name.into(), shape, ..schema.methods[0].clone() });
+        }
+        schema.methods.sort_by(|one, other| one.name.cmp(&other.name));
+        Self { behaviour, schema: EncodedSchema::new(schema).expect("a schema") }
     }
 }
 
 fn answer(method: u32, request: Bytes) -> Answer {
     match method {
-        METHOD => Ok(Bytes::from_static(ANSWER)),
         ECHO => Ok(request),
         FAILING => Err(RpcError::new(Code::Internal, "oops")),
         _ => Err(RpcError::new(Code::UnknownMethod, "no such method")),
@@ -50,22 +103,49 @@ fn answer(method: u32, request: Bytes) -> Answer {
 
 impl Service for UnderTest {
     fn schema(&self) -> &EncodedSchema {
-        self.0.schema()
+        &self.schema
     }
-    fn handle(&self, _: CallContext, method: u32, request: Bytes) -> Handling {
-        Box::pin(std::future::ready(answer(method, request)))
+    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+        let behaviour = self.behaviour.clone();
+        Box::pin(async move {
+            let Some(exchange) = context.exchange else { return behaviour.react(method, &[request]).1 };
+            let mut requests = Vec::new();
+            if context.many {
+                while let Some(request) = poll_fn(|cx| exchange.poll_message(cx)).await? {
+                    requests.push(request);
+                }
+            } else {
+                requests.push(request);
+            }
+            let (replies, end) = behaviour.react(method, &requests);
+            for reply in replies {
+                poll_fn(|cx| exchange.poll_room(cx)).await?;
+                exchange.send(reply)?;
+            }
+            end
+        })
     }
 }
 
 /// The same of plain functions.
-struct Plain(Fingerprint);
+struct Plain(Behaviour, Fingerprint);
 
 impl SyncService for Plain {
     fn handle(&self, _: &CallContext, method: u32, request: Bytes) -> Answer {
-        answer(method, request)
+        self.0.react(method, &[request]).1
+    }
+    fn shape(&self, method: u32) -> CallShape {
+        self.0.shape(method)
+    }
+    fn handle_requests(&self, _: &CallContext, method: u32, requests: Vec<Bytes>) -> Answer {
+        self.0.react(method, &requests).1
+    }
+    fn handle_stream(&self, _: &CallContext, method: u32, requests: Vec<Bytes>) -> Result<Replies, RpcError> {
+        let (replies, end) = self.0.react(method, &requests);
+        Ok(Box::new(replies.into_iter().map(Ok).chain(end.err().map(Err))))
     }
     fn schema(&self) -> Option<Fingerprint> {
-        Some(self.0)
+        Some(self.1)
     }
 }
 
@@ -92,7 +172,7 @@ impl Running {
 pub(super) struct OnTokio;
 
 impl OnTokio {
-    pub(super) fn start(identity: &Identity) -> Running {
+    pub(super) fn start(identity: &Identity, behaviour: Behaviour) -> Running {
         let (trigger, drain) = drain::channel();
         let listener = socket::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -100,7 +180,7 @@ impl OnTokio {
         let thread = std::thread::spawn(move || {
             super::clients::on_runtime(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
-                server::serve(listener, Rc::new(UnderTest::new()), Rc::new(identity), drain).await;
+                server::serve(listener, Rc::new(UnderTest::new(behaviour)), Rc::new(identity), drain).await;
             });
         });
         Running { address, drain: Box::new(move || trigger.drain()), thread }
@@ -110,9 +190,9 @@ impl OnTokio {
 pub(super) struct OnMio;
 
 impl OnMio {
-    pub(super) fn start(identity: &Identity) -> Running {
+    pub(super) fn start(identity: &Identity, behaviour: Behaviour) -> Running {
         let address = ([127, 0, 0, 1], 0).into();
-        let service = Plain(UnderTest::new().schema().fingerprint());
+        let service = Plain(behaviour.clone(), UnderTest::new(behaviour).schema().fingerprint());
         let server = SyncServer::bind(address, service, identity.clone()).expect("a free port");
         let (address, stop) = (server.address(), server.stop_handle());
         let thread = std::thread::spawn(move || server.run().expect("it serves"));

@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use micronet_wire::conn::{Arity, Connection};
 use micronet_wire::error::{Code, RpcError};
+use micronet_wire::limits::STREAM_IDLE_MS_MAX;
 use micronet_wire::principal::Principal;
 use micronet_wire::service::CallOptions;
 
 use super::content::{Mark, message, read};
 use super::talk::{Listener, Speaker};
 use super::{End, Planned, Shape};
+use crate::plan::MS;
 use crate::random::Random;
+
+/// So long a stream lives on at least after a message that has come, in nanoseconds, however long the network held it up.
+const STREAM_LIVES_NS: u64 = (STREAM_IDLE_MS_MAX - 20_000) * MS;
 
 /// A call as its caller knows it.
 #[derive(Debug, Clone)]
@@ -22,6 +27,8 @@ pub struct Call {
     pub shape: Shape,
     /// When it must be over, in nanoseconds. (A stream of messages lives longer with each.)
     pub deadline_ns: u64,
+    /// When a message of it came last, in nanoseconds.
+    last_heard_ns: Option<u64>,
     /// How it ended, once.
     pub end: Option<End>,
     /// When its caller gives it up.
@@ -57,7 +64,7 @@ impl Caller {
         connection: &mut Connection,
         planned: Planned,
     ) -> Result<Result<u32, Code>, String> {
-        let Planned { shape, patience_ns, requests, pace, gives_up_ns, for_user } = planned;
+        let Planned { shape, patience_ns, requests, pace, gives_up_ns, for_user, bulk } = planned;
         self.next_id += 1;
         let id = self.next_id;
         let subject = || Principal::User { subject: format!("u{id}"), permissions: vec!["p".into()] };
@@ -66,6 +73,7 @@ impl Caller {
             deadline_ns: now + patience_ns,
             request_id: format!("r{id}"),
             token: Some(format!("t{id}")),
+            bulk,
             ..CallOptions::default()
         };
         let mark = Mark { call: id, by_caller: true, index: 0 };
@@ -91,6 +99,7 @@ impl Caller {
                     id,
                     shape,
                     deadline_ns: now + patience_ns.max(1_000),
+                    last_heard_ns: None,
                     end: None,
                     gives_up_ns: gives_up_ns.map(|after| now + after),
                     ended_ns: 0,
@@ -172,8 +181,9 @@ impl Caller {
     ///
     /// # Errors
     /// When it is another call's, or not the next.
-    pub fn hear(&mut self, stream: u32, message: Bytes) -> Result<(), String> {
+    pub fn hear(&mut self, now: u64, stream: u32, message: Bytes) -> Result<(), String> {
         let call = self.open_call(stream, "a message")?;
+        call.last_heard_ns = Some(now);
         let Some(listener) = &mut call.listener else {
             return Err(format!("stream {stream} gets messages, and wants one reply"));
         };
@@ -195,6 +205,11 @@ impl Caller {
         let call = self.open_call(stream, "an end")?;
         if now > call.deadline_ns.max(latest_ns) && !call.shape.is_stream() {
             return Err(format!("stream {stream} ends {} ns after its deadline", now - call.deadline_ns));
+        }
+        // SPEC 4.8; the acceptor has sent what came last a while before.
+        let lives = call.last_heard_ns.is_some_and(|heard_ns| now < heard_ns + STREAM_LIVES_NS);
+        if lives && end == End::Failed(Code::DeadlineExceeded) {
+            return Err(format!("stream {stream} ends by a deadline after {:?}", call.last_heard_ns));
         }
         match (&end, &call.listener) {
             (End::Reply(reply), None) => {

@@ -26,6 +26,8 @@ struct Handler {
     due_ns: u64,
     /// The length of its reply; none if it fails.
     reply_bytes: Option<usize>,
+    /// Its reply waits for others.
+    bulk: bool,
     /// It answers when it has read all requests.
     reads_all: bool,
     speaker: Option<Speaker>,
@@ -108,6 +110,7 @@ impl Handlers {
             started_ns: now,
             due_ns,
             reply_bytes: random.percent(85).then(|| if speaks { 0 } else { habits.bytes(random) }),
+            bulk: context.bulk,
             reads_all: random.percent(80),
             speaker: speaks.then(|| Speaker::new(replies, random.below(5_000_000), now)),
             listener,
@@ -223,7 +226,7 @@ impl Handlers {
             let timing = Timing { started_ns: handler.started_ns, finished_ns: now };
             let said = handler.speaker.as_ref().map_or(0, |speaker| speaker.said);
             let is_long = handler.reply_bytes.is_some_and(|bytes| bytes > FRAGMENT_BYTES_MAX);
-            if !connection.is_closed() && (is_long || !connection.has_room(*stream)) {
+            if !connection.is_closed() && (is_long || handler.bulk || !connection.has_room(*stream)) {
                 self.answering.insert(*stream);
             }
             match handler.reply_bytes {

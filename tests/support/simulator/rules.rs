@@ -9,6 +9,7 @@ use micronet_wire::service::CallContext;
 
 use super::World;
 use crate::application::content::{Mark, read};
+use crate::application::talk::Listener;
 use crate::application::{End, Shape};
 use crate::plan::{ACCEPTOR, DIALLER, Fault, MS};
 
@@ -67,7 +68,9 @@ impl World {
         for (at, (ours, theirs)) in
             [(accounts[0], accounts[1]), (accounts[1], accounts[0])].iter().enumerate()
         {
-            let most = u64::from(self.plan.hellos[at].connection_credit) + u64::from(REASSEMBLY_BYTES_MAX);
+            let when_known = self.plan.credit_when_known.filter(|_| at == ACCEPTOR).unwrap_or(0);
+            let window = self.plan.hellos[at].connection_credit.max(when_known);
+            let most = u64::from(window) + u64::from(REASSEMBLY_BYTES_MAX);
             if ours.held + ours.granted > most || ours.queued > LONG_QUEUE_HARD_BYTES {
                 return Err(format!("memory: side {at} has {ours:?}, and {most} bytes at most"));
             }
@@ -165,7 +168,7 @@ impl World {
         for (stream, call) in &self.report.caller.calls {
             let late = call.lasted_too_long || call.end == Some(End::Failed(Code::DeadlineExceeded));
             let hopeless = self.handlers.hopeless.contains(stream)
-                || call.listener.as_ref().is_some_and(crate::application::talk::Listener::never_reads);
+                || call.listener.as_ref().is_some_and(Listener::never_reads);
             if self.plan.peaceful && late && !hopeless {
                 return Err(format!("liveness: stream {stream} starved: {:?}", call.shape));
             }

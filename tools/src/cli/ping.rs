@@ -3,6 +3,8 @@
 use clap::Args;
 use micronet_wire::limits::{HEARTBEAT_INTERVAL_MS_MAX, HEARTBEAT_INTERVAL_MS_MIN};
 
+use super::certs::TlsFlags;
+
 const PING_HELP: &str = "\
 Each line is a heartbeat: its number, how long the answer took, a verdict, and
 what the instance says of itself in its PONG:
@@ -22,6 +24,10 @@ asked what it still has to send, which tells apart:
                     or it answers again, with a large lag
   dead link         nothing comes back, nor is a new connection accepted
   gone process      a new connection is refused
+
+Where the network speaks TLS, so does ping, as the operator: in a network that
+runs on the data folder by itself, elsewhere with --mtls. A new connection then
+speaks once the instance has answered its TLS handshake.
 
 An answer that comes after its time gets a line of its own, and isn't lost.
 --json prints one object a line, the last of them a summary.
@@ -55,6 +61,8 @@ pub(crate) struct PingFlags {
     /// Connect without the operator's token, as a stranger
     #[arg(long)]
     pub(crate) anonymous: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsFlags,
     /// Print an object a line
     #[arg(long)]
     pub(crate) json: bool,

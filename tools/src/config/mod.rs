@@ -236,7 +236,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
-        RawCommand::Ping(flags) => ping::ping(flags, data).map(Command::Ping),
+        RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),

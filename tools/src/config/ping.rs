@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{Environment, TlsConfig};
 use crate::address::HostPort;
 use crate::cli::ping::PingFlags;
 use crate::error::CommandError;
@@ -18,6 +19,8 @@ pub(crate) struct PingConfig {
     pub(crate) interval: Duration,
     /// How long an answer may take.
     pub(crate) timeout: Duration,
+    /// How TLS is spoken, where that was asked for; a running network says so itself.
+    pub(crate) tls: Option<TlsConfig>,
     /// Whether the operator's token stays unused.
     pub(crate) anonymous: bool,
     /// Whether objects are printed.
@@ -35,7 +38,11 @@ pub(crate) enum PingTarget {
     Name(String),
 }
 
-pub(super) fn ping(flags: PingFlags, data: PathBuf) -> Result<PingConfig, CommandError> {
+pub(super) fn ping(
+    flags: PingFlags,
+    data: PathBuf,
+    environment: Environment<'_>,
+) -> Result<PingConfig, CommandError> {
     // Names have no colon, and addresses always have one.
     let target = if flags.target.contains(':') {
         PingTarget::Address(HostPort::parse(&flags.target, None)?)
@@ -47,6 +54,7 @@ pub(super) fn ping(flags: PingFlags, data: PathBuf) -> Result<PingConfig, Comman
         count: flags.count,
         interval: Duration::from_millis(flags.interval),
         timeout: Duration::from_millis(flags.timeout),
+        tls: super::tls::tls(flags.tls, &data, environment)?,
         anonymous: flags.anonymous,
         json: flags.json,
         data,

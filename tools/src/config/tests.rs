@@ -88,6 +88,7 @@ fn certificates_are_in_the_data_folder_unless_another_is_named() {
             Command::Service(config) => config.tls,
             Command::Gateway(config) => config.tls,
             Command::Call(config) => config.callee.tls,
+            Command::Ping(config) => config.tls,
             other => panic!("{other:?} speaks no TLS"),
         };
         assert_eq!(tls.map(|tls| tls.certs), wanted.map(PathBuf::from), "{line}");
@@ -97,6 +98,8 @@ fn certificates_are_in_the_data_folder_unless_another_is_named() {
     check("micronet service order --data d --certs e", Some("e"));
     check("micronet gateway --data d --mtls --certs e", Some("e"));
     check("micronet call order.log --data d --mtls --tls-key-log", Some("d/certs"));
+    check("micronet ping order --data d", None);
+    check("micronet ping order --certs e", Some("e"));
     assert!(parse("micronet up --mtls --tls-key-log").unwrap_err().contains("SSLKEYLOGFILE"));
     assert!(parse("micronet up --certificate-lifetime 1h").unwrap_err().contains("--mtls"));
     assert!(parse("micronet up --mtls --certificate-lifetime 2s").unwrap_err().contains("at least 5s"));

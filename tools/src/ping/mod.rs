@@ -16,18 +16,19 @@ use micronet_transport::clock;
 use micronet_transport::diagnosis::{Diagnosis, Fresh, Observations, diagnose};
 use micronet_transport::identity::Identity;
 use micronet_transport::probe::{Probe, try_fresh, unconnected};
-use micronet_wire::conn::{Config, Event, Role};
+use micronet_transport::socket;
+use micronet_wire::conn::Event;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::frame::Pong;
-use micronet_wire::limits::HEARTBEAT_INTERVAL_MS_MAX;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use self::report::Report;
 use self::tally::Tally;
+use self::target::Target;
 use crate::config::PingConfig;
-use crate::data_folder::{self, OperatorToken};
 use crate::error::CommandError;
 use crate::identity;
+use crate::network_file::NetworkFile;
 use crate::server_process;
 use crate::stop_signal::StopSignals;
 
@@ -37,13 +38,16 @@ pub(crate) fn run(config: &PingConfig) -> Result<ExitCode, CommandError> {
 }
 
 async fn watch(config: &PingConfig) -> Result<ExitCode, CommandError> {
-    let (name, address) = target::find(config).await?;
-    let token = if config.anonymous { None } else { data_folder::read_operator_token(&config.data)? };
+    let network = NetworkFile::of_running_network(&config.data)?;
+    let Target { name, address, service } = target::find(config, network.as_ref()).await?;
+    let identity = identity::of_tool(config.tls.as_ref(), network.as_ref(), &config.data, config.anonymous)
+        .map_err(CommandError::into_usage)?;
     let mut stop = StopSignals::listen()
         .map_err(|error| CommandError::usage(format!("could not listen for signals: {error}")))?;
     let mut watching = Watching {
         address,
-        identity: identity::of_operator(token.as_ref().map(OperatorToken::text)),
+        service,
+        identity,
         patience: config.timeout,
         probe: None,
         sequence: 0,
@@ -82,6 +86,8 @@ pub(crate) struct Heartbeat<'a> {
 
 struct Watching {
     address: SocketAddr,
+    /// Of which service the instance has to be, where that is known.
+    service: Option<String>,
     identity: Identity,
     patience: Duration,
     probe: Option<Probe>,
@@ -160,8 +166,9 @@ impl Watching {
             tokio::time::sleep_until(until).await;
         }
         let mut ended = None;
+        let identity = self.identity.clone();
         let fresh = {
-            let fresh = try_fresh(self.address, self.config(), self.patience);
+            let fresh = try_fresh(self.address, &identity, self.patience);
             let mut fresh = std::pin::pin!(fresh);
             loop {
                 tokio::select! {
@@ -255,10 +262,18 @@ impl Watching {
     /// Makes the connection, handshake included.
     async fn connect(&mut self, until: Instant) -> Result<(), Unconnected> {
         let away = |fresh: Fresh, why: &str| Err(Unconnected::Away(fresh, why.to_owned()));
-        let mut probe = match timeout_at(until, Probe::connect(self.address, self.config())).await {
-            Ok(Ok(probe)) => probe,
+        let stream = match timeout_at(until, socket::connect(self.address)).await {
+            Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return away(unconnected(&error), &error.to_string()),
             Err(_) => return away(Fresh::Unreachable, "no connection in time"),
+        };
+        let over = Probe::over(stream, self.service.as_deref(), &self.identity);
+        let mut probe = match timeout_at(until, over).await {
+            Ok(Ok(probe)) => probe,
+            Ok(Err(error)) if error.code == Code::Unavailable => return away(Fresh::Refused, &error.message),
+            Ok(Err(error)) if error.code == Code::Silent => return away(Fresh::Silent, &error.message),
+            Ok(Err(error)) => return Err(Unconnected::Refused(error)),
+            Err(_) => return away(Fresh::Silent, "no answer to the TLS handshake in time"),
         };
         loop {
             match timeout_at(until, probe.next()).await {
@@ -278,13 +293,6 @@ impl Watching {
             }
         }
     }
-
-    /// The connection's own heartbeat is as slow as it may be: it is here that it is decided what silence means.
-    fn config(&self) -> Config {
-        let mut config = self.identity.config(Role::Dialler, None, None);
-        config.hello.heartbeat_interval_ms = HEARTBEAT_INTERVAL_MS_MAX;
-        config
-    }
 }
 
 fn refused(address: SocketAddr, error: &RpcError) -> CommandError {
@@ -293,6 +301,7 @@ fn refused(address: SocketAddr, error: &RpcError) -> CommandError {
         Code::BadProof => {
             failure.next("the token of another network? name its data folder with --data, or use --anonymous")
         }
+        Code::TlsRequired => failure.next("add --mtls, or --certs DIR where the certificates are elsewhere"),
         _ => failure,
     }
 }

@@ -9,17 +9,27 @@ use crate::network_file::{NetworkFile, Protocol};
 use crate::registry::{port_default, service_named};
 use crate::terminal;
 
-/// The name under which the target is reported, and its address.
-pub(super) async fn find(config: &PingConfig) -> Result<(String, SocketAddr), CommandError> {
+/// What is watched.
+pub(super) struct Target {
+    /// The name under which it is reported.
+    pub(super) name: String,
+    /// Where it is.
+    pub(super) address: SocketAddr,
+    /// Of which service it has to be an instance, where that is known.
+    pub(super) service: Option<String>,
+}
+
+/// Finds the target, in the network that runs on the data folder if there is one.
+pub(super) async fn find(config: &PingConfig, network: Option<&NetworkFile>) -> Result<Target, CommandError> {
     let name = match &config.target {
         PingTarget::Address(address) => {
             let found = address.resolve().await.map_err(CommandError::into_usage)?;
-            return Ok((address.to_string(), found));
+            return Ok(Target { name: address.to_string(), address: found, service: None });
         }
         PingTarget::Name(name) => name,
     };
-    if let Some(network) = NetworkFile::of_running_network(&config.data)? {
-        return in_network(&network, name);
+    if let Some(network) = network {
+        return in_network(network, name);
     }
     // Services started by hand share a data folder too: one that isn't there is a mistyped one.
     let service = service_named(name).filter(|_| config.data.exists()).ok_or_else(|| {
@@ -27,11 +37,11 @@ pub(super) async fn find(config: &PingConfig) -> Result<(String, SocketAddr), Co
             .next("start one with `micronet up`, name its folder with --data, or give HOST:PORT")
     })?;
     let address = HostPort::new("localhost", port_default(service)).resolve().await?;
-    Ok((name.clone(), address))
+    Ok(Target { name: name.clone(), address, service: Some(service.name.to_owned()) })
 }
 
 /// The instance of this name, else the first of the service of this name.
-fn in_network(network: &NetworkFile, name: &str) -> Result<(String, SocketAddr), CommandError> {
+fn in_network(network: &NetworkFile, name: &str) -> Result<Target, CommandError> {
     let named = network.entries.iter().find(|entry| entry.instance == name);
     let of_service: Vec<_> = network.entries.iter().filter(|entry| entry.service == name).collect();
     let Some(entry) = named.or(of_service.first().copied()) else {
@@ -49,5 +59,6 @@ fn in_network(network: &NetworkFile, name: &str) -> Result<(String, SocketAddr),
         let others: Vec<_> = of_service[1..].iter().map(|entry| entry.instance.as_str()).collect();
         terminal::note(&format!("{name} has other instances: {}", others.join(", ")));
     }
-    Ok((entry.instance.clone(), entry.address))
+    let service = Some(entry.service.clone());
+    Ok(Target { name: entry.instance.clone(), address: entry.address, service })
 }

@@ -10,7 +10,23 @@
 //! # }
 //! ```
 //! Whoever wants more than one call in flight starts them by [`start`](SyncClient::start), and takes their ends by
-//! [`wait`](SyncClient::wait) or [`next_end`](SyncClient::next_end).
+//! [`wait`](SyncClient::wait) or [`next_end`](SyncClient::next_end). A stream of messages, as one that is watched, is opened and
+//! consumed without a runtime too:
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use micronet_transport::mio::client::SyncClient;
+//! # use micronet_wire::{error::RpcError, service::{Arity, CallOptions}};
+//! # fn watch(client: &mut SyncClient) -> Result<(), RpcError> {
+//! let stream = client.open(0x1234_5678, Some(&"from here".into()), Arity::Many, CallOptions::default())?;
+//! while let Some(message) = client.next_message(stream, Duration::from_secs(60))? {
+//!     println!("{} bytes", message.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod streams;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -29,6 +45,7 @@ use micronet_wire::service::{CallOptions, Reply};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token};
 
+use self::streams::Streams;
 use super::deadlines::patience;
 use super::socket::{ReadBuffer, Socket};
 use crate::clock;
@@ -52,6 +69,7 @@ pub struct SyncClient {
     connection: Connection,
     /// The ends that nobody has taken yet, in the order in which they came.
     ends: VecDeque<(u32, End)>,
+    streams: Streams,
     lifecycle: Lifecycle,
     spins: bool,
     _one_thread: PhantomData<Rc<()>>,
@@ -106,6 +124,7 @@ impl SyncClient {
             events: Events::with_capacity(4),
             connection: Connection::new(identity.config(Role::Dialler, None, None), clock::now()),
             ends: VecDeque::new(),
+            streams: Streams::default(),
             lifecycle: Lifecycle::default(),
             spins: false,
             _one_thread: PhantomData,
@@ -183,24 +202,27 @@ impl SyncClient {
         self.socket.transmit(&mut self.connection);
     }
 
-    /// Waits for the end of a call that was started.
+    /// Waits for the end of a call that was started or opened. The replies of a stream are taken before: what is left of them is
+    /// forgotten, and while the peer has no credit for more, no end comes.
     ///
     /// # Errors
     /// How it failed; [`Code::Internal`] when there is no such call, or its end was taken before.
     pub fn wait(&mut self, stream: u32) -> End {
         self.run_until(u64::MAX, |client| client.has_end(stream) || client.connection.calls_in_flight() == 0);
+        if let Some(end) = self.streams.take_end(stream) {
+            return end;
+        }
         match self.ends.iter().position(|(ended, _)| *ended == stream) {
             Some(at) => self.ends.remove(at).map_or_else(|| Err(not_started()), |(_, end)| end),
             None => Err(not_started()),
         }
     }
 
-    /// The end of any call that was started, the earliest first; `None` when none is in flight, or none ends within `limit`.
+    /// The end of any call that was started, the earliest first; `None` when none is in flight, or none ends within `limit`. Those
+    /// that were opened are not among them.
     pub fn next_end(&mut self, limit: Duration) -> Option<(u32, End)> {
-        if self.ends.is_empty() && self.connection.calls_in_flight() > 0 {
-            self.run_until(until(limit), |client| {
-                !client.ends.is_empty() || client.connection.calls_in_flight() == 0
-            });
+        if self.ends.is_empty() && self.started_in_flight() > 0 {
+            self.run_until(until(limit), |client| !client.ends.is_empty() || client.started_in_flight() == 0);
         }
         self.ends.pop_front()
     }
@@ -208,11 +230,17 @@ impl SyncClient {
     /// Gives a call up. Its end, if it has not come yet, is not told.
     pub fn cancel(&mut self, stream: u32) {
         self.connection.cancel(stream);
+        self.streams.forget(stream);
         self.flush();
     }
 
     fn has_end(&self, stream: u32) -> bool {
-        self.ends.iter().any(|(ended, _)| *ended == stream)
+        self.streams.has_end(stream) || self.ends.iter().any(|(ended, _)| *ended == stream)
+    }
+
+    /// Calls in flight whose ends are told by [`next_end`](Self::next_end).
+    fn started_in_flight(&self) -> usize {
+        self.connection.calls_in_flight().saturating_sub(self.streams.in_flight())
     }
 
     // ---- the connection ----
@@ -270,6 +298,10 @@ impl SyncClient {
                 return;
             }
             self.socket.transmit(&mut self.connection);
+            // Writing makes room on streams, which may be what is waited for.
+            if self.connection.has_event() {
+                continue;
+            }
             let due_ns = self.connection.next_deadline().unwrap_or(u64::MAX).min(until_ns);
             if !(self.spins || self.socket.is_readable()) {
                 self.sleep(due_ns);
@@ -299,10 +331,9 @@ impl SyncClient {
     fn act_on_events(&mut self) {
         while let Some(event) = self.connection.poll_event() {
             match event {
-                Event::Reply { stream, reply, ledger } => {
-                    self.ends.push_back((stream, Ok(Reply { body: reply, ledger })));
-                }
-                Event::Failed { stream, error, .. } => self.ends.push_back((stream, Err(error))),
+                Event::Reply { stream, reply, ledger } => self.end(stream, Ok(Reply { body: reply, ledger })),
+                Event::Failed { stream, error, .. } => self.end(stream, Err(error)),
+                Event::Message { stream, message } => self.streams.message(stream, message),
                 Event::Ready(peer) => self.lifecycle.peer = Some(*peer),
                 Event::Pong { round_trip_ns, pong } => {
                     self.lifecycle.pong = Some((Duration::from_nanos(round_trip_ns), pong));
@@ -317,6 +348,12 @@ impl SyncClient {
                 // That the peer drains shows when a call is made; the others are an acceptor's.
                 _ => {}
             }
+        }
+    }
+
+    fn end(&mut self, stream: u32, end: End) {
+        if let Some(end) = self.streams.end(stream, end) {
+            self.ends.push_back((stream, end));
         }
     }
 

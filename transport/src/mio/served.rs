@@ -1,14 +1,18 @@
 //! One connection of the synchronous server: its calls, answered by a service in the turn in which they were read.
 
+mod streams;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use micronet_wire::conn::{Config, Connection, Event, Standing, Timing};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::LINGER_MS_MAX;
-use micronet_wire::schema::Fingerprint;
+use micronet_wire::schema::{CallShape, Fingerprint};
 use micronet_wire::service::{Answer, CallContext};
 
+pub use self::streams::Replies;
+use self::streams::Streams;
 use super::socket::{ReadBuffer, Socket};
 use crate::clock;
 
@@ -22,6 +26,38 @@ pub trait SyncService {
     /// # Errors
     /// What the caller is told instead.
     fn handle(&self, context: &CallContext, method: u32, request: Bytes) -> Answer;
+
+    /// How many messages a method takes and gives, and so which of these functions answers it.
+    fn shape(&self, method: u32) -> CallShape {
+        let _ = method;
+        CallShape::Unary
+    }
+
+    /// Answers a call of a method of [`CallShape::ClientStream`], once all its requests have come. On each connection as much is
+    /// gathered of them as its credit is, [`CONNECTION_CREDIT_BYTES`](micronet_wire::limits::CONNECTION_CREDIT_BYTES), of strangers
+    /// [`STRANGER_CREDIT_BYTES`](micronet_wire::limits::STRANGER_CREDIT_BYTES); calls with more fail.
+    ///
+    /// # Errors
+    /// What the caller is told instead.
+    fn handle_requests(&self, context: &CallContext, method: u32, requests: Vec<Bytes>) -> Answer {
+        let _ = (context, method, requests);
+        Err(RpcError::new(Code::UnknownMethod, "no such method"))
+    }
+
+    /// Answers a call of a method of [`CallShape::ServerStream`], which has one request, or of [`CallShape::Bidirectional`], once all
+    /// its requests have come: so this is for no conversation in which a request depends on a reply.
+    ///
+    /// # Errors
+    /// What the caller is told instead.
+    fn handle_stream(
+        &self,
+        context: &CallContext,
+        method: u32,
+        requests: Vec<Bytes>,
+    ) -> Result<Replies, RpcError> {
+        let _ = (context, method, requests);
+        Err(RpcError::new(Code::UnknownMethod, "no such method"))
+    }
 
     /// The fingerprint of the service's schema, if it has one.
     fn schema(&self) -> Option<Fingerprint> {
@@ -39,6 +75,7 @@ impl<F: Fn(&CallContext, u32, Bytes) -> Answer> SyncService for F {
 pub(super) struct Served {
     socket: Socket,
     connection: Connection,
+    streams: Streams,
     phase: Phase,
     /// For when it is armed in the server's deadlines.
     pub(super) armed_ns: u64,
@@ -61,7 +98,14 @@ enum Phase {
 impl Served {
     pub(super) fn new(socket: Socket, config: Config) -> Self {
         let connection = Connection::new(config, clock::now());
-        Self { socket, connection, phase: Phase::Open, armed_ns: u64::MAX, queued: false }
+        Self {
+            socket,
+            connection,
+            streams: Streams::default(),
+            phase: Phase::Open,
+            armed_ns: u64::MAX,
+            queued: false,
+        }
     }
 
     /// Notes what the operating system has told.
@@ -74,9 +118,9 @@ impl Served {
         self.phase == Phase::Gone
     }
 
-    /// There is more to do at once.
+    /// There is more to do at once: something to read, or room for messages that writing has made.
     pub(super) fn is_ready(&self) -> bool {
-        self.phase == Phase::Open && self.socket.is_readable()
+        self.phase == Phase::Open && (self.socket.is_readable() || self.connection.has_event())
     }
 
     /// Nothing has been proved by the peer, and the connection isn't over.
@@ -95,6 +139,7 @@ impl Served {
 
     pub(super) fn drain(&mut self) {
         self.connection.drain();
+        self.streams.send_elsewhere(&mut self.connection);
     }
 
     pub(super) fn send_away(&mut self) {
@@ -149,16 +194,72 @@ impl Served {
         while let Some(event) = self.connection.poll_event() {
             match event {
                 Event::Request { stream, method, context, request } => {
-                    now = self.answer(service, now, stream, method, &context, request);
+                    now = self.handle(service, now, stream, method, context, request);
                 }
+                Event::Message { stream, message } => {
+                    self.streams.request(&mut self.connection, stream, message);
+                }
+                Event::MessagesEnded { stream } => {
+                    self.streams.answer(service, &mut self.connection, stream);
+                    now = clock::now();
+                }
+                Event::Room { stream } => self.streams.reply(&mut self.connection, stream),
+                Event::Abandoned { stream } => drop(self.streams.forget(stream)),
                 Event::Dropped { method, error, .. } => tell_unheard(method, &error),
-                Event::Closed { error: Some(error), by_peer } => {
-                    tracing::info!(%error, by_peer, "connection ended");
+                Event::Closed { error, by_peer } => {
+                    self.streams.forget_all();
+                    if let Some(error) = error {
+                        tracing::info!(%error, by_peer, "connection ended");
+                    }
                 }
-                // An abandoned call has been answered by now; the others are a dialler's.
+                // The others are a dialler's.
                 _ => {}
             }
         }
+    }
+
+    /// Starts to handle a call, by the function for its shape; when the next one may start.
+    fn handle(
+        &mut self,
+        service: &impl SyncService,
+        now: u64,
+        stream: u32,
+        method: u32,
+        context: Box<CallContext>,
+        request: Bytes,
+    ) -> u64 {
+        let shape = service.shape(method);
+        let requests_come = matches!(shape, CallShape::ClientStream | CallShape::Bidirectional);
+        if !context.many && !requests_come && shape != CallShape::ServerStream {
+            return self.answer(service, now, stream, method, &context, request);
+        }
+        if self.connection.start(now, stream).is_none() && !context.one_way {
+            return now;
+        }
+        let refused = match (context.one_way, context.many, requests_come) {
+            (true, ..) => Some("answers its calls"),
+            (false, true, false) => Some("takes one request"),
+            (false, false, true) => Some("takes its requests one by one"),
+            _ => None,
+        };
+        if let Some(how) = refused {
+            let error = RpcError::new(Code::BadRequest, format!("a call of another shape: the method {how}"));
+            self.fail(now, stream, method, &context, &error);
+        } else if context.deadline_ns <= now {
+            self.fail(now, stream, method, &context, &too_late());
+        } else {
+            let call = (stream, method, shape);
+            self.streams.begin(service, &mut self.connection, call, context, request, now);
+        }
+        clock::now()
+    }
+
+    /// Answers a call that isn't handled.
+    fn fail(&mut self, now: u64, stream: u32, method: u32, context: &CallContext, error: &RpcError) {
+        if context.one_way {
+            tell_unheard(method, error);
+        }
+        self.connection.fail(now, stream, error, Timing { started_ns: now, finished_ns: now });
     }
 
     /// Answers a call whose handler starts now. Returns when the next one may start: reading the clock costs as much as a small call.
@@ -177,7 +278,7 @@ impl Served {
         }
         // SPEC 6.1, 5.9: what has waited for longer than its deadline isn't executed.
         let answer = if context.deadline_ns <= started_ns {
-            Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"))
+            Err(too_late())
         } else {
             catch_unwind(AssertUnwindSafe(|| service.handle(context, method, request)))
                 .unwrap_or_else(|_| Err(panicked()))
@@ -205,6 +306,10 @@ impl Served {
 
 fn tell_unheard(method: u32, error: &RpcError) {
     tracing::debug!(method = format_args!("{method:#010x}"), %error, "a one-way call came to nothing");
+}
+
+fn too_late() -> RpcError {
+    RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline")
 }
 
 fn panicked() -> RpcError {

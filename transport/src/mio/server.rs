@@ -15,7 +15,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::deadlines::{Deadlines, patience};
 use super::served::Served;
-pub use super::served::SyncService;
+pub use super::served::{Replies, SyncService};
 use super::socket::{ReadBuffer, Socket};
 use crate::clock;
 use crate::identity::Identity;

@@ -1,5 +1,7 @@
 //! Client and server over real loopback sockets. What they say byte by byte is held by the conformance tests.
 
+mod streams;
+
 use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -78,7 +78,8 @@ pub(super) async fn serve<S: ByteStream>(
             }
             let received = wire.poll_receive(cx, &mut connection).is_ready();
             let timed = wire.poll_timer(cx, &mut connection).is_ready();
-            let woken = answered || drains || received || timed || connection.is_closed();
+            let told = connection.has_event() || connection.is_closed();
+            let woken = answered || drains || received || timed || told;
             if woken { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;

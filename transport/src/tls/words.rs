@@ -31,6 +31,11 @@ pub(super) fn code(error: &io::Error) -> Code {
     }
 }
 
+/// Whether the peer has ended the connection because of our certificate, or doesn't take our TLS.
+pub(crate) fn is_refusal(error: &io::Error) -> bool {
+    matches!(of_tls(error), Some(Error::AlertReceived(_)))
+}
+
 fn of_tls(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }

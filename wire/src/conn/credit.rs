@@ -271,13 +271,15 @@ impl Connection {
         let step = (window / 4).min(window.saturating_sub(u64::from(self.config.hello.stream_credit))).max(1);
         let taken = self.flow.granted + self.flow.held;
         if taken + step <= window + self.flow.reserved {
-            self.grant(0, window + self.flow.reserved - taken);
+            // SPEC 4.6: a window may be as large as what the peer may hold.
+            let most = u64::from(CREDIT_BYTES_MAX) - self.flow.granted;
+            self.grant(0, most.min(window + self.flow.reserved - taken));
         }
     }
 
     /// Grants credit for a stream, or for the connection when the stream is 0.
     fn grant(&mut self, stream: u32, bytes: u64) {
-        if self.state != State::Open {
+        if self.state != State::Open || bytes == 0 {
             return;
         }
         let method = match self.flow.streams.get_mut(&stream) {

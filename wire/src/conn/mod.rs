@@ -247,6 +247,12 @@ impl Connection {
         self.events.pop_front()
     }
 
+    /// Whether [`poll_event`](Self::poll_event) has something to tell. Writing makes events too: where it has made room for messages.
+    #[must_use]
+    pub fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// What is to be written to the socket next. The driver takes from its front what it has written, and asks again until
     /// there is nothing.
     pub fn output(&mut self) -> &mut BytesMut {
@@ -363,6 +369,12 @@ impl Connection {
     fn put_close(&mut self, code: u16, message: &str) {
         let close = Close { code, message: message.to_owned() };
         self.outbox.seal(|out| put(out, Label::control(Kind::Close), true, |out| close.encode(out)));
+    }
+
+    /// Whether something may still be said on a call's stream: a request by its caller, a reply by who answers it.
+    #[must_use]
+    pub fn has_call(&self, stream: u32) -> bool {
+        self.method_of(stream).is_some()
     }
 
     /// The method of a call in flight on whose stream something may be said.

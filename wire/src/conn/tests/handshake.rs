@@ -38,6 +38,16 @@ fn a_peer_that_does_not_fit_is_refused() {
         None,
     );
     check_refused("later versions", Code::Version, |configs| configs[DIALLER].hello.versions = (2, 3), None);
+    // A stream's credit alone would let messages wait for the connection's for ever.
+    check_refused(
+        "credit of streams above the connection's",
+        Code::Protocol,
+        |configs| {
+            let hello = &mut configs[DIALLER].hello;
+            (hello.stream_credit, hello.connection_credit) = (65_537, 65_536);
+        },
+        None,
+    );
     check_refused("a capability", Code::Capability, |_| {}, Some(&unknown));
     check_refused("HTTP", Code::Protocol, |_| {}, Some(b"HTTP/1.1 400 Bad Request\r\n"));
     check_refused("a text", Code::Protocol, |_| {}, Some(b"\x89MNP\n"));

@@ -163,3 +163,15 @@ fn whoever_does_not_read_gets_no_more_than_its_credit() {
     assert_eq!(pair.events(DIALLER).len(), 100 - window / 1024);
     assert_eq!(pair.events(ACCEPTOR), ["room 1"]);
 }
+
+#[test]
+fn the_largest_window_is_not_exceeded_by_what_is_reserved() {
+    let mut pair = Pair::with(|configs| configs[DIALLER].hello.connection_credit = CREDIT_BYTES_MAX);
+    pair.deliver();
+    pair.events(DIALLER);
+    let stream = pair.call(60_000).unwrap();
+    pair.deliver();
+    pair.reply(stream, &bytes(MESSAGE_BYTES_MAX));
+    pair.deliver();
+    assert_eq!(replies(&mut pair), [bytes(MESSAGE_BYTES_MAX)]);
+}
