@@ -296,11 +296,11 @@ impl World {
                 self.say(Kind::Data, flags::END, stream, &[]);
             }
             Role::Acceptor => {}
-            // An error may come in the middle of a message; a reply may not.
+            // An error may come in the middle of a message, or instead of an announced one; a reply may not.
             Role::Dialler => {
                 let mut payload = Vec::new();
                 let error = RpcError::new(Code::Internal, "");
-                let has_begun = talk.left > 0;
+                let has_begun = talk.left > 0 || talk.announced.is_some();
                 self.talks.remove(&stream);
                 if has_begun || which.is_multiple_of(5) {
                     put_error(&mut payload, &error, &Ledger::default());
