@@ -14,6 +14,8 @@ use micronet_wire::error::Code;
 use micronet_wire::hello::Credential;
 use serde_json::{Value, json};
 
+use crate::registry::rows;
+
 /// Runs a script of proto-spec; `None` when Python is to be skipped.
 fn python(script: &str, arguments: &[PathBuf]) -> Option<Output> {
     let mut command = script_of(script)?;
@@ -49,6 +51,18 @@ fn the_client() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
         assert!(said.contains("\nRan ") && !said.contains("\nRan 0 "), "{said}");
+    }
+}
+
+/// The client's tables are the registry's.
+#[test]
+fn the_client_knows_all_codes_and_kinds() {
+    let frames = std::fs::read_to_string(folder().join("examples/client/frames.py")).unwrap();
+    for list in ["error", "kind"] {
+        for row in rows(list, &["name", "number"]) {
+            let known = frames.contains(&format!("\"{}\": {}", row[0], row[1]));
+            assert_eq!(known, row[0] != "BEACON", "{row:?}");
+        }
     }
 }
 

@@ -77,4 +77,6 @@ fn a_broken_link_is_told_as_a_service_that_is_away() {
     check(Code::ConnectionLost, false, Code::ConnectionLost, "whether it had done this already is not known");
     check(Code::Silent, false, Code::Silent, away);
     check(Code::Internal, true, Code::Internal, "inner words");
+    let refused = RpcError::new(Code::ConnectionLost, "no such secret").retry(Retry::NeverStarted, 0);
+    assert_eq!(told_to_caller("toys", false, refused).code, Code::Unavailable);
 }
