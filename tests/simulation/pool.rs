@@ -19,8 +19,12 @@ use micronet_wire::service::CallOptions;
 const METHOD: u32 = 7;
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
-/// Nothing goes wrong any more from then on, and calls are made for as long again.
+/// Nothing goes wrong any more from then on.
 const FAULTS_NS: u64 = 3_000 * MS;
+/// The longest that an instance is away.
+const AWAY_NS: u64 = 1_500 * MS;
+/// By then the last instance that was away has been dialled again, however unlucky the pauses: every call succeeds.
+const SETTLED_NS: u64 = FAULTS_NS + AWAY_NS + 2 * REDIAL_MS_MAX * MS;
 const STEP_NS: u64 = 2 * MS;
 
 /// A connection to an instance.
@@ -101,7 +105,7 @@ impl World {
     }
 
     fn live(&mut self) {
-        while self.now < 2 * FAULTS_NS {
+        while self.now < SETTLED_NS + FAULTS_NS {
             self.now += STEP_NS;
             if self.now < FAULTS_NS {
                 self.fail();
@@ -110,8 +114,7 @@ impl World {
                 self.dial(at);
                 self.carry(at);
             }
-            // After the faults the client waits for all to be dialled again.
-            let settled = self.now > FAULTS_NS + (REDIAL_MS_MAX + 200) * MS;
+            let settled = self.now > SETTLED_NS;
             if (self.now < FAULTS_NS || settled) && self.random.percent(30) {
                 self.call(settled);
             }
@@ -127,7 +130,7 @@ impl World {
 
     /// Something goes wrong.
     fn fail(&mut self) {
-        let (chance, pause_ns) = (self.random.below(400), self.random.below(1_500 * MS));
+        let (chance, pause_ns) = (self.random.below(400), self.random.below(AWAY_NS));
         let at = usize::try_from(self.random.below(self.instances.len() as u64)).unwrap();
         let now = self.now;
         match chance {
