@@ -224,15 +224,7 @@ fn refusal_by_connection(frame: &[u8]) -> Result<Code, String> {
         Some(Kind::Reply | Kind::Error) => Role::Dialler,
         _ => Role::Acceptor,
     };
-    let config = |role| Config {
-        role,
-        hello: Hello::default(),
-        credential: None,
-        cluster_secret: None,
-        operator_token: None,
-        certified: None,
-        credit_when_known: None,
-    };
+    let config = |role| Config::new(role, Hello::default());
     let mut peer = Connection::new(config(Role::Dialler), 0);
     let mut connection = Connection::new(config(role), 0);
     let greeting = peer.output().split();

@@ -31,15 +31,7 @@ fn kinds_and_flags() {
 
 /// Whether a side of this role takes frames of a kind at all, by the words with which it refuses one without payload.
 fn takes(role: Role, kind: Kind) -> bool {
-    let config = |role| Config {
-        role,
-        hello: Hello::default(),
-        credential: None,
-        cluster_secret: None,
-        operator_token: None,
-        certified: None,
-        credit_when_known: None,
-    };
+    let config = |role| Config::new(role, Hello::default());
     let mut connection = Connection::new(config(role), 0);
     let mut greeting = Connection::new(config(Role::Dialler), 0).output().split();
     let length = greeting.len();

@@ -52,18 +52,7 @@ fn connection(case: &Value, side: usize) -> Connection {
     let role = [Role::Dialler, Role::Acceptor][side];
     let credential = (case["credential"] == "CLUSTER").then_some(Credential::Cluster);
     let cluster_secret = case["secret"].as_str().map(|secret| Secret::new(unhex(secret)));
-    Connection::new(
-        Config {
-            role,
-            hello,
-            credential,
-            cluster_secret,
-            operator_token: None,
-            certified: None,
-            credit_when_known: None,
-        },
-        0,
-    )
+    Connection::new(Config { credential, cluster_secret, ..Config::new(role, hello) }, 0)
 }
 
 pub(crate) fn options(said: &Value, now: u64) -> CallOptions {

@@ -215,15 +215,7 @@ impl Driven {
     fn new(choices: u8) -> Self {
         let role = if choices & choice::DIALLER == 0 { Role::Acceptor } else { Role::Dialler };
         let hello = hello(choices & choice::NO_CHECKSUMS == 0);
-        let config = Config {
-            role,
-            hello,
-            credential: None,
-            cluster_secret: None,
-            operator_token: None,
-            certified: None,
-            credit_when_known: None,
-        };
+        let config = Config::new(role, hello);
         Self {
             role,
             connection: Connection::new(config, 0),

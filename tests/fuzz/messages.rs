@@ -113,15 +113,7 @@ impl World {
             connection_credit: CONNECTION_CREDIT_BYTES_MIN,
             ..Hello::default()
         };
-        let config = Config {
-            role,
-            hello: hello.clone(),
-            credential: None,
-            cluster_secret: None,
-            operator_token: None,
-            certified: None,
-            credit_when_known: None,
-        };
+        let config = Config::new(role, hello.clone());
         let mut world = Self {
             role,
             connection: Connection::new(config, 0),

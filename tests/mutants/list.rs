@@ -85,8 +85,8 @@ mutants! {
         => "if !call.one_way {\n            self.put_error_frame(stream, call.method, error, &ledger);\n            \
             if MUTANT { self.put_error_frame(stream, call.method, error, &ledger); }\n        }\n        self.bound_output();";
     "an answer to a one-way call is said", "conn/inbound.rs":
-        "(takes_turn && !self.inbound.is_one_way(stream))"
-        => "(takes_turn && (MUTANT || !self.inbound.is_one_way(stream)))";
+        "(takes_turn && !one_way)"
+        => "(takes_turn && (MUTANT || !one_way))";
     "the acceptor keeps no deadline", "conn/inbound.rs":
         "for stream in self.inbound.calls.due(now) {" => "for stream in self.inbound.calls.due(if MUTANT { 0 } else { now }) {";
     "the dialler keeps no deadline", "conn/outbound.rs":

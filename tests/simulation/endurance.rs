@@ -20,18 +20,7 @@ const KIND_AT: usize = 4;
 
 fn connection(role: Role) -> Connection {
     let hello = Hello { heartbeat_interval_ms: 50, ..Hello::default() };
-    Connection::new(
-        Config {
-            role,
-            hello,
-            credential: None,
-            cluster_secret: None,
-            operator_token: None,
-            certified: None,
-            credit_when_known: None,
-        },
-        0,
-    )
+    Connection::new(Config::new(role, hello), 0)
 }
 
 /// What a peer, or the connection's own application, does next.

@@ -70,15 +70,7 @@ struct World {
 fn link(now: u64, calls_in_flight_max: u32) -> Link {
     let side = |role| {
         let hello = Hello { calls_in_flight_max, ..Hello::default() };
-        let config = Config {
-            role,
-            hello,
-            credential: None,
-            cluster_secret: None,
-            operator_token: None,
-            certified: None,
-            credit_when_known: None,
-        };
+        let config = Config::new(role, hello);
         Connection::new(config, now)
     };
     Link {

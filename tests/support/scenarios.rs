@@ -27,15 +27,7 @@ impl Pair {
     fn new(hello: &Hello) -> Self {
         let side = |role| {
             let hello = hello.clone();
-            let config = Config {
-                role,
-                hello,
-                credential: None,
-                cluster_secret: None,
-                operator_token: None,
-                certified: None,
-                credit_when_known: None,
-            };
+            let config = Config::new(role, hello);
             Connection::new(config, 0)
         };
         let mut pair = Self {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::STREAM_IDLE_MS_MAX;
-use micronet_wire::schema::Message;
-use micronet_wire::service::CallError;
+use micronet_wire::schema::{Message, Timestamp};
+use micronet_wire::service::{CallError, Outgoing};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -128,6 +128,30 @@ impl Watched {
     }
 }
 
+/// News in the terms of a reply.
+#[derive(Debug)]
+pub struct Told<T> {
+    /// Up to here all has been told.
+    pub through: u64,
+    /// What has changed, and when.
+    pub change: Option<(T, Timestamp)>,
+    /// In a beat: the id of the oldest event that is still there; 0 without any.
+    pub oldest: Option<u64>,
+}
+
+impl<T> From<News<T>> for Told<T> {
+    fn from(news: News<T>) -> Self {
+        match news {
+            News::Changed(Recorded { id, at_us, change, .. }) => {
+                Self { through: id.unsigned_abs(), change: Some((change, Timestamp(at_us))), oldest: None }
+            }
+            News::Beat { through, oldest } => {
+                Self { through: through.unsigned_abs(), change: None, oldest: Some(oldest.unsigned_abs()) }
+            }
+        }
+    }
+}
+
 impl Drop for Watched {
     fn drop(&mut self) {
         self.looking.abort();
@@ -135,6 +159,20 @@ impl Drop for Watched {
 }
 
 impl<T: Message, W: Fn(&Recorded<T>) -> bool> Watcher<T, W> {
+    /// Tells all that comes, for as long as somebody listens.
+    ///
+    /// # Errors
+    /// When nobody does any more, or the feed can't be read.
+    pub async fn tell<N: Message + From<Told<T>>, E>(
+        mut self,
+        mut replies: Outgoing<N>,
+    ) -> Result<(), CallError<E>> {
+        loop {
+            let news = self.next().await.map_err(StoreError::Database)?;
+            replies.send(&Told::from(news).into()).await?;
+        }
+    }
+
     /// What comes next. Dropping the future loses nothing.
     ///
     /// # Errors

@@ -68,11 +68,6 @@ impl Flow {
         self.credit = u64::from(peer.connection_credit);
     }
 
-    /// How many streams of messages are being received.
-    pub(super) fn receiving_many(&self) -> usize {
-        self.receiving_many
-    }
-
     /// What the peer holds of our memory, and may still take.
     pub(super) fn exposure(&self) -> Exposure {
         let (held, granted) = (self.held, self.granted);
@@ -161,7 +156,7 @@ impl Connection {
 
     /// Whether one more stream of messages can be received.
     pub(super) fn has_room_for_stream(&self) -> bool {
-        self.flow.receiving_many() < self.allowance().streams
+        self.flow.receiving_many < self.allowance().streams
     }
 
     /// A stream's messages, from now on if there were none.

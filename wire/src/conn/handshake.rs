@@ -40,6 +40,20 @@ pub struct Config {
 }
 
 impl Config {
+    /// A side that knows no secrets, offers no credential and has no certificate.
+    #[must_use]
+    pub fn new(role: Role, hello: Hello) -> Self {
+        Self {
+            role,
+            hello,
+            credential: None,
+            cluster_secret: None,
+            operator_token: None,
+            certified: None,
+            credit_when_known: None,
+        }
+    }
+
     fn secret(&self, credential: Credential) -> Option<Secret> {
         match credential {
             Credential::Cluster => self.cluster_secret.clone(),

@@ -68,12 +68,9 @@ impl Inbound {
     pub(super) fn method_of(&self, stream: u32) -> Option<u32> {
         self.calls.get(stream).map(|call| call.method)
     }
-    /// Whether a call in flight gets no answer.
-    pub(super) fn is_one_way(&self, stream: u32) -> bool {
-        self.calls.get(stream).is_some_and(|call| call.one_way)
-    }
-    fn is_bulk(&self, stream: u32) -> bool {
-        self.calls.get(stream).is_some_and(|call| call.bulk)
+    /// The same of a call that gets an answer.
+    pub(super) fn method_of_answered(&self, stream: u32) -> Option<u32> {
+        self.calls.get(stream).filter(|call| !call.one_way).map(|call| call.method)
     }
     /// A call's request is here whole.
     pub(super) fn arrived(&mut self, stream: u32, now: u64) {
@@ -127,7 +124,7 @@ impl Connection {
     /// Answers a call; after a stream of replies, with no bytes. Does nothing when the call has been abandoned meanwhile.
     pub fn reply(&mut self, now: u64, stream: u32, reply: &Bytes, timing: Timing) {
         self.now = self.now.max(now);
-        let Some(method) = self.inbound.method_of(stream) else { return };
+        let Some(&Call { method, one_way, bulk, .. }) = self.inbound.calls.get(stream) else { return };
         // SPEC 4.2: a reply fits what a message may be.
         if reply.len() > MESSAGE_BYTES_MAX {
             let error = RpcError::new(Code::MessageTooLarge, "the reply is longer than a message may be");
@@ -138,8 +135,8 @@ impl Connection {
             return self.fail(now, stream, &error.retry(Retry::MaybeExecuted, 0), timing);
         }
         // SPEC 6.7: the answer of a bulk call takes its turn with the pieces of long messages.
-        let takes_turn = reply.len() > FRAGMENT_BYTES_MAX || self.inbound.is_bulk(stream);
-        if (takes_turn && !self.inbound.is_one_way(stream)) || !self.has_room(stream) {
+        let takes_turn = reply.len() > FRAGMENT_BYTES_MAX || bulk;
+        if (takes_turn && !one_way) || !self.has_room(stream) {
             self.messages(stream, method, Arity::One);
             return self.enqueue(stream, Saying::new(What::Reply(timing), reply.clone()));
         }
@@ -211,7 +208,7 @@ impl Connection {
         match self.accept(now, frame) {
             Ok(Accepted { context, request, request_bytes }) => {
                 let (deadline_ns, ends_ns) = (context.deadline_ns, now + STREAM_LIFETIME_MS_MAX * 1_000_000);
-                let bulk = context.bulk && !one_way;
+                let bulk = context.bulk;
                 let call = Call {
                     method,
                     arrived_ns: now,

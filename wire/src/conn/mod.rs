@@ -381,7 +381,7 @@ impl Connection {
     fn method_of(&self, stream: u32) -> Option<u32> {
         match self.config.role {
             Role::Dialler => self.outbound.method_of(stream).filter(|_| self.outbound.is_wanted(stream)),
-            Role::Acceptor => self.inbound.method_of(stream).filter(|_| !self.inbound.is_one_way(stream)),
+            Role::Acceptor => self.inbound.method_of_answered(stream),
         }
     }
 

@@ -66,11 +66,6 @@ impl Outbound {
     pub(super) fn last_stream(&self) -> u32 {
         self.last_stream
     }
-    /// Whether a call was ever made on this stream, and the method of a call in flight.
-    pub(super) fn awaits(&self, stream: u32) -> (bool, Option<u32>) {
-        // After its terminal frame nothing comes on a stream, so nothing may cross it.
-        (false, self.method_of(stream))
-    }
     /// The method of a call in flight.
     pub(super) fn method_of(&self, stream: u32) -> Option<u32> {
         self.calls.get(stream).map(|call| call.method)
@@ -78,10 +73,6 @@ impl Outbound {
     /// Whether somebody waits for what a call in flight brings.
     pub(super) fn is_wanted(&self, stream: u32) -> bool {
         self.calls.get(stream).is_some_and(|call| call.awaits == Awaits::Answer)
-    }
-    /// How many replies a call in flight gets, and whether somebody waits for them.
-    fn replies_of(&self, stream: u32) -> Option<(Arity, bool)> {
-        self.calls.get(stream).map(|call| (call.replies, call.awaits == Awaits::Answer))
     }
     /// SPEC 4.8: a stream of messages lives from one message to the next.
     pub(super) fn live_on(&mut self, stream: u32, now: u64) {
@@ -283,19 +274,18 @@ impl Connection {
         if piece.len() > FRAGMENT_BYTES_MAX {
             return self.violation("REPLY: a piece is longer than one may be");
         }
-        let Some(reply) = self.whole_reply(&frame.header, piece) else { return };
-        if self.end_call(&frame.header) {
+        let Some((replies, wanted)) = self.ending(&frame.header) else { return };
+        let whole = if wanted { self.whole_reply(&frame.header, replies, piece) } else { Some(piece) };
+        let Some(reply) = whole else { return };
+        self.end_call(stream);
+        if wanted {
             self.events.push_back(Event::Reply { stream, reply, ledger });
         }
     }
 
     /// The reply of which a REPLY brings the rest; `None` when the connection is over for that.
-    fn whole_reply(&mut self, header: &Header, piece: Bytes) -> Option<Bytes> {
+    fn whole_reply(&mut self, header: &Header, replies: Arity, piece: Bytes) -> Option<Bytes> {
         let stream = header.stream;
-        let Some((replies, wanted)) = self.outbound.replies_of(stream) else { return Some(piece) };
-        if !wanted {
-            return Some(piece);
-        }
         if header.flags & flags::CONTINUED != 0 {
             if replies == Arity::Many {
                 self.violation("REPLY: a message after a stream of them");
@@ -320,26 +310,31 @@ impl Connection {
         let Some((error, ledger)) = take_error(frame.payload) else {
             return self.violation("ERROR: malformed");
         };
-        if self.end_call(&frame.header) {
+        let Some((_, wanted)) = self.ending(&frame.header) else { return };
+        self.end_call(stream);
+        if wanted {
             self.events.push_back(Event::Failed { stream, error, ledger });
         }
     }
 
-    /// Takes the call that a terminal frame ends, and says whether its answer is still wanted.
-    fn end_call(&mut self, header: &Header) -> bool {
+    /// How many replies the call gets that a terminal frame ends, and whether its answer is still wanted; `None` when the
+    /// connection is over, since there is no such call.
+    fn ending(&mut self, header: &Header) -> Option<(Arity, bool)> {
         let (name, stream) = (header.kind.name(), header.stream);
-        match self.outbound.calls.get_mut(stream).map(|call| call.method) {
+        match self.outbound.calls.get(stream) {
             None => self.violation(&format!("{name}: stream {stream} has no call in flight")),
             // SPEC 2.5: each frame names the method, and it is the call's.
-            Some(method) if method != header.method => {
+            Some(call) if call.method != header.method => {
                 self.violation(&format!("{name}: the method is not that of its call"));
             }
-            Some(_) => {
-                self.forget_messages(stream);
-                return self.outbound.calls.remove(stream).is_some_and(|call| call.awaits == Awaits::Answer);
-            }
+            Some(call) => return Some((call.replies, call.awaits == Awaits::Answer)),
         }
-        false
+        None
+    }
+
+    fn end_call(&mut self, stream: u32) {
+        self.forget_messages(stream);
+        self.outbound.calls.remove(stream);
     }
 
     /// SPEC 6.1: the caller gives up at the deadline by itself, and says so.

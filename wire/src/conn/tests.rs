@@ -42,15 +42,7 @@ fn config(side: usize) -> Config {
     let (role, node, nonce): (_, _, Nonce) =
         [(Role::Dialler, "order", [1; 16]), (Role::Acceptor, "product", [2; 16])][side];
     let hello = Hello { cluster: "shop".into(), node: node.into(), nonce, ..Hello::default() };
-    Config {
-        role,
-        hello,
-        credential: None,
-        cluster_secret: secret(),
-        operator_token: secret(),
-        certified: None,
-        credit_when_known: None,
-    }
+    Config { cluster_secret: secret(), operator_token: secret(), ..Config::new(role, hello) }
 }
 
 impl Pair {
