@@ -14,6 +14,7 @@ pub mod driver;
 pub mod http_server;
 pub mod identity;
 pub mod kernel_queue;
+pub mod limiter;
 pub mod listener;
 pub mod mio;
 pub mod network;

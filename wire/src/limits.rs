@@ -140,6 +140,8 @@ pub const FIRST_READ_BYTES: usize = 4 << 10;
 pub const USER_TIMEOUT_MS: u32 = 10_000;
 /// Connections that wait for `accept`.
 pub const BACKLOG: i32 = 1024;
+/// Handlers that a process has at work at once whatever their latency; its adaptive limit doesn't fall below.
+pub const HANDLERS_MIN: u32 = 64;
 /// The pause after `accept` failed, in milliseconds.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Connections that the port of one service keeps at once, RPC and HTTP together.
@@ -240,6 +242,7 @@ const _: () = {
     assert!((HEARTBEATS_MISSED_MAX as usize) < PINGS_UNANSWERED_MAX);
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
     assert!(CALLS_IN_FLIGHT_MAX <= INSTANCE_CALLS_IN_FLIGHT_MAX);
+    assert!(HANDLERS_MIN <= INSTANCE_CALLS_IN_FLIGHT_MAX);
     // A head can hold every part of itself at its longest.
     assert!(
         PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)

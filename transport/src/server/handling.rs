@@ -18,6 +18,11 @@ impl Handler {
         let started = catch_unwind(AssertUnwindSafe(|| service.handle(context, method, request)));
         Self(started.unwrap_or_else(|_| Box::pin(ready(Err(panicked())))))
     }
+
+    /// Refuses one instead.
+    pub(super) fn refusing(error: RpcError) -> Self {
+        Self(Box::pin(ready(Err(error))))
+    }
 }
 
 impl Future for Handler {
