@@ -6,11 +6,13 @@
 
 pub mod backoff;
 pub mod balance;
+pub mod chance;
 pub mod client;
 pub mod clock;
 pub mod diagnosis;
 pub mod drain;
 pub mod driver;
+pub mod faults;
 pub mod http_server;
 pub mod identity;
 pub mod kernel_queue;

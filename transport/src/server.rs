@@ -95,7 +95,7 @@ impl Port {
                 // A test keeps its schema from breaking a rule.
                 Err(_) => service,
             };
-        let entry = Rc::new(Entry::new(service, places));
+        let entry = Rc::new(Entry::new(service, Rc::clone(&identity), places));
         let site = Rc::new(OwnSite::new(Rc::clone(&entry), Rc::clone(&identity)));
         let shapes = Rc::new(Shapes::of(entry.service().schema().schema()));
         Self { entry, identity, site, shapes, unheard: Rc::default(), drain }

@@ -21,7 +21,12 @@ impl Handler {
 
     /// Refuses one instead.
     pub(super) fn refusing(error: RpcError) -> Self {
-        Self(Box::pin(ready(Err(error))))
+        Self::of(ready(Err(error)))
+    }
+
+    /// Has something else answer it.
+    pub(super) fn of(answer: impl Future<Output = Answer> + 'static) -> Self {
+        Self(Box::pin(answer))
     }
 }
 
