@@ -17,6 +17,7 @@ pub mod http_server;
 pub mod identity;
 pub mod kernel_queue;
 pub mod limiter;
+pub mod link;
 pub mod listener;
 pub mod mio;
 pub mod network;
