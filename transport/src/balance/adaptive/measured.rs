@@ -43,9 +43,11 @@ pub struct Measured {
     /// The mean response time of the slowest instance against that of the fastest.
     pub slowest_to_fastest: f64,
     /// Whether that is more than chance.
-    pub is_significant: bool,
-    /// By how much the share of failures of the worst instance exceeds that of the best, in thousandths.
-    pub failures_apart_permille: u64,
+    pub slowest_stands_out: bool,
+    /// By how much the share of failures of the worst instance exceeds that of the best.
+    pub failures_apart: f64,
+    /// Whether that is more than chance.
+    pub worst_stands_out: bool,
     /// Whether every candidate had enough calls to be compared.
     pub is_complete: bool,
 }
@@ -107,23 +109,33 @@ impl Window {
         let present = || candidates.iter().filter_map(of);
         let timed = || present().filter(|counts| counts.answered >= ADAPTIVE_INSTANCE_CALLS_MIN);
         let by_mean = |one: &&Counts, other: &&Counts| one.mean_ms().total_cmp(&other.mean_ms());
-        let (mut slowest_to_fastest, mut is_significant) = (1.0, false);
+        let (mut slowest_to_fastest, mut slowest_stands_out) = (1.0, false);
         if let (Some(fastest), Some(slowest)) = (timed().min_by(by_mean), timed().max_by(by_mean)) {
             let apart = slowest.mean_ms() - fastest.mean_ms();
             slowest_to_fastest = slowest.mean_ms() / fastest.mean_ms().max(1e-6);
-            is_significant = apart > STANDARD_ERRORS_MIN * (slowest.variance() + fastest.variance()).sqrt();
+            slowest_stands_out =
+                apart > STANDARD_ERRORS_MIN * (slowest.variance() + fastest.variance()).sqrt();
         }
         let counted = || present().filter(|counts| counts.calls() >= ADAPTIVE_INSTANCE_CALLS_MIN);
-        let worst_permille = counted().map(|counts| counts.failed * 1_000 / counts.calls()).max();
-        let best_permille = counted().map(|counts| counts.failed * 1_000 / counts.calls()).min();
+        let by_failures = |one: &&Counts, other: &&Counts| one.failures().total_cmp(&other.failures());
+        let (mut failures_apart, mut worst_stands_out) = (0.0, false);
+        if let (Some(best), Some(worst)) = (counted().min_by(by_failures), counted().max_by(by_failures)) {
+            failures_apart = worst.failures() - best.failures();
+            let (best_calls, worst_calls) = (best.calls() as f64, worst.calls() as f64);
+            // As if both failed equally often, which is what is to be refuted.
+            let both = (best.failed + worst.failed) as f64 / (best_calls + worst_calls);
+            let variance = both * (1.0 - both) * (1.0 / best_calls + 1.0 / worst_calls);
+            worst_stands_out = failures_apart > STANDARD_ERRORS_MIN * variance.sqrt();
+        }
         Measured {
             calls: answered + failed,
             failed_permille,
             p50_ns: self.response_times.quantile(50),
             p95_ns: self.response_times.quantile(95),
             slowest_to_fastest,
-            is_significant,
-            failures_apart_permille: worst_permille.unwrap_or(0) - best_permille.unwrap_or(0),
+            slowest_stands_out,
+            failures_apart,
+            worst_stands_out,
             is_complete: counted().count() == candidates.len(),
         }
     }
@@ -132,6 +144,11 @@ impl Window {
 impl Counts {
     fn calls(&self) -> u64 {
         self.answered + self.failed
+    }
+
+    /// The share of its calls that failed.
+    fn failures(&self) -> f64 {
+        self.failed as f64 / self.calls().max(1) as f64
     }
 
     fn mean_ms(&self) -> f64 {

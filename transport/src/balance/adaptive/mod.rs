@@ -22,9 +22,8 @@ const WINDOWS_JUDGING: u32 = 2;
 /// The slowest instance against the fastest: what is uneven, and what is even again.
 const UNEVEN_FROM: f64 = 2.0;
 const EVEN_BELOW: f64 = 1.5;
-/// The same for the failures of the worst instance, in thousandths of its calls above those of the best.
-const FAILING_APART_FROM: u64 = 100;
-const FAILING_ALIKE_BELOW: u64 = 50;
+/// The share of failures of the worst instance above that of the best: what is uneven.
+const FAILING_APART_FROM: f64 = 0.1;
 /// P95 against the median: the calls themselves differ in length, and what is alike again.
 const LONG_TAIL_FROM: u64 = 10;
 const LONG_TAIL_BELOW: u64 = 6;
@@ -141,16 +140,15 @@ impl Adaptive {
     ) -> Option<(Algorithm, &'static str)> {
         let may = |algorithm: Algorithm| self.held_off[algorithm as usize] <= now;
         let evades = |algorithm| matches!(algorithm, Algorithm::P2cEwma | Algorithm::LeastResponseTime);
-        let is_slow = measured.slowest_to_fastest >= UNEVEN_FROM && measured.is_significant;
-        if is_slow || measured.failures_apart_permille >= FAILING_APART_FROM {
+        let is_slow = measured.slowest_to_fastest >= UNEVEN_FROM && measured.slowest_stands_out;
+        let is_failing = measured.failures_apart >= FAILING_APART_FROM && measured.worst_stands_out;
+        if is_slow || is_failing {
             let evasive = [Algorithm::P2cEwma, Algorithm::LeastResponseTime];
             let wanted = evasive.into_iter().find(|algorithm| may(*algorithm));
             let why = if is_slow { "one instance is slower" } else { "one instance fails more often" };
             return wanted.filter(|_| !evades(self.acting)).map(|wanted| (wanted, why));
         }
-        let is_even = measured.is_complete
-            && measured.slowest_to_fastest < EVEN_BELOW
-            && measured.failures_apart_permille < FAILING_ALIKE_BELOW;
+        let is_even = measured.is_complete && measured.slowest_to_fastest < EVEN_BELOW;
         // An instance that is evaded gets few calls: nothing is known of it until it takes its part again.
         if evades(self.acting) && !is_even {
             return None;
