@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod balance;
+pub mod breaker;
 pub mod chance;
 pub mod client;
 pub mod clock;
@@ -13,6 +14,7 @@ pub mod diagnosis;
 pub mod drain;
 pub mod driver;
 pub mod faults;
+pub mod health;
 pub mod http_server;
 pub mod identity;
 pub mod kernel_queue;
@@ -30,6 +32,7 @@ mod strangers;
 pub mod tls;
 pub mod upstream;
 pub mod vitals;
+mod window;
 
 #[cfg(test)]
 mod tests;
