@@ -18,6 +18,7 @@ mod load;
 mod logging;
 mod machine;
 mod network_file;
+mod network_plan;
 mod outcome;
 mod ping;
 mod plot;
