@@ -21,7 +21,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use self::site::OwnSite;
+pub use self::site::OwnSite;
 use self::streams::Shapes;
 use self::unheard::Unheard;
 use crate::clock;

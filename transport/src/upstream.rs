@@ -112,6 +112,16 @@ impl Upstream {
         &self.0.service
     }
 
+    /// Where its instances are, with the names of those that are connected.
+    #[must_use]
+    pub fn instances(&self) -> Vec<(SocketAddr, Option<Rc<str>>)> {
+        let seen = |slot: &RefCell<Slot>| {
+            let slot = slot.borrow();
+            (slot.address, slot.connected.as_ref().map(|instance| Rc::clone(&instance.name)))
+        };
+        self.0.slots.iter().map(seen).collect()
+    }
+
     /// All schemas that instances have served, so that routes outlive the instances that announced them; those that are served now
     /// come first.
     #[must_use]
