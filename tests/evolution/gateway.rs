@@ -105,7 +105,7 @@ fn the_description_shows_each_path_once() {
         let [document, _] = twice(address, |http| http.get("/openapi.json").check(200)).await;
         let paths = document.at("/paths");
         // Those of the gateway itself stand there too.
-        let of_toys = |path: &serde_json::Value| !path.to_string().contains("\"gateway.");
+        let of_toys = |path: &Value| !path.to_string().contains("\"gateway.");
         let paths = paths.as_object().unwrap().iter().filter(|(_, path)| of_toys(path));
         let paths: Vec<&str> = paths.map(|(name, _)| name.as_str()).collect();
         assert_eq!(paths, ["/count", "/toys", "/toys/{name}"]);
