@@ -172,7 +172,7 @@ fn the_last_one_stays_and_retries_keep_to_their_budget() {
         let states = ["a", "b"].map(|name| house.seen(name).state);
         assert!(states.contains(&InstanceState::Up), "{states:?}");
         let tried: usize = house.instances.iter().map(|(shake, ..)| shake.calls.get()).sum();
-        let budget = calls * RETRY_BUDGET_PERCENT as usize / 100 + 100;
+        let budget = calls * usize::try_from(RETRY_BUDGET_PERCENT).unwrap() / 100 + 100;
         assert!((calls + 1..=calls + budget).contains(&tried), "{tried} attempts for {calls} calls");
     });
 }
