@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use micronet_wire::limits::{BREAKER_FAILURES_IN_A_ROW, RETRY_BUDGET_PERCENT};
+use micronet_wire::limits::{BREAKER_FAILURES_IN_A_ROW, CONNECTION_AGE_MS, RETRY_BUDGET_PERCENT};
 use micronet_wire::network::{
     CalledInstance, InstanceState, InstancesOf, Member, Members, OperationClient, Order, Rules, Word,
 };
@@ -224,6 +224,36 @@ fn the_operator_asks_and_tells_over_rpc() {
         let part = operation(Client::connect(*address, &house.identity).await.unwrap());
         let refused = part.instances(&InstancesOf::default(), CallOptions::default()).await.unwrap_err();
         assert_eq!(refused.code, Code::InsufficientPermissions);
+    });
+}
+
+#[test]
+fn connections_are_replaced_by_age_and_nobody_notices() {
+    let paused = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build_local(Default::default())
+        .unwrap();
+    paused.block_on(async {
+        let house = house(&["a"]).await;
+        let begin = tokio::time::Instant::now();
+        let first = house.upstream.pick(&[]).expect("it is there").client;
+        let mut leaving = std::pin::pin!(first.closed());
+        loop {
+            assert_eq!(house.who().await.as_deref(), Ok("a"));
+            tokio::select! {
+                biased;
+                closed = &mut leaving => break assert_eq!(closed, Ok(())),
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        }
+        let tenth = CONNECTION_AGE_MS / 10;
+        let age_ms = u64::try_from(begin.elapsed().as_millis()).unwrap();
+        assert!(
+            (CONNECTION_AGE_MS - tenth..=CONNECTION_AGE_MS + tenth + 2_000).contains(&age_ms),
+            "{age_ms}"
+        );
+        assert_eq!(house.seen("a").history.len(), 2, "joined and reached: {:?}", house.seen("a").history);
     });
 }
 
