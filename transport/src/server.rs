@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use self::entry::Entry;
 use self::operation::Operated;
 use self::places::Places;
-use self::site::OwnSite;
+pub use self::site::OwnSite;
 use self::streams::Shapes;
 use self::unheard::Unheard;
 use crate::clock;
@@ -96,7 +96,7 @@ impl Port {
                 Err(_) => service,
             };
         let entry = Rc::new(Entry::new(service, Rc::clone(&identity), places));
-        let site = Rc::new(OwnSite::new(Rc::clone(&entry), Rc::clone(&identity)));
+        let site = Rc::new(OwnSite::of(Rc::clone(&entry), Rc::clone(&identity)));
         let shapes = Rc::new(Shapes::of(entry.service().schema().schema()));
         Self { entry, identity, site, shapes, unheard: Rc::default(), drain }
     }
