@@ -5,6 +5,11 @@ use micronet_wire::network::LinkRule;
 use super::{Plan, Quality};
 
 impl Plan {
+    /// The services that there are.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &str> {
+        self.services.iter().map(String::as_str)
+    }
+
     /// The rules for the links of an instance to these services. The first that fits holds, as everywhere.
     pub(crate) fn links_of<'a>(
         &self,

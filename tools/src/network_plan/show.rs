@@ -1,5 +1,6 @@
 //! A plan as people and programs read it: tables, a small drawing, JSON.
 
+use micronet_wire::network::LinkRule;
 use serde_json::{Value, json};
 
 use super::{Plan, Quality, units};
@@ -7,6 +8,15 @@ use crate::table::{Align, Table};
 use crate::terminal::Style;
 
 impl Quality {
+    fn of(link: &LinkRule) -> Self {
+        Self {
+            latency_us: link.delay_us,
+            jitter_us: link.jitter_us,
+            loss_permille: link.loss_permille,
+            bytes_per_s: link.bytes_per_s,
+        }
+    }
+
     /// It in a few words.
     fn words(&self) -> String {
         let mut words = Vec::new();
@@ -160,6 +170,34 @@ impl Plan {
             self.branch(there, &format!("{indent}{below}"), drawn);
         }
     }
+}
+
+/// What the links of an instance are like.
+pub(crate) fn links(instance: &str, links: &[LinkRule], style: Style) -> String {
+    if links.is_empty() {
+        return format!("{instance} is as near to all as the machine has it.");
+    }
+    let mut table = Table::new(&columns([("TO", Align::Left), ("WHY", Align::Left)]));
+    for link in links {
+        let to = link.instance.as_ref().unwrap_or(&link.service);
+        let cells =
+            if link.denied { [(); 4].map(|()| "denied".to_owned()) } else { Quality::of(link).cells() };
+        table.row([to.clone(), link.reason.clone()].into_iter().chain(cells).collect());
+    }
+    table.draw(style)
+}
+
+/// The same for programs.
+pub(crate) fn links_json(instance: &str, links: &[LinkRule]) -> Value {
+    let links = links.iter().map(|link| {
+        let mut shown = Quality::of(link).json();
+        shown["service"] = json!(link.service);
+        shown["instance"] = json!(link.instance);
+        shown["denied"] = json!(link.denied);
+        shown["reason"] = json!(link.reason);
+        shown
+    });
+    json!({ "instance": instance, "links": links.collect::<Vec<_>>() })
 }
 
 /// A drawing in the making.

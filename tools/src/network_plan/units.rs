@@ -51,8 +51,8 @@ fn read(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 pub(super) fn time(us: u64) -> String {
     match us {
         0 => "0".to_owned(),
-        _ if us % 1_000_000 == 0 => format!("{}s", us / 1_000_000),
-        _ if us % 1_000 == 0 => format!("{}ms", us / 1_000),
+        _ if us.is_multiple_of(1_000_000) => format!("{}s", us / 1_000_000),
+        _ if us.is_multiple_of(1_000) => format!("{}ms", us / 1_000),
         _ if us > 1_000 => format!("{}.{:03}ms", us / 1_000, us % 1_000),
         _ => format!("{us}us"),
     }
@@ -70,7 +70,8 @@ pub(super) fn percent(permille: u32) -> String {
 /// A rate, as short as it can be written.
 pub(super) fn rate(bytes_per_s: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("GB/s", 1_000_000_000), ("MB/s", 1_000_000), ("kB/s", 1_000)];
-    let unit = UNITS.into_iter().find(|(_, value)| bytes_per_s >= *value && bytes_per_s % (value / 100) == 0);
+    let unit =
+        UNITS.into_iter().find(|(_, value)| bytes_per_s >= *value && bytes_per_s.is_multiple_of(value / 100));
     match unit {
         Some((unit, value)) => {
             let text = format!("{}.{:02}", bytes_per_s / value, bytes_per_s % value / (value / 100));
