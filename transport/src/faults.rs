@@ -1,6 +1,8 @@
 //! What a process does wrong because its operator wants to see what happens then: calls that take longer, fail, or get no answer.
 
+use std::future::pending;
 use std::rc::Rc;
+use std::time::Duration;
 
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::DEADLINE_US_MAX;
@@ -66,6 +68,24 @@ impl Faults {
 }
 
 impl Fate {
+    /// Does to a call at this instance what is to go wrong with it; completes when it may be handled. One that is to get no answer never
+    /// does: its deadline ends it, or its connection.
+    ///
+    /// # Errors
+    /// [`Code::Internal`], as where the instance itself had failed.
+    pub async fn pass(self, instance: &str) -> Result<(), RpcError> {
+        tokio::time::sleep(Duration::from_micros(self.delay_us)).await;
+        match self.end {
+            End::Handled => Ok(()),
+            End::Failed(reason) => {
+                let reason = if reason.is_empty() { "its operator wants it so" } else { &reason };
+                let words = format!("{instance} fails by a fault that was injected: {reason}");
+                Err(RpcError::new(Code::Internal, words))
+            }
+            End::Unanswered => pending().await,
+        }
+    }
+
     /// One more fault. No answer is worse than an error.
     fn add(&mut self, fault: &InjectedFault, chance: &mut Chance) {
         let delay_us = fault.delay_us.saturating_add(chance.up_to(fault.jitter_us));
@@ -76,13 +96,6 @@ impl Fate {
             self.end = End::Failed(fault.reason.clone());
         }
     }
-}
-
-/// The error of a call that fails on purpose: an instance's own, as a real one would be.
-#[must_use]
-pub fn injected(instance: &str, reason: &str) -> RpcError {
-    let reason = if reason.is_empty() { "its operator wants it so" } else { reason };
-    RpcError::new(Code::Internal, format!("{instance} fails by a fault that was injected: {reason}"))
 }
 
 #[cfg(test)]

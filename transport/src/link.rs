@@ -181,7 +181,7 @@ impl Link {
         let rules = self.network.rules();
         let mut holding = self.rules(&rules).filter(|rule| rules.holds(now, rule.for_ms)).peekable();
         let passage = match holding.peek() {
-            Some(rule) if rule.denied => Passage::Denied(self.denied_by(rule)),
+            Some(rule) if rule.denied => Passage::Denied(denied_by(rule)),
             Some(rule) => match Conditions::of(rule) {
                 conditions if conditions == Conditions::default() => Passage::Free,
                 conditions => Passage::Under(conditions),
@@ -200,16 +200,43 @@ impl Link {
         })
     }
 
-    fn denied_by(&self, rule: &LinkRule) -> String {
-        let to = rule.instance.as_ref().unwrap_or(&rule.service);
-        let why = if rule.reason.is_empty() { "its operator wants it so" } else { &rule.reason };
-        format!("the network allows no connection to {to}: {why}")
-    }
-
     /// Changes whenever the rules for this link may have changed, but for those that end by themselves. It is cheap to look at.
     fn stamp(&self) -> (u64, bool) {
         (self.network.revision(), self.instance.get().is_some())
     }
+}
+
+/// That no connection to a service is allowed, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct Denial {
+    words: String,
+    ends_ns: Option<u64>,
+}
+
+impl Denial {
+    /// What the rules say of all instances of a service.
+    pub(crate) fn of(service: &str, rules: &InForce) -> Option<Self> {
+        // Where something is said of a single instance before, that one may be called.
+        let first = rules.rules().links.iter().find(|rule| rule.service == service);
+        let denied = first.filter(|rule| rule.denied && rule.instance.is_none());
+        denied.map(|rule| Self { words: denied_by(rule), ends_ns: rules.ends_ns(rule.for_ms) })
+    }
+
+    /// Whether it still holds.
+    pub(crate) fn holds(&self, now: u64) -> bool {
+        self.ends_ns.is_none_or(|ends_ns| now < ends_ns)
+    }
+
+    /// The error of a call that was not made.
+    pub(crate) fn error(&self) -> RpcError {
+        RpcError::new(Code::InsufficientPermissions, self.words.clone())
+    }
+}
+
+fn denied_by(rule: &LinkRule) -> String {
+    let to = rule.instance.as_ref().unwrap_or(&rule.service);
+    let why = if rule.reason.is_empty() { "its operator wants it so" } else { &rule.reason };
+    format!("the network allows no connection to {to}: {why}")
 }
 
 /// What the links of a process have in common.

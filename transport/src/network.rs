@@ -8,6 +8,8 @@ use micronet_wire::network::{CalledService, Governed, Instances, InstancesOf, Or
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::faults::{Fate, Faults};
+use crate::identity::random_bytes;
 use crate::link::Links;
 
 /// A process's place in the network. Its upstreams and its server share it, through their identity.
@@ -16,6 +18,7 @@ pub struct Network {
     rules: RefCell<Rc<InForce>>,
     revision: Cell<u64>,
     changes: watch::Sender<u64>,
+    faults: RefCell<Faults>,
     pub(crate) links: Links,
 }
 
@@ -71,6 +74,7 @@ impl Default for Network {
             rules: RefCell::default(),
             revision: Cell::new(0),
             changes: watch::Sender::new(0),
+            faults: RefCell::new(Faults::new(u64::from_ne_bytes(random_bytes()))),
             links: Links::default(),
         }
     }
@@ -93,6 +97,11 @@ impl Network {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision.get()
+    }
+
+    /// What is to go wrong with a call that comes at `now`; `None` when nothing is.
+    pub fn fate(&self, now: u64) -> Option<Fate> {
+        self.faults.borrow_mut().of_call(now, self)
     }
 
     /// Hears of new rules.

@@ -1,9 +1,6 @@
 //! The way to the handlers of a port's service, the same for calls over RPC and over HTTP.
 
-use std::cell::RefCell;
-use std::future::pending;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use micronet_wire::builtin::BuiltinMethods;
@@ -13,21 +10,19 @@ use micronet_wire::service::{Answer, CallContext, Service};
 use super::handling::Handler;
 use super::places::{Place, Places};
 use crate::clock;
-use crate::faults::{End, Fate, Faults, injected};
-use crate::identity::{Identity, random_bytes};
+use crate::faults::Fate;
+use crate::identity::Identity;
 
 /// A service behind what keeps it from too much work, and what its operator wants to go wrong.
 pub(super) struct Entry {
     service: Rc<dyn Service>,
     identity: Rc<Identity>,
     places: Rc<Places>,
-    faults: RefCell<Faults>,
 }
 
 impl Entry {
     pub(super) fn new(service: Rc<dyn Service>, identity: Rc<Identity>, places: Places) -> Self {
-        let faults = Faults::new(u64::from_ne_bytes(random_bytes()));
-        Self { service, identity, places: Rc::new(places), faults: RefCell::new(faults) }
+        Self { service, identity, places: Rc::new(places) }
     }
 
     pub(super) fn service(&self) -> &dyn Service {
@@ -42,8 +37,7 @@ impl Entry {
         method: u32,
         request: Bytes,
     ) -> (Handler, Option<Place>) {
-        let fate = self.faults.borrow_mut().of_call(now, &self.identity.network);
-        match fate {
+        match self.identity.network.fate(now) {
             Some(fate) if !is_of_process(method) => {
                 (Handler::of(Rc::clone(self).suffer(fate, context, method, request)), None)
             }
@@ -68,13 +62,7 @@ impl Entry {
 
     /// Does to a call what is to go wrong with it. It takes a place only when its handler starts.
     async fn suffer(self: Rc<Self>, fate: Fate, context: CallContext, method: u32, request: Bytes) -> Answer {
-        tokio::time::sleep(Duration::from_micros(fate.delay_us)).await;
-        match fate.end {
-            End::Handled => {}
-            End::Failed(reason) => return Err(injected(&self.identity.instance, &reason)),
-            // Its deadline ends it, or its connection.
-            End::Unanswered => pending().await,
-        }
+        fate.pass(&self.identity.instance).await?;
         let (handler, place) = self.handle(clock::now(), context, method, request);
         let answer = handler.await;
         if let Some(place) = place {
