@@ -1,6 +1,7 @@
 //! Server, client and upstream over real loopback sockets and pipes in memory.
 
 mod deadlines;
+mod instances;
 mod one_way;
 mod resume;
 mod streams;
@@ -108,7 +109,7 @@ fn identity(node: &str, secret: &str) -> Rc<Identity> {
         cluster_secret: Some(Secret::new(secret)),
         operator_token: None,
         credential: Some(Credential::Cluster),
-        tls: None,
+        ..Identity::default()
     })
 }
 
