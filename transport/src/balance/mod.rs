@@ -20,7 +20,6 @@ use std::str::FromStr;
 use self::adaptive::Adaptive;
 pub use self::adaptive::measured::Measured;
 use self::latency::Outcome;
-pub use self::round_robin::RoundRobin;
 use self::weighted::Rotation;
 
 /// How an instance is picked.
@@ -218,7 +217,7 @@ impl Balancer {
             Algorithm::P2cEwma => p2c_ewma::pick(candidates, ask.random),
             Algorithm::IpHash if let Some(client) = ask.client => ip_hash::pick(candidates, client),
             Algorithm::IpHash | Algorithm::RoundRobin | Algorithm::Adaptive => {
-                self.round_robin.pick(candidates, |candidate| u64::from(candidate.share_permille.max(1)))
+                round_robin::pick(&mut self.round_robin, candidates)
             }
         }
     }
