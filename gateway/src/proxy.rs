@@ -19,7 +19,7 @@ use micronet_wire::rest::{
 };
 use micronet_wire::service::{CallOptions, Caller, authorize};
 
-use crate::config::Gateway;
+use crate::config::{Gateway, OWN};
 
 impl Site for Gateway {
     fn request_ids(&self) -> &RequestIds {
@@ -28,7 +28,11 @@ impl Site for Gateway {
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
         let routes = self.routes();
-        match routes.lead(head) {
+        let lead = routes.lead(head);
+        if lead.service() == Some(OWN) {
+            return self.own.answer(&Principal::Anonymous, request_id, (head, body), lead).await;
+        }
+        match lead {
             Lead::Method(route, of_path) => {
                 self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
             }

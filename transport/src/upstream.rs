@@ -204,6 +204,13 @@ impl Upstream {
         self.0.balancer.borrow().explain()
     }
 
+    /// Where its instances are, with the names of those that are connected.
+    #[must_use]
+    pub fn instances(&self) -> Vec<(SocketAddr, Option<Rc<str>>)> {
+        let seen = |member: &Rc<Member>| (member.address, member.is_connected().then(|| member.name()));
+        self.0.members.borrow().iter().map(seen).collect()
+    }
+
     /// All schemas that instances have served, so that routes outlive the instances that announced them; those that are served now
     /// come first.
     #[must_use]
