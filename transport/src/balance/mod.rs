@@ -210,6 +210,9 @@ impl Balancer {
 
     /// The place among the candidates of the instance that gets the call; `None` when there is none.
     pub fn pick(&mut self, candidates: &[Candidate], ask: &Ask) -> Option<usize> {
+        if candidates.is_empty() {
+            return None;
+        }
         let acting = match self.algorithm {
             Algorithm::Adaptive => self.adaptive.acting(ask.now, candidates),
             chosen => chosen,

@@ -64,6 +64,20 @@ fn a_slow_instance_is_evaded_until_it_is_fast_again() {
 }
 
 #[test]
+fn a_call_that_is_tried_elsewhere_hides_nobody() {
+    let mut told = Told::new();
+    assert_eq!(told.windows(2, ONE_SLOW), Algorithm::P2cEwma);
+    // The picks that end the windows are those of calls that the slow one has just failed.
+    told.candidates.remove(1);
+    assert_eq!(told.windows(20, [(150, 10, 0), (0, 100, 1), (150, 10, 0)]), Algorithm::P2cEwma);
+    assert_eq!(
+        told.windows(2, [(150, 10, 0), (0, 100, 0), (150, 10, 0)]),
+        Algorithm::RoundRobin,
+        "it has left"
+    );
+}
+
+#[test]
 fn an_instance_that_fails_is_evaded() {
     let mut told = Told::new();
     assert_eq!(told.windows(2, [(100, 10, 0), (60, 10, 40), (100, 10, 0)]), Algorithm::P2cEwma);
