@@ -16,6 +16,7 @@ const STANDARD_ERRORS_MIN: f64 = 4.0;
 pub(super) struct Window {
     instances: Vec<Counts>,
     response_times: Histogram,
+    failed: u64,
 }
 
 /// One instance's part.
@@ -88,8 +89,9 @@ impl Window {
                 counts.squares_ms += ms * ms;
             }
         }
-        if let Outcome::Answered { response_ns } = outcome {
-            self.response_times.record(response_ns);
+        match outcome {
+            Outcome::Answered { response_ns } => self.response_times.record(response_ns),
+            Outcome::Failed { .. } => self.failed += 1,
         }
     }
 
@@ -98,12 +100,12 @@ impl Window {
         let measured = self.measured(candidates);
         self.instances.clear();
         self.response_times.clear();
+        self.failed = 0;
         measured
     }
 
     fn measured(&self, candidates: &[Candidate]) -> Measured {
-        let answered: u64 = self.instances.iter().map(|counts| counts.answered).sum();
-        let failed: u64 = self.instances.iter().map(|counts| counts.failed).sum();
+        let (answered, failed) = (self.response_times.count(), self.failed);
         let failed_permille = failed * 1_000 / (answered + failed).max(1);
         let timed = || self.instances.iter().filter(|counts| counts.answered >= ADAPTIVE_INSTANCE_CALLS_MIN);
         let by_mean = |one: &&Counts, other: &&Counts| one.mean_ms().total_cmp(&other.mean_ms());
