@@ -106,7 +106,7 @@ fn an_instance_that_joins_starts_slowly() {
         // These see that it has little to do; but it takes only a tenth of what it wins.
         (LeastConnections, 1.0..=11.0),
         (LeastResponseTime, 0.0..=11.0),
-        (P2cEwma, 1.0..=6.0),
+        (P2cEwma, 0.5..=8.0),
         (IpHash, 0.5..=7.0),
     ];
     check("just after it has joined", &joins, 2, S, 3 * S, &first);
