@@ -68,7 +68,7 @@ when something failed, and 130 when Ctrl-C stopped it.";
 
 /// The flags of `load`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = LOAD_HELP)]
+#[command(after_help = LOAD_HELP)]
 pub(crate) struct LoadFlags {
     #[command(subcommand)]
     pub(crate) scenario: Option<LoadScenario>,
@@ -87,8 +87,8 @@ pub(crate) enum LoadScenario {
     Instance(InstanceFlags),
 }
 
-/// The flags of `load` with targets.
-#[derive(Debug, Args)]
+/// The flags of `load` with targets. Equal to their default where none was given, as it has to be beside a scenario.
+#[derive(Debug, Default, PartialEq, Args)]
 pub(crate) struct TrafficFlags {
     /// What is asked, as described below; several make a mix
     #[arg(value_name = "TARGET")]
@@ -105,15 +105,15 @@ pub(crate) struct TrafficFlags {
     /// So many requests a second, whatever becomes of them: an open loop
     #[arg(short, long, value_name = "R", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// How the requests of an open loop are spread over time
-    #[arg(long, value_name = "HOW", requires = "rate", default_value = "fixed")]
-    pub(crate) arrivals: ArrivalsFlag,
+    /// How the requests of an open loop are spread over time [default: fixed]
+    #[arg(long, value_name = "HOW", requires = "rate")]
+    pub(crate) arrivals: Option<ArrivalsFlag>,
     /// Repeats the choices of an earlier run: which target, and when [default: random]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// How long a connection or an answer may take
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
-    pub(crate) timeout: Duration,
+    /// How long a connection or an answer may take [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) timeout: Option<Duration>,
     /// A header field of all HTTP requests; may be repeated
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,

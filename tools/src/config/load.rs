@@ -21,6 +21,9 @@ const CONCURRENT_CLOSED: u16 = 10;
 /// The most requests in flight of an open loop.
 const CONCURRENT_OPEN: u16 = 100;
 
+/// How long a connection or an answer may take; longer than the gateway waits for a service, so that its 504 arrives.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
 /// What is asked of whom, how fast, and what has to come of it.
 #[derive(Debug)]
 pub(crate) struct TrafficConfig {
@@ -93,6 +96,10 @@ pub(super) fn load(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<Command, CommandError> {
+    if flags.scenario.is_some() && flags.traffic != TrafficFlags::default() {
+        return Err(CommandError::usage("a target, or a flag of targets, stands before the name of a measurement")
+            .next("write flags of `load toystore` and `load instance` behind these words"));
+    }
     match flags.scenario {
         None => traffic(flags.traffic, data, environment).map(|config| Command::Load(Box::new(config))),
         Some(LoadScenario::Instance(flags)) => instance(flags, data, environment).map(Command::LoadInstance),
@@ -128,8 +135,8 @@ fn traffic(
         Some(rate_per_s) => Pace::Open {
             rate_per_s,
             spread: match flags.arrivals {
-                ArrivalsFlag::Fixed => Spread::Fixed,
-                ArrivalsFlag::Poisson => Spread::Poisson { seed },
+                None | Some(ArrivalsFlag::Fixed) => Spread::Fixed,
+                Some(ArrivalsFlag::Poisson) => Spread::Poisson { seed },
             },
         },
     };
@@ -142,7 +149,7 @@ fn traffic(
         concurrent: flags.concurrent.unwrap_or(concurrent),
         pace,
         limits,
-        timeout: flags.timeout,
+        timeout: flags.timeout.unwrap_or(TIMEOUT_DEFAULT),
         seed,
         bounds: Bounds {
             errors_max: flags.max_errors.or(flags.fail_if_errors.then_some(0)),
