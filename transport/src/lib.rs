@@ -6,16 +6,19 @@
 
 pub mod backoff;
 pub mod balance;
+pub mod breaker;
 pub mod client;
 pub mod clock;
 pub mod diagnosis;
 pub mod drain;
 pub mod driver;
+pub mod health;
 pub mod http_server;
 pub mod identity;
 pub mod kernel_queue;
 pub mod listener;
 pub mod mio;
+pub mod network;
 pub mod probe;
 pub mod resume;
 pub mod retry;
@@ -25,6 +28,7 @@ mod strangers;
 pub mod tls;
 pub mod upstream;
 pub mod vitals;
+mod window;
 
 #[cfg(test)]
 mod tests;
