@@ -69,7 +69,7 @@ fn an_open_loop_keeps_its_rate() {
         // The schedule is not run through faster than it was written.
         assert!(number(&results["elapsed_s"]) >= 1.8, "{results}");
         assert_eq!(results["loop"], json!({ "kind": "open", "rate_per_s": 100.0, "arrivals": arrivals }));
-        assert_eq!(row["instances"].as_object().map(|named| named.len()), Some(2), "{results}");
+        assert_eq!(row["instances"].as_object().map(serde_json::Map::len), Some(2), "{results}");
     }
 }
 

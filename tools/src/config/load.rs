@@ -97,8 +97,10 @@ pub(super) fn load(
     environment: Environment<'_>,
 ) -> Result<Command, CommandError> {
     if flags.scenario.is_some() && flags.traffic != TrafficFlags::default() {
-        return Err(CommandError::usage("a target, or a flag of targets, stands before the name of a measurement")
-            .next("write flags of `load toystore` and `load instance` behind these words"));
+        return Err(CommandError::usage(
+            "a target, or a flag of targets, stands before the name of a measurement",
+        )
+        .next("write flags of `load toystore` and `load instance` behind these words"));
     }
     match flags.scenario {
         None => traffic(flags.traffic, data, environment).map(|config| Command::Load(Box::new(config))),

@@ -84,14 +84,10 @@ fn place_of(servers: &mut Vec<HostPort>, server: &HostPort) -> usize {
 }
 
 fn http_request(method: &'static str, path: &str, body: &str, headers: &[(String, String)]) -> HttpRequest {
-    let mut headers: Vec<_> =
-        headers.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
-    let is_typed = headers
-        .iter()
-        .any(|(name, _): &(std::borrow::Cow<'_, str>, _)| name.eq_ignore_ascii_case("Content-Type"));
-    if !body.is_empty() && !is_typed {
-        headers.push(("Content-Type".into(), "application/json".into()));
-    }
+    let is_typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Content-Type"));
+    let json = ("Content-Type".into(), "application/json".to_owned());
+    let headers = headers.iter().map(|(name, value)| (name.clone().into(), value.clone()));
+    let headers = headers.chain((!body.is_empty() && !is_typed).then_some(json)).collect();
     HttpRequest { method, target: path.to_owned(), headers, body: body.as_bytes().to_vec() }
 }
 
