@@ -22,7 +22,7 @@ const PAUSE_AFTER_FAILURE_MS: u64 = 100;
 const SILENCE_MS_MAX: u64 = 5_000;
 /// How often the run is looked at, to show its progress and to see whether the server is gone, in milliseconds.
 const LOOK_INTERVAL_MS: u64 = 100;
-/// A request that begins so much later than it was due, in milliseconds, is counted as late: no client was free for it.
+/// A request that begins so much later than it was due, in milliseconds, is counted as late.
 const LATE_MS_MIN: u64 = 5;
 
 /// A protocol: one client's way to its server. It connects again by itself when the connection was lost.
