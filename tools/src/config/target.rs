@@ -45,7 +45,7 @@ pub(crate) enum Ask {
         service: String,
         /// The method's name within it.
         method: String,
-        /// The request.
+        /// The request; may be empty where all of it is optional.
         json: String,
     },
 }
@@ -132,8 +132,12 @@ fn rpc(text: &str) -> Result<Result<Ask, CommandError>, &'static str> {
     if service.is_empty() || method.is_empty() {
         return Err("the method is missing, as in rpc:product.query");
     }
-    let json = if json.is_empty() { "{}" } else { json }.to_owned();
-    Ok(Ok(Ask::Rpc { instance, service: service.to_owned(), method: method.to_owned(), json }))
+    Ok(Ok(Ask::Rpc {
+        instance,
+        service: service.to_owned(),
+        method: method.to_owned(),
+        json: json.to_owned(),
+    }))
 }
 
 /// Reads `METHOD WHERE BODY` or `WHERE`.
@@ -201,8 +205,8 @@ mod tests {
         check("http://host", 1, "GET host:80/", http(Some("host:80"), "GET", "/", ""));
         let query = rpc(None, "product", "query", body);
         check(&format!("rpc:product.query {body}"), 1, "rpc:product.query", query);
-        check("9:rpc:node.hello", 9, "rpc:node.hello", rpc(None, "node", "hello", "{}"));
-        let there = rpc(Some("host:8002"), "node", "hello", "{}");
+        check("9:rpc:node.hello", 9, "rpc:node.hello", rpc(None, "node", "hello", ""));
+        let there = rpc(Some("host:8002"), "node", "hello", "");
         check("rpc://host:8002/node.hello", 1, "rpc:node.hello", there);
     }
 
