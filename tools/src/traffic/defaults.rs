@@ -4,7 +4,7 @@ use crate::address::HostPort;
 use crate::config::target::Target;
 use crate::load::engine::ExchangeError;
 use crate::load::http::HttpChannel;
-use crate::network_file::NetworkFile;
+use crate::network_file::{NetworkFile, Protocol};
 use crate::shop::{catalog, request};
 
 /// Toys that are asked for one by one.
@@ -19,7 +19,7 @@ pub(super) async fn mix(
     gateway: &HostPort,
     network: Option<&NetworkFile>,
 ) -> Result<Vec<Target>, ExchangeError> {
-    let runs = |service: &str| network.is_none_or(|network| network.first(service).is_some());
+    let runs = |service: &str| network.is_none_or(|network| network.first(service, Protocol::Rpc).is_some());
     let mut targets = Vec::new();
     if runs("product") {
         let toys = catalog::names(&mut HttpChannel::new(gateway.clone())).await?;

@@ -123,7 +123,7 @@ fn find<'n>(network: &'n NetworkFile, name: Option<&str>) -> Result<&'n Entry, C
     let rpc = || network.entries.iter().filter(|entry| entry.protocol == Protocol::Rpc);
     let found = match name {
         Some(name) => rpc().find(|entry| entry.instance == name),
-        None => ["node", "product"].iter().find_map(|service| network.first(service)),
+        None => ["node", "product"].iter().find_map(|service| network.first(service, Protocol::Rpc)),
     };
     found.ok_or_else(|| {
         let names: Vec<&str> = rpc().map(|entry| entry.instance.as_str()).collect();
@@ -142,7 +142,7 @@ async fn target(
         (Some(target), _) => target.clone(),
         (None, "node") => Target::parse("rpc:node.data")?,
         (None, "product") => {
-            let toy = match network.first(GATEWAY) {
+            let toy = match network.first(GATEWAY, Protocol::Http) {
                 Some(gateway) => catalog::names(&mut HttpChannel::new(gateway.address.into())).await.ok(),
                 None => None,
             };
