@@ -7,7 +7,9 @@ mod net;
 mod peers;
 mod ping;
 mod ports;
+pub(crate) mod target;
 mod tls;
+mod toystore;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -17,12 +19,13 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::gateway::GatewayConfig;
-pub(crate) use self::load::ToystoreConfig;
+pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
 pub(crate) use self::net::NetConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::InstancePlan;
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
+pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::{
@@ -61,6 +64,10 @@ pub(crate) enum Command {
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
+    /// Make traffic, and measure it.
+    Load(Box<TrafficConfig>),
+    /// Measure one instance.
+    LoadInstance(InstanceConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
     /// Make and show certificates.
@@ -78,6 +85,8 @@ impl Command {
             | Self::Net(_)
             | Self::Outcome(_)
             | Self::Shop(_)
+            | Self::Load(_)
+            | Self::LoadInstance(_)
             | Self::LoadToystore(_)
             | Self::Certs(_) => "warn",
         }
@@ -227,7 +236,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
-        RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
+        RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }
 
