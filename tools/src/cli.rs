@@ -186,6 +186,9 @@ pub(crate) struct UpFlags {
     /// everywhere [default: the profile's]
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
+    /// Leave a process that dies where it is, until `micronet start` starts it again
+    #[arg(long)]
+    pub(crate) no_restart: bool,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]

@@ -8,6 +8,7 @@ mod call;
 mod certs;
 mod cli;
 mod config;
+mod control;
 mod data_folder;
 mod databases;
 mod describe;
@@ -55,7 +56,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
     let command = config::command(flags, &|name| std::env::var(name).ok())?;
     logging::start(log.as_deref(), command.default_log_level())?;
     match command {
-        Command::Up(config) => up::run(&config),
+        Command::Up(config) => up::run(config),
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),

@@ -19,7 +19,7 @@ pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
-pub(crate) use self::ports::InstancePlan;
+pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
@@ -106,6 +106,10 @@ pub(crate) struct UpConfig {
     pub(crate) certificate_lifetime_s: u64,
     /// The instances, in the order in which they start; the gateway is the last.
     pub(crate) instances: Vec<InstancePlan>,
+    /// The port of the control service; 0 is a free one.
+    pub(crate) control_port: u16,
+    /// Whether a process that dies is started again.
+    pub(crate) restarts: bool,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
 }
@@ -251,6 +255,7 @@ fn up(
         return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls"));
     }
     let profile = flags.profile.0;
+    let ports::Plan { instances, control_port } = ports::plan(profile, flags.base_port, &flags.ports)?;
     Ok(UpConfig {
         certificate_lifetime_s,
         tls,
@@ -263,7 +268,9 @@ fn up(
         database,
         tokens_kept_hours: flags.tokens_kept,
         fresh: flags.fresh,
-        instances: ports::plan(profile, flags.base_port, &flags.ports)?,
+        instances,
+        control_port,
+        restarts: !flags.no_restart,
         log,
     })
 }
