@@ -19,6 +19,7 @@ mod load;
 mod logging;
 mod machine;
 mod network_file;
+mod operate;
 mod outcome;
 mod ping;
 mod plot;
@@ -63,6 +64,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Ping(config) => ping::run(&config),
         Command::Outcome(config) => outcome::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::Operate(config) => operate::run(config),
         Command::Certs(config) => certs::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),
     }

@@ -1,6 +1,7 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod control;
 mod gateway;
 mod load;
 mod peers;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
+pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Shop(ShopConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
+    /// Operate a running network.
+    Operate(OperateConfig),
     /// Make and show certificates.
     Certs(CertsConfig),
 }
@@ -74,6 +78,7 @@ impl Command {
             | Self::Outcome(_)
             | Self::Shop(_)
             | Self::LoadToystore(_)
+            | Self::Operate(_)
             | Self::Certs(_) => "warn",
         }
     }
@@ -216,6 +221,7 @@ pub(crate) struct ShopConfig {
 /// Makes the configuration of the command that was typed; without one it is `up` as it stands.
 pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
     let (data, log) = (flags.data, flags.log);
+    let operate = |operation| Command::Operate(OperateConfig { data: data.clone(), operation });
     match flags.command.unwrap_or_else(|| RawCommand::Up(UpFlags::default())) {
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
@@ -225,6 +231,15 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
+        RawCommand::Ps(flags) => control::ps(flags).map(operate),
+        RawCommand::Start(flags) => control::start(flags).map(operate),
+        RawCommand::Stop(flags) => control::stop(flags).map(operate),
+        RawCommand::Restart(flags) => control::restart(flags).map(operate),
+        RawCommand::Scale(flags) => control::scale(flags).map(operate),
+        RawCommand::Drain(flags) => control::drain(flags).map(operate),
+        RawCommand::Undrain(flags) => control::undrain(flags).map(operate),
+        RawCommand::Logs(flags) => control::logs(flags).map(operate),
+        RawCommand::Fault(flags) => control::fault(flags).map(operate),
         RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
     }
 }

@@ -1,11 +1,15 @@
 //! The control service as others see it: the processes of a network, and what its operator can do to them.
 
+pub(crate) mod faults;
+
 use std::fmt;
 
 use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
-/// The operation of a network: its processes and their logs.
+use self::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
+
+/// The operation of a network: its processes, their logs and their faults.
 #[service(name = "control")]
 pub(crate) trait Control {
     /// The processes and how they are: all, those of a service, or one.
@@ -33,6 +37,87 @@ pub(crate) trait Control {
     #[rpc(http("POST /api/v1/control/processes/{name}/stop"), permission = "control:write", idempotent)]
     async fn stop(&self, context: &CallContext, request: Named)
     -> Result<Processes, CallError<ControlError>>;
+
+    /// Starts an instance anew, or those of a service one by one: callers leave it first, its running requests finish, and the next
+    /// one's turn comes when callers give the new process calls. Of a service with one instance another stands in meanwhile. The
+    /// gateway's port is away for a moment.
+    #[rpc(http("POST /api/v1/control/processes/{name}/restart"), permission = "control:write")]
+    async fn restart(
+        &self,
+        context: &CallContext,
+        request: Named,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Runs so many instances of a service. New ones get names and free ports; those that go are those with the highest numbers, when
+    /// their running requests have finished.
+    #[rpc(http("POST /api/v1/control/services/{service}/scale"), permission = "control:write", idempotent)]
+    async fn scale(
+        &self,
+        context: &CallContext,
+        request: Scale,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Lets an instance, or those of a service, rest: they get calls only where no other can take them.
+    #[rpc(http("POST /api/v1/control/processes/{name}/drain"), permission = "control:write", idempotent)]
+    async fn drain(
+        &self,
+        context: &CallContext,
+        request: Named,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Takes that back.
+    #[rpc(http("POST /api/v1/control/processes/{name}/undrain"), permission = "control:write", idempotent)]
+    async fn undrain(
+        &self,
+        context: &CallContext,
+        request: Named,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Makes an instance, or all of a service, fail: nobody calls it, until it recovers or the time is over.
+    #[rpc(http("POST /api/v1/control/processes/{name}/fail"), permission = "control:write")]
+    async fn fail(&self, context: &CallContext, request: Break) -> Result<Fault, CallError<ControlError>>;
+
+    /// Ends all faults of an instance, or of those of a service.
+    #[rpc(http("POST /api/v1/control/processes/{name}/recover"), permission = "control:write", idempotent)]
+    async fn recover(&self, context: &CallContext, request: Named)
+    -> Result<Faults, CallError<ControlError>>;
+
+    /// Stops the processes of an instance or a service where they stand (SIGSTOP), and lets them go on when the time is over.
+    #[rpc(http("POST /api/v1/control/processes/{name}/stall"), permission = "control:write")]
+    async fn stall(&self, context: &CallContext, request: Break) -> Result<Fault, CallError<ControlError>>;
+
+    /// Makes an instance, or those of a service, slow or unreliable: calls to it take longer, fail, or get no answer.
+    #[rpc(http("POST /api/v1/control/processes/{name}/disturb"), permission = "control:write")]
+    async fn disturb(
+        &self,
+        context: &CallContext,
+        request: Disturb,
+    ) -> Result<Fault, CallError<ControlError>>;
+
+    /// Cuts an instance, or those of a service, off from the others: nothing passes between them, and nobody is told.
+    #[rpc(http("POST /api/v1/control/processes/{name}/partition"), permission = "control:write")]
+    async fn partition(
+        &self,
+        context: &CallContext,
+        request: Partition,
+    ) -> Result<Fault, CallError<ControlError>>;
+
+    /// The faults that are in force, and what the last ones came to.
+    #[rpc(http("GET /api/v1/control/faults"), permission = "control:read", idempotent, rate = "monitoring")]
+    async fn faults(&self, context: &CallContext) -> Result<Faults, CallError<ControlError>>;
+
+    /// One fault, in force or past.
+    #[rpc(
+        http("GET /api/v1/control/faults/{id}"),
+        permission = "control:read",
+        idempotent,
+        rate = "monitoring"
+    )]
+    async fn fault(&self, context: &CallContext, request: FaultId) -> Result<Fault, CallError<ControlError>>;
+
+    /// Ends a fault before its time.
+    #[rpc(http("DELETE /api/v1/control/faults/{id}"), permission = "control:write", idempotent)]
+    async fn clear(&self, context: &CallContext, request: FaultId) -> Result<Fault, CallError<ControlError>>;
 
     /// The last lines of a log: of all instances, of a service's, or of one.
     #[rpc(http("GET /api/v1/control/logs"), permission = "control:read", idempotent, rate = "monitoring")]
@@ -95,6 +180,8 @@ pub(crate) struct Process {
     /// How it last ended, if it ever did.
     #[field(example = "signal: 9 (SIGKILL)")]
     pub(crate) last_exit: Option<String>,
+    /// What the operator has said of it that is in force: that it rests, and its faults.
+    pub(crate) words: Vec<String>,
 }
 
 /// Where a process stands with its supervisor.
@@ -115,6 +202,17 @@ pub(crate) enum ProcessState {
     CrashLoop,
     /// A state that this version doesn't know.
     Unknown,
+}
+
+/// How many instances a service has.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scale {
+    /// The service.
+    #[field(min = 1, max = 64, example = "product")]
+    pub(crate) service: String,
+    /// So many.
+    #[field(min = 1, max = 16, example = 3)]
+    pub(crate) count: u32,
 }
 
 /// Chooses lines of logs.
@@ -155,6 +253,32 @@ pub(crate) enum ControlError {
         /// The names that there are.
         known: Vec<String>,
     },
+    /// No fault has this number, or it is too long past.
+    #[status(404)]
+    NoSuchFault {
+        /// The number.
+        id: u64,
+    },
+    /// It would leave a service without a healthy instance; `force` does it all the same.
+    #[status(409)]
+    LastHealthy {
+        /// The service.
+        service: String,
+        /// Those that would be lost.
+        instances: Vec<String>,
+    },
+    /// Another operation on the service is under way.
+    #[status(409)]
+    Busy {
+        /// The service.
+        service: String,
+    },
+    /// That can't be done with it.
+    #[status(409)]
+    NotPossible {
+        /// Why not.
+        reason: String,
+    },
     /// A process that was started has not become ready.
     #[status(503)]
     DidNotStart {
@@ -175,6 +299,16 @@ impl fmt::Display for ControlError {
                     known.join(", ")
                 )
             }
+            Self::NoSuchFault { id } => write!(f, "there is no fault {id}, or it is too long past"),
+            Self::LastHealthy { service, instances } => {
+                let instances = instances.join(", ");
+                write!(
+                    f,
+                    "{service} would have no healthy instance without {instances}: force does it all the same"
+                )
+            }
+            Self::Busy { service } => write!(f, "another operation on {service} is under way"),
+            Self::NotPossible { reason } => f.write_str(reason),
             Self::DidNotStart { instance, reason } => write!(f, "{instance} did not start: {reason}"),
         }
     }

@@ -1,57 +1,156 @@
 //! The handlers of the control service: what they are asked is looked up by name, and done by the processes' supervisors.
 
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use micronet_transport::clock;
-use micronet_wire::error::{Code, RpcError};
-use micronet_wire::schema::Timestamp;
+use micronet_transport::identity::Identity;
+use micronet_wire::error::RpcError;
 use micronet_wire::service::{CallContext, CallError, Outgoing};
 
-use super::api::{Control, ControlError, Line, Lines, LogOf, Named, Process, ProcessState, Processes, Which};
+use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
+use super::api::{
+    Control, ControlError, Line, Lines, LogOf, Named, Process, ProcessState, Processes, Scale, Which,
+};
+use super::faults::Breaker;
+use super::governor::{Governor, name_of};
 use super::logs::{self, Reader};
+use super::operations::{Answer, Operations, scalable};
+use super::rules::{Kind, Name};
+use super::unix_time;
 use crate::up::{Fleet, Instance, State};
 
 /// Lines of a log that are told unless others are asked for.
 const LINES: u32 = 20;
 
-type Answer<T> = Result<T, CallError<ControlError>>;
-
 /// Answers for the processes of one network.
 pub(super) struct Controller {
-    fleet: Weak<Fleet>,
+    governor: Rc<Governor>,
+    operations: Rc<Operations>,
+    breaker: Rc<Breaker>,
 }
 
 impl Controller {
-    pub(super) fn new(fleet: &Rc<Fleet>) -> Self {
-        Self { fleet: Rc::downgrade(fleet) }
+    /// Begins to look after these processes. Within a runtime only.
+    pub(super) fn start(fleet: &Rc<Fleet>, identity: Rc<Identity>) -> Self {
+        let governor = Governor::start(fleet, identity);
+        let (operations, breaker) = (Operations::new(&governor), Breaker::start(&governor));
+        Self { governor, operations, breaker }
     }
 
     fn fleet(&self) -> Result<Rc<Fleet>, RpcError> {
-        self.fleet.upgrade().ok_or_else(|| RpcError::new(Code::Draining, "the network is being stopped"))
+        self.governor.fleet()
+    }
+
+    fn named(&self, name: &str) -> Answer<Vec<Rc<Instance>>> {
+        Ok(chosen(&*self.fleet()?, Some(name))?)
+    }
+
+    async fn rest(&self, request: &Named, rests: bool) -> Answer<Processes> {
+        let instances = self.named(&request.name)?;
+        let rest = |instance: &Rc<Instance>| (name_of(instance), rests);
+        let names: Vec<(Name, bool)> = instances.iter().map(rest).collect();
+        self.governor.say(|book| names.iter().for_each(|(name, rests)| book.rest(name, *rests))).await;
+        Ok(self.shown(&instances))
+    }
+
+    fn shown(&self, instances: &[Rc<Instance>]) -> Processes {
+        let (book, now) = (self.governor.book.borrow(), clock::now());
+        let shown = |instance: &Rc<Instance>| Process {
+            words: book.words_of(&name_of(instance), now),
+            ..process(instance)
+        };
+        Processes { processes: instances.iter().map(shown).collect() }
     }
 }
 
 impl Control for Controller {
     async fn processes(&self, _: &CallContext, request: Which) -> Answer<Processes> {
-        Ok(shown(&chosen(&*self.fleet()?, request.name.as_deref())?))
+        let instances = chosen(&*self.fleet()?, request.name.as_deref())?;
+        Ok(self.shown(&instances))
     }
 
     async fn start(&self, _: &CallContext, request: Named) -> Answer<Processes> {
-        let instances = chosen(&*self.fleet()?, Some(&request.name))?;
-        instances.iter().for_each(|instance| instance.start());
-        for instance in &instances {
-            started(instance).await?;
-        }
-        Ok(shown(&instances))
+        let instances = self.named(&request.name)?;
+        self.operations.start(instances.clone()).await?;
+        Ok(self.shown(&instances))
     }
 
     async fn stop(&self, _: &CallContext, request: Named) -> Answer<Processes> {
-        let instances = chosen(&*self.fleet()?, Some(&request.name))?;
-        instances.iter().for_each(|instance| instance.stop());
-        for instance in &instances {
-            instance.ended().await;
+        let instances = self.named(&request.name)?;
+        self.operations.stop(instances.clone()).await?;
+        Ok(self.shown(&instances))
+    }
+
+    async fn restart(&self, _: &CallContext, request: Named) -> Answer<Processes> {
+        let instances = self.named(&request.name)?;
+        self.operations.restart(instances.clone()).await?;
+        Ok(self.shown(&instances))
+    }
+
+    async fn scale(&self, _: &CallContext, request: Scale) -> Answer<Processes> {
+        let service = scalable(&*self.fleet()?, &request.service)?;
+        self.operations.scale(service, request.count as usize).await?;
+        Ok(self.shown(&self.fleet()?.of_service(service.name)))
+    }
+
+    async fn drain(&self, _: &CallContext, request: Named) -> Answer<Processes> {
+        self.rest(&request, true).await
+    }
+
+    async fn undrain(&self, _: &CallContext, request: Named) -> Answer<Processes> {
+        self.rest(&request, false).await
+    }
+
+    async fn fail(&self, _: &CallContext, request: Break) -> Answer<Fault> {
+        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+        self.breaker.begin(&request.name, &instances, Kind::Fail, request.for_ms, force).await
+    }
+
+    async fn recover(&self, _: &CallContext, request: Named) -> Answer<Faults> {
+        let ended = self.breaker.recover(&self.named(&request.name)?).await;
+        Ok(Faults { in_force: Vec::new(), past: ended })
+    }
+
+    async fn stall(&self, _: &CallContext, request: Break) -> Answer<Fault> {
+        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+        self.breaker.begin(&request.name, &instances, Kind::Stall, request.for_ms, force).await
+    }
+
+    async fn disturb(&self, _: &CallContext, request: Disturb) -> Answer<Fault> {
+        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+        let kind = Kind::Disturb {
+            delay_us: request.delay_us.unwrap_or(0),
+            jitter_us: request.jitter_us.unwrap_or(0),
+            errors_permille: request.errors_permille.unwrap_or(0),
+            drops_permille: request.drops_permille.unwrap_or(0),
+        };
+        if kind.words().is_empty() {
+            return Err(not_possible("it disturbs nothing: say a delay, errors or drops"));
         }
-        Ok(shown(&instances))
+        self.breaker.begin(&request.name, &instances, kind, request.for_ms, force).await
+    }
+
+    async fn partition(&self, _: &CallContext, request: Partition) -> Answer<Fault> {
+        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+        let mut others = chosen(&*self.fleet()?, request.from.as_deref())?;
+        others.retain(|other| instances.iter().all(|instance| !Rc::ptr_eq(instance, other)));
+        if others.is_empty() {
+            return Err(not_possible("there is nobody else from whom it could be cut off"));
+        }
+        let kind = Kind::Partition { from: others.iter().map(|other| name_of(other)).collect() };
+        self.breaker.begin(&request.name, &instances, kind, request.for_ms, force).await
+    }
+
+    async fn faults(&self, _: &CallContext) -> Answer<Faults> {
+        Ok(self.breaker.faults())
+    }
+
+    async fn fault(&self, _: &CallContext, request: FaultId) -> Answer<Fault> {
+        Ok(self.breaker.fault(request.id)?)
+    }
+
+    async fn clear(&self, _: &CallContext, request: FaultId) -> Answer<Fault> {
+        Ok(self.breaker.end(request.id).await?)
     }
 
     async fn log(&self, _: &CallContext, request: LogOf) -> Answer<Lines> {
@@ -95,18 +194,8 @@ fn chosen(fleet: &Fleet, name: Option<&str>) -> Result<Vec<Rc<Instance>>, Contro
     Ok(found)
 }
 
-/// Waits until an instance that was started is ready.
-async fn started(instance: &Instance) -> Result<(), ControlError> {
-    instance.until(|supervisor| !matches!(supervisor.state(), State::Starting | State::Stopping)).await;
-    if instance.state() == State::Running {
-        return Ok(());
-    }
-    let reason = instance.look(|supervisor| supervisor.reason().to_owned());
-    Err(ControlError::DidNotStart { instance: instance.name().to_owned(), reason })
-}
-
-fn shown(instances: &[Rc<Instance>]) -> Processes {
-    Processes { processes: instances.iter().map(|instance| process(instance)).collect() }
+fn not_possible(reason: &str) -> CallError<ControlError> {
+    ControlError::NotPossible { reason: reason.to_owned() }.into()
 }
 
 fn process(instance: &Instance) -> Process {
@@ -127,13 +216,8 @@ fn process(instance: &Instance) -> Process {
         reason: supervisor.reason().to_owned(),
         restarts: supervisor.restarts(),
         last_exit: supervisor.last_exit().map(str::to_owned),
+        words: Vec::new(),
     })
-}
-
-/// A time of the process's clock, as people read it.
-fn unix_time(at_ns: u64) -> Timestamp {
-    let ago_us = clock::now().saturating_sub(at_ns) / 1_000;
-    Timestamp(clock::unix_us() - i64::try_from(ago_us).unwrap_or(0))
 }
 
 impl From<ControlError> for CallError<ControlError> {

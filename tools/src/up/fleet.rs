@@ -1,6 +1,6 @@
 //! All processes of a network: started in their order, found by name, added, taken away, and stopped the other way round.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -32,6 +32,7 @@ pub(crate) struct Fleet {
     /// In the order in which they start; those of a service stand together.
     members: RefCell<Vec<Member>>,
     changes: watch::Sender<u64>,
+    stops: Cell<bool>,
     /// The certificates of the instances, where they have any.
     renewal: RefCell<Option<Renewal>>,
 }
@@ -54,6 +55,7 @@ impl Fleet {
             launcher,
             members: RefCell::default(),
             changes: watch::Sender::new(0),
+            stops: Cell::new(false),
             renewal: RefCell::new(renewal),
         });
         plans.into_iter().for_each(|plan| drop(fleet.enter(plan)));
@@ -75,6 +77,16 @@ impl Fleet {
         let mut instances = self.instances();
         instances.retain(|instance| instance.plan().service_name() == service);
         instances
+    }
+
+    /// Whether the whole network is being stopped: nothing is started any more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stops.get()
+    }
+
+    /// Where others reach an instance, or will.
+    pub(crate) fn address_of(&self, instance: &Instance) -> SocketAddr {
+        self.launcher.address_of(instance.plan())
     }
 
     /// Hears of whatever happens to them.
@@ -129,6 +141,7 @@ impl Fleet {
     /// Stops all of them, service by service, in the opposite order of their start, so that nothing is taken away from a
     /// request that still runs. A further signal stops everything at once.
     pub(super) async fn stop(&self, signals: &mut StopSignals) -> ExitCode {
+        self.stops.set(true);
         let instances = self.instances();
         instances.iter().for_each(|instance| instance.leave());
         let groups = instances.chunk_by(|one, other| one.plan().service == other.plan().service);

@@ -47,18 +47,6 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// Its name, for tables and JSON.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Stopped => "stopped",
-            Self::Starting => "starting",
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::BackingOff => "backing-off",
-            Self::CrashLoop => "crash-loop",
-        }
-    }
-
     /// Whether there is a process.
     pub(crate) fn has_process(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Stopping)
