@@ -30,8 +30,7 @@ impl Control {
         upstreams: &Rc<[Upstream]>,
     ) -> Result<Rc<dyn Service>, SchemaError> {
         let started = Timestamp(clock::unix_us());
-        let control =
-            Self { identity: Rc::clone(identity), upstreams: Rc::clone(upstreams), started: started.clone() };
+        let control = Self { identity: Rc::clone(identity), upstreams: Rc::clone(upstreams), started };
         let server = GatewayServer::new(control)?;
         Ok(Rc::new(WithBuiltin::new(server, &identity.instance, VERSION, started)?))
     }
@@ -44,7 +43,7 @@ impl Gateway for Control {
             instance: self.identity.instance.clone(),
             cluster: self.identity.cluster.clone(),
             version: VERSION.into(),
-            started: self.started.clone(),
+            started: self.started,
             links: Links { openapi: openapi::PATH.into() },
             services: self.upstreams.iter().map(behind).collect(),
         })

@@ -104,7 +104,10 @@ fn the_description_shows_each_path_once() {
         let (address, _trigger) = gateway(&[&old, &new]).await;
         let [document, _] = twice(address, |http| http.get("/openapi.json").check(200)).await;
         let paths = document.at("/paths");
-        let paths: Vec<&str> = paths.as_object().unwrap().keys().map(String::as_str).collect();
+        // Those of the gateway itself stand there too.
+        let of_toys = |path: &Value| !path.to_string().contains("\"gateway.");
+        let paths = paths.as_object().unwrap().iter().filter(|(_, path)| of_toys(path));
+        let paths: Vec<&str> = paths.map(|(name, _)| name.as_str()).collect();
         assert_eq!(paths, ["/count", "/toys", "/toys/{name}"]);
     });
 }
