@@ -184,8 +184,7 @@ impl Upstream {
     /// Where its instances are, with the names of those that are connected.
     #[must_use]
     pub fn instances(&self) -> Vec<(SocketAddr, Option<Rc<str>>)> {
-        let seen =
-            |member: &Rc<Member>| (member.address, member.is_connected().then(|| member.name()));
+        let seen = |member: &Rc<Member>| (member.address, member.is_connected().then(|| member.name()));
         self.0.members.borrow().iter().map(seen).collect()
     }
 
