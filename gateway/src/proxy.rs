@@ -1,6 +1,7 @@
 //! From a request to its answer: find its method, pick an instance, call it.
 
 use std::convert::Infallible;
+use std::rc::Rc;
 
 use micronet_transport::clock;
 use micronet_transport::http_server::Site;
@@ -85,8 +86,11 @@ impl Gateway {
                 let method = schema.method(route.method).ok_or_else(|| Failed::Refused(method_gone()))?;
                 // Who may not call hears nothing about the request. The service checks it too.
                 let caller = options.principal.as_ref().unwrap_or(&Principal::Anonymous);
-                authorize(caller, &method.access)
-                    .map_err(|error| Failed::Refused(Box::new(refused(schema, method, &error))))?;
+                authorize(caller, &method.access).map_err(|error| {
+                    let mut answer = refused(schema, method, &error);
+                    answer.instance = Some(Rc::clone(&instance.name));
+                    Failed::Refused(Box::new(answer))
+                })?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
                 let options = CallOptions { bulk: method.is_bulk(), ..options.clone() };
                 let answer = instance.client.call(method.id, message, options).await;
