@@ -1,6 +1,8 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
 pub(crate) mod certs;
+pub(crate) mod control;
+pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod load;
 pub(crate) mod net;
@@ -15,6 +17,9 @@ use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::control::LogsFlags;
+pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
+use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
@@ -158,6 +163,25 @@ pub(crate) enum RawCommand {
     Shop(ShopFlags),
     /// Measure how fast it answers, and draw it
     Load(LoadFlags),
+    /// Show the processes of the running network, and how they are
+    #[command(visible_alias = "status")]
+    Ps(PsFlags),
+    /// Start what doesn't run, and wait until it is ready
+    Start(NameFlags),
+    /// Stop an instance or a service, when its running requests have finished
+    Stop(NameFlags),
+    /// Start an instance or a service anew, one by one, so that no request fails
+    Restart(RestartFlags),
+    /// Change how many instances a service has
+    Scale(ScaleFlags),
+    /// Give an instance no more calls, but let it run
+    Drain(DrainFlags),
+    /// Give it calls again
+    Undrain(DrainFlags),
+    /// Show the end of processes' logs, and follow them
+    Logs(LogsFlags),
+    /// Break something on purpose for a while, and see what it came to
+    Fault(FaultFlags),
     /// Make and show the certificates by which services know each other (mTLS)
     Certs(CertsFlags),
 }
@@ -190,6 +214,9 @@ pub(crate) struct UpFlags {
     /// everywhere [default: the profile's]
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
+    /// Leave a process that dies where it is, until `micronet start` starts it again
+    #[arg(long)]
+    pub(crate) no_restart: bool,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]

@@ -1,13 +1,10 @@
 //! What `up` says when the network runs: a table of what runs where, and three things to try.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::children::Child;
-use super::listeners;
-use crate::address::reachable;
 use crate::config::UpConfig;
 use crate::data_folder::DataFolder;
-use crate::network_file::Protocol;
+use crate::network_file::{Entry, NetworkFile, Protocol};
 use crate::profile::{FRONT, MICRONET, Profile};
 use crate::registry::GATEWAY;
 use crate::table::{Align, Table};
@@ -15,18 +12,9 @@ use crate::terminal::Style;
 use micronet_services::database::Databases;
 use micronet_services::demo::Demo;
 
-/// A row of the table.
-struct Row {
-    service: &'static str,
-    instance: String,
-    protocol: Protocol,
-    address: SocketAddr,
-    pid: u32,
-}
-
 /// The whole text.
 pub(super) fn text(
-    children: &[Child],
+    file: &NetworkFile,
     config: &UpConfig,
     data: &DataFolder,
     databases: &Databases,
@@ -34,8 +22,7 @@ pub(super) fn text(
     style: Style,
 ) -> String {
     let profile = config.profile;
-    let rows: Vec<Row> = children.iter().flat_map(rows_of).collect();
-    let gateway = rows.iter().find(|row| row.protocol == Protocol::Http).map(|row| reachable(row.address));
+    let gateway = file.first(GATEWAY, Protocol::Http).map(|entry| entry.address);
     let try_these = gateway
         .map(|gateway| things_to_try(profile, gateway, &own_command(), data, demo))
         .unwrap_or_default();
@@ -51,13 +38,13 @@ pub(super) fn text(
     ));
     format!(
         "{runs}\n\n{}\n\nTry:\n{try_these}\n\nOperator token: {}\nCtrl-C stops the network.",
-        table(&rows, config.tls.is_some()).draw(style),
+        table(&file.entries, config.listen, config.tls.is_some()).draw(style),
         token.display(),
     )
 }
 
-/// The gateway first: it is the way in.
-fn table(rows: &[Row], mtls: bool) -> Table {
+/// The gateway first: it is the way in. All listen where they were told to, which may be everywhere.
+fn table(entries: &[Entry], listen: IpAddr, mtls: bool) -> Table {
     let mut table = Table::new(&[
         ("SERVICE", Align::Left),
         ("INSTANCE", Align::Left),
@@ -65,32 +52,21 @@ fn table(rows: &[Row], mtls: bool) -> Table {
         ("ADDRESS", Align::Left),
         ("PID", Align::Right),
     ]);
-    let (front, behind): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.service == GATEWAY);
-    for row in front.into_iter().chain(behind) {
+    let (front, behind): (Vec<&Entry>, Vec<&Entry>) =
+        entries.iter().partition(|entry| entry.service == GATEWAY);
+    for entry in front.into_iter().chain(behind) {
         table.row(vec![
-            row.service.to_owned(),
-            row.instance.clone(),
-            match row.protocol {
+            entry.service.clone(),
+            entry.instance.clone(),
+            match entry.protocol {
                 Protocol::Rpc if mtls => "RPC, TLS".into(),
                 protocol => protocol.name().to_uppercase(),
             },
-            row.address.to_string(),
-            row.pid.to_string(),
+            SocketAddr::new(listen, entry.address.port()).to_string(),
+            entry.pid.to_string(),
         ]);
     }
     table
-}
-
-fn rows_of(child: &Child) -> Vec<Row> {
-    let (plan, Some(pid)) = (child.plan(), child.id()) else { return Vec::new() };
-    let row = |(protocol, address)| Row {
-        service: plan.service_name(),
-        instance: plan.instance.clone(),
-        protocol,
-        address,
-        pid,
-    };
-    listeners(child).into_iter().map(row).collect()
 }
 
 /// Commands that can be copied as they stand.
@@ -142,14 +118,16 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::data_folder::tests::ScratchFolder;
     use crate::profile::Chosen;
 
     #[test]
     fn the_table_shows_the_gateway_first() {
-        let row = |service: &'static str, instance: &str, protocol, address: &str, pid| Row {
-            service,
+        let row = |service: &str, instance: &str, protocol, address: &str, pid| Entry {
+            service: service.into(),
             instance: instance.into(),
             protocol,
             address: address.parse().unwrap(),
@@ -165,8 +143,9 @@ SERVICE  INSTANCE   PROTOCOL  ADDRESS         PID
 gateway  gateway-1  HTTP      127.0.0.1:8000   10
 gateway  gateway-1  RPC       127.0.0.1:7001   10
 product  product-1  RPC       127.0.0.1:8002    9";
-        assert_eq!(table(&rows, false).draw(Style::PLAIN), wanted);
-        let in_tls = table(&rows, true).draw(Style::PLAIN);
+        let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        assert_eq!(table(&rows, listen, false).draw(Style::PLAIN), wanted);
+        let in_tls = table(&rows, listen, true).draw(Style::PLAIN);
         assert!(in_tls.contains("product-1  RPC, TLS") && in_tls.contains("gateway-1  HTTP "), "{in_tls}");
     }
 
