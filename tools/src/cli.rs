@@ -47,6 +47,7 @@ Examples:
   micronet up --base-port 9000            gateway 9000, product 9002 and 9012, …
   micronet up --base-port 0               free ports for all
   micronet up --mtls                      TLS with certificates on every link
+  micronet up --network sites.toml        links with latency, loss, bandwidth
   micronet up --fresh                     delete this folder's databases first
   DATABASE_URL=postgres://me:secret@db/shop micronet up
                                           all data on a PostgreSQL server
@@ -153,7 +154,7 @@ pub(crate) enum RawCommand {
     Call(CallFlags),
     /// See how an instance and the way to it are doing, a heartbeat a line
     Ping(PingFlags),
-    /// Show a plan of a network: segments, links, and who may call whom
+    /// Show or change what the network is declared to be like: segments, links, who may call whom
     Net(NetFlags),
     /// Ask what became of a write, by its idempotency token
     #[command(after_help = OUTCOME_EXAMPLES)]
@@ -214,6 +215,9 @@ pub(crate) struct UpFlags {
     /// everywhere [default: the profile's]
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
+    /// What the links between services are like, and who may call whom: a plan, as `micronet net --help` shows it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) network: Option<PathBuf>,
     /// Leave a process that dies where it is, until `micronet start` starts it again
     #[arg(long)]
     pub(crate) no_restart: bool,

@@ -3,6 +3,7 @@
 mod faults;
 mod load;
 mod logs;
+mod network;
 mod processes;
 mod rolling;
 

@@ -22,7 +22,8 @@ use micronet_wire::metadata::Metadata;
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
-pub(crate) use self::net::NetConfig;
+use self::net::NetWork;
+pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
@@ -35,6 +36,7 @@ use crate::cli::{
     ShopMode, UpFlags,
 };
 use crate::error::CommandError;
+use crate::network_plan::Plan;
 use crate::profile::Profile;
 use crate::registry::{
     BASE_PORT, CLUSTER_DEFAULT, DATABASE_ENVIRONMENT, GATEWAY_ENVIRONMENT, Service, port_default,
@@ -61,7 +63,7 @@ pub(crate) enum Command {
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
     /// Show a plan of a network.
-    Net(NetConfig),
+    Net(Box<NetConfig>),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
@@ -129,6 +131,8 @@ pub(crate) struct UpConfig {
     pub(crate) control_port: u16,
     /// Whether a process that dies is started again.
     pub(crate) restarts: bool,
+    /// What the network is declared to be like, if it was.
+    pub(crate) plan: Option<Plan>,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
 }
@@ -242,7 +246,10 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
-        RawCommand::Net(flags) => net::net(flags).map(Command::Net),
+        RawCommand::Net(flags) => match net::net(flags)? {
+            NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
+            NetWork::Running(command) => Ok(operate(Operation::Net(command))),
+        },
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
@@ -301,6 +308,7 @@ fn up(
         instances,
         control_port,
         restarts: !flags.no_restart,
+        plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
     })
 }
