@@ -1,5 +1,6 @@
 //! Operating a running network by `micronet ps`, `start`, `stop`, `restart`, `scale`, `drain`, `logs` and `fault`.
 
+mod disturbed;
 mod faults;
 mod load;
 mod logs;
