@@ -42,8 +42,8 @@ const FLOOR_NS: f64 = 10_000_000.0;
 const WINDOW_SAMPLES: u32 = 10;
 /// How long a window is at least.
 const WINDOW_NS: u64 = 100_000_000;
-/// Bulk calls get this part of the limit: one in so many (SPEC 6.7).
-const BULK_SHARE: u32 = 2;
+/// One part of the limit in so many is kept from bulk calls (SPEC 6.7). It is less than half, from where on the limit grows: it does so first.
+const KEPT_FROM_BULK: u32 = 4;
 
 /// How urgent a call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Limiter {
     #[must_use]
     pub fn has_room(&self, class: Class) -> bool {
         let limit = self.limit();
-        self.in_flight < if class == Class::Bulk { limit.div_ceil(BULK_SHARE) } else { limit }
+        self.in_flight < if class == Class::Bulk { limit - limit / KEPT_FROM_BULK } else { limit }
     }
 
     /// A call has ended at `now`, after so much time in its handler.
