@@ -7,6 +7,7 @@
 
 pub mod accept;
 pub mod config;
+pub mod l4;
 pub mod proxy;
 
 #[cfg(test)]
