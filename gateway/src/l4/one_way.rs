@@ -212,3 +212,10 @@ impl<'c> Way<'c> {
         }
     }
 }
+
+/// However it ended, its pipe is of use to others.
+impl Drop for Way<'_> {
+    fn drop(&mut self) {
+        self.pause();
+    }
+}

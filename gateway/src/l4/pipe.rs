@@ -86,6 +86,12 @@ impl Pipes {
         }
     }
 
+    /// How many are kept.
+    #[cfg(test)]
+    pub(super) fn spare(&self) -> usize {
+        self.spare.borrow().len()
+    }
+
     /// The kernel doesn't splice here: from now on everything is copied.
     pub(super) fn refused(&self) {
         if !self.refused.replace(true) {

@@ -1,7 +1,5 @@
 //! A connection through the gateway: both directions, until both have ended, one breaks, or nobody says anything any more.
 
-use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
 use micronet_transport::clock;
