@@ -9,6 +9,8 @@ use micronet_transport::identity::{Identity, random_bytes};
 use micronet_transport::upstream::Upstream;
 use micronet_wire::rest::{RequestIds, Routes};
 
+use crate::l4::{PortReport, VirtualPort};
+
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -25,6 +27,7 @@ pub struct Gateway {
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) request_ids: RequestIds,
     routes: RefCell<Rc<Routes>>,
+    virtual_ports: RefCell<Vec<Rc<VirtualPort>>>,
 }
 
 impl Gateway {
@@ -40,6 +43,7 @@ impl Gateway {
             upstreams: upstreams.collect(),
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             routes: RefCell::default(),
+            virtual_ports: RefCell::default(),
         });
         for upstream in &gateway.upstreams {
             tokio::task::spawn_local(follow_schemas(Rc::downgrade(&gateway), upstream.changes()));
@@ -59,6 +63,17 @@ impl Gateway {
     #[must_use]
     pub fn routes(&self) -> Rc<Routes> {
         Rc::clone(&self.routes.borrow())
+    }
+
+    /// A virtual port was opened beside this gateway's own: it is shown with it from now on.
+    pub fn opened(&self, port: Rc<VirtualPort>) {
+        self.virtual_ports.borrow_mut().push(port);
+    }
+
+    /// What has gone through the virtual ports, and how their backends stand.
+    #[must_use]
+    pub fn passed_through(&self) -> Vec<PortReport> {
+        self.virtual_ports.borrow().iter().map(|port| port.report()).collect()
     }
 
     fn learn_routes(&self) {

@@ -1,6 +1,7 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
 pub(crate) mod certs;
+pub(crate) mod l4;
 pub(crate) mod load;
 pub(crate) mod ping;
 
@@ -13,6 +14,7 @@ use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::l4::L4Flags;
 use self::load::LoadFlags;
 use self::ping::PingFlags;
 use crate::profile::{self, Chosen, PROFILES};
@@ -33,10 +35,12 @@ Examples:
   micronet up                             everything, on the default ports
   micronet up --profile toystore --data ./toys
                                           the toy store, in its own data folder
-  micronet up --port product=9002,9012    other ports for product's instances
+  micronet up --port product=9102,9112    other ports for product's instances
   micronet up --port product=0,0,0        three of product, on free ports
   micronet up --base-port 9000            gateway 9000, product 9002 and 9012, …
   micronet up --base-port 0               free ports for all
+  nc localhost 9002                       TCP to an instance of product, by the
+                                          gateway's virtual port
   micronet up --mtls                      TLS with certificates on every link
   micronet up --fresh                     delete this folder's databases first
   DATABASE_URL=postgres://me:secret@db/shop micronet up
@@ -65,6 +69,8 @@ Examples:
   CATALOG=localhost ORDER=localhost micronet gateway
   micronet gateway --listen 127.0.0.1:9000 \\
       --peer product=localhost:8002,localhost:8012 --peer order=localhost:8003
+  micronet gateway --l4 9002=product --l4 5432=10.0.0.1:5432,10.0.0.2:5432
+                       TCP of any kind passed through, byte for byte
 
 When it is ready the gateway prints `listening on ADDRESS` on stdout. FRONT is
 its address as clients use it (HOST or HOST:PORT), where that differs from what
@@ -202,6 +208,10 @@ pub(crate) struct UpFlags {
     /// everywhere [default: the profile's]
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
+    /// Open no virtual ports; without this the gateway passes the TCP connections of one port for each service through to
+    /// its instances: 9001 for user, 9002 for product, and so on, 1000 above the service's own
+    #[arg(long)]
+    pub(crate) no_l4: bool,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]
@@ -253,6 +263,8 @@ pub(crate) struct GatewayFlags {
     pub(crate) listen: Option<String>,
     #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = FRONTED_HELP)]
     pub(crate) peers: Vec<String>,
+    #[command(flatten)]
+    pub(crate) l4: L4Flags,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]

@@ -1,12 +1,17 @@
 //! `micronet gateway`: the gateway in the foreground.
 
 use std::io;
+use std::rc::Rc;
 
 use micronet_gateway::accept;
+use micronet_gateway::l4::{self, VirtualPort};
 use micronet_gateway::config::{Config, Gateway};
+use micronet_transport::identity::Identity;
 use micronet_transport::socket;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
-use crate::config::GatewayConfig;
+use crate::config::{GatewayConfig, L4Config, L4Target};
 use crate::data_folder::DataFolder;
 use crate::error::CommandError;
 use crate::identity;
@@ -35,8 +40,11 @@ async fn serve(
     let not_bound = |error: io::Error| server_process::not_bound(config.listen, &config.instance, &error);
     let listener = socket::listen(config.listen).map_err(not_bound)?;
     let address = listener.local_addr().map_err(not_bound)?;
+    let identity =
+        identity::of_member(data, config.tls.as_ref(), &config.cluster, GATEWAY, &config.instance)?;
+    let virtual_ports = open_virtual_ports(&config.l4, &identity).await?;
     let gateway = Gateway::start(&Config {
-        identity: identity::of_member(data, config.tls.as_ref(), &config.cluster, GATEWAY, &config.instance)?,
+        identity,
         peers: identity::resolve(&config.peers).await?,
     });
     if let Some(front) = &config.front {
@@ -45,6 +53,41 @@ async fn serve(
     // Each service gets its first chance before a client is answered that it is away.
     gateway.tried().await;
     ready.announce(address);
-    accept::serve(listener, gateway, server_process::drain_at(stop)).await;
+    let drain = server_process::drain_at(stop);
+    let mut passing = JoinSet::new();
+    for (port, listener) in virtual_ports {
+        gateway.opened(Rc::clone(&port));
+        passing.spawn_local(port.serve(listener, drain.clone()));
+    }
+    tokio::join!(accept::serve(listener, gateway, drain), passing.join_all());
     Ok(())
+}
+
+/// Listens on the virtual ports, and says where.
+async fn open_virtual_ports(
+    config: &L4Config,
+    identity: &Identity,
+) -> Result<Vec<(Rc<VirtualPort>, TcpListener)>, CommandError> {
+    let mut open = Vec::new();
+    for (listen, target) in &config.ports {
+        let target = match target {
+            L4Target::Service(name) => l4::Target::Service(name.clone()),
+            L4Target::Addresses(addresses) => {
+                let mut found = Vec::new();
+                for address in addresses {
+                    found.push(address.resolve().await?);
+                }
+                l4::Target::Addresses(found)
+            }
+        };
+        let mut port = l4::Config::new(*listen, target);
+        port.idle = config.idle;
+        let opened = VirtualPort::open(&port, &identity.network).map_err(|error| {
+            CommandError::new(format!("the gateway can't pass through what comes to {listen}: {error}"))
+                .next("stop what listens there, or choose another port with --l4")
+        })?;
+        tracing::info!(address = %opened.0.address(), target = ?port.target, "passes TCP through");
+        open.push(opened);
+    }
+    Ok(open)
 }

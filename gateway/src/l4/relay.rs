@@ -58,7 +58,13 @@ pub(super) async fn relay(
         );
         tokio::select! {
             biased;
-            result = both => if result.is_ok() { End::Closed } else { End::Reset },
+            result = both => match result {
+                Ok(()) => End::Closed,
+                Err(Broken::Source(error) | Broken::Sink(error)) => {
+                    tracing::debug!(%error, "a connection that was passed through broke");
+                    End::Reset
+                }
+            },
             () = silence(&progress, idle) => End::Idle,
         }
     };
