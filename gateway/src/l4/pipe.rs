@@ -61,14 +61,19 @@ impl Pipe {
 /// Empty pipes, kept for whoever needs one next: to make one takes longer than to use it.
 ///
 /// A direction has a pipe only while a long stream goes through it, so that connections that say little cost none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pipes {
     spare: RefCell<Vec<Pipe>>,
-    /// Whether splice(2) can't be used here.
+    /// Whether splice(2) can't be used here, or isn't to be.
     refused: Cell<bool>,
 }
 
 impl Pipes {
+    /// None yet; none ever, unless `splice`.
+    pub(super) fn new(splice: bool) -> Self {
+        Self { spare: RefCell::default(), refused: Cell::new(!splice) }
+    }
+
     /// An empty pipe; `None` where none is to be had, as when file descriptors have run out, or is of any use.
     pub(super) fn take(&self) -> Option<Pipe> {
         if self.refused.get() {

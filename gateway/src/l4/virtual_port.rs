@@ -38,13 +38,15 @@ pub struct Config {
     pub idle: Duration,
     /// How many connections it has at once; those that come then wait in the kernel's backlog.
     pub connections_max: usize,
+    /// Whether long streams go through pipes in the kernel (splice(2)), where it can do that.
+    pub splice: bool,
 }
 
 impl Config {
     /// A virtual port with the limits that go without saying.
     #[must_use]
     pub fn new(listen: SocketAddr, target: Target) -> Self {
-        Self { listen, target, idle: IDLE_DEFAULT, connections_max: CONNECTIONS_MAX }
+        Self { listen, target, idle: IDLE_DEFAULT, connections_max: CONNECTIONS_MAX, splice: true }
     }
 }
 
@@ -83,7 +85,7 @@ impl VirtualPort {
             idle: config.idle,
             connections_max: config.connections_max,
             unserved: Cell::new(0),
-            pipes: Pipes::default(),
+            pipes: Pipes::new(config.splice),
         };
         Ok((Rc::new(port), listener))
     }

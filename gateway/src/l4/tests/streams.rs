@@ -80,8 +80,7 @@ fn much_that_is_said_both_ways_at_once_arrives() {
 fn where_the_kernel_refuses_to_splice_it_is_copied() {
     run(async {
         let (server, address) = server();
-        let rig = Rig::before(&[address]);
-        rig.port.pipes.refused();
+        let rig = Rig::with(&[address], |config| config.splice = false);
         both_ways(&rig, &server).await;
         assert_eq!(rig.port.pipes.spare(), 0);
     });
