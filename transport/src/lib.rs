@@ -6,11 +6,13 @@
 
 pub mod backoff;
 pub mod balance;
+pub mod breaker;
 pub mod client;
 pub mod clock;
 pub mod diagnosis;
 pub mod drain;
 pub mod driver;
+pub mod health;
 pub mod http_server;
 pub mod identity;
 pub mod kernel_queue;
@@ -26,6 +28,7 @@ mod strangers;
 pub mod tls;
 pub mod upstream;
 pub mod vitals;
+mod window;
 
 #[cfg(test)]
 mod tests;
