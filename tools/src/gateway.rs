@@ -4,14 +4,14 @@ use std::io;
 use std::rc::Rc;
 
 use micronet_gateway::accept;
-use micronet_gateway::l4::{self, VirtualPort};
 use micronet_gateway::config::{Config, Gateway};
+use micronet_gateway::l4::{self, VirtualPort};
 use micronet_transport::identity::Identity;
 use micronet_transport::socket;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::config::{GatewayConfig, L4Config, L4Target};
+use crate::config::{GatewayConfig, L4Config, L4Port, L4Target};
 use crate::data_folder::DataFolder;
 use crate::error::CommandError;
 use crate::identity;
@@ -43,10 +43,7 @@ async fn serve(
     let identity =
         identity::of_member(data, config.tls.as_ref(), &config.cluster, GATEWAY, &config.instance)?;
     let virtual_ports = open_virtual_ports(&config.l4, &identity).await?;
-    let gateway = Gateway::start(&Config {
-        identity,
-        peers: identity::resolve(&config.peers).await?,
-    });
+    let gateway = Gateway::start(&Config { identity, peers: identity::resolve(&config.peers).await? });
     if let Some(front) = &config.front {
         tracing::info!(%front, "clients use this address");
     }
@@ -69,7 +66,7 @@ async fn open_virtual_ports(
     identity: &Identity,
 ) -> Result<Vec<(Rc<VirtualPort>, TcpListener)>, CommandError> {
     let mut open = Vec::new();
-    for (listen, target) in &config.ports {
+    for L4Port { listen, target, algorithm } in &config.ports {
         let target = match target {
             L4Target::Service(name) => l4::Target::Service(name.clone()),
             L4Target::Addresses(addresses) => {
@@ -81,7 +78,7 @@ async fn open_virtual_ports(
             }
         };
         let mut port = l4::Config::new(*listen, target);
-        port.idle = config.idle;
+        (port.idle, port.algorithm) = (config.idle, *algorithm);
         let opened = VirtualPort::open(&port, &identity.network).map_err(|error| {
             CommandError::new(format!("the gateway can't pass through what comes to {listen}: {error}"))
                 .next("stop what listens there, or choose another port with --l4")

@@ -105,7 +105,8 @@ impl NetworkFile {
             file["certs"] = certs.to_string_lossy().into();
         }
         if !self.virtual_ports.is_empty() {
-            let ports = self.virtual_ports.iter().map(|(name, address)| (name.clone(), address.to_string().into()));
+            let ports =
+                self.virtual_ports.iter().map(|(name, address)| (name.clone(), address.to_string().into()));
             file["virtual_ports"] = Value::Object(ports.collect());
         }
         format!("{file:#}\n")

@@ -5,6 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use micronet_transport::balance::Candidate;
+use micronet_transport::balance::latency::{Latency, Outcome};
+use micronet_transport::upstream::WEIGHT_NORM;
 use micronet_transport::{clock, socket};
 use tokio::net::TcpStream;
 
@@ -17,6 +20,12 @@ use super::report::Traffic;
 pub(super) struct Backend {
     pub(super) name: Rc<str>,
     pub(super) address: SocketAddr,
+    /// What balancers know it by.
+    pub(super) key: u64,
+    /// Its weight among the backends.
+    pub(super) weight: Cell<u32>,
+    /// What slow start allows it of its share, in thousandths.
+    pub(super) share_permille: Cell<u32>,
     /// What connecting to it has shown.
     pub(super) condition: RefCell<Condition>,
     pub(super) counters: Counters,
@@ -32,8 +41,8 @@ pub(super) struct Counters {
     idle: Cell<u64>,
     pub(super) sent: Cell<u64>,
     pub(super) received: Cell<u64>,
-    /// How long connecting takes lately on average, in nanoseconds.
-    pub(super) connect_ns: Cell<u64>,
+    /// How long connecting takes lately.
+    pub(super) connecting: RefCell<Latency>,
 }
 
 impl Counters {
@@ -49,13 +58,6 @@ impl Counters {
             received_bytes: self.received.get(),
         }
     }
-
-    /// Connecting took so long.
-    fn connect_took(&self, took_ns: u64) {
-        let mean = self.connect_ns.get();
-        // The gain of TCP's own round-trip estimate (RFC 6298 section 2).
-        self.connect_ns.set(if mean == 0 { took_ns } else { mean - mean / 8 + took_ns / 8 });
-    }
 }
 
 /// So many more.
@@ -64,20 +66,45 @@ pub(super) fn add(counter: &Cell<u64>, count: u64) {
 }
 
 impl Backend {
-    pub(super) fn new(name: Rc<str>, address: SocketAddr) -> Self {
-        let condition = RefCell::new(Condition::unknown(clock::now()));
-        Self { name, address, condition, counters: Counters::default() }
+    pub(super) fn new(key: u64, name: Rc<str>, address: SocketAddr) -> Self {
+        Self {
+            name,
+            address,
+            key,
+            weight: Cell::new(WEIGHT_NORM),
+            share_permille: Cell::new(1_000),
+            condition: RefCell::new(Condition::unknown(clock::now())),
+            counters: Counters::default(),
+        }
     }
 
-    /// Connects for a client.
-    pub(super) async fn connect(&self) -> io::Result<TcpStream> {
+    /// Connects for a client; also says what that means to a balancer.
+    pub(super) async fn connect(&self) -> (io::Result<TcpStream>, Outcome) {
         let begun = clock::now();
         let connected = self.try_connect().await;
-        match &connected {
-            Ok(_) => self.counters.connect_took(clock::now() - begun),
-            Err(_) => add(&self.counters.failed, 1),
+        let now = clock::now();
+        let outcome = match &connected {
+            Ok(_) => Outcome::Answered { response_ns: now - begun },
+            Err(_) => {
+                add(&self.counters.failed, 1);
+                Outcome::Failed { advised_ns: None }
+            }
+        };
+        self.counters.connecting.borrow_mut().record(now, outcome);
+        (connected, outcome)
+    }
+
+    /// What a balancer wants to know.
+    pub(super) fn candidate(&self, now: u64) -> Candidate {
+        let connecting = self.counters.connecting.borrow();
+        Candidate {
+            key: self.key,
+            weight: self.weight.get(),
+            in_flight: u32::try_from(self.counters.open.get()).unwrap_or(u32::MAX),
+            response_ns: connecting.peak_ns(now),
+            mean_ns: connecting.mean_ns(now),
+            share_permille: self.share_permille.get(),
         }
-        connected
     }
 
     /// Connects, and remembers what that shows.
@@ -102,29 +129,36 @@ impl Backend {
     }
 }
 
-/// An open connection, counted as such until this is dropped: as reset, unless it ended otherwise.
+/// A connection, counted as open from before it is made until this is dropped: many that come at once must not all go where the first
+/// of them would have found nobody.
 #[derive(Debug)]
 pub(super) struct Open {
     backend: Rc<Backend>,
-    end: End,
+    /// How it ended, once it was made.
+    end: Option<End>,
 }
 
 impl Open {
     /// One more connection to this backend.
     pub(super) fn to(backend: Rc<Backend>) -> Self {
         add(&backend.counters.open, 1);
-        add(&backend.counters.total, 1);
-        Self { backend, end: End::Reset }
+        Self { backend, end: None }
     }
 
-    /// What the backend counts.
-    pub(super) fn counters(&self) -> &Counters {
-        &self.backend.counters
+    /// The backend.
+    pub(super) fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// It was made. Unless something else is said, it will have been broken off.
+    pub(super) fn made(&mut self) {
+        add(&self.backend.counters.total, 1);
+        self.end = Some(End::Reset);
     }
 
     /// It has ended like this.
     pub(super) fn ended(mut self, end: End) {
-        self.end = end;
+        self.end = Some(end);
     }
 }
 
@@ -133,9 +167,9 @@ impl Drop for Open {
         let counters = &self.backend.counters;
         counters.open.set(counters.open.get() - 1);
         match self.end {
-            End::Closed => {}
-            End::Reset => add(&counters.reset, 1),
-            End::Idle => add(&counters.idle, 1),
+            None | Some(End::Closed) => {}
+            Some(End::Reset) => add(&counters.reset, 1),
+            Some(End::Idle) => add(&counters.idle, 1),
         }
     }
 }

@@ -1,15 +1,18 @@
 //! The backends of a virtual port, and which of them gets the next connection.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 
-use micronet_transport::balance::RoundRobin;
+use micronet_transport::balance::{Algorithm, Ask, Balancer};
 use micronet_transport::clock;
 use micronet_transport::identity::random_bytes;
 use micronet_transport::network::Network;
 use micronet_wire::network::{CalledInstance, InstanceState, InstancesOf, Order};
 use micronet_wire::schema::Timestamp;
+use tokio::net::TcpStream;
 
 use super::backend::Backend;
 use super::check::Condition;
@@ -33,9 +36,14 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Whether it gets connections. Unlike a call, a connection is not tried where it may be refused in the middle.
-    fn takes_connections(&self) -> bool {
-        matches!(self.state, InstanceState::Up | InstanceState::Suspect)
+    /// Whether it gets connections: first of all, or where no other can take them. One that is about to leave gets none: what is
+    /// passed through may last.
+    fn rank(&self) -> Option<u8> {
+        match self.state {
+            InstanceState::Up => Some(0),
+            InstanceState::Suspect | InstanceState::Probing | InstanceState::Ejected => Some(1),
+            _ => None,
+        }
     }
 
     /// What was found out here by connecting.
@@ -61,39 +69,80 @@ pub(super) struct Backends {
     source: Source,
     network: Rc<Network>,
     known: RefCell<Vec<Rc<Backend>>>,
-    balancer: RefCell<RoundRobin>,
+    next_key: Cell<u64>,
+    balancer: RefCell<Balancer>,
 }
 
 impl Backends {
     /// The instances of a service that this process calls.
-    pub(super) fn of_service(name: &str, network: &Rc<Network>) -> Self {
-        Self::new(name, Source::Service, network, Vec::new())
+    pub(super) fn of_service(name: &str, network: &Rc<Network>, algorithm: Algorithm) -> Self {
+        Self::new(name, Source::Service, network, algorithm)
     }
 
     /// Plain addresses, which are checked as long as somebody holds this.
     ///
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
-    pub(super) fn of_addresses(name: &str, addresses: &[SocketAddr], network: &Rc<Network>) -> Self {
-        let backend = |address: &SocketAddr| Rc::new(Backend::new(address.to_string().into(), *address));
-        let known: Vec<_> = addresses.iter().map(backend).collect();
-        for backend in &known {
-            tokio::task::spawn_local(check(Rc::downgrade(backend)));
+    pub(super) fn of_addresses(
+        name: &str,
+        addresses: &[SocketAddr],
+        network: &Rc<Network>,
+        algorithm: Algorithm,
+    ) -> Self {
+        let backends = Self::new(name, Source::Addresses, network, algorithm);
+        for address in addresses {
+            let backend = backends.found(&address.to_string(), *address);
+            tokio::task::spawn_local(check(Rc::downgrade(&backend)));
         }
-        Self::new(name, Source::Addresses, network, known)
+        backends
     }
 
-    fn new(name: &str, source: Source, network: &Rc<Network>, known: Vec<Rc<Backend>>) -> Self {
-        let network = Rc::clone(network);
-        Self { name: name.into(), source, network, known: RefCell::new(known), balancer: RefCell::default() }
+    fn new(name: &str, source: Source, network: &Rc<Network>, algorithm: Algorithm) -> Self {
+        Self {
+            name: name.into(),
+            source,
+            network: Rc::clone(network),
+            known: RefCell::default(),
+            next_key: Cell::new(1),
+            balancer: RefCell::new(Balancer::new(clock::now(), algorithm)),
+        }
     }
 
-    /// The backend for the next connection of this client, unless it was tried already. One that is down, drains or is blocked gets
-    /// none.
-    pub(super) fn pick(&self, _client: IpAddr, tried: &[SocketAddr]) -> Option<Rc<Backend>> {
+    /// The backend of this name and address, which may be new.
+    fn found(&self, name: &str, address: SocketAddr) -> Rc<Backend> {
+        let mut known = self.known.borrow_mut();
+        let found = known.iter().find(|backend| backend.address == address && *backend.name == *name);
+        if let Some(backend) = found {
+            return Rc::clone(backend);
+        }
+        let key = self.next_key.replace(self.next_key.get() + 1);
+        let backend = Rc::new(Backend::new(key, name.into(), address));
+        known.push(Rc::clone(&backend));
+        backend
+    }
+
+    /// By which algorithm backends are picked.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.balancer.borrow().algorithm()
+    }
+
+    /// The backend for the next connection of this client, unless it was tried already.
+    pub(super) fn pick(&self, client: IpAddr, tried: &[SocketAddr]) -> Option<Rc<Backend>> {
+        let now = clock::now();
         let mut standing = self.standing();
-        standing.retain(|(backend, standing)| standing.takes_connections() && !tried.contains(&backend.address));
-        let picked = self.balancer.borrow_mut().pick(standing.len(), |_| true)?;
+        standing.retain(|(backend, _)| !tried.contains(&backend.address));
+        let best = standing.iter().filter_map(|(_, standing)| standing.rank()).min()?;
+        standing.retain(|(_, standing)| standing.rank() == Some(best));
+        let candidates: Vec<_> = standing.iter().map(|(backend, _)| backend.candidate(now)).collect();
+        let ask = Ask { now, client: Some(hash_of(client)), random: u64::from_ne_bytes(random_bytes()) };
+        let picked = self.balancer.borrow_mut().pick(&candidates, &ask)?;
         Some(standing.swap_remove(picked).0)
+    }
+
+    /// Connects to a backend, and tells the balancer how that went.
+    pub(super) async fn connect(&self, backend: &Backend) -> io::Result<TcpStream> {
+        let (connected, outcome) = backend.connect().await;
+        self.balancer.borrow_mut().record(clock::now(), backend.key, outcome);
+        connected
     }
 
     /// All backends and how they stand.
@@ -119,24 +168,18 @@ impl Backends {
         let of = InstancesOf { service: Some(self.name.to_string()), history: false };
         let services = self.network.instances("", &of).services;
         let mut standing: Vec<(Rc<Backend>, Standing)> = Vec::new();
-        let mut known = self.known.borrow_mut();
         for instance in services.into_iter().flat_map(|called| called.instances) {
             let Ok(address) = instance.address.parse() else { continue };
             if standing.iter().any(|(backend, _)| backend.address == address) {
                 continue;
             }
-            let is_it = |backend: &&Rc<Backend>| {
-                backend.address == address && *backend.name == *instance.instance
-            };
-            let found = known.iter().find(is_it).map(Rc::clone);
-            let backend = found.unwrap_or_else(|| {
-                let backend = Rc::new(Backend::new(instance.instance.as_str().into(), address));
-                known.push(Rc::clone(&backend));
-                backend
-            });
+            let backend = self.found(&instance.instance, address);
+            backend.weight.set(instance.weight);
+            backend.share_permille.set(instance.share_permille);
             let CalledInstance { state, reason, since, .. } = instance;
             standing.push((backend, Standing { state, reason, since }));
         }
+        let mut known = self.known.borrow_mut();
         known.retain(|backend| {
             backend.counters.open.get() > 0 || standing.iter().any(|(named, _)| Rc::ptr_eq(named, backend))
         });
@@ -153,9 +196,17 @@ async fn check(backend: Weak<Backend>) {
             let _ = stream.set_zero_linger();
         }
         drop(checked);
-        let spread = CHECK_INTERVAL.mul_f64(f64::from(u16::from_ne_bytes(random_bytes())) / f64::from(u16::MAX) * 0.3);
+        let spread =
+            CHECK_INTERVAL.mul_f64(f64::from(u16::from_ne_bytes(random_bytes())) / f64::from(u16::MAX) * 0.3);
         tokio::time::sleep(CHECK_INTERVAL.mul_f64(0.85) + spread).await;
     }
+}
+
+/// The same number for the same client, also in another process.
+fn hash_of(client: IpAddr) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    client.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// When the driver's clock showed this.

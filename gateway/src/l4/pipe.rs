@@ -31,8 +31,12 @@ impl Pipe {
 
     /// Moves what a socket has received into the pipe, which is empty. 0 is the end of what will come.
     pub(super) fn fill(&mut self, socket: &impl AsFd) -> io::Result<usize> {
-        debug_assert_eq!(self.held, 0, "it could not be told then whether the socket or the pipe is the one that blocks");
-        self.held = splice(socket, None, &self.writer, None, PIPE_BYTES, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)?;
+        debug_assert_eq!(
+            self.held, 0,
+            "it could not be told then whether the socket or the pipe is the one that blocks"
+        );
+        self.held =
+            splice(socket, None, &self.writer, None, PIPE_BYTES, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)?;
         Ok(self.held)
     }
 
@@ -80,7 +84,9 @@ impl Pipes {
             return None;
         }
         let spare = self.spare.borrow_mut().pop();
-        spare.or_else(|| Pipe::new().inspect_err(|error| tracing::debug!(%error, "no pipe: it is copied")).ok())
+        spare.or_else(|| {
+            Pipe::new().inspect_err(|error| tracing::debug!(%error, "no pipe: it is copied")).ok()
+        })
     }
 
     /// Gives a pipe back. One that isn't empty is of no use to anybody else.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use micronet_transport::balance::Algorithm;
 use micronet_wire::network::InstanceState;
 use micronet_wire::schema::Timestamp;
 
@@ -12,6 +13,8 @@ pub struct PortReport {
     pub address: SocketAddr,
     /// The service's name, or `tcp-PORT`.
     pub name: String,
+    /// By which algorithm backends are picked.
+    pub algorithm: Algorithm,
     /// Connections that found no backend, and were reset.
     pub unserved: u64,
     /// Where its connections go.
@@ -40,7 +43,7 @@ pub struct BackendReport {
 /// What has gone through, since the start. Bytes are counted as they are passed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Connections that are open.
+    /// Connections that are open, or are being made.
     pub open: u64,
     /// Connections that were made, those that are open included.
     pub total: u64,

@@ -6,9 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use micronet_transport::balance::Algorithm;
 use micronet_transport::drain::Drain;
 use micronet_transport::network::Network;
-use micronet_transport::{listener, socket};
+use micronet_transport::{clock, listener, socket};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::backend::{Backend, Open, add};
@@ -34,6 +35,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where its connections go.
     pub target: Target,
+    /// By which algorithm backends are picked: what is in flight is connections, and their response time is that of connecting.
+    pub algorithm: Algorithm,
     /// For how long a connection may say nothing, either way; zero is for ever.
     pub idle: Duration,
     /// How many connections it has at once; those that come then wait in the kernel's backlog.
@@ -46,7 +49,14 @@ impl Config {
     /// A virtual port with the limits that go without saying.
     #[must_use]
     pub fn new(listen: SocketAddr, target: Target) -> Self {
-        Self { listen, target, idle: IDLE_DEFAULT, connections_max: CONNECTIONS_MAX, splice: true }
+        Self {
+            listen,
+            target,
+            algorithm: Algorithm::LeastConnections,
+            idle: IDLE_DEFAULT,
+            connections_max: CONNECTIONS_MAX,
+            splice: true,
+        }
     }
 }
 
@@ -74,9 +84,10 @@ impl VirtualPort {
         let listener = socket::listen(config.listen)?;
         let address = listener.local_addr()?;
         let backends = match &config.target {
-            Target::Service(name) => Backends::of_service(name, network),
+            Target::Service(name) => Backends::of_service(name, network, config.algorithm),
             Target::Addresses(addresses) => {
-                Backends::of_addresses(&format!("tcp-{}", address.port()), addresses, network)
+                let name = format!("tcp-{}", address.port());
+                Backends::of_addresses(&name, addresses, network, config.algorithm)
             }
         };
         let port = Self {
@@ -110,18 +121,20 @@ impl VirtualPort {
     /// What has gone through it, and how its backends stand.
     #[must_use]
     pub fn report(&self) -> PortReport {
+        let now = clock::now();
         let backend = |(backend, standing): (Rc<Backend>, Standing)| BackendReport {
             name: backend.name.to_string(),
             address: backend.address,
             state: standing.state,
             reason: standing.reason,
             since: standing.since,
-            connect_us: backend.counters.connect_ns.get() / 1_000,
+            connect_us: backend.counters.connecting.borrow().mean_ns(now) / 1_000,
             traffic: backend.counters.traffic(),
         };
         PortReport {
             address: self.address,
             name: self.backends.name.to_string(),
+            algorithm: self.backends.algorithm(),
             unserved: self.unserved.get(),
             backends: self.backends.standing().into_iter().map(backend).collect(),
         }
@@ -135,7 +148,7 @@ impl VirtualPort {
             let _ = client.set_zero_linger();
             return;
         };
-        let counters = open.counters();
+        let counters = &open.backend().counters;
         let end = relay(
             client,
             backend,
@@ -152,10 +165,15 @@ impl VirtualPort {
     async fn reach(&self, client: IpAddr) -> Option<(Open, TcpStream)> {
         let mut tried = Vec::new();
         while let Some(backend) = self.backends.pick(client, &tried) {
-            match backend.connect().await {
-                Ok(stream) => return Some((Open::to(backend), stream)),
+            let address = backend.address;
+            let mut open = Open::to(backend);
+            match self.backends.connect(open.backend()).await {
+                Ok(stream) => {
+                    open.made();
+                    return Some((open, stream));
+                }
                 Err(error) => {
-                    let (port, address) = (self.address.port(), backend.address);
+                    let port = self.address.port();
                     tracing::debug!(port, %address, %error, "a backend can't be reached");
                     tried.push(address);
                 }

@@ -23,7 +23,10 @@ impl fmt::Display for Load {
         match self {
             Self::Stream { bytes } => write!(f, "A stream of {} MiB; for each MiB:", bytes >> 20),
             Self::Questions { bytes, count } => {
-                write!(f, "{count} questions and answers of {bytes} bytes on each of {ASKING} connections; for each:")
+                write!(
+                    f,
+                    "{count} questions and answers of {bytes} bytes on each of {ASKING} connections; for each:"
+                )
             }
         }
     }

@@ -56,7 +56,8 @@ fn main() {
                 }
             }
         }
-        let peer = rows.iter().find(|(kind, _)| *kind == Kind::Copying).map_or(f64::NAN, |(_, all)| cpu_of(all));
+        let peer =
+            rows.iter().find(|(kind, _)| *kind == Kind::Copying).map_or(f64::NAN, |(_, all)| cpu_of(all));
         for (kind, samples) in &rows {
             let cpu = cpu_of(samples);
             let rate = median(samples.iter().map(|(_, rate)| *rate));
@@ -86,7 +87,8 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = info.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
+    let cpu =
+        info.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     format!("{}, {cores} cores, Linux {}", cpu.unwrap_or("unknown CPU"), kernel.trim())

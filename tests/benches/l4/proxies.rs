@@ -93,7 +93,8 @@ fn in_thread(kind: Kind, server: SocketAddr) -> Proxy {
     let (said, started) = mpsc::sync_channel(1);
     let (trigger, drain) = drain::channel();
     let thread = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
         runtime.expect("a runtime").block_on(async move {
             let clock = fs::canonicalize("/proc/thread-self").expect("this thread").join("schedstat");
             if kind == Kind::Copying {
@@ -137,7 +138,8 @@ fn haproxy(splice: bool, server: SocketAddr) -> Option<Proxy> {
     let file = std::env::temp_dir().join(format!("micronet-bench-{}.cfg", std::process::id()));
     fs::write(&file, text).expect("a file");
     let mut command = Command::new("haproxy");
-    let child = command.arg("-db").arg("-f").arg(&file).stdin(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
+    let child =
+        command.arg("-db").arg("-f").arg(&file).stdin(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
     while TcpStream::connect(address).is_err() {
         thread::yield_now();
     }

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use micronet_transport::balance::Algorithm;
+
 use super::peers::Peers;
 use super::ports::{InstancePlan, moved};
 use crate::address::{self, HostPort};
@@ -22,9 +24,20 @@ const ADDRESSES_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct L4Config {
     /// The ports, and where their connections go.
-    pub(crate) ports: Vec<(SocketAddr, L4Target)>,
+    pub(crate) ports: Vec<L4Port>,
     /// For how long a connection may say nothing; zero is for ever.
     pub(crate) idle: Duration,
+}
+
+/// A port that is passed through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct L4Port {
+    /// Where it listens.
+    pub(crate) listen: SocketAddr,
+    /// Where its connections go.
+    pub(crate) target: L4Target,
+    /// By which algorithm one of them is picked.
+    pub(crate) algorithm: Algorithm,
 }
 
 /// Where the connections of a virtual port go.
@@ -51,25 +64,21 @@ impl L4Config {
         if flags.l4.len() > PORTS_MAX {
             return Err(CommandError::usage(format!("a gateway has at most {PORTS_MAX} virtual ports")));
         }
-        let mut ports: Vec<(SocketAddr, L4Target)> = Vec::new();
+        let mut ports: Vec<L4Port> = Vec::new();
         for flag in &flags.l4 {
-            let (address, target) = port(flag, listen, peers)?;
-            if address.port() != 0 && ports.iter().any(|(other, _)| *other == address) {
+            let port = port(flag, listen, peers)?;
+            let address = port.listen;
+            if address.port() != 0 && ports.iter().any(|other| other.listen == address) {
                 return Err(CommandError::usage(format!("--l4 names {address} twice"))
                     .next("list all addresses behind a port at once: PORT=HOST:PORT,HOST:PORT"));
             }
-            ports.push((address, target));
+            ports.push(port);
         }
         Ok(Self { ports, idle: Duration::from_secs(flags.l4_idle) })
     }
-
-    /// The addresses that it listens on.
-    pub(super) fn listeners(&self) -> impl Iterator<Item = (IpAddr, &L4Target)> {
-        self.ports.iter().map(|(address, target)| (address.ip(), target))
-    }
 }
 
-fn port(flag: &str, listen: IpAddr, peers: &Peers) -> Result<(SocketAddr, L4Target), CommandError> {
+fn port(flag: &str, listen: IpAddr, peers: &Peers) -> Result<L4Port, CommandError> {
     let (port, target) = flag.split_once('=').ok_or_else(|| {
         CommandError::usage(format!("--l4 {flag:?} names no target"))
             .next("write PORT=SERVICE or PORT=HOST:PORT[,HOST:PORT…], such as --l4 9002=product")
@@ -83,17 +92,26 @@ fn port(flag: &str, listen: IpAddr, peers: &Peers) -> Result<(SocketAddr, L4Targ
         }
         Err(_) => address::parse_listen(port.trim(), 0)?,
     };
-    let target = target.trim();
+    let (target, algorithm) = match target.split_once('@') {
+        Some((target, name)) => (target, name.trim().parse().map_err(CommandError::usage)?),
+        None => (target, Algorithm::LeastConnections),
+    };
+    Ok(L4Port { listen: address, target: to(flag, target.trim(), peers)?, algorithm })
+}
+
+fn to(flag: &str, target: &str, peers: &Peers) -> Result<L4Target, CommandError> {
     if !target.contains(':') {
         if !peers.iter().any(|(name, _)| name == target) {
             let known: Vec<_> = peers.iter().map(|(name, _)| name).collect();
-            return Err(CommandError::usage(format!("--l4 {flag:?}: no service {target:?} is behind this gateway"))
-                .next(format!(
-                    "it has {}; name others with --peer, or give addresses as HOST:PORT",
-                    known.join(", ")
-                )));
+            return Err(CommandError::usage(format!(
+                "--l4 {flag:?}: no service {target:?} is behind this gateway"
+            ))
+            .next(format!(
+                "it has {}; name others with --peer, or give addresses as HOST:PORT",
+                known.join(", ")
+            )));
         }
-        return Ok((address, L4Target::Service(target.to_owned())));
+        return Ok(L4Target::Service(target.to_owned()));
     }
     let mut addresses = Vec::new();
     for text in target.split(',') {
@@ -103,9 +121,11 @@ fn port(flag: &str, listen: IpAddr, peers: &Peers) -> Result<(SocketAddr, L4Targ
         }
     }
     if addresses.len() > ADDRESSES_MAX {
-        return Err(CommandError::usage(format!("--l4 {port}: there are more than {ADDRESSES_MAX} addresses")));
+        return Err(CommandError::usage(format!(
+            "--l4 {flag:?}: there are more than {ADDRESSES_MAX} addresses"
+        )));
     }
-    Ok((address, L4Target::Addresses(addresses)))
+    Ok(L4Target::Addresses(addresses))
 }
 
 /// The virtual ports of a profile's services, as far from the gateway's port as their own are, and 1000 more: 9001 to 9009 where the
@@ -118,14 +138,18 @@ pub(super) fn plan(
     let mut plans = Vec::new();
     for (service, _) in profile.services() {
         let Some(offset) = service.port_offsets.first() else { continue };
-        let port = moved(profile, base, profile.gateway_port + OFFSET + offset)
-            .map_err(|error| error.next("choose another --base-port, or leave virtual ports out with --no-l4"))?;
+        let port = moved(profile, base, profile.gateway_port + OFFSET + offset).map_err(|error| {
+            error.next("choose another --base-port, or leave virtual ports out with --no-l4")
+        })?;
         if let Some(other) = instances.iter().find(|instance| port != 0 && instance.port == port) {
             return Err(CommandError::usage(format!(
                 "{} and the virtual port of {} would both listen on {port}",
                 other.instance, service.name
             ))
-            .next(format!("choose another port with --port {}=…, or leave virtual ports out with --no-l4", other.service_name())));
+            .next(format!(
+                "choose another port with --port {}=…, or leave virtual ports out with --no-l4",
+                other.service_name()
+            )));
         }
         plans.push(L4Plan { service, port });
     }

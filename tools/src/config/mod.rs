@@ -17,7 +17,7 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
-pub(crate) use self::l4::{L4Config, L4Plan, L4Target};
+pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
@@ -334,10 +334,10 @@ fn gateway(
     check_exposure(listen.ip(), &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
     let peers = Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?;
     let l4 = L4Config::new(&flags.l4, listen.ip(), &peers)?;
-    for (listener, target) in l4.listeners() {
+    for port in &l4.ports {
         // A service that speaks TLS protects what passes through, too.
-        if tls.is_none() || matches!(target, L4Target::Addresses(_)) {
-            check_exposure(listener, &flags.exposure, tls.is_some().then_some(OF_PLAIN_TCP))?;
+        if tls.is_none() || matches!(port.target, L4Target::Addresses(_)) {
+            check_exposure(port.listen.ip(), &flags.exposure, tls.is_some().then_some(OF_PLAIN_TCP))?;
         }
     }
     Ok(GatewayConfig {

@@ -59,7 +59,8 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
     // Made before any child runs, so that no two of them make them at once.
     let (_, _) = (data.cluster_secret()?, data.operator_token()?);
     let renewal = certificates(config, &instances)?;
-    let code = server_process::runtime()?.block_on(start_and_wait(config, (instances, l4), &data, demo, renewal));
+    let code =
+        server_process::runtime()?.block_on(start_and_wait(config, (instances, l4), &data, demo, renewal));
     drop(lock);
     code
 }
@@ -90,7 +91,15 @@ async fn start_and_wait(
         network.stop(&mut signals).await;
         return Err(CommandError::new("the network did not start"));
     }
-    terminal::say(&welcome::text(&network.children, &network.virtual_ports().collect::<Vec<_>>(), config, data, &databases, demo, Style::for_stdout()));
+    terminal::say(&welcome::text(
+        &network.children,
+        &network.virtual_ports().collect::<Vec<_>>(),
+        config,
+        data,
+        &databases,
+        demo,
+        Style::for_stdout(),
+    ));
     let alive = network.watch(&mut signals).await;
     // Whoever reads the file from now on finds no network, rather than one that goes away.
     let removed = NetworkFile::remove(&data.network_file());
@@ -234,7 +243,10 @@ impl Network<'_> {
                 .transpose()
                 .unwrap_or_default(),
             entries: entries.collect(),
-            virtual_ports: self.virtual_ports().map(|(service, address)| (service.to_owned(), address)).collect(),
+            virtual_ports: self
+                .virtual_ports()
+                .map(|(service, address)| (service.to_owned(), address))
+                .collect(),
         };
         file.write(&self.data.network_file())
     }

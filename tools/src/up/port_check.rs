@@ -80,8 +80,7 @@ fn free_port(listen: IpAddr, taken: &[u16]) -> Result<u16, CommandError> {
     let count = u64::from(SETTLED_PORTS.end() - SETTLED_PORTS.start()) + 1;
     for _ in 0..SETTLE_TRIES {
         let port = SETTLED_PORTS.start() + u16::try_from(random.below(count)).unwrap_or(0);
-        let is_free = !taken.contains(&port)
-            && TcpListener::bind(SocketAddr::new(listen, port)).is_ok();
+        let is_free = !taken.contains(&port) && TcpListener::bind(SocketAddr::new(listen, port)).is_ok();
         if is_free {
             return Ok(port);
         }

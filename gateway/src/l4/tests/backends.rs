@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use micronet_transport::balance::Algorithm;
 use micronet_wire::network::{InstanceState, Order, Rules, Word};
 
 use super::*;
@@ -51,9 +52,69 @@ fn word(rig: &Rig, address: SocketAddr, what: Order) -> Word {
 fn connections_are_shared_out() {
     run(async {
         let ((_a, one), (_b, two)) = (numbered(1), numbered(2));
+        for algorithm in [Algorithm::RoundRobin, Algorithm::LeastConnections] {
+            let rig = Rig::with(&[one, two], |config| config.algorithm = algorithm);
+            assert_eq!(all_who(&rig, 4).await, [1, 1, 2, 2], "{algorithm}");
+            assert_eq!(rig.backend(0).traffic.total, 2);
+        }
+    });
+}
+
+#[test]
+fn connections_that_are_open_count() {
+    run(async {
+        let ((first, one), (_b, two)) = (server(), numbered(2));
         let rig = Rig::before(&[one, two]);
-        assert_eq!(all_who(&rig, 4).await, [1, 1, 2, 2]);
-        assert_eq!(rig.backend(0).traffic.total, 2);
+        // Whoever answers with 2 is done; the other one holds on to its connection.
+        let open = rig.client().await;
+        until("an open connection", || rig.backend(0).traffic.open + rig.backend(1).traffic.open == 1).await;
+        let held = usize::from(rig.backend(1).traffic.open == 1);
+        assert_eq!(held, 0, "the first backend is the first in turn");
+        assert_eq!(all_who(&rig, 3).await, [2, 2, 2]);
+        drop((open, first));
+    });
+}
+
+#[test]
+fn those_that_come_at_once_are_shared_out_too() {
+    run(async {
+        let servers: Vec<_> = (0..4).map(|_| server()).collect();
+        let addresses: Vec<_> = servers.iter().map(|(_, address)| *address).collect();
+        let rig = Rig::before(&addresses);
+        let mut open = Vec::new();
+        for round in 1..=8 {
+            // The gateway has its turn only when all of them are there.
+            for _ in 0..8 {
+                open.push(std::net::TcpStream::connect(rig.port.address()).unwrap());
+            }
+            let total = || (0..4).map(|at| rig.backend(at).traffic.total).collect::<Vec<_>>();
+            until("so many connections", || total().iter().sum::<u64>() == 8 * round).await;
+            assert_eq!(total(), [2 * round; 4]);
+        }
+    });
+}
+
+#[test]
+fn a_client_stays_with_its_backend_where_its_address_decides() {
+    run(async {
+        let servers: Vec<_> = (1..=5).map(numbered).collect();
+        let addresses: Vec<_> = servers.iter().map(|(_, address)| *address).collect();
+        let rig = Rig::with(&addresses, |config| config.algorithm = Algorithm::IpHash);
+        let mut homes = std::collections::BTreeSet::new();
+        for client in 1..=20_u8 {
+            let from = SocketAddr::from(([127, 0, 0, client], 0));
+            let mut answers = Vec::new();
+            for _ in 0..3 {
+                let socket = tokio::net::TcpSocket::new_v4().unwrap();
+                socket.bind(from).unwrap();
+                let mut stream = socket.connect(rig.port.address()).await.unwrap();
+                stream.write_u8(0).await.unwrap();
+                answers.push(stream.read_u8().await.unwrap());
+            }
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{from}: {answers:?}");
+            homes.insert(answers[0]);
+        }
+        assert!(homes.len() > 2, "twenty clients have only {homes:?}");
     });
 }
 

@@ -108,7 +108,8 @@ fn silence_ends_a_connection_and_talk_keeps_it() {
         let (mut client, mut backend) = rig.pair(&server).await;
         for from_client in [true, false, true, false] {
             tokio::time::sleep(idle * 3 / 4).await;
-            let (from, to) = if from_client { (&mut client, &mut backend) } else { (&mut backend, &mut client) };
+            let (from, to) =
+                if from_client { (&mut client, &mut backend) } else { (&mut backend, &mut client) };
             from.write_all(b"!").await.unwrap();
             assert_eq!(to.read_u8().await.unwrap(), b'!');
         }
