@@ -214,7 +214,7 @@ fn every_error_says_what_is_wrong() {
         case("GET /products/Tux?colour=blue", &[], "", 422, &[("/error/details/faults/0/field", "colour")]),
         case("GET /orders/999", &[], "", 404, &[("/error/code", "ORDER_NOT_FOUND")]),
         case("GET /orders/first", &[], "", 422, &[("/error/details/faults/0/field", "order_num")]),
-        case("GET /", &[], "", 404, &[("/error/code", "ROUTE_NOT_FOUND")]),
+        case("GET /nowhere", &[], "", 404, &[("/error/code", "ROUTE_NOT_FOUND")]),
         case("GET /production", &[], "", 404, &[("/error/message", "/production")]),
         case("GET /products/Tux/price", &[], "", 404, &[]),
         case("GET /api/v1/inventory", &[], "", 401, &[("/error/code", "UNAUTHENTICATED")]),

@@ -15,6 +15,7 @@ mod fourth_service;
 mod gateway;
 mod http_rules;
 mod idempotency;
+mod lab;
 mod load;
 mod machines;
 mod mtls;

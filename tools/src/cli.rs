@@ -1,6 +1,7 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
 pub(crate) mod certs;
+pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod ping;
 
@@ -13,6 +14,7 @@ use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::ping::PingFlags;
 use crate::profile::{self, Chosen, PROFILES};
@@ -170,6 +172,8 @@ pub(crate) enum RawCommand {
     Shop(ShopFlags),
     /// Measure how fast it answers, and draw it
     Load(LoadFlags),
+    /// Make the lab's nodes answer as well or as badly as you like
+    Lab(LabFlags),
     /// Make and show the certificates by which services know each other (mTLS)
     Certs(CertsFlags),
 }

@@ -14,6 +14,7 @@ mod describe;
 mod error;
 mod gateway;
 mod identity;
+mod lab;
 mod load;
 mod logging;
 mod machine;
@@ -62,6 +63,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Ping(config) => ping::run(&config),
         Command::Outcome(config) => outcome::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::Lab(config) => lab::run(&config),
         Command::Certs(config) => certs::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),
     }
