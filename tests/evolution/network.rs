@@ -79,7 +79,7 @@ pub(crate) fn identity(node: &str, instance: &str) -> Rc<Identity> {
         cluster_secret: Some(Secret::new("secret")),
         operator_token: None,
         credential: Some(Credential::Cluster),
-        tls: None,
+        ..Identity::default()
     })
 }
 

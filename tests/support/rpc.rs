@@ -39,7 +39,7 @@ impl Caller {
                 cluster_secret: Some(Secret::new(folder.cluster_secret())),
                 operator_token: None,
                 credential: Some(Credential::Cluster),
-                tls: None,
+                ..Identity::default()
             },
         }
     }

@@ -46,7 +46,7 @@ pub(crate) fn of_member(
         cluster_secret: Some(Secret::new(*data.cluster_secret()?.bytes())),
         operator_token: Some(Secret::new(data.operator_token()?.text())),
         credential: Some(Credential::Cluster),
-        tls: None,
+        ..Identity::default()
     }))
 }
 

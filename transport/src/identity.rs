@@ -1,11 +1,14 @@
 //! Who this process is towards its peers, and the secrets that it can prove or check.
 
+use std::rc::Rc;
+
 use micronet_wire::conn::{Config, Role};
 use micronet_wire::hello::{Credential, Hello, Secret};
 use micronet_wire::limits::{CONNECTION_CREDIT_BYTES, STRANGER_CREDIT_BYTES};
 use micronet_wire::schema::Fingerprint;
 use micronet_wire::spiffe::SpiffeId;
 
+use crate::network::Network;
 use crate::tls::Tls;
 
 /// A process's names and secrets; each connection's [`Config`] is made from it, with a fresh nonce.
@@ -25,6 +28,8 @@ pub struct Identity {
     pub credential: Option<Credential>,
     /// Its certificate, where everything that it says and hears travels in TLS. Nothing is proved by secrets then.
     pub tls: Option<Tls>,
+    /// What this process knows of the network around it, and is told by its operator.
+    pub network: Rc<Network>,
 }
 
 impl Identity {

@@ -16,6 +16,7 @@ pub mod identity;
 pub mod kernel_queue;
 pub mod listener;
 pub mod mio;
+pub mod network;
 pub mod probe;
 pub mod resume;
 pub mod retry;

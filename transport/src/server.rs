@@ -4,6 +4,7 @@
 
 mod background;
 mod handling;
+mod operation;
 mod rpc;
 mod site;
 mod streams;
@@ -21,6 +22,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use self::operation::Operated;
 use self::site::OwnSite;
 use self::streams::Shapes;
 use self::unheard::Unheard;
@@ -79,6 +81,12 @@ struct Port {
 
 impl Port {
     fn new(service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) -> Self {
+        let service: Rc<dyn Service> =
+            match Operated::new(Rc::clone(&service), &identity.instance, &identity.network) {
+                Ok(operated) => Rc::new(operated),
+                // A test keeps its schema from breaking a rule.
+                Err(_) => service,
+            };
         let site = Rc::new(OwnSite::new(Rc::clone(&service), Rc::clone(&identity)));
         let shapes = Rc::new(Shapes::of(service.schema().schema()));
         Self { service, identity, site, shapes, unheard: Rc::default(), drain }

@@ -108,7 +108,7 @@ fn identity(node: &str, secret: &str) -> Rc<Identity> {
         cluster_secret: Some(Secret::new(secret)),
         operator_token: None,
         credential: Some(Credential::Cluster),
-        tls: None,
+        ..Identity::default()
     })
 }
 

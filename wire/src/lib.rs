@@ -19,6 +19,7 @@ pub mod json;
 pub mod ledger;
 pub mod limits;
 pub mod metadata;
+pub mod network;
 pub mod openapi;
 pub mod outcomes;
 pub mod principal;

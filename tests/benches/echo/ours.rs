@@ -63,7 +63,7 @@ fn identity(node: &str) -> Identity {
         cluster_secret: Some(Secret::new("a secret of this benchmark alone")),
         operator_token: None,
         credential: Some(Credential::Cluster),
-        tls: None,
+        ..Identity::default()
     }
 }
 
@@ -116,7 +116,8 @@ pub(crate) fn call(server: SocketAddr, typed: bool, in_flight: usize, meter: Met
 
 pub(crate) fn serve_sync() {
     let echo = |_: &CallContext, _, request| Ok(request);
-    let server = SyncServer::bind(([127, 0, 0, 1], 0).into(), echo, identity("server")).expect("a free port");
+    let server =
+        SyncServer::bind(([127, 0, 0, 1], 0).into(), echo, &identity("server")).expect("a free port");
     listening(server.address());
     server.run().expect("the server serves");
 }

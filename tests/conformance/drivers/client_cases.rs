@@ -9,7 +9,7 @@ use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use super::clients::{Call, Command, Dial};
 use super::frames::{cancel, close, error, goaway, greeting, ping, pong, reply, request};
 use super::scripted::Scripted;
-use super::{CLIENTS, METHOD, check, identity};
+use super::{CLIENTS, METHOD, Names, check};
 
 /// What happens, seen from the peer.
 pub(super) enum Step {
@@ -30,7 +30,7 @@ pub(super) enum Step {
 use Step::{Do, End, HalfClose, Hear, Say, Told};
 
 fn greet() -> Step {
-    Hear(super::transcripts::greeting_of(&identity("order")))
+    Hear(super::transcripts::greeting_of(&Names::of("order")))
 }
 
 /// HELLO both ways, then these steps.
@@ -238,7 +238,7 @@ fn cases() -> Vec<(String, Vec<Step>)> {
 
 pub(super) fn run(dial: Dial, steps: &[Step], dribbles: bool) -> Result<(), String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-    let client = dial(listener.local_addr().map_err(|error| error.to_string())?, identity("order"));
+    let client = dial(listener.local_addr().map_err(|error| error.to_string())?, Names::of("order"));
     let mut peer = Scripted::accept(&listener, dribbles);
     let mut wanted = Vec::new();
     let mut ended = false;

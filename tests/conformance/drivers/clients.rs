@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use super::Names;
 use bytes::Bytes;
 use micronet_tests::spec::hex;
 use micronet_transport::client::Client;
 use micronet_transport::clock;
-use micronet_transport::identity::Identity;
 use micronet_transport::mio::client::SyncClient;
 use micronet_wire::error::RpcError;
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
@@ -66,7 +66,7 @@ pub(super) struct Dialled {
 }
 
 /// Starts a client of one driver, which dials this address.
-pub(super) type Dial = fn(SocketAddr, Identity) -> Dialled;
+pub(super) type Dial = fn(SocketAddr, Names) -> Dialled;
 
 fn start(work: impl FnOnce(mpsc::Receiver<Command>, SyncSender<String>) + Send + 'static) -> Dialled {
     let (commands, to_do) = mpsc::channel(QUEUE_MAX);
@@ -94,10 +94,10 @@ pub(super) fn on_runtime(work: impl Future<Output = ()>) {
 pub(super) struct OnTokio;
 
 impl OnTokio {
-    pub(super) fn dial(address: SocketAddr, identity: Identity) -> Dialled {
+    pub(super) fn dial(address: SocketAddr, names: Names) -> Dialled {
         start(move |mut to_do, tells| {
             on_runtime(async move {
-                match Client::connect(address, &identity).await {
+                match Client::connect(address, &names.identity()).await {
                     Ok(client) => Self::work(client, &mut to_do, &tells).await,
                     Err(error) => tells.send(closed(Err(error))).unwrap_or_default(),
                 }
@@ -174,8 +174,8 @@ impl OnTokio {
 pub(super) struct OnMio;
 
 impl OnMio {
-    pub(super) fn dial(address: SocketAddr, identity: Identity) -> Dialled {
-        start(move |mut to_do, tells| match SyncClient::connect(address, &identity) {
+    pub(super) fn dial(address: SocketAddr, names: Names) -> Dialled {
+        start(move |mut to_do, tells| match SyncClient::connect(address, &names.identity()) {
             Ok(mut client) => Self::work(&mut client, &mut to_do, &tells),
             Err(error) => tells.send(closed(Err(error))).unwrap_or_default(),
         })

@@ -20,7 +20,7 @@ use self::clients::{Dial, OnMio as MioClient, OnTokio as TokioClient};
 use self::servers::{Behaviour, OnMio as MioServer, OnTokio as TokioServer, Running};
 
 /// Starts a server of one driver.
-type StartServer = fn(&Identity, Behaviour) -> Running;
+type StartServer = fn(&Names, Behaviour) -> Running;
 
 const SERVERS: [(&str, StartServer); 2] =
     [("the server on tokio", TokioServer::start), ("the server on mio", MioServer::start)];
@@ -39,12 +39,22 @@ const REPEAT: u32 = method_id("product.repeat");
 const JOIN: u32 = method_id("product.join");
 const ANSWER: &[u8] = &[0x2a];
 
-fn identity(node: &str) -> Identity {
-    Identity {
-        cluster: "shop".into(),
-        node: node.into(),
-        instance: format!("{node}-1"),
-        ..Identity::default()
+/// The names by which a side says hello, on any thread.
+#[derive(Clone)]
+struct Names {
+    cluster: String,
+    node: String,
+    instance: String,
+}
+
+impl Names {
+    fn of(node: &str) -> Self {
+        Self { cluster: "shop".into(), node: node.into(), instance: format!("{node}-1") }
+    }
+
+    fn identity(&self) -> Identity {
+        let Self { cluster, node, instance } = self.clone();
+        Identity { cluster, node, instance, ..Identity::default() }
     }
 }
 

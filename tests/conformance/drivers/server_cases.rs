@@ -6,7 +6,7 @@ use micronet_wire::limits::FRAME_PAYLOAD_BYTES_MAX;
 use super::frames::{cancel, close, error, goaway, greeting, notice, ping, pong, reply, request};
 use super::scripted::Scripted;
 use super::servers::Behaviour;
-use super::{ANSWER, ECHO, FAILING, METHOD, SERVERS, StartServer, check, identity};
+use super::{ANSWER, ECHO, FAILING, METHOD, Names, SERVERS, StartServer, check};
 
 /// What happens, seen from the peer.
 pub(super) enum Step {
@@ -35,7 +35,7 @@ pub(super) fn open(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
 
 /// The server's HELLO, in what is compared.
 fn servers_greeting() -> Vec<u8> {
-    super::transcripts::greeting_of(&identity("product"))
+    super::transcripts::greeting_of(&Names::of("product"))
 }
 
 fn broken(mut frame: Vec<u8>, at: usize) -> Vec<u8> {
@@ -216,7 +216,7 @@ fn cases() -> Vec<(String, Vec<Step>)> {
 }
 
 pub(super) fn run(start: StartServer, steps: &[Step], dribbles: bool) -> Result<(), String> {
-    let mut server = start(&identity("product"), Behaviour::default());
+    let mut server = start(&Names::of("product"), Behaviour::default());
     let mut peer = Scripted::dial(server.address, dribbles);
     let mut ended = false;
     for (at, step) in steps.iter().enumerate() {

@@ -7,14 +7,13 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use micronet_transport::drain;
-use micronet_transport::identity::Identity;
 use micronet_transport::mio::server::{Replies, SyncServer, SyncService};
 use micronet_transport::{server, socket};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::schema::{CallShape, EncodedSchema, Fingerprint, Message, Method};
 use micronet_wire::service::{Answer, CallContext, Handling, Service, service};
 
-use super::{ANSWER, ECHO, FAILING, JOIN, METHOD, REPEAT};
+use super::{ANSWER, ECHO, FAILING, JOIN, METHOD, Names, REPEAT};
 
 /// What [`METHOD`] does: of which shape it is, what it replies, and how it ends.
 #[derive(Clone)]
@@ -172,15 +171,16 @@ impl Running {
 pub(super) struct OnTokio;
 
 impl OnTokio {
-    pub(super) fn start(identity: &Identity, behaviour: Behaviour) -> Running {
+    pub(super) fn start(names: &Names, behaviour: Behaviour) -> Running {
         let (trigger, drain) = drain::channel();
         let listener = socket::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let identity = identity.clone();
+        let names = names.clone();
         let thread = std::thread::spawn(move || {
             super::clients::on_runtime(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a runtime");
-                server::serve(listener, Rc::new(UnderTest::new(behaviour)), Rc::new(identity), drain).await;
+                server::serve(listener, Rc::new(UnderTest::new(behaviour)), Rc::new(names.identity()), drain)
+                    .await;
             });
         });
         Running { address, drain: Box::new(move || trigger.drain()), thread }
@@ -190,10 +190,10 @@ impl OnTokio {
 pub(super) struct OnMio;
 
 impl OnMio {
-    pub(super) fn start(identity: &Identity, behaviour: Behaviour) -> Running {
+    pub(super) fn start(names: &Names, behaviour: Behaviour) -> Running {
         let address = ([127, 0, 0, 1], 0).into();
         let service = Plain(behaviour.clone(), UnderTest::new(behaviour).schema().fingerprint());
-        let server = SyncServer::bind(address, service, identity.clone()).expect("a free port");
+        let server = SyncServer::bind(address, service, &names.identity()).expect("a free port");
         let (address, stop) = (server.address(), server.stop_handle());
         let thread = std::thread::spawn(move || server.run().expect("it serves"));
         Running { address, drain: Box::new(move || stop.drain().expect("it can be woken")), thread }

@@ -5,7 +5,6 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use micronet_tests::spec::{bytes_of, unhex, vectors};
-use micronet_transport::identity::Identity;
 use micronet_wire::conn::{Config, Connection, Role};
 use micronet_wire::error::RpcError;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
@@ -16,23 +15,18 @@ use serde_json::{Value, json};
 use super::clients::{Call, Command, Dial};
 use super::scripted::Scripted;
 use super::servers::Behaviour;
-use super::{CLIENTS, SERVERS, StartServer, check};
+use super::{CLIENTS, Names, SERVERS, StartServer, check};
 use crate::transcripts::{code_named, options};
 
 /// The greeting of a side with this identity.
-pub(super) fn greeting_of(identity: &Identity) -> Vec<u8> {
-    let config: Config = identity.config(Role::Dialler, None, None);
+pub(super) fn greeting_of(names: &Names) -> Vec<u8> {
+    let config: Config = names.identity().config(Role::Dialler, None, None);
     Connection::new(config, 0).output().to_vec()
 }
 
-fn side(case: &Value, name: &str) -> Identity {
+fn side(case: &Value, name: &str) -> Names {
     let text = |key: &str| case["sides"][name][key].as_str().unwrap_or_default().to_owned();
-    Identity {
-        cluster: text("cluster"),
-        node: text("node"),
-        instance: text("instance"),
-        ..Identity::default()
-    }
+    Names { cluster: text("cluster"), node: text("node"), instance: text("instance") }
 }
 
 /// The transcripts in which `driven` does nothing but these commands, and the other side what a script can.

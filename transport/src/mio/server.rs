@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use micronet_wire::conn::Role;
+use micronet_wire::conn::{Config, Role};
 use micronet_wire::limits::{ACCEPT_PAUSE_MS, DRAIN_MS_MAX, SERVER_CONNECTIONS_MAX, SERVER_STRANGERS_MAX};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -18,7 +18,7 @@ use super::served::Served;
 pub use super::served::{Replies, SyncService};
 use super::socket::{ReadBuffer, Socket};
 use crate::clock;
-use crate::identity::Identity;
+use crate::identity::{Identity, random_bytes};
 use crate::socket::{bind, prepare};
 
 /// What one poll tells of at most.
@@ -31,7 +31,8 @@ const FIRST_CONNECTION: usize = 2;
 /// A server that listens; it serves while it [`run`](Self::run)s.
 pub struct SyncServer<S> {
     service: S,
-    identity: Identity,
+    /// What each connection is made with, but for its nonce.
+    config: Config,
     listener: TcpListener,
     address: SocketAddr,
     poll: Poll,
@@ -64,13 +65,14 @@ impl<S: SyncService> SyncServer<S> {
     ///
     /// # Errors
     /// Those of the operating system, as when the port is in use.
-    pub fn bind(address: SocketAddr, service: S, identity: Identity) -> io::Result<Self> {
+    pub fn bind(address: SocketAddr, service: S, identity: &Identity) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::from_std(bind(address)?);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let waker = Waker::new(poll.registry(), STOP)?;
         let stop = StopHandle(Arc::new(Stop { drains: AtomicBool::new(false), waker }));
-        Ok(Self { service, identity, address: listener.local_addr()?, listener, poll, stop })
+        let config = identity.config(Role::Acceptor, service.schema(), None);
+        Ok(Self { service, config, address: listener.local_addr()?, listener, poll, stop })
     }
 
     /// Where it listens.
@@ -90,11 +92,11 @@ impl<S: SyncService> SyncServer<S> {
     /// # Errors
     /// When the operating system refuses to wait for sockets.
     pub fn run(self) -> io::Result<()> {
-        let Self { service, identity, listener, poll, stop, .. } = self;
+        let Self { service, config, listener, poll, stop, .. } = self;
         let mut door = Door { listener: Some(listener), knocked: false, again_ns: u64::MAX };
         let mut serving = Serving {
             service,
-            identity,
+            config,
             poll,
             buffer: ReadBuffer::new(),
             connections: HashMap::new(),
@@ -165,7 +167,7 @@ impl Door {
 /// The connections of a server at work.
 struct Serving<S> {
     service: S,
-    identity: Identity,
+    config: Config,
     poll: Poll,
     buffer: ReadBuffer,
     connections: HashMap<usize, Served>,
@@ -209,7 +211,8 @@ impl<S: SyncService> Serving<S> {
         self.next += 1;
         self.make_room();
         self.strangers.push_back(id);
-        let config = self.identity.config(Role::Acceptor, self.service.schema(), None);
+        let mut config = self.config.clone();
+        config.hello.nonce = random_bytes();
         self.connections.insert(id, Served::new(socket, config));
         self.turn(id);
     }

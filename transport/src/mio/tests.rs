@@ -48,12 +48,12 @@ fn identity(node: &str) -> Identity {
         cluster_secret: Some(Secret::new("s")),
         operator_token: None,
         credential: Some(Credential::Cluster),
-        tls: None,
+        ..Identity::default()
     }
 }
 
 fn start() -> (SocketAddr, StopHandle, JoinHandle<io::Result<()>>) {
-    let server = SyncServer::bind("127.0.0.1:0".parse().unwrap(), service(), identity("server")).unwrap();
+    let server = SyncServer::bind("127.0.0.1:0".parse().unwrap(), service(), &identity("server")).unwrap();
     let (address, stop) = (server.address(), server.stop_handle());
     (address, stop, std::thread::spawn(|| server.run()))
 }

@@ -128,7 +128,7 @@ fn identity(node: &str) -> Rc<Identity> {
         cluster_secret: Some(Secret::new("cluster")),
         operator_token: Some(Secret::new("sesame")),
         credential: Some(Credential::Cluster),
-        tls: None,
+        ..Identity::default()
     })
 }
 

@@ -94,7 +94,7 @@ struct Fixture {
 fn start() -> Fixture {
     let service = Streaming::default();
     let made = Arc::clone(&service.made);
-    let server = SyncServer::bind("127.0.0.1:0".parse().unwrap(), service, identity("server")).unwrap();
+    let server = SyncServer::bind("127.0.0.1:0".parse().unwrap(), service, &identity("server")).unwrap();
     let (address, stop) = (server.address(), server.stop_handle());
     let serving = std::thread::spawn(|| server.run());
     Fixture { client: connect(address), made, address, stop, serving }

@@ -1,0 +1,129 @@
+//! What one process knows of the network around it: whom it calls, and what its operator wants of it.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::{Rc, Weak};
+
+use micronet_wire::network::{CalledService, Governed, Instances, InstancesOf, Order, Rules};
+use tokio::sync::watch;
+
+use crate::clock;
+
+/// A process's place in the network. Its upstreams and its server share it, through their identity.
+pub struct Network {
+    called: RefCell<Vec<Weak<dyn Called>>>,
+    rules: RefCell<Rc<InForce>>,
+    revision: Cell<u64>,
+    changes: watch::Sender<u64>,
+}
+
+/// A service that this process calls.
+pub(crate) trait Called {
+    /// Its instances, as this process sees them.
+    fn seen(&self, history: bool) -> CalledService;
+    /// Takes account of what the operator has said.
+    fn govern(&self, rules: &InForce);
+}
+
+/// Rules, and since when they hold.
+#[derive(Debug, Default)]
+pub struct InForce {
+    rules: Rules,
+    since_ns: u64,
+}
+
+impl InForce {
+    /// What was said, expired or not.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Whether what was said to hold for so long still does.
+    #[must_use]
+    pub fn holds(&self, now: u64, for_ms: Option<u64>) -> bool {
+        for_ms.is_none_or(|ms| now < self.since_ns.saturating_add(ms.saturating_mul(1_000_000)))
+    }
+
+    /// What the operator wants of an instance, and why: that it is blocked, if anything said so.
+    #[must_use]
+    pub fn word(&self, now: u64, service: &str, instance: &str) -> Option<(Order, &str)> {
+        let about = self.rules.words.iter().filter(|word| {
+            word.service == service
+                && word.instance.as_ref().is_none_or(|name| name == instance)
+                && self.holds(now, word.for_ms)
+        });
+        about.map(|word| (word.what, word.reason.as_str())).max_by_key(|(what, _)| *what == Order::Block)
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            called: RefCell::default(),
+            rules: RefCell::default(),
+            revision: Cell::new(0),
+            changes: watch::Sender::new(0),
+        }
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network").field("revision", &self.revision.get()).finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    /// The rules that hold now.
+    #[must_use]
+    pub fn rules(&self) -> Rc<InForce> {
+        Rc::clone(&self.rules.borrow())
+    }
+
+    /// The revision of the rules: 0 before there are any. It is cheap to look at.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision.get()
+    }
+
+    /// Hears of new rules.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Keeps to these rules from now on, unless newer ones are known.
+    pub fn govern(&self, rules: Rules) -> Governed {
+        let revision = rules.revision;
+        if revision > self.revision.get() {
+            let in_force = Rc::new(InForce { rules, since_ns: clock::now() });
+            self.rules.replace(Rc::clone(&in_force));
+            self.revision.set(revision);
+            self.for_each(|called| called.govern(&in_force));
+            self.changes.send_replace(revision);
+        }
+        Governed { revision: self.revision.get() }
+    }
+
+    /// What this process sees of the instances that it calls.
+    #[must_use]
+    pub fn instances(&self, seen_by: &str, of: &InstancesOf) -> Instances {
+        let mut services = Vec::new();
+        self.for_each(|called| services.push(called.seen(of.history)));
+        services.retain(|called| of.service.as_ref().is_none_or(|service| *service == called.service));
+        Instances { seen_by: seen_by.to_owned(), revision: self.revision.get(), services }
+    }
+
+    /// From now on this process calls one more service.
+    pub(crate) fn calls(&self, called: Weak<dyn Called>) {
+        let mut all = self.called.borrow_mut();
+        all.retain(|known| known.strong_count() > 0);
+        all.push(called);
+    }
+
+    fn for_each(&self, mut act: impl FnMut(&dyn Called)) {
+        let all: Vec<_> = self.called.borrow().iter().filter_map(Weak::upgrade).collect();
+        all.iter().for_each(|called| act(&**called));
+    }
+}

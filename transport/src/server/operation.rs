@@ -1,0 +1,59 @@
+//! A service together with the service `network`, by which the process that serves it is operated.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use micronet_wire::error::RpcError;
+use micronet_wire::network::{
+    Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Rules,
+};
+use micronet_wire::schema::{EncodedSchema, SchemaError};
+use micronet_wire::service::{CallContext, Handling, Service};
+
+use crate::network::Network;
+
+/// What a port answers: its own service, and what concerns the process.
+pub(super) struct Operated {
+    own: Rc<dyn Service>,
+    operation: OperationServer<Process>,
+}
+
+struct Process {
+    instance: String,
+    network: Rc<Network>,
+}
+
+impl Operated {
+    pub(super) fn new(
+        own: Rc<dyn Service>,
+        instance: &str,
+        network: &Rc<Network>,
+    ) -> Result<Self, SchemaError> {
+        let process = Process { instance: instance.to_owned(), network: Rc::clone(network) };
+        Ok(Self { own, operation: OperationServer::new(process)? })
+    }
+}
+
+impl Service for Operated {
+    fn schema(&self) -> &EncodedSchema {
+        self.own.schema()
+    }
+
+    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+        if OperationMethods::METHOD_IDS.contains(&method) {
+            self.operation.handle(context, method, request)
+        } else {
+            self.own.handle(context, method, request)
+        }
+    }
+}
+
+impl Operation for Process {
+    async fn instances(&self, _: &CallContext, request: InstancesOf) -> Result<Instances, RpcError> {
+        Ok(self.network.instances(&self.instance, &request))
+    }
+
+    async fn govern(&self, _: &CallContext, request: Rules) -> Result<Governed, RpcError> {
+        Ok(self.network.govern(request))
+    }
+}
