@@ -15,7 +15,7 @@ const ALL: &str = "all";
 /// An outcome, summed up.
 #[derive(Debug)]
 pub(crate) struct Report {
-    rows: Vec<(&'static str, Tally)>,
+    rows: Vec<(String, Tally)>,
     elapsed: Duration,
     clients: usize,
     ending: Ending,
@@ -24,15 +24,15 @@ pub(crate) struct Report {
 impl Report {
     /// Sums up an outcome: a row for each kind of request, and one for all if there are several.
     pub(crate) fn new(outcome: Outcome) -> Self {
-        let Outcome { tallies, elapsed, clients, ending } = outcome;
-        let mut rows: Vec<(&'static str, Tally)> = tallies.into_iter().collect();
+        let Outcome { tallies, elapsed, clients, ending, .. } = outcome;
+        let mut rows: Vec<(String, Tally)> = tallies.into_iter().collect();
         if let [(_, first), rest @ ..] = rows.as_slice()
             && !rest.is_empty()
         {
             let mut all = first.clone();
             // Equal bounds always add up.
             if rest.iter().all(|(_, tally)| all.add(tally).is_ok()) {
-                rows.push((ALL, all));
+                rows.push((ALL.to_owned(), all));
             }
         }
         Self { rows, elapsed, clients, ending }
@@ -171,6 +171,10 @@ mod tests {
     use super::super::tally::Verdict;
     use super::*;
 
+    fn outcome(tallies: BTreeMap<String, Tally>, elapsed: Duration, ending: Ending) -> Outcome {
+        Outcome { tallies, timeline: None, unfinished: 0, not_begun: 0, elapsed, clients: 1, ending }
+    }
+
     fn report() -> Report {
         let (mut query, mut buy) = (Tally::new().unwrap(), Tally::new().unwrap());
         for ms in 1..=100 {
@@ -178,8 +182,8 @@ mod tests {
         }
         buy.count(Verdict::Refused("out of stock".into()), Some(Duration::from_millis(2)));
         buy.count(Verdict::Failed("no connection".into()), None);
-        let tallies = BTreeMap::from([("query", query), ("buy", buy)]);
-        Report::new(Outcome { tallies, elapsed: Duration::from_secs(2), clients: 1, ending: Ending::Done })
+        let tallies = BTreeMap::from([("query".to_owned(), query), ("buy".to_owned(), buy)]);
+        Report::new(outcome(tallies, Duration::from_secs(2), Ending::Done))
     }
 
     #[test]
@@ -215,9 +219,8 @@ mod tests {
 
     #[test]
     fn nothing_measured_is_no_number() {
-        let tallies = BTreeMap::from([("query", Tally::new().unwrap())]);
-        let report =
-            Report::new(Outcome { tallies, elapsed: Duration::ZERO, clients: 1, ending: Ending::Stopped });
+        let tallies = BTreeMap::from([("query".to_owned(), Tally::new().unwrap())]);
+        let report = Report::new(outcome(tallies, Duration::ZERO, Ending::Stopped));
         assert!(report.json()["rows"][0]["latency_us"]["average"].is_null());
         assert!(report.text(Style::PLAIN).contains(" -  "));
     }
