@@ -212,6 +212,9 @@ pub(crate) struct UpFlags {
     pub(crate) lifetime: LifetimeFlag,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
+    /// Stop when stdin closes: for a parent process that may die
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
 }
 
 /// The flags of `service`.

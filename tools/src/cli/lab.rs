@@ -1,6 +1,13 @@
 //! The flags of `micronet lab`.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
+
+use crate::lab::compare::ALGORITHMS;
+use crate::lab::compare::scenario::Scenario;
 
 const LOAD_HELP: &str = "\
 A request to a node first waits, then computes, and then fails or is answered.
@@ -24,6 +31,23 @@ Examples:
 The nodes are those of the network that runs on the data folder; over HTTP each
 has its load at /api/v1/load on its own port.";
 
+const COMPARE_HELP: &str = "\
+Requests are due by a schedule, whoever still waits for an answer (an open loop),
+and latencies count from then. In a round every algorithm gets the same arrivals
+and the same waits of the nodes; rounds repeat it, so that whatever else the
+machine does hits all algorithms. Clients have addresses of 127.0.0.0/8, each its
+own, so that ip_hash tells them apart. At the end the gateway and the nodes are
+set as they were before.
+
+Examples:
+  micronet lab compare                    the network that runs, else one of its own
+  micronet lab compare --own --scenario flapping --rounds 4
+  micronet lab compare --algorithms round_robin,p2c_ewma --rate 500 --duration 20
+  micronet lab compare --svg latency.svg --json
+
+The exit code is 0 when all was measured, also when requests failed, 1 when
+nobody answered any more, and 130 when Ctrl-C stopped it.";
+
 /// The flags of `lab`.
 #[derive(Debug, Args)]
 pub(crate) struct LabFlags {
@@ -34,9 +58,63 @@ pub(crate) struct LabFlags {
 /// What is done in the lab.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabAction {
+    /// Measure all balancing algorithms on the same load
+    #[command(after_help = COMPARE_HELP)]
+    Compare(CompareFlags),
     /// Show the load of the nodes, or set it
     #[command(after_help = LOAD_HELP)]
     Load(LabLoadFlags),
+}
+
+/// The flags of `lab compare`.
+#[derive(Debug, Args)]
+pub(crate) struct CompareFlags {
+    /// How the nodes do: even (all alike), one-slow (the second ten times slower), varying (each twice as slow as the one
+    /// before), failing (the second fails a fifth), flapping (the second ten times slower, every other second)
+    #[arg(long, value_name = "NAME", default_value = "one-slow", hide_possible_values = true, value_parser = scenario())]
+    pub(crate) scenario: Scenario,
+    /// Which algorithms, one after the other [default: all]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = PossibleValuesParser::new(ALGORITHMS))]
+    pub(crate) algorithms: Vec<String>,
+    /// Requests a second
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: u32,
+    /// For how long each algorithm is measured in a round, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(crate) duration: Duration,
+    /// For how long each runs before that, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub(crate) warm_up: Duration,
+    /// How often all algorithms have their turn
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) rounds: u32,
+    /// Clients, each with a connection and an address of its own: so many requests can be under way
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) clients: u16,
+    /// What arrivals and waits come from: the same seed, the same load
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Compare in a lab of its own on free ports, also where a network runs
+    #[arg(long)]
+    pub(crate) own: bool,
+    /// Draw the latencies to this file
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn scenario() -> impl TypedValueParser<Value = Scenario> {
+    PossibleValuesParser::new(Scenario::ALL.map(Scenario::name)).try_map(|name| name.parse::<Scenario>())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
+    if !(0.1..=3_600.0).contains(&number) {
+        return Err("write a number of seconds from 0.1 to 3600".into());
+    }
+    Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
 }
 
 /// The flags of `lab load`.

@@ -1,18 +1,52 @@
 //! What is done in the load-balancing lab.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use micronet_services::node::api::{Delay, LoadChange};
 use micronet_wire::schema::Decimal;
 
-use crate::cli::lab::{LabAction, LabFlags, LabLoadFlags};
+use crate::cli::lab::{CompareFlags, LabAction, LabFlags, LabLoadFlags};
 use crate::error::CommandError;
+use crate::lab::compare::ALGORITHMS;
+use crate::lab::compare::scenario::Scenario;
 
 /// What is done in the lab.
 #[derive(Debug)]
 pub(crate) enum LabConfig {
+    /// Balancing algorithms are compared.
+    Compare(CompareConfig),
     /// Loads are shown or set.
     Load(LabLoadConfig),
+}
+
+/// How algorithms are compared.
+#[derive(Debug)]
+pub(crate) struct CompareConfig {
+    /// The data folder of the network.
+    pub(crate) data: PathBuf,
+    /// How the nodes do.
+    pub(crate) scenario: Scenario,
+    /// The algorithms, in the order in which they take turns.
+    pub(crate) algorithms: Vec<&'static str>,
+    /// Requests a second.
+    pub(crate) rate_per_s: f64,
+    /// For how long each algorithm is measured in a round.
+    pub(crate) duration: Duration,
+    /// For how long it runs before that.
+    pub(crate) warm_up: Duration,
+    /// How often all have their turn.
+    pub(crate) rounds: u32,
+    /// Clients, each with an address of its own.
+    pub(crate) clients: u16,
+    /// What arrivals and waits come from.
+    pub(crate) seed: u64,
+    /// Whether a lab of its own is started also where a network runs.
+    pub(crate) own: bool,
+    /// Where the latencies are drawn to.
+    pub(crate) svg: Option<PathBuf>,
+    /// Whether the results are JSON.
+    pub(crate) json: bool,
 }
 
 /// Which loads are shown or set.
@@ -32,7 +66,27 @@ pub(crate) struct LabLoadConfig {
 
 pub(super) fn lab(flags: LabFlags, data: PathBuf) -> Result<LabConfig, CommandError> {
     match flags.action {
+        LabAction::Compare(flags) => Ok(LabConfig::Compare(compare(flags, data))),
         LabAction::Load(flags) => load(flags, data).map(LabConfig::Load),
+    }
+}
+
+fn compare(flags: CompareFlags, data: PathBuf) -> CompareConfig {
+    let is_wanted =
+        |name: &&str| flags.algorithms.is_empty() || flags.algorithms.iter().any(|each| each == name);
+    CompareConfig {
+        data,
+        scenario: flags.scenario,
+        algorithms: ALGORITHMS.into_iter().filter(is_wanted).collect(),
+        rate_per_s: flags.rate.into(),
+        duration: flags.duration,
+        warm_up: flags.warm_up,
+        rounds: flags.rounds,
+        clients: flags.clients,
+        seed: flags.seed,
+        own: flags.own,
+        svg: flags.svg,
+        json: flags.json,
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
-pub(crate) use self::lab::{LabConfig, LabLoadConfig};
+pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
@@ -111,6 +111,8 @@ pub(crate) struct UpConfig {
     pub(crate) instances: Vec<InstancePlan>,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
+    /// Whether it stops when its stdin closes.
+    pub(crate) supervised: bool,
 }
 
 /// What one service's process needs to know.
@@ -290,6 +292,7 @@ fn up(
         fresh: flags.fresh,
         instances: ports::plan(profile, flags.base_port, &flags.ports)?,
         log,
+        supervised: flags.supervised,
     })
 }
 

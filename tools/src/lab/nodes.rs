@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use micronet_services::node::api::{LoadChange, NodeClient, NodeState};
+use micronet_services::node::api::{Load, LoadChange, NodeClient, NodeState};
 use micronet_services::node::store::NodeStore;
 use micronet_transport::client::Client;
 use micronet_wire::error::RpcError;
@@ -72,7 +72,7 @@ impl Node {
     /// Changes the load; first back to what the node started with, where `reset` says so.
     pub(super) async fn change(&self, reset: bool, change: &LoadChange) -> Result<NodeState, CommandError> {
         if reset {
-            let first = whole(&self.instance);
+            let first = whole(&NodeStore::of_instance(&self.instance).load());
             self.client().set_load(&first, self.options()).await.map_err(|error| self.failed(&error))?;
         }
         self.client().set_load(change, self.options()).await.map_err(|error| self.failed(&error))
@@ -91,9 +91,8 @@ impl Node {
     }
 }
 
-/// The load with which a node starts, as a change of everything.
-fn whole(instance: &str) -> LoadChange {
-    let load = NodeStore::of_instance(instance).load();
+/// A load as a change of everything.
+pub(super) fn whole(load: &Load) -> LoadChange {
     LoadChange {
         work_us: Some(load.work_us),
         delay: Some(load.delay),

@@ -72,7 +72,7 @@ async fn start_and_wait(
     let services = config.profile.services().into_iter().map(|(service, _)| service);
     let databases = databases::place(data, config.database.as_ref());
     databases::prepare_databases(&databases, services, demo).await?;
-    let mut signals = StopSignals::listen()
+    let mut signals = StopSignals::listen(config.supervised)
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let program = own_program()?;
     let mut network = Network { config, instances, data, demo, program, renewal, children: Vec::new() };
@@ -323,7 +323,8 @@ fn protocol(plan: &InstancePlan) -> Protocol {
     if plan.service.is_some() { Protocol::Rpc } else { Protocol::Http }
 }
 
-fn own_program() -> Result<PathBuf, CommandError> {
+/// This program's file, for processes that run it too.
+pub(crate) fn own_program() -> Result<PathBuf, CommandError> {
     std::env::current_exe()
         .map_err(|error| CommandError::new(format!("could not find this program's own file: {error}")))
 }
