@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod balance;
+pub mod breaker;
 pub mod client;
 pub mod clock;
 pub mod diagnosis;
@@ -26,6 +27,7 @@ mod strangers;
 pub mod tls;
 pub mod upstream;
 pub mod vitals;
+mod window;
 
 #[cfg(test)]
 mod tests;
