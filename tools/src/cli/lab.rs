@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
+use micronet_transport::balance::Algorithm;
 
-use crate::lab::compare::ALGORITHMS;
 use crate::lab::compare::scenario::Scenario;
 
 const LOAD_HELP: &str = "\
@@ -74,8 +74,8 @@ pub(crate) struct CompareFlags {
     #[arg(long, value_name = "NAME", default_value = "one-slow", hide_possible_values = true, value_parser = scenario())]
     pub(crate) scenario: Scenario,
     /// Which algorithms, one after the other [default: all]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = PossibleValuesParser::new(ALGORITHMS))]
-    pub(crate) algorithms: Vec<String>,
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = algorithm())]
+    pub(crate) algorithms: Vec<Algorithm>,
     /// Requests a second
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) rate: u32,
@@ -107,6 +107,10 @@ pub(crate) struct CompareFlags {
 
 fn scenario() -> impl TypedValueParser<Value = Scenario> {
     PossibleValuesParser::new(Scenario::ALL.map(Scenario::name)).try_map(|name| name.parse::<Scenario>())
+}
+
+fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
+    PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name)).try_map(|name| name.parse::<Algorithm>())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

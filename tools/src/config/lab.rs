@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use micronet_services::node::api::{Delay, LoadChange};
+use micronet_transport::balance::Algorithm;
 use micronet_wire::schema::Decimal;
 
 use crate::cli::lab::{CompareFlags, LabAction, LabFlags, LabLoadFlags};
 use crate::error::CommandError;
-use crate::lab::compare::ALGORITHMS;
 use crate::lab::compare::scenario::Scenario;
 
 /// What is done in the lab.
@@ -28,7 +28,7 @@ pub(crate) struct CompareConfig {
     /// How the nodes do.
     pub(crate) scenario: Scenario,
     /// The algorithms, in the order in which they take turns.
-    pub(crate) algorithms: Vec<&'static str>,
+    pub(crate) algorithms: Vec<Algorithm>,
     /// Requests a second.
     pub(crate) rate_per_s: f64,
     /// For how long each algorithm is measured in a round.
@@ -72,12 +72,11 @@ pub(super) fn lab(flags: LabFlags, data: PathBuf) -> Result<LabConfig, CommandEr
 }
 
 fn compare(flags: CompareFlags, data: PathBuf) -> CompareConfig {
-    let is_wanted =
-        |name: &&str| flags.algorithms.is_empty() || flags.algorithms.iter().any(|each| each == name);
+    let algorithms = if flags.algorithms.is_empty() { Algorithm::ALL.to_vec() } else { flags.algorithms };
     CompareConfig {
         data,
         scenario: flags.scenario,
-        algorithms: ALGORITHMS.into_iter().filter(is_wanted).collect(),
+        algorithms,
         rate_per_s: flags.rate.into(),
         duration: flags.duration,
         warm_up: flags.warm_up,

@@ -33,16 +33,6 @@ use crate::shop::front;
 use crate::stop_signal::{EXIT_INTERRUPTED, StopSignals};
 use crate::terminal::{self, Style};
 
-/// The algorithms that a gateway balances by.
-pub(crate) const ALGORITHMS: [&str; 7] = [
-    "round_robin",
-    "least_connections",
-    "least_response_time",
-    "weighted",
-    "ip_hash",
-    "p2c_ewma",
-    "adaptive",
-];
 /// How much later than it was due a request may begin, in milliseconds; it counts as failed beyond that.
 const PATIENCE_MS: u64 = 5_000;
 /// Nodes without which there is nothing to balance.
@@ -141,7 +131,7 @@ impl Lab {
         for round in 0..config.rounds {
             let seed = config.seed.wrapping_add(u64::from(round));
             for (place, algorithm) in config.algorithms.iter().enumerate() {
-                self.balancer.set(algorithm).await?;
+                self.balancer.set(algorithm.name()).await?;
                 // First it gets to know the nodes, and then it counts, on the same waits from their beginning.
                 for (duration, counts) in [(config.warm_up, false), (config.duration, true)] {
                     self.set_loads(|place| config.scenario.load(place, seed)).await?;

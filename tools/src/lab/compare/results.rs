@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use micronet_transport::balance::Algorithm;
 use serde_json::{Value, json};
 
 use super::scenario::Scenario;
 use crate::config::CompareConfig;
 use crate::error::CommandError;
 use crate::load::engine::{Ending, Outcome};
-use crate::load::report::{duration, grouped, latency, listed, rate_per_s, tally_json};
+use crate::load::report::{grouped, latency, listed, rate_per_s, tally_json};
 use crate::load::tally::Tally;
 use crate::machine::Machine;
 use crate::plot::{Chart, Series};
@@ -22,12 +23,12 @@ pub(super) const DRAWN: [u32; 5] = [50, 75, 90, 95, 99];
 /// Those that stand in the terminal.
 const BARS: [u32; 3] = [50, 95, 99];
 /// The algorithm to which the others are compared.
-const NORM: &str = "round_robin";
+const NORM: Algorithm = Algorithm::RoundRobin;
 
 /// What one algorithm came to, in all rounds.
 #[derive(Clone, Debug)]
 struct Measured {
-    algorithm: &'static str,
+    algorithm: Algorithm,
     tally: Tally,
     elapsed: Duration,
 }
@@ -50,7 +51,7 @@ pub(super) struct Results {
 impl Results {
     /// Nothing yet.
     pub(super) fn new(config: &CompareConfig, nodes: Vec<String>) -> Result<Self, CommandError> {
-        let measured = config.algorithms.iter().map(|algorithm| {
+        let measured = config.algorithms.iter().map(|&algorithm| {
             let tally = Tally::new().map_err(|error| CommandError::new(format!("no histogram: {error}")))?;
             Ok(Measured { algorithm, tally, elapsed: Duration::ZERO })
         });
@@ -130,7 +131,7 @@ impl Results {
     pub(super) fn json(&self) -> Value {
         let rows = self.measured.iter().map(|measured| {
             let mut row = tally_json(&measured.tally, measured.elapsed);
-            row["algorithm"] = measured.algorithm.into();
+            row["algorithm"] = measured.algorithm.name().into();
             let shares = self.shares(measured);
             let named = self.nodes.iter().cloned().zip(shares.iter().copied().map(Value::from));
             row["shares"] = Value::Object(named.collect());
@@ -155,7 +156,7 @@ impl Results {
     /// The latencies at these percentiles.
     pub(super) fn chart(&self, percentiles: &[u32]) -> Chart {
         let series = self.measured.iter().map(|measured| Series {
-            name: measured.algorithm,
+            name: measured.algorithm.name(),
             points: percentiles
                 .iter()
                 .map(|percentile| (*percentile, at(&measured.tally, *percentile) as f64 / 1e6))
@@ -175,7 +176,7 @@ impl Results {
         let shares = self.shares(measured);
         let percent: Vec<String> = shares.iter().map(|share| format!("{:.0}", share * 100.0)).collect();
         vec![
-            measured.algorithm.to_owned(),
+            measured.algorithm.to_string(),
             format!("{:.1}", rate_per_s(tally, measured.elapsed)),
             latency(tally, at(tally, 50)),
             latency(tally, at(tally, 95)),
@@ -229,7 +230,7 @@ mod tests {
         CompareConfig {
             data: "d".into(),
             scenario: Scenario::OneSlow,
-            algorithms: vec!["round_robin", "p2c_ewma", "ip_hash"],
+            algorithms: vec![Algorithm::RoundRobin, Algorithm::P2cEwma, Algorithm::IpHash],
             rate_per_s: 100.0,
             duration: Duration::from_secs(5),
             warm_up: Duration::ZERO,
