@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use crate::envelope::check_envelope;
 
+mod compare;
+
 const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 
 fn lab() -> Network {

@@ -103,7 +103,7 @@ impl Results {
         }
         let seconds = self.duration.as_secs_f64();
         let mut text = format!(
-            "Scenario {}: {}. {} rounds of {seconds} s for each algorithm, {} requests/s from {} clients.\n\n{}\n\
+            "Scenario {}: {}. Rounds: {}, of {seconds} s for each algorithm; {} requests/s from {} clients.\n\n{}\n\
              \nSHARES are the percentages that {} answered. EVENNESS is Jain's index of them: 1 where they are equal,\n\
              {:.2} where one of them answers all.\n\n{}\n\n{}",
             self.scenario,
