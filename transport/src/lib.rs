@@ -12,6 +12,7 @@ pub mod clock;
 pub mod diagnosis;
 pub mod drain;
 pub mod driver;
+pub mod health;
 pub mod http_server;
 pub mod identity;
 pub mod kernel_queue;

@@ -22,7 +22,7 @@ pub(crate) trait Called {
     /// Its instances, as this process sees them.
     fn seen(&self, history: bool) -> CalledService;
     /// Takes account of what the operator has said.
-    fn govern(&self, rules: &InForce);
+    fn govern(self: Rc<Self>, rules: &InForce);
 }
 
 /// Rules, and since when they hold.
@@ -100,7 +100,7 @@ impl Network {
             let in_force = Rc::new(InForce { rules, since_ns: clock::now() });
             self.rules.replace(Rc::clone(&in_force));
             self.revision.set(revision);
-            self.for_each(|called| called.govern(&in_force));
+            self.all().into_iter().for_each(|called| called.govern(&in_force));
             self.changes.send_replace(revision);
         }
         Governed { revision: self.revision.get() }
@@ -110,7 +110,7 @@ impl Network {
     #[must_use]
     pub fn instances(&self, seen_by: &str, of: &InstancesOf) -> Instances {
         let mut services = Vec::new();
-        self.for_each(|called| services.push(called.seen(of.history)));
+        self.all().iter().for_each(|called| services.push(called.seen(of.history)));
         services.retain(|called| of.service.as_ref().is_none_or(|service| *service == called.service));
         Instances { seen_by: seen_by.to_owned(), revision: self.revision.get(), services }
     }
@@ -122,8 +122,7 @@ impl Network {
         all.push(called);
     }
 
-    fn for_each(&self, mut act: impl FnMut(&dyn Called)) {
-        let all: Vec<_> = self.called.borrow().iter().filter_map(Weak::upgrade).collect();
-        all.iter().for_each(|called| act(&**called));
+    fn all(&self) -> Vec<Rc<dyn Called>> {
+        self.called.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 }

@@ -124,6 +124,40 @@ pub const CONNECT_MS_MAX: u64 = 1_000;
 pub const REDIAL_MS_MIN: u64 = 50;
 /// The longest pause before a lost connection is dialled again, in milliseconds.
 pub const REDIAL_MS_MAX: u64 = 2_000;
+/// Connections that a process keeps to each instance that it calls.
+pub const POOL_CONNECTIONS: usize = 2;
+/// Calls in flight on one connection of a pool, from which on the next one takes some: below, one connection's calls share its writes.
+pub const POOL_SPREAD_CALLS: usize = 64;
+/// The age at which a connection of a pool is replaced, in milliseconds; each has its own, up to a tenth more or less.
+pub const CONNECTION_AGE_MS: u64 = 900_000;
+/// The time in which a heartbeat should be answered, in milliseconds; an instance that hasn't answered one by then is spared.
+pub const HEARTBEAT_ANSWER_MS: u64 = 500;
+/// How often what is known of the instances of a service is looked through, in milliseconds.
+pub const HEALTH_LOOK_MS: u64 = 250;
+/// How late this process's own timers may be for what it sees of others to count, in microseconds.
+pub const JUDGEMENT_LAG_US_MAX: u32 = 100_000;
+/// Signs of life in a row after which an instance that was lost is taken back; each further loss lately doubles them.
+pub const GOOD_SIGNS_MIN: u32 = 2;
+/// The most that are asked for.
+pub const GOOD_SIGNS_MAX: u32 = 16;
+/// How long a loss counts as one that was lately, in milliseconds.
+pub const LOSS_MEMORY_MS: u64 = 60_000;
+/// Losses that are remembered of one instance.
+pub const LOSSES_REMEMBERED_MAX: usize = 8;
+/// Instances that come within so long of each other come together: none of them has to begin slowly. In milliseconds.
+pub const TOGETHER_MS_MAX: u64 = 2_000;
+/// Changes of an instance's state that are remembered.
+pub const HISTORY_CHANGES_MAX: usize = 64;
+/// A call counts as slow when it takes so many times the mean of the service's instances.
+pub const SLOW_FACTOR: u64 = 10;
+/// A call that is faster than this is never slow, in milliseconds.
+pub const SLOW_MS_MIN: u64 = 10;
+/// Of the instances of a service, more than so many in a hundred are not ejected at once, and never all.
+pub const EJECTED_PERCENT_MAX: usize = 50;
+/// When fewer of a service's instances are ready, in a hundred, those that were ejected are tried too.
+pub const PANIC_PERCENT: usize = 50;
+/// Instances of one service that a process calls; it doesn't know further ones.
+pub const INSTANCES_MAX: usize = 1024;
 /// How often a process measures how late its timers fire, in milliseconds.
 pub const LAG_SAMPLE_MS: u64 = 100;
 /// The time in which what a PONG tells of delays halves, in milliseconds (SPEC.md 7.2).
