@@ -2,12 +2,18 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use micronet_transport::identity::{Identity, random_bytes};
+use micronet_transport::server::OwnSite;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::rest::{RequestIds, Routes};
+use micronet_wire::schema::{EncodedSchema, SchemaError};
+use micronet_wire::service::Service;
+
+use crate::control::Control;
 
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
@@ -18,38 +24,65 @@ pub struct Config {
     pub peers: BTreeMap<String, Vec<SocketAddr>>,
 }
 
+/// The index of the gateway's own service among those that its routes lead to; the others have that of their upstream.
+pub(crate) const OWN: usize = usize::MAX;
+
 /// A running gateway, shared by its connections.
-#[derive(Debug)]
 pub struct Gateway {
     pub(crate) identity: Rc<Identity>,
-    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) upstreams: Rc<[Upstream]>,
+    /// The gateway's own service, as HTTP sees it.
+    pub(crate) own: OwnSite,
+    service: Rc<dyn Service>,
+    own_schema: Rc<EncodedSchema>,
     pub(crate) request_ids: RequestIds,
     routes: RefCell<Rc<Routes>>,
 }
 
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("upstreams", &self.upstreams).finish_non_exhaustive()
+    }
+}
+
 impl Gateway {
     /// Starts to connect to the services. Must be called on a `LocalRuntime` or within a `LocalSet`.
-    #[must_use]
-    pub fn start(config: &Config) -> Rc<Self> {
-        let upstreams = config
+    ///
+    /// # Errors
+    /// When the schema of the gateway's own service breaks a rule, which a test keeps from happening.
+    pub fn start(config: &Config) -> Result<Rc<Self>, SchemaError> {
+        let identity = &config.identity;
+        let upstreams: Rc<[Upstream]> = config
             .peers
             .iter()
-            .map(|(service, addresses)| Upstream::connect(service, addresses, &config.identity));
+            .map(|(service, addresses)| Upstream::connect(service, addresses, identity))
+            .collect();
+        let service = Control::service(identity, &upstreams)?;
         let gateway = Rc::new(Self {
-            identity: Rc::clone(&config.identity),
-            upstreams: upstreams.collect(),
+            identity: Rc::clone(identity),
+            own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),
+            own_schema: Rc::new(service.schema().clone()),
+            service,
+            upstreams,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             routes: RefCell::default(),
         });
-        for upstream in &gateway.upstreams {
+        gateway.learn_routes();
+        for upstream in gateway.upstreams.iter() {
             tokio::task::spawn_local(follow_schemas(Rc::downgrade(&gateway), upstream.changes()));
         }
-        gateway
+        Ok(gateway)
+    }
+
+    /// The gateway's own service, to be served on its RPC port.
+    #[must_use]
+    pub fn service(&self) -> Rc<dyn Service> {
+        Rc::clone(&self.service)
     }
 
     /// Completes when each instance has been tried once, and the routes of those that were reached are known.
     pub async fn tried(&self) {
-        for upstream in &self.upstreams {
+        for upstream in self.upstreams.iter() {
             upstream.tried().await;
         }
         self.learn_routes();
@@ -62,12 +95,14 @@ impl Gateway {
     }
 
     fn learn_routes(&self) {
-        let schemas = self
+        // What the gateway itself is asked goes first.
+        let own = [(OWN, Rc::clone(&self.own_schema))];
+        let behind = self
             .upstreams
             .iter()
             .enumerate()
             .flat_map(|(at, upstream)| upstream.schemas().into_iter().map(move |schema| (at, schema)));
-        self.routes.replace(Rc::new(Routes::from_schemas("micronet", schemas)));
+        self.routes.replace(Rc::new(Routes::from_schemas("micronet", own.into_iter().chain(behind))));
     }
 }
 

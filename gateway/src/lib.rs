@@ -4,9 +4,13 @@
 //! it: `wire`'s `rest` finds the method that is bound to its path and makes the request a call, `proxy` picks an instance and
 //! calls it, and `rest` makes an answer of what comes back. All routes come from the schemas that the services themselves serve:
 //! this crate links none of them.
+//!
+//! The gateway is a service too: [`api`] says what may be asked of it, and `control` answers, over HTTP as well as on its RPC port.
 
 pub mod accept;
+pub mod api;
 pub mod config;
+mod control;
 pub mod proxy;
 
 #[cfg(test)]

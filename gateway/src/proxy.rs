@@ -1,6 +1,7 @@
 //! From a request to its answer: find its method, pick an instance, call it.
 
 use std::convert::Infallible;
+use std::rc::Rc;
 
 use micronet_transport::clock;
 use micronet_transport::http_server::Site;
@@ -18,7 +19,7 @@ use micronet_wire::rest::{
 };
 use micronet_wire::service::{CallOptions, Caller, authorize};
 
-use crate::config::Gateway;
+use crate::config::{Gateway, OWN};
 
 impl Site for Gateway {
     fn request_ids(&self) -> &RequestIds {
@@ -27,7 +28,11 @@ impl Site for Gateway {
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
         let routes = self.routes();
-        match routes.lead(head) {
+        let lead = routes.lead(head);
+        if lead.service() == Some(OWN) {
+            return self.own.answer(&Principal::Anonymous, request_id, (head, body), lead).await;
+        }
+        match lead {
             Lead::Method(route, of_path) => {
                 self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
             }
@@ -81,8 +86,11 @@ impl Gateway {
                 let method = schema.method(route.method).ok_or_else(|| Failed::Refused(method_gone()))?;
                 // Who may not call hears nothing about the request. The service checks it too.
                 let caller = options.principal.as_ref().unwrap_or(&Principal::Anonymous);
-                authorize(caller, &method.access)
-                    .map_err(|error| Failed::Refused(Box::new(refused(schema, method, &error))))?;
+                authorize(caller, &method.access).map_err(|error| {
+                    let mut answer = refused(schema, method, &error);
+                    answer.instance = Some(Rc::clone(&instance.name));
+                    Failed::Refused(Box::new(answer))
+                })?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
                 let options = CallOptions { bulk: method.is_bulk(), ..options.clone() };
                 let answer = instance.client.call(method.id, message, options).await;

@@ -24,6 +24,8 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Gateway};
 
+mod own;
+
 #[derive(Message, Debug, Clone)]
 struct Ask {
     name: String,
@@ -144,7 +146,7 @@ async fn house() -> House {
     let serving =
         tokio::task::spawn_local(server::serve(listener, Rc::new(service), identity("things"), drain));
     let peers = [("things".to_owned(), vec![address])].into();
-    let gateway = Gateway::start(&Config { identity: identity("gateway"), peers });
+    let gateway = Gateway::start(&Config { identity: identity("gateway"), peers }).unwrap();
     gateway.tried().await;
     House { gateway, service: trigger, serving }
 }
@@ -337,7 +339,7 @@ fn a_service_that_was_never_reached_is_unavailable_rather_than_unknown() {
     run(async {
         let free = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap().local_addr().unwrap();
         let peers = [("things".to_owned(), vec![free])].into();
-        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers });
+        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers }).unwrap();
         gateway.tried().await;
         check(&gateway, "GET /things/cup HTTP/1.1", &["503 ", "Sorry, things service", "Retry-After: 1"])
             .await;
@@ -346,7 +348,7 @@ fn a_service_that_was_never_reached_is_unavailable_rather_than_unknown() {
 
 /// What a slow client sends, how long the gateway waits for more, and how its answer begins.
 async fn check_patience(sent: &str, patience_ms: u64, expected: &str) {
-    let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() });
+    let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() }).unwrap();
     let (mut stream, _trigger, _serving) = connect(&gateway);
     stream.write_all(sent.as_bytes()).await.unwrap();
     let before = Instant::now();
@@ -378,7 +380,7 @@ fn slow_clients_are_given_up_in_time() {
 #[test]
 fn a_trickled_head_has_an_absolute_time() {
     run_paused(async {
-        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() });
+        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() }).unwrap();
         let (mut stream, _trigger, serving) = connect(&gateway);
         let before = Instant::now();
         let sent = Cell::new(0);
@@ -399,7 +401,7 @@ fn a_trickled_head_has_an_absolute_time() {
 #[test]
 fn a_trickled_body_has_a_minimum_rate() {
     run_paused(async {
-        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() });
+        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() }).unwrap();
         let (mut stream, _trigger, serving) = connect(&gateway);
         let head = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -422,14 +424,14 @@ fn a_trickled_body_has_a_minimum_rate() {
 #[test]
 fn heads_that_share_reads_have_a_time_each() {
     run_paused(async {
-        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() });
+        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() }).unwrap();
         let (mut stream, _trigger, _serving) = connect(&gateway);
         let mut answers = String::new();
         // Each write ends one head and begins the next; each head takes a second.
-        stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        stream.write_all(b"GET /x HTTP/1.1\r\n").await.unwrap();
         for _ in 0..30 {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            stream.write_all(b"Host: test\r\n\r\nGET / HTTP/1.1\r\n").await.unwrap();
+            stream.write_all(b"Host: test\r\n\r\nGET /x HTTP/1.1\r\n").await.unwrap();
         }
         stream.write_all(b"Host: test\r\nConnection: close\r\n\r\n").await.unwrap();
         stream.read_to_string(&mut answers).await.unwrap();

@@ -13,6 +13,7 @@ mod external;
 mod feeds;
 mod fourth_service;
 mod gateway;
+mod gateway_service;
 mod http_rules;
 mod idempotency;
 mod lab;

@@ -115,7 +115,21 @@ impl Network {
     /// The process ids of all instances.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
-        self.entries().iter().map(pid).collect()
+        let mut pids: Vec<u32> = self.entries().iter().map(pid).collect();
+        // The gateway has an entry for each of its ports.
+        pids.dedup();
+        pids
+    }
+
+    /// Where the gateway speaks RPC.
+    ///
+    /// # Panics
+    /// When it doesn't.
+    #[must_use]
+    pub fn gateway_rpc(&self) -> SocketAddr {
+        let is_it = |entry: &&Value| entry["service"] == "gateway" && entry["protocol"] == "rpc";
+        let entry = self.entries().iter().find(is_it).expect("the gateway speaks RPC");
+        entry["address"].as_str().expect("an address").parse().expect("an address")
     }
 
     /// A connection to the gateway.

@@ -26,7 +26,7 @@ use crate::describe;
 use crate::error::CommandError;
 use crate::identity;
 use crate::network_file::{NetworkFile, Protocol};
-use crate::registry::{port_default, service_named};
+use crate::registry::rpc_port_default;
 use crate::server_process;
 use crate::terminal::{self, Style};
 
@@ -264,12 +264,12 @@ async fn addresses(callee: &Callee, network: Option<&NetworkFile>) -> Result<Vec
         return Ok(instances);
     }
     // Services started by hand share a data folder too: one that isn't there is a mistyped one.
-    let service = service_named(&callee.service).filter(|_| callee.data.exists()).ok_or_else(|| {
+    let port = rpc_port_default(&callee.service).filter(|_| callee.data.exists()).ok_or_else(|| {
         CommandError::new(format!("no network runs on {}", callee.data.display())).next(
             "start one with `micronet up`, name its folder with --data, or an instance with --to HOST:PORT",
         )
     })?;
-    Ok(vec![HostPort::new("localhost", port_default(service)).resolve().await?])
+    Ok(vec![HostPort::new("localhost", port).resolve().await?])
 }
 
 pub(crate) fn failure(callee: &Callee, address: SocketAddr, error: &RpcError) -> CommandError {

@@ -1,6 +1,7 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
 pub(crate) mod certs;
+pub(crate) mod gateway;
 pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod ping;
@@ -14,6 +15,7 @@ use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::gateway::GatewayFlags;
 use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::ping::PingFlags;
@@ -60,18 +62,6 @@ Processes of one network share a data folder, since it holds the secret by which
 they know each other; give the same --data to all of them. When it is ready a
 service prints `listening on ADDRESS` on stdout. Ctrl-C or SIGTERM lets running
 requests finish; a second one ends it at once.";
-
-const GATEWAY_EXAMPLES: &str = "\
-Examples:
-  micronet gateway
-  CATALOG=localhost ORDER=localhost micronet gateway
-  micronet gateway --listen 127.0.0.1:9000 \\
-      --peer product=localhost:8002,localhost:8012 --peer order=localhost:8003
-
-When it is ready the gateway prints `listening on ADDRESS` on stdout. FRONT is
-its address as clients use it (HOST or HOST:PORT), where that differs from what
-it listens on; `micronet shop` reads the same variable. Ctrl-C or SIGTERM lets
-running requests finish; a second one ends it at once.";
 
 const CALL_EXAMPLES: &str = "\
 Examples:
@@ -121,11 +111,6 @@ Where a service is that this one calls; may be repeated. An address is HOST or H
 default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER \
 for order), else it is the default port on localhost where this one can't do without";
 
-const FRONTED_HELP: &str = "\
-Where a service is that is reached through the gateway; may be repeated. An address is HOST or HOST:PORT; without a port \
-the service's default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for \
-product, ORDER for order). If none is named at all, every service is looked for on localhost and its default port";
-
 const DATABASE_HELP: &str = "\
 The PostgreSQL database that holds all data, a schema for each service: postgres://USER:PASSWORD@HOST:PORT/DATABASE, \
 with ?sslmode=require for TLS. Others on this machine see a process's arguments, but not its environment: a password is \
@@ -157,7 +142,6 @@ pub(crate) enum RawCommand {
     #[command(after_help = SERVICE_EXAMPLES)]
     Service(ServiceFlags),
     /// Run the gateway, in the foreground
-    #[command(after_help = GATEWAY_EXAMPLES)]
     Gateway(GatewayFlags),
     /// Call a method of a service by its name, with JSON
     #[command(after_help = CALL_EXAMPLES)]
@@ -240,26 +224,6 @@ pub(crate) struct ServiceFlags {
     /// [default: 24]
     #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]
     pub(crate) tokens_kept: Option<u32>,
-    #[command(flatten)]
-    pub(crate) tls: TlsFlags,
-    #[command(flatten)]
-    pub(crate) exposure: ExposureFlags,
-    /// End when stdin closes: for a parent process that may die
-    #[arg(long, hide = true)]
-    pub(crate) supervised: bool,
-}
-
-/// The flags of `gateway`.
-#[derive(Debug, Args)]
-pub(crate) struct GatewayFlags {
-    /// This instance's name, unlike every other's in the network
-    #[arg(long, value_name = "INSTANCE", default_value = "gateway-1")]
-    pub(crate) instance: String,
-    /// Where it listens; port 0 is a free port [default: 127.0.0.1:8000]
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub(crate) listen: Option<String>,
-    #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = FRONTED_HELP)]
-    pub(crate) peers: Vec<String>,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]

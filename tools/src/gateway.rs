@@ -1,10 +1,11 @@
 //! `micronet gateway`: the gateway in the foreground.
 
 use std::io;
+use std::rc::Rc;
 
 use micronet_gateway::accept;
 use micronet_gateway::config::{Config, Gateway};
-use micronet_transport::socket;
+use micronet_transport::{server, socket};
 
 use crate::config::GatewayConfig;
 use crate::data_folder::DataFolder;
@@ -13,6 +14,7 @@ use crate::identity;
 use crate::registry::GATEWAY;
 use crate::server_process::{self, ReadyLine};
 use crate::stop_signal::StopSignal;
+use crate::terminal;
 
 /// Runs the gateway until it is told to stop and has drained.
 pub(crate) fn run(config: GatewayConfig) -> Result<(), CommandError> {
@@ -35,16 +37,28 @@ async fn serve(
     let not_bound = |error: io::Error| server_process::not_bound(config.listen, &config.instance, &error);
     let listener = socket::listen(config.listen).map_err(not_bound)?;
     let address = listener.local_addr().map_err(not_bound)?;
+    let rpc_not_bound = |error: io::Error| {
+        CommandError::new(format!("{} can't listen for RPC on {}: {error}", config.instance, config.rpc))
+            .next("stop what listens there, or choose another address with --rpc")
+    };
+    let rpc_listener = socket::listen(config.rpc).map_err(rpc_not_bound)?;
+    let rpc_address = rpc_listener.local_addr().map_err(rpc_not_bound)?;
+    let identity =
+        identity::of_member(data, config.tls.as_ref(), &config.cluster, GATEWAY, &config.instance)?;
     let gateway = Gateway::start(&Config {
-        identity: identity::of_member(data, config.tls.as_ref(), &config.cluster, GATEWAY, &config.instance)?,
+        identity: Rc::clone(&identity),
         peers: identity::resolve(&config.peers).await?,
-    });
+    })
+    .map_err(|error| CommandError::new(format!("the gateway's own schema breaks a rule: {error}")))?;
     if let Some(front) = &config.front {
         tracing::info!(%front, "clients use this address");
     }
     // Each service gets its first chance before a client is answered that it is away.
     gateway.tried().await;
     ready.announce(address);
-    accept::serve(listener, gateway, server_process::drain_at(stop)).await;
+    terminal::say(&format!("RPC on {rpc_address}"));
+    let drain = server_process::drain_at(stop);
+    let rpc = server::serve(rpc_listener, gateway.service(), identity, drain.clone());
+    tokio::join!(accept::serve(listener, gateway, drain), rpc);
     Ok(())
 }

@@ -90,9 +90,9 @@ impl NetworkFile {
         Ok(data_folder::network_runs(folder)?.then_some(network))
     }
 
-    /// The first instance of a service.
-    pub(crate) fn first(&self, service: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.service == service)
+    /// The first address at which a service speaks so.
+    pub(crate) fn first(&self, service: &str, protocol: Protocol) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.service == service && entry.protocol == protocol)
     }
 
     fn to_json(&self) -> String {
@@ -179,8 +179,8 @@ mod tests {
         running.write(&path).unwrap();
         let found = NetworkFile::of_running_network(&scratch.0).unwrap().unwrap();
         assert_eq!(found, running);
-        assert_eq!(found.first("gateway").unwrap().address.to_string(), "[::1]:8000");
-        assert_eq!(found.first("order"), None);
+        assert_eq!(found.first("gateway", Protocol::Http).unwrap().address.to_string(), "[::1]:8000");
+        assert_eq!(found.first("order", Protocol::Rpc), None);
         NetworkFile::remove(&path).unwrap();
         NetworkFile::remove(&path).unwrap();
         assert_eq!(NetworkFile::of_running_network(&scratch.0), Ok(None));

@@ -8,6 +8,10 @@ pub(crate) const CLUSTER_DEFAULT: &str = "micronet";
 pub(crate) const GATEWAY: &str = "gateway";
 /// The gateway's port; every other default port is counted from it.
 pub(crate) const BASE_PORT: u16 = 8000;
+/// The name under which `--port` knows the gateway's RPC port.
+pub(crate) const GATEWAY_RPC: &str = "gateway-rpc";
+/// So far below its HTTP port the gateway speaks RPC.
+const BELOW_HTTP: u16 = 999;
 /// The environment variable that holds the gateway's address as its clients use it.
 pub(crate) const GATEWAY_ENVIRONMENT: &str = "FRONT";
 
@@ -31,6 +35,19 @@ pub(crate) fn port_default(service: &Service) -> u16 {
 /// The port that lies so far from the gateway's.
 pub(crate) fn port_at(gateway: u16, offset: i32) -> u16 {
     u16::try_from(i32::from(gateway) + offset).unwrap_or(gateway)
+}
+
+/// Where the gateway speaks RPC that has its HTTP on this port; 0, a free port, where there is none so far below.
+pub(crate) fn rpc_port_of_gateway(http_port: u16) -> u16 {
+    http_port.saturating_sub(BELOW_HTTP)
+}
+
+/// The port on which the first instance of a service speaks RPC, the gateway's own service among them.
+pub(crate) fn rpc_port_default(name: &str) -> Option<u16> {
+    match name {
+        GATEWAY => Some(rpc_port_of_gateway(BASE_PORT)),
+        _ => service_named(name).map(port_default),
+    }
 }
 
 /// The environment variables that hold addresses. `up` keeps them from its children, whose peers it names itself.

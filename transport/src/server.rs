@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use self::operation::Operated;
-use self::site::OwnSite;
+pub use self::site::OwnSite;
 use self::streams::Shapes;
 use self::unheard::Unheard;
 use crate::clock;

@@ -35,6 +35,7 @@ use self::member::Member;
 use self::schemas::{Known, Schemas};
 use crate::balance::{Algorithm, Balancer, Candidate, Explained};
 use crate::clock;
+use crate::health::Standing;
 use crate::identity::{Identity, random_bytes};
 use crate::network::Called;
 use crate::retry::Repeats;
@@ -203,6 +204,13 @@ impl Upstream {
         self.0.balancer.borrow().explain()
     }
 
+    /// Where its instances are, with the names of those that are connected.
+    #[must_use]
+    pub fn instances(&self) -> Vec<(SocketAddr, Option<Rc<str>>)> {
+        let seen = |member: &Rc<Member>| (member.address, member.is_connected().then(|| member.name()));
+        self.0.members.borrow().iter().map(seen).collect()
+    }
+
     /// All schemas that instances have served, so that routes outlive the instances that announced them; those that are served now
     /// come first.
     #[must_use]
@@ -234,7 +242,7 @@ impl Upstream {
     /// The error when no instance could be picked: none can be reached, or all have too much in flight.
     #[must_use]
     pub fn no_instance(&self) -> RpcError {
-        if self.0.any_instance(|instance| instance.client.is_serving()) {
+        if self.0.any_callable(|instance| instance.client.is_serving()) {
             let words = format!("all instances of {} have too much in flight", self.0.service);
             return RpcError::new(Code::Overloaded, words);
         }
@@ -250,7 +258,7 @@ impl Upstream {
     #[must_use]
     pub fn no_instance_for(&self, takes: impl Fn(&Instance) -> Result<(), RpcError>) -> RpcError {
         let refusal = RefCell::new(None);
-        let taken = self.0.any_instance(|instance| {
+        let taken = self.0.any_callable(|instance| {
             instance.client.is_serving()
                 && takes(instance).map_err(|error| refusal.replace(Some(error))).is_ok()
         });
@@ -372,6 +380,13 @@ impl Inner {
 
     fn any_instance(&self, wanted: impl Fn(&Instance) -> bool) -> bool {
         self.members.borrow().iter().any(|member| member.any(&wanted))
+    }
+
+    /// The same of instances that may be called at all.
+    fn any_callable(&self, wanted: impl Fn(&Instance) -> bool) -> bool {
+        let now = clock::now();
+        let members = self.members.borrow();
+        members.iter().any(|member| member.standing(now) != Standing::Out && member.any(&wanted))
     }
 
     /// A schema that is met for the first time, compared with the one that callers were built with.

@@ -1,6 +1,7 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod gateway;
 mod lab;
 mod load;
 mod peers;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
+pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
@@ -24,14 +26,14 @@ pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::{
-    CallFlags, CalleeFlags, ExposureFlags, Flags, GatewayFlags, OutcomeFlags, RawCommand, ServiceFlags,
-    ShopFlags, ShopMode, UpFlags,
+    CallFlags, CalleeFlags, ExposureFlags, Flags, OutcomeFlags, RawCommand, ServiceFlags, ShopFlags,
+    ShopMode, UpFlags,
 };
 use crate::error::CommandError;
 use crate::profile::Profile;
 use crate::registry::{
     BASE_PORT, CLUSTER_DEFAULT, DATABASE_ENVIRONMENT, GATEWAY_ENVIRONMENT, Service, port_default,
-    service_named,
+    rpc_port_default, service_named,
 };
 use micronet_services::database::ServerUrl;
 use micronet_services::demo::Demo;
@@ -142,27 +144,6 @@ pub(crate) struct ServiceConfig {
     pub(crate) supervised: bool,
 }
 
-/// What the gateway's process needs to know.
-#[derive(Debug)]
-pub(crate) struct GatewayConfig {
-    /// The instance's name.
-    pub(crate) instance: String,
-    /// The cluster's name.
-    pub(crate) cluster: String,
-    /// Where it listens; port 0 is a free one.
-    pub(crate) listen: SocketAddr,
-    /// Its own address as clients use it, where it was told.
-    pub(crate) front: Option<HostPort>,
-    /// The services behind it.
-    pub(crate) peers: Peers,
-    /// The data folder.
-    pub(crate) data: PathBuf,
-    /// How it speaks TLS to services, if it does.
-    pub(crate) tls: Option<TlsConfig>,
-    /// Whether `up` started it: then it ends when its stdin closes.
-    pub(crate) supervised: bool,
-}
-
 /// The instance that is called, and as whom.
 #[derive(Debug)]
 pub(crate) struct Callee {
@@ -241,7 +222,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
     match flags.command.unwrap_or_else(|| RawCommand::Up(UpFlags::default())) {
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
-        RawCommand::Gateway(flags) => gateway(flags, data, environment).map(Command::Gateway),
+        RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
@@ -323,26 +304,6 @@ fn service(
     })
 }
 
-fn gateway(
-    flags: GatewayFlags,
-    data: PathBuf,
-    environment: Environment<'_>,
-) -> Result<GatewayConfig, CommandError> {
-    let tls = tls::tls(flags.tls, &data, environment)?;
-    let listen = listen(flags.listen.as_deref(), BASE_PORT)?;
-    check_exposure(listen.ip(), &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
-    Ok(GatewayConfig {
-        instance: name("instance", flags.instance)?,
-        tls,
-        listen,
-        cluster: cluster(flags.exposure)?,
-        front: front(environment)?,
-        peers: Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?,
-        data,
-        supervised: flags.supervised,
-    })
-}
-
 fn call(flags: CallFlags, data: PathBuf, environment: Environment<'_>) -> Result<CallConfig, CommandError> {
     let (callee, method) = callee(&flags.method, flags.callee, data, environment)?;
     Ok(CallConfig {
@@ -387,7 +348,7 @@ fn callee(
         return Err(CommandError::usage(format!("{name:?} names no method"))
             .next("write SERVICE.METHOD, as product.query; SERVICE alone lists what there is"));
     }
-    let port = service_named(service).map_or(BASE_PORT, port_default);
+    let port = rpc_port_default(service).unwrap_or(BASE_PORT);
     let callee = Callee {
         service: service.to_owned(),
         to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::CommandError;
 use crate::profile::Profile;
-use crate::registry::{GATEWAY, Service};
+use crate::registry::{GATEWAY, GATEWAY_RPC, Service, rpc_port_of_gateway};
 
 /// The most instances of one service that one `up` starts.
 const INSTANCES_MAX: usize = 16;
@@ -18,12 +18,19 @@ pub(crate) struct InstancePlan {
     pub(crate) instance: String,
     /// Its port; 0 is a free one.
     pub(crate) port: u16,
+    /// The gateway's other port, where it speaks RPC; a service has one port for everything.
+    pub(crate) rpc_port: Option<u16>,
 }
 
 impl InstancePlan {
     /// The name of its service, or the gateway's.
     pub(crate) fn service_name(&self) -> &'static str {
         self.service.map_or(GATEWAY, |service| service.name)
+    }
+
+    /// Its ports, each with the name under which `--port` knows it.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = (u16, &'static str)> {
+        [(self.port, self.service_name())].into_iter().chain(self.rpc_port.map(|port| (port, GATEWAY_RPC)))
     }
 }
 
@@ -46,22 +53,21 @@ pub(super) fn plan(
             service: Some(service),
             instance: format!("{}-{number}", service.name),
             port,
+            rpc_port: None,
         }));
     }
-    let gateway =
-        asked.remove(GATEWAY).map_or_else(
-            || moved(profile.gateway_port).map(|port| vec![port]),
-            |ports| match ports.len() {
-                1 => Ok(ports),
-                _ => Err(CommandError::usage("there is one gateway, with one port")
-                    .next("write --port gateway=8000")),
-            },
-        )?;
-    plan.extend(gateway.into_iter().map(|port| InstancePlan {
+    let mut one = |name| match asked.remove(name).as_deref() {
+        None => Ok(None),
+        Some([port]) => Ok(Some(*port)),
+        Some(_) => Err(CommandError::usage("there is one gateway, with one port for HTTP and one for RPC")
+            .next("write --port gateway=8000 and --port gateway-rpc=7001")),
+    };
+    plan.push(InstancePlan {
         service: None,
         instance: format!("{GATEWAY}-1"),
-        port,
-    }));
+        port: one(GATEWAY)?.map_or_else(|| moved(profile.gateway_port), Ok)?,
+        rpc_port: one(GATEWAY_RPC)?.or(Some(rpc_port_of_gateway(base.unwrap_or(profile.gateway_port)))),
+    });
     check_distinct(&plan)?;
     Ok(plan)
 }
@@ -85,7 +91,7 @@ fn from_flags<'f>(
 ) -> Result<BTreeMap<&'f str, Vec<u16>>, CommandError> {
     let mut asked = BTreeMap::new();
     let known: Vec<&str> =
-        profile.services().iter().map(|(service, _)| service.name).chain([GATEWAY]).collect();
+        profile.services().iter().map(|(service, _)| service.name).chain([GATEWAY, GATEWAY_RPC]).collect();
     for flag in flags {
         let refuse = |why: String| {
             CommandError::usage(format!("--port {flag:?}: {why}"))
@@ -114,14 +120,13 @@ fn from_flags<'f>(
 
 fn check_distinct(plan: &[InstancePlan]) -> Result<(), CommandError> {
     let mut owners: BTreeMap<u16, &str> = BTreeMap::new();
-    for instance in plan.iter().filter(|instance| instance.port != 0) {
-        if let Some(other) = owners.insert(instance.port, &instance.instance) {
-            let port = instance.port;
-            return Err(CommandError::usage(format!(
-                "{other} and {} would both listen on {port}",
-                instance.instance
-            ))
-            .next(format!("choose another port with --port {}=…", instance.service_name())));
+    for instance in plan {
+        for (port, flag) in instance.ports().filter(|(port, _)| *port != 0) {
+            if let Some(other) = owners.insert(port, &instance.instance) {
+                let name = &instance.instance;
+                return Err(CommandError::usage(format!("{other} and {name} would both listen on {port}"))
+                    .next(format!("choose another port with --port {flag}=…")));
+            }
         }
     }
     Ok(())

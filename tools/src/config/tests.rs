@@ -154,6 +154,27 @@ fn ports_are_counted_from_the_base_or_named() {
 }
 
 #[test]
+fn the_gateway_speaks_rpc_below_its_http() {
+    let check = |line: &str, wanted: u16| {
+        let rpc = match parse(line).unwrap() {
+            Command::Up(up) => up.instances.last().and_then(|gateway| gateway.rpc_port).unwrap(),
+            Command::Gateway(gateway) => gateway.rpc.port(),
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(rpc, wanted, "{line}");
+    };
+    check("micronet up", 7001);
+    check("micronet up --profile toystore", 5061);
+    check("micronet up --base-port 9000 --port gateway=80", 8001);
+    check("micronet up --base-port 0", 0);
+    check("micronet up --base-port 500", 0);
+    check("micronet up --port gateway-rpc=7101", 7101);
+    check("micronet gateway", 7001);
+    check("micronet gateway --listen 127.0.0.1:0", 0);
+    check("micronet gateway --listen 127.0.0.1:9000 --rpc localhost:9", 9);
+}
+
+#[test]
 fn a_profile_has_its_own_ports_which_move_together() {
     let check = |line: &str, wanted: &[(&str, u16)]| {
         let wanted: Vec<(String, u16)> =
@@ -207,6 +228,7 @@ fn ports_that_mean_nothing_are_refused_in_words() {
     check("--port product=x", "not a port");
     check("--port product=", "not a port");
     check("--port gateway=1,2", "one gateway");
+    check("--port gateway-rpc=8001", "gateway-1 would both");
     check("--port order=1 --port order=2", "named twice");
     check("--port order=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "at most 16");
     check("--base-port 65530", "65535");

@@ -6,7 +6,7 @@ use crate::address::HostPort;
 use crate::config::{PingConfig, PingTarget};
 use crate::error::CommandError;
 use crate::network_file::{NetworkFile, Protocol};
-use crate::registry::{port_default, service_named};
+use crate::registry::rpc_port_default;
 use crate::terminal;
 
 /// What is watched.
@@ -32,29 +32,27 @@ pub(super) async fn find(config: &PingConfig, network: Option<&NetworkFile>) -> 
         return in_network(network, name);
     }
     // Services started by hand share a data folder too: one that isn't there is a mistyped one.
-    let service = service_named(name).filter(|_| config.data.exists()).ok_or_else(|| {
+    let port = rpc_port_default(name).filter(|_| config.data.exists()).ok_or_else(|| {
         CommandError::usage(format!("no network runs on {}", config.data.display()))
             .next("start one with `micronet up`, name its folder with --data, or give HOST:PORT")
     })?;
-    let address = HostPort::new("localhost", port_default(service)).resolve().await?;
-    Ok(Target { name: name.clone(), address, service: Some(service.name.to_owned()) })
+    let address = HostPort::new("localhost", port).resolve().await?;
+    Ok(Target { name: name.clone(), address, service: Some(name.clone()) })
 }
 
 /// The instance of this name, else the first of the service of this name.
 fn in_network(network: &NetworkFile, name: &str) -> Result<Target, CommandError> {
-    let named = network.entries.iter().find(|entry| entry.instance == name);
-    let of_service: Vec<_> = network.entries.iter().filter(|entry| entry.service == name).collect();
+    // HTTP has no heartbeat: the gateway is watched where it speaks RPC.
+    let rpc = || network.entries.iter().filter(|entry| entry.protocol == Protocol::Rpc);
+    let named = rpc().find(|entry| entry.instance == name);
+    let of_service: Vec<_> = rpc().filter(|entry| entry.service == name).collect();
     let Some(entry) = named.or(of_service.first().copied()) else {
-        let names: Vec<_> = network.entries.iter().map(|entry| entry.instance.as_str()).collect();
+        let names: Vec<_> = rpc().map(|entry| entry.instance.as_str()).collect();
         return Err(CommandError::usage(format!(
             "the running network has neither an instance nor a service {name:?}"
         ))
         .next(format!("it has {}", names.join(", "))));
     };
-    if entry.protocol != Protocol::Rpc {
-        return Err(CommandError::usage(format!("{} speaks HTTP, which has no heartbeat", entry.instance))
-            .next("name an instance of a service"));
-    }
     if named.is_none() && of_service.len() > 1 {
         let others: Vec<_> = of_service[1..].iter().map(|entry| entry.instance.as_str()).collect();
         terminal::note(&format!("{name} has other instances: {}", others.join(", ")));

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::address::HostPort;
 use crate::error::CommandError;
 use crate::load::engine::ExchangeError;
-use crate::network_file::NetworkFile;
+use crate::network_file::{NetworkFile, Protocol};
 use crate::registry::{BASE_PORT, GATEWAY};
 
 /// The gateway: as named, else that of the network that runs on the data folder, else the default.
@@ -14,7 +14,7 @@ pub(crate) fn find(named: Option<&HostPort>, data: &Path) -> Result<HostPort, Co
         return Ok(named.clone());
     }
     let network = NetworkFile::of_running_network(data)?;
-    let gateway = network.as_ref().and_then(|network| network.first(GATEWAY));
+    let gateway = network.as_ref().and_then(|network| network.first(GATEWAY, Protocol::Http));
     Ok(gateway.map_or_else(|| HostPort::new("localhost", BASE_PORT), |entry| entry.address.into()))
 }
 

@@ -244,7 +244,7 @@ mod tests {
 
     /// Runs a shell script as a child, up to where it is ready or not.
     async fn start(scratch: &ScratchFolder, script: &str, ready_ms_max: u64) -> (Child, Result<(), String>) {
-        let plan = InstancePlan { service: None, instance: "child-1".into(), port: 0 };
+        let plan = InstancePlan { service: None, instance: "child-1".into(), port: 0, rpc_port: None };
         let launch = Launch {
             program: "/bin/sh".into(),
             arguments: vec!["-c".into(), script.into()],

@@ -155,6 +155,9 @@ impl Network<'_> {
         let listen = SocketAddr::new(config.listen, plan.port).to_string();
         let named = [("--instance", &plan.instance), ("--listen", &listen), ("--cluster", &config.cluster)];
         arguments.extend(named.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.clone()]));
+        if let Some(port) = plan.rpc_port {
+            arguments.extend(["--rpc".into(), SocketAddr::new(config.listen, port).to_string()]);
+        }
         for service in SERVICES.iter().filter(|service| calls(plan.service, service)) {
             let addresses = self.addresses_of(service);
             if addresses.is_empty() {
@@ -200,14 +203,17 @@ impl Network<'_> {
 
     /// Tells other commands who runs where.
     fn write_file(&self) -> Result<(), CommandError> {
-        let entries = self.children.iter().filter_map(|child| {
+        let entries = self.children.iter().flat_map(|child| {
             let plan = child.plan();
-            Some(Entry {
-                service: plan.service_name().to_owned(),
-                instance: plan.instance.clone(),
-                address: reachable(child.address()?),
-                protocol: protocol(plan),
-                pid: child.id()?,
+            let pid = child.id();
+            listeners(child).into_iter().filter_map(move |(protocol, address)| {
+                Some(Entry {
+                    service: plan.service_name().to_owned(),
+                    instance: plan.instance.clone(),
+                    address: reachable(address),
+                    protocol,
+                    pid: pid?,
+                })
             })
         });
         let file = NetworkFile {
@@ -318,9 +324,15 @@ fn calls(caller: Option<&Service>, called: &Service) -> bool {
     caller.is_none_or(|caller| caller.calls().any(|name| name == called.name))
 }
 
-/// What an instance speaks on its address.
-fn protocol(plan: &InstancePlan) -> Protocol {
-    if plan.service.is_some() { Protocol::Rpc } else { Protocol::Http }
+/// What an instance that is ready speaks, and where. The gateway speaks HTTP, and RPC on a port of its own.
+fn listeners(child: &Child) -> Vec<(Protocol, SocketAddr)> {
+    let (Some(address), plan) = (child.address(), child.plan()) else { return Vec::new() };
+    match plan.rpc_port {
+        None => vec![(Protocol::Rpc, address)],
+        Some(port) => {
+            vec![(Protocol::Http, address), (Protocol::Rpc, SocketAddr::new(address.ip(), port))]
+        }
+    }
 }
 
 /// This program's file, for processes that run it too.

@@ -17,15 +17,17 @@ const SETTLE_TRIES: u32 = 1_000;
 /// Checks that each instance's port can be bound. A port may still be taken between this and the child's own bind;
 /// then the child says so.
 pub(super) fn all_free(listen: IpAddr, instances: &[InstancePlan]) -> Result<(), CommandError> {
-    for plan in instances.iter().filter(|plan| plan.port != 0) {
-        TcpListener::bind(SocketAddr::new(listen, plan.port))
-            .map_err(|error| not_free(listen, plan, &error))?;
+    for plan in instances {
+        for (port, flag) in plan.ports().filter(|(port, _)| *port != 0) {
+            TcpListener::bind(SocketAddr::new(listen, port))
+                .map_err(|error| not_free(listen, plan, (port, flag), &error))?;
+        }
     }
     Ok(())
 }
 
 /// Gives instances a free port that were to take any, where another service wants them that starts before them: its
-/// process has to be told where they will be.
+/// process has to be told where they will be. So has the gateway, where it is to speak RPC.
 pub(super) fn settle_wanted(
     listen: IpAddr,
     instances: &[InstancePlan],
@@ -39,6 +41,9 @@ pub(super) fn settle_wanted(
         if wanted && settled[place].port == 0 {
             settled[place].port = free_port(listen, &settled)?;
         }
+        if settled[place].rpc_port == Some(0) {
+            settled[place].rpc_port = Some(free_port(listen, &settled)?);
+        }
     }
     Ok(settled)
 }
@@ -49,7 +54,7 @@ fn free_port(listen: IpAddr, taken: &[InstancePlan]) -> Result<u16, CommandError
     let count = u64::from(SETTLED_PORTS.end() - SETTLED_PORTS.start()) + 1;
     for _ in 0..SETTLE_TRIES {
         let port = SETTLED_PORTS.start() + u16::try_from(random.below(count)).unwrap_or(0);
-        let is_free = taken.iter().all(|plan| plan.port != port)
+        let is_free = taken.iter().flat_map(InstancePlan::ports).all(|(taken, _)| taken != port)
             && TcpListener::bind(SocketAddr::new(listen, port)).is_ok();
         if is_free {
             return Ok(port);
@@ -59,32 +64,33 @@ fn free_port(listen: IpAddr, taken: &[InstancePlan]) -> Result<u16, CommandError
         .next("name ports with --port or --base-port"))
 }
 
-fn not_free(listen: IpAddr, plan: &InstancePlan, error: &io::Error) -> CommandError {
-    let (port, instance) = (plan.port, &plan.instance);
+fn not_free(
+    listen: IpAddr,
+    plan: &InstancePlan,
+    (port, flag): (u16, &str),
+    error: &io::Error,
+) -> CommandError {
+    let instance = &plan.instance;
+    let choice = format!("--port {flag}=…");
     match error.kind() {
         io::ErrorKind::AddrInUse => CommandError::new(format!(
             "port {port} ({instance}) is in use: another program listens on {listen}:{port}"
         ))
         .next(format!(
-            "stop it (ss -ltnp 'sport = :{port}' names it), choose another with {}, or move all of them with \
+            "stop it (ss -ltnp 'sport = :{port}' names it), choose another with {choice}, or move all of them with \
              --base-port",
-            choice(plan)
         )),
         io::ErrorKind::PermissionDenied => {
             CommandError::new(format!("port {port} ({instance}) is not allowed: {error}"))
-                .next(format!("choose a port from 1024 upwards with {}", choice(plan)))
+                .next(format!("choose a port from 1024 upwards with {choice}"))
         }
         io::ErrorKind::AddrNotAvailable => CommandError::new(format!(
             "{instance} can't listen on {listen}: this machine has no such address"
         ))
         .next("choose one of its addresses with --listen (`ip address` shows them)"),
         _ => CommandError::new(format!("{instance} can't listen on {listen}:{port}: {error}"))
-            .next(format!("choose another port with {}, or another address with --listen", choice(plan))),
+            .next(format!("choose another port with {choice}, or another address with --listen")),
     }
-}
-
-fn choice(plan: &InstancePlan) -> String {
-    format!("--port {}=…", plan.service_name())
 }
 
 #[cfg(test)]
@@ -99,7 +105,12 @@ mod tests {
         let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let instances: Vec<InstancePlan> = SERVICES
             .iter()
-            .map(|service| InstancePlan { service: Some(service), instance: service.name.into(), port: 0 })
+            .map(|service| InstancePlan {
+                service: Some(service),
+                instance: service.name.into(),
+                port: 0,
+                rpc_port: None,
+            })
             .collect();
         for plan in settle_wanted(listen, &instances).unwrap() {
             let service = plan.service.unwrap();
@@ -114,7 +125,12 @@ mod tests {
         let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let other = TcpListener::bind((listen, 0)).unwrap();
         let port = other.local_addr().unwrap().port();
-        let plan = InstancePlan { service: service_named("product"), instance: "product-2".into(), port };
+        let plan = InstancePlan {
+            service: service_named("product"),
+            instance: "product-2".into(),
+            port,
+            rpc_port: None,
+        };
         let error = all_free(listen, std::slice::from_ref(&plan)).unwrap_err().to_string();
         for word in [&port.to_string(), "product-2", "in use", "--port product=", "--base-port"] {
             assert!(error.contains(word), "{word} is missing in: {error}");

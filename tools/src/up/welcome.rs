@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use super::children::Child;
-use super::protocol;
+use super::listeners;
 use crate::address::reachable;
 use crate::config::UpConfig;
 use crate::data_folder::DataFolder;
 use crate::network_file::Protocol;
 use crate::profile::{FRONT, MICRONET, Profile};
+use crate::registry::GATEWAY;
 use crate::table::{Align, Table};
 use crate::terminal::Style;
 use micronet_services::database::Databases;
@@ -33,7 +34,7 @@ pub(super) fn text(
     style: Style,
 ) -> String {
     let profile = config.profile;
-    let rows: Vec<Row> = children.iter().filter_map(row).collect();
+    let rows: Vec<Row> = children.iter().flat_map(rows_of).collect();
     let gateway = rows.iter().find(|row| row.protocol == Protocol::Http).map(|row| reachable(row.address));
     let try_these = gateway
         .map(|gateway| things_to_try(profile, gateway, &own_command(), data, demo))
@@ -64,7 +65,7 @@ fn table(rows: &[Row], mtls: bool) -> Table {
         ("ADDRESS", Align::Left),
         ("PID", Align::Right),
     ]);
-    let (front, behind): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.protocol == Protocol::Http);
+    let (front, behind): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.service == GATEWAY);
     for row in front.into_iter().chain(behind) {
         table.row(vec![
             row.service.to_owned(),
@@ -80,15 +81,16 @@ fn table(rows: &[Row], mtls: bool) -> Table {
     table
 }
 
-fn row(child: &Child) -> Option<Row> {
-    let plan = child.plan();
-    Some(Row {
+fn rows_of(child: &Child) -> Vec<Row> {
+    let (plan, Some(pid)) = (child.plan(), child.id()) else { return Vec::new() };
+    let row = |(protocol, address)| Row {
         service: plan.service_name(),
         instance: plan.instance.clone(),
-        protocol: protocol(plan),
-        address: child.address()?,
-        pid: child.id()?,
-    })
+        protocol,
+        address,
+        pid,
+    };
+    listeners(child).into_iter().map(row).collect()
 }
 
 /// Commands that can be copied as they stand.
@@ -156,10 +158,12 @@ mod tests {
         let rows = [
             row("product", "product-1", Protocol::Rpc, "127.0.0.1:8002", 9),
             row("gateway", "gateway-1", Protocol::Http, "127.0.0.1:8000", 10),
+            row("gateway", "gateway-1", Protocol::Rpc, "127.0.0.1:7001", 10),
         ];
         let wanted = "\
 SERVICE  INSTANCE   PROTOCOL  ADDRESS         PID
 gateway  gateway-1  HTTP      127.0.0.1:8000   10
+gateway  gateway-1  RPC       127.0.0.1:7001   10
 product  product-1  RPC       127.0.0.1:8002    9";
         assert_eq!(table(&rows, false).draw(Style::PLAIN), wanted);
         let in_tls = table(&rows, true).draw(Style::PLAIN);

@@ -1,5 +1,7 @@
-//! A service as HTTP sees it on the service's own port: the same calls, answered in this process.
+//! A service as HTTP sees it in the service's own process: the same calls, answered here. So it is on a service's port, and so a
+//! gateway answers for itself.
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ use crate::identity::{Identity, random_bytes};
 use crate::vitals::Share;
 
 /// A service and its routes.
-pub(super) struct OwnSite {
+pub struct OwnSite {
     service: Rc<dyn Service>,
     identity: Rc<Identity>,
     instance: Rc<str>,
@@ -31,9 +33,16 @@ pub(super) struct OwnSite {
     request_ids: RequestIds,
 }
 
+impl fmt::Debug for OwnSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnSite").field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
 impl OwnSite {
     /// The site of a service.
-    pub(super) fn new(service: Rc<dyn Service>, identity: Rc<Identity>) -> Self {
+    #[must_use]
+    pub fn new(service: Rc<dyn Service>, identity: Rc<Identity>) -> Self {
         let schema = service.schema();
         let routes = Routes::from_schemas(&schema.schema().name, [(0, Rc::new(schema.clone()))]);
         let request_ids = RequestIds::new(u32::from_ne_bytes(random_bytes()));
@@ -43,6 +52,22 @@ impl OwnSite {
     /// The site as somebody sees it whom a certificate names, or nobody in particular.
     pub(super) fn seen_by(self: &Rc<Self>, peer: Option<&SpiffeId>) -> Seen {
         Seen { site: Rc::clone(self), peer: peer.map(SpiffeId::principal).unwrap_or_default() }
+    }
+
+    /// Answers a request that leads to this service, of somebody who is `peer` unless the request itself says who asks.
+    pub async fn answer(
+        &self,
+        peer: &Principal,
+        request_id: &str,
+        (head, body): (&RequestHead, &[u8]),
+        lead: Lead<'_>,
+    ) -> Answer {
+        let answered = match lead {
+            Lead::Method(route, of_path) => self.call(peer, request_id, (head, body), route, of_path).await,
+            Lead::Outcome(route) => self.outcome(peer, request_id, (head, body), &route).await,
+            Lead::Answered(answer) | Lead::Nowhere(answer) => return *answer,
+        };
+        answered.unwrap_or_else(|refused| *refused)
     }
 
     async fn call(
@@ -144,16 +169,6 @@ impl Site for Seen {
     }
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
-        match self.site.routes.lead(head) {
-            Lead::Method(route, of_path) => {
-                let called = self.site.call(&self.peer, request_id, (head, body), route, of_path);
-                called.await.unwrap_or_else(|refused| *refused)
-            }
-            Lead::Outcome(route) => {
-                let asked = self.site.outcome(&self.peer, request_id, (head, body), &route);
-                asked.await.unwrap_or_else(|refused| *refused)
-            }
-            Lead::Answered(answer) | Lead::Nowhere(answer) => *answer,
-        }
+        self.site.answer(&self.peer, request_id, (head, body), self.site.routes.lead(head)).await
     }
 }

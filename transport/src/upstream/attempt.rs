@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use micronet_wire::error::{Code, RpcError};
+use micronet_wire::error::{Code, Fault, RpcError};
 use micronet_wire::limits::ATTEMPTS_MAX;
+use micronet_wire::network::InstanceState;
 
 use super::instance::Instance;
 use super::member::{Member, verdict};
@@ -70,6 +71,7 @@ impl Upstream {
         while tried.len() < ATTEMPTS_MAX as usize {
             let Some((member, instance)) = inner.pick(now, want, &takes, &tried) else { break };
             let ticket = member.ledger.borrow_mut().begun(now);
+            let is_probe = ticket.is_some() && member.ledger.borrow().state() == InstanceState::Probing;
             let picked = Picked { upstream: inner, member, begun_ns: now, ticket };
             let outcome = call(&instance).await;
             now = clock::now();
@@ -82,7 +84,11 @@ impl Upstream {
                 picked.ended(now, failed);
             }
             let again = match &outcome {
-                Err(Failed::Call { error, repeatable }) => inner.may_try_again(now, error, *repeatable),
+                Err(Failed::Call { error, repeatable }) => {
+                    // Who was sent to see whether an instance answers again isn't left with its failure.
+                    let probed = is_probe && *repeatable && error.code.fault() != Fault::Caller;
+                    inner.may_try_again(now, error, probed || may_retry(error, *repeatable))
+                }
                 _ => false,
             };
             tried.push(Rc::clone(&instance.name));
@@ -96,8 +102,8 @@ impl Upstream {
 }
 
 impl Inner {
-    fn may_try_again(&self, now: u64, error: &RpcError, repeatable: bool) -> bool {
-        if !may_retry(error, repeatable) {
+    fn may_try_again(&self, now: u64, error: &RpcError, harmless: bool) -> bool {
+        if !harmless {
             return false;
         }
         // A process that leaves sends its calls elsewhere once; that is no storm.

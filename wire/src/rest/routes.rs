@@ -75,6 +75,18 @@ pub enum Lead<'a> {
     Nowhere(Refused),
 }
 
+impl Lead<'_> {
+    /// The service that it leads to, by its index.
+    #[must_use]
+    pub fn service(&self) -> Option<usize> {
+        match self {
+            Self::Method(route, _) => Some(route.service),
+            Self::Outcome(route) => Some(route.service),
+            Self::Answered(_) | Self::Nowhere(_) => None,
+        }
+    }
+}
+
 impl Routes {
     /// The routes of these schemas, each with the index of the service that serves it. A route that two schemas claim belongs to
     /// the first. The description of them all bears the title.

@@ -1,0 +1,48 @@
+//! The flags of `gateway`.
+
+use clap::Args;
+
+use super::ExposureFlags;
+use super::certs::TlsFlags;
+
+const GATEWAY_EXAMPLES: &str = "\
+Examples:
+  micronet gateway
+  CATALOG=localhost ORDER=localhost micronet gateway
+  micronet gateway --listen 127.0.0.1:9000 \\
+      --peer product=localhost:8002,localhost:8012 --peer order=localhost:8003
+
+When it is ready the gateway prints `listening on ADDRESS` on stdout, and after
+it `RPC on ADDRESS`: there it tells about itself (micronet call gateway). FRONT is
+its address as clients use it (HOST or HOST:PORT), where that differs from what
+it listens on; `micronet shop` reads the same variable. Ctrl-C or SIGTERM lets
+running requests finish; a second one ends it at once.";
+
+const FRONTED_HELP: &str = "\
+Where a service is that is reached through the gateway; may be repeated. An address is HOST or HOST:PORT; without a port \
+the service's default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for \
+product, ORDER for order). If none is named at all, every service is looked for on localhost and its default port";
+
+/// The flags of `gateway`.
+#[derive(Debug, Args)]
+#[command(after_help = GATEWAY_EXAMPLES)]
+pub(crate) struct GatewayFlags {
+    /// This instance's name, unlike every other's in the network
+    #[arg(long, value_name = "INSTANCE", default_value = "gateway-1")]
+    pub(crate) instance: String,
+    /// Where it listens for HTTP; port 0 is a free port [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Where its own service listens, for RPC; port 0 is a free port [default: where it listens for HTTP, 999 ports below]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) rpc: Option<String>,
+    #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = FRONTED_HELP)]
+    pub(crate) peers: Vec<String>,
+    #[command(flatten)]
+    pub(crate) tls: TlsFlags,
+    #[command(flatten)]
+    pub(crate) exposure: ExposureFlags,
+    /// End when stdin closes: for a parent process that may die
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
+}

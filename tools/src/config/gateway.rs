@@ -1,0 +1,65 @@
+//! The configuration of `gateway`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::{
+    Environment, OF_THE_GATEWAY, Peers, TlsConfig, check_exposure, cluster, elsewhere, front, listen, name,
+    tls,
+};
+use crate::address::{self, HostPort};
+use crate::cli::gateway::GatewayFlags;
+use crate::error::CommandError;
+use crate::registry::{BASE_PORT, rpc_port_of_gateway};
+
+/// What the gateway's process needs to know.
+#[derive(Debug)]
+pub(crate) struct GatewayConfig {
+    /// The instance's name.
+    pub(crate) instance: String,
+    /// The cluster's name.
+    pub(crate) cluster: String,
+    /// Where it listens for HTTP; port 0 is a free one.
+    pub(crate) listen: SocketAddr,
+    /// Where it listens for RPC; port 0 is a free one.
+    pub(crate) rpc: SocketAddr,
+    /// Its own address as clients use it, where it was told.
+    pub(crate) front: Option<HostPort>,
+    /// The services behind it.
+    pub(crate) peers: Peers,
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// How it speaks TLS to services, if it does.
+    pub(crate) tls: Option<TlsConfig>,
+    /// Whether `up` started it: then it ends when its stdin closes.
+    pub(crate) supervised: bool,
+}
+
+pub(super) fn gateway(
+    flags: GatewayFlags,
+    data: PathBuf,
+    environment: Environment<'_>,
+) -> Result<GatewayConfig, CommandError> {
+    let tls = tls::tls(flags.tls, &data, environment)?;
+    let listen = listen(flags.listen.as_deref(), BASE_PORT)?;
+    check_exposure(listen.ip(), &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
+    let rpc_port = rpc_port_of_gateway(listen.port());
+    let rpc = match &flags.rpc {
+        Some(text) => address::parse_listen(text, rpc_port)?,
+        None => SocketAddr::new(listen.ip(), rpc_port),
+    };
+    if tls.is_none() {
+        check_exposure(rpc.ip(), &flags.exposure, None)?;
+    }
+    Ok(GatewayConfig {
+        instance: name("instance", flags.instance)?,
+        tls,
+        listen,
+        rpc,
+        cluster: cluster(flags.exposure)?,
+        front: front(environment)?,
+        peers: Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?,
+        data,
+        supervised: flags.supervised,
+    })
+}
