@@ -7,6 +7,7 @@ mod lab;
 mod relay;
 mod traffic;
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use crate::number;
 
 /// Requests a second.
 const RATE_PER_S: u32 = 200;
+static ALONE: Mutex<()> = Mutex::new(());
 /// For how long it goes on without an environment variable, in seconds.
 const SECONDS_DEFAULT: u64 = 12;
 /// How long everything is fine before something happens.
@@ -77,6 +79,8 @@ fn survives(
     strike: impl FnOnce(&mut Lab),
     lift: impl FnOnce(&mut Lab),
 ) {
+    // One at a time: they measure how soon something happens.
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let run = Duration::from_secs(number("MICRONET_CHAOS_SECONDS").unwrap_or(SECONDS_DEFAULT));
     let began = Instant::now();
     let traffic = Traffic::start(lab.gateway(), RATE_PER_S);

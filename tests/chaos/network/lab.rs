@@ -83,7 +83,7 @@ impl Lab {
         for address in &addresses {
             let load = LoadChange {
                 work_us: Some(0),
-                delay: Some(Delay::Fixed { us: 5_000 }),
+                delay: Some(Delay::Fixed { us: 20_000 }),
                 ..LoadChange::default()
             };
             lab.set_load(address.parse().expect("an address"), load);

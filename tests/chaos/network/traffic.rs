@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use micronet_tests::http_client::HttpClient;
 
 /// Clients at once: more than can be left hanging before a node that has stopped is found out.
-const CLIENTS: usize = 192;
+const CLIENTS: usize = 256;
 /// What is asked: it does no harm twice.
 const TARGET: &str = "/api/data";
 
