@@ -32,8 +32,9 @@ pub use self::attempt::{Failed, Want};
 pub use self::instance::Instance;
 pub use self::keeper::fetch_schema;
 use self::member::Member;
+use self::pick::Scratch;
 use self::schemas::{Known, Schemas};
-use crate::balance::{Algorithm, Balancer, Candidate, Explained};
+use crate::balance::{Algorithm, Balancer, Explained};
 use crate::clock;
 use crate::health::Standing;
 use crate::identity::{Identity, random_bytes};
@@ -100,8 +101,7 @@ struct Inner {
     members: RefCell<Vec<Rc<Member>>>,
     next_key: Cell<u64>,
     balancer: RefCell<Balancer>,
-    /// Kept from pick to pick, so that none allocates.
-    candidates: RefCell<Vec<Candidate>>,
+    scratch: RefCell<Scratch>,
     budget: RefCell<RetryBudget>,
     retries: Cell<u64>,
     retries_refused: Cell<u64>,
@@ -155,7 +155,7 @@ impl Upstream {
             members: RefCell::default(),
             next_key: Cell::new(1),
             balancer: RefCell::default(),
-            candidates: RefCell::default(),
+            scratch: RefCell::default(),
             budget: RefCell::default(),
             retries: Cell::default(),
             retries_refused: Cell::default(),

@@ -144,14 +144,15 @@ impl Member {
         self.warms_since_ns.set(since_ns);
     }
 
-    /// What a balancer has to know of it.
-    pub(super) fn candidate(&self, now: u64) -> Candidate {
+    /// What a balancer has to know of it; with response times where it reads them.
+    pub(super) fn candidate(&self, now: u64, timed: bool) -> Candidate {
+        let latency = self.latency.borrow();
         Candidate {
             key: self.key,
             weight: self.weight.get(),
             in_flight: u32::try_from(self.calls_in_flight()).unwrap_or(u32::MAX),
-            response_ns: self.latency.borrow().peak_ns(now),
-            mean_ns: self.latency.borrow().mean_ns(now),
+            response_ns: if timed { latency.peak_ns(now) } else { 0 },
+            mean_ns: if timed { latency.mean_ns(now) } else { 0 },
             share_permille: self.share_permille(now),
         }
     }
