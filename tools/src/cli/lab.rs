@@ -82,9 +82,9 @@ pub(crate) struct CompareFlags {
     /// For how long each algorithm is measured in a round, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(crate) duration: Duration,
-    /// For how long each runs before that, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
-    pub(crate) warm_up: Duration,
+    /// For how long each runs before that, in seconds [default: 2, and 12 for adaptive, which measures before it chooses]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) warm_up: Option<Duration>,
     /// How often all algorithms have their turn
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) rounds: u32,

@@ -33,8 +33,8 @@ pub(crate) struct CompareConfig {
     pub(crate) rate_per_s: f64,
     /// For how long each algorithm is measured in a round.
     pub(crate) duration: Duration,
-    /// For how long it runs before that.
-    pub(crate) warm_up: Duration,
+    /// For how long it runs before that, where that was said.
+    pub(crate) warm_up: Option<Duration>,
     /// How often all have their turn.
     pub(crate) rounds: u32,
     /// Clients, each with an address of its own.

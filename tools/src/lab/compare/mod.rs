@@ -15,6 +15,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use micronet_services::node::api::LoadChange;
+use micronet_transport::balance::Algorithm;
+use micronet_wire::limits::ADAPTIVE_WINDOW_MS;
 
 use self::balancer::Balancer;
 use self::own::OwnLab;
@@ -35,6 +37,8 @@ use crate::terminal::{self, Style};
 
 /// How much later than it was due a request may begin, in milliseconds; it counts as failed beyond that.
 const PATIENCE_MS: u64 = 5_000;
+/// For how long an algorithm runs before it is measured; one that measures first itself has so much more.
+const WARM_UP: Duration = Duration::from_secs(2);
 /// Nodes without which there is nothing to balance.
 const NODES_MIN: usize = 2;
 
@@ -133,7 +137,7 @@ impl Lab {
             for (place, algorithm) in config.algorithms.iter().enumerate() {
                 self.balancer.set(algorithm.name()).await?;
                 // First it gets to know the nodes, and then it counts, on the same waits from their beginning.
-                for (duration, counts) in [(config.warm_up, false), (config.duration, true)] {
+                for (duration, counts) in [(warm_up(config, *algorithm), false), (config.duration, true)] {
                     self.set_loads(|place| config.scenario.load(place, seed)).await?;
                     let label = format!("round {} of {}, {algorithm:<19}", round + 1, config.rounds);
                     let plan = plan(config, if counts { label } else { String::new() }, duration, seed);
@@ -172,6 +176,12 @@ impl Lab {
             .await
             .map_err(|error| front::not_reached(&self.front, "--data", &error))
     }
+}
+
+/// How long an algorithm gets to know the nodes.
+fn warm_up(config: &CompareConfig, algorithm: Algorithm) -> Duration {
+    let first_choice_ms = if algorithm == Algorithm::Adaptive { 2 * ADAPTIVE_WINDOW_MS } else { 0 };
+    config.warm_up.unwrap_or(WARM_UP + Duration::from_millis(first_choice_ms))
 }
 
 /// The address of a client of this number: each has its own of the loopback network, as clients elsewhere would have.

@@ -233,7 +233,7 @@ mod tests {
             algorithms: vec![Algorithm::RoundRobin, Algorithm::P2cEwma, Algorithm::IpHash],
             rate_per_s: 100.0,
             duration: Duration::from_secs(5),
-            warm_up: Duration::ZERO,
+            warm_up: None,
             rounds: 2,
             clients: 8,
             seed: 1,
