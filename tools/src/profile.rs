@@ -98,6 +98,7 @@ const LAB: Profile = Profile {
         "{micronet} lab load",
         "{micronet} lab load node-2 --slower 10",
         "{micronet} lab load node-2 --reset",
+        "{micronet} lab compare",
     ],
 };
 

@@ -11,6 +11,7 @@ pub(crate) mod scenario;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -47,23 +48,31 @@ pub(super) async fn run(config: &CompareConfig) -> Result<ExitCode, CommandError
     let mut signals = StopSignals::listen(false)
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let runs_already = NetworkFile::of_running_network(&config.data)?.is_some();
-    let own = if config.own || !runs_already {
-        terminal::note("starting a lab of its own");
-        tokio::select! {
-            own = OwnLab::start() => Some(own?),
-            _ = signals.next() => return Ok(ExitCode::from(EXIT_INTERRUPTED)),
-        }
-    } else {
-        None
-    };
-    let compared = match Lab::find(config, own.as_ref()).await {
-        Ok(mut lab) => lab.compare(config, &mut signals).await,
-        Err(error) => Err(error),
-    };
-    if let Some(own) = own {
-        own.stop().await;
+    if !config.own && runs_already {
+        return show(config, &compare(config, &config.data, &mut signals).await?);
     }
-    show(config, &compared?)
+    terminal::note("starting a lab of its own");
+    let mut own = OwnLab::launch()?;
+    let compared = tokio::select! {
+        ready = own.ready() => match ready {
+            Ok(()) => compare(config, &own.data(), &mut signals).await.map(Some),
+            Err(error) => Err(error),
+        },
+        _ = signals.next() => Ok(None),
+    };
+    own.stop().await;
+    match compared? {
+        Some(results) => show(config, &results),
+        None => Ok(ExitCode::from(EXIT_INTERRUPTED)),
+    }
+}
+
+async fn compare(
+    config: &CompareConfig,
+    data: &Path,
+    signals: &mut StopSignals,
+) -> Result<Results, CommandError> {
+    Lab::find(data).await?.compare(config, signals).await
 }
 
 fn show(config: &CompareConfig, results: &Results) -> Result<ExitCode, CommandError> {
@@ -94,15 +103,14 @@ struct Lab {
 }
 
 impl Lab {
-    async fn find(config: &CompareConfig, own: Option<&OwnLab>) -> Result<Self, CommandError> {
-        let data = own.map_or_else(|| config.data.clone(), OwnLab::data);
-        let nodes = nodes::of_network(&data, &[]).await?;
+    async fn find(data: &Path) -> Result<Self, CommandError> {
+        let nodes = nodes::of_network(data, &[]).await?;
         if nodes.len() < NODES_MIN {
             return Err(CommandError::usage("the running network has one node: there is nothing to balance")
                 .next("compare in a lab of its own: --own"));
         }
-        let front = front::find(None, &data)?;
-        let token = data_folder::read_operator_token(&data)?;
+        let front = front::find(None, data)?;
+        let token = data_folder::read_operator_token(data)?;
         Ok(Self { balancer: Balancer::of_gateway(&front, token.as_ref()), front, nodes })
     }
 

@@ -1,7 +1,7 @@
 //! A lab of its own for a comparison: a network on free ports, in a folder that goes with it.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,78 +21,80 @@ const STOP_MS_MAX: u64 = 20_000;
 /// What `up` says when it is ready.
 const READY: &str = "The network runs";
 
-/// A running lab. Its folder goes when this is dropped, and its processes end.
+/// A lab. Its folder goes when this is dropped.
 #[derive(Debug)]
 pub(super) struct OwnLab {
     folder: PathBuf,
-    /// `micronet up`, which ends when its stdin closes; None once it was stopped.
-    up: Option<Child>,
+    /// `micronet up`, which ends when its stdin closes.
+    up: Child,
 }
 
 impl OwnLab {
-    /// Starts a lab.
-    pub(super) async fn start() -> Result<Self, CommandError> {
+    /// Starts a lab, which is [`ready`](Self::ready) later.
+    pub(super) fn launch() -> Result<Self, CommandError> {
         let number = getrandom::u64().map_err(|error| {
             CommandError::new(format!("the operating system gave no randomness: {error}"))
         })?;
         let folder = std::env::temp_dir().join(format!("micronet-lab-{number:016x}"));
         create_folder(&folder).map_err(|error| failed("create", &folder, &error))?;
-        let mut lab = Self { folder, up: None };
-        lab.launch().await?;
-        Ok(lab)
+        let log = log_of(&folder);
+        let file = File::create(&log).map_err(|error| failed("create", &log, &error))?;
+        let mut command = Command::new(own_program()?);
+        command.args(["up", "--profile", "lab", "--base-port", "0", "--supervised", "--data"]);
+        command.arg(data_of(&folder)).env_remove(DATABASE_ENVIRONMENT);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
+        // A group of its own: Ctrl-C reaches this process alone, which then stops the lab.
+        command.process_group(0).kill_on_drop(true);
+        let up = command
+            .spawn()
+            .map_err(|error| CommandError::new(format!("the lab could not be started: {error}")))?;
+        Ok(Self { folder, up })
+    }
+
+    /// Waits until it can be used.
+    pub(super) async fn ready(&mut self) -> Result<(), CommandError> {
+        if matches!(timeout(Duration::from_millis(START_MS_MAX), self.said_so()).await, Ok(true)) {
+            return Ok(());
+        }
+        let said = fs::read_to_string(log_of(&self.folder)).unwrap_or_default();
+        Err(CommandError::new(format!("the lab did not start\n{}", said.trim_end())))
     }
 
     /// Its data folder.
     pub(super) fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        data_of(&self.folder)
     }
 
     /// Stops it, and waits until it has.
     pub(super) async fn stop(mut self) {
-        if let Some(mut up) = self.up.take() {
-            drop(up.stdin.take());
-            if timeout(Duration::from_millis(STOP_MS_MAX), up.wait()).await.is_err() {
-                // Its processes end by themselves when it is gone.
-                let _ = up.kill().await;
-            }
+        drop(self.up.stdin.take());
+        if timeout(Duration::from_millis(STOP_MS_MAX), self.up.wait()).await.is_err() {
+            // Its processes end by themselves when it is gone.
+            let _ = self.up.kill().await;
         }
     }
 
-    async fn launch(&mut self) -> Result<(), CommandError> {
-        let log = self.folder.join("up.log");
-        let file = File::create(&log).map_err(|error| failed("create", &log, &error))?;
-        let mut command = Command::new(own_program()?);
-        command
-            .args(["up", "--profile", "lab", "--base-port", "0", "--supervised", "--data"])
-            .arg(self.data());
-        command.env_remove(DATABASE_ENVIRONMENT).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
-        // A group of its own: Ctrl-C reaches this process alone, which then stops the lab.
-        command.process_group(0).kill_on_drop(true);
-        let mut up = command
-            .spawn()
-            .map_err(|error| CommandError::new(format!("the lab could not be started: {error}")))?;
-        let mut lines = up.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-        self.up = Some(up);
-        let ready = async {
-            while let Some(lines) = &mut lines {
-                match lines.next_line().await {
-                    Ok(Some(line)) if line.starts_with(READY) => return true,
-                    Ok(Some(_)) => {}
-                    Ok(None) | Err(_) => return false,
-                }
-            }
-            false
+    async fn said_so(&mut self) -> bool {
+        let Some(mut lines) = self.up.stdout.take().map(|stdout| BufReader::new(stdout).lines()) else {
+            return false;
         };
-        if !matches!(timeout(Duration::from_millis(START_MS_MAX), ready).await, Ok(true)) {
-            let said = fs::read_to_string(&log).unwrap_or_default();
-            return Err(CommandError::new(format!("the lab did not start\n{}", said.trim_end())));
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line.starts_with(READY) {
+                // What it says later goes nowhere, but it must not wait for somebody to read it.
+                tokio::task::spawn_local(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return true;
+            }
         }
-        // What it says later goes nowhere, but it must not wait for somebody to read it.
-        if let Some(mut lines) = lines {
-            tokio::task::spawn_local(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        }
-        Ok(())
+        false
     }
+}
+
+fn data_of(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+fn log_of(folder: &Path) -> PathBuf {
+    folder.join("up.log")
 }
 
 impl Drop for OwnLab {
