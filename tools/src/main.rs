@@ -32,6 +32,7 @@ mod stop_signal;
 mod table;
 mod terminal;
 mod toystore;
+mod traffic;
 mod up;
 
 use std::process::ExitCode;
@@ -65,6 +66,8 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Shop(config) => shop::run(&config),
         Command::Lab(config) => lab::run(&config),
         Command::Certs(config) => certs::run(&config),
+        Command::Load(config) => traffic::run(&config),
+        Command::LoadInstance(config) => traffic::instance::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),
     }
 }

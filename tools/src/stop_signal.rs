@@ -31,8 +31,13 @@ pub(crate) struct StopSignals {
 }
 
 impl StopSignals {
-    /// Starts listening for them, and for the end of stdin where a parent watches over this process. Within a runtime only.
-    pub(crate) fn listen(supervised: bool) -> io::Result<Self> {
+    /// Starts listening for them. Within a runtime only.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Self::listen_supervised(false)
+    }
+
+    /// The same, and for the end of stdin where a parent watches over this process.
+    pub(crate) fn listen_supervised(supervised: bool) -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -68,7 +73,7 @@ fn ignores_hang_up() -> bool {
 
 /// The stop signal of a service or the gateway. A second signal ends the process at once. Within a runtime only.
 pub(crate) fn drain_on_signal(supervised: bool) -> io::Result<StopSignal> {
-    let mut signals = StopSignals::listen(supervised)?;
+    let mut signals = StopSignals::listen_supervised(supervised)?;
     let (stop, stopped) = oneshot::channel();
     tokio::task::spawn_local(async move {
         let why = signals.next().await;

@@ -34,7 +34,7 @@ pub(super) struct Ended<'a, A> {
     pub(super) answer: &'a Result<A, ExchangeError>,
     /// How long it took from when it was due.
     pub(super) took: Duration,
-    /// Whether no client was free when it was due.
+    /// Whether it began late.
     pub(super) late: bool,
 }
 

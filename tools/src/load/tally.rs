@@ -40,7 +40,7 @@ pub(crate) struct Tally {
     pub(crate) refused: Kinds,
     /// What went wrong, by kind.
     pub(crate) failed: Kinds,
-    /// Requests of an open loop for which no client was free when they were due, but later.
+    /// Requests of an open loop that began late: no client was free, or the machine was too busy for this process.
     pub(crate) late: u64,
     /// How many answers each instance gave, where they name it.
     pub(crate) instances: Kinds,

@@ -42,7 +42,7 @@ async fn watch(config: &PingConfig) -> Result<ExitCode, CommandError> {
     let Target { name, address, service } = target::find(config, network.as_ref()).await?;
     let identity = identity::of_tool(config.tls.as_ref(), network.as_ref(), &config.data, config.anonymous)
         .map_err(CommandError::into_usage)?;
-    let mut stop = StopSignals::listen(false)
+    let mut stop = StopSignals::listen()
         .map_err(|error| CommandError::usage(format!("could not listen for signals: {error}")))?;
     let mut watching = Watching {
         address,

@@ -40,7 +40,7 @@ pub(crate) fn run(config: &ShopConfig) -> Result<ExitCode, CommandError> {
     let shows_progress = lines == Lines::Nowhere && io::stderr().is_terminal();
     let plan = Plan::closed(String::new(), shows_progress.then(|| goal(config)));
     let outcome = server_process::runtime()?.block_on(async {
-        let mut signals = StopSignals::listen(false)
+        let mut signals = StopSignals::listen()
             .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
         let not_reached = |error| front::not_reached(&shop, "--to", &error);
         let toys: Rc<[String]> = match config.mode {

@@ -54,7 +54,7 @@ async fn measure(
     front: &HostPort,
     token: Option<&OperatorToken>,
 ) -> Result<Results, CommandError> {
-    let mut signals = StopSignals::listen(false)
+    let mut signals = StopSignals::listen()
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let not_reached = |error| front::not_reached(front, "--to", &error);
     let names = catalog::names(&mut HttpChannel::new(front.clone())).await.map_err(not_reached)?;

@@ -72,7 +72,7 @@ async fn start_and_wait(
     let services = config.profile.services().into_iter().map(|(service, _)| service);
     let databases = databases::place(data, config.database.as_ref());
     databases::prepare_databases(&databases, services, demo).await?;
-    let mut signals = StopSignals::listen(config.supervised)
+    let mut signals = StopSignals::listen_supervised(config.supervised)
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let program = own_program()?;
     let mut network = Network { config, instances, data, demo, program, renewal, children: Vec::new() };

@@ -45,7 +45,7 @@ const NODES_MIN: usize = 2;
 
 /// Compares, prints and draws.
 pub(super) async fn run(config: &CompareConfig) -> Result<ExitCode, CommandError> {
-    let mut signals = StopSignals::listen(false)
+    let mut signals = StopSignals::listen()
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let runs_already = NetworkFile::of_running_network(&config.data)?.is_some();
     if !config.own && runs_already {
