@@ -197,7 +197,7 @@ fn the_gateway_speaks_rpc_below_its_http() {
     check("micronet up --profile toystore", 5061);
     check("micronet up --base-port 9000 --port gateway=80", 8001);
     check("micronet up --base-port 0", 0);
-    check("micronet up --base-port 500", 0);
+    check("micronet up --profile toystore --base-port 500", 0);
     check("micronet up --port gateway-rpc=7101", 7101);
     check("micronet gateway", 7001);
     check("micronet gateway --listen 127.0.0.1:0", 0);
