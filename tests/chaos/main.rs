@@ -9,6 +9,7 @@ mod buyer;
 mod network;
 mod outage;
 mod shop;
+mod streams;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

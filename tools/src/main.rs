@@ -18,7 +18,9 @@ mod lab;
 mod load;
 mod logging;
 mod machine;
+mod net;
 mod network_file;
+mod network_plan;
 mod outcome;
 mod ping;
 mod plot;
@@ -62,6 +64,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
         Command::Ping(config) => ping::run(&config),
+        Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::Lab(config) => lab::run(&config),

@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use micronet_tests::patience::until;
+
 /// The server; its threads end with the test.
 pub(super) struct Stub {
     address: SocketAddr,
@@ -28,7 +30,12 @@ impl Stub {
         let seen = Arc::<Mutex<Seen>>::default();
         let shared = Arc::clone(&seen);
         thread::spawn(move || {
-            for stream in listener.incoming().take(connections_max).flatten() {
+            let mut listener = Some(listener);
+            for count in 1..=connections_max {
+                let accepted = listener.as_ref().and_then(|listener| listener.accept().ok());
+                // Nobody listens any more when the last one is served.
+                listener = listener.filter(|_| count < connections_max);
+                let Some((stream, _)) = accepted else { return };
                 lock(&shared).connections += 1;
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || serve(stream, &shared));
@@ -40,6 +47,16 @@ impl Stub {
     /// A target of this server.
     pub(super) fn target(&self, method: &str, path: &str) -> String {
         format!("{method} http://{}{path}", self.address)
+    }
+
+    /// How often this path was asked for, when that was at least so often: its threads may be behind.
+    #[track_caller]
+    pub(super) fn requests_of_at_least(&self, path: &str, least: u64) -> u64 {
+        until("the requests to be seen", || match self.requests(path) {
+            count if count >= least => Ok(()),
+            count => Err(format!("{count} of {least}")),
+        });
+        self.requests(path)
     }
 
     /// How often this path was asked for.

@@ -69,18 +69,12 @@ struct Aim {
 
 /// Measures the instance and prints its figures. Fails if one that is aimed at was not reached at the rate.
 pub(crate) fn run(config: &InstanceConfig) -> Result<ExitCode, CommandError> {
-    server_process::runtime()?.block_on(async {
-        let mut signals = StopSignals::listen()
-            .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
-        let stop = signals.next();
-        tokio::select! {
-            measured = measure(config) => measured,
-            _ = stop => Ok(ExitCode::from(EXIT_INTERRUPTED)),
-        }
-    })
+    server_process::runtime()?.block_on(measure(config))
 }
 
 async fn measure(config: &InstanceConfig) -> Result<ExitCode, CommandError> {
+    let mut signals = StopSignals::listen()
+        .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let network = NetworkFile::of_running_network(&config.data)?.ok_or_else(|| {
         CommandError::new(format!("no network runs on {}", config.data.display()))
             .next("start one with `micronet up`, or name its folder with --data")
@@ -105,17 +99,25 @@ async fn measure(config: &InstanceConfig) -> Result<ExitCode, CommandError> {
             entry.instance
         ));
     }
+    let run = Run { plan, target: &target, entry, long: config.duration };
     let paced = Pace::Open { rate_per_s: config.rate_per_s, spread: Spread::Fixed };
-    let paced = phase(&plan, &target, entry, paced, CONCURRENT_MAX, config.duration).await?;
-    let full = phase(&plan, &target, entry, Pace::Closed, CLIENTS_FULL, config.duration).await?;
-    let aims = aims(config.rate_per_s, &paced, &full);
-    let met = aims.iter().all(|aim| aim.met);
+    let paced = run.phase(paced, CONCURRENT_MAX, signals.next()).await?;
+    let full = match paced.outcome.interrupted() {
+        true => None,
+        false => Some(run.phase(Pace::Closed, CLIENTS_FULL, signals.next()).await?),
+    };
+    let aims = aims(config.rate_per_s, &paced, full.as_ref());
     if config.json {
-        terminal::say(&json(config, entry, &target, &aims, [&paced, &full]).to_string());
+        terminal::say(&json(config, entry, &target, &aims, [Some(&paced), full.as_ref()]).to_string());
     } else {
-        terminal::say(&text(config.rate_per_s, &aims, [&paced, &full], Style::for_stdout()));
+        terminal::say(&text(config.rate_per_s, &aims, [Some(&paced), full.as_ref()], Style::for_stdout()));
     }
-    Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let interrupted = full.is_none_or(|full| full.outcome.interrupted());
+    Ok(match (interrupted, aims.iter().all(|aim| aim.met)) {
+        (true, _) => ExitCode::from(EXIT_INTERRUPTED),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::FAILURE,
+    })
 }
 
 /// The named instance, else the first node, else the first of product.
@@ -160,29 +162,33 @@ async fn target(
     Ok(target)
 }
 
-async fn phase(
-    plan: &Rc<way::Plan>,
-    target: &Target,
-    entry: &Entry,
-    pace: Pace,
-    count: usize,
+/// What is run against whom.
+struct Run<'a> {
+    plan: Rc<way::Plan>,
+    target: &'a Target,
+    entry: &'a Entry,
     long: Duration,
-) -> Result<Phase, CommandError> {
-    let limits = Limits { requests: None, duration: Some(long) };
-    let engine_plan =
-        Plan { pace, limits, patience: PATIENCE, gives_up: true, ..Plan::closed(String::new(), None) };
-    let clients = Clients { plan: Rc::clone(plan), targets: std::slice::from_ref(target), count, seed: 0 };
-    let before = Usage::of(entry.pid);
-    let outcome: Outcome = clients.run(engine_plan, PATIENCE, std::future::pending::<()>()).await?;
-    let after = Usage::of(entry.pid);
-    if let Ending::GaveUp(error) = &outcome.ending {
-        return Err(CommandError::new(format!("{} answers no more: {error}", entry.instance)));
+}
+
+impl Run<'_> {
+    async fn phase(&self, pace: Pace, count: usize, stop: impl Future) -> Result<Phase, CommandError> {
+        let limits = Limits { requests: None, duration: Some(self.long) };
+        let plan = Plan { pace, limits, patience: PATIENCE, ..Plan::closed(String::new(), None) };
+        let targets = std::slice::from_ref(self.target);
+        let clients = Clients { plan: Rc::clone(&self.plan), targets, count, seed: 0 };
+        let before = Usage::of(self.entry.pid);
+        let outcome: Outcome = clients.run(plan, PATIENCE, stop).await?;
+        let after = Usage::of(self.entry.pid);
+        if let Ending::GaveUp(error) = &outcome.ending {
+            let words = format!("{} answers no more: {error}", self.entry.instance);
+            return Err(CommandError::new(words));
+        }
+        let usage = before.zip(after).map(|(before, after)| Needs {
+            cpu_percent: after.cpu_percent_since(&before),
+            resident_bytes_max: after.resident_bytes_max,
+        });
+        Ok(Phase { elapsed: outcome.elapsed, outcome: Report::new(outcome), usage })
     }
-    let usage = before.zip(after).map(|(before, after)| Needs {
-        cpu_percent: after.cpu_percent_since(&before),
-        resident_bytes_max: after.resident_bytes_max,
-    });
-    Ok(Phase { elapsed: outcome.elapsed, outcome: Report::new(outcome), usage })
 }
 
 impl Phase {
@@ -203,9 +209,9 @@ impl Phase {
     }
 }
 
-fn aims(rate: f64, paced: &Phase, full: &Phase) -> Vec<Aim> {
+fn aims(rate: f64, paced: &Phase, full: Option<&Phase>) -> Vec<Aim> {
     let both = |of: &dyn Fn(&Phase) -> Option<String>| {
-        [paced, full].map(|phase| of(phase).unwrap_or_else(|| "-".into()))
+        [Some(paced), full].map(|phase| phase.and_then(of).unwrap_or_else(|| "-".into()))
     };
     let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / f64::from(1 << 20));
     let usage = paced.usage;
@@ -243,7 +249,7 @@ fn aims(rate: f64, paced: &Phase, full: &Phase) -> Vec<Aim> {
     ]
 }
 
-fn text(rate: f64, aims: &[Aim], phases: [&Phase; 2], style: Style) -> String {
+fn text(rate: f64, aims: &[Aim], phases: [Option<&Phase>; 2], style: Style) -> String {
     let mut table = Table::new(&[
         ("", Align::Left),
         ("TARGET", Align::Right),
@@ -257,7 +263,7 @@ fn text(rate: f64, aims: &[Aim], phases: [&Phase; 2], style: Style) -> String {
     }
     let mut text = table.draw(style);
     for (phase, when) in phases.into_iter().zip([format!("at {rate}/s"), "at full speed".into()]) {
-        if let Some(all) = phase.outcome.all().filter(|all| !all.failed.is_empty()) {
+        if let Some(all) = phase.and_then(|phase| phase.outcome.all()).filter(|all| !all.failed.is_empty()) {
             text.push('\n');
             text.push_str(&style.red(format!("failed {when}: {}", listed(&all.failed))));
         }
@@ -270,7 +276,7 @@ fn json(
     entry: &Entry,
     target: &Target,
     aims: &[Aim],
-    [paced, full]: [&Phase; 2],
+    [paced, full]: [Option<&Phase>; 2],
 ) -> Value {
     let met: Vec<Value> = aims.iter().map(|aim| json!({ "name": aim.name, "met": aim.met })).collect();
     json!({
@@ -286,8 +292,8 @@ fn json(
             "cpu_percent": CPU_PERCENT_MAX,
         },
         "met": met,
-        "at_rate": paced.json(),
-        "full_speed": full.json(),
+        "at_rate": paced.map(Phase::json),
+        "full_speed": full.map(Phase::json),
         "machine": Machine::look().json(),
     })
 }

@@ -132,3 +132,30 @@ fn call_of(service: usize, schema: &EncodedSchema, name: &str, json: &str) -> Re
     })?;
     Ok(Ready::Rpc { service, method: method.id, body: body.freeze(), has_token: !method.idempotent })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_json_unless_a_header_field_says_otherwise() {
+        let check = |body: &str, given: &[(&str, &str)], wanted: &[(&str, &str)]| {
+            let given: Vec<(String, String)> =
+                given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let request = http_request("POST", "/x", body, &given);
+            let seen: Vec<(&str, &str)> =
+                request.headers.iter().map(|(name, value)| (&**name, value.as_str())).collect();
+            assert_eq!((seen.as_slice(), request.body.as_slice()), (wanted, body.as_bytes()));
+        };
+        check("", &[("X", "y")], &[("X", "y")]);
+        check("{}", &[("X", "y")], &[("X", "y"), ("Content-Type", "application/json")]);
+        check("a", &[("content-type", "text/plain")], &[("content-type", "text/plain")]);
+    }
+
+    #[test]
+    fn each_server_has_one_place() {
+        let (mut servers, one, two) = (Vec::new(), HostPort::new("one", 1), HostPort::new("two", 2));
+        let places = [&one, &two, &one].map(|server| place_of(&mut servers, server));
+        assert_eq!((places, servers), ([0, 1, 0], vec![one, two]));
+    }
+}
