@@ -3,6 +3,7 @@
 pub(crate) mod certs;
 pub(crate) mod gateway;
 pub(crate) mod l4;
+pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod net;
 pub(crate) mod ping;
@@ -17,6 +18,7 @@ use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 use self::gateway::GatewayFlags;
+use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
@@ -161,6 +163,8 @@ pub(crate) enum RawCommand {
     Shop(ShopFlags),
     /// Measure how fast it answers, and draw it
     Load(LoadFlags),
+    /// Make the lab's nodes answer as well or as badly as you like
+    Lab(LabFlags),
     /// Make and show the certificates by which services know each other (mTLS)
     Certs(CertsFlags),
 }
@@ -203,6 +207,9 @@ pub(crate) struct UpFlags {
     pub(crate) lifetime: LifetimeFlag,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
+    /// Stop when stdin closes: for a parent process that may die
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
 }
 
 /// The flags of `service`.

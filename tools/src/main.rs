@@ -14,6 +14,7 @@ mod describe;
 mod error;
 mod gateway;
 mod identity;
+mod lab;
 mod load;
 mod logging;
 mod machine;
@@ -66,6 +67,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::Lab(config) => lab::run(&config),
         Command::Certs(config) => certs::run(&config),
         Command::Load(config) => traffic::run(&config),
         Command::LoadInstance(config) => traffic::instance::run(&config),

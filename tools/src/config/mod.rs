@@ -4,6 +4,7 @@
 mod exposure;
 mod gateway;
 mod l4;
+mod lab;
 mod load;
 mod net;
 mod peers;
@@ -23,6 +24,7 @@ use micronet_wire::metadata::Metadata;
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
+pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
 pub(crate) use self::net::NetConfig;
 pub(crate) use self::peers::Peers;
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     LoadInstance(InstanceConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
+    /// Do something in the lab.
+    Lab(LabConfig),
     /// Make and show certificates.
     Certs(CertsConfig),
 }
@@ -92,6 +96,7 @@ impl Command {
             | Self::Load(_)
             | Self::LoadInstance(_)
             | Self::LoadToystore(_)
+            | Self::Lab(_)
             | Self::Certs(_) => "warn",
         }
     }
@@ -128,6 +133,8 @@ pub(crate) struct UpConfig {
     pub(crate) l4: Vec<L4Plan>,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
+    /// Whether it stops when its stdin closes.
+    pub(crate) supervised: bool,
 }
 
 /// What one service's process needs to know.
@@ -241,6 +248,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Net(flags) => net::net(flags).map(Command::Net),
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
         RawCommand::Load(flags) => load::load(flags, data, environment),
     }
@@ -288,6 +296,7 @@ fn up(
         fresh: flags.fresh,
         instances,
         log,
+        supervised: flags.supervised,
     })
 }
 

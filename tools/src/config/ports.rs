@@ -41,18 +41,10 @@ pub(super) fn plan(
     base: Option<u16>,
     flags: &[String],
 ) -> Result<Vec<InstancePlan>, CommandError> {
-    let services = profile.services();
-    if services.is_empty() {
-        return Err(CommandError::usage(format!(
-            "the profile {profile} can't be started: it is made of {}, and this version has no such service",
-            profile.service_names().join(", ")
-        ))
-        .next("choose another profile: `micronet up --help` lists them with their services"));
-    }
     let moved = |port: u16| moved(profile, base, port);
     let mut asked = from_flags(profile, flags)?;
     let mut plan = Vec::new();
-    for (service, ports) in services {
+    for (service, ports) in profile.services() {
         let ports = match asked.remove(service.name) {
             Some(ports) => ports,
             None => ports.into_iter().map(moved).collect::<Result<_, _>>()?,

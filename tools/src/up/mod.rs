@@ -75,7 +75,7 @@ async fn start_and_wait(
     let services = config.profile.services().into_iter().map(|(service, _)| service);
     let databases = databases::place(data, config.database.as_ref());
     databases::prepare_databases(&databases, services, demo).await?;
-    let mut signals = StopSignals::listen()
+    let mut signals = StopSignals::listen_supervised(config.supervised)
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let program = own_program()?;
     let mut network = Network { config, instances, l4, data, demo, program, renewal, children: Vec::new() };
@@ -361,7 +361,8 @@ fn listeners(child: &Child) -> Vec<(Protocol, SocketAddr)> {
     }
 }
 
-fn own_program() -> Result<PathBuf, CommandError> {
+/// This program's file, for processes that run it too.
+pub(crate) fn own_program() -> Result<PathBuf, CommandError> {
     std::env::current_exe()
         .map_err(|error| CommandError::new(format!("could not find this program's own file: {error}")))
 }
