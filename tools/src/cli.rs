@@ -33,6 +33,7 @@ Examples:
   micronet up --profile toystore          the toy store, on the ports it had
   micronet shop random 100                a customer who sometimes buys
   micronet load toystore --clients 1..5   how fast it answers
+  micronet ps; micronet restart product   see and operate what runs
   curl -s localhost:8000/products/Tux     the same over HTTP, by hand";
 
 const UP_EXAMPLES: &str = "\
@@ -51,8 +52,11 @@ Examples:
 
 The data folder holds databases, logs/INSTANCE.log, the operator's token, and
 network.json, which says who runs where. One network runs on a data folder at a
-time. Ctrl-C (or SIGTERM) lets running requests finish, gateway first; a second
-Ctrl-C stops everything at once.";
+time. A process that dies is started again, but for a crash loop: five times
+within a minute. See it with `micronet ps`; `start`, `stop`, `restart`, `scale`,
+`drain`, `logs` and `fault` operate it, by the control service on port 7000 (the
+gateway's port less 1000). Ctrl-C (or SIGTERM) lets running requests finish,
+gateway first; a second Ctrl-C stops everything at once.";
 
 const SERVICE_EXAMPLES: &str = "\
 Examples, each in its own terminal:
