@@ -33,6 +33,7 @@ mod stop_signal;
 mod table;
 mod terminal;
 mod toystore;
+mod traffic;
 mod up;
 
 use std::process::ExitCode;
@@ -66,6 +67,8 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Shop(config) => shop::run(&config),
         Command::Operate(config) => operate::run(config),
         Command::Certs(config) => certs::run(&config),
+        Command::Load(config) => traffic::run(&config),
+        Command::LoadInstance(config) => traffic::instance::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),
     }
 }

@@ -7,7 +7,9 @@ mod load;
 mod peers;
 mod ping;
 mod ports;
+pub(crate) mod target;
 mod tls;
+mod toystore;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -18,11 +20,12 @@ use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 pub(crate) use self::gateway::GatewayConfig;
-pub(crate) use self::load::ToystoreConfig;
+pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
+pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::{
@@ -59,6 +62,10 @@ pub(crate) enum Command {
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
+    /// Make traffic, and measure it.
+    Load(Box<TrafficConfig>),
+    /// Measure one instance.
+    LoadInstance(InstanceConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
     /// Operate a running network.
@@ -77,6 +84,8 @@ impl Command {
             | Self::Ping(_)
             | Self::Outcome(_)
             | Self::Shop(_)
+            | Self::Load(_)
+            | Self::LoadInstance(_)
             | Self::LoadToystore(_)
             | Self::Operate(_)
             | Self::Certs(_) => "warn",
@@ -240,7 +249,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Undrain(flags) => control::undrain(flags).map(operate),
         RawCommand::Logs(flags) => control::logs(flags).map(operate),
         RawCommand::Fault(flags) => control::fault(flags).map(operate),
-        RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
+        RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }
 

@@ -7,6 +7,8 @@ use micronet_wire::network::{
     CalledInstance, InstanceState, InstancesOf, Member, Members, OperationClient, Order, Rules, Word,
 };
 
+use micronet_wire::error::Retry;
+
 use super::*;
 use crate::upstream::{Source, Target};
 
@@ -22,15 +24,23 @@ trait Shaky {
 struct Shake {
     name: Rc<str>,
     fails: Rc<Cell<bool>>,
+    is_busy: Rc<Cell<bool>>,
     calls: Rc<Cell<usize>>,
 }
 
 impl Shaky for Shake {
     async fn who(&self, _: &CallContext) -> Result<Text, RpcError> {
         self.calls.set(self.calls.get() + 1);
-        if self.fails.get() { Err(RpcError::new(Code::Database, "shaken")) } else { Ok(text(&self.name)) }
+        match (self.fails.get(), self.is_busy.get()) {
+            (true, _) => Err(RpcError::new(Code::Database, "shaken")),
+            (_, true) => Err(RpcError::new(Code::Database, "busy").retry(Retry::MaybeExecuted, SPARED_MS)),
+            _ => Ok(text(&self.name)),
+        }
     }
 }
+
+/// For how long an instance that is busy wants to be spared.
+const SPARED_MS: u32 = 200;
 
 struct House {
     instances: Vec<(Shake, SocketAddr, DrainTrigger)>,
@@ -157,6 +167,24 @@ fn who_fails_gets_nothing_but_probes_and_comes_back() {
         assert_eq!(house.seen("a").state, InstanceState::Up);
         assert!(house.seen("a").share_permille < 1_000, "it begins slowly");
         assert_eq!(house.answering(100).await, ["a", "b", "c"]);
+    });
+}
+
+#[test]
+fn who_asks_to_be_spared_is_spared_for_so_long() {
+    run(async {
+        let house = house(&["a", "b"]).await;
+        let (shake, ..) = &house.instances[0];
+        shake.is_busy.set(true);
+        assert_eq!(house.answering(50).await, ["b"]);
+        assert_eq!(shake.calls.get(), 1, "it was asked once");
+        assert_eq!(house.seen("a").state, InstanceState::Up, "once is no sickness");
+        shake.is_busy.set(false);
+        let begin = tokio::time::Instant::now();
+        while house.answering(2).await != ["a", "b"] {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(begin.elapsed() < Duration::from_millis(10 * u64::from(SPARED_MS)), "{:?}", begin.elapsed());
     });
 }
 
