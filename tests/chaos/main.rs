@@ -8,6 +8,7 @@ mod audit;
 mod buyer;
 mod outage;
 mod shop;
+mod streams;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

@@ -16,6 +16,7 @@ mod gateway;
 mod gateway_service;
 mod http_rules;
 mod idempotency;
+mod l4;
 mod load;
 mod machines;
 mod mtls;

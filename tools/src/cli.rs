@@ -4,7 +4,9 @@ pub(crate) mod certs;
 pub(crate) mod control;
 pub(crate) mod fault;
 pub(crate) mod gateway;
+pub(crate) mod l4;
 pub(crate) mod load;
+pub(crate) mod net;
 pub(crate) mod ping;
 
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, Sca
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::load::LoadFlags;
+use self::net::NetFlags;
 use self::ping::PingFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -41,10 +44,12 @@ Examples:
   micronet up                             everything, on the default ports
   micronet up --profile toystore --data ./toys
                                           the toy store, in its own data folder
-  micronet up --port product=9002,9012    other ports for product's instances
+  micronet up --port product=9102,9112    other ports for product's instances
   micronet up --port product=0,0,0        three of product, on free ports
   micronet up --base-port 9000            gateway 9000, product 9002 and 9012, …
   micronet up --base-port 0               free ports for all
+  nc localhost 9002                       TCP to an instance of product, by the
+                                          gateway's virtual port
   micronet up --mtls                      TLS with certificates on every link
   micronet up --fresh                     delete this folder's databases first
   DATABASE_URL=postgres://me:secret@db/shop micronet up
@@ -155,6 +160,8 @@ pub(crate) enum RawCommand {
     Call(CallFlags),
     /// See how an instance and the way to it are doing, a heartbeat a line
     Ping(PingFlags),
+    /// Show a plan of a network: segments, links, and who may call whom
+    Net(NetFlags),
     /// Ask what became of a write, by its idempotency token
     #[command(after_help = OUTCOME_EXAMPLES)]
     Outcome(OutcomeFlags),
@@ -217,6 +224,10 @@ pub(crate) struct UpFlags {
     /// Leave a process that dies where it is, until `micronet start` starts it again
     #[arg(long)]
     pub(crate) no_restart: bool,
+    /// Open no virtual ports; without this the gateway passes the TCP connections of one port for each service through to
+    /// its instances: 9001 for user, 9002 for product, and so on, 1000 above the service's own
+    #[arg(long)]
+    pub(crate) no_l4: bool,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]

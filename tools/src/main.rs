@@ -18,7 +18,9 @@ mod identity;
 mod load;
 mod logging;
 mod machine;
+mod net;
 mod network_file;
+mod network_plan;
 mod operate;
 mod outcome;
 mod ping;
@@ -63,6 +65,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
         Command::Ping(config) => ping::run(&config),
+        Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::Operate(config) => operate::run(config),

@@ -2,8 +2,11 @@
 //! bound or any file is touched.
 
 mod control;
+mod exposure;
 mod gateway;
+mod l4;
 mod load;
+mod net;
 mod peers;
 mod ping;
 mod ports;
@@ -19,8 +22,11 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
+use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
+pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
+pub(crate) use self::net::NetConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
@@ -58,6 +64,8 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
+    /// Show a plan of a network.
+    Net(NetConfig),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
@@ -82,6 +90,7 @@ impl Command {
             Self::Up(_)
             | Self::Call(_)
             | Self::Ping(_)
+            | Self::Net(_)
             | Self::Outcome(_)
             | Self::Shop(_)
             | Self::Load(_)
@@ -124,6 +133,8 @@ pub(crate) struct UpConfig {
     pub(crate) control_port: u16,
     /// Whether a process that dies is started again.
     pub(crate) restarts: bool,
+    /// The virtual ports of the gateway.
+    pub(crate) l4: Vec<L4Plan>,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
 }
@@ -237,6 +248,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Net(flags) => net::net(flags).map(Command::Net),
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
@@ -281,6 +293,7 @@ fn up(
     let profile = flags.profile.0;
     let ports::Plan { instances, control_port } = ports::plan(profile, flags.base_port, &flags.ports)?;
     Ok(UpConfig {
+        l4: if flags.no_l4 { Vec::new() } else { l4::plan(profile, flags.base_port, &instances)? },
         certificate_lifetime_s,
         tls,
         data,
@@ -435,28 +448,6 @@ fn front(environment: Environment<'_>) -> Result<Option<HostPort>, CommandError>
 
 fn listen(text: Option<&str>, port_default: u16) -> Result<SocketAddr, CommandError> {
     address::parse_listen(text.unwrap_or("127.0.0.1"), port_default)
-}
-
-/// What mTLS leaves unprotected.
-const OF_THE_GATEWAY: &str =
-    "the gateway's HTTP is plaintext, also with --mtls: it is neither encrypted nor authenticated";
-
-/// Whoever reaches a plaintext port can read and change what passes there.
-fn check_exposure(
-    listen: IpAddr,
-    exposure: &ExposureFlags,
-    despite_mtls: Option<&str>,
-) -> Result<(), CommandError> {
-    if listen.is_loopback() || exposure.insecure {
-        return Ok(());
-    }
-    let why = despite_mtls.unwrap_or("without mTLS it is neither encrypted nor authenticated");
-    Err(CommandError::usage(format!(
-        "other machines could reach {listen}, and nothing protects what passes there: {why}"
-    ))
-    .next(
-        "listen on 127.0.0.1, or add --insecure where the network itself is trusted (a container's, a lab's)",
-    ))
 }
 
 fn cluster(exposure: ExposureFlags) -> Result<String, CommandError> {

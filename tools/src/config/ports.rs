@@ -89,7 +89,7 @@ pub(super) fn plan(profile: &Profile, base: Option<u16>, flags: &[String]) -> Re
 }
 
 /// Where a port of the profile is when its gateway is on the base port; on base port 0 it is a free one.
-fn moved(profile: &Profile, base: Option<u16>, port: u16) -> Result<u16, CommandError> {
+pub(super) fn moved(profile: &Profile, base: Option<u16>, port: u16) -> Result<u16, CommandError> {
     let base = base.unwrap_or(profile.gateway_port);
     if base == 0 {
         return Ok(0);
@@ -112,7 +112,7 @@ fn from_flags<'f>(
     for flag in flags {
         let refuse = |why: String| {
             CommandError::usage(format!("--port {flag:?}: {why}"))
-                .next("write SERVICE=PORT[,PORT…], such as --port product=9002,9012")
+                .next("write SERVICE=PORT[,PORT…], such as --port product=9102,9112")
         };
         let (name, ports) = flag.split_once('=').ok_or_else(|| refuse("it names no service".into()))?;
         if !known.contains(&name) {

@@ -372,3 +372,60 @@ fn a_database_that_cannot_be_used_is_refused_without_showing_its_password() {
     let refused = parse_with("micronet", &[("DATABASE_URL", "sesame")]).unwrap_err();
     assert!(refused.contains("DATABASE_URL") && !refused.contains("sesame"), "{refused}");
 }
+
+#[test]
+fn tcp_is_passed_through_where_it_says() {
+    let l4 = |line: &str| match parse(&format!("micronet gateway --peer product=localhost:8002 {line}"))? {
+        Command::Gateway(config) => Ok(config
+            .l4
+            .ports
+            .iter()
+            .map(|port| match &port.target {
+                L4Target::Service(name) => format!("{}={name}@{}", port.listen, port.algorithm),
+                L4Target::Addresses(all) => {
+                    format!("{}={}@{}", port.listen, address::list(all), port.algorithm)
+                }
+            })
+            .collect::<Vec<_>>()),
+        other => Err(format!("{other:?}")),
+    };
+    let check = |line: &str, wanted: &[&str]| assert_eq!(l4(line).unwrap(), wanted, "{line}");
+    check("", &[]);
+    check("--l4 9002=product", &["127.0.0.1:9002=product@least_connections"]);
+    check("--l4 [::1]:0=product@ip_hash", &["[::1]:0=product@ip_hash"]);
+    check(
+        "--l4 9=db:1,[::1]:2,db:1@weighted --l4 10=db:1",
+        &["127.0.0.1:9=db:1,[::1]:2@weighted", "127.0.0.1:10=db:1@least_connections"],
+    );
+    for refused in [
+        "9002",
+        "x=product",
+        "9002=order",
+        "9002=product@best",
+        "localhost=product",
+        "9=db:",
+        "9=product --l4 9=db:1",
+    ] {
+        assert!(l4(&format!("--l4 {refused}")).is_err(), "{refused}");
+    }
+    assert!(l4("--l4 0.0.0.0:9=product").unwrap_err().contains("--insecure"));
+}
+
+#[test]
+fn each_service_has_a_virtual_port() {
+    let plan = |line: &str| match parse(line)? {
+        Command::Up(up) => {
+            Ok(up.l4.iter().map(|plan| format!("{} {}", plan.service.name, plan.port)).collect::<Vec<_>>())
+        }
+        other => Err(format!("{other:?}")),
+    };
+    let all = plan("micronet up").unwrap();
+    assert!(all.starts_with(&["user 9001".into(), "product 9002".into(), "order 9003".into()]), "{all:?}");
+    let moved = plan("micronet up --base-port 7000 --profile shop").unwrap();
+    assert_eq!(moved, ["user 8001", "product 8002", "order 8003"]);
+    assert!(plan("micronet up --base-port 0").unwrap().iter().all(|port| port.ends_with(" 0")));
+    assert_eq!(plan("micronet up --no-l4"), Ok(Vec::new()));
+    let taken = plan("micronet up --port product=9002").unwrap_err();
+    assert!(taken.contains("product-1") && taken.contains("--no-l4"), "{taken}");
+    assert!(plan("micronet up --port product=9002 --no-l4").is_ok());
+}

@@ -37,11 +37,21 @@ pub(super) fn text(
         config.tls.as_ref().map(|tls| format!(", mTLS by {}", tls.certs.display())).unwrap_or_default(),
     ));
     format!(
-        "{runs}\n\n{}\n\nTry:\n{try_these}\n\nOperate it: {}\nOperator token: {}\nCtrl-C stops the network.",
+        "{runs}\n\n{}\n{}\nTry:\n{try_these}\n\nOperate it: {}\nOperator token: {}\nCtrl-C stops the network.",
         table(&file.entries, config.listen, config.tls.is_some()).draw(style),
+        passed_through(file),
         operate_it(&own_command(), data),
         token.display(),
     )
+}
+
+/// Where the gateway passes TCP through, in one line; nothing where it does not.
+fn passed_through(file: &NetworkFile) -> String {
+    if file.virtual_ports.is_empty() {
+        return String::new();
+    }
+    let ports = file.virtual_ports.iter().map(|(service, address)| format!("{} {service}", address.port()));
+    format!("TCP passed through by the gateway: {}\n", ports.collect::<Vec<_>>().join(", "))
 }
 
 /// The commands that operate the network, the first of them as it can be copied.
