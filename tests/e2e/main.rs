@@ -16,6 +16,8 @@ mod gateway;
 mod gateway_service;
 mod http_rules;
 mod idempotency;
+mod l4;
+mod lab;
 mod load;
 mod machines;
 mod mtls;

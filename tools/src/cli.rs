@@ -4,6 +4,8 @@ pub(crate) mod certs;
 pub(crate) mod control;
 pub(crate) mod fault;
 pub(crate) mod gateway;
+pub(crate) mod l4;
+pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod net;
 pub(crate) mod ping;
@@ -21,6 +23,7 @@ use self::control::LogsFlags;
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
+use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
@@ -35,6 +38,7 @@ Examples:
   micronet up --profile toystore          the toy store, on the ports it had
   micronet shop random 100                a customer who sometimes buys
   micronet load toystore --clients 1..5   how fast it answers
+  micronet ps; micronet restart product   see and operate what runs
   curl -s localhost:8000/products/Tux     the same over HTTP, by hand";
 
 const UP_EXAMPLES: &str = "\
@@ -42,10 +46,12 @@ Examples:
   micronet up                             everything, on the default ports
   micronet up --profile toystore --data ./toys
                                           the toy store, in its own data folder
-  micronet up --port product=9002,9012    other ports for product's instances
+  micronet up --port product=9102,9112    other ports for product's instances
   micronet up --port product=0,0,0        three of product, on free ports
   micronet up --base-port 9000            gateway 9000, product 9002 and 9012, …
   micronet up --base-port 0               free ports for all
+  nc localhost 9002                       TCP to an instance of product, by the
+                                          gateway's virtual port
   micronet up --mtls                      TLS with certificates on every link
   micronet up --network sites.toml        links with latency, loss, bandwidth
   micronet up --fresh                     delete this folder's databases first
@@ -54,8 +60,11 @@ Examples:
 
 The data folder holds databases, logs/INSTANCE.log, the operator's token, and
 network.json, which says who runs where. One network runs on a data folder at a
-time. Ctrl-C (or SIGTERM) lets running requests finish, gateway first; a second
-Ctrl-C stops everything at once.";
+time. A process that dies is started again, but for a crash loop: five times
+within a minute. See it with `micronet ps`; `start`, `stop`, `restart`, `scale`,
+`drain`, `logs` and `fault` operate it, by the control service on port 7000 (the
+gateway's port less 1000). Ctrl-C (or SIGTERM) lets running requests finish,
+gateway first; a second Ctrl-C stops everything at once.";
 
 const SERVICE_EXAMPLES: &str = "\
 Examples, each in its own terminal:
@@ -164,6 +173,8 @@ pub(crate) enum RawCommand {
     Shop(ShopFlags),
     /// Measure how fast it answers, and draw it
     Load(LoadFlags),
+    /// Make the lab's nodes answer as well or as badly as you like
+    Lab(LabFlags),
     /// Show the processes of the running network, and how they are
     #[command(visible_alias = "status")]
     Ps(PsFlags),
@@ -221,12 +232,19 @@ pub(crate) struct UpFlags {
     /// Leave a process that dies where it is, until `micronet start` starts it again
     #[arg(long)]
     pub(crate) no_restart: bool,
+    /// Open no virtual ports; without this the gateway passes the TCP connections of one port for each service through to
+    /// its instances: 9001 for user, 9002 for product, and so on, 1000 above the service's own
+    #[arg(long)]
+    pub(crate) no_l4: bool,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]
     pub(crate) lifetime: LifetimeFlag,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
+    /// Stop when stdin closes: for a parent process that may die
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
 }
 
 /// The flags of `service`.

@@ -2,6 +2,7 @@
 
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
+use micronet_tests::process::has_ended;
 use serde_json::Value;
 
 use super::load::Load;
@@ -92,6 +93,31 @@ fn one_that_stalls_goes_on_when_the_time_is_over_and_the_report_has_numbers() {
     let said = network.command(&["fault", "list"]).check(0).stdout;
     assert!(said.contains("product-2 is stalled"), "{said}");
     drop(load);
+}
+
+#[test]
+fn what_would_break_nothing_is_refused() {
+    let network = Network::start_to_kill("toystore");
+    let refused = network.command(&["fault", "fail", "gateway", "--force"]).check(1).stderr;
+    assert!(refused.contains("no process of the network calls gateway-1"), "{refused}");
+    network.kill("product-2");
+    let refused = network.command(&["fault", "stall", "product-2"]).check(1).stderr;
+    assert!(refused.contains("product-2 doesn't run"), "{refused}");
+    let refused = network.command(&["fault", "latency", "product-1", "0ms"]).check(1).stderr;
+    assert!(refused.contains("it disturbs nothing"), "{refused}");
+    network.command(&["fault", "clear", "7"]).check(1);
+}
+
+#[test]
+fn one_that_is_stalled_does_not_outlive_a_network_that_was_killed() {
+    let mut network = Network::start("toystore");
+    let pids = network.pids();
+    network.command(&["fault", "stall", "product-2", "--for", "1h"]).check(0);
+    network.up().kill();
+    until("the end of all processes", || {
+        let left: Vec<&u32> = pids.iter().filter(|pid| !has_ended(**pid)).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
 }
 
 #[test]

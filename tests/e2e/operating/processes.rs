@@ -12,6 +12,14 @@ fn pid(network: &Network, name: &str) -> u32 {
     process(network, name)["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("it runs")
 }
 
+/// Waits until `up` has said all of these words.
+fn until_said(network: &mut Network, words: &[&str]) {
+    until("up to say so", || {
+        let said = network.up().stderr();
+        if words.iter().all(|each| said.contains(each)) { Ok(()) } else { Err(said) }
+    });
+}
+
 #[test]
 fn one_that_dies_is_started_again_on_its_port() {
     let mut network = Network::start("toystore");
@@ -25,10 +33,8 @@ fn one_that_dies_is_started_again_on_its_port() {
     assert_eq!(process["restarts"], 1);
     assert_eq!(process["last_exit"], "signal: 9 (SIGKILL)");
     assert_eq!(process["address"], network.address("product-2").to_string());
-    let said = network.up().stderr();
-    for words in ["product-2 has ended by itself (signal: 9 (SIGKILL))", "it is started again in 0."] {
-        assert!(said.contains(words), "{words:?} is missing in: {said}");
-    }
+    let words = ["product-2 has ended by itself (signal: 9 (SIGKILL))", "it is started again in 0."];
+    until_said(&mut network, &words);
     until("product-2 to be called again", || {
         let names = answering(&network);
         if names == ["product-1", "product-2"] { Ok(()) } else { Err(names.join(", ")) }
@@ -58,10 +64,7 @@ fn one_that_dies_again_and_again_waits_for_the_operator() {
     let process = until_state(&network, "product-2", "CrashLoop");
     let reason = process["reason"].as_str().expect("a reason");
     assert!(reason.starts_with("died 5 times within 60 s"), "{reason}");
-    let said = network.up().stderr();
-    for words in ["product-2 is in a crash loop", "micronet start product-2", "product-2.log"] {
-        assert!(said.contains(words), "{words:?} is missing in: {said}");
-    }
+    until_said(&mut network, &["product-2 is in a crash loop", "micronet start product-2", "product-2.log"]);
     assert!(network.command(&["ps"]).check(0).stdout.contains("crash-loop"));
     // The others go on.
     assert_eq!(answering(&network), ["product-1"]);

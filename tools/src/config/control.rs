@@ -171,3 +171,69 @@ fn disturbed(target: TargetFlags) -> Result<Disturb, CommandError> {
 fn process(text: String) -> Result<String, CommandError> {
     super::name("process", text)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Flags;
+    use crate::config::{Command, command};
+
+    fn parse(line: &str) -> Result<Operation, String> {
+        let flags = Flags::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
+        match command(flags, &|_| None).map_err(|error| error.to_string())? {
+            Command::Operate(config) => Ok(config.operation),
+            other => panic!("{line} operates nothing: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn faults_are_what_the_control_service_takes() {
+        let Ok(Operation::Fault(FaultCommand::Disturb(latency))) =
+            parse("micronet fault latency product-1 80ms --jitter 1s --for 2m --force")
+        else {
+            panic!("no latency")
+        };
+        let wanted = Disturb {
+            name: "product-1".into(),
+            for_ms: Some(120_000),
+            force: Some(true),
+            delay_us: Some(80_000),
+            jitter_us: Some(1_000_000),
+            ..Disturb::default()
+        };
+        assert_eq!(latency, wanted);
+        let Ok(Operation::Fault(FaultCommand::Partition(partition))) =
+            parse("micronet fault partition order --from product")
+        else {
+            panic!("no partition")
+        };
+        assert_eq!((partition.from.as_deref(), partition.for_ms), (Some("product"), Some(60_000)));
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused_in_words() {
+        let check = |line: &str, word: &str| {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(word), "{line}: {error}");
+        };
+        check("micronet ps --watch --json", "--watch");
+        check("micronet stop a/b", "can't be the name of the process");
+        check("micronet scale product 0", "1..=16");
+        check("micronet fault stall product-1 --for 0s", "--for 30s");
+        check("micronet fault stall product-1 --for 2h", "an hour");
+        check("micronet fault errors product-1 200%", "percentage");
+        check("micronet fault clear soon", "number");
+    }
+
+    #[test]
+    fn all_logs_are_shown_unless_one_is_named() {
+        let name = |line: &str| match parse(line) {
+            Ok(Operation::Logs { name, .. }) => name,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!((name("micronet logs"), name("micronet logs all -f")), (None, None));
+        assert_eq!(name("micronet logs order -n 5").as_deref(), Some("order"));
+    }
+}

@@ -2,7 +2,10 @@
 //! bound or any file is touched.
 
 mod control;
+mod exposure;
 mod gateway;
+mod l4;
+mod lab;
 mod load;
 mod net;
 mod peers;
@@ -20,7 +23,10 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
+use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
+pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
+pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
 use self::net::NetWork;
 pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
@@ -74,6 +80,8 @@ pub(crate) enum Command {
     LoadInstance(InstanceConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
+    /// Do something in the lab.
+    Lab(LabConfig),
     /// Operate a running network.
     Operate(OperateConfig),
     /// Make and show certificates.
@@ -94,6 +102,7 @@ impl Command {
             | Self::Load(_)
             | Self::LoadInstance(_)
             | Self::LoadToystore(_)
+            | Self::Lab(_)
             | Self::Operate(_)
             | Self::Certs(_) => "warn",
         }
@@ -133,8 +142,12 @@ pub(crate) struct UpConfig {
     pub(crate) restarts: bool,
     /// What the network is declared to be like, if it was.
     pub(crate) plan: Option<Plan>,
+    /// The virtual ports of the gateway.
+    pub(crate) l4: Vec<L4Plan>,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
+    /// Whether it stops when its stdin closes.
+    pub(crate) supervised: bool,
 }
 
 /// What one service's process needs to know.
@@ -252,8 +265,8 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         },
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
-        RawCommand::Load(flags) => load::load(flags, data, environment),
         RawCommand::Ps(flags) => control::ps(flags).map(operate),
         RawCommand::Start(flags) => control::start(flags).map(operate),
         RawCommand::Stop(flags) => control::stop(flags).map(operate),
@@ -263,6 +276,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Undrain(flags) => control::undrain(flags).map(operate),
         RawCommand::Logs(flags) => control::logs(flags).map(operate),
         RawCommand::Fault(flags) => control::fault(flags).map(operate),
+        RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }
 
@@ -294,6 +308,7 @@ fn up(
     let profile = flags.profile.0;
     let ports::Plan { instances, control_port } = ports::plan(profile, flags.base_port, &flags.ports)?;
     Ok(UpConfig {
+        l4: if flags.no_l4 { Vec::new() } else { l4::plan(profile, flags.base_port, &instances)? },
         certificate_lifetime_s,
         tls,
         data,
@@ -310,6 +325,7 @@ fn up(
         restarts: !flags.no_restart,
         plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
+        supervised: flags.supervised,
     })
 }
 
@@ -449,28 +465,6 @@ fn front(environment: Environment<'_>) -> Result<Option<HostPort>, CommandError>
 
 fn listen(text: Option<&str>, port_default: u16) -> Result<SocketAddr, CommandError> {
     address::parse_listen(text.unwrap_or("127.0.0.1"), port_default)
-}
-
-/// What mTLS leaves unprotected.
-const OF_THE_GATEWAY: &str =
-    "the gateway's HTTP is plaintext, also with --mtls: it is neither encrypted nor authenticated";
-
-/// Whoever reaches a plaintext port can read and change what passes there.
-fn check_exposure(
-    listen: IpAddr,
-    exposure: &ExposureFlags,
-    despite_mtls: Option<&str>,
-) -> Result<(), CommandError> {
-    if listen.is_loopback() || exposure.insecure {
-        return Ok(());
-    }
-    let why = despite_mtls.unwrap_or("without mTLS it is neither encrypted nor authenticated");
-    Err(CommandError::usage(format!(
-        "other machines could reach {listen}, and nothing protects what passes there: {why}"
-    ))
-    .next(
-        "listen on 127.0.0.1, or add --insecure where the network itself is trusted (a container's, a lab's)",
-    ))
 }
 
 fn cluster(exposure: ExposureFlags) -> Result<String, CommandError> {

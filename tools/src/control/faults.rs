@@ -76,6 +76,7 @@ impl Breaker {
     ) -> Answer<Fault> {
         let fleet = self.governor.fleet()?;
         let names: Vec<Name> = instances.iter().map(|instance| name_of(instance)).collect();
+        check_possible(instances, &kind)?;
         if kind.takes_away() && !force {
             self.refuse_if_last(&fleet, &names)?;
         }
@@ -89,7 +90,7 @@ impl Breaker {
         let until_ns = now + for_ms.unwrap_or(FOR_MS) * 1_000_000;
         let stalls = kind == Kind::Stall;
         if stalls {
-            instances.iter().for_each(|instance| instance.signal(Signal::STOP));
+            self.stall(instances);
         }
         let id = self.governor.book.borrow_mut().begin(name, names, kind, now, until_ns);
         self.watches.borrow_mut().insert(id, watch);
@@ -113,12 +114,7 @@ impl Breaker {
             watch.end(clock::unix_us());
             watch.report().clone()
         });
-        let mut past = self.past.borrow_mut();
-        past.push_back(Past { fault, ended_ns: clock::now(), report: report.unwrap_or_default() });
-        if past.len() > PAST_MAX {
-            past.pop_front();
-        }
-        drop(past);
+        self.remember(Past { fault, ended_ns: clock::now(), report: report.unwrap_or_default() });
         self.governor.say(|_| ()).await;
         self.fault(id)
     }
@@ -176,6 +172,22 @@ impl Breaker {
         Ok(())
     }
 
+    fn remember(&self, past: Past) {
+        let mut all = self.past.borrow_mut();
+        all.push_back(past);
+        if all.len() > PAST_MAX {
+            all.pop_front();
+        }
+    }
+
+    /// Stops processes where they stand.
+    fn stall(&self, instances: &[Rc<Instance>]) {
+        for instance in instances {
+            instance.signal(Signal::STOP);
+            self.governor.stalled(instance, true);
+        }
+    }
+
     /// Lets stalled processes go on, unless another fault stalls them too.
     fn let_go(&self, fault: &InForce) {
         let Ok(fleet) = self.governor.fleet() else { return };
@@ -185,6 +197,7 @@ impl Breaker {
                 && let Some(instance) = fleet.named(&name.instance)
             {
                 instance.signal(Signal::CONT);
+                self.governor.stalled(&instance, false);
             }
         }
     }
@@ -243,6 +256,24 @@ async fn end_in_time(breaker: Weak<Breaker>) {
             let _ = breaker.end(id).await;
         }
     }
+}
+
+/// Refuses what would break nothing.
+fn check_possible(instances: &[Rc<Instance>], kind: &Kind) -> Result<(), ControlError> {
+    let not_possible = |reason: String| Err(ControlError::NotPossible { reason });
+    for instance in instances {
+        let name = instance.name();
+        match kind {
+            Kind::Fail if instance.plan().service.is_none() => {
+                return not_possible(format!("no process of the network calls {name}: stall it, or stop it"));
+            }
+            Kind::Stall if instance.state() != State::Running => {
+                return not_possible(format!("{name} doesn't run: there is nothing to stall"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn shown(fault: &InForce, until_ns: u64, over: bool, report: Report) -> Fault {

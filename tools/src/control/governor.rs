@@ -42,6 +42,8 @@ pub(super) struct Governor {
     /// Counts what was said, and what was heard.
     changes: watch::Sender<u64>,
     connections: RefCell<BTreeMap<String, (u32, Client)>>,
+    /// Processes that were stopped where they stand and hear nothing, by instance.
+    stalled: RefCell<BTreeMap<String, u32>>,
 }
 
 impl Governor {
@@ -55,6 +57,7 @@ impl Governor {
             telling: RefCell::default(),
             changes: watch::Sender::new(0),
             connections: RefCell::default(),
+            stalled: RefCell::default(),
         });
         governor.book.borrow_mut().changed();
         tokio::task::spawn_local(keep_told(Rc::downgrade(&governor), fleet.changes()));
@@ -112,8 +115,7 @@ impl Governor {
         let Ok(fleet) = self.fleet() else { return Vec::new() };
         let mut callers = fleet.instances();
         callers.retain(|instance| {
-            let is_stalled = self.book.borrow().is_stalled(&name_of(instance));
-            !is_stalled && service.is_none_or(|service| calls_it(instance, service))
+            !self.is_stalled(instance) && service.is_none_or(|service| calls_it(instance, service))
         });
         let asked = callers.into_iter().map(|instance| {
             let governor = Rc::clone(self);
@@ -136,6 +138,21 @@ impl Governor {
         seen
     }
 
+    /// The process of an instance hears nothing from now on, or does again.
+    pub(super) fn stalled(&self, instance: &Instance, is_stalled: bool) {
+        let mut stalled = self.stalled.borrow_mut();
+        match instance.pid().filter(|_| is_stalled) {
+            Some(pid) => stalled.insert(instance.name().to_owned(), pid),
+            None => stalled.remove(instance.name()),
+        };
+    }
+
+    /// Whether it hears nothing. A process that was started since does.
+    fn is_stalled(&self, instance: &Instance) -> bool {
+        let pid = instance.pid();
+        self.stalled.borrow().get(instance.name()).copied() == pid && pid.is_some()
+    }
+
     /// Where all instances are.
     fn addresses(&self, fleet: &Fleet) -> Addresses {
         let instances = fleet.instances();
@@ -151,12 +168,11 @@ impl Governor {
     /// The running processes that have not heard the last word, and could.
     fn unheard(&self) -> Vec<Rc<Instance>> {
         let Ok(fleet) = self.fleet() else { return Vec::new() };
-        let (book, told) = (self.book.borrow(), self.told.borrow());
-        let revision = book.revision();
+        let (revision, told) = (self.book.borrow().revision(), self.told.borrow());
         let mut instances = fleet.instances();
         instances.retain(|instance| {
             let heard = told.get(instance.name());
-            let hears = instance.state() == State::Running && !book.is_stalled(&name_of(instance));
+            let hears = instance.state() == State::Running && !self.is_stalled(instance);
             hears && heard != instance.pid().map(|pid| (pid, revision)).as_ref()
         });
         instances

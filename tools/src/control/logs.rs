@@ -155,9 +155,10 @@ mod tests {
     fn a_line_without_an_end_comes_in_pieces() {
         let scratch = ScratchFolder::new("logs-long");
         let path = scratch.open().log("order-1");
-        fs::write(&path, vec![b'a'; 3 * READ_BYTES_MAX as usize]).unwrap();
+        let length = 3 * usize::try_from(READ_BYTES_MAX).unwrap();
+        fs::write(&path, vec![b'a'; length]).unwrap();
         let (_, last) = Reader::open("order-1", &path, 100);
         let told: usize = last.iter().map(|line| line.text.len()).sum();
-        assert_eq!(told, 3 * READ_BYTES_MAX as usize);
+        assert_eq!(told, length);
     }
 }

@@ -91,14 +91,11 @@ impl Operations {
     }
 
     /// Does something to services with which nobody else does anything meanwhile, to its end.
-    async fn alone<Doing: Future<Output = Answer<()>>>(
+    async fn alone<Doing: Future<Output = Answer<()>> + 'static>(
         self: &Rc<Self>,
         services: BTreeSet<&'static str>,
         act: impl FnOnce(Rc<Self>) -> Doing + 'static,
-    ) -> Answer<()>
-    where
-        Doing: 'static,
-    {
+    ) -> Answer<()> {
         let taken = self.busy.borrow().intersection(&services).next().copied();
         if let Some(service) = taken {
             return Err(ControlError::Busy { service: service.to_owned() }.into());

@@ -87,11 +87,15 @@ impl Kind {
 }
 
 fn ms(us: u64) -> String {
-    if us % 1_000 == 0 { format!("{}", us / 1_000) } else { format!("{}.{:03}", us / 1_000, us % 1_000) }
+    if us.is_multiple_of(1_000) {
+        format!("{}", us / 1_000)
+    } else {
+        format!("{}.{:03}", us / 1_000, us % 1_000)
+    }
 }
 
 fn percent(permille: u32) -> String {
-    if permille % 10 == 0 {
+    if permille.is_multiple_of(10) {
         format!("{}", permille / 10)
     } else {
         format!("{}.{}", permille / 10, permille % 10)
@@ -230,7 +234,7 @@ impl Book {
         self.rests(name) || self.leaving.contains(name) || self.faults.iter().any(lost)
     }
 
-    /// Whether its process is stopped where it stands, and hears nothing.
+    /// Whether its process is stopped where it stands, by some fault.
     pub(super) fn is_stalled(&self, name: &Name) -> bool {
         self.faults.iter().any(|fault| fault.kind == Kind::Stall && fault.concerns(name))
     }

@@ -16,10 +16,12 @@ use crate::terminal::{self, Style};
 /// Does it.
 pub(super) async fn run(control: &Control, command: FaultCommand) -> Result<ExitCode, CommandError> {
     match command {
-        FaultCommand::Fail(request) => begun(&control.fail(&request, options()).await.map_err(failure)?),
+        FaultCommand::Fail(request) => {
+            begun(&control.fail(&request, options()).await.map_err(failure)?);
+        }
         FaultCommand::Stall(request) => begun(&control.stall(&request, options()).await.map_err(failure)?),
         FaultCommand::Disturb(request) => {
-            begun(&control.disturb(&request, options()).await.map_err(failure)?)
+            begun(&control.disturb(&request, options()).await.map_err(failure)?);
         }
         FaultCommand::Partition(request) => {
             begun(&control.partition(&request, options()).await.map_err(failure)?);

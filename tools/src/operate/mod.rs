@@ -17,11 +17,11 @@ use micronet_wire::service::{CallError, CallOptions};
 use micronet_wire::transcode::to_json;
 
 use crate::config::{OperateConfig, Operation};
-use crate::control::api::{ControlClient, ControlError, Named, Processes, Scale, control_schema};
+use crate::control::api::{ControlClient, ControlError, Named, Process, Processes, Scale, control_schema};
 use crate::error::CommandError;
 use crate::identity;
 use crate::network_file::{NetworkFile, Protocol};
-use crate::registry::CONTROL;
+use crate::registry::{CONTROL, GATEWAY};
 use crate::server_process;
 use crate::terminal::{self, Style};
 
@@ -44,7 +44,11 @@ async fn operate(config: OperateConfig) -> Result<ExitCode, CommandError> {
         Operation::Ps { name, json, watch } => ps::run(&control, name, json, watch).await,
         Operation::Start(name) => show(control.start(&Named { name }, options()).await),
         Operation::Stop(name) => show(control.stop(&Named { name }, options()).await),
-        Operation::Restart(name) => show(control.restart(&Named { name }, options()).await),
+        Operation::Restart(name) => {
+            let restarted = control.restart(&Named { name }, options()).await;
+            warn_of_gateway(&restarted);
+            show(restarted)
+        }
         Operation::Scale { service, count } => {
             show(control.scale(&Scale { service, count }, options()).await)
         }
@@ -84,6 +88,14 @@ fn show(answer: Answer<Processes>) -> Result<ExitCode, CommandError> {
     let processes = answer.map_err(failure)?;
     terminal::say(&ps::table(&processes).draw(Style::for_stdout()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Of the gateway there is one, and nobody who could stand in for it.
+fn warn_of_gateway(processes: &Answer<Processes>) {
+    let is_gateway = |process: &Process| process.service == GATEWAY;
+    if processes.as_ref().is_ok_and(|all| all.processes.iter().any(is_gateway)) {
+        terminal::note("the gateway's port was away for a moment: its clients have to connect again");
+    }
 }
 
 /// Why an operation failed, and what to do about it.

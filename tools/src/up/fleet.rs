@@ -117,7 +117,9 @@ impl Fleet {
                 service.name
             ))
         })?;
-        let port = port_check::free_port(self.launcher.config.listen, &plans)?;
+        let virtual_ports = self.launcher.l4.iter().map(|plan| plan.port);
+        let taken: Vec<u16> = port_check::ports_of(&plans).into_iter().chain(virtual_ports).collect();
+        let port = port_check::free_port(self.launcher.config.listen, &taken)?;
         let plan = InstancePlan { service: Some(service), instance, port, rpc_port: None };
         if let Some(renewal) = &mut *self.renewal.borrow_mut() {
             renewal.add(service.name, &plan.instance)?;
@@ -197,6 +199,11 @@ impl Fleet {
             pid: std::process::id(),
             certs: certs.unwrap_or_default(),
             entries: entries.chain([control]).collect(),
+            virtual_ports: self
+                .launcher
+                .virtual_ports()
+                .map(|(service, address)| (service.to_owned(), address))
+                .collect(),
         }
     }
 

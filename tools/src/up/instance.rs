@@ -243,7 +243,7 @@ impl Instance {
             Some(Action::Launch) => self.launches.set(true),
             // One that was stalled hears of it too.
             Some(Action::Terminate) => {
-                [Signal::TERM, Signal::CONT].into_iter().for_each(|each| self.signal(each))
+                [Signal::TERM, Signal::CONT].into_iter().for_each(|each| self.signal(each));
             }
             Some(Action::Kill) => self.signal(Signal::KILL),
             None => {}

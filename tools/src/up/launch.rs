@@ -8,7 +8,7 @@ use micronet_services::demo::Demo;
 
 use super::children::Launch;
 use crate::address::{self, reachable};
-use crate::config::{InstancePlan, UpConfig};
+use crate::config::{InstancePlan, L4Plan, UpConfig};
 use crate::data_folder::DataFolder;
 use crate::registry::{CONTROL, SERVICES, Service};
 
@@ -21,6 +21,8 @@ pub(super) struct Launcher {
     pub(super) demo: Demo,
     /// Where the control service listens.
     pub(super) control: SocketAddr,
+    /// The gateway's virtual ports.
+    pub(super) l4: Vec<L4Plan>,
 }
 
 impl Launcher {
@@ -56,6 +58,10 @@ impl Launcher {
         }
         if plan.service.is_none() {
             add_peer(CONTROL, &[reachable(self.control)]);
+            for virtual_port in &self.l4 {
+                let l4 = format!("{}={}", virtual_port.port, virtual_port.service.name);
+                arguments.extend(["--l4".into(), l4]);
+            }
         }
         arguments.push("--supervised".into());
         if config.insecure {
@@ -81,6 +87,12 @@ impl Launcher {
             log: self.data.log(&plan.instance),
             again,
         }
+    }
+
+    /// The services whose TCP is passed through, and where a program on this machine reaches them so.
+    pub(super) fn virtual_ports(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let address = |port| reachable(SocketAddr::new(self.config.listen, port));
+        self.l4.iter().map(move |plan| (plan.service.name, address(plan.port)))
     }
 
     /// Where others reach an instance, or will.

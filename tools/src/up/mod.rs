@@ -28,7 +28,7 @@ use self::launch::Launcher;
 pub(crate) use self::launch::calls;
 pub(crate) use self::supervisor::State;
 use crate::certs::{CertsFolder, Renewal};
-use crate::config::{InstancePlan, UpConfig};
+use crate::config::{InstancePlan, L4Plan, UpConfig};
 use crate::control;
 use crate::data_folder::DataFolder;
 use crate::databases;
@@ -54,7 +54,9 @@ pub(crate) fn run(config: UpConfig) -> Result<ExitCode, CommandError> {
     NetworkFile::remove(&data.network_file())?;
     port_check::all_free(config.listen, &config.instances)?;
     port_check::is_free(config.listen, CONTROL_INSTANCE, (config.control_port, CONTROL))?;
+    port_check::virtual_free(config.listen, &config.l4)?;
     let instances = port_check::settle(config.listen, &config.instances)?;
+    let l4 = port_check::settle_virtual(config.listen, &config.l4, &instances)?;
     if config.fresh {
         let databases = data.databases();
         terminal::note(&format!("--fresh: deleting the databases in {}", databases.display()));
@@ -65,7 +67,7 @@ pub(crate) fn run(config: UpConfig) -> Result<ExitCode, CommandError> {
     // Made before any child runs, so that no two of them make them at once.
     let (_, _) = (data.cluster_secret()?, data.operator_token()?);
     let renewal = certificates(&config, &instances)?;
-    let network = start_and_wait(Rc::new(config), instances, &data, demo, renewal);
+    let network = start_and_wait(Rc::new(config), (instances, l4), &data, demo, renewal);
     let code = server_process::runtime()?.block_on(network);
     drop(lock);
     code
@@ -73,7 +75,7 @@ pub(crate) fn run(config: UpConfig) -> Result<ExitCode, CommandError> {
 
 async fn start_and_wait(
     config: Rc<UpConfig>,
-    instances: Vec<InstancePlan>,
+    (instances, l4): (Vec<InstancePlan>, Vec<L4Plan>),
     data: &DataFolder,
     demo: Demo,
     renewal: Option<Renewal>,
@@ -81,7 +83,7 @@ async fn start_and_wait(
     let services = config.profile.services().into_iter().map(|(service, _)| service);
     let databases = databases::place(data, config.database.as_ref());
     databases::prepare_databases(&databases, services, demo).await?;
-    let mut signals = StopSignals::listen()
+    let mut signals = StopSignals::listen_supervised(config.supervised)
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let listen = SocketAddr::new(config.listen, config.control_port);
     let not_bound = |error| server_process::not_bound(listen, CONTROL_INSTANCE, &error);
@@ -92,6 +94,7 @@ async fn start_and_wait(
         data: data.clone(),
         demo,
         control: listener.local_addr().map_err(not_bound)?,
+        l4,
     };
     let identity =
         identity::of_member(data, config.tls.as_ref(), &config.cluster, CONTROL, CONTROL_INSTANCE)?;
@@ -158,7 +161,8 @@ async fn watch(fleet: &Fleet, file: &mut NetworkFile, data: &DataFolder, signals
     }
 }
 
-fn own_program() -> Result<PathBuf, CommandError> {
+/// This program's file, for processes that run it too.
+pub(crate) fn own_program() -> Result<PathBuf, CommandError> {
     std::env::current_exe()
         .map_err(|error| CommandError::new(format!("could not find this program's own file: {error}")))
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 
-use crate::config::InstancePlan;
+use crate::config::{InstancePlan, L4Plan};
 use crate::error::CommandError;
 
 /// Where ports are looked for that have to be known before their instance starts: below those that the operating system
@@ -39,24 +39,58 @@ pub(super) fn settle(listen: IpAddr, instances: &[InstancePlan]) -> Result<Vec<I
     let mut settled = instances.to_vec();
     for place in 0..settled.len() {
         if settled[place].port == 0 {
-            settled[place].port = free_port(listen, &settled)?;
+            settled[place].port = free_port(listen, &ports_of(&settled))?;
         }
         if settled[place].rpc_port == Some(0) {
-            settled[place].rpc_port = Some(free_port(listen, &settled)?);
+            settled[place].rpc_port = Some(free_port(listen, &ports_of(&settled))?);
         }
     }
     Ok(settled)
 }
 
+/// The ports of these instances.
+pub(super) fn ports_of(instances: &[InstancePlan]) -> Vec<u16> {
+    instances.iter().flat_map(InstancePlan::ports).map(|(port, _)| port).collect()
+}
+
+/// Checks that each virtual port can be bound.
+pub(super) fn virtual_free(listen: IpAddr, plans: &[L4Plan]) -> Result<(), CommandError> {
+    for plan in plans.iter().filter(|plan| plan.port != 0) {
+        TcpListener::bind(SocketAddr::new(listen, plan.port)).map_err(|error| {
+            let (port, service) = (plan.port, plan.service.name);
+            let why = CommandError::new(format!("port {port} (the gateway's virtual port of {service}): {error}"));
+            why.next(format!(
+                "stop what listens there (ss -ltnp 'sport = :{port}' names it), move all ports with --base-port, or \
+                 leave virtual ports out with --no-l4"
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+/// Gives virtual ports a free port that were to take any: others are told where they are.
+pub(super) fn settle_virtual(
+    listen: IpAddr,
+    plans: &[L4Plan],
+    instances: &[InstancePlan],
+) -> Result<Vec<L4Plan>, CommandError> {
+    let mut taken = ports_of(instances);
+    let mut settled = plans.to_vec();
+    for plan in settled.iter_mut().filter(|plan| plan.port == 0) {
+        plan.port = free_port(listen, &taken)?;
+        taken.push(plan.port);
+    }
+    Ok(settled)
+}
+
 /// A port that nobody has and none of these will have. Networks that start at the same time look in different places.
-pub(super) fn free_port(listen: IpAddr, taken: &[InstancePlan]) -> Result<u16, CommandError> {
+pub(super) fn free_port(listen: IpAddr, taken: &[u16]) -> Result<u16, CommandError> {
     let count = u32::from(SETTLED_PORTS.end() - SETTLED_PORTS.start());
     let first = std::process::id().wrapping_mul(SETTLE_STRIDE);
     for offset in 0..count {
         let offset = u16::try_from(first.wrapping_add(offset) % count).unwrap_or_default();
         let port = SETTLED_PORTS.start() + offset;
-        let is_free = taken.iter().flat_map(InstancePlan::ports).all(|(taken, _)| taken != port)
-            && TcpListener::bind(SocketAddr::new(listen, port)).is_ok();
+        let is_free = !taken.contains(&port) && TcpListener::bind(SocketAddr::new(listen, port)).is_ok();
         if is_free {
             return Ok(port);
         }

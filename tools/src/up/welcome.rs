@@ -37,10 +37,33 @@ pub(super) fn text(
         config.tls.as_ref().map(|tls| format!(", mTLS by {}", tls.certs.display())).unwrap_or_default(),
     ));
     format!(
-        "{runs}\n\n{}\n\nTry:\n{try_these}\n\nOperator token: {}\nCtrl-C stops the network.",
+        "{runs}\n\n{}\n{}\nTry:\n{try_these}\n\nOperate it: {}\nOperator token: {}\nCtrl-C stops the network.",
         table(&file.entries, config.listen, config.tls.is_some()).draw(style),
+        passed_through(file),
+        operate_it(&own_command(), data),
         token.display(),
     )
+}
+
+/// Where the gateway passes TCP through, in one line; nothing where it does not.
+fn passed_through(file: &NetworkFile) -> String {
+    if file.virtual_ports.is_empty() {
+        return String::new();
+    }
+    let ports = file.virtual_ports.iter().map(|(service, address)| format!("{} {service}", address.port()));
+    format!("TCP passed through by the gateway: {}\n", ports.collect::<Vec<_>>().join(", "))
+}
+
+/// The commands that operate the network, the first of them as it can be copied.
+fn operate_it(command: &str, data: &DataFolder) -> String {
+    let others = "start, stop, restart, scale, drain, logs, fault (micronet help)";
+    format!("{command} ps{}; likewise {others}", data_flag(data))
+}
+
+/// The flag that names the data folder, where that is needed.
+fn data_flag(data: &DataFolder) -> String {
+    let folder = data.path().display().to_string();
+    if folder == "micronet-data" { String::new() } else { format!(" --data {}", quoted(&folder)) }
 }
 
 /// The gateway first: it is the way in. All listen where they were told to, which may be everywhere.
@@ -82,8 +105,7 @@ fn things_to_try(
     } else {
         gateway.to_string()
     };
-    let folder = data.path().display().to_string();
-    let data = if folder == "micronet-data" { String::new() } else { format!(" --data {}", quoted(&folder)) };
+    let data = data_flag(data);
     let lines = profile.things_to_try.iter().map(|thing| {
         let is_ours = thing.starts_with(MICRONET);
         let thing = thing.replace(FRONT, &gateway).replace(MICRONET, command);
