@@ -10,8 +10,8 @@ use micronet_transport::limiter::{Class, Limiter, Outcome};
 /// Callers give up after so long, in milliseconds.
 const PATIENCE_MS: u64 = 1_000;
 
-/// A service that works on all its calls at once, alike. Up to `at_once` of them each goes on as fast as it can; with more it gets less done
-/// altogether, down to one of `collapse`.
+/// A service that works on all its calls at once, alike. Up to `at_once` of them each goes on as fast as it can; with more than
+/// twice as many it gets less done altogether, down to one of `collapse`.
 struct World {
     random: Random,
     limiter: Limiter,
@@ -56,7 +56,7 @@ impl World {
         Self {
             limiter: Limiter::default(),
             at_once: random.between(80, 200) as f64,
-            work_ms: random.between(15, 80) as f64,
+            work_ms: random.between(80, 200) as f64,
             collapse: random.between(5, 20) as f64,
             bulk_percent: random.below(2) * 40,
             random,
@@ -85,7 +85,7 @@ impl World {
                 self.come(&mut seen);
             }
             let crowd = (self.calls.len() as f64 / self.at_once).max(1.0);
-            self.given += 1.0 / crowd / crowd.min(self.collapse);
+            self.given += 1.0 / crowd / (crowd / 2.0).clamp(1.0, self.collapse);
             self.end(&mut seen);
         }
         seen
@@ -143,7 +143,7 @@ fn check(seed: u64) {
     // Nobody is let in who gets nothing, most of what can be done is done, and not much later than ever.
     assert_eq!(overload.given_up, 0, "{}", words("overload", &overload));
     assert!(overload.answered as f64 >= 0.6 * 10.0 * capacity, "{}", words("overload", &overload));
-    assert!(overload.mean_ms() <= 2.5 * work_ms, "{}", words("overload", &overload));
+    assert!(overload.mean_ms() <= (2.0 * work_ms).max(400.0), "{}", words("overload", &overload));
     let [interactive, bulk] = overload.shed_permille();
     assert!(world.bulk_percent == 0 || bulk > interactive + 100, "{}", words("overload", &overload));
     world.run(5, 0.7);
