@@ -10,6 +10,7 @@ pub mod breaker;
 pub mod client;
 pub mod clock;
 pub mod diagnosis;
+pub mod discovery;
 pub mod drain;
 pub mod driver;
 pub mod health;

@@ -141,7 +141,9 @@ pub(super) fn plan(
         let port = moved(profile, base, profile.gateway_port + OFFSET + offset).map_err(|error| {
             error.next("choose another --base-port, or leave virtual ports out with --no-l4")
         })?;
-        if let Some(other) = instances.iter().find(|instance| instance.ports().any(|(taken, _)| port != 0 && taken == port)) {
+        if let Some(other) =
+            instances.iter().find(|instance| instance.ports().any(|(taken, _)| port != 0 && taken == port))
+        {
             return Err(CommandError::usage(format!(
                 "{} and the virtual port of {} would both listen on {port}",
                 other.instance, service.name
