@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::time::Duration;
 
 use micronet_transport::clock;
 use micronet_transport::http_server::Site;
@@ -32,6 +33,11 @@ impl Site for Gateway {
         if lead.service() == Some(OWN) {
             return self.own.answer(&Principal::Anonymous, request_id, (head, body), lead).await;
         }
+        if let Lead::Method(..) | Lead::Outcome(_) = &lead
+            && let Err(error) = self.suffer().await
+        {
+            return Answer::rpc_error(&error);
+        }
         match lead {
             Lead::Method(route, of_path) => {
                 self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
@@ -46,6 +52,15 @@ impl Site for Gateway {
 }
 
 impl Gateway {
+    /// Does to a request what the operator wants to go wrong with it here. Calls of its own service meet theirs there.
+    async fn suffer(&self) -> Result<(), RpcError> {
+        let Some(fate) = self.identity.network.fate(clock::now()) else { return Ok(()) };
+        let patience = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
+        tokio::time::timeout(patience, fate.pass(&self.identity.instance))
+            .await
+            .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")))
+    }
+
     /// The answer to a path that nothing is known of, while a service was never reached that may have it: that is no reason to
     /// say that there is none.
     fn unreached(&self, routes: &Routes) -> Option<Answer> {

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use crate::config::{Config, Gateway};
 
+mod declared;
 mod own;
 
 #[derive(Message, Debug, Clone)]

@@ -34,6 +34,7 @@ mod secrets;
 mod shop;
 mod toystore;
 mod toystore_run;
+mod traffic;
 mod up;
 mod upload;
 mod watch;

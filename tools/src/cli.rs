@@ -5,6 +5,7 @@ pub(crate) mod discovery;
 pub(crate) mod gateway;
 pub(crate) mod l4;
 pub(crate) mod load;
+pub(crate) mod net;
 pub(crate) mod ping;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
 use self::gateway::GatewayFlags;
 use self::load::LoadFlags;
+use self::net::NetFlags;
 use self::ping::PingFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -152,6 +154,8 @@ pub(crate) enum RawCommand {
     Call(CallFlags),
     /// See how an instance and the way to it are doing, a heartbeat a line
     Ping(PingFlags),
+    /// Show a plan of a network: segments, links, and who may call whom
+    Net(NetFlags),
     /// Ask what became of a write, by its idempotency token
     #[command(after_help = OUTCOME_EXAMPLES)]
     Outcome(OutcomeFlags),

@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use micronet_wire::error::{Code, Retry, RpcError};
-use micronet_wire::limits::{DEADLINE_US_DEFAULT, HEALTH_LOOK_MS, INSTANCES_MAX, POOL_CONNECTIONS};
+use micronet_wire::limits::{
+    DEADLINE_US_DEFAULT, HEALTH_LOOK_MS, INSTANCES_MAX, JUDGEMENT_LAG_MS_MAX, POOL_CONNECTIONS,
+};
 use micronet_wire::schema::{EncodedSchema, Fingerprint, SchemaError, ServiceSchema};
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use micronet_wire::transcode::ServiceAdapter;
@@ -38,6 +40,7 @@ use crate::balance::{Algorithm, Balancer, Explained};
 use crate::clock;
 use crate::health::Standing;
 use crate::identity::{Identity, random_bytes};
+use crate::link::Denial;
 use crate::network::Called;
 use crate::retry::Repeats;
 use crate::retry::budget::RetryBudget;
@@ -115,6 +118,8 @@ struct Inner {
     /// Whether this process itself runs late.
     lagging: Cell<bool>,
     random: Cell<u64>,
+    /// That nothing of the service may be called.
+    denial: RefCell<Option<Denial>>,
 }
 
 impl Upstream {
@@ -165,6 +170,7 @@ impl Upstream {
             slow_ns: Cell::new(u64::MAX),
             lagging: Cell::new(false),
             random: Cell::new(u64::from_ne_bytes(random_bytes())),
+            denial: RefCell::default(),
         });
         let called: Rc<dyn Called> = inner.clone();
         identity.network.calls(Rc::downgrade(&called));
@@ -241,9 +247,12 @@ impl Upstream {
         self.0.pick(clock::now(), Want::default(), &|_| true, tried).map(|(_, instance)| instance)
     }
 
-    /// The error when no instance could be picked: none can be reached, or all have too much in flight.
+    /// The error when no instance could be picked: none may be called or can be reached, or all have too much in flight.
     #[must_use]
     pub fn no_instance(&self) -> RpcError {
+        if let Some(denied) = self.0.denied(clock::now()) {
+            return denied;
+        }
         if self.0.any_callable(|instance| instance.client.is_serving()) {
             let words = format!("all instances of {} have too much in flight", self.0.service);
             return RpcError::new(Code::Overloaded, words);
@@ -362,9 +371,13 @@ impl Upstream {
 /// Looks again and again at what nobody tells: heartbeats without answer, what the operator wanted for a time, how fast calls are.
 async fn look_after(upstream: Weak<Inner>) {
     loop {
+        let due_ns = clock::now() + HEALTH_LOOK_MS * 1_000_000;
         tokio::time::sleep(Duration::from_millis(HEALTH_LOOK_MS)).await;
         let Some(inner) = upstream.upgrade() else { return };
-        inner.look(clock::now());
+        let now = clock::now();
+        // Who runs late himself hasn't read yet what others have said meanwhile: he looks again before he judges them.
+        inner.lagging.set(now.saturating_sub(due_ns) > JUDGEMENT_LAG_MS_MAX * 1_000_000);
+        inner.look(now);
     }
 }
 

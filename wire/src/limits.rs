@@ -134,8 +134,8 @@ pub const CONNECTION_AGE_MS: u64 = 900_000;
 pub const HEARTBEAT_ANSWER_MS: u64 = 500;
 /// How often what is known of the instances of a service is looked through, in milliseconds.
 pub const HEALTH_LOOK_MS: u64 = 250;
-/// How late this process's own timers may be for what it sees of others to count, in microseconds.
-pub const JUDGEMENT_LAG_US_MAX: u32 = 100_000;
+/// How late this process may come to look for what it sees of others to count, in milliseconds.
+pub const JUDGEMENT_LAG_MS_MAX: u64 = 100;
 /// Signs of life in a row after which an instance that was lost is taken back; each further loss lately doubles them.
 pub const GOOD_SIGNS_MIN: u32 = 2;
 /// The most that are asked for.
@@ -184,6 +184,16 @@ pub const REGISTRATION_WORD_MS: u64 = 10_000;
 pub const USER_TIMEOUT_MS: u32 = 10_000;
 /// Connections that wait for `accept`.
 pub const BACKLOG: i32 = 1024;
+/// Handlers that a process has at work at once whatever their latency; its adaptive limit doesn't fall below.
+pub const HANDLERS_MIN: u32 = 64;
+/// Bytes that wait on one direction of a link whose conditions are declared; as with a full socket, no more are taken then.
+pub const LINK_BUFFER_BYTES: usize = 256 << 10;
+/// The pieces in which bytes pass over such a link, and are lost, in bytes.
+pub const LINK_SEGMENT_BYTES: usize = 1_400;
+/// Addresses of which a process remembers who was met there.
+pub const LINK_NAMES_MAX: usize = 1024;
+/// Sockets that are kept open because the link to their peers was cut, until the rules change; one more lets the oldest go.
+pub const LINK_SOCKETS_HELD_MAX: usize = 64;
 /// The pause after `accept` failed, in milliseconds.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Connections that the port of one service keeps at once, RPC and HTTP together.
@@ -332,6 +342,7 @@ const _: () = {
     assert!((HEARTBEATS_MISSED_MAX as usize) < PINGS_UNANSWERED_MAX);
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
     assert!(CALLS_IN_FLIGHT_MAX <= INSTANCE_CALLS_IN_FLIGHT_MAX);
+    assert!(HANDLERS_MIN <= INSTANCE_CALLS_IN_FLIGHT_MAX);
     // A head can hold every part of itself at its longest.
     assert!(
         PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)

@@ -6,10 +6,13 @@ mod exposure;
 mod gateway;
 mod l4;
 mod load;
+mod net;
 mod peers;
 mod ping;
 mod ports;
+pub(crate) mod target;
 mod tls;
+mod toystore;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -22,11 +25,13 @@ pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
-pub(crate) use self::load::ToystoreConfig;
+pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
+pub(crate) use self::net::NetConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::InstancePlan;
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
+pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::{
@@ -59,10 +64,16 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
+    /// Show a plan of a network.
+    Net(NetConfig),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
+    /// Make traffic, and measure it.
+    Load(Box<TrafficConfig>),
+    /// Measure one instance.
+    LoadInstance(InstanceConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
     /// Make and show certificates.
@@ -77,8 +88,11 @@ impl Command {
             Self::Up(_)
             | Self::Call(_)
             | Self::Ping(_)
+            | Self::Net(_)
             | Self::Outcome(_)
             | Self::Shop(_)
+            | Self::Load(_)
+            | Self::LoadInstance(_)
             | Self::LoadToystore(_)
             | Self::Certs(_) => "warn",
         }
@@ -230,10 +244,11 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Net(flags) => net::net(flags).map(Command::Net),
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
-        RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
+        RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }
 

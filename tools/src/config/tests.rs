@@ -1,6 +1,8 @@
 use clap::Parser;
 
 use super::*;
+use crate::load::arrivals::Spread;
+use crate::load::{Limits, Pace};
 
 fn parse_with(line: &str, environment: &[(&str, &str)]) -> Result<Command, String> {
     let flags = Flags::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
@@ -49,6 +51,34 @@ fn ping_takes_an_address_or_a_name() {
     check("-x", None);
     for refused in ["--count 0", "--interval 49", "--interval 60001", "--timeout 0", "--timeout x"] {
         assert!(parse(&format!("micronet ping order {refused}")).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn load_is_a_closed_or_an_open_loop() {
+    let check = |flags: &str, pace: Pace, requests: Option<u64>, seconds: Option<u64>, clients: u16| {
+        let Ok(Command::Load(config)) = parse(&format!("micronet load {flags}")) else {
+            panic!("{flags} is no load")
+        };
+        let limits = Limits { requests, duration: seconds.map(Duration::from_secs) };
+        assert_eq!((config.pace, config.limits, config.concurrent), (pace, limits, clients), "{flags}");
+    };
+    let open = |rate_per_s, spread| Pace::Open { rate_per_s, spread };
+    check("", Pace::Closed, Some(1_000), None, 10);
+    check("/x --requests 1000 --concurrent 20", Pace::Closed, Some(1_000), None, 20);
+    check("--duration 3s", Pace::Closed, None, Some(3), 10);
+    check("-n 5 -d 3s", Pace::Closed, Some(5), Some(3), 10);
+    check("--rate 200", open(200.0, Spread::Fixed), None, Some(10), 100);
+    check("--rate 0.5/s -n 5 /x", open(0.5, Spread::Fixed), Some(5), None, 100);
+    let poisson = open(200.0, Spread::Poisson { seed: 7 });
+    check("-r 200 -d 30s --arrivals poisson --seed 7 -c 3", poisson, None, Some(30), 3);
+    for refused in ["-n 0", "-c 0", "--arrivals poisson", "--max-errors 1 --fail-if-errors", "-n 5 toystore"]
+    {
+        assert!(parse(&format!("micronet load {refused}")).is_err(), "{refused}");
+    }
+    for scenario in ["toystore --gets 5", "--data d toystore", "instance order-1 --target order.log"] {
+        let command = parse(&format!("micronet load {scenario}")).unwrap();
+        assert!(matches!(command, Command::LoadToystore(_) | Command::LoadInstance(_)), "{scenario}");
     }
 }
 

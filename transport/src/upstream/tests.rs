@@ -1,6 +1,7 @@
 //! What an upstream tells its callers, and whom it picks.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::Poll;
 
 use micronet_wire::builtin::builtin_schema;
@@ -60,6 +61,11 @@ fn instance(name: &str, says: Announcement) -> Instance {
     }
 }
 
+/// Polls a future once; whether it waits.
+async fn begin<T>(mut future: Pin<&mut impl Future<Output = T>>) -> bool {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}
+
 #[test]
 fn who_drains_is_called_when_nobody_else_is_left() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
@@ -93,10 +99,10 @@ fn who_answers_no_heartbeat_is_spared_unless_this_process_is_late_itself() {
         .build_local(Default::default());
     runtime.unwrap().block_on(async {
         let upstream = Upstream::connect("toys", &[], &Rc::default());
-        let instance = instance("toys-1", Announcement::default());
-        let client = instance.client.clone();
+        let silent = instance("toys-1", Announcement::default());
+        let client = silent.client.clone();
         client.ready().await.unwrap();
-        upstream.join(1, instance);
+        upstream.join(1, silent);
         let member = Rc::clone(&upstream.0.members.borrow()[0]);
         let state_after = |ms, lagging| {
             let member = Rc::clone(&member);
@@ -112,6 +118,17 @@ fn who_answers_no_heartbeat_is_spared_unless_this_process_is_late_itself() {
         assert_eq!(state_after(200, true).await, InstanceState::Up, "it may be read yet");
         assert_eq!(state_after(0, false).await, InstanceState::Suspect);
         assert!(upstream.pick(&[]).is_some(), "it is better than none");
+        // Another one comes: what waits for the silent one goes there.
+        let options = CallOptions { idempotent: true, ..CallOptions::default() };
+        let mut waiting = std::pin::pin!(client.call(1, Bytes::new(), options));
+        assert!(begin(waiting.as_mut()).await);
+        let mut write = std::pin::pin!(client.call(1, Bytes::new(), CallOptions::default()));
+        assert!(begin(write.as_mut()).await);
+        upstream.join(2, instance("toys-2", Announcement::default()));
+        upstream.0.members.borrow()[1].look(clock::now(), false);
+        upstream.0.look(clock::now());
+        assert_eq!(waiting.await.unwrap_err().code, Code::Silent);
+        assert!(begin(write.as_mut()).await, "it may have been executed");
         client.leaving().await;
         assert!(client.ended().unwrap().contains("nothing was heard for"), "{:?}", client.ended());
         assert!(upstream.pick(&[]).is_none());
