@@ -144,9 +144,9 @@ impl Network {
     }
 
     /// Somebody has found out where the instances of a service are, as far as they know.
-    pub fn found(&self, service: &str, source: Source, targets: Vec<Target>) {
-        if self.findings.borrow_mut().found(service, source, &targets) {
-            self.all().into_iter().for_each(|called| called.found(service, source, &targets));
+    pub fn found(&self, service: &str, source: Source, targets: &[Target]) {
+        if self.findings.borrow_mut().found(service, source, targets) {
+            self.all().into_iter().for_each(|called| called.found(service, source, targets));
         }
     }
 

@@ -173,7 +173,7 @@ async fn keep_following(
         let ttl_s = match found {
             Ok(answer) => {
                 failures = 0;
-                network.found(&service, Source::Dns, answer.targets);
+                network.found(&service, Source::Dns, &answer.targets);
                 answer.ttl_s
             }
             Err(why) => {

@@ -119,10 +119,10 @@ impl PeersFile {
     /// Tells the network what the file says, and what it says no longer.
     fn tell(&self, network: &Network, before: &Self) {
         for name in before.services.keys().filter(|name| !self.services.contains_key(*name)) {
-            network.found(name, Source::File, Vec::new());
+            network.found(name, Source::File, &[]);
         }
         for (name, service) in &self.services {
-            network.found(name, Source::File, service.targets.clone());
+            network.found(name, Source::File, &service.targets);
             let algorithm = service.balancer;
             if algorithm != before.services.get(name).and_then(|before| before.balancer) {
                 network.balance(name, algorithm.unwrap_or_default());

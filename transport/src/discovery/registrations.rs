@@ -70,7 +70,7 @@ impl Registrations {
     fn tell(&self, service: &str) {
         let known: Vec<Rc<Held>> = self.held.borrow().iter().filter_map(Weak::upgrade).collect();
         let targets = known.iter().filter(|known| known.service == service).map(|known| known.target);
-        self.network.found(service, Source::Registered, targets.collect());
+        self.network.found(service, Source::Registered, &targets.collect::<Vec<_>>());
     }
 }
 
