@@ -23,6 +23,7 @@ mod machines;
 mod mtls;
 mod one_way;
 mod openapi;
+mod operating;
 mod operations;
 mod outcomes;
 mod own_port;

@@ -8,7 +8,7 @@ use micronet_tests::process::{micronet, run};
 fn instances(network: &mut Network) -> Vec<String> {
     let said = network.up().stdout();
     let rows = said.lines().skip_while(|line| !line.starts_with("SERVICE")).skip(1);
-    let rows = rows.take_while(|line| !line.is_empty());
+    let rows = rows.take_while(|line| !line.is_empty() && !line.starts_with("TCP "));
     let mut instances: Vec<String> =
         rows.filter_map(|row| row.split_whitespace().nth(1).map(str::to_owned)).collect();
     // The gateway has a row for each of its ports.
@@ -19,7 +19,7 @@ fn instances(network: &mut Network) -> Vec<String> {
 #[test]
 fn the_toy_store_is_a_front_end_a_catalog_and_an_order_server() {
     let mut network = Network::start_in(Folder::new(), &["--profile", "toystore"]);
-    assert_eq!(instances(&mut network), ["gateway-1", "product-1", "order-1"]);
+    assert_eq!(instances(&mut network), ["gateway-1", "product-1", "order-1", "control-1"]);
     let said = network.up().stdout();
     for word in ["profile: toystore, demo: toystore", "/orders/log", "load toystore --clients 1..5"] {
         assert!(said.contains(word), "{word:?} is missing in: {said}");

@@ -1,6 +1,8 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
 pub(crate) mod certs;
+pub(crate) mod control;
+pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod l4;
 pub(crate) mod lab;
@@ -17,6 +19,9 @@ use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::control::LogsFlags;
+pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
+use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::lab::LabFlags;
 use self::load::LoadFlags;
@@ -33,6 +38,7 @@ Examples:
   micronet up --profile toystore          the toy store, on the ports it had
   micronet shop random 100                a customer who sometimes buys
   micronet load toystore --clients 1..5   how fast it answers
+  micronet ps; micronet restart product   see and operate what runs
   curl -s localhost:8000/products/Tux     the same over HTTP, by hand";
 
 const UP_EXAMPLES: &str = "\
@@ -53,8 +59,11 @@ Examples:
 
 The data folder holds databases, logs/INSTANCE.log, the operator's token, and
 network.json, which says who runs where. One network runs on a data folder at a
-time. Ctrl-C (or SIGTERM) lets running requests finish, gateway first; a second
-Ctrl-C stops everything at once.";
+time. A process that dies is started again, but for a crash loop: five times
+within a minute. See it with `micronet ps`; `start`, `stop`, `restart`, `scale`,
+`drain`, `logs` and `fault` operate it, by the control service on port 7000 (the
+gateway's port less 1000). Ctrl-C (or SIGTERM) lets running requests finish,
+gateway first; a second Ctrl-C stops everything at once.";
 
 const SERVICE_EXAMPLES: &str = "\
 Examples, each in its own terminal:
@@ -165,6 +174,25 @@ pub(crate) enum RawCommand {
     Load(LoadFlags),
     /// Make the lab's nodes answer as well or as badly as you like
     Lab(LabFlags),
+    /// Show the processes of the running network, and how they are
+    #[command(visible_alias = "status")]
+    Ps(PsFlags),
+    /// Start what doesn't run, and wait until it is ready
+    Start(NameFlags),
+    /// Stop an instance or a service, when its running requests have finished
+    Stop(NameFlags),
+    /// Start an instance or a service anew, one by one, so that no request fails
+    Restart(RestartFlags),
+    /// Change how many instances a service has
+    Scale(ScaleFlags),
+    /// Give an instance no more calls, but let it run
+    Drain(DrainFlags),
+    /// Give it calls again
+    Undrain(DrainFlags),
+    /// Show the end of processes' logs, and follow them
+    Logs(LogsFlags),
+    /// Break something on purpose for a while, and see what it came to
+    Fault(FaultFlags),
     /// Make and show the certificates by which services know each other (mTLS)
     Certs(CertsFlags),
 }
@@ -197,6 +225,9 @@ pub(crate) struct UpFlags {
     /// everywhere [default: the profile's]
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
+    /// Leave a process that dies where it is, until `micronet start` starts it again
+    #[arg(long)]
+    pub(crate) no_restart: bool,
     /// Open no virtual ports; without this the gateway passes the TCP connections of one port for each service through to
     /// its instances: 9001 for user, 9002 for product, and so on, 1000 above the service's own
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod control;
 mod exposure;
 mod gateway;
 mod l4;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
+pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
@@ -29,7 +31,7 @@ pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
 pub(crate) use self::net::NetConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
-pub(crate) use self::ports::InstancePlan;
+pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
@@ -78,6 +80,8 @@ pub(crate) enum Command {
     LoadToystore(ToystoreConfig),
     /// Do something in the lab.
     Lab(LabConfig),
+    /// Operate a running network.
+    Operate(OperateConfig),
     /// Make and show certificates.
     Certs(CertsConfig),
 }
@@ -97,6 +101,7 @@ impl Command {
             | Self::LoadInstance(_)
             | Self::LoadToystore(_)
             | Self::Lab(_)
+            | Self::Operate(_)
             | Self::Certs(_) => "warn",
         }
     }
@@ -129,6 +134,10 @@ pub(crate) struct UpConfig {
     pub(crate) certificate_lifetime_s: u64,
     /// The instances, in the order in which they start; the gateway is the last.
     pub(crate) instances: Vec<InstancePlan>,
+    /// The port of the control service; 0 is a free one.
+    pub(crate) control_port: u16,
+    /// Whether a process that dies is started again.
+    pub(crate) restarts: bool,
     /// The virtual ports of the gateway.
     pub(crate) l4: Vec<L4Plan>,
     /// The log filter that the children get.
@@ -239,6 +248,7 @@ pub(crate) struct ShopConfig {
 /// Makes the configuration of the command that was typed; without one it is `up` as it stands.
 pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
     let (data, log) = (flags.data, flags.log);
+    let operate = |operation| Command::Operate(OperateConfig { data: data.clone(), operation });
     match flags.command.unwrap_or_else(|| RawCommand::Up(UpFlags::default())) {
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
@@ -250,6 +260,15 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
+        RawCommand::Ps(flags) => control::ps(flags).map(operate),
+        RawCommand::Start(flags) => control::start(flags).map(operate),
+        RawCommand::Stop(flags) => control::stop(flags).map(operate),
+        RawCommand::Restart(flags) => control::restart(flags).map(operate),
+        RawCommand::Scale(flags) => control::scale(flags).map(operate),
+        RawCommand::Drain(flags) => control::drain(flags).map(operate),
+        RawCommand::Undrain(flags) => control::undrain(flags).map(operate),
+        RawCommand::Logs(flags) => control::logs(flags).map(operate),
+        RawCommand::Fault(flags) => control::fault(flags).map(operate),
         RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }
@@ -280,7 +299,7 @@ fn up(
         return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls"));
     }
     let profile = flags.profile.0;
-    let instances = ports::plan(profile, flags.base_port, &flags.ports)?;
+    let ports::Plan { instances, control_port } = ports::plan(profile, flags.base_port, &flags.ports)?;
     Ok(UpConfig {
         l4: if flags.no_l4 { Vec::new() } else { l4::plan(profile, flags.base_port, &instances)? },
         certificate_lifetime_s,
@@ -295,6 +314,8 @@ fn up(
         tokens_kept_hours: flags.tokens_kept,
         fresh: flags.fresh,
         instances,
+        control_port,
+        restarts: !flags.no_restart,
         log,
         supervised: flags.supervised,
     })
