@@ -125,7 +125,7 @@ impl Shared {
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = self.outcome.as_ref().map_or_else(|failure| failure, |instance| instance);
+        let outcome = self.outcome.as_ref().unwrap_or_else(|failure| failure);
         write!(f, "due at {:.2?}, ended {:.2?} later: {outcome}", self.due, self.took)
     }
 }
