@@ -107,7 +107,8 @@ impl Gateway {
                     Failed::Refused(Box::new(answer))
                 })?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
-                let options = CallOptions { bulk: method.is_bulk(), ..options.clone() };
+                let options =
+                    CallOptions { bulk: method.is_bulk(), idempotent: method.idempotent, ..options.clone() };
                 let answer = instance.client.call(method.id, message, options).await;
                 let reply = answer.map_err(|error| {
                     if !method.idempotent {
