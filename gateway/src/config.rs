@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use micronet_transport::identity::{Identity, random_bytes};
+use micronet_transport::metrics::RouteMeters;
 use micronet_transport::server::OwnSite;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::rest::{RequestIds, Routes};
@@ -27,6 +28,13 @@ pub struct Config {
 /// The index of the gateway's own service among those that its routes lead to; the others have that of their upstream.
 pub(crate) const OWN: usize = usize::MAX;
 
+/// The routes that are known, and what counts the requests that take them.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) routes: Routes,
+    pub(crate) meters: RouteMeters,
+}
+
 /// A running gateway, shared by its connections.
 pub struct Gateway {
     pub(crate) identity: Rc<Identity>,
@@ -36,7 +44,7 @@ pub struct Gateway {
     service: Rc<dyn Service>,
     own_schema: Rc<EncodedSchema>,
     pub(crate) request_ids: RequestIds,
-    routes: RefCell<Rc<Routes>>,
+    known: RefCell<Rc<Known>>,
 }
 
 impl fmt::Debug for Gateway {
@@ -65,7 +73,7 @@ impl Gateway {
             service,
             upstreams,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
-            routes: RefCell::default(),
+            known: RefCell::default(),
         });
         gateway.learn_routes();
         for upstream in gateway.upstreams.iter() {
@@ -89,9 +97,8 @@ impl Gateway {
     }
 
     /// The routes as they are now.
-    #[must_use]
-    pub fn routes(&self) -> Rc<Routes> {
-        Rc::clone(&self.routes.borrow())
+    pub(crate) fn known(&self) -> Rc<Known> {
+        Rc::clone(&self.known.borrow())
     }
 
     fn learn_routes(&self) {
@@ -102,7 +109,8 @@ impl Gateway {
             .iter()
             .enumerate()
             .flat_map(|(at, upstream)| upstream.schemas().into_iter().map(move |schema| (at, schema)));
-        self.routes.replace(Rc::new(Routes::from_schemas("micronet", own.into_iter().chain(behind))));
+        let routes = Routes::from_schemas("micronet", own.into_iter().chain(behind));
+        self.known.replace(Rc::new(Known { meters: RouteMeters::of(&routes), routes }));
     }
 }
 

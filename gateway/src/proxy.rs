@@ -2,7 +2,7 @@
 
 use micronet_transport::clock;
 use micronet_transport::http_server::Site;
-use micronet_transport::identity::random_bytes;
+use micronet_transport::identity::{Identity, random_bytes};
 use micronet_transport::retry::{Repeats, may_retry};
 use micronet_transport::upstream::{Instance, told_to_caller};
 use micronet_wire::builtin::BuiltinMethods;
@@ -31,9 +31,29 @@ impl Site for Gateway {
         &self.request_ids
     }
 
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
-        let routes = self.routes();
-        let lead = routes.lead(head);
+        let known = self.known();
+        let (lead, since) = (known.routes.lead(head), clock::now());
+        let meter = known.meters.of_lead(self.identity.network.metrics(), head, &lead);
+        let answer = self.answer_lead(request_id, (head, body), &known.routes, lead).await;
+        meter.answered(answer.status.code(), clock::now() - since);
+        answer
+    }
+}
+
+impl Gateway {
+    /// Answers a request that leads there.
+    async fn answer_lead(
+        &self,
+        request_id: &str,
+        (head, body): (&RequestHead, &[u8]),
+        routes: &Routes,
+        lead: Lead<'_>,
+    ) -> Answer {
         if lead.service() == Some(OWN) {
             return self.own.answer(&Principal::Anonymous, request_id, (head, body), lead).await;
         }
@@ -45,12 +65,10 @@ impl Site for Gateway {
                 self.outcome(request_id, head, body, &route).await.unwrap_or_else(|refused| *refused)
             }
             Lead::Answered(answer) => *answer,
-            Lead::Nowhere(answer) => self.unreached(&routes).unwrap_or(*answer),
+            Lead::Nowhere(answer) => self.unreached(routes).unwrap_or(*answer),
         }
     }
-}
 
-impl Gateway {
     /// The answer to a path that nothing is known of, while a service was never reached that may have it: that is no reason to
     /// say that there is none.
     fn unreached(&self, routes: &Routes) -> Option<Answer> {

@@ -13,9 +13,12 @@ mod unheard;
 use std::rc::Rc;
 
 use bytes::BytesMut;
+use micronet_wire::builtin::builtin_schema;
 use micronet_wire::conn::Role;
 use micronet_wire::header::PREFACE;
 use micronet_wire::limits::{FIRST_READ_BYTES, HANDSHAKE_MS_MAX, SERVER_CONNECTIONS_MAX};
+use micronet_wire::network::operation_schema;
+use micronet_wire::schema::ServiceSchema;
 use micronet_wire::service::Service;
 use micronet_wire::spiffe::SpiffeId;
 use tokio::io::AsyncReadExt;
@@ -32,6 +35,7 @@ use crate::driver::ByteStream;
 use crate::http_server;
 use crate::identity::Identity;
 use crate::listener;
+use crate::metrics::ServerMeters;
 use crate::strangers::{Stranger, Strangers};
 use crate::tls::{Begun, Refused};
 use crate::vitals;
@@ -76,6 +80,7 @@ struct Port {
     site: Rc<OwnSite>,
     shapes: Rc<Shapes>,
     unheard: Rc<Unheard>,
+    meters: Rc<ServerMeters>,
     drain: Drain,
 }
 
@@ -89,7 +94,8 @@ impl Port {
             };
         let site = Rc::new(OwnSite::new(Rc::clone(&service), Rc::clone(&identity)));
         let shapes = Rc::new(Shapes::of(service.schema().schema()));
-        Self { service, identity, site, shapes, unheard: Rc::default(), drain }
+        let meters = Rc::new(meters_of(&identity, service.schema().schema()));
+        Self { service, identity, site, shapes, unheard: Rc::default(), meters, drain }
     }
 
     /// Serves a connection of which nothing is known yet: in TLS, where this instance has a certificate.
@@ -128,9 +134,10 @@ impl Port {
             return;
         }
         if input[0] == PREFACE[0] {
-            let Self { service, identity, shapes, unheard, drain, .. } = self;
+            let Self { service, identity, shapes, unheard, meters, drain, .. } = self;
+            let _open = identity.network.metrics().connection("rpc");
             let config = identity.config(Role::Acceptor, Some(service.schema().fingerprint()), peer);
-            let answers = rpc::Answers { service, shapes, unheard };
+            let answers = rpc::Answers { service, shapes, unheard, meters };
             rpc::serve(stream, input, accepted_ns, answers, config, drain, stranger).await;
         } else {
             // SPEC 15.1: whoever has a certificate is no stranger.
@@ -157,6 +164,12 @@ impl Port {
             () = tokio::time::sleep_until(handshake_due(accepted_ns)) => false,
         }
     }
+}
+
+/// The meters of a port's own service, and of those that it answers besides.
+fn meters_of(identity: &Identity, own: &ServiceSchema) -> ServerMeters {
+    let others = [builtin_schema(), operation_schema()];
+    ServerMeters::of(identity.network.metrics(), own, &[&others[0], &others[1]])
 }
 
 /// SPEC 3.9: everything before the first call, TLS too, has this long.
