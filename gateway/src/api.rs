@@ -1,6 +1,7 @@
 //! The gateway's own service: what it is, and what it sees of the network behind it.
 
 use micronet_wire::error::RpcError;
+use micronet_wire::network::InstanceState;
 use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, service};
 
@@ -53,11 +54,12 @@ pub struct ServiceBehind {
 /// An instance of a service behind the gateway.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct InstanceBehind {
-    /// Its name; none until it was reached for the first time.
-    pub instance: Option<String>,
+    /// Its name; its address before it has said one.
+    #[field(example = "product-1")]
+    pub instance: String,
     /// Where it is.
     #[field(example = "127.0.0.1:8002")]
     pub address: String,
-    /// Whether calls can go to it now.
-    pub connected: bool,
+    /// Whether it gets calls.
+    pub state: InstanceState,
 }

@@ -65,7 +65,7 @@ impl Gateway {
             .iter()
             .map(|(service, addresses)| Upstream::connect(service, addresses, identity))
             .collect();
-        let service = Control::service(identity, &upstreams)?;
+        let service = Control::service(identity)?;
         let gateway = Rc::new(Self {
             identity: Rc::clone(identity),
             own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),

@@ -1,10 +1,12 @@
 //! From a request to its answer: find its method, pick an instance, call it.
 
+use std::convert::Infallible;
+
 use micronet_transport::clock;
 use micronet_transport::http_server::Site;
 use micronet_transport::identity::{Identity, random_bytes};
-use micronet_transport::retry::{Repeats, may_retry};
-use micronet_transport::upstream::{Instance, told_to_caller};
+use micronet_transport::retry::Repeats;
+use micronet_transport::upstream::{Failed, Instance, Want, told_to_caller};
 use micronet_wire::builtin::BuiltinMethods;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::http1::RequestHead;
@@ -17,14 +19,6 @@ use micronet_wire::rest::{
 use micronet_wire::service::{CallOptions, Caller, authorize};
 
 use crate::config::{Gateway, OWN};
-
-/// Why an attempt at an instance failed.
-enum Failed {
-    /// The request isn't one that this instance's method takes: no other attempt would help.
-    Refused(Refused),
-    /// The call failed.
-    Rpc(RpcError),
-}
 
 impl Site for Gateway {
     fn request_ids(&self) -> &RequestIds {
@@ -99,17 +93,18 @@ impl Gateway {
         let upstream = &self.upstreams[route.service];
         let repeats = Repeats::of(route.method);
         let attempted = upstream.attempt(
+            // What reads may be repeated, and what writes bears a token: the client's, or one of ours.
+            Want { may_probe: true, ..Want::default() },
             // While a service is replaced by a newer one, not every instance may have the method.
             |instance| instance.has(route.method) && repeats.may_go_to(&instance.schema),
-            // What reads may be repeated, and what writes bears a token: the client's, or one of ours.
-            |failed| matches!(failed, Failed::Rpc(error) if may_retry(error, true)),
             async |instance| {
                 // Each attempt transcodes for the instance that it goes to: instances may serve different schemas.
                 let schema = instance.schema.schema();
                 let method = schema.method(route.method).ok_or_else(|| Failed::Refused(method_gone()))?;
                 // Who may not call hears nothing about the request. The service checks it too.
                 let caller = options.principal.as_ref().unwrap_or(&Principal::Anonymous);
-                authorize(caller, &method.access).map_err(Failed::Rpc)?;
+                authorize(caller, &method.access)
+                    .map_err(|error| Failed::Refused(Box::new(refused(schema, method, &error))))?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
                 let options = CallOptions { bulk: method.is_bulk(), ..options.clone() };
                 let answer = instance.client.call(method.id, message, options).await;
@@ -117,7 +112,7 @@ impl Gateway {
                     if !method.idempotent {
                         repeats.failed(&instance.schema, &error);
                     }
-                    Failed::Rpc(error)
+                    Failed::Call { error, repeatable: true }
                 })?;
                 Ok(shown(schema, method, &reply.body))
             },
@@ -134,7 +129,7 @@ impl Gateway {
         };
         let mut answer = match outcome {
             Ok(answer) => answer,
-            Err(Failed::Rpc(error)) => {
+            Err(Failed::Call { error, .. }) => {
                 let schema = instance.schema.schema();
                 let error = told_to_caller(&schema.name, request.is_read(), error);
                 let method = schema.method(route.method).ok_or_else(method_gone)?;
@@ -161,12 +156,12 @@ impl Gateway {
         let message = question(route, request.of_query("principal"))?;
         let upstream = &self.upstreams[route.service];
         let attempted = upstream.attempt(
+            Want { may_probe: true, ..Want::default() },
             |_| true,
-            |error: &RpcError| may_retry(error, true),
             async |instance| {
                 // The service checks who may know.
                 let call = instance.client.call(BuiltinMethods::OUTCOME, message.clone(), options.clone());
-                call.await
+                call.await.map_err(|error| Failed::<Infallible>::Call { error, repeatable: true })
             },
         );
         let Some((instance, outcome)) = attempted.await else {
@@ -178,7 +173,7 @@ impl Gateway {
                 let method = schema.method(route.method).ok_or_else(method_gone)?;
                 outcome_shown(schema, method, &answered.body)
             }
-            Err(error) => Answer::rpc_error(&told_to_caller(&schema.name, true, error)),
+            Err(failed) => Answer::rpc_error(&told_to_caller(&schema.name, true, failed.into_error())),
         };
         answer.instance = Some(instance.name);
         Ok(answer)

@@ -4,9 +4,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
+mod adaptive;
+mod balance;
+mod breaker;
 mod codec;
 mod endurance;
+mod instances;
 mod pool;
+mod retries;
 mod scenarios;
 mod strategies;
 

@@ -52,6 +52,7 @@ struct Lifecycle {
     goaway: bool,
     closed: Option<Result<(), RpcError>>,
     last_pong: Option<(u64, Pong)>,
+    pongs: u64,
     watchers: Vec<Waker>,
 }
 
@@ -154,6 +155,12 @@ impl Client {
         async move { shared.watch(|state| (state.goaway || state.closed.is_some()).then_some(())).await }
     }
 
+    /// Why the connection is over, if it is.
+    #[must_use]
+    pub fn ended(&self) -> Option<String> {
+        self.shared.state.borrow().closed.as_ref().map(|closed| reason(closed).to_string())
+    }
+
     /// Completes when the connection is over, with the reason if it was not a plain end.
     ///
     /// # Errors
@@ -197,6 +204,27 @@ impl Client {
     #[must_use]
     pub fn calls_in_flight(&self) -> usize {
         self.shared.connection.borrow().calls_in_flight()
+    }
+
+    /// Whether a heartbeat has had no answer in time, and nothing else was heard since.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.shared.connection.borrow().is_overdue(clock::now())
+    }
+
+    /// Sends a PING, and completes when it is answered.
+    ///
+    /// # Errors
+    /// Why the connection ended before.
+    pub async fn answered(&self) -> Result<(), RpcError> {
+        let before = self.shared.state.borrow().pongs;
+        self.ping();
+        self.shared
+            .watch(|state| match &state.closed {
+                Some(closed) => Some(Err(reason(closed))),
+                None => (state.pongs != before).then_some(Ok(())),
+            })
+            .await
     }
 
     /// The last heartbeat's round trip in nanoseconds, and the peer's diagnosis of itself.
@@ -342,7 +370,10 @@ impl Shared {
                 self.change(|state| state.closed = Some(error.map_or(Ok(()), Err)));
             }
             Event::Pong { round_trip_ns, pong } => {
-                self.change(|state| state.last_pong = Some((round_trip_ns, pong)));
+                self.change(|state| {
+                    state.last_pong = Some((round_trip_ns, pong));
+                    state.pongs += 1;
+                });
             }
             Event::Message { stream, message } => self.streams.borrow_mut().message(stream, message),
             Event::Room { stream } => self.streams.borrow_mut().room(stream),

@@ -1,96 +1,316 @@
-//! Whether a process is healthy: the parts that it can't do without, each with a way to look.
+//! The health ledger: one account of how an instance stands with those who call it here. Pure.
+//!
+//! Four voices are heard: the link (reached, lost, a heartbeat without answer), the instance itself (it drains), the results of calls
+//! (the circuit breaker) and the operator (drain, block). They are put into one state, with the reason and the time of each change:
+//!
+//! ```text
+//!                  Blocked      the operator says so
+//!            over  Joining, Down   there is no connection: not yet, or not any more
+//!            over  Draining     the operator or the instance says so
+//!            over  Ejected ──▶ Probing   too many of its calls failed; one call shows whether it answers again
+//!            over  Suspect      a heartbeat has had no answer in time
+//!            over  Up
+//! ```
+//!
+//! Who was lost is taken back when some heartbeats in a row were answered, more of them the oftener it was lost lately: an instance
+//! that comes and goes doesn't take its callers along.
 
-use std::cell::RefCell;
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::time::Duration;
+use std::collections::VecDeque;
 
-use micronet_wire::limits::{HEALTH_CHECK_MS_MAX, HEALTH_CHECKS_MAX};
+use micronet_wire::limits::{
+    GOOD_SIGNS_MAX, GOOD_SIGNS_MIN, HISTORY_CHANGES_MAX, LOSS_MEMORY_MS, LOSSES_REMEMBERED_MAX,
+};
+use micronet_wire::network::{InstanceState, Order};
 
-use crate::clock;
+use crate::breaker::{self, Admission, Breaker, Ticket, Verdict};
 
-/// What a check comes to: what is wrong, in words, if anything is.
-pub type Looked = Pin<Box<dyn Future<Output = Result<(), String>>>>;
+/// How an instance may be picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Like any other.
+    Ready,
+    /// For one call, which shows whether it answers again.
+    Probe,
+    /// Where no instance is ready: it drains, doesn't answer heartbeats, or has asked to be spared.
+    LastResort,
+    /// Where so many are out that all are tried.
+    Ejected,
+    /// Not at all.
+    Out,
+}
 
-/// The parts that a process can't do without.
-#[derive(Default)]
-pub struct Checks(RefCell<Vec<(&'static str, Rc<dyn Fn() -> Looked>)>>);
-
-/// What was found out about a part.
+/// A change of state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Its name, as `database`.
-    pub part: &'static str,
-    /// What is wrong with it, if anything is.
-    pub wrong: Option<String>,
-    /// How long it took to find out, in microseconds.
-    pub took_us: u64,
+pub struct Change {
+    /// When, on the process's clock.
+    pub at_ns: u64,
+    /// The state from then on.
+    pub state: InstanceState,
+    /// Why, in words.
+    pub reason: String,
 }
 
-impl fmt::Debug for Checks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.borrow().iter().map(|(part, _)| part)).finish()
+/// What the connections to an instance tell.
+#[derive(Debug)]
+enum Link {
+    Joining { trouble: Option<String> },
+    Reached { words: String },
+    Lost { why: String, trouble: Option<String> },
+}
+
+/// How one instance stands.
+#[derive(Debug)]
+pub struct Ledger {
+    link: Link,
+    /// When it was lost, lately.
+    losses: VecDeque<u64>,
+    overdue: bool,
+    announced_draining: bool,
+    word: Option<(Order, String)>,
+    spared_until_ns: u64,
+    breaker: Breaker,
+    state: InstanceState,
+    since_ns: u64,
+    history: VecDeque<Change>,
+}
+
+impl Ledger {
+    /// The account of an instance of which nothing is known yet.
+    #[must_use]
+    pub fn new(now: u64) -> Self {
+        let mut ledger = Self {
+            link: Link::Joining { trouble: None },
+            losses: VecDeque::new(),
+            overdue: false,
+            announced_draining: false,
+            word: None,
+            spared_until_ns: 0,
+            breaker: Breaker::new(now),
+            state: InstanceState::Joining,
+            since_ns: now,
+            history: VecDeque::new(),
+        };
+        ledger.note(now, "it was named, and not reached yet".into());
+        ledger
     }
-}
 
-impl Checks {
-    /// This part is looked at too from now on; one that was known is looked at in this way.
-    pub fn add<L>(&self, part: &'static str, look: impl Fn() -> L + 'static)
-    where
-        L: Future<Output = Result<(), String>> + 'static,
-    {
-        let look: Rc<dyn Fn() -> Looked> = Rc::new(move || Box::pin(look()));
-        let mut all = self.0.borrow_mut();
-        all.retain(|(known, _)| *known != part);
-        if all.len() < HEALTH_CHECKS_MAX {
-            all.push((part, look));
+    // ---- what is heard ----
+
+    /// How many signs of life are asked for before [`reached`](Self::reached): the handshake is one, each answered heartbeat another.
+    #[must_use]
+    pub fn good_signs_needed(&self, now: u64) -> u32 {
+        let lately =
+            self.losses.iter().filter(|at| now.saturating_sub(**at) < LOSS_MEMORY_MS * 1_000_000).count();
+        match u32::try_from(lately) {
+            Ok(0) => 1,
+            Ok(times) => GOOD_SIGNS_MIN.saturating_mul(1 << (times - 1).min(16)).min(GOOD_SIGNS_MAX),
+            Err(_) => GOOD_SIGNS_MAX,
         }
     }
 
-    /// Looks at all parts, each for a short while only.
-    pub async fn look(&self) -> Vec<Found> {
-        let all = self.0.borrow().clone();
-        let looked = all.into_iter().map(|(part, look)| async move {
-            let since = clock::now();
-            let looked = tokio::time::timeout(Duration::from_millis(HEALTH_CHECK_MS_MAX), look()).await;
-            let wrong = match looked {
-                Ok(Ok(())) => None,
-                Ok(Err(wrong)) => Some(wrong),
-                Err(_) => Some(format!("no answer within {HEALTH_CHECK_MS_MAX} ms")),
-            };
-            Found { part, wrong, took_us: (clock::now() - since) / 1_000 }
-        });
-        futures_util::future::join_all(looked).await
+    /// There is a connection, and it has given the signs of life that are asked for.
+    pub fn reached(&mut self, now: u64) {
+        let words = match &self.link {
+            Link::Reached { .. } => return,
+            Link::Joining { .. } => "it was reached".to_owned(),
+            Link::Lost { .. } => {
+                let away_ms = now.saturating_sub(self.losses.back().copied().unwrap_or(now)) / 1_000_000;
+                let signs = self.good_signs_needed(now);
+                format!("it answers again, {signs} signs of life in a row, after {} away", seconds(away_ms))
+            }
+        };
+        self.link = Link::Reached { words };
+        self.overdue = false;
+        self.announced_draining = false;
+        self.settle(now);
     }
+
+    /// The last connection is gone.
+    pub fn lost(&mut self, now: u64, why: &str) {
+        if matches!(self.link, Link::Reached { .. }) {
+            self.losses.push_back(now);
+            if self.losses.len() > LOSSES_REMEMBERED_MAX {
+                self.losses.pop_front();
+            }
+            self.link = Link::Lost { why: why.into(), trouble: None };
+            // Its results were those of a process that is gone.
+            self.breaker = Breaker::new(now);
+        }
+        self.settle(now);
+    }
+
+    /// No connection could be made; true if that is news.
+    pub fn unreachable(&mut self, now: u64, why: &str) -> bool {
+        let known = match &mut self.link {
+            Link::Joining { trouble } => trouble.replace(why.into()),
+            Link::Lost { trouble, .. } => trouble.replace(why.into()),
+            Link::Reached { .. } => return false,
+        };
+        let is_news = known.as_deref() != Some(why);
+        if is_news {
+            self.note(now, why.into());
+        }
+        is_news
+    }
+
+    /// Whether a heartbeat is without answer on each connection.
+    pub fn heartbeats(&mut self, now: u64, overdue: bool) {
+        self.overdue = overdue;
+        self.settle(now);
+    }
+
+    /// Whether the instance has announced that it drains.
+    pub fn announced(&mut self, now: u64, draining: bool) {
+        self.announced_draining = draining;
+        self.settle(now);
+    }
+
+    /// What the operator wants, and why.
+    pub fn told(&mut self, now: u64, word: Option<(Order, &str)>) {
+        let known = self.word.as_ref().map(|(what, why)| (*what, why.as_str()));
+        if known != word {
+            self.word = word.map(|(what, why)| (what, why.to_owned()));
+        }
+        self.settle(now);
+    }
+
+    /// The instance has asked not to be called before then, but by those who have no other.
+    pub fn spare(&mut self, until_ns: u64) {
+        self.spared_until_ns = self.spared_until_ns.max(until_ns);
+    }
+
+    /// A call is about to be made. Its ticket goes to [`result`](Self::result) or [`abandoned`](Self::abandoned); there is none where the
+    /// call is made although the breaker is open, and what comes of it doesn't count.
+    pub fn begun(&mut self, now: u64) -> Option<Ticket> {
+        match self.breaker.admit(now) {
+            Admission::Yes(ticket) => Some(ticket),
+            Admission::Probe(ticket) => {
+                self.settle(now);
+                Some(ticket)
+            }
+            Admission::No => None,
+        }
+    }
+
+    /// What a call has come to. `may_eject` says whether so many are out already that this one must stay.
+    pub fn result(
+        &mut self,
+        now: u64,
+        ticket: Ticket,
+        verdict: Verdict,
+        random: u64,
+        may_eject: impl FnOnce() -> bool,
+    ) {
+        let before = self.breaker.state(now);
+        self.breaker.record(now, ticket, verdict, random);
+        let after = self.breaker.state(now);
+        if before == breaker::State::Closed && after == breaker::State::Open && !may_eject() {
+            self.breaker.force_close(now);
+        }
+        if before != after {
+            self.settle(now);
+        }
+    }
+
+    /// A call has ended without a result.
+    pub fn abandoned(&mut self, ticket: Ticket) {
+        self.breaker.abandon(ticket);
+    }
+
+    // ---- what follows ----
+
+    /// How the instance may be picked now.
+    #[must_use]
+    pub fn standing(&self, now: u64) -> Standing {
+        let linked = matches!(self.link, Link::Reached { .. });
+        match &self.word {
+            Some((Order::Block, _)) => return Standing::Out,
+            _ if !linked => return Standing::Out,
+            Some((Order::Drain, _)) => return Standing::LastResort,
+            None => {}
+        }
+        match self.breaker.state(now) {
+            _ if self.announced_draining => Standing::LastResort,
+            breaker::State::Open => Standing::Ejected,
+            breaker::State::HalfOpen if self.breaker.awaits_probe(now) => Standing::Probe,
+            breaker::State::HalfOpen => Standing::Ejected,
+            breaker::State::Closed if self.overdue || now < self.spared_until_ns => Standing::LastResort,
+            breaker::State::Closed => Standing::Ready,
+        }
+    }
+
+    /// The state, as it was when something was last heard.
+    #[must_use]
+    pub fn state(&self) -> InstanceState {
+        self.state
+    }
+
+    /// Since when.
+    #[must_use]
+    pub fn since_ns(&self) -> u64 {
+        self.since_ns
+    }
+
+    /// What the instance has been through, the newest last. There is always one.
+    pub fn history(&self) -> impl Iterator<Item = &Change> {
+        self.history.iter()
+    }
+
+    /// Puts into one state what the voices say now: some of it ends by itself.
+    pub fn settle(&mut self, now: u64) {
+        let (state, reason) = self.judged(now);
+        if state != self.state {
+            let reason = reason.unwrap_or_else(|| self.why_up().to_owned());
+            self.state = state;
+            self.since_ns = now;
+            self.note(now, reason);
+        }
+    }
+
+    fn judged(&self, now: u64) -> (InstanceState, Option<String>) {
+        let with = |state, reason: &str| (state, Some(reason.to_owned()));
+        match (&self.word, &self.link) {
+            (Some((Order::Block, why)), _) => return with(InstanceState::Blocked, why),
+            (_, Link::Joining { trouble }) => {
+                let reason = trouble.as_deref().unwrap_or("it was not reached yet");
+                return with(InstanceState::Joining, reason);
+            }
+            (_, Link::Lost { why, .. }) => return with(InstanceState::Down, why),
+            (Some((Order::Drain, why)), _) => return with(InstanceState::Draining, why),
+            (None, Link::Reached { .. }) => {}
+        }
+        match self.breaker.state(now) {
+            _ if self.announced_draining => with(InstanceState::Draining, "it has announced that it drains"),
+            breaker::State::Open => (InstanceState::Ejected, Some(self.breaker.reason(now).to_string())),
+            breaker::State::HalfOpen => (InstanceState::Probing, Some(self.breaker.reason(now).to_string())),
+            _ if self.overdue => with(InstanceState::Suspect, "a heartbeat has had no answer in time"),
+            _ => (InstanceState::Up, None),
+        }
+    }
+
+    /// Why it gets calls again, by what it was before.
+    fn why_up(&self) -> &str {
+        match (self.state, &self.link) {
+            (InstanceState::Blocked, _) => "the operator blocks it no longer",
+            (InstanceState::Draining, _) => "it drains no longer",
+            (InstanceState::Suspect, _) => "it answers heartbeats again",
+            (InstanceState::Ejected | InstanceState::Probing, _) => "its probe was answered well",
+            (_, Link::Reached { words }) => words,
+            _ => "it was reached",
+        }
+    }
+
+    fn note(&mut self, at_ns: u64, reason: String) {
+        if self.history.len() == HISTORY_CHANGES_MAX {
+            self.history.pop_front();
+        }
+        self.history.push_back(Change { at_ns, state: self.state, reason });
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_part_is_looked_at_and_none_for_long() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build_local(Default::default())
-            .unwrap();
-        runtime.block_on(async {
-            let checks = Checks::default();
-            checks.add("database", || async { Ok(()) });
-            checks.add("redis", || async { Err("it is away".to_owned()) });
-            checks.add("message_queue", std::future::pending);
-            checks.add("redis", || async { Err("it is still away".to_owned()) });
-            let since = tokio::time::Instant::now();
-            let found = checks.look().await;
-            assert_eq!(since.elapsed(), Duration::from_millis(HEALTH_CHECK_MS_MAX));
-            let found: Vec<_> = found.iter().map(|each| (each.part, each.wrong.as_deref())).collect();
-            let late = format!("no answer within {HEALTH_CHECK_MS_MAX} ms");
-            let wanted =
-                [("database", None), ("message_queue", Some(&*late)), ("redis", Some("it is still away"))];
-            assert_eq!(found, wanted);
-        });
-    }
-}
+mod tests;

@@ -6,6 +6,8 @@
 
 pub mod backoff;
 pub mod balance;
+pub mod breaker;
+pub mod checks;
 pub mod client;
 pub mod clock;
 pub mod diagnosis;
@@ -29,6 +31,7 @@ mod strangers;
 pub mod tls;
 pub mod upstream;
 pub mod vitals;
+mod window;
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@ use std::rc::{Rc, Weak};
 use micronet_wire::network::{CalledService, Governed, Instances, InstancesOf, Order, Rules};
 use tokio::sync::watch;
 
+use crate::checks::Checks;
 use crate::clock;
-use crate::health::Checks;
 use crate::metrics::Metrics;
 
 /// A process's place in the network. Its upstreams and its server share it, through their identity.
@@ -26,7 +26,7 @@ pub(crate) trait Called {
     /// Its instances, as this process sees them.
     fn seen(&self, history: bool) -> CalledService;
     /// Takes account of what the operator has said.
-    fn govern(&self, rules: &InForce);
+    fn govern(self: Rc<Self>, rules: &InForce);
 }
 
 /// Rules, and since when they hold.
@@ -118,7 +118,7 @@ impl Network {
             let in_force = Rc::new(InForce { rules, since_ns: clock::now() });
             self.rules.replace(Rc::clone(&in_force));
             self.revision.set(revision);
-            self.for_each(|called| called.govern(&in_force));
+            self.all().into_iter().for_each(|called| called.govern(&in_force));
             self.changes.send_replace(revision);
         }
         Governed { revision: self.revision.get() }
@@ -128,7 +128,7 @@ impl Network {
     #[must_use]
     pub fn instances(&self, seen_by: &str, of: &InstancesOf) -> Instances {
         let mut services = Vec::new();
-        self.for_each(|called| services.push(called.seen(of.history)));
+        self.all().iter().for_each(|called| services.push(called.seen(of.history)));
         services.retain(|called| of.service.as_ref().is_none_or(|service| *service == called.service));
         Instances { seen_by: seen_by.to_owned(), revision: self.revision.get(), services }
     }
@@ -140,8 +140,7 @@ impl Network {
         all.push(called);
     }
 
-    fn for_each(&self, mut act: impl FnMut(&dyn Called)) {
-        let all: Vec<_> = self.called.borrow().iter().filter_map(Weak::upgrade).collect();
-        all.iter().for_each(|called| act(&**called));
+    fn all(&self) -> Vec<Rc<dyn Called>> {
+        self.called.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 }

@@ -7,8 +7,8 @@ use micronet_wire::json::{put_decimal, put_string};
 use micronet_wire::rest::{Answer, other_methods};
 use micronet_wire::transcode::put_timestamp;
 
+use crate::checks::Found;
 use crate::clock;
-use crate::health::Found;
 use crate::identity::Identity;
 use crate::metrics;
 

@@ -1,5 +1,7 @@
 //! Whether a failed call may be tried again (SPEC.md 8.3), and where (SPEC.md 10.12). Pure.
 
+pub mod budget;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 

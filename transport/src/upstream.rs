@@ -1,62 +1,119 @@
-//! The instances of one service, as those who call it see them: a warm connection to each, one picked for each call, and a
-//! failed call tried again where that is safe.
+//! The instances of one service, as those who call it see them: warm connections to each, one picked for each call, and a failed
+//! call tried again where that is safe.
 //!
 //! A service of which no instance can be reached fails at once: nothing is dialled, and no timer is waited for, while a caller
-//! waits. Connections are made and made again by a task for each instance.
+//! waits. Connections are made and made again by tasks of their own (`keeper.rs`). Who is picked is decided by the health ledger of
+//! each instance and by the balancer (`pick.rs`); what became of a call is told to both (`attempt.rs`).
 
 mod adapted;
+mod attempt;
 mod instance;
+mod keeper;
+mod member;
+mod pick;
 mod schemas;
+mod seen;
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::error::{Code, Retry, RpcError};
-use micronet_wire::frame::Health;
-use micronet_wire::limits::{ATTEMPTS_MAX, DEADLINE_US_DEFAULT};
+use micronet_wire::limits::{DEADLINE_US_DEFAULT, HEALTH_LOOK_MS, INSTANCES_MAX, POOL_CONNECTIONS};
 use micronet_wire::schema::{EncodedSchema, Fingerprint, SchemaError, ServiceSchema};
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use micronet_wire::transcode::ServiceAdapter;
 use tokio::sync::watch;
 
+pub use self::attempt::{Failed, Want};
 pub use self::instance::Instance;
+pub use self::keeper::fetch_schema;
+use self::member::Member;
 use self::schemas::{Known, Schemas};
-use crate::backoff::Backoff;
-use crate::balance::RoundRobin;
-use crate::client::Client;
+use crate::balance::{Algorithm, Balancer, Candidate, Explained};
 use crate::clock;
 use crate::identity::{Identity, random_bytes};
-use crate::retry::{Repeats, may_retry};
+use crate::network::Called;
+use crate::retry::Repeats;
+use crate::retry::budget::RetryBudget;
 
 /// The instances of one service. Clones share them; dropping the last one closes the connections.
 #[derive(Debug, Clone)]
 pub struct Upstream(Rc<Inner>);
 
-#[derive(Debug)]
+/// Where an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Its weight among the instances; [`WEIGHT_NORM`] is the norm.
+    pub weight: u32,
+}
+
+/// The weight of an instance of which nothing else is said.
+pub const WEIGHT_NORM: u32 = 100;
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, weight: WEIGHT_NORM }
+    }
+}
+
+/// Who says where instances are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Who started this process. The operator's word replaces theirs.
+    Static,
+    /// A file.
+    File,
+    /// The domain name system.
+    Dns,
+    /// The instances themselves.
+    Registered,
+    /// The operator, while this process runs.
+    Operator,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Static => "static",
+            Self::File => "file",
+            Self::Dns => "dns",
+            Self::Registered => "registered",
+            Self::Operator => "operator",
+        })
+    }
+}
+
 struct Inner {
     service: Rc<str>,
     /// The schema that callers were built with, if they were.
     built_with: Option<Rc<EncodedSchema>>,
-    slots: Vec<RefCell<Slot>>,
-    balancer: RefCell<RoundRobin>,
+    identity: Rc<Identity>,
+    /// Where each source says that instances are.
+    targets: RefCell<Vec<(Source, Vec<Target>)>>,
+    members: RefCell<Vec<Rc<Member>>>,
+    next_key: Cell<u64>,
+    balancer: RefCell<Balancer>,
+    /// Kept from pick to pick, so that none allocates.
+    candidates: RefCell<Vec<Candidate>>,
+    budget: RefCell<RetryBudget>,
+    retries: Cell<u64>,
+    retries_refused: Cell<u64>,
     schemas: RefCell<Schemas>,
     /// Counts changes: an instance came or went.
     changes: watch::Sender<u64>,
     /// Instances of which the first attempt to connect has not ended yet.
     untried: Cell<usize>,
-}
-
-/// What is known of one instance.
-#[derive(Debug)]
-struct Slot {
-    address: SocketAddr,
-    connected: Option<Instance>,
-    /// Why it isn't connected.
-    trouble: Option<String>,
+    /// From when on a call counts as slow, compared with those of all instances.
+    slow_ns: Cell<u64>,
+    /// Whether this process itself runs late.
+    lagging: Cell<bool>,
+    random: Cell<u64>,
 }
 
 impl Upstream {
@@ -89,21 +146,33 @@ impl Upstream {
         identity: &Rc<Identity>,
         built_with: Option<Rc<EncodedSchema>>,
     ) -> Self {
-        let slot =
-            |address: &SocketAddr| RefCell::new(Slot { address: *address, connected: None, trouble: None });
         let inner = Rc::new(Inner {
             service: service.into(),
             built_with,
-            slots: addresses.iter().map(slot).collect(),
+            identity: Rc::clone(identity),
+            targets: RefCell::default(),
+            members: RefCell::default(),
+            next_key: Cell::new(1),
             balancer: RefCell::default(),
+            candidates: RefCell::default(),
+            budget: RefCell::default(),
+            retries: Cell::default(),
+            retries_refused: Cell::default(),
             schemas: RefCell::default(),
             changes: watch::Sender::new(0),
-            untried: Cell::new(addresses.len()),
+            untried: Cell::new(0),
+            slow_ns: Cell::new(u64::MAX),
+            lagging: Cell::new(false),
+            random: Cell::new(u64::from_ne_bytes(random_bytes())),
         });
-        for at in 0..addresses.len() {
-            tokio::task::spawn_local(keep_connected(Rc::downgrade(&inner), at, Rc::clone(identity)));
-        }
-        Self(inner)
+        let called: Rc<dyn Called> = inner.clone();
+        identity.network.calls(Rc::downgrade(&called));
+        let upstream = Self(inner);
+        let targets: Vec<Target> = addresses.iter().map(|address| Target::from(*address)).collect();
+        upstream.set_members(Source::Static, &targets);
+        Rc::clone(&upstream.0).govern(&identity.network.rules());
+        tokio::task::spawn_local(look_after(Rc::downgrade(&upstream.0)));
+        upstream
     }
 
     /// The service's name.
@@ -112,14 +181,26 @@ impl Upstream {
         &self.0.service
     }
 
-    /// Where its instances are, with the names of those that are connected.
+    /// Where this source says that instances are, from now on. Those that no source names any more are drained and left.
+    ///
+    /// Must be called on a `LocalRuntime` or within a `LocalSet`.
+    pub fn set_members(&self, source: Source, targets: &[Target]) {
+        self.0.set_members(source, targets);
+    }
+
+    /// By which algorithm instances are picked from now on.
+    pub fn set_algorithm(&self, algorithm: Algorithm) {
+        let mut balancer = self.0.balancer.borrow_mut();
+        if balancer.algorithm() != algorithm {
+            balancer.set(clock::now(), algorithm);
+            tracing::info!(service = &*self.0.service, %algorithm, "balances by");
+        }
+    }
+
+    /// By which algorithm instances are picked, and why.
     #[must_use]
-    pub fn instances(&self) -> Vec<(SocketAddr, Option<Rc<str>>)> {
-        let seen = |slot: &RefCell<Slot>| {
-            let slot = slot.borrow();
-            (slot.address, slot.connected.as_ref().map(|instance| Rc::clone(&instance.name)))
-        };
-        self.0.slots.iter().map(seen).collect()
+    pub fn explain(&self) -> Explained {
+        self.0.balancer.borrow().explain()
     }
 
     /// All schemas that instances have served, so that routes outlive the instances that announced them; those that are served now
@@ -144,66 +225,23 @@ impl Upstream {
         let _ = changes.wait_for(|_| self.0.untried.get() == 0).await;
     }
 
-    /// The next instance in turn that can take a call and is not among `tried`. Those that have announced that they drain come after
-    /// all others.
+    /// The instance for the next call that is not among `tried`.
     #[must_use]
     pub fn pick(&self, tried: &[Rc<str>]) -> Option<Instance> {
-        self.pick_among(|_| true, tried)
-    }
-
-    fn pick_among(&self, takes: impl Fn(&Instance) -> bool, tried: &[Rc<str>]) -> Option<Instance> {
-        let slots = &self.0.slots;
-        let usable = |at: usize, health: Health| {
-            slots[at].borrow().connected.as_ref().is_some_and(|instance| {
-                instance.client.peer_health() == health
-                    && instance.client.can_call()
-                    && takes(instance)
-                    && !tried.contains(&instance.name)
-            })
-        };
-        let in_turn = |health| self.0.balancer.borrow_mut().pick(slots.len(), |at| usable(at, health));
-        let at = in_turn(Health::Serving).or_else(|| in_turn(Health::Draining))?;
-        slots[at].borrow().connected.clone()
-    }
-
-    /// Calls an instance that `takes` the call, and others after it for as long as `may_retry` says so of the failure. The last
-    /// instance that was called and what came of it; `None` when there is no such instance that can be reached.
-    pub async fn attempt<T, E>(
-        &self,
-        takes: impl Fn(&Instance) -> bool,
-        may_retry: impl Fn(&E) -> bool,
-        mut call: impl AsyncFnMut(&Instance) -> Result<T, E>,
-    ) -> Option<(Instance, Result<T, E>)> {
-        let mut tried: Vec<Rc<str>> = Vec::new();
-        let mut last = None;
-        while tried.len() < ATTEMPTS_MAX as usize {
-            let Some(instance) = self.pick_among(&takes, &tried) else { break };
-            let outcome = call(&instance).await;
-            let again = matches!(&outcome, Err(failure) if may_retry(failure));
-            tried.push(Rc::clone(&instance.name));
-            last = Some((instance, outcome));
-            if !again {
-                break;
-            }
-            tracing::debug!(
-                service = &*self.0.service,
-                attempts = tried.len(),
-                "a call may be tried elsewhere"
-            );
-        }
-        last
+        self.0.pick(clock::now(), Want::default(), &|_| true, tried).map(|(_, instance)| instance)
     }
 
     /// The error when no instance could be picked: none can be reached, or all have too much in flight.
     #[must_use]
     pub fn no_instance(&self) -> RpcError {
-        for slot in &self.0.slots {
-            let slot = slot.borrow();
-            if slot.connected.as_ref().is_some_and(|instance| instance.client.is_serving()) {
-                let words = format!("all instances of {} have too much in flight", self.0.service);
-                return RpcError::new(Code::Overloaded, words);
-            }
-            tracing::debug!(service = &*self.0.service, address = %slot.address, trouble = slot.trouble, "not connected");
+        if self.0.any_instance(|instance| instance.client.is_serving()) {
+            let words = format!("all instances of {} have too much in flight", self.0.service);
+            return RpcError::new(Code::Overloaded, words);
+        }
+        for member in &*self.0.members.borrow() {
+            let ledger = member.ledger.borrow();
+            let why = ledger.history().last().map(|change| &*change.reason);
+            tracing::debug!(service = &*self.0.service, address = %member.address, state = ?ledger.state(), why, "not called");
         }
         unavailable(&self.0.service)
     }
@@ -211,16 +249,12 @@ impl Upstream {
     /// The same for calls that not every instance takes: where those that can be reached don't, why one of them doesn't.
     #[must_use]
     pub fn no_instance_for(&self, takes: impl Fn(&Instance) -> Result<(), RpcError>) -> RpcError {
-        let mut refusal = None;
-        for slot in &self.0.slots {
-            let slot = slot.borrow();
-            let serving = slot.connected.as_ref().filter(|instance| instance.client.is_serving());
-            match serving.map(&takes) {
-                Some(Ok(())) => return self.no_instance(),
-                Some(Err(error)) => refusal = Some(error),
-                None => {}
-            }
-        }
+        let refusal = RefCell::new(None);
+        let taken = self.0.any_instance(|instance| {
+            instance.client.is_serving()
+                && takes(instance).map_err(|error| refusal.replace(Some(error))).is_ok()
+        });
+        let refusal = refusal.into_inner().filter(|_| !taken);
         refusal.unwrap_or_else(|| self.no_instance())
     }
 }
@@ -256,8 +290,8 @@ impl Caller for Upstream {
         }
         let repeats = Repeats::of(method);
         let attempted = self.attempt(
+            Want { may_probe: options.idempotent || options.token.is_some(), ..Want::default() },
             |instance| instance.takes(method).is_ok() && repeats.may_go_to(&instance.schema),
-            |(error, repeatable)| may_retry(error, *repeatable),
             async |instance| {
                 let outcome = instance.call(method, request.clone(), options.clone()).await;
                 outcome.map_err(|error| {
@@ -265,27 +299,20 @@ impl Caller for Upstream {
                     if !idempotent {
                         repeats.failed(&instance.schema, &error);
                     }
-                    (error, idempotent || options.token.is_some())
+                    Failed::Call { error, repeatable: idempotent || options.token.is_some() }
                 })
             },
         );
         match attempted.await {
-            Some((_, outcome)) => outcome.map_err(|(error, _)| error),
+            Some((_, outcome)) => outcome.map_err(Failed::into_error),
             None => Err(self.no_instance_for(|instance| instance.takes(method))),
         }
     }
 
     /// Only an instance that couldn't take the call at all is passed over: what is on its way isn't sent again.
     async fn send(&self, method: u32, request: Bytes, options: CallOptions) -> Result<(), RpcError> {
-        let attempted = self.attempt(
-            |instance| instance.takes(method).is_ok(),
-            |error| may_retry(error, false),
-            async |instance| instance.send(method, request.clone(), options.clone()).await,
-        );
-        attempted.await.map_or_else(
-            || Err(self.no_instance_for(|instance| instance.takes(method))),
-            |(_, outcome)| outcome,
-        )
+        self.once(method, async |instance| instance.send(method, request.clone(), options.clone()).await)
+            .await
     }
 
     /// A call with a stream of messages is opened where it can be; what happens to it later is for whoever reads it to judge.
@@ -296,63 +323,55 @@ impl Caller for Upstream {
         replies: Arity,
         options: CallOptions,
     ) -> Result<Rc<dyn Exchange>, RpcError> {
+        self.once(method, async |instance| {
+            instance.open(method, request.clone(), replies, options.clone()).await
+        })
+        .await
+    }
+}
+
+impl Upstream {
+    /// A call that is repeated only where it was never started.
+    async fn once<T>(
+        &self,
+        method: u32,
+        mut call: impl AsyncFnMut(&Instance) -> Result<T, RpcError>,
+    ) -> Result<T, RpcError> {
         let attempted = self.attempt(
+            Want::default(),
             |instance| instance.takes(method).is_ok(),
-            |error| may_retry(error, false),
-            async |instance| instance.open(method, request.clone(), replies, options.clone()).await,
+            async |instance| call(instance).await.map_err(|error| Failed::Call { error, repeatable: false }),
         );
         attempted.await.map_or_else(
             || Err(self.no_instance_for(|instance| instance.takes(method))),
-            |(_, outcome)| outcome,
+            |(_, outcome)| outcome.map_err(Failed::into_error),
         )
     }
 }
 
-/// Keeps one instance connected for as long as somebody holds the upstream.
-async fn keep_connected(upstream: std::rc::Weak<Inner>, at: usize, identity: Rc<Identity>) {
-    let mut backoff = Backoff::default();
-    let mut first = true;
+/// Looks again and again at what nobody tells: heartbeats without answer, what the operator wanted for a time, how fast calls are.
+async fn look_after(upstream: Weak<Inner>) {
     loop {
-        let Some(address) = upstream.upgrade().map(|inner| inner.slots[at].borrow().address) else { return };
-        let dialled = dial(&upstream, address, &identity).await;
+        tokio::time::sleep(Duration::from_millis(HEALTH_LOOK_MS)).await;
         let Some(inner) = upstream.upgrade() else { return };
-        if std::mem::take(&mut first) {
-            inner.untried.set(inner.untried.get() - 1);
-        }
-        match dialled {
-            Ok(instance) => {
-                tracing::info!(service = &*inner.service, instance = &*instance.name, %address, "connected");
-                let leaving = instance.client.leaving();
-                inner.set(at, Some(instance), None);
-                drop(inner);
-                backoff.reset();
-                leaving.await;
-                let Some(inner) = upstream.upgrade() else { return };
-                inner.set(at, None, Some("the connection ended".into()));
-                tracing::info!(service = &*inner.service, %address, "disconnected");
-            }
-            Err(error) => {
-                let trouble = error.to_string();
-                let told = inner.slots[at].borrow().trouble.as_ref() == Some(&trouble);
-                if error.code == Code::Unavailable || told {
-                    tracing::debug!(service = &*inner.service, %address, %error, "cannot connect");
-                } else {
-                    // Not just away: a wrong secret, another cluster, another service. Waiting won't mend it.
-                    tracing::warn!(service = &*inner.service, %address, %error, "cannot connect");
-                }
-                inner.set(at, None, Some(trouble));
-            }
-        }
-        let pause_ms = backoff.next_ms(u64::from_ne_bytes(random_bytes()));
-        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        inner.look(clock::now());
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("service", &self.service).finish_non_exhaustive()
     }
 }
 
 impl Inner {
     /// Whether an instance is connected that serves this schema.
     fn serves(&self, fingerprint: Fingerprint) -> bool {
-        let is_it = |instance: &Instance| instance.schema.fingerprint() == fingerprint;
-        self.slots.iter().any(|slot| slot.borrow().connected.as_ref().is_some_and(is_it))
+        self.any_instance(|instance| instance.schema.fingerprint() == fingerprint)
+    }
+
+    fn any_instance(&self, wanted: impl Fn(&Instance) -> bool) -> bool {
+        self.members.borrow().iter().any(|member| member.any(&wanted))
     }
 
     /// A schema that is met for the first time, compared with the one that callers were built with.
@@ -366,65 +385,66 @@ impl Inner {
         known
     }
 
-    fn set(&self, at: usize, connected: Option<Instance>, trouble: Option<String>) {
-        let mut slot = self.slots[at].borrow_mut();
-        (slot.connected, slot.trouble) = (connected, trouble);
-        drop(slot);
-        self.changes.send_modify(|count| *count += 1);
+    // ---- who there is ----
+
+    fn set_members(self: &Rc<Self>, source: Source, targets: &[Target]) {
+        let mut all = self.targets.borrow_mut();
+        all.retain(|(known, _)| *known != source);
+        if !targets.is_empty() || source == Source::Operator {
+            all.push((source, targets.to_vec()));
+            all.sort_by_key(|(source, _)| std::cmp::Reverse(*source));
+        }
+        drop(all);
+        self.settle_members();
     }
-}
 
-/// Connects, and learns the instance's name and schema.
-async fn dial(
-    upstream: &std::rc::Weak<Inner>,
-    address: SocketAddr,
-    identity: &Identity,
-) -> Result<Instance, RpcError> {
-    let Some(service) = upstream.upgrade().map(|inner| Rc::clone(&inner.service)) else {
-        return Err(RpcError::new(Code::Cancelled, "nobody wants the connection any more"));
-    };
-    let client = Client::connect_to(&service, address, identity).await?;
-    let hello = client.ready().await?;
-    let fingerprint = hello.schema.ok_or_else(|| {
-        RpcError::new(Code::Protocol, format!("{address} serves no schema: is it a service?"))
-    })?;
-    let find = |inner: Rc<Inner>| inner.schemas.borrow().find(fingerprint);
-    let known = match upstream.upgrade().and_then(find) {
-        Some(known) => known,
-        None => {
-            let schema = Rc::new(fetch_schema(&client, fingerprint).await?);
-            let Some(inner) = upstream.upgrade() else { return Err(unavailable(&schema.schema().name)) };
-            let name = &schema.schema().name;
-            if **name != *inner.service {
-                let words = format!("{address} is an instance of {name}, not of {}", inner.service);
-                return Err(RpcError::new(Code::Protocol, words));
+    /// The operator has nothing to say any more of where instances are.
+    fn forget_operator(self: &Rc<Self>) {
+        let before = self.targets.borrow().len();
+        self.targets.borrow_mut().retain(|(source, _)| *source != Source::Operator);
+        if self.targets.borrow().len() != before {
+            self.settle_members();
+        }
+    }
+
+    fn settle_members(self: &Rc<Self>) {
+        let now = clock::now();
+        let targets = self.targets.borrow();
+        let by_operator = targets.iter().any(|(source, _)| *source == Source::Operator);
+        let named = targets.iter().filter(|(source, _)| !(by_operator && *source == Source::Static));
+        let mut wanted: Vec<(Source, Target)> = Vec::new();
+        for (source, target) in named.flat_map(|(source, all)| all.iter().map(|target| (*source, *target))) {
+            if wanted.iter().all(|(_, known)| known.address != target.address) && wanted.len() < INSTANCES_MAX
+            {
+                wanted.push((source, target));
             }
-            inner.learn(schema, address)
         }
-    };
-    let name = if hello.instance.is_empty() { address.to_string() } else { hello.instance.clone() };
-    Ok(Instance { name: name.into(), client, schema: known.schema, adapter: known.adapter })
-}
+        drop(targets);
+        let mut members = self.members.borrow_mut();
+        members.retain(|member| wanted.iter().any(|(_, target)| target.address == member.address));
+        for (source, target) in wanted {
+            if let Some(member) = members.iter().find(|member| member.address == target.address) {
+                member.weight.set(target.weight);
+                member.source.set(source);
+                continue;
+            }
+            let key = self.next_key.get();
+            self.next_key.set(key + 1);
+            let member = Rc::new(Member::new(target.address, key, target.weight, source, now));
+            self.untried.set(self.untried.get() + 1);
+            for slot in 0..POOL_CONNECTIONS {
+                let (upstream, weak) = (Rc::downgrade(self), Rc::downgrade(&member));
+                let keeping = keeper::keep_connected(upstream, weak, slot, Rc::clone(&self.identity));
+                member.kept_by(tokio::task::spawn_local(keeping).abort_handle());
+            }
+            members.push(member);
+        }
+        drop(members);
+        self.changed();
+    }
 
-/// Fetches the schema that an instance serves, and checks that it is the one that it announced.
-///
-/// # Errors
-/// Those of the call, and [`Code::Protocol`] for a schema that breaks a rule or is not the announced one.
-pub async fn fetch_schema(client: &Client, announced: Fingerprint) -> Result<EncodedSchema, RpcError> {
-    let fetched = match BuiltinClient::new(client.clone()).schema(CallOptions::default()).await {
-        Ok(fetched) => fetched,
-        // A peer that doesn't want us says why when it ends the connection.
-        Err(error) if error.code == Code::ConnectionLost => {
-            return Err(client.closed().await.err().unwrap_or(error));
-        }
-        Err(error) => return Err(error),
-    };
-    let schema = EncodedSchema::decode(Bytes::from(fetched.schema.0))
-        .map_err(|error| RpcError::new(Code::Protocol, error.to_string()))?;
-    if schema.fingerprint() == announced {
-        Ok(schema)
-    } else {
-        Err(RpcError::new(Code::Protocol, "the schema is not the one that HELLO announced"))
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 }
 

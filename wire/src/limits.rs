@@ -124,6 +124,40 @@ pub const CONNECT_MS_MAX: u64 = 1_000;
 pub const REDIAL_MS_MIN: u64 = 50;
 /// The longest pause before a lost connection is dialled again, in milliseconds.
 pub const REDIAL_MS_MAX: u64 = 2_000;
+/// Connections that a process keeps to each instance that it calls.
+pub const POOL_CONNECTIONS: usize = 2;
+/// Calls in flight on one connection of a pool, from which on the next one takes some: below, one connection's calls share its writes.
+pub const POOL_SPREAD_CALLS: usize = 64;
+/// The age at which a connection of a pool is replaced, in milliseconds; each has its own, up to a tenth more or less.
+pub const CONNECTION_AGE_MS: u64 = 900_000;
+/// The time in which a heartbeat should be answered, in milliseconds; an instance that hasn't answered one by then is spared.
+pub const HEARTBEAT_ANSWER_MS: u64 = 500;
+/// How often what is known of the instances of a service is looked through, in milliseconds.
+pub const HEALTH_LOOK_MS: u64 = 250;
+/// How late this process's own timers may be for what it sees of others to count, in microseconds.
+pub const JUDGEMENT_LAG_US_MAX: u32 = 100_000;
+/// Signs of life in a row after which an instance that was lost is taken back; each further loss lately doubles them.
+pub const GOOD_SIGNS_MIN: u32 = 2;
+/// The most that are asked for.
+pub const GOOD_SIGNS_MAX: u32 = 16;
+/// How long a loss counts as one that was lately, in milliseconds.
+pub const LOSS_MEMORY_MS: u64 = 60_000;
+/// Losses that are remembered of one instance.
+pub const LOSSES_REMEMBERED_MAX: usize = 8;
+/// Instances that come within so long of each other come together: none of them has to begin slowly. In milliseconds.
+pub const TOGETHER_MS_MAX: u64 = 2_000;
+/// Changes of an instance's state that are remembered.
+pub const HISTORY_CHANGES_MAX: usize = 64;
+/// A call counts as slow when it takes so many times the mean of the service's instances.
+pub const SLOW_FACTOR: u64 = 10;
+/// A call that is faster than this is never slow, in milliseconds.
+pub const SLOW_MS_MIN: u64 = 10;
+/// Of the instances of a service, more than so many in a hundred are not ejected at once, and never all.
+pub const EJECTED_PERCENT_MAX: usize = 50;
+/// When fewer of a service's instances are ready, in a hundred, those that were ejected are tried too.
+pub const PANIC_PERCENT: usize = 50;
+/// Instances of one service that a process calls; it doesn't know further ones.
+pub const INSTANCES_MAX: usize = 1024;
 /// How often a process measures how late its timers fire, in milliseconds.
 pub const LAG_SAMPLE_MS: u64 = 100;
 /// How often a process measures how much CPU time it uses, in milliseconds.
@@ -156,6 +190,54 @@ pub const SERVER_STRANGERS_MAX: usize = 256;
 pub const LINGER_MS_MAX: u64 = 1_000;
 /// How often a process looks whether its certificates were replaced, in milliseconds.
 pub const CERTIFICATE_CHECK_MS: u64 = 1_000;
+
+// ---- choosing instances -------------------------------------------------------------------------------------
+
+/// Instances of one service of which a balancer remembers anything, unless more are there at once.
+pub const BALANCED_INSTANCES_KEPT: usize = 256;
+/// The time in which an instance's response times lose their weight by a factor of e, in milliseconds (Finagle's and linkerd's).
+pub const LATENCY_DECAY_MS: u64 = 10_000;
+/// A failed call counts as an answer that took so long, in milliseconds (linkerd's), unless its error advises a delay.
+pub const FAILURE_PENALTY_MS: u64 = 5_000;
+/// The most that an advised delay makes of it, in milliseconds.
+pub const FAILURE_PENALTY_MS_MAX: u64 = 60_000;
+/// The time in which a new instance comes to its whole share of the calls, in milliseconds.
+pub const SLOW_START_MS: u64 = 30_000;
+/// The share that it starts with, in thousandths (Envoy's floor).
+pub const SLOW_START_PERMILLE_MIN: u32 = 100;
+
+/// How long `adaptive` measures before it decides, in milliseconds.
+pub const ADAPTIVE_WINDOW_MS: u64 = 5_000;
+/// Calls in a window without which nothing is decided by it.
+pub const ADAPTIVE_CALLS_MIN: u64 = 100;
+/// Calls of one instance in a window without which it is not compared with others.
+pub const ADAPTIVE_INSTANCE_CALLS_MIN: u64 = 10;
+/// How long it stays with an algorithm before it changes its mind, in milliseconds.
+pub const ADAPTIVE_STAY_MS_MIN: u64 = 20_000;
+/// How long it leaves alone an algorithm that made things worse, in milliseconds.
+pub const ADAPTIVE_HOLD_OFF_MS: u64 = 300_000;
+
+/// Failures one after the other that open a breaker.
+pub const BREAKER_FAILURES_IN_A_ROW: u32 = 5;
+/// The share of good results, in percent, below which a breaker opens.
+pub const BREAKER_SUCCESS_PERCENT_MIN: u64 = 50;
+/// Results in the last 10 seconds without which their share of good ones opens no breaker.
+pub const BREAKER_RESULTS_MIN: u64 = 20;
+/// The first pause of an open breaker before it lets a probe through, in milliseconds; it doubles from there.
+pub const BREAKER_PAUSE_MS_MIN: u64 = 1_000;
+/// The longest such pause, in milliseconds, before its jitter.
+pub const BREAKER_PAUSE_MS_MAX: u64 = 60_000;
+/// How far chance makes a pause longer or shorter, in percent.
+pub const BREAKER_JITTER_PERCENT: u64 = 20;
+/// How long a breaker must have been closed before its pauses are short again, in milliseconds.
+pub const BREAKER_SETTLED_MS: u64 = 30_000;
+/// How long a breaker waits for its probe before it sends another, in milliseconds.
+pub const BREAKER_PROBE_MS_MAX: u64 = 60_000;
+
+/// Retries that are allowed for 100 calls of the last 10 seconds.
+pub const RETRY_BUDGET_PERCENT: u64 = 20;
+/// Retries a second that are allowed besides, however few calls there are.
+pub const RETRY_BUDGET_PER_S: u64 = 3;
 
 // ---- schema and transcoding (SPEC.md 9, 10, 11) -------------------------------------------------------------
 
@@ -272,4 +354,10 @@ const _: () = {
     assert!(6 * JSON_MESSAGE_BYTES_MAX + 2 <= JSON_BYTES_MAX);
     assert!(JSON_MESSAGE_BYTES_MAX <= MESSAGE_BYTES_MAX);
     assert!(HTTP_REQUEST_LINE_BYTES_MAX <= HTTP_HEAD_BYTES_MAX);
+    assert!(FAILURE_PENALTY_MS <= FAILURE_PENALTY_MS_MAX);
+    assert!(0 < SLOW_START_PERMILLE_MIN && SLOW_START_PERMILLE_MIN <= 1_000);
+    // A switch is judged by three windows before the next one.
+    assert!(3 * ADAPTIVE_WINDOW_MS < ADAPTIVE_STAY_MS_MIN && ADAPTIVE_STAY_MS_MIN < ADAPTIVE_HOLD_OFF_MS);
+    assert!(BREAKER_PAUSE_MS_MIN <= BREAKER_PAUSE_MS_MAX && BREAKER_JITTER_PERCENT < 100);
+    assert!((BREAKER_FAILURES_IN_A_ROW as u64) < BREAKER_RESULTS_MIN);
 };

@@ -2,6 +2,7 @@
 
 use micronet_transport::client::Client;
 use micronet_transport::upstream::fetch_schema;
+use micronet_wire::network::InstanceState;
 use micronet_wire::service::CallOptions;
 
 use super::*;
@@ -11,7 +12,7 @@ use crate::api::GatewayClient;
 fn the_gateway_answers_for_itself_over_http() {
     run(async {
         let House { gateway, service: _service, .. } = house().await;
-        let about = ["200 OK", "\"name\":\"micronet\"", "\"instance\":\"things-1\"", "\"connected\":true"];
+        let about = ["200 OK", "\"name\":\"micronet\"", "\"instance\":\"things-1\"", "\"state\":\"Up\""];
         check(&gateway, "GET / HTTP/1.1", &about).await;
         check(&gateway, "GET / HTTP/1.1", &["X-Micronet-Instance: gateway-1", "\"cluster\":\"test\""]).await;
         check(&gateway, "PUT / HTTP/1.1", &["405 ", "Allow: GET, HEAD, OPTIONS"]).await;
@@ -38,6 +39,6 @@ fn the_gateway_answers_for_itself_over_rpc() {
         assert_eq!(about.instance, "gateway-1");
         let service = &about.services[0];
         assert_eq!((service.service.as_str(), service.instances.len()), ("things", 1));
-        assert!(service.instances[0].connected);
+        assert_eq!(service.instances[0].state, InstanceState::Up);
     });
 }

@@ -93,9 +93,9 @@ impl MethodMeter {
     fn ended(&self, code: &'static str, ns: u64) {
         let Resolved { ok, duration } = self.resolved();
         if code == OK {
-            ok.inc()
+            ok.inc();
         } else {
-            self.failed(code)
+            self.failed(code);
         }
         observe(duration, ns);
     }

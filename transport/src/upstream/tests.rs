@@ -4,9 +4,22 @@ use std::future::poll_fn;
 
 use micronet_wire::builtin::builtin_schema;
 use micronet_wire::conn::{Announcement, Connection, Event, Role};
+use micronet_wire::frame::Health;
 
 use super::*;
+use crate::client::Client;
 use crate::driver::Wire;
+
+impl Upstream {
+    /// An instance that is connected, and that nobody keeps so.
+    fn join(&self, port: u16, instance: Instance) {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let member =
+            Rc::new(Member::new(address, u64::from(port), WEIGHT_NORM, Source::Static, clock::now()));
+        self.0.took(&member, 0, instance);
+        self.0.members.borrow_mut().push(member);
+    }
+}
 
 /// An instance on a pipe in memory, which says this of itself when its peer has said hello.
 fn instance(name: &str, says: Announcement) -> Instance {
@@ -43,17 +56,16 @@ fn who_drains_is_called_when_nobody_else_is_left() {
     runtime.unwrap().block_on(async {
         let health = |health| Announcement { health: Some(health), ..Announcement::default() };
         let upstream = Upstream::connect("toys", &[], &Rc::default());
-        let mut inner = Rc::into_inner(upstream.0).unwrap();
-        for (name, health) in [("toys-1", health(Health::Draining)), ("toys-2", health(Health::Serving))] {
+        for (name, port, health) in
+            [("toys-1", 1, health(Health::Draining)), ("toys-2", 2, health(Health::Serving))]
+        {
             let instance = instance(name, health);
             instance.client.ready().await.unwrap();
             while instance.client.peer_health() != health.health.unwrap() {
                 tokio::task::yield_now().await;
             }
-            let address = "127.0.0.1:9".parse().unwrap();
-            inner.slots.push(RefCell::new(Slot { address, connected: Some(instance), trouble: None }));
+            upstream.join(port, instance);
         }
-        let upstream = Upstream(Rc::new(inner));
         let picked = |tried: &[Rc<str>]| upstream.pick(tried).map(|instance| instance.name.to_string());
         for _ in 0..3 {
             assert_eq!(picked(&[]).as_deref(), Some("toys-2"));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{HEARTBEATS_MISSED_MAX, PINGS_UNANSWERED_MAX};
+use crate::limits::{HEARTBEAT_ANSWER_MS, HEARTBEATS_MISSED_MAX, PINGS_UNANSWERED_MAX};
 
 /// What silence means.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,6 +69,15 @@ impl Keepalive {
 
     pub(super) fn next_deadline(&self) -> u64 {
         self.next_ping_ns
+    }
+
+    /// Whether a PING has had no answer for longer than it should take. PINGs say when they were sent.
+    pub(super) fn is_overdue(&self, now: u64) -> bool {
+        self.silent_intervals > 0
+            && self
+                .unanswered
+                .front()
+                .is_some_and(|sent| now.saturating_sub(*sent) > HEARTBEAT_ANSWER_MS * 1_000_000)
     }
 
     pub(super) fn silent_ns(&self, now: u64) -> u64 {

@@ -240,6 +240,12 @@ impl Connection {
         }
     }
 
+    /// Whether nothing was heard since a PING that should have been answered by now.
+    #[must_use]
+    pub fn is_overdue(&self, now: u64) -> bool {
+        self.state == State::Open && self.keepalive.is_overdue(now)
+    }
+
     // ---- polls ----
 
     /// The next event, in the order in which things happened.

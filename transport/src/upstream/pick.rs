@@ -1,0 +1,205 @@
+//! Which instance gets a call: the ledgers say who may have it, the balancer who gets it.
+
+use std::rc::Rc;
+
+use micronet_wire::error::RpcError;
+use micronet_wire::limits::{
+    EJECTED_PERCENT_MAX, JUDGEMENT_LAG_US_MAX, PANIC_PERCENT, SLOW_FACTOR, SLOW_MS_MIN,
+};
+
+use super::Inner;
+use super::attempt::Want;
+use super::instance::Instance;
+use super::member::Member;
+use crate::balance::Ask;
+use crate::balance::latency::Outcome;
+use crate::breaker::{Ticket, Verdict};
+use crate::client::Client;
+use crate::clock;
+use crate::health::Standing;
+use crate::vitals;
+
+impl Inner {
+    /// An instance that `takes` the call and is not among `tried`.
+    pub(super) fn pick(
+        &self,
+        now: u64,
+        want: Want,
+        takes: &impl Fn(&Instance) -> bool,
+        tried: &[Rc<str>],
+    ) -> Option<(Rc<Member>, Instance)> {
+        let members = self.members.borrow();
+        let untried = |member: &Member| tried.is_empty() || !tried.contains(&member.name());
+        let probe = members
+            .iter()
+            .position(|member| want.may_probe && tried.is_empty() && member.standing(now) == Standing::Probe);
+        if let Some(member) = probe.map(|at| &members[at])
+            && let Some(instance) = member.connection(takes)
+        {
+            return Some((Rc::clone(member), instance));
+        }
+        let panics = panics(&members, now);
+        let first = |standing| standing == Standing::Ready || (panics && standing == Standing::Ejected);
+        let tiers: [&dyn Fn(Standing) -> bool; 3] =
+            [&first, &|standing| standing == Standing::LastResort, &|standing| {
+                matches!(standing, Standing::Ejected | Standing::Probe)
+            }];
+        for tier in tiers {
+            let usable = |member: &Member| tier(member.standing(now)) && untried(member);
+            if let Some(picked) = self.balance(now, want, takes, &members, usable) {
+                return Some(picked);
+            }
+        }
+        None
+    }
+
+    /// The balancer's choice among the members that are `usable`.
+    fn balance(
+        &self,
+        now: u64,
+        want: Want,
+        takes: &impl Fn(&Instance) -> bool,
+        members: &[Rc<Member>],
+        usable: impl Fn(&Member) -> bool,
+    ) -> Option<(Rc<Member>, Instance)> {
+        let mut candidates = self.candidates.borrow_mut();
+        candidates.clear();
+        let can = |member: &Member| {
+            usable(member) && member.any(|instance| instance.client.can_call() && takes(instance))
+        };
+        candidates.extend(members.iter().filter(|member| can(member)).map(|member| member.candidate(now)));
+        let ask = Ask { now, client: want.client, random: self.random() };
+        let key = candidates[self.balancer.borrow_mut().pick(&candidates, &ask)?].key;
+        let member = members.iter().find(|member| member.key == key)?;
+        Some((Rc::clone(member), member.connection(takes)?))
+    }
+
+    /// Tells ledger and balancer what a call has come to.
+    pub(super) fn judged(
+        &self,
+        member: &Member,
+        now: u64,
+        took_ns: u64,
+        ticket: Option<Ticket>,
+        verdict: Verdict,
+    ) {
+        let outcome = match verdict {
+            Verdict::Failed => Outcome::Failed { advised_ns: None },
+            Verdict::Good | Verdict::Slow => Outcome::Answered { response_ns: took_ns },
+        };
+        self.balancer.borrow_mut().record(now, member.key, outcome);
+        let Some(ticket) = ticket else { return };
+        let random = self.random();
+        let before = member.ledger.borrow().state();
+        member.ledger.borrow_mut().result(now, ticket, verdict, random, || self.may_eject(member, now));
+        let after = member.ledger.borrow().state();
+        if before != after {
+            let ledger = member.ledger.borrow();
+            let why = ledger.history().last().map(|change| &*change.reason);
+            tracing::warn!(service = &*self.service, instance = &*member.name(), from = ?before, to = ?after, why, "state");
+        }
+    }
+
+    /// Whether one more instance may be ejected: never the last, nor more than a part of them.
+    fn may_eject(&self, but: &Member, now: u64) -> bool {
+        let members = self.members.borrow();
+        let out = |member: &&Rc<Member>| {
+            member.key == but.key || matches!(member.standing(now), Standing::Ejected | Standing::Probe)
+        };
+        let others = members.iter().filter(|member| member.key != but.key);
+        let any_left = others.into_iter().any(|member| member.standing(now) == Standing::Ready);
+        any_left && members.iter().filter(out).count() * 100 <= members.len() * EJECTED_PERCENT_MAX
+    }
+
+    // ---- what happens by itself ----
+
+    pub(super) fn look(&self, now: u64) {
+        self.lagging.set(vitals::lag_us(now) > JUDGEMENT_LAG_US_MAX);
+        let rules = self.identity.network.rules();
+        let members = self.members.borrow();
+        for member in &*members {
+            member.ledger.borrow_mut().told(now, rules.word(now, &self.service, &member.name()));
+            member.look(now, self.lagging.get());
+        }
+        let mut means: Vec<u64> = members.iter().filter_map(|member| member.mean_ns(now)).collect();
+        means.sort_unstable();
+        // Of two, the faster one is the measure.
+        let middle = means.get(means.len().saturating_sub(1) / 2).copied();
+        let slow_ns = middle.map(|mean| (mean * SLOW_FACTOR).max(SLOW_MS_MIN * 1_000_000));
+        self.slow_ns.set(slow_ns.filter(|_| means.len() > 1).unwrap_or(u64::MAX));
+    }
+
+    /// Whether so few are ready that those that were ejected are tried too.
+    pub(super) fn panics(&self, now: u64) -> bool {
+        panics(&self.members.borrow(), now)
+    }
+
+    /// A connection has taken its place; gives the client for its keeper to watch. An instance that comes to others begins slowly.
+    pub(super) fn took(&self, member: &Member, slot: usize, instance: Instance) -> Client {
+        let now = clock::now();
+        let client = instance.client.clone();
+        let others_work =
+            self.members.borrow().iter().any(|other| other.key != member.key && other.has_settled(now));
+        let is_new = !member.is_connected();
+        if let Some(before) = member.connected(slot, instance) {
+            before.client.drain();
+        }
+        if is_new {
+            member.ledger.borrow_mut().reached(now);
+            member
+                .ledger
+                .borrow_mut()
+                .told(now, self.identity.network.rules().word(now, &self.service, &member.name()));
+            member.warms(others_work.then_some(now));
+        }
+        self.changed();
+        client
+    }
+
+    /// A connection takes no more calls.
+    pub(super) fn gave_up(&self, member: &Member, slot: usize, why: &str) {
+        member.disconnected(slot);
+        if !member.is_connected() {
+            member.ledger.borrow_mut().lost(clock::now(), why);
+        }
+        self.changed();
+    }
+
+    /// No connection could be made.
+    pub(super) fn not_reached(&self, member: &Member, error: &RpcError) {
+        let words = error.to_string();
+        let address = member.address;
+        if member.ledger.borrow_mut().unreachable(clock::now(), &words)
+            && error.code != micronet_wire::error::Code::Unavailable
+        {
+            // Not just away: a wrong secret, another cluster, another service. Waiting won't mend it.
+            tracing::warn!(service = &*self.service, %address, %error, "cannot connect");
+        } else {
+            tracing::debug!(service = &*self.service, %address, %error, "cannot connect");
+        }
+        self.changed();
+    }
+
+    /// A number by chance, from a generator that is good enough to choose by (SplitMix64, Steele et al. 2014).
+    fn random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+fn panics(members: &[Rc<Member>], now: u64) -> bool {
+    let (mut ready, mut all) = (0, 0);
+    for member in members {
+        match member.standing(now) {
+            Standing::Ready => ready += 1,
+            // Who is connected and out is blocked by the operator, and so isn't missed.
+            Standing::Out if member.is_connected() => continue,
+            _ => {}
+        }
+        all += 1;
+    }
+    ready * 100 < PANIC_PERCENT * all
+}

@@ -1,0 +1,42 @@
+//! What an upstream shows of itself, and how it hears its operator.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use micronet_wire::network::CalledService;
+
+use super::{Inner, Source, Target};
+use crate::clock;
+use crate::network::{Called, InForce};
+
+impl Called for Inner {
+    fn seen(&self, history: bool) -> CalledService {
+        let now = clock::now();
+        self.look(now);
+        let explained = self.balancer.borrow().explain();
+        CalledService {
+            service: self.service.to_string(),
+            algorithm: explained.algorithm.to_string(),
+            balancing: format!("{}: {}", explained.acting, explained.reason),
+            panic: self.panics(now),
+            retries: self.retries.get(),
+            retries_refused: self.retries_refused.get(),
+            instances: self.members.borrow().iter().map(|member| member.seen(now, history)).collect(),
+        }
+    }
+
+    fn govern(self: Rc<Self>, rules: &InForce) {
+        match rules.rules().members.iter().find(|members| members.service == *self.service) {
+            Some(members) => {
+                let target = |member: &micronet_wire::network::Member| {
+                    let address: SocketAddr = member.address.parse().ok()?;
+                    Some(Target { address, weight: member.weight })
+                };
+                let targets: Vec<Target> = members.instances.iter().filter_map(target).collect();
+                self.set_members(Source::Operator, &targets);
+            }
+            None => self.forget_operator(),
+        }
+        self.look(clock::now());
+    }
+}
