@@ -5,7 +5,7 @@ pub mod stats;
 use std::fmt;
 
 use micronet_wire::error::RpcError;
-use micronet_wire::network::{InstanceState, Instances, InstancesOf};
+use micronet_wire::network::{InstanceState, Instances};
 use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, CallError, service};
 
@@ -24,7 +24,7 @@ pub trait Gateway {
 
     /// The instances of the services behind the gateway, as it sees them.
     #[rpc(http("GET /api/v1/instances"), permission = "network:read", idempotent, rate = "monitoring")]
-    async fn instances(&self, context: &CallContext, request: InstancesOf) -> Result<Instances, RpcError>;
+    async fn instances(&self, context: &CallContext, request: WhichInstances) -> Result<Instances, RpcError>;
 
     /// By which algorithms the instances of all services are picked, and which algorithms there are.
     #[rpc(http("GET /api/v1/balancer"), public, idempotent, rate = "monitoring")]
@@ -122,6 +122,15 @@ pub struct InstanceBehind {
     pub address: String,
     /// Whether it gets calls.
     pub state: InstanceState,
+}
+
+/// Asks for the instances behind the gateway.
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
+pub struct WhichInstances {
+    /// Those of this service only.
+    pub service: Option<String>,
+    /// With what they have been through.
+    pub history: Option<bool>,
 }
 
 /// Names a service behind the gateway.

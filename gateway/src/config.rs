@@ -15,14 +15,19 @@ use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
 
 use crate::control::Control;
+use crate::stats::{Counted, Regions, Stats};
 
 /// What a gateway is started with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Who this gateway is towards the services. The operator's token, if it is known, is what a bearer may present.
     pub identity: Rc<Identity>,
     /// Where the services are, by name.
     pub peers: BTreeMap<String, Vec<SocketAddr>>,
+    /// Where it serves HTTP, as others reach it, where that is known.
+    pub http: Option<SocketAddr>,
+    /// Where clients are, by their addresses.
+    pub regions: Regions,
 }
 
 /// The index of the gateway's own service among those that its routes lead to; the others have that of their upstream.
@@ -41,6 +46,8 @@ pub struct Gateway {
     pub(crate) upstreams: Rc<[Upstream]>,
     /// The gateway's own service, as HTTP sees it.
     pub(crate) own: OwnSite,
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) stats: Rc<Stats>,
     service: Rc<dyn Service>,
     own_schema: Rc<EncodedSchema>,
     pub(crate) request_ids: RequestIds,
@@ -65,10 +72,13 @@ impl Gateway {
             .iter()
             .map(|(service, addresses)| Upstream::connect(service, addresses, identity))
             .collect();
-        let service = Control::service(identity)?;
+        let stats = Rc::new(Stats::new(config.regions.clone(), upstreams.len()));
+        let service = Control::service(identity, &upstreams, &stats)?;
         let gateway = Rc::new(Self {
             identity: Rc::clone(identity),
             own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),
+            http: config.http,
+            stats,
             own_schema: Rc::new(service.schema().clone()),
             service,
             upstreams,
@@ -85,7 +95,7 @@ impl Gateway {
     /// The gateway's own service, to be served on its RPC port.
     #[must_use]
     pub fn service(&self) -> Rc<dyn Service> {
-        Rc::clone(&self.service)
+        Rc::new(Counted { service: Rc::clone(&self.service), stats: Rc::clone(&self.stats) })
     }
 
     /// Completes when each instance has been tried once, and the routes of those that were reached are known.

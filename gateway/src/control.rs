@@ -20,7 +20,7 @@ use micronet_wire::service::{CallContext, CallError, CallOptions, Service};
 use crate::api::stats::{Connections, Stats as StatsShown};
 use crate::api::{
     About, AlgorithmInfo, BalancerOf, Balancers, Gateway, GatewayError, GatewayServer, InstanceBehind,
-    LabAlgorithm, Links, OfService, ServiceBehind, SetBalancer,
+    LabAlgorithm, Links, OfService, ServiceBehind, SetBalancer, WhichInstances,
 };
 use crate::stats::Stats;
 use crate::targets;
@@ -81,8 +81,9 @@ impl Control {
         let asked = instances.map(|instance| async move {
             let deadline_ns = clock::now() + USAGE_MS_MAX * 1_000_000;
             let options = CallOptions { deadline_ns, ..CallOptions::default() };
-            let asked = OperationClient::new(instance.client).usage(options);
-            let answered = tokio::time::timeout(Duration::from_millis(USAGE_MS_MAX), asked).await.ok()?.ok()?;
+            let operation = OperationClient::new(instance.client);
+            let asked = tokio::time::timeout(Duration::from_millis(USAGE_MS_MAX), operation.usage(options));
+            let answered = asked.await.ok()?.ok()?;
             Some(Usage { instance: instance.name.to_string(), ..answered })
         });
         join_all(asked).await.into_iter().flatten().collect()
@@ -121,7 +122,8 @@ impl Gateway for Control {
             Some((at?, called))
         };
         let services = seen.services.into_iter().filter_map(place).collect();
-        let usage = |each: &CalledInstance| usages.iter().find(|usage| usage.instance == each.instance).cloned();
+        let usage =
+            |each: &CalledInstance| usages.iter().find(|usage| usage.instance == each.instance).cloned();
         let report = self.stats.report(services, usage);
         let network = &self.identity.network;
         let [http, rpc] = ["http", "rpc"].map(|protocol| network.metrics().connections_of(protocol));
@@ -139,8 +141,13 @@ impl Gateway for Control {
         })
     }
 
-    async fn instances(&self, _context: &CallContext, request: InstancesOf) -> Result<Instances, RpcError> {
-        Ok(self.seen(&request))
+    async fn instances(
+        &self,
+        _context: &CallContext,
+        request: WhichInstances,
+    ) -> Result<Instances, RpcError> {
+        let WhichInstances { service, history } = request;
+        Ok(self.seen(&InstancesOf { service, history: history.unwrap_or(false) }))
     }
 
     async fn balancers(&self, _context: &CallContext) -> Result<Balancers, RpcError> {
@@ -190,6 +197,7 @@ fn balancer(upstream: &Upstream) -> BalancerOf {
 }
 
 fn behind(called: CalledService) -> ServiceBehind {
-    let instance = |CalledInstance { instance, address, state, .. }| InstanceBehind { instance, address, state };
+    let instance =
+        |CalledInstance { instance, address, state, .. }| InstanceBehind { instance, address, state };
     ServiceBehind { service: called.service, instances: called.instances.into_iter().map(instance).collect() }
 }

@@ -1,10 +1,10 @@
 //! From a request to its answer: find its method, pick an instance, call it.
 
 use std::convert::Infallible;
+use std::rc::Rc;
 
 use micronet_transport::clock;
-use micronet_transport::http_server::Site;
-use micronet_transport::identity::{Identity, random_bytes};
+use micronet_transport::identity::random_bytes;
 use micronet_transport::retry::Repeats;
 use micronet_transport::upstream::{Failed, Instance, Want, told_to_caller};
 use micronet_wire::builtin::BuiltinMethods;
@@ -13,47 +13,30 @@ use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
-    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, outcome_shown,
-    question, refused, shown,
+    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, Route, Routes, outcome_shown, question,
+    refused, shown,
 };
 use micronet_wire::service::{CallOptions, Caller, authorize};
 
 use crate::config::{Gateway, OWN};
 
-impl Site for Gateway {
-    fn request_ids(&self) -> &RequestIds {
-        &self.request_ids
-    }
-
-    fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
-        let known = self.known();
-        let (lead, since) = (known.routes.lead(head), clock::now());
-        let meter = known.meters.of_lead(self.identity.network.metrics(), head, &lead);
-        let answer = self.answer_lead(request_id, (head, body), &known.routes, lead).await;
-        meter.answered(answer.status.code(), clock::now() - since);
-        answer
-    }
-}
-
 impl Gateway {
-    /// Answers a request that leads there.
-    async fn answer_lead(
+    /// Answers a request that leads there. `client` stands for whoever asks.
+    pub(crate) async fn answer(
         &self,
         request_id: &str,
         (head, body): (&RequestHead, &[u8]),
         routes: &Routes,
         lead: Lead<'_>,
+        client: Option<u64>,
     ) -> Answer {
         if lead.service() == Some(OWN) {
             return self.own.answer(&Principal::Anonymous, request_id, (head, body), lead).await;
         }
         match lead {
             Lead::Method(route, of_path) => {
-                self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
+                let called = self.call(request_id, (head, body), route, of_path, client);
+                called.await.unwrap_or_else(|refused| *refused)
             }
             Lead::Outcome(route) => {
                 self.outcome(request_id, head, body, &route).await.unwrap_or_else(|refused| *refused)
@@ -80,10 +63,10 @@ impl Gateway {
     async fn call(
         &self,
         request_id: &str,
-        head: &RequestHead,
-        body: &[u8],
+        (head, body): (&RequestHead, &[u8]),
         route: &Route,
         of_path: Parameters<'_>,
+        client: Option<u64>,
     ) -> Result<Answer, Refused> {
         let request = Request::new(head, body, of_path)?;
         // One deadline for all attempts together.
@@ -94,7 +77,7 @@ impl Gateway {
         let repeats = Repeats::of(route.method);
         let attempted = upstream.attempt(
             // What reads may be repeated, and what writes bears a token: the client's, or one of ours.
-            Want { may_probe: true, ..Want::default() },
+            Want { may_probe: true, client, method: route.method },
             // While a service is replaced by a newer one, not every instance may have the method.
             |instance| instance.has(route.method) && repeats.may_go_to(&instance.schema),
             async |instance| {
@@ -103,11 +86,17 @@ impl Gateway {
                 let method = schema.method(route.method).ok_or_else(|| Failed::Refused(method_gone()))?;
                 // Who may not call hears nothing about the request. The service checks it too.
                 let caller = options.principal.as_ref().unwrap_or(&Principal::Anonymous);
-                authorize(caller, &method.access)
-                    .map_err(|error| Failed::Refused(Box::new(refused(schema, method, &error))))?;
+                authorize(caller, &method.access).map_err(|error| {
+                    let mut answer = refused(schema, method, &error);
+                    answer.instance = Some(Rc::clone(&instance.name));
+                    Failed::Refused(Box::new(answer))
+                })?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
                 let options = CallOptions { bulk: method.is_bulk(), ..options.clone() };
+                let since = clock::now();
                 let answer = instance.client.call(method.id, message, options).await;
+                let failed = answer.as_ref().is_err_and(is_server_error);
+                self.stats.served(route.service, &instance.name, clock::now() - since, failed);
                 let reply = answer.map_err(|error| {
                     if !method.idempotent {
                         repeats.failed(&instance.schema, &error);
@@ -156,7 +145,7 @@ impl Gateway {
         let message = question(route, request.of_query("principal"))?;
         let upstream = &self.upstreams[route.service];
         let attempted = upstream.attempt(
-            Want { may_probe: true, ..Want::default() },
+            Want { may_probe: true, method: BuiltinMethods::OUTCOME, ..Want::default() },
             |_| true,
             async |instance| {
                 // The service checks who may know.
@@ -178,6 +167,11 @@ impl Gateway {
         answer.instance = Some(instance.name);
         Ok(answer)
     }
+}
+
+/// Whether a call failed by no fault of its caller. What a service refuses in its own terms is no failure of it.
+fn is_server_error(error: &RpcError) -> bool {
+    error.code != Code::Application && error.code.http_status() >= 500
 }
 
 /// The answer where an instance's schema has lost the method of a route.

@@ -9,6 +9,7 @@ mod balance;
 mod breaker;
 mod codec;
 mod endurance;
+mod health;
 mod instances;
 mod pool;
 mod retries;

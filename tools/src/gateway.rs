@@ -7,6 +7,7 @@ use micronet_gateway::accept;
 use micronet_gateway::config::{Config, Gateway};
 use micronet_transport::{server, socket};
 
+use crate::address::reachable;
 use crate::config::GatewayConfig;
 use crate::data_folder::DataFolder;
 use crate::error::CommandError;
@@ -48,6 +49,8 @@ async fn serve(
     let gateway = Gateway::start(&Config {
         identity: Rc::clone(&identity),
         peers: identity::resolve(&config.peers).await?,
+        http: Some(reachable(address)),
+        regions: config.regions.clone(),
     })
     .map_err(|error| CommandError::new(format!("the gateway's own schema breaks a rule: {error}")))?;
     if let Some(front) = &config.front {

@@ -1,6 +1,7 @@
 //! Server, client and upstream over real loopback sockets and pipes in memory.
 
 mod deadlines;
+mod instances;
 mod one_way;
 mod resume;
 mod streams;

@@ -32,9 +32,11 @@ pub use self::attempt::{Failed, Want};
 pub use self::instance::Instance;
 pub use self::keeper::fetch_schema;
 use self::member::Member;
+use self::pick::Scratch;
 use self::schemas::{Known, Schemas};
-use crate::balance::{Algorithm, Balancer, Candidate, Explained};
+use crate::balance::{Algorithm, Balancer, Explained};
 use crate::clock;
+use crate::health::Standing;
 use crate::identity::{Identity, random_bytes};
 use crate::network::Called;
 use crate::retry::Repeats;
@@ -99,8 +101,7 @@ struct Inner {
     members: RefCell<Vec<Rc<Member>>>,
     next_key: Cell<u64>,
     balancer: RefCell<Balancer>,
-    /// Kept from pick to pick, so that none allocates.
-    candidates: RefCell<Vec<Candidate>>,
+    scratch: RefCell<Scratch>,
     budget: RefCell<RetryBudget>,
     retries: Cell<u64>,
     retries_refused: Cell<u64>,
@@ -154,7 +155,7 @@ impl Upstream {
             members: RefCell::default(),
             next_key: Cell::new(1),
             balancer: RefCell::default(),
-            candidates: RefCell::default(),
+            scratch: RefCell::default(),
             budget: RefCell::default(),
             retries: Cell::default(),
             retries_refused: Cell::default(),
@@ -203,6 +204,12 @@ impl Upstream {
         self.0.balancer.borrow().explain()
     }
 
+    /// One connection to each instance that is connected.
+    #[must_use]
+    pub fn connected(&self) -> Vec<Instance> {
+        self.0.members.borrow().iter().filter_map(|member| member.connection(|_| true)).collect()
+    }
+
     /// All schemas that instances have served, so that routes outlive the instances that announced them; those that are served now
     /// come first.
     #[must_use]
@@ -234,7 +241,7 @@ impl Upstream {
     /// The error when no instance could be picked: none can be reached, or all have too much in flight.
     #[must_use]
     pub fn no_instance(&self) -> RpcError {
-        if self.0.any_instance(|instance| instance.client.is_serving()) {
+        if self.0.any_callable(|instance| instance.client.is_serving()) {
             let words = format!("all instances of {} have too much in flight", self.0.service);
             return RpcError::new(Code::Overloaded, words);
         }
@@ -250,7 +257,7 @@ impl Upstream {
     #[must_use]
     pub fn no_instance_for(&self, takes: impl Fn(&Instance) -> Result<(), RpcError>) -> RpcError {
         let refusal = RefCell::new(None);
-        let taken = self.0.any_instance(|instance| {
+        let taken = self.0.any_callable(|instance| {
             instance.client.is_serving()
                 && takes(instance).map_err(|error| refusal.replace(Some(error))).is_ok()
         });
@@ -290,7 +297,7 @@ impl Caller for Upstream {
         }
         let repeats = Repeats::of(method);
         let attempted = self.attempt(
-            Want { may_probe: options.idempotent || options.token.is_some(), ..Want::default() },
+            Want { may_probe: options.idempotent || options.token.is_some(), method, ..Want::default() },
             |instance| instance.takes(method).is_ok() && repeats.may_go_to(&instance.schema),
             async |instance| {
                 let outcome = instance.call(method, request.clone(), options.clone()).await;
@@ -338,7 +345,7 @@ impl Upstream {
         mut call: impl AsyncFnMut(&Instance) -> Result<T, RpcError>,
     ) -> Result<T, RpcError> {
         let attempted = self.attempt(
-            Want::default(),
+            Want { method, ..Want::default() },
             |instance| instance.takes(method).is_ok(),
             async |instance| call(instance).await.map_err(|error| Failed::Call { error, repeatable: false }),
         );
@@ -372,6 +379,13 @@ impl Inner {
 
     fn any_instance(&self, wanted: impl Fn(&Instance) -> bool) -> bool {
         self.members.borrow().iter().any(|member| member.any(&wanted))
+    }
+
+    /// The same of instances that may be called at all.
+    fn any_callable(&self, wanted: impl Fn(&Instance) -> bool) -> bool {
+        let now = clock::now();
+        let members = self.members.borrow();
+        members.iter().any(|member| member.standing(now) != Standing::Out && member.any(&wanted))
     }
 
     /// A schema that is met for the first time, compared with the one that callers were built with.

@@ -9,12 +9,37 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use micronet_transport::clock;
+use micronet_wire::schema::EncodedSchema;
+use micronet_wire::service::{Bytes, CallContext, Handling, Service};
 
 pub use self::regions::{BadRegions, Regions};
 use self::series::Series;
 
 /// Servers that are remembered, also when they are gone; one more, and that is forgotten which was silent for longest.
 const SERVERS_MAX: usize = 256;
+
+/// The gateway's own service, whose calls over RPC are counted.
+pub(crate) struct Counted {
+    pub(crate) service: Rc<dyn Service>,
+    pub(crate) stats: Rc<Stats>,
+}
+
+impl Service for Counted {
+    fn schema(&self) -> &EncodedSchema {
+        self.service.schema()
+    }
+
+    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+        let (handling, stats) = (self.service.handle(context, method, request), Rc::clone(&self.stats));
+        Box::pin(async move {
+            let since = clock::now();
+            let answer = handling.await;
+            let failed = answer.as_ref().is_err_and(|error| error.code.http_status() >= 500);
+            stats.answered(Protocol::Rpc, None, None, clock::now() - since, failed);
+            answer
+        })
+    }
+}
 
 /// What was asked, and from where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +93,11 @@ impl Stats {
     /// Nothing yet, of so many services.
     pub(crate) fn new(regions: Regions, services: usize) -> Self {
         let many = |count: usize| (0..count).map(|_| Series::default()).collect();
-        let measured =
-            Measured { regions: many(regions.names().len()), services: many(services), ..Measured::default() };
+        let measured = Measured {
+            regions: many(regions.names().len()),
+            services: many(services),
+            ..Measured::default()
+        };
         Self { started_ns: clock::now(), regions, measured: RefCell::new(measured) }
     }
 

@@ -203,6 +203,12 @@ impl Balancer {
         self.algorithm
     }
 
+    /// Whether response times matter to it: candidates may go without them where they don't.
+    #[must_use]
+    pub fn reads_response_times(&self) -> bool {
+        matches!(self.algorithm, Algorithm::LeastResponseTime | Algorithm::P2cEwma | Algorithm::Adaptive)
+    }
+
     /// The place among the candidates of the instance that gets the call; `None` when there is none.
     pub fn pick(&mut self, candidates: &[Candidate], ask: &Ask) -> Option<usize> {
         let acting = match self.algorithm {

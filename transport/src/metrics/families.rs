@@ -23,6 +23,8 @@ pub(super) struct Families {
     pub(super) http_duration: HistogramVec,
     pub(super) server_requests: IntCounterVec,
     pub(super) server_duration: HistogramVec,
+    pub(super) client_requests: IntCounterVec,
+    pub(super) client_duration: HistogramVec,
     pub(super) connections: IntGaugeVec,
     calls_in_flight: IntGauge,
     queue_delay: Gauge,
@@ -72,6 +74,16 @@ impl Families {
                 "micronet_rpc_server_duration_seconds",
                 "How long the handlers of calls over RPC took.",
                 &["service", "method"],
+            ),
+            client_requests: all.counters(
+                "micronet_rpc_client_requests_total",
+                "Calls over RPC that were made from here, each attempt by itself, by the code of their answer.",
+                &["service", "peer", "method", "code"],
+            ),
+            client_duration: all.durations(
+                "micronet_rpc_client_duration_seconds",
+                "How long calls over RPC took that were made from here.",
+                &["service", "peer", "method"],
             ),
             connections: all.gauges(
                 "micronet_connections",

@@ -74,7 +74,8 @@ impl RouteMeters {
 
 impl Metrics {
     /// The meter of requests to an endpoint that is no route.
-    pub(crate) fn http_of(&self, head: &RequestHead, endpoint: &str) -> Rc<HttpMeter> {
+    #[must_use]
+    pub fn http_of(&self, head: &RequestHead, endpoint: &str) -> Rc<HttpMeter> {
         let method = match head.method() {
             Method::Extension => "OTHER",
             _ => head.method_name(),

@@ -18,7 +18,7 @@ use self::families::Families;
 pub use self::http::{HttpMeter, RouteMeters};
 pub(crate) use self::process::cpu_us;
 pub use self::process::usage;
-pub(crate) use self::rpc::ServerMeters;
+pub(crate) use self::rpc::{ClientMeters, ServerMeters};
 use crate::network::Network;
 
 /// The content type of the page.
@@ -63,12 +63,16 @@ impl Metrics {
         OpenConnection(open)
     }
 
+    /// How many connections are open that speak so: `http` or `rpc`.
+    #[must_use]
+    pub fn connections_of(&self, protocol: &str) -> u64 {
+        u64::try_from(self.families.connections.with_label_values(&[protocol]).get()).unwrap_or(0)
+    }
+
     /// How many connections are open, whatever they speak.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        let open =
-            ["http", "rpc"].map(|protocol| self.families.connections.with_label_values(&[protocol]).get());
-        open.into_iter().map(|count| u64::try_from(count).unwrap_or(0)).sum()
+        ["http", "rpc"].map(|protocol| self.connections_of(protocol)).iter().sum()
     }
 }
 

@@ -1,14 +1,15 @@
-//! What is counted of RPC where calls are answered: calls by method and code, and how long their handlers took.
+//! What is counted of RPC: calls by method and code and how long they took, where they are answered and where they are made.
 
 use std::cell::{OnceCell, RefCell};
+use std::fmt;
 
 use micronet_wire::error::Code;
 use micronet_wire::schema::ServiceSchema;
-use prometheus::{Histogram, IntCounter, IntCounterVec};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 
 use super::{Metrics, observe};
 
-/// What takes the place of a method's name that isn't known here.
+/// What takes the place of a name that isn't known here.
 const UNKNOWN: &str = "unknown";
 /// The code of a call that succeeded.
 const OK: &str = "OK";
@@ -21,34 +22,14 @@ pub(crate) struct ServerMeters {
     unknown: MethodMeter,
 }
 
-/// Counts the calls of one method.
-struct MethodMeter {
-    id: u32,
-    service: String,
-    method: String,
-    families: (IntCounterVec, prometheus::HistogramVec),
-    resolved: OnceCell<Resolved>,
-    failed: RefCell<Vec<(&'static str, IntCounter)>>,
-}
-
-struct Resolved {
-    ok: IntCounter,
-    duration: Histogram,
-}
-
 impl ServerMeters {
     /// The meters of these services' methods. Those of the first, the port's own, are on the page from the start, so that a rate is
     /// right from the first call on.
     pub(crate) fn of(metrics: &Metrics, own: &ServiceSchema, others: &[&ServiceSchema]) -> Self {
-        let families =
-            || (metrics.families.server_requests.clone(), metrics.families.server_duration.clone());
-        let meter = |id, service: &str, method: &str| MethodMeter {
-            id,
-            service: service.to_owned(),
-            method: method.to_owned(),
-            families: families(),
-            resolved: OnceCell::new(),
-            failed: RefCell::default(),
+        let families = &metrics.families;
+        let meter = |id, service: &str, method: &str| {
+            let labels = vec![service.to_owned(), method.to_owned()];
+            MethodMeter::new(id, labels, &families.server_requests, &families.server_duration)
         };
         let of = |schema: &ServiceSchema| -> Vec<MethodMeter> {
             schema.methods.iter().map(|method| meter(method.id, &schema.name, &method.name)).collect()
@@ -78,24 +59,91 @@ impl ServerMeters {
     }
 }
 
-impl MethodMeter {
-    fn resolved(&self) -> &Resolved {
-        self.resolved.get_or_init(|| Resolved {
-            ok: self.requests(OK),
-            duration: self.families.1.with_label_values(&[&self.service, &self.method]),
-        })
+/// The meters of the methods that are called on one instance, in the order of their ids. Nothing of them stays on the page when the
+/// instance is forgotten.
+#[derive(Default)]
+pub(crate) struct ClientMeters(RefCell<Vec<MethodMeter>>);
+
+impl ClientMeters {
+    /// A call of `method` has ended: well, or with this code, after so many nanoseconds. `names` are those of the service, the
+    /// instance and the method.
+    pub(crate) fn ended(
+        &self,
+        metrics: &Metrics,
+        method: u32,
+        failed: Option<Code>,
+        ns: u64,
+        names: impl FnOnce() -> [String; 3],
+    ) {
+        let mut methods = self.0.borrow_mut();
+        let at = methods.binary_search_by_key(&method, |each| each.id).unwrap_or_else(|at| {
+            let families = &metrics.families;
+            let meter = MethodMeter::new(
+                method,
+                names().into(),
+                &families.client_requests,
+                &families.client_duration,
+            );
+            methods.insert(at, meter);
+            at
+        });
+        methods[at].ended(failed.map_or(OK, Code::name), ns);
     }
 
-    fn requests(&self, code: &str) -> IntCounter {
-        self.families.0.with_label_values(&[self.service.as_str(), self.method.as_str(), code])
+    /// Forgets everything: it is another instance from now on.
+    pub(crate) fn clear(&self) {
+        for method in self.0.take() {
+            method.forget();
+        }
+    }
+}
+
+impl Drop for ClientMeters {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl fmt::Debug for ClientMeters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientMeters").finish_non_exhaustive()
+    }
+}
+
+/// Counts the calls of one method.
+struct MethodMeter {
+    id: u32,
+    /// What its series are told from others by, but for the code.
+    labels: Vec<String>,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    resolved: OnceCell<Resolved>,
+    failed: RefCell<Vec<(&'static str, IntCounter)>>,
+}
+
+/// What every call needs.
+struct Resolved {
+    ok: IntCounter,
+    duration: Histogram,
+}
+
+impl MethodMeter {
+    fn new(id: u32, labels: Vec<String>, requests: &IntCounterVec, durations: &HistogramVec) -> Self {
+        Self {
+            id,
+            labels,
+            requests: requests.clone(),
+            durations: durations.clone(),
+            resolved: OnceCell::new(),
+            failed: RefCell::default(),
+        }
     }
 
     fn ended(&self, code: &'static str, ns: u64) {
         let Resolved { ok, duration } = self.resolved();
-        if code == OK {
-            ok.inc();
-        } else {
-            self.failed(code);
+        match code {
+            OK => ok.inc(),
+            failed => self.failed(failed),
         }
         observe(duration, ns);
     }
@@ -105,10 +153,30 @@ impl MethodMeter {
         match failed.iter().find(|(each, _)| *each == code) {
             Some((_, count)) => count.inc(),
             None => {
-                let count = self.requests(code);
+                let count = self.requests.with_label_values(&self.with_code(code));
                 count.inc();
                 failed.push((code, count));
             }
         }
+    }
+
+    fn resolved(&self) -> &Resolved {
+        self.resolved.get_or_init(|| Resolved {
+            ok: self.requests.with_label_values(&self.with_code(OK)),
+            duration: self.durations.with_label_values(&self.labels),
+        })
+    }
+
+    fn with_code<'m>(&'m self, code: &'m str) -> Vec<&'m str> {
+        self.labels.iter().map(String::as_str).chain([code]).collect()
+    }
+
+    /// Takes its series from the page. Those that aren't there need no taking.
+    fn forget(self) {
+        let failed = self.failed.borrow();
+        for code in failed.iter().map(|(code, _)| *code).chain([OK]) {
+            let _ = self.requests.remove_label_values(&self.with_code(code));
+        }
+        let _ = self.durations.remove_label_values(&self.labels);
     }
 }

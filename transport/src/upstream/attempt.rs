@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use micronet_wire::error::{Code, RpcError};
+use micronet_wire::error::{Code, Fault, RpcError};
 use micronet_wire::limits::ATTEMPTS_MAX;
+use micronet_wire::network::InstanceState;
 
 use super::instance::Instance;
 use super::member::{Member, verdict};
@@ -19,6 +20,8 @@ pub struct Want {
     pub client: Option<u64>,
     /// Whether the call may be the one that shows whether an instance answers again: it does no harm when it has to be repeated.
     pub may_probe: bool,
+    /// The method that is called, for those who count; 0 where that isn't known.
+    pub method: u32,
 }
 
 /// Why an attempt failed.
@@ -70,6 +73,7 @@ impl Upstream {
         while tried.len() < ATTEMPTS_MAX as usize {
             let Some((member, instance)) = inner.pick(now, want, &takes, &tried) else { break };
             let ticket = member.ledger.borrow_mut().begun(now);
+            let is_probe = ticket.is_some() && member.ledger.borrow().state() == InstanceState::Probing;
             let picked = Picked { upstream: inner, member, begun_ns: now, ticket };
             let outcome = call(&instance).await;
             now = clock::now();
@@ -79,10 +83,15 @@ impl Upstream {
                 Err(Failed::Refused(_)) => None,
             };
             if let Some(failed) = failed {
+                picked.count(now, want.method, &instance, failed);
                 picked.ended(now, failed);
             }
             let again = match &outcome {
-                Err(Failed::Call { error, repeatable }) => inner.may_try_again(now, error, *repeatable),
+                Err(Failed::Call { error, repeatable }) => {
+                    // Who was sent to see whether an instance answers again isn't left with its failure.
+                    let probed = is_probe && *repeatable && error.code.fault() != Fault::Caller;
+                    inner.may_try_again(now, error, probed || may_retry(error, *repeatable))
+                }
                 _ => false,
             };
             tried.push(Rc::clone(&instance.name));
@@ -96,8 +105,8 @@ impl Upstream {
 }
 
 impl Inner {
-    fn may_try_again(&self, now: u64, error: &RpcError, repeatable: bool) -> bool {
-        if !may_retry(error, repeatable) {
+    fn may_try_again(&self, now: u64, error: &RpcError, harmless: bool) -> bool {
+        if !harmless {
             return false;
         }
         // A process that leaves sends its calls elsewhere once; that is no storm.
@@ -110,6 +119,16 @@ impl Inner {
 }
 
 impl Picked<'_> {
+    fn count(&self, now: u64, method: u32, instance: &Instance, outcome: Result<(), &RpcError>) {
+        let (metrics, failed) =
+            (self.upstream.identity.network.metrics(), outcome.err().map(|error| error.code));
+        let took_ns = now.saturating_sub(self.begun_ns);
+        self.member.meters.ended(metrics, method, failed, took_ns, || {
+            let [service, peer] = [&self.upstream.service, &instance.name].map(ToString::to_string);
+            [service, peer, instance.name_of(method)]
+        });
+    }
+
     fn ended(mut self, now: u64, outcome: Result<(), &RpcError>) {
         let took_ns = now.saturating_sub(self.begun_ns);
         let slow_ns = self.upstream.slow_ns.get();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::limits::{CONNECT_MS_MAX, CONNECTION_AGE_MS};
+use micronet_wire::limits::{CONNECT_MS_MAX, CONNECTION_AGE_MS, GOOD_SIGNS_MIN, HEARTBEAT_INTERVAL_MS};
 use micronet_wire::schema::{EncodedSchema, Fingerprint};
 use micronet_wire::service::CallOptions;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -113,7 +113,11 @@ async fn connect(
         // Another connection to it stands: that is sign enough.
         if member.is_connected() { 1 } else { needed }
     };
-    for _ in 1..signs {
+    for sign in 1..signs {
+        // Who comes and goes has to stay for a while.
+        if sign >= GOOD_SIGNS_MIN {
+            sleep(Duration::from_millis(HEARTBEAT_INTERVAL_MS.into())).await;
+        }
         let answered = timeout(Duration::from_millis(CONNECT_MS_MAX), instance.client.answered()).await;
         answered.map_err(|_| RpcError::new(Code::Silent, "it doesn't answer heartbeats"))??;
     }

@@ -11,13 +11,23 @@ use super::Inner;
 use super::attempt::Want;
 use super::instance::Instance;
 use super::member::Member;
-use crate::balance::Ask;
 use crate::balance::latency::Outcome;
+use crate::balance::{Ask, Candidate};
 use crate::breaker::{Ticket, Verdict};
 use crate::client::Client;
 use crate::clock;
 use crate::health::Standing;
 use crate::vitals;
+
+/// Those that are ready; those that are the last resort; those that were ejected.
+const TIERS: usize = 3;
+
+/// What a pick works with, kept from one to the next, so that none allocates.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    standings: Vec<Standing>,
+    candidates: Vec<Candidate>,
+}
 
 impl Inner {
     /// An instance that `takes` the call and is not among `tried`.
@@ -29,49 +39,42 @@ impl Inner {
         tried: &[Rc<str>],
     ) -> Option<(Rc<Member>, Instance)> {
         let members = self.members.borrow();
-        let untried = |member: &Member| tried.is_empty() || !tried.contains(&member.name());
-        let probe = members
-            .iter()
-            .position(|member| want.may_probe && tried.is_empty() && member.standing(now) == Standing::Probe);
-        if let Some(member) = probe.map(|at| &members[at])
-            && let Some(instance) = member.connection(takes)
+        let mut scratch = self.scratch.borrow_mut();
+        let Scratch { standings, candidates } = &mut *scratch;
+        standings.clear();
+        standings.extend(members.iter().map(|member| member.standing(now)));
+        if want.may_probe
+            && tried.is_empty()
+            && let Some(at) = standings.iter().position(|standing| *standing == Standing::Probe)
+            && let Some(instance) = members[at].connection(takes)
         {
-            return Some((Rc::clone(member), instance));
+            return Some((Rc::clone(&members[at]), instance));
         }
-        let panics = panics(&members, now);
-        let first = |standing| standing == Standing::Ready || (panics && standing == Standing::Ejected);
-        let tiers: [&dyn Fn(Standing) -> bool; 3] =
-            [&first, &|standing| standing == Standing::LastResort, &|standing| {
-                matches!(standing, Standing::Ejected | Standing::Probe)
-            }];
-        for tier in tiers {
-            let usable = |member: &Member| tier(member.standing(now)) && untried(member);
-            if let Some(picked) = self.balance(now, want, takes, &members, usable) {
-                return Some(picked);
+        let panics = panics(&members, standings);
+        let usable = |tier: usize, standing: Standing| match standing {
+            Standing::Ready => tier == 0,
+            Standing::Ejected if panics => tier == 0,
+            Standing::LastResort => tier == 1,
+            Standing::Ejected | Standing::Probe => tier == 2,
+            Standing::Out => false,
+        };
+        let mut balancer = self.balancer.borrow_mut();
+        let timed = balancer.reads_response_times();
+        for tier in 0..TIERS {
+            candidates.clear();
+            let of_tier = members.iter().zip(&*standings).filter(|(member, standing)| {
+                usable(tier, **standing)
+                    && (tried.is_empty() || !tried.contains(&member.name()))
+                    && member.any(|instance| instance.client.can_call() && takes(instance))
+            });
+            candidates.extend(of_tier.map(|(member, _)| member.candidate(now, timed)));
+            let ask = Ask { now, client: want.client, random: self.random() };
+            if let Some(at) = balancer.pick(candidates, &ask) {
+                let member = members.iter().find(|member| member.key == candidates[at].key)?;
+                return Some((Rc::clone(member), member.connection(takes)?));
             }
         }
         None
-    }
-
-    /// The balancer's choice among the members that are `usable`.
-    fn balance(
-        &self,
-        now: u64,
-        want: Want,
-        takes: &impl Fn(&Instance) -> bool,
-        members: &[Rc<Member>],
-        usable: impl Fn(&Member) -> bool,
-    ) -> Option<(Rc<Member>, Instance)> {
-        let mut candidates = self.candidates.borrow_mut();
-        candidates.clear();
-        let can = |member: &Member| {
-            usable(member) && member.any(|instance| instance.client.can_call() && takes(instance))
-        };
-        candidates.extend(members.iter().filter(|member| can(member)).map(|member| member.candidate(now)));
-        let ask = Ask { now, client: want.client, random: self.random() };
-        let key = candidates[self.balancer.borrow_mut().pick(&candidates, &ask)?].key;
-        let member = members.iter().find(|member| member.key == key)?;
-        Some((Rc::clone(member), member.connection(takes)?))
     }
 
     /// Tells ledger and balancer what a call has come to.
@@ -131,7 +134,9 @@ impl Inner {
 
     /// Whether so few are ready that those that were ejected are tried too.
     pub(super) fn panics(&self, now: u64) -> bool {
-        panics(&self.members.borrow(), now)
+        let members = self.members.borrow();
+        let standings: Vec<_> = members.iter().map(|member| member.standing(now)).collect();
+        panics(&members, &standings)
     }
 
     /// A connection has taken its place; gives the client for its keeper to watch. An instance that comes to others begins slowly.
@@ -190,10 +195,10 @@ impl Inner {
     }
 }
 
-fn panics(members: &[Rc<Member>], now: u64) -> bool {
+fn panics(members: &[Rc<Member>], standings: &[Standing]) -> bool {
     let (mut ready, mut all) = (0, 0);
-    for member in members {
-        match member.standing(now) {
+    for (member, standing) in members.iter().zip(standings) {
+        match standing {
             Standing::Ready => ready += 1,
             // Who is connected and out is blocked by the operator, and so isn't missed.
             Standing::Out if member.is_connected() => continue,
