@@ -2,6 +2,7 @@
 
 pub(crate) mod certs;
 pub(crate) mod gateway;
+pub(crate) mod instances;
 pub(crate) mod load;
 pub(crate) mod ping;
 
@@ -15,6 +16,7 @@ use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 use self::gateway::GatewayFlags;
+use self::instances::InstancesFlags;
 use self::load::LoadFlags;
 use self::ping::PingFlags;
 use crate::profile::{self, Chosen, PROFILES};
@@ -146,6 +148,8 @@ pub(crate) enum RawCommand {
     Call(CallFlags),
     /// See how an instance and the way to it are doing, a heartbeat a line
     Ping(PingFlags),
+    /// Show the instances of services, as those see them who call them
+    Instances(InstancesFlags),
     /// Ask what became of a write, by its idempotency token
     #[command(after_help = OUTCOME_EXAMPLES)]
     Outcome(OutcomeFlags),

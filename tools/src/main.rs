@@ -14,6 +14,7 @@ mod describe;
 mod error;
 mod gateway;
 mod identity;
+mod instances;
 mod load;
 mod logging;
 mod machine;
@@ -61,6 +62,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Call(config) => call::run(&config),
         Command::Ping(config) => ping::run(&config),
         Command::Outcome(config) => outcome::run(&config),
+        Command::Instances(config) => instances::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::Certs(config) => certs::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),

@@ -1,7 +1,7 @@
 //! Where clients are, by their addresses: a table of networks and the names of their regions.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// Lines of a table.
@@ -134,7 +134,7 @@ impl Regions {
 fn bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => Ipv6Addr::from(address),
+        IpAddr::V6(address) => address,
     }
     .to_bits()
 }

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 /// Windows of a series.
-const WINDOWS: u64 = 12;
+const WINDOWS: usize = 12;
 /// How long one is, in nanoseconds.
 const WINDOW_NS: u64 = 5_000_000_000;
 /// How far back `lately` reaches, in seconds.
@@ -16,7 +16,7 @@ const DIGITS: u8 = 2;
 /// Requests of one kind. What is older than a minute is forgotten window by window.
 #[derive(Debug, Default)]
 pub(crate) struct Series {
-    windows: [Option<Box<Window>>; WINDOWS as usize],
+    windows: [Option<Box<Window>>; WINDOWS],
     since_start: Summed,
 }
 
@@ -39,7 +39,7 @@ impl Series {
     /// A request ended at `now`, on the driver's clock, after so many nanoseconds.
     pub(crate) fn record(&mut self, now: u64, took_ns: u64, failed: bool) {
         let number = now / WINDOW_NS;
-        let window = &mut self.windows[usize::try_from(number % WINDOWS).unwrap_or(0)];
+        let window = &mut self.windows[usize::try_from(number).unwrap_or(0) % WINDOWS];
         let window = match window {
             Some(window) => {
                 if window.number != number {
@@ -56,7 +56,7 @@ impl Series {
 
     /// Requests of the last minute.
     pub(crate) fn lately(&self, now: u64) -> Summed {
-        let first = (now / WINDOW_NS).saturating_sub(WINDOWS - 1);
+        let first = first_window(now);
         let mut all = Summed::default();
         for window in self.windows.iter().flatten().filter(|window| window.number >= first) {
             all.add(&window.summed);
@@ -72,8 +72,12 @@ impl Series {
 
 /// How much of the last minute the windows cover that are looked at now, in nanoseconds: the oldest has begun at a round time.
 pub(crate) fn covered_ns(now: u64, started_ns: u64) -> u64 {
-    let from = (now / WINDOW_NS).saturating_sub(WINDOWS - 1) * WINDOW_NS;
-    now.saturating_sub(from.max(started_ns)).max(1)
+    now.saturating_sub((first_window(now) * WINDOW_NS).max(started_ns)).max(1)
+}
+
+/// The number of the oldest window that is looked at.
+fn first_window(now: u64) -> u64 {
+    (now / WINDOW_NS).saturating_sub(WINDOWS as u64 - 1)
 }
 
 impl Summed {

@@ -2,6 +2,7 @@
 //! bound or any file is touched.
 
 mod gateway;
+mod instances;
 mod load;
 mod peers;
 mod ping;
@@ -16,6 +17,7 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::gateway::GatewayConfig;
+pub(crate) use self::instances::InstancesConfig;
 pub(crate) use self::load::ToystoreConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
+    /// Show instances.
+    Instances(InstancesConfig),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
@@ -71,6 +75,7 @@ impl Command {
             Self::Up(_)
             | Self::Call(_)
             | Self::Ping(_)
+            | Self::Instances(_)
             | Self::Outcome(_)
             | Self::Shop(_)
             | Self::LoadToystore(_)
@@ -218,6 +223,9 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Instances(flags) => {
+            instances::instances(flags, data, environment).map(Command::Instances)
+        }
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
