@@ -59,7 +59,11 @@ struct Lifecycle {
 /// A call's place to wait.
 #[derive(Debug)]
 enum Slot {
-    Waiting(Option<Waker>),
+    Waiting {
+        waker: Option<Waker>,
+        /// Whether it does no harm to execute it twice.
+        repeatable: bool,
+    },
     Done(Result<Reply, RpcError>),
 }
 
@@ -233,6 +237,20 @@ impl Client {
         self.shared.state.borrow().last_pong
     }
 
+    /// Gives up the calls in flight that do no harm when they are executed twice: their callers get this error, and may call elsewhere.
+    pub fn give_up_repeatable(&self, error: &RpcError) {
+        let is_waiting = |slot: &Slot| matches!(slot, Slot::Waiting { repeatable: true, .. });
+        let given_up: Vec<u32> = {
+            let calls = self.shared.calls.borrow();
+            calls.iter().filter(|(_, slot)| is_waiting(slot)).map(|(stream, _)| *stream).collect()
+        };
+        for stream in given_up {
+            self.shared.connection.borrow_mut().cancel(stream);
+            self.shared.end_call(stream, Err(error.clone()));
+        }
+        self.shared.wake_driver();
+    }
+
     /// Ends the connection at once, with a code and words for the peer. Calls in flight fail.
     pub fn close(&self, code: Code, words: &str) {
         self.shared.connection.borrow_mut().close(code, words);
@@ -255,8 +273,9 @@ fn reason(closed: &Result<(), RpcError>) -> RpcError {
 
 impl Caller for Client {
     async fn call(&self, method: u32, request: Bytes, options: CallOptions) -> Result<Reply, RpcError> {
+        let repeatable = options.idempotent || options.token.is_some();
         let stream = self.shared.connection.borrow_mut().call(clock::now(), method, &request, options)?;
-        self.shared.calls.borrow_mut().insert(stream, Slot::Waiting(None));
+        self.shared.calls.borrow_mut().insert(stream, Slot::Waiting { waker: None, repeatable });
         self.shared.wake_driver();
         let mut call = Call { shared: &self.shared, stream, ended: false };
         poll_fn(|cx| call.poll_end(cx)).await
@@ -294,7 +313,7 @@ impl Call<'_> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, RpcError>> {
         let mut calls = self.shared.calls.borrow_mut();
         match calls.get_mut(&self.stream) {
-            Some(Slot::Waiting(waker)) => {
+            Some(Slot::Waiting { waker, .. }) => {
                 if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
                     *waker = Some(cx.waker().clone());
                 }
@@ -346,7 +365,7 @@ impl Shared {
     fn end_call(&self, stream: u32, result: Result<Reply, RpcError>) {
         let Some(result) = self.streams.borrow_mut().end(stream, result) else { return };
         if let Some(slot) = self.calls.borrow_mut().get_mut(&stream)
-            && let Slot::Waiting(Some(waker)) = std::mem::replace(slot, Slot::Done(result))
+            && let Slot::Waiting { waker: Some(waker), .. } = std::mem::replace(slot, Slot::Done(result))
         {
             waker.wake();
         }

@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use micronet_wire::error::{Code, Retry, RpcError};
-use micronet_wire::limits::{DEADLINE_US_DEFAULT, HEALTH_LOOK_MS, INSTANCES_MAX, POOL_CONNECTIONS};
+use micronet_wire::limits::{
+    DEADLINE_US_DEFAULT, HEALTH_LOOK_MS, INSTANCES_MAX, JUDGEMENT_LAG_MS_MAX, POOL_CONNECTIONS,
+};
 use micronet_wire::schema::{EncodedSchema, Fingerprint, SchemaError, ServiceSchema};
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use micronet_wire::transcode::ServiceAdapter;
@@ -359,9 +361,13 @@ impl Upstream {
 /// Looks again and again at what nobody tells: heartbeats without answer, what the operator wanted for a time, how fast calls are.
 async fn look_after(upstream: Weak<Inner>) {
     loop {
+        let due_ns = clock::now() + HEALTH_LOOK_MS * 1_000_000;
         tokio::time::sleep(Duration::from_millis(HEALTH_LOOK_MS)).await;
         let Some(inner) = upstream.upgrade() else { return };
-        inner.look(clock::now());
+        let now = clock::now();
+        // Who runs late himself hasn't read yet what others have said meanwhile: he looks again before he judges them.
+        inner.lagging.set(now.saturating_sub(due_ns) > JUDGEMENT_LAG_MS_MAX * 1_000_000);
+        inner.look(now);
     }
 }
 

@@ -138,12 +138,6 @@ pub(crate) fn started() -> Timestamp {
     })
 }
 
-/// How late this process's timers have lately been, in microseconds.
-#[must_use]
-pub fn lag_us(now: u64) -> u32 {
-    PROCESS.with(|process| process.lag.borrow().lag_us(now))
-}
-
 /// The part of one connection, or of one call over HTTP, in the calls that this process is working on.
 #[derive(Debug, Default)]
 pub(crate) struct Share(u32);

@@ -134,8 +134,8 @@ pub const CONNECTION_AGE_MS: u64 = 900_000;
 pub const HEARTBEAT_ANSWER_MS: u64 = 500;
 /// How often what is known of the instances of a service is looked through, in milliseconds.
 pub const HEALTH_LOOK_MS: u64 = 250;
-/// How late this process's own timers may be for what it sees of others to count, in microseconds.
-pub const JUDGEMENT_LAG_US_MAX: u32 = 100_000;
+/// How late this process may come to look for what it sees of others to count, in milliseconds.
+pub const JUDGEMENT_LAG_MS_MAX: u64 = 100;
 /// Signs of life in a row after which an instance that was lost is taken back; each further loss lately doubles them.
 pub const GOOD_SIGNS_MIN: u32 = 2;
 /// The most that are asked for.

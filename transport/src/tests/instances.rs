@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 
-use micronet_wire::limits::{BREAKER_FAILURES_IN_A_ROW, RETRY_BUDGET_PERCENT};
+use micronet_wire::limits::{BREAKER_FAILURES_IN_A_ROW, CONNECTION_AGE_MS, RETRY_BUDGET_PERCENT};
 use micronet_wire::network::{
     CalledInstance, InstanceState, InstancesOf, Member, Members, OperationClient, Order, Rules, Word,
 };
+
+use micronet_wire::error::Retry;
 
 use super::*;
 use crate::upstream::{Source, Target};
@@ -22,15 +24,23 @@ trait Shaky {
 struct Shake {
     name: Rc<str>,
     fails: Rc<Cell<bool>>,
+    is_busy: Rc<Cell<bool>>,
     calls: Rc<Cell<usize>>,
 }
 
 impl Shaky for Shake {
     async fn who(&self, _: &CallContext) -> Result<Text, RpcError> {
         self.calls.set(self.calls.get() + 1);
-        if self.fails.get() { Err(RpcError::new(Code::Database, "shaken")) } else { Ok(text(&self.name)) }
+        match (self.fails.get(), self.is_busy.get()) {
+            (true, _) => Err(RpcError::new(Code::Database, "shaken")),
+            (_, true) => Err(RpcError::new(Code::Database, "busy").retry(Retry::MaybeExecuted, SPARED_MS)),
+            _ => Ok(text(&self.name)),
+        }
     }
 }
+
+/// For how long an instance that is busy wants to be spared.
+const SPARED_MS: u32 = 200;
 
 struct House {
     instances: Vec<(Shake, SocketAddr, DrainTrigger)>,
@@ -161,6 +171,24 @@ fn who_fails_gets_nothing_but_probes_and_comes_back() {
 }
 
 #[test]
+fn who_asks_to_be_spared_is_spared_for_so_long() {
+    run(async {
+        let house = house(&["a", "b"]).await;
+        let (shake, ..) = &house.instances[0];
+        shake.is_busy.set(true);
+        assert_eq!(house.answering(50).await, ["b"]);
+        assert_eq!(shake.calls.get(), 1, "it was asked once");
+        assert_eq!(house.seen("a").state, InstanceState::Up, "once is no sickness");
+        shake.is_busy.set(false);
+        let begin = tokio::time::Instant::now();
+        while house.answering(2).await != ["a", "b"] {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(begin.elapsed() < Duration::from_millis(10 * u64::from(SPARED_MS)), "{:?}", begin.elapsed());
+    });
+}
+
+#[test]
 fn the_last_one_stays_and_retries_keep_to_their_budget() {
     run(async {
         let house = house(&["a", "b"]).await;
@@ -224,6 +252,36 @@ fn the_operator_asks_and_tells_over_rpc() {
         let part = operation(Client::connect(*address, &house.identity).await.unwrap());
         let refused = part.instances(&InstancesOf::default(), CallOptions::default()).await.unwrap_err();
         assert_eq!(refused.code, Code::InsufficientPermissions);
+    });
+}
+
+#[test]
+fn connections_are_replaced_by_age_and_nobody_notices() {
+    let paused = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build_local(Default::default())
+        .unwrap();
+    paused.block_on(async {
+        let house = house(&["a"]).await;
+        let begin = tokio::time::Instant::now();
+        let first = house.upstream.pick(&[]).expect("it is there").client;
+        let mut leaving = std::pin::pin!(first.closed());
+        loop {
+            assert_eq!(house.who().await.as_deref(), Ok("a"));
+            tokio::select! {
+                biased;
+                closed = &mut leaving => break assert_eq!(closed, Ok(())),
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        }
+        let tenth = CONNECTION_AGE_MS / 10;
+        let age_ms = u64::try_from(begin.elapsed().as_millis()).unwrap();
+        assert!(
+            (CONNECTION_AGE_MS - tenth..=CONNECTION_AGE_MS + tenth + 2_000).contains(&age_ms),
+            "{age_ms}"
+        );
+        assert_eq!(house.seen("a").history.len(), 2, "joined and reached: {:?}", house.seen("a").history);
     });
 }
 

@@ -70,7 +70,10 @@ pub(super) async fn keep_connected(
                 inner.gave_up(&here, slot, &why);
                 tracing::info!(service = &*inner.service, instance = &*name, %address, slot, why, "disconnected");
             }
-            Err(error) => inner.not_reached(&here, &error),
+            Err(error) => {
+                inner.not_reached(&here, &error);
+                drop((inner, here));
+            }
         }
         sleep(Duration::from_millis(backoff.next_ms(random()))).await;
     }

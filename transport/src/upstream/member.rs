@@ -129,6 +129,12 @@ impl Member {
         }
     }
 
+    /// Has the calls that wait for an answer go elsewhere, where that does no harm.
+    pub(super) fn send_elsewhere(&self) {
+        let silent = RpcError::new(Code::Silent, "a heartbeat has had no answer in time");
+        self.pool.borrow().iter().flatten().for_each(|instance| instance.client.give_up_repeatable(&silent));
+    }
+
     /// How it may be picked.
     pub(super) fn standing(&self, now: u64) -> Standing {
         let standing = self.ledger.borrow().standing(now);

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use micronet_wire::error::RpcError;
-use micronet_wire::limits::{
-    EJECTED_PERCENT_MAX, JUDGEMENT_LAG_US_MAX, PANIC_PERCENT, SLOW_FACTOR, SLOW_MS_MIN,
-};
+use micronet_wire::limits::{EJECTED_PERCENT_MAX, PANIC_PERCENT, SLOW_FACTOR, SLOW_MS_MIN};
+
+use micronet_wire::network::InstanceState;
 
 use super::Inner;
 use super::attempt::Want;
@@ -17,7 +17,6 @@ use crate::breaker::{Ticket, Verdict};
 use crate::client::Client;
 use crate::clock;
 use crate::health::Standing;
-use crate::vitals;
 
 /// Those that are ready; those that are the last resort; those that were ejected.
 const TIERS: usize = 3;
@@ -117,12 +116,18 @@ impl Inner {
     // ---- what happens by itself ----
 
     pub(super) fn look(&self, now: u64) {
-        self.lagging.set(vitals::lag_us(now) > JUDGEMENT_LAG_US_MAX);
         let rules = self.identity.network.rules();
         let members = self.members.borrow();
         for member in &*members {
             member.ledger.borrow_mut().told(now, rules.word(now, &self.service, &member.name()));
             member.look(now, self.lagging.get());
+        }
+        let any_ready = || members.iter().any(|member| member.standing(now) == Standing::Ready);
+        for member in members.iter().filter(|member| member.ledger.borrow().state() == InstanceState::Suspect)
+        {
+            if any_ready() {
+                member.send_elsewhere();
+            }
         }
         let mut means: Vec<u64> = members.iter().filter_map(|member| member.mean_ns(now)).collect();
         means.sort_unstable();

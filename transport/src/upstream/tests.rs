@@ -1,10 +1,13 @@
 //! What an upstream tells its callers, and whom it picks.
 
 use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 
 use micronet_wire::builtin::builtin_schema;
 use micronet_wire::conn::{Announcement, Connection, Event, Role};
 use micronet_wire::frame::Health;
+use micronet_wire::network::InstanceState;
 
 use super::*;
 use crate::client::Client;
@@ -21,6 +24,11 @@ impl Upstream {
     }
 }
 
+thread_local! {
+    /// Whether the instances of this test say nothing any more, and keep their connections open.
+    static SILENT: Cell<bool> = const { Cell::new(false) };
+}
+
 /// An instance on a pipe in memory, which says this of itself when its peer has said hello.
 fn instance(name: &str, says: Announcement) -> Instance {
     let (near, far) = tokio::io::duplex(4096);
@@ -30,11 +38,14 @@ fn instance(name: &str, says: Announcement) -> Instance {
         let mut wire = Wire::new(far);
         while !connection.is_closed() {
             while let Some(event) = connection.poll_event() {
-                if matches!(event, Event::Ready(_)) {
+                if matches!(event, Event::Ready(_)) && says != Announcement::default() {
                     assert!(connection.announce(says));
                 }
             }
             poll_fn(|cx| {
+                if SILENT.get() {
+                    return Poll::Pending;
+                }
                 wire.poll_transmit(cx, &mut connection);
                 wire.poll_receive(cx, &mut connection)
             })
@@ -48,6 +59,11 @@ fn instance(name: &str, says: Announcement) -> Instance {
         schema: Rc::new(schema),
         adapter: None,
     }
+}
+
+/// Polls a future once; whether it waits.
+async fn begin<T>(mut future: Pin<&mut impl Future<Output = T>>) -> bool {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
 }
 
 #[test]
@@ -72,6 +88,50 @@ fn who_drains_is_called_when_nobody_else_is_left() {
         }
         assert_eq!(picked(&["toys-2".into()]).as_deref(), Some("toys-1"));
         assert_eq!(picked(&["toys-2".into(), "toys-1".into()]), None);
+    });
+}
+
+#[test]
+fn who_answers_no_heartbeat_is_spared_unless_this_process_is_late_itself() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build_local(Default::default());
+    runtime.unwrap().block_on(async {
+        let upstream = Upstream::connect("toys", &[], &Rc::default());
+        let silent = instance("toys-1", Announcement::default());
+        let client = silent.client.clone();
+        client.ready().await.unwrap();
+        upstream.join(1, silent);
+        let member = Rc::clone(&upstream.0.members.borrow()[0]);
+        let state_after = |ms, lagging| {
+            let member = Rc::clone(&member);
+            async move {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                member.look(clock::now(), lagging);
+                member.ledger.borrow().state()
+            }
+        };
+        assert_eq!(state_after(0, false).await, InstanceState::Up);
+        SILENT.set(true);
+        assert_eq!(state_after(1_400, false).await, InstanceState::Up, "the heartbeat has time yet");
+        assert_eq!(state_after(200, true).await, InstanceState::Up, "it may be read yet");
+        assert_eq!(state_after(0, false).await, InstanceState::Suspect);
+        assert!(upstream.pick(&[]).is_some(), "it is better than none");
+        // Another one comes: what waits for the silent one goes there.
+        let options = CallOptions { idempotent: true, ..CallOptions::default() };
+        let mut waiting = std::pin::pin!(client.call(1, Bytes::new(), options));
+        assert!(begin(waiting.as_mut()).await);
+        let mut write = std::pin::pin!(client.call(1, Bytes::new(), CallOptions::default()));
+        assert!(begin(write.as_mut()).await);
+        upstream.join(2, instance("toys-2", Announcement::default()));
+        upstream.0.members.borrow()[1].look(clock::now(), false);
+        upstream.0.look(clock::now());
+        assert_eq!(waiting.await.unwrap_err().code, Code::Silent);
+        assert!(begin(write.as_mut()).await, "it may have been executed");
+        client.leaving().await;
+        assert!(client.ended().unwrap().contains("nothing was heard for"), "{:?}", client.ended());
+        assert!(upstream.pick(&[]).is_none());
     });
 }
 
