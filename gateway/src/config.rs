@@ -17,6 +17,8 @@ use micronet_wire::service::Service;
 use crate::control::Control;
 use crate::stats::{Counted, Regions, Stats};
 
+use crate::l4::{PortReport, VirtualPort};
+
 /// What a gateway is started with.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
@@ -52,6 +54,7 @@ pub struct Gateway {
     own_schema: Rc<EncodedSchema>,
     pub(crate) request_ids: RequestIds,
     known: RefCell<Rc<Known>>,
+    virtual_ports: RefCell<Vec<Rc<VirtualPort>>>,
 }
 
 impl fmt::Debug for Gateway {
@@ -84,6 +87,7 @@ impl Gateway {
             upstreams,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             known: RefCell::default(),
+            virtual_ports: RefCell::default(),
         });
         gateway.learn_routes();
         for upstream in gateway.upstreams.iter() {
@@ -109,6 +113,17 @@ impl Gateway {
     /// The routes as they are now.
     pub(crate) fn known(&self) -> Rc<Known> {
         Rc::clone(&self.known.borrow())
+    }
+
+    /// A virtual port was opened beside this gateway's own: it is shown with it from now on.
+    pub fn opened(&self, port: Rc<VirtualPort>) {
+        self.virtual_ports.borrow_mut().push(port);
+    }
+
+    /// What has gone through the virtual ports, and how their backends stand.
+    #[must_use]
+    pub fn passed_through(&self) -> Vec<PortReport> {
+        self.virtual_ports.borrow().iter().map(|port| port.report()).collect()
     }
 
     fn learn_routes(&self) {

@@ -11,6 +11,7 @@ pub mod accept;
 pub mod api;
 pub mod config;
 mod control;
+pub mod l4;
 mod proxy;
 pub mod stats;
 mod targets;

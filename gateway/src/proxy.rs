@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::time::Duration;
 
 use micronet_transport::clock;
 use micronet_transport::identity::random_bytes;
@@ -33,6 +34,11 @@ impl Gateway {
         if lead.service() == Some(OWN) {
             return self.own.answer(&Principal::Anonymous, request_id, (head, body), lead).await;
         }
+        if let Lead::Method(..) | Lead::Outcome(_) = &lead
+            && let Err(error) = self.suffer().await
+        {
+            return Answer::rpc_error(&error);
+        }
         match lead {
             Lead::Method(route, of_path) => {
                 let called = self.call(request_id, (head, body), route, of_path, client);
@@ -44,6 +50,15 @@ impl Gateway {
             Lead::Answered(answer) => *answer,
             Lead::Nowhere(answer) => self.unreached(routes).unwrap_or(*answer),
         }
+    }
+
+    /// Does to a request what the operator wants to go wrong with it here. Calls of its own service meet theirs there.
+    async fn suffer(&self) -> Result<(), RpcError> {
+        let Some(fate) = self.identity.network.fate(clock::now()) else { return Ok(()) };
+        let patience = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
+        tokio::time::timeout(patience, fate.pass(&self.identity.instance))
+            .await
+            .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")))
     }
 
     /// The answer to a path that nothing is known of, while a service was never reached that may have it: that is no reason to

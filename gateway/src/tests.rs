@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use crate::config::{Config, Gateway};
 use crate::visitor::Visitor;
 
+mod declared;
 mod own;
 
 #[derive(Message, Debug, Clone)]

@@ -6,8 +6,10 @@
 
 mod audit;
 mod buyer;
+mod network;
 mod outage;
 mod shop;
+mod streams;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

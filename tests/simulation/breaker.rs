@@ -8,9 +8,9 @@ use micronet_transport::breaker::{Admission, Breaker, State, Ticket, Verdict};
 
 use crate::instances::{S, START_NS};
 
-/// Openings in any minute. With pauses of 0.8, 1.6, 3.2, … seconds at least, seven openings take more than 50 seconds; one more, for
-/// pauses that began to be short again.
-const OPENINGS_A_MINUTE_MAX: usize = 8;
+/// Openings in any minute. The pauses are at least 0.8, 1.6, 3.2, … seconds, and short again after 30 seconds without one. That is
+/// seven openings by pauses that grow; and nine at the worst: four, the half minute, and five again.
+const OPENINGS_A_MINUTE_MAX: usize = 9;
 
 /// An instance that is called at even pauses, and whose calls take a while.
 struct World {
@@ -109,9 +109,8 @@ fn the_whole_cycle() {
         assert_eq!(world.openings.len(), openings, "seed {seed}");
         // And fails again, long after: the pauses are short again.
         world.failing_percent = 100;
-        world.run(S, 10 * MS);
-        let until = world.breaker.until(world.now);
-        assert!(until.is_some_and(|until| until < world.now + 2 * S), "seed {seed}: {:?}", world.breaker);
+        world.run(4 * S, 10 * MS);
+        assert!(world.openings.len() >= openings + 2, "seed {seed}: {:?}", world.breaker);
     }
 }
 
@@ -137,14 +136,14 @@ fn it_does_not_flap() {
         opened += usize::from(!world.openings.is_empty());
     }
     println!("{opened} opened, at most {most} times a minute");
-    assert!(most > 1 && opened * 2 > crate::seeds().count() || crate::seeds().count() < 100);
+    assert!((most > 1 && opened * 2 > crate::seeds().count()) || crate::seeds().count() < 100);
 }
 
 #[test]
 fn a_few_failures_do_not_open_it() {
     for seed in crate::seeds().step_by(20) {
         let mut world = World::new(seed);
-        (world.failing_percent, world.slow_percent) = (1, 20);
+        (world.failing_percent, world.slow_percent) = (1, 5);
         world.run(300 * S, 20 * MS);
         assert_eq!(world.openings, [0; 0], "seed {seed}");
     }

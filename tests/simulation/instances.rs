@@ -60,6 +60,7 @@ pub(crate) struct World {
     pub(crate) done: Vec<Done>,
     /// When a call ends, in the order of their ends; its number breaks ties.
     under_way: BinaryHeap<Reverse<(u64, usize)>>,
+    /// All that began, and how they end.
     calls: Vec<Done>,
 }
 
@@ -101,7 +102,8 @@ impl World {
     /// Each instance's part of the calls that began since then, in percent.
     pub(crate) fn parts(&self, from_ns: u64) -> Vec<f64> {
         let mut counts = vec![0_u32; self.instances.len()];
-        self.since(from_ns).for_each(|done| counts[done.instance] += 1);
+        let began = self.calls.iter().filter(|call| call.began_ns >= START_NS + from_ns);
+        began.for_each(|call| counts[call.instance] += 1);
         let total = f64::from(counts.iter().sum::<u32>());
         counts.into_iter().map(|count| f64::from(count) / total * 100.0).collect()
     }

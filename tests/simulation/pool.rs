@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use micronet_tests::plan::MS;
 use micronet_tests::random::Random;
 use micronet_transport::backoff::Backoff;
-use micronet_transport::balance::RoundRobin;
+use micronet_transport::balance::{Algorithm, Ask, Balancer, Candidate};
 use micronet_transport::retry::may_retry;
 use micronet_wire::conn::{Config, Connection, Event, Role, Timing};
 use micronet_wire::error::{Code, Retry, RpcError};
@@ -62,7 +62,7 @@ struct World {
     random: Random,
     now: u64,
     instances: Vec<Instance>,
-    balancer: RoundRobin,
+    balancer: Balancer,
     calls: Vec<Call>,
     retried: usize,
 }
@@ -89,7 +89,7 @@ impl World {
         Self {
             now: 0,
             instances: (0..count).map(|_| Instance::default()).collect(),
-            balancer: RoundRobin::default(),
+            balancer: Balancer::new(0, *random.pick(&Algorithm::ALL)),
             calls: Vec::new(),
             retried: 0,
             random,
@@ -252,14 +252,18 @@ impl World {
     /// Tries a call on the next instance in turn, as long as that is of use.
     fn attempt(&mut self, id: usize, last: Option<Code>) {
         let call = &self.calls[id];
-        let usable = |at: usize| {
-            let connected = self.instances[at].link.as_ref();
-            connected.is_some_and(|link| link.sides[CLIENT].can_call()) && !call.tried.contains(&at)
+        let usable = |at: &usize| {
+            let connected = self.instances[*at].link.as_ref();
+            connected.is_some_and(|link| link.sides[CLIENT].can_call()) && !call.tried.contains(at)
         };
+        let candidates: Vec<Candidate> =
+            (0..self.instances.len()).filter(usable).map(|at| Candidate::new(at as u64)).collect();
+        let ask = Ask { now: self.now, client: None, random: self.random.bits() };
         let picked = match call.tried.len() < ATTEMPTS_MAX as usize {
-            true => self.balancer.pick(self.instances.len(), usable),
+            true => self.balancer.pick(&candidates, &ask),
             false => None,
         };
+        let picked = picked.map(|at| usize::try_from(candidates[at].key).unwrap());
         let Some(at) = picked else {
             // All have too much in flight, or none can be reached.
             let serves = |instance: &Instance| {

@@ -112,6 +112,22 @@ impl Network {
         address.expect("an address").expect("an address")
     }
 
+    /// Where the gateway passes TCP through to a service.
+    ///
+    /// # Panics
+    /// When it doesn't.
+    #[must_use]
+    pub fn virtual_port(&self, service: &str) -> SocketAddr {
+        let address = self.file["virtual_ports"][service].as_str().map(str::parse);
+        address.expect("a virtual port").expect("an address")
+    }
+
+    /// Whether the gateway passes TCP through to any service.
+    #[must_use]
+    pub fn has_virtual_ports(&self) -> bool {
+        self.file.get("virtual_ports").is_some()
+    }
+
     /// The process ids of all instances.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {

@@ -55,6 +55,10 @@ pub(crate) struct Reached {
     pub(crate) address: SocketAddr,
     pub(crate) client: Client,
     pub(crate) schema: EncodedSchema,
+    /// All instances that there are to be called, reached or not.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// As whom.
+    pub(crate) identity: Identity,
 }
 
 /// Connects to an instance of the service, and learns its schema.
@@ -74,7 +78,7 @@ pub(crate) async fn reach(callee: &Callee) -> Result<Reached, CommandError> {
             callee.service
         )));
     }
-    Ok(Reached { address, client, schema })
+    Ok(Reached { address, client, schema, addresses, identity })
 }
 
 /// A method by its name.

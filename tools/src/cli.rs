@@ -3,7 +3,10 @@
 pub(crate) mod certs;
 pub(crate) mod gateway;
 pub(crate) mod instances;
+pub(crate) mod l4;
+pub(crate) mod lab;
 pub(crate) mod load;
+pub(crate) mod net;
 pub(crate) mod ping;
 
 use std::path::PathBuf;
@@ -17,7 +20,9 @@ use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
+use self::lab::LabFlags;
 use self::load::LoadFlags;
+use self::net::NetFlags;
 use self::ping::PingFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -37,10 +42,12 @@ Examples:
   micronet up                             everything, on the default ports
   micronet up --profile toystore --data ./toys
                                           the toy store, in its own data folder
-  micronet up --port product=9002,9012    other ports for product's instances
+  micronet up --port product=9102,9112    other ports for product's instances
   micronet up --port product=0,0,0        three of product, on free ports
   micronet up --base-port 9000            gateway 9000, product 9002 and 9012, …
   micronet up --base-port 0               free ports for all
+  nc localhost 9002                       TCP to an instance of product, by the
+                                          gateway's virtual port
   micronet up --mtls                      TLS with certificates on every link
   micronet up --fresh                     delete this folder's databases first
   DATABASE_URL=postgres://me:secret@db/shop micronet up
@@ -150,6 +157,8 @@ pub(crate) enum RawCommand {
     Ping(PingFlags),
     /// Show the instances of services, as those see them who call them
     Instances(InstancesFlags),
+    /// Show a plan of a network: segments, links, and who may call whom
+    Net(NetFlags),
     /// Ask what became of a write, by its idempotency token
     #[command(after_help = OUTCOME_EXAMPLES)]
     Outcome(OutcomeFlags),
@@ -158,6 +167,8 @@ pub(crate) enum RawCommand {
     Shop(ShopFlags),
     /// Measure how fast it answers, and draw it
     Load(LoadFlags),
+    /// Make the lab's nodes answer as well or as badly as you like
+    Lab(LabFlags),
     /// Make and show the certificates by which services know each other (mTLS)
     Certs(CertsFlags),
 }
@@ -190,12 +201,19 @@ pub(crate) struct UpFlags {
     /// everywhere [default: the profile's]
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
+    /// Open no virtual ports; without this the gateway passes the TCP connections of one port for each service through to
+    /// its instances: 9001 for user, 9002 for product, and so on, 1000 above the service's own
+    #[arg(long)]
+    pub(crate) no_l4: bool,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]
     pub(crate) lifetime: LifetimeFlag,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
+    /// Stop when stdin closes: for a parent process that may die
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
 }
 
 /// The flags of `service`.

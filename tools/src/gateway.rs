@@ -5,10 +5,14 @@ use std::rc::Rc;
 
 use micronet_gateway::accept;
 use micronet_gateway::config::{Config, Gateway};
+use micronet_gateway::l4::{self, VirtualPort};
+use micronet_transport::identity::Identity;
 use micronet_transport::{server, socket};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::address::reachable;
-use crate::config::GatewayConfig;
+use crate::config::{GatewayConfig, L4Config, L4Port, L4Target};
 use crate::data_folder::DataFolder;
 use crate::error::CommandError;
 use crate::identity;
@@ -46,6 +50,7 @@ async fn serve(
     let rpc_address = rpc_listener.local_addr().map_err(rpc_not_bound)?;
     let identity =
         identity::of_member(data, config.tls.as_ref(), &config.cluster, GATEWAY, &config.instance)?;
+    let virtual_ports = open_virtual_ports(&config.l4, &identity).await?;
     let gateway = Gateway::start(&Config {
         identity: Rc::clone(&identity),
         peers: identity::resolve(&config.peers).await?,
@@ -62,6 +67,40 @@ async fn serve(
     terminal::say(&format!("RPC on {rpc_address}"));
     let drain = server_process::drain_at(stop);
     let rpc = server::serve(rpc_listener, gateway.service(), identity, drain.clone());
-    tokio::join!(accept::serve(listener, gateway, drain), rpc);
+    let mut passing = JoinSet::new();
+    for (port, listener) in virtual_ports {
+        gateway.opened(Rc::clone(&port));
+        passing.spawn_local(port.serve(listener, drain.clone()));
+    }
+    tokio::join!(accept::serve(listener, gateway, drain), rpc, passing.join_all());
     Ok(())
+}
+
+/// Listens on the virtual ports, and says where.
+async fn open_virtual_ports(
+    config: &L4Config,
+    identity: &Identity,
+) -> Result<Vec<(Rc<VirtualPort>, TcpListener)>, CommandError> {
+    let mut open = Vec::new();
+    for L4Port { listen, target, algorithm } in &config.ports {
+        let target = match target {
+            L4Target::Service(name) => l4::Target::Service(name.clone()),
+            L4Target::Addresses(addresses) => {
+                let mut found = Vec::new();
+                for address in addresses {
+                    found.push(address.resolve().await?);
+                }
+                l4::Target::Addresses(found)
+            }
+        };
+        let mut port = l4::Config::new(*listen, target);
+        (port.idle, port.algorithm) = (config.idle, *algorithm);
+        let opened = VirtualPort::open(&port, &identity.network).map_err(|error| {
+            CommandError::new(format!("the gateway can't pass through what comes to {listen}: {error}"))
+                .next("stop what listens there, or choose another port with --l4")
+        })?;
+        tracing::info!(address = %opened.0.address(), target = ?port.target, "passes TCP through");
+        open.push(opened);
+    }
+    Ok(open)
 }

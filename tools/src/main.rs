@@ -15,10 +15,13 @@ mod error;
 mod gateway;
 mod identity;
 mod instances;
+mod lab;
 mod load;
 mod logging;
 mod machine;
+mod net;
 mod network_file;
+mod network_plan;
 mod outcome;
 mod ping;
 mod plot;
@@ -32,6 +35,7 @@ mod stop_signal;
 mod table;
 mod terminal;
 mod toystore;
+mod traffic;
 mod up;
 
 use std::process::ExitCode;
@@ -61,10 +65,14 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
         Command::Ping(config) => ping::run(&config),
+        Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Instances(config) => instances::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::Lab(config) => lab::run(&config),
         Command::Certs(config) => certs::run(&config),
+        Command::Load(config) => traffic::run(&config),
+        Command::LoadInstance(config) => traffic::instance::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),
     }
 }

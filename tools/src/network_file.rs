@@ -1,5 +1,6 @@
 //! `network.json`: who runs where, written by `up` for other commands to read.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -24,6 +25,8 @@ pub(crate) struct NetworkFile {
     pub(crate) certs: Option<PathBuf>,
     /// Its instances, in the order in which they were started.
     pub(crate) entries: Vec<Entry>,
+    /// The services that are also reached by a virtual port of the gateway, and where that is.
+    pub(crate) virtual_ports: BTreeMap<String, SocketAddr>,
 }
 
 /// One running instance.
@@ -101,6 +104,11 @@ impl NetworkFile {
         if let Some(certs) = &self.certs {
             file["certs"] = certs.to_string_lossy().into();
         }
+        if !self.virtual_ports.is_empty() {
+            let ports =
+                self.virtual_ports.iter().map(|(name, address)| (name.clone(), address.to_string().into()));
+            file["virtual_ports"] = Value::Object(ports.collect());
+        }
         format!("{file:#}\n")
     }
 
@@ -110,11 +118,19 @@ impl NetworkFile {
             return None;
         }
         let entries: Option<Vec<Entry>> = file["entries"].as_array()?.iter().map(Entry::from_json).collect();
+        let none = serde_json::Map::new();
+        let virtual_ports: Option<BTreeMap<String, SocketAddr>> = file["virtual_ports"]
+            .as_object()
+            .unwrap_or(&none)
+            .iter()
+            .map(|(name, address)| Some((name.clone(), address.as_str()?.parse().ok()?)))
+            .collect();
         Some(Self {
             cluster: file["cluster"].as_str()?.to_owned(),
             pid: file["pid"].as_u64()?.try_into().ok()?,
             certs: file["certs"].as_str().map(PathBuf::from),
             entries: entries?,
+            virtual_ports: virtual_ports?,
         })
     }
 }
@@ -166,6 +182,7 @@ mod tests {
                 entry("product", "127.0.0.1:8002", Protocol::Rpc),
                 entry("gateway", "[::1]:8000", Protocol::Http),
             ],
+            virtual_ports: [("product".into(), "127.0.0.1:9002".parse().unwrap())].into(),
         }
     }
 

@@ -20,7 +20,7 @@ pub(crate) fn run(config: &OutcomeConfig) -> Result<ExitCode, CommandError> {
 }
 
 async fn ask(config: &OutcomeConfig) -> Result<ExitCode, CommandError> {
-    let Reached { address, client, schema } = reach(&config.callee).await?;
+    let Reached { address, client, schema, .. } = reach(&config.callee).await?;
     let schema = schema.schema();
     let method = method_of(schema, &config.method)?;
     let options = CallOptions { deadline_ns: deadline_ns(&config.callee), ..CallOptions::default() };

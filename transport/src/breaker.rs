@@ -232,6 +232,11 @@ impl Breaker {
         self.close(now, Reason::Forced);
     }
 
+    /// Begins anew, since another process answers from now on. Calls that began before count no more.
+    pub fn forget(&mut self, now: u64) {
+        *self = Self { term: self.term + 1, openings: self.openings, ..Self::new(now) };
+    }
+
     /// Its state.
     #[must_use]
     pub fn state(&self, now: u64) -> State {

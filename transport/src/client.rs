@@ -25,6 +25,7 @@ use self::streams::{Stream, Streams};
 use crate::clock;
 use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
+use crate::link::{Link, Shaped};
 use crate::socket;
 
 /// A connection to one instance. Clones share it; it closes when the last one is dropped.
@@ -103,7 +104,9 @@ impl Client {
         let unreachable = |error: io::Error| {
             RpcError::new(Code::Unavailable, format!("cannot connect to {address}: {error}"))
         };
-        let stream = socket::connect(address).await.map_err(unreachable)?;
+        let link = Link::new(&identity.network, service, address);
+        link.dial().await?;
+        let stream = Shaped::new(socket::connect(address).await.map_err(unreachable)?, Rc::clone(&link));
         let client = match &identity.tls {
             None => Self::over(stream, identity),
             Some(tls) => {
@@ -113,7 +116,7 @@ impl Client {
                 Self::start(stream, identity, Some(peer), since_ns)
             }
         };
-        client.ready().await?;
+        link.leads_to(&client.ready().await?.instance);
         Ok(client)
     }
 

@@ -134,7 +134,7 @@ impl Ledger {
             }
             self.link = Link::Lost { why: why.into(), trouble: None };
             // Its results were those of a process that is gone.
-            self.breaker = Breaker::new(now);
+            self.breaker.forget(now);
         }
         self.settle(now);
     }

@@ -9,6 +9,9 @@ use tokio::sync::watch;
 
 use crate::checks::Checks;
 use crate::clock;
+use crate::faults::{Fate, Faults};
+use crate::identity::random_bytes;
+use crate::link::Links;
 use crate::metrics::Metrics;
 
 /// A process's place in the network. Its upstreams and its server share it, through their identity.
@@ -19,6 +22,8 @@ pub struct Network {
     changes: watch::Sender<u64>,
     metrics: OnceCell<Rc<Metrics>>,
     checks: Checks,
+    faults: RefCell<Faults>,
+    pub(crate) links: Links,
 }
 
 /// A service that this process calls.
@@ -46,7 +51,12 @@ impl InForce {
     /// Whether what was said to hold for so long still does.
     #[must_use]
     pub fn holds(&self, now: u64, for_ms: Option<u64>) -> bool {
-        for_ms.is_none_or(|ms| now < self.since_ns.saturating_add(ms.saturating_mul(1_000_000)))
+        self.ends_ns(for_ms).is_none_or(|ends_ns| now < ends_ns)
+    }
+
+    /// When what was said to hold for so long ends by itself.
+    pub(crate) fn ends_ns(&self, for_ms: Option<u64>) -> Option<u64> {
+        for_ms.map(|ms| self.since_ns.saturating_add(ms.saturating_mul(1_000_000)))
     }
 
     /// What the operator wants of an instance, and why: that it is blocked, if anything said so.
@@ -70,6 +80,8 @@ impl Default for Network {
             changes: watch::Sender::new(0),
             metrics: OnceCell::new(),
             checks: Checks::default(),
+            faults: RefCell::new(Faults::new(u64::from_ne_bytes(random_bytes()))),
+            links: Links::default(),
         }
     }
 }
@@ -105,6 +117,11 @@ impl Network {
         self.revision.get()
     }
 
+    /// What is to go wrong with a call that comes at `now`; `None` when nothing is.
+    pub fn fate(&self, now: u64) -> Option<Fate> {
+        self.faults.borrow_mut().of_call(now, self)
+    }
+
     /// Hears of new rules.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
@@ -118,6 +135,7 @@ impl Network {
             let in_force = Rc::new(InForce { rules, since_ns: clock::now() });
             self.rules.replace(Rc::clone(&in_force));
             self.revision.set(revision);
+            self.links.let_go();
             self.all().into_iter().for_each(|called| called.govern(&in_force));
             self.changes.send_replace(revision);
         }

@@ -3,8 +3,10 @@
 //! RPC begins with a byte that is no text; everything else is taken for HTTP, whose parser has words for what is none.
 
 mod background;
+mod entry;
 mod handling;
 mod operation;
+mod places;
 mod rpc;
 mod site;
 mod streams;
@@ -25,7 +27,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use self::entry::Entry;
 use self::operation::Operated;
+use self::places::Places;
 pub use self::site::OwnSite;
 use self::streams::Shapes;
 use self::unheard::Unheard;
@@ -75,7 +79,7 @@ pub async fn serve_connection<S: ByteStream>(
 /// What the connections of a port share.
 #[derive(Clone)]
 struct Port {
-    service: Rc<dyn Service>,
+    entry: Rc<Entry>,
     identity: Rc<Identity>,
     site: Rc<OwnSite>,
     shapes: Rc<Shapes>,
@@ -86,16 +90,21 @@ struct Port {
 
 impl Port {
     fn new(service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) -> Self {
+        Self::with(service, identity, drain, Places::default())
+    }
+
+    fn with(service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain, places: Places) -> Self {
         let service: Rc<dyn Service> =
             match Operated::new(Rc::clone(&service), &identity.instance, &identity.network) {
                 Ok(operated) => Rc::new(operated),
                 // A test keeps its schema from breaking a rule.
                 Err(_) => service,
             };
-        let site = Rc::new(OwnSite::new(Rc::clone(&service), Rc::clone(&identity)));
-        let shapes = Rc::new(Shapes::of(service.schema().schema()));
-        let meters = Rc::new(meters_of(&identity, service.schema().schema()));
-        Self { service, identity, site, shapes, unheard: Rc::default(), meters, drain }
+        let entry = Rc::new(Entry::new(service, Rc::clone(&identity), places));
+        let site = Rc::new(OwnSite::of(Rc::clone(&entry), Rc::clone(&identity)));
+        let shapes = Rc::new(Shapes::of(entry.service().schema().schema()));
+        let meters = Rc::new(meters_of(&identity, entry.service().schema().schema()));
+        Self { entry, identity, site, shapes, unheard: Rc::default(), meters, drain }
     }
 
     /// Serves a connection of which nothing is known yet: in TLS, where this instance has a certificate.
@@ -134,10 +143,11 @@ impl Port {
             return;
         }
         if input[0] == PREFACE[0] {
-            let Self { service, identity, shapes, unheard, meters, drain, .. } = self;
+            let Self { entry, identity, shapes, unheard, meters, drain, .. } = self;
             let _open = identity.network.metrics().connection("rpc");
-            let config = identity.config(Role::Acceptor, Some(service.schema().fingerprint()), peer);
-            let answers = rpc::Answers { service, shapes, unheard, meters };
+            let schema = entry.service().schema().fingerprint();
+            let config = identity.config(Role::Acceptor, Some(schema), peer);
+            let answers = rpc::Answers { entry, shapes, unheard, meters };
             rpc::serve(stream, input, accepted_ns, answers, config, drain, stranger).await;
         } else {
             // SPEC 15.1: whoever has a certificate is no stranger.

@@ -58,6 +58,14 @@ pub fn prepare(stream: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Says that nothing more will come from here; what the peer says is still heard.
+///
+/// # Errors
+/// Those of the operating system, as when the connection is gone.
+pub fn finish(stream: &impl AsFd) -> io::Result<()> {
+    SockRef::from(stream).shutdown(net::Shutdown::Write)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,6 +40,7 @@ use crate::balance::{Algorithm, Balancer, Explained};
 use crate::clock;
 use crate::health::Standing;
 use crate::identity::{Identity, random_bytes};
+use crate::link::Denial;
 use crate::network::Called;
 use crate::retry::Repeats;
 use crate::retry::budget::RetryBudget;
@@ -117,6 +118,8 @@ struct Inner {
     /// Whether this process itself runs late.
     lagging: Cell<bool>,
     random: Cell<u64>,
+    /// That nothing of the service may be called.
+    denial: RefCell<Option<Denial>>,
 }
 
 impl Upstream {
@@ -167,6 +170,7 @@ impl Upstream {
             slow_ns: Cell::new(u64::MAX),
             lagging: Cell::new(false),
             random: Cell::new(u64::from_ne_bytes(random_bytes())),
+            denial: RefCell::default(),
         });
         let called: Rc<dyn Called> = inner.clone();
         identity.network.calls(Rc::downgrade(&called));
@@ -240,9 +244,12 @@ impl Upstream {
         self.0.pick(clock::now(), Want::default(), &|_| true, tried).map(|(_, instance)| instance)
     }
 
-    /// The error when no instance could be picked: none can be reached, or all have too much in flight.
+    /// The error when no instance could be picked: none may be called or can be reached, or all have too much in flight.
     #[must_use]
     pub fn no_instance(&self) -> RpcError {
+        if let Some(denied) = self.0.denied(clock::now()) {
+            return denied;
+        }
         if self.0.any_callable(|instance| instance.client.is_serving()) {
             let words = format!("all instances of {} have too much in flight", self.0.service);
             return RpcError::new(Code::Overloaded, words);

@@ -69,6 +69,8 @@ impl LagMeter {
 #[derive(Debug, Default)]
 struct Process {
     calls_in_flight: Cell<u32>,
+    /// How many calls the limiter of its port lets work at once; 0 before it has said anything.
+    calls_at_work_max: Cell<u32>,
     queue_delay: Cell<DecayingMax>,
     lag: RefCell<LagMeter>,
     cpu: RefCell<CpuMeter>,
@@ -164,6 +166,10 @@ impl Share {
         PROCESS.with(|process| Vitals {
             calls_elsewhere: process.calls_in_flight.get().saturating_sub(self.0),
             calls_in_flight_max: INSTANCE_CALLS_IN_FLIGHT_MAX,
+            calls_at_work_max: match process.calls_at_work_max.get() {
+                0 => INSTANCE_CALLS_IN_FLIGHT_MAX,
+                limit => limit,
+            },
             queue_delay_us: process.queue_delay.get().at(now),
             scheduler_lag_us: process.lag.borrow().lag_us(now),
         })
@@ -174,6 +180,11 @@ impl Drop for Share {
     fn drop(&mut self) {
         self.set(0);
     }
+}
+
+/// From now on no more calls than this are at work at once.
+pub(crate) fn limited(calls_at_work_max: u32) {
+    PROCESS.with(|process| process.calls_at_work_max.set(calls_at_work_max));
 }
 
 /// A handler starts whose call has waited for so long.

@@ -180,6 +180,16 @@ pub const FIRST_READ_BYTES: usize = 4 << 10;
 pub const USER_TIMEOUT_MS: u32 = 10_000;
 /// Connections that wait for `accept`.
 pub const BACKLOG: i32 = 1024;
+/// Handlers that a process has at work at once whatever their latency; its adaptive limit doesn't fall below.
+pub const HANDLERS_MIN: u32 = 64;
+/// Bytes that wait on one direction of a link whose conditions are declared; as with a full socket, no more are taken then.
+pub const LINK_BUFFER_BYTES: usize = 256 << 10;
+/// The pieces in which bytes pass over such a link, and are lost, in bytes.
+pub const LINK_SEGMENT_BYTES: usize = 1_400;
+/// Addresses of which a process remembers who was met there.
+pub const LINK_NAMES_MAX: usize = 1024;
+/// Sockets that are kept open because the link to their peers was cut, until the rules change; one more lets the oldest go.
+pub const LINK_SOCKETS_HELD_MAX: usize = 64;
 /// The pause after `accept` failed, in milliseconds.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Connections that the port of one service keeps at once, RPC and HTTP together.
@@ -328,6 +338,7 @@ const _: () = {
     assert!((HEARTBEATS_MISSED_MAX as usize) < PINGS_UNANSWERED_MAX);
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
     assert!(CALLS_IN_FLIGHT_MAX <= INSTANCE_CALLS_IN_FLIGHT_MAX);
+    assert!(HANDLERS_MIN <= INSTANCE_CALLS_IN_FLIGHT_MAX);
     // A head can hold every part of itself at its longest.
     assert!(
         PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)

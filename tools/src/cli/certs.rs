@@ -83,7 +83,7 @@ pub(crate) struct LifetimeFlag {
 }
 
 /// How a command that speaks RPC uses certificates.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct TlsFlags {
     /// Speak TLS 1.3 with certificates for both sides, on every link
     #[arg(long)]

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::ExposureFlags;
 use super::certs::TlsFlags;
+use super::l4::L4Flags;
 
 const GATEWAY_EXAMPLES: &str = "\
 Examples:
@@ -13,6 +14,8 @@ Examples:
   CATALOG=localhost ORDER=localhost micronet gateway
   micronet gateway --listen 127.0.0.1:9000 \\
       --peer product=localhost:8002,localhost:8012 --peer order=localhost:8003
+  micronet gateway --l4 9002=product --l4 5432=10.0.0.1:5432,10.0.0.2:5432
+                       TCP of any kind passed through, byte for byte
 
 When it is ready the gateway prints `listening on ADDRESS` on stdout, and after
 it `RPC on ADDRESS`: there it tells about itself (micronet call gateway). FRONT is
@@ -46,6 +49,8 @@ pub(crate) struct GatewayFlags {
     pub(crate) peers: Vec<String>,
     #[arg(long, value_name = "FILE", help = REGIONS_HELP)]
     pub(crate) regions: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) l4: L4Flags,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]

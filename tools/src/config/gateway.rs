@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Environment, OF_THE_GATEWAY, Peers, TlsConfig, check_exposure, cluster, elsewhere, front, listen, name,
-    tls,
+    Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, TlsConfig, check_exposure, cluster,
+    elsewhere, front, listen, name, tls,
 };
 use micronet_gateway::stats::Regions;
 
@@ -31,6 +31,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) peers: Peers,
     /// Where clients are, by their addresses.
     pub(crate) regions: Regions,
+    /// What it passes through.
+    pub(crate) l4: L4Config,
     /// The data folder.
     pub(crate) data: PathBuf,
     /// How it speaks TLS to services, if it does.
@@ -55,7 +57,16 @@ pub(super) fn gateway(
     if tls.is_none() {
         check_exposure(rpc.ip(), &flags.exposure, None)?;
     }
+    let peers = Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?;
+    let l4 = L4Config::new(&flags.l4, listen.ip(), &peers)?;
+    for port in &l4.ports {
+        // A service that speaks TLS protects what passes through, too.
+        if tls.is_none() || matches!(port.target, L4Target::Addresses(_)) {
+            check_exposure(port.listen.ip(), &flags.exposure, tls.is_some().then_some(OF_PLAIN_TCP))?;
+        }
+    }
     Ok(GatewayConfig {
+        l4,
         instance: name("instance", flags.instance)?,
         tls,
         listen,
@@ -63,7 +74,7 @@ pub(super) fn gateway(
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
         regions: regions(flags.regions.as_deref())?,
-        peers: Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?,
+        peers,
         data,
         supervised: flags.supervised,
     })

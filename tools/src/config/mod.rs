@@ -1,13 +1,19 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod exposure;
 mod gateway;
 mod instances;
+mod l4;
+mod lab;
 mod load;
+mod net;
 mod peers;
 mod ping;
 mod ports;
+pub(crate) mod target;
 mod tls;
+mod toystore;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -16,13 +22,18 @@ use std::time::Duration;
 use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
+use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::instances::InstancesConfig;
-pub(crate) use self::load::ToystoreConfig;
+pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
+pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
+pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
+pub(crate) use self::net::NetConfig;
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::InstancePlan;
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
+pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::{
@@ -57,12 +68,20 @@ pub(crate) enum Command {
     Ping(PingConfig),
     /// Show instances.
     Instances(InstancesConfig),
+    /// Show a plan of a network.
+    Net(NetConfig),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
+    /// Make traffic, and measure it.
+    Load(Box<TrafficConfig>),
+    /// Measure one instance.
+    LoadInstance(InstanceConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
+    /// Do something in the lab.
+    Lab(LabConfig),
     /// Make and show certificates.
     Certs(CertsConfig),
 }
@@ -76,9 +95,13 @@ impl Command {
             | Self::Call(_)
             | Self::Ping(_)
             | Self::Instances(_)
+            | Self::Net(_)
             | Self::Outcome(_)
             | Self::Shop(_)
+            | Self::Load(_)
+            | Self::LoadInstance(_)
             | Self::LoadToystore(_)
+            | Self::Lab(_)
             | Self::Certs(_) => "warn",
         }
     }
@@ -111,8 +134,12 @@ pub(crate) struct UpConfig {
     pub(crate) certificate_lifetime_s: u64,
     /// The instances, in the order in which they start; the gateway is the last.
     pub(crate) instances: Vec<InstancePlan>,
+    /// The virtual ports of the gateway.
+    pub(crate) l4: Vec<L4Plan>,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
+    /// Whether it stops when its stdin closes.
+    pub(crate) supervised: bool,
 }
 
 /// What one service's process needs to know.
@@ -226,10 +253,12 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Instances(flags) => {
             instances::instances(flags, data, environment).map(Command::Instances)
         }
+        RawCommand::Net(flags) => net::net(flags).map(Command::Net),
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
-        RawCommand::Load(flags) => load::toystore(flags, data, environment).map(Command::LoadToystore),
+        RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }
 
@@ -259,7 +288,9 @@ fn up(
         return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls"));
     }
     let profile = flags.profile.0;
+    let instances = ports::plan(profile, flags.base_port, &flags.ports)?;
     Ok(UpConfig {
+        l4: if flags.no_l4 { Vec::new() } else { l4::plan(profile, flags.base_port, &instances)? },
         certificate_lifetime_s,
         tls,
         data,
@@ -271,8 +302,9 @@ fn up(
         database,
         tokens_kept_hours: flags.tokens_kept,
         fresh: flags.fresh,
-        instances: ports::plan(profile, flags.base_port, &flags.ports)?,
+        instances,
         log,
+        supervised: flags.supervised,
     })
 }
 
@@ -412,28 +444,6 @@ fn front(environment: Environment<'_>) -> Result<Option<HostPort>, CommandError>
 
 fn listen(text: Option<&str>, port_default: u16) -> Result<SocketAddr, CommandError> {
     address::parse_listen(text.unwrap_or("127.0.0.1"), port_default)
-}
-
-/// What mTLS leaves unprotected.
-const OF_THE_GATEWAY: &str =
-    "the gateway's HTTP is plaintext, also with --mtls: it is neither encrypted nor authenticated";
-
-/// Whoever reaches a plaintext port can read and change what passes there.
-fn check_exposure(
-    listen: IpAddr,
-    exposure: &ExposureFlags,
-    despite_mtls: Option<&str>,
-) -> Result<(), CommandError> {
-    if listen.is_loopback() || exposure.insecure {
-        return Ok(());
-    }
-    let why = despite_mtls.unwrap_or("without mTLS it is neither encrypted nor authenticated");
-    Err(CommandError::usage(format!(
-        "other machines could reach {listen}, and nothing protects what passes there: {why}"
-    ))
-    .next(
-        "listen on 127.0.0.1, or add --insecure where the network itself is trusted (a container's, a lab's)",
-    ))
 }
 
 fn cluster(exposure: ExposureFlags) -> Result<String, CommandError> {

@@ -41,18 +41,10 @@ pub(super) fn plan(
     base: Option<u16>,
     flags: &[String],
 ) -> Result<Vec<InstancePlan>, CommandError> {
-    let services = profile.services();
-    if services.is_empty() {
-        return Err(CommandError::usage(format!(
-            "the profile {profile} can't be started: it is made of {}, and this version has no such service",
-            profile.service_names().join(", ")
-        ))
-        .next("choose another profile: `micronet up --help` lists them with their services"));
-    }
     let moved = |port: u16| moved(profile, base, port);
     let mut asked = from_flags(profile, flags)?;
     let mut plan = Vec::new();
-    for (service, ports) in services {
+    for (service, ports) in profile.services() {
         let ports = match asked.remove(service.name) {
             Some(ports) => ports,
             None => ports.into_iter().map(moved).collect::<Result<_, _>>()?,
@@ -81,7 +73,7 @@ pub(super) fn plan(
 }
 
 /// Where a port of the profile is when its gateway is on the base port; on base port 0 it is a free one.
-fn moved(profile: &Profile, base: Option<u16>, port: u16) -> Result<u16, CommandError> {
+pub(super) fn moved(profile: &Profile, base: Option<u16>, port: u16) -> Result<u16, CommandError> {
     let base = base.unwrap_or(profile.gateway_port);
     if base == 0 {
         return Ok(0);
@@ -103,7 +95,7 @@ fn from_flags<'f>(
     for flag in flags {
         let refuse = |why: String| {
             CommandError::usage(format!("--port {flag:?}: {why}"))
-                .next("write SERVICE=PORT[,PORT…], such as --port product=9002,9012")
+                .next("write SERVICE=PORT[,PORT…], such as --port product=9102,9112")
         };
         let (name, ports) = flag.split_once('=').ok_or_else(|| refuse("it names no service".into()))?;
         if !known.contains(&name) {

@@ -1,6 +1,8 @@
 use clap::Parser;
 
 use super::*;
+use crate::load::arrivals::Spread;
+use crate::load::{Limits, Pace};
 
 fn parse_with(line: &str, environment: &[(&str, &str)]) -> Result<Command, String> {
     let flags = Flags::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
@@ -49,6 +51,34 @@ fn ping_takes_an_address_or_a_name() {
     check("-x", None);
     for refused in ["--count 0", "--interval 49", "--interval 60001", "--timeout 0", "--timeout x"] {
         assert!(parse(&format!("micronet ping order {refused}")).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn load_is_a_closed_or_an_open_loop() {
+    let check = |flags: &str, pace: Pace, requests: Option<u64>, seconds: Option<u64>, clients: u16| {
+        let Ok(Command::Load(config)) = parse(&format!("micronet load {flags}")) else {
+            panic!("{flags} is no load")
+        };
+        let limits = Limits { requests, duration: seconds.map(Duration::from_secs) };
+        assert_eq!((config.pace, config.limits, config.concurrent), (pace, limits, clients), "{flags}");
+    };
+    let open = |rate_per_s, spread| Pace::Open { rate_per_s, spread };
+    check("", Pace::Closed, Some(1_000), None, 10);
+    check("/x --requests 1000 --concurrent 20", Pace::Closed, Some(1_000), None, 20);
+    check("--duration 3s", Pace::Closed, None, Some(3), 10);
+    check("-n 5 -d 3s", Pace::Closed, Some(5), Some(3), 10);
+    check("--rate 200", open(200.0, Spread::Fixed), None, Some(10), 100);
+    check("--rate 0.5/s -n 5 /x", open(0.5, Spread::Fixed), Some(5), None, 100);
+    let poisson = open(200.0, Spread::Poisson { seed: 7 });
+    check("-r 200 -d 30s --arrivals poisson --seed 7 -c 3", poisson, None, Some(30), 3);
+    for refused in ["-n 0", "-c 0", "--arrivals poisson", "--max-errors 1 --fail-if-errors", "-n 5 toystore"]
+    {
+        assert!(parse(&format!("micronet load {refused}")).is_err(), "{refused}");
+    }
+    for scenario in ["toystore --gets 5", "--data d toystore", "instance order-1 --target order.log"] {
+        let command = parse(&format!("micronet load {scenario}")).unwrap();
+        assert!(matches!(command, Command::LoadToystore(_) | Command::LoadInstance(_)), "{scenario}");
     }
 }
 
@@ -114,22 +144,40 @@ fn ports_are_counted_from_the_base_or_named() {
             wanted.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
         assert_eq!(ports(line), Ok(wanted), "{line}");
     };
-    let usual =
-        [("user-1", 8001), ("product-1", 8002), ("product-2", 8012), ("order-1", 8003), ("gateway-1", 8000)];
+    let usual = [
+        ("user-1", 8001),
+        ("product-1", 8002),
+        ("product-2", 8012),
+        ("order-1", 8003),
+        ("node-1", 5001),
+        ("node-2", 5002),
+        ("node-3", 5003),
+        ("gateway-1", 8000),
+    ];
     check("micronet", &usual);
     check("micronet up", &usual);
     check(
         "micronet up --base-port 9000 --port gateway=80",
-        &[("user-1", 9001), ("product-1", 9002), ("product-2", 9012), ("order-1", 9003), ("gateway-1", 80)],
+        &[
+            ("user-1", 9001),
+            ("product-1", 9002),
+            ("product-2", 9012),
+            ("order-1", 9003),
+            ("node-1", 6001),
+            ("node-2", 6002),
+            ("node-3", 6003),
+            ("gateway-1", 80),
+        ],
     );
     check(
-        "micronet up --base-port 0 --port product=0,0,0",
+        "micronet up --base-port 0 --port product=0,0,0 --port node=0",
         &[
             ("user-1", 0),
             ("product-1", 0),
             ("product-2", 0),
             ("product-3", 0),
             ("order-1", 0),
+            ("node-1", 0),
             ("gateway-1", 0),
         ],
     );
@@ -149,7 +197,7 @@ fn the_gateway_speaks_rpc_below_its_http() {
     check("micronet up --profile toystore", 5061);
     check("micronet up --base-port 9000 --port gateway=80", 8001);
     check("micronet up --base-port 0", 0);
-    check("micronet up --base-port 500", 0);
+    check("micronet up --profile toystore --base-port 500", 0);
     check("micronet up --port gateway-rpc=7101", 7101);
     check("micronet gateway", 7001);
     check("micronet gateway --listen 127.0.0.1:0", 0);
@@ -167,6 +215,8 @@ fn a_profile_has_its_own_ports_which_move_together() {
     check("micronet up --profile toystore", &toystore);
     let moved = [("product-1", 4036), ("order-1", 3960), ("gateway-1", 10)];
     check("micronet up --profile toystore --base-port 10", &moved);
+    let lab = [("node-1", 5001), ("node-2", 5002), ("node-3", 5003), ("gateway-1", 5000)];
+    check("micronet up --profile lab", &lab);
     let free = [("product-1", 0), ("order-1", 7), ("gateway-1", 0)];
     check("micronet up --profile toystore --base-port 0 --port order=7", &free);
     let shop = ports("micronet up --profile shop").unwrap();
@@ -213,7 +263,7 @@ fn ports_that_mean_nothing_are_refused_in_words() {
     check("--port order=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "at most 16");
     check("--base-port 65530", "65535");
     check("--profile toystore --base-port 65000", "10086");
-    check("--profile lab", "no such service");
+    check("--base-port 2999", "port 5001 would become 0");
     check("--profile toys", "toystore");
     check("--profile toystore --port gateway=1 --port nothing=2", "it has product, order, gateway");
 }
@@ -239,7 +289,7 @@ fn peers_come_from_flags_then_environment_then_localhost() {
     );
     // Who names some of them has another network in mind than all of this binary.
     check("micronet gateway", &[("CATALOG", "c")], "product=c:8002");
-    let all = "order=localhost:8003 product=localhost:8002 user=localhost:8001";
+    let all = "node=localhost:5001 order=localhost:8003 product=localhost:8002 user=localhost:8001";
     check("micronet gateway", &[], all);
     for line in [
         "micronet service order --peer toys=a:1",
@@ -339,4 +389,61 @@ fn a_database_that_cannot_be_used_is_refused_without_showing_its_password() {
     }
     let refused = parse_with("micronet", &[("DATABASE_URL", "sesame")]).unwrap_err();
     assert!(refused.contains("DATABASE_URL") && !refused.contains("sesame"), "{refused}");
+}
+
+#[test]
+fn tcp_is_passed_through_where_it_says() {
+    let l4 = |line: &str| match parse(&format!("micronet gateway --peer product=localhost:8002 {line}"))? {
+        Command::Gateway(config) => Ok(config
+            .l4
+            .ports
+            .iter()
+            .map(|port| match &port.target {
+                L4Target::Service(name) => format!("{}={name}@{}", port.listen, port.algorithm),
+                L4Target::Addresses(all) => {
+                    format!("{}={}@{}", port.listen, address::list(all), port.algorithm)
+                }
+            })
+            .collect::<Vec<_>>()),
+        other => Err(format!("{other:?}")),
+    };
+    let check = |line: &str, wanted: &[&str]| assert_eq!(l4(line).unwrap(), wanted, "{line}");
+    check("", &[]);
+    check("--l4 9002=product", &["127.0.0.1:9002=product@least_connections"]);
+    check("--l4 [::1]:0=product@ip_hash", &["[::1]:0=product@ip_hash"]);
+    check(
+        "--l4 9=db:1,[::1]:2,db:1@weighted --l4 10=db:1",
+        &["127.0.0.1:9=db:1,[::1]:2@weighted", "127.0.0.1:10=db:1@least_connections"],
+    );
+    for refused in [
+        "9002",
+        "x=product",
+        "9002=order",
+        "9002=product@best",
+        "localhost=product",
+        "9=db:",
+        "9=product --l4 9=db:1",
+    ] {
+        assert!(l4(&format!("--l4 {refused}")).is_err(), "{refused}");
+    }
+    assert!(l4("--l4 0.0.0.0:9=product").unwrap_err().contains("--insecure"));
+}
+
+#[test]
+fn each_service_has_a_virtual_port() {
+    let plan = |line: &str| match parse(line)? {
+        Command::Up(up) => {
+            Ok(up.l4.iter().map(|plan| format!("{} {}", plan.service.name, plan.port)).collect::<Vec<_>>())
+        }
+        other => Err(format!("{other:?}")),
+    };
+    let all = plan("micronet up").unwrap();
+    assert!(all.starts_with(&["user 9001".into(), "product 9002".into(), "order 9003".into()]), "{all:?}");
+    let moved = plan("micronet up --base-port 7000 --profile shop").unwrap();
+    assert_eq!(moved, ["user 8001", "product 8002", "order 8003"]);
+    assert!(plan("micronet up --base-port 0").unwrap().iter().all(|port| port.ends_with(" 0")));
+    assert_eq!(plan("micronet up --no-l4"), Ok(Vec::new()));
+    let taken = plan("micronet up --port product=9002").unwrap_err();
+    assert!(taken.contains("product-1") && taken.contains("--no-l4"), "{taken}");
+    assert!(plan("micronet up --port product=9002 --no-l4").is_ok());
 }

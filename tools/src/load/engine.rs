@@ -1,39 +1,51 @@
 //! Runs clients: each asks, waits for the answer, judges it, and asks again, until its workload has no more to ask.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::pace::Pace;
-use super::progress::Progress;
+use super::pace::{Limits, Pace, Turns};
+use super::progress::{Goal, Progress};
+use super::record::{Ended, Record};
 use super::tally::{Tally, Verdict};
+use super::timeline::Timeline;
 
-/// How long a client waits after it got no answer, so that it doesn't spin on a dead server. In milliseconds.
+/// How long a client of a closed loop waits after it got no answer, so that it doesn't spin on a dead server. In milliseconds.
 const PAUSE_AFTER_FAILURE_MS: u64 = 100;
 /// How long all clients may be without any answer before the run is given up: the server is gone then, rather than
 /// restarting. In milliseconds.
 const SILENCE_MS_MAX: u64 = 5_000;
 /// How often the run is looked at, to show its progress and to see whether the server is gone, in milliseconds.
 const LOOK_INTERVAL_MS: u64 = 100;
+/// A request that begins so much later than it was due, in milliseconds, is counted as late.
+const LATE_MS_MIN: u64 = 5;
 
 /// A protocol: one client's way to its server. It connects again by itself when the connection was lost.
 pub(crate) trait Channel {
     /// What is asked.
     type Request;
     /// What comes back, good or not.
-    type Answer;
+    type Answer: Traced;
 
     /// Makes the connection, so that making it is not measured.
     async fn open(&mut self) -> Result<(), ExchangeError>;
 
     /// Sends a request and waits for its answer.
     async fn exchange(&mut self, request: &Self::Request) -> Result<Self::Answer, ExchangeError>;
+}
+
+/// What is counted of an answer, whatever it says.
+pub(crate) trait Traced {
+    /// Which instance gave it, where that is known.
+    fn instance(&self) -> Option<&str>;
+
+    /// The size of its body, in bytes.
+    fn bytes(&self) -> u64;
 }
 
 /// What one client asks, and what it thinks of the answers.
@@ -49,7 +61,7 @@ pub(crate) trait Workload {
     fn next(&mut self) -> Option<(Self::Ticket, Self::Request)>;
 
     /// The kind of a request: kinds are reported apart.
-    fn kind(&self, ticket: &Self::Ticket) -> &'static str;
+    fn kind<'t>(&'t self, ticket: &'t Self::Ticket) -> &'t str;
 
     /// Judges the answer to a request, or its absence.
     fn judge(
@@ -88,17 +100,41 @@ pub(crate) struct Plan {
     pub(crate) label: String,
     /// When requests are due.
     pub(crate) pace: Pace,
-    /// How many requests are expected, where that is known: for the progress bar.
-    pub(crate) requests_expected: Option<u64>,
-    /// Whether progress is shown while it runs.
-    pub(crate) show_progress: bool,
+    /// When the run is over, beside when all clients have no more to ask.
+    pub(crate) limits: Limits,
+    /// How much later than it was due a request of an open loop may begin; beyond that it is not sent.
+    pub(crate) patience: Duration,
+    /// Whether the run is given up when nobody answers any more.
+    pub(crate) gives_up: bool,
+    /// What progress is shown towards; None shows none.
+    pub(crate) progress: Option<Goal>,
+}
+
+impl Plan {
+    /// A closed loop that lasts until the clients have no more to ask, or the server is gone.
+    pub(crate) fn closed(label: String, progress: Option<Goal>) -> Self {
+        Self {
+            label,
+            pace: Pace::Closed,
+            limits: Limits::default(),
+            patience: Duration::MAX,
+            gives_up: true,
+            progress,
+        }
+    }
 }
 
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// The counts, by kind of request.
-    pub(crate) tallies: BTreeMap<&'static str, Tally>,
+    pub(crate) tallies: BTreeMap<String, Tally>,
+    /// How it went over time; None only if memory for it could not be had.
+    pub(crate) timeline: Option<Timeline>,
+    /// Requests under way when the run was stopped: nobody waited for their answers.
+    pub(crate) unfinished: u64,
+    /// Requests that were due when the run was stopped, and had not been begun.
+    pub(crate) not_begun: u64,
     /// From the first request to the last answer.
     pub(crate) elapsed: Duration,
     /// How many clients there were.
@@ -131,16 +167,6 @@ impl fmt::Display for Ending {
     }
 }
 
-/// What the clients share. They run on one thread, so that no lock is needed.
-#[derive(Debug, Default)]
-struct Shared {
-    tallies: RefCell<BTreeMap<&'static str, Tally>>,
-    done: Cell<u64>,
-    answered: Cell<u64>,
-    /// Since when no client has got an answer, and why not the last time.
-    silence: RefCell<Option<(Instant, ExchangeError)>>,
-}
-
 /// Runs all clients until each is done, or until `stop` completes. Fails if a client can't connect at the beginning.
 pub(crate) async fn run<C, W>(
     mut clients: Vec<(C, W)>,
@@ -154,16 +180,22 @@ where
     for (channel, _) in &mut clients {
         channel.open().await?;
     }
-    let shared = Rc::new(Shared::default());
+    let turns = Rc::new(Turns::begin(plan.pace, plan.limits));
+    let record = Rc::new(Record::new(turns.began()));
     let (stop_all, stopped) = watch::channel(());
-    let begin = Instant::now();
     let count = clients.len();
     let mut running = JoinSet::new();
     for (channel, workload) in clients {
-        running.spawn_local(run_client(channel, workload, plan.pace, Rc::clone(&shared), stopped.clone()));
+        let run = Run {
+            turns: Rc::clone(&turns),
+            record: Rc::clone(&record),
+            patience: plan.patience,
+            pause: (plan.pace == Pace::Closed).then_some(Duration::from_millis(PAUSE_AFTER_FAILURE_MS)),
+        };
+        running.spawn_local(run_client(channel, workload, run, stopped.clone()));
     }
     drop(stopped);
-    let mut progress = plan.show_progress.then(|| Progress::new(plan.label, plan.requests_expected));
+    let mut progress = plan.progress.map(|goal| Progress::new(plan.label, goal));
     let mut interval = tokio::time::interval(Duration::from_millis(LOOK_INTERVAL_MS));
     let (mut stop, mut ending) = (pin!(stop), Ending::Done);
     loop {
@@ -179,9 +211,10 @@ where
             }
             _ = interval.tick() => {
                 if let Some(progress) = &mut progress {
-                    progress.show(shared.done.get(), shared.answered.get());
+                    progress.show(record.standing());
                 }
-                if ending == Ending::Done && let Some(error) = shared.gone() {
+                let silence = Duration::from_millis(SILENCE_MS_MAX);
+                if plan.gives_up && ending == Ending::Done && let Some(error) = record.silent_for(silence) {
                     ending = Ending::GaveUp(error);
                     let _ = stop_all.send(());
                 }
@@ -189,166 +222,56 @@ where
         }
     }
     drop(progress);
-    Ok(Outcome { tallies: shared.tallies.take(), elapsed: begin.elapsed(), clients: count, ending })
+    let elapsed = turns.began().elapsed();
+    let not_begun = if ending == Ending::Done { 0 } else { turns.overdue() };
+    let (tallies, timeline, unfinished) = record.take();
+    Ok(Outcome { tallies, timeline, unfinished, not_begun, elapsed, clients: count, ending })
 }
 
-async fn run_client<C, W>(
-    mut channel: C,
-    mut workload: W,
-    mut pace: Pace,
-    shared: Rc<Shared>,
-    mut stopped: watch::Receiver<()>,
-) where
+/// What a client needs of the run that it is part of.
+struct Run {
+    turns: Rc<Turns>,
+    record: Rc<Record>,
+    patience: Duration,
+    /// How long to wait after a request that got no answer.
+    pause: Option<Duration>,
+}
+
+async fn run_client<C, W>(mut channel: C, mut workload: W, run: Run, mut stopped: watch::Receiver<()>)
+where
     C: Channel,
     W: Workload<Request = C::Request, Answer = C::Answer>,
 {
-    while let Some((ticket, request)) = workload.next() {
+    let Run { turns, record, patience, pause } = run;
+    loop {
         let due = tokio::select! {
             biased;
             _ = stopped.changed() => return,
-            due = pace.turn() => due,
+            due = turns.next() => due,
         };
-        // A request that is under way when all is stopped was not answered and is not counted.
+        let Some((due, (ticket, request))) = due.zip(workload.next()) else { return };
+        let waited = due.elapsed();
+        if waited > patience {
+            record.count_never_sent(workload.kind(&ticket));
+            continue;
+        }
         let answer = tokio::select! {
             biased;
             answer = channel.exchange(&request) => answer,
-            _ = stopped.changed() => return,
+            _ = stopped.changed() => return record.leave_unfinished(),
         };
         let took = due.elapsed();
         let verdict = workload.judge(&ticket, &answer, took);
-        shared.count(workload.kind(&ticket), verdict, answer.is_ok().then_some(took));
-        let no_answer = answer.is_err();
-        shared.hear(answer.err());
-        if no_answer {
-            tokio::time::sleep(Duration::from_millis(PAUSE_AFTER_FAILURE_MS)).await;
-        }
-    }
-}
-
-impl Shared {
-    /// Notes that a client got an answer, or why it got none.
-    fn hear(&self, no_answer: Option<ExchangeError>) {
-        let mut silence = self.silence.borrow_mut();
-        match no_answer {
-            None => {
-                self.answered.set(self.answered.get() + 1);
-                *silence = None;
+        let late = waited >= Duration::from_millis(LATE_MS_MIN);
+        record.count(Ended { kind: workload.kind(&ticket), verdict, answer: &answer, took, late });
+        if let Some(pause) = pause.filter(|_| answer.is_err()) {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stopped.changed() => return,
             }
-            Some(error) => {
-                let since = silence.as_ref().map_or_else(Instant::now, |(since, _)| *since);
-                *silence = Some((since, error));
-            }
-        }
-    }
-
-    /// Why the server is taken to be gone, if it is.
-    fn gone(&self) -> Option<ExchangeError> {
-        let silence = self.silence.borrow();
-        let (since, error) = silence.as_ref()?;
-        (since.elapsed() > Duration::from_millis(SILENCE_MS_MAX)).then(|| error.clone())
-    }
-
-    fn count(&self, kind: &'static str, verdict: Verdict, took: Option<Duration>) {
-        self.done.set(self.done.get() + 1);
-        let mut tallies = self.tallies.borrow_mut();
-        if !tallies.contains_key(kind) {
-            match Tally::new() {
-                Ok(tally) => tallies.insert(kind, tally),
-                // The histogram's bounds are constants that it accepts.
-                Err(error) => return tracing::error!(%error, "no histogram"),
-            };
-        }
-        if let Some(tally) = tallies.get_mut(kind) {
-            tally.count(verdict, took);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::server_process;
-
-    /// Answers a number with itself; 0 is not answered, and nothing is reached when it is closed.
-    struct Echo {
-        closed: bool,
-    }
-
-    impl Channel for Echo {
-        type Request = u64;
-        type Answer = u64;
-
-        async fn open(&mut self) -> Result<(), ExchangeError> {
-            let error = ExchangeError { kind: "closed", detail: String::new() };
-            if self.closed { Err(error) } else { Ok(()) }
-        }
-
-        async fn exchange(&mut self, request: &u64) -> Result<u64, ExchangeError> {
-            tokio::task::yield_now().await;
-            match request {
-                0 => Err(ExchangeError { kind: "zero", detail: "0".into() }),
-                number => Ok(*number),
-            }
-        }
-    }
-
-    /// Counts down; a multiple of ten is refused.
-    struct CountDown(u64);
-
-    impl Workload for CountDown {
-        type Request = u64;
-        type Answer = u64;
-        type Ticket = u64;
-
-        fn next(&mut self) -> Option<(u64, u64)> {
-            self.0 = self.0.checked_sub(1)?;
-            Some((self.0, self.0))
-        }
-
-        fn kind(&self, ticket: &u64) -> &'static str {
-            if ticket.is_multiple_of(2) { "even" } else { "odd" }
-        }
-
-        fn judge(&mut self, ticket: &u64, answer: &Result<u64, ExchangeError>, _: Duration) -> Verdict {
-            match answer {
-                Err(error) => Verdict::Failed(error.kind.into()),
-                Ok(number) if number != ticket => Verdict::Failed("another answer".into()),
-                Ok(number) if number.is_multiple_of(10) => Verdict::Refused("ten".into()),
-                Ok(_) => Verdict::Good,
-            }
-        }
-    }
-
-    fn run_for_test(clients: Vec<(Echo, CountDown)>, stop: impl Future) -> Result<Outcome, ExchangeError> {
-        let plan =
-            Plan { label: String::new(), pace: Pace::Closed, requests_expected: None, show_progress: false };
-        server_process::runtime().unwrap().block_on(run(clients, plan, stop))
-    }
-
-    #[test]
-    fn every_client_asks_all_that_it_has_to_ask() {
-        let clients = (0..3).map(|_| (Echo { closed: false }, CountDown(21))).collect();
-        let outcome = run_for_test(clients, std::future::pending::<()>()).unwrap();
-        assert_eq!(outcome.ending, Ending::Done);
-        assert_eq!(outcome.clients, 3);
-        let (even, odd) = (&outcome.tallies["even"], &outcome.tallies["odd"]);
-        assert_eq!((odd.requests(), odd.good), (30, 30));
-        assert_eq!((even.requests(), even.good, even.refused["ten"], even.failed["zero"]), (33, 24, 6, 3));
-        assert_eq!(even.latency_ns.len(), 30, "what was not answered has no latency");
-    }
-
-    #[test]
-    fn a_stop_ends_clients_that_would_go_on() {
-        let clients = vec![(Echo { closed: false }, CountDown(u64::MAX))];
-        let outcome =
-            run_for_test(clients, async { tokio::time::sleep(Duration::from_millis(20)).await }).unwrap();
-        assert_eq!(outcome.ending, Ending::Stopped);
-        assert!(outcome.tallies["even"].requests() > 0);
-    }
-
-    #[test]
-    fn a_server_that_is_not_there_is_told_before_anything_runs() {
-        let error = run_for_test(vec![(Echo { closed: true }, CountDown(5))], std::future::pending::<()>());
-        assert_eq!(error.unwrap_err().kind, "closed");
-    }
-}
+mod tests;

@@ -1,15 +1,17 @@
 //! HTTP/1.1 as a channel of the load engine: one keep-alive connection, one request at a time.
 
+use std::borrow::Cow;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use micronet_wire::http1::{ClientConnection, HttpError, WriteError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::engine::{Channel, ExchangeError};
+use super::engine::{Channel, ExchangeError, Traced};
 use crate::address::HostPort;
 
 /// How long a connection may take to be made, in milliseconds.
@@ -27,7 +29,7 @@ pub(crate) struct HttpRequest {
     /// The path and query, percent-encoded.
     pub(crate) target: String,
     /// Header fields beside those that the connection writes by itself.
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(Cow<'static, str>, String)>,
     /// The body; may be empty.
     pub(crate) body: Vec<u8>,
 }
@@ -43,22 +45,55 @@ pub(crate) struct HttpAnswer {
     pub(crate) body: Bytes,
 }
 
+impl Traced for HttpAnswer {
+    fn instance(&self) -> Option<&str> {
+        self.instance.as_deref()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.body.len() as u64
+    }
+}
+
 /// One client's way to an HTTP server.
 #[derive(Debug)]
 pub(crate) struct HttpChannel {
     server: HostPort,
     connection: Option<HttpConnection>,
+    /// How long an answer may take.
+    patience: Duration,
+    /// Whether a request that met the end of a kept connection is sent once more.
+    repeats: bool,
+    /// From which address it connects; from any, where none is given.
+    from: Option<Ipv4Addr>,
 }
 
 impl HttpChannel {
     /// A way to this server; nothing is connected yet.
     pub(crate) fn new(server: HostPort) -> Self {
-        Self { server, connection: None }
+        Self {
+            server,
+            connection: None,
+            patience: Duration::from_millis(ANSWER_MS_MAX),
+            repeats: true,
+            from: None,
+        }
+    }
+
+    /// The same from this address, to a server on IPv4.
+    pub(crate) fn from(self, from: Ipv4Addr) -> Self {
+        Self { from: Some(from), ..self }
+    }
+
+    /// The same for one who wants to see every failure: answers may take so long, and nothing is ever sent again.
+    pub(crate) fn unforgiving(server: HostPort, patience: Duration) -> Self {
+        Self { patience, repeats: false, ..Self::new(server) }
     }
 
     async fn connect(&self) -> Result<HttpConnection, ExchangeError> {
         let server = self.server.to_string();
-        match timeout(Duration::from_millis(CONNECT_MS_MAX), TcpStream::connect(&server)).await {
+        let patience = self.patience.min(Duration::from_millis(CONNECT_MS_MAX));
+        match timeout(patience, self.stream(&server)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true).map_err(|error| failed("no connection", &error))?;
                 Ok(HttpConnection::new(stream, server))
@@ -66,9 +101,19 @@ impl HttpChannel {
             Ok(Err(error)) => Err(failed("no connection", &error)),
             Err(_) => Err(ExchangeError {
                 kind: "no connection",
-                detail: format!("{server} did not accept within {CONNECT_MS_MAX} ms"),
+                detail: format!("{server} did not accept within {} ms", patience.as_millis()),
             }),
         }
+    }
+
+    async fn stream(&self, server: &str) -> io::Result<TcpStream> {
+        let Some(from) = self.from else { return TcpStream::connect(server).await };
+        let addresses = lookup_host(server).await?;
+        let address =
+            addresses.into_iter().find(SocketAddr::is_ipv4).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        socket.connect(address).await
     }
 }
 
@@ -89,8 +134,8 @@ impl Channel for HttpChannel {
             && kept.is_quiet()
         {
             let was_used = kept.used;
-            match kept.exchange(request).await {
-                Err(_) if was_used && kept.is_silent() && !kept.timed_out => {}
+            match kept.exchange(request, self.patience).await {
+                Err(_) if self.repeats && was_used && kept.is_silent() && !kept.timed_out => {}
                 answer => {
                     self.connection = answer.is_ok().then_some(kept);
                     return answer;
@@ -98,7 +143,7 @@ impl Channel for HttpChannel {
             }
         }
         let mut fresh = self.connect().await?;
-        let answer = fresh.exchange(request).await;
+        let answer = fresh.exchange(request, self.patience).await;
         self.connection = answer.is_ok().then_some(fresh);
         answer
     }
@@ -150,12 +195,16 @@ impl HttpConnection {
         self.answer_bytes == 0
     }
 
-    async fn exchange(&mut self, request: &HttpRequest) -> Result<HttpAnswer, ExchangeError> {
+    async fn exchange(
+        &mut self,
+        request: &HttpRequest,
+        patience: Duration,
+    ) -> Result<HttpAnswer, ExchangeError> {
         self.answer_bytes = 0;
         self.write(request).map_err(|error| ExchangeError { kind: "not sent", detail: error.to_string() })?;
-        let Ok(answer) = timeout(Duration::from_millis(ANSWER_MS_MAX), self.send_and_read()).await else {
+        let Ok(answer) = timeout(patience, self.send_and_read()).await else {
             self.timed_out = true;
-            let detail = format!("nothing complete came within {ANSWER_MS_MAX} ms");
+            let detail = format!("nothing complete came within {} ms", patience.as_millis());
             return Err(ExchangeError { kind: "no answer in time", detail });
         };
         self.used = true;
@@ -174,7 +223,7 @@ impl HttpConnection {
 
     async fn send_and_read(&mut self) -> Result<HttpAnswer, ExchangeError> {
         let sent = self.stream.write_all_buf(&mut self.output).await;
-        sent.map_err(|error| failed("connection lost", &error))?;
+        sent.map_err(|error| lost(&error))?;
         let mut head = None;
         loop {
             if head.is_none() {
@@ -205,13 +254,22 @@ impl HttpConnection {
                 self.answer_bytes += count;
                 Ok(())
             }
-            Err(error) => Err(failed("connection lost", &error)),
+            Err(error) => Err(lost(&error)),
         }
     }
 }
 
 fn failed(kind: &'static str, error: &io::Error) -> ExchangeError {
     ExchangeError { kind, detail: error.to_string() }
+}
+
+/// A connection that ended under a request: reset by the peer's kernel, or otherwise.
+fn lost(error: &io::Error) -> ExchangeError {
+    let kind = match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "connection reset",
+        _ => "connection lost",
+    };
+    failed(kind, error)
 }
 
 fn broken(error: HttpError) -> ExchangeError {
@@ -254,9 +312,17 @@ mod tests {
 
     /// Asks as often as there are expectations: the body, or the kind of error.
     fn check(connections: &'static [Answers], wanted: &[Result<&str, &str>]) {
+        check_by(HttpChannel::new, connections, wanted);
+    }
+
+    fn check_by(
+        channel_to: impl Fn(HostPort) -> HttpChannel,
+        connections: &'static [Answers],
+        wanted: &[Result<&str, &str>],
+    ) {
         server_process::runtime().unwrap().block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let mut channel = HttpChannel::new(listener.local_addr().unwrap().into());
+            let mut channel = channel_to(listener.local_addr().unwrap().into());
             tokio::task::spawn_local(serve(listener, connections));
             channel.open().await.unwrap();
             let request =
@@ -282,10 +348,23 @@ mod tests {
 
     #[test]
     fn what_was_not_answered_is_an_error() {
-        check(&[&[]], &[Err("connection lost"), Err("no connection")]);
+        // What closes a connection on which there is something to read, resets it (RFC 1122 section 4.2.2.13).
+        check(&[&[]], &[Err("connection reset"), Err("no connection")]);
         check(&[&[CUT]], &[Err("connection lost")]);
         check(&[&[OK, CUT], &[OK]], &[Ok("ok"), Err("connection lost"), Ok("ok")]);
         check(&[&[GARBAGE]], &[Err("broken answer")]);
+    }
+
+    #[test]
+    fn who_is_unforgiving_sees_every_failure() {
+        let unforgiving = |server| HttpChannel::unforgiving(server, Duration::from_secs(30));
+        let check = |connections, wanted: &[Result<&str, &str>]| check_by(unforgiving, connections, wanted);
+        check(&[&[OK, CLOSE], &[OK]], &[Ok("ok"); 3]);
+        check(&[&[OK, CUT], &[OK]], &[Ok("ok"), Err("connection lost"), Ok("ok")]);
+        // The first connection is closed while a request is on its way, of which nothing is known then.
+        check(&[&[OK, ""], &[OK]], &[Ok("ok"), Err("connection lost"), Ok("ok")]);
+        let impatient = |server| HttpChannel::unforgiving(server, Duration::from_millis(20));
+        check_by(impatient, &[&[OK, "", OK]], &[Ok("ok"), Err("no answer in time")]);
     }
 
     #[test]

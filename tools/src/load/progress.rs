@@ -1,8 +1,10 @@
 //! A line of progress on a terminal, drawn over itself.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
+use super::record::Standing;
 use super::report::grouped;
 
 /// Width of the bar, in characters.
@@ -10,26 +12,51 @@ const BAR_WIDTH: u64 = 30;
 /// Goes to the line's beginning and clears it (ECMA-48, EL).
 const CLEAR_LINE: &str = "\r\x1b[K";
 
+/// What progress is shown towards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// So many requests.
+    Requests(u64),
+    /// So much time.
+    Time(Duration),
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Goal {
+    /// How much of it is done, of so many parts; None where that can't be known.
+    fn parts(self, done: u64, elapsed: Duration, parts: u64) -> Option<u64> {
+        let share = |done: u128, all: u128| {
+            let part = (done.min(all) * u128::from(parts)).checked_div(all)?;
+            u64::try_from(part).ok()
+        };
+        match self {
+            Self::Requests(all) => share(done.into(), all.into()),
+            Self::Time(all) => share(elapsed.as_nanos(), all.as_nanos()),
+            Self::Unknown => None,
+        }
+    }
+}
+
 /// The line. It is cleared when this is dropped.
 #[derive(Debug)]
 pub(super) struct Progress {
     label: String,
-    expected: Option<u64>,
+    goal: Goal,
     begin: Instant,
 }
 
 impl Progress {
-    /// Progress towards this many requests, where it is known how many there will be.
-    pub(super) fn new(label: String, expected: Option<u64>) -> Self {
-        Self { label, expected: expected.filter(|expected| *expected > 0), begin: Instant::now() }
+    /// Progress towards this goal.
+    pub(super) fn new(label: String, goal: Goal) -> Self {
+        Self { label, goal, begin: Instant::now() }
     }
 
-    /// Draws the line: how many requests are done, and the rate of those that were answered; a terminal that is gone is no reason to stop.
-    pub(super) fn show(&mut self, done: u64, answered: u64) {
-        let rate = rate_per_s(answered, self.begin.elapsed());
+    /// Draws the line: how many requests are done, the rate of those that were answered, and how many failed; a terminal that is gone is no reason to stop.
+    pub(super) fn show(&mut self, standing: Standing) {
         let mut out = io::stderr().lock();
-        let _ = write!(out, "{CLEAR_LINE}{}{}", self.label, line(done, self.expected, rate))
-            .and_then(|()| out.flush());
+        let line = line(standing, self.goal, self.begin.elapsed());
+        let _ = write!(out, "{CLEAR_LINE}{}{line}", self.label).and_then(|()| out.flush());
     }
 }
 
@@ -48,12 +75,22 @@ fn rate_per_s(done: u64, elapsed: Duration) -> u64 {
         .unwrap_or(0)
 }
 
-fn line(done: u64, expected: Option<u64>, rate_per_s: u64) -> String {
-    let rate = grouped(rate_per_s);
-    let Some(expected) = expected else { return format!("  {} requests, {rate}/s", grouped(done)) };
-    let full = done.min(expected).saturating_mul(BAR_WIDTH) / expected;
-    let bar: String = (0..BAR_WIDTH).map(|place| if place < full { '#' } else { '.' }).collect();
-    format!("  [{bar}] {} of {} requests, {rate}/s", grouped(done), grouped(expected))
+fn line(standing: Standing, goal: Goal, elapsed: Duration) -> String {
+    let Standing { done, answered, failed } = standing;
+    let mut line = match goal.parts(done, elapsed, BAR_WIDTH) {
+        None => format!("  {} requests", grouped(done)),
+        Some(full) => {
+            let bar: String = (0..BAR_WIDTH).map(|place| if place < full { '#' } else { '.' }).collect();
+            let of =
+                if let Goal::Requests(all) = goal { format!(" of {}", grouped(all)) } else { String::new() };
+            format!("  [{bar}] {}{of} requests", grouped(done))
+        }
+    };
+    let _ = write!(line, ", {}/s", grouped(rate_per_s(answered, elapsed)));
+    if failed > 0 {
+        let _ = write!(line, ", {} errors", grouped(failed));
+    }
+    line
 }
 
 #[cfg(test)]
@@ -62,14 +99,17 @@ mod tests {
 
     #[test]
     fn the_bar_fills() {
-        assert_eq!(line(0, Some(2), 0), format!("  [{}] 0 of 2 requests, 0/s", ".".repeat(30)));
-        assert_eq!(
-            line(1, Some(2), 5),
-            format!("  [{}{}] 1 of 2 requests, 5/s", "#".repeat(15), ".".repeat(15))
-        );
-        assert_eq!(line(3, Some(2), 5), format!("  [{}] 3 of 2 requests, 5/s", "#".repeat(30)));
-        assert_eq!(rate_per_s(300, Duration::from_millis(1500)), 200);
+        let check = |done: u64, failed: u64, goal: Goal, wanted: &str| {
+            let standing = Standing { done, answered: done - failed, failed };
+            assert_eq!(line(standing, goal, Duration::from_millis(1_500)), wanted, "{goal:?}");
+        };
+        let bar = |full: usize| format!("  [{}{}]", "#".repeat(full), ".".repeat(30 - full));
+        check(0, 0, Goal::Requests(2), &format!("{} 0 of 2 requests, 0/s", bar(0)));
+        check(300, 0, Goal::Requests(600), &format!("{} 300 of 600 requests, 200/s", bar(15)));
+        check(3, 3, Goal::Requests(2), &format!("{} 3 of 2 requests, 0/s, 3 errors", bar(30)));
+        check(9, 0, Goal::Time(Duration::from_secs(3)), &format!("{} 9 requests, 6/s", bar(15)));
+        check(0, 0, Goal::Requests(0), "  0 requests, 0/s");
+        check(1_500, 0, Goal::Unknown, "  1,500 requests, 1,000/s");
         assert_eq!(rate_per_s(0, Duration::ZERO), 0);
-        assert_eq!(line(1234, None, 1000), "  1,234 requests, 1,000/s");
     }
 }

@@ -36,9 +36,14 @@ impl Random {
 
     /// True with this probability, which is from 0 to 1.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
+        self.fraction() < probability
+    }
+
+    /// A number from 0 up to, but not, 1.
+    pub(crate) fn fraction(&mut self) -> f64 {
         // 32 random bits are exact in an f64.
         let draw = u32::try_from(self.next_u64() >> 32).unwrap_or(u32::MAX);
-        f64::from(draw) / (f64::from(u32::MAX) + 1.0) < probability
+        f64::from(draw) / (f64::from(u32::MAX) + 1.0)
     }
 }
 

@@ -7,13 +7,15 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 /// The longest latency that is told apart from longer ones: an hour, in nanoseconds.
-const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
+pub(super) const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
 /// Decimal digits to which latencies are exact.
 const LATENCY_DIGITS: u8 = 3;
 /// Kinds of refusals, and of failures, that are counted apart; further ones are counted together.
 const KINDS_MAX: usize = 16;
 /// The name under which they are.
 const OTHER_KINDS: &str = "other";
+/// The kind of failure of a request that was due, but for which no client was free before the run's patience was over.
+pub(crate) const NEVER_SENT: &str = "never sent";
 
 /// What a workload thinks of an answer, or of its absence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,12 @@ pub(crate) struct Tally {
     pub(crate) refused: Kinds,
     /// What went wrong, by kind.
     pub(crate) failed: Kinds,
+    /// Requests of an open loop that began late: no client was free, or the machine was too busy for this process.
+    pub(crate) late: u64,
+    /// How many answers each instance gave, where they name it.
+    pub(crate) instances: Kinds,
+    /// Bytes of the answers' bodies.
+    pub(crate) bytes: u64,
     /// How long the answers took, in nanoseconds, good or not. A request without an answer is in `failed` alone.
     pub(crate) latency_ns: Histogram<u64>,
 }
@@ -46,7 +54,15 @@ impl Tally {
     /// A tally of nothing.
     pub(crate) fn new() -> Result<Self, hdrhistogram::CreationError> {
         let latency_ns = Histogram::new_with_bounds(1, LATENCY_NS_MAX, LATENCY_DIGITS)?;
-        Ok(Self { good: 0, refused: Kinds::new(), failed: Kinds::new(), latency_ns })
+        Ok(Self {
+            good: 0,
+            refused: Kinds::new(),
+            failed: Kinds::new(),
+            late: 0,
+            instances: Kinds::new(),
+            bytes: 0,
+            latency_ns,
+        })
     }
 
     /// Counts a request; `took` is None if there was no answer.
@@ -61,9 +77,26 @@ impl Tally {
         }
     }
 
+    /// Notes where an answer came from, and how large it was.
+    pub(crate) fn trace(&mut self, instance: Option<&str>, bytes: u64) {
+        self.bytes += bytes;
+        if let Some(instance) = instance {
+            // A name is only copied when it is new.
+            match self.instances.get_mut(instance) {
+                Some(count) => *count += 1,
+                None => add(&mut self.instances, instance.to_owned().into(), 1),
+            }
+        }
+    }
+
     /// Adds what another has counted.
     pub(crate) fn add(&mut self, other: &Self) -> Result<(), hdrhistogram::AdditionError> {
         self.good += other.good;
+        self.late += other.late;
+        self.bytes += other.bytes;
+        for (instance, count) in &other.instances {
+            add(&mut self.instances, instance.clone(), *count);
+        }
         for (why, count) in &other.refused {
             add(&mut self.refused, why.clone(), *count);
         }
@@ -81,6 +114,11 @@ impl Tally {
     /// Requests that failed.
     pub(crate) fn failures(&self) -> u64 {
         self.failed.values().sum()
+    }
+
+    /// Requests that were due and never sent.
+    pub(crate) fn never_sent(&self) -> u64 {
+        self.failed.get(NEVER_SENT).copied().unwrap_or(0)
     }
 
     /// The mean of the latencies, in nanoseconds; 0 where nothing was answered.
@@ -114,10 +152,18 @@ mod tests {
         tally.count(Verdict::Good, Some(Duration::from_millis(1)));
         tally.count(Verdict::Refused("out of stock".into()), Some(Duration::from_millis(3)));
         tally.count(Verdict::Failed("refused".into()), None);
+        tally.count(Verdict::Failed(NEVER_SENT.into()), None);
+        tally.late += 1;
+        tally.trace(Some("product-1"), 10);
+        tally.trace(Some("product-2"), 20);
+        tally.trace(Some("product-1"), 30);
+        tally.trace(None, 1);
         let mut sum = Tally::new().unwrap();
         sum.add(&tally).unwrap();
         sum.add(&tally).unwrap();
-        assert_eq!((sum.good, sum.refusals(), sum.failures(), sum.requests()), (2, 2, 2, 6));
+        assert_eq!((sum.good, sum.refusals(), sum.failures(), sum.requests()), (2, 2, 4, 8));
+        assert_eq!((sum.never_sent(), sum.late, sum.bytes), (2, 2, 122));
+        assert_eq!((sum.instances["product-1"], sum.instances["product-2"]), (4, 2));
         assert_eq!(sum.latency_ns.len(), 4);
         assert_eq!(sum.refused["out of stock"], 2);
     }

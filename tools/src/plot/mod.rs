@@ -46,6 +46,22 @@ impl Chart {
     }
 }
 
+/// Bars with a label each: a distribution.
+#[derive(Clone, Debug)]
+pub(crate) struct Bars {
+    /// What they show.
+    pub(crate) title: String,
+    /// The label of each, its length relative to others, and what stands behind it.
+    pub(crate) rows: Vec<(String, f64, String)>,
+}
+
+impl Bars {
+    /// Bars of Unicode blocks, a line each.
+    pub(crate) fn draw(&self) -> String {
+        terminal::labelled(self)
+    }
+}
+
 /// For tests: two series.
 #[cfg(test)]
 fn example() -> Chart {

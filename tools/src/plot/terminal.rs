@@ -1,6 +1,6 @@
 //! Bars of Unicode blocks.
 
-use super::Chart;
+use super::{Bars, Chart};
 
 /// Width of the longest bar, in columns.
 const BAR_COLUMNS: f64 = 40.0;
@@ -23,6 +23,19 @@ pub(super) fn bars(chart: &Chart) -> String {
     lines.join("\n")
 }
 
+/// Draws bars with a label each.
+pub(super) fn labelled(bars: &Bars) -> String {
+    let labels = bars.rows.iter().map(|(label, ..)| label.chars().count()).max().unwrap_or(0);
+    let most = bars.rows.iter().map(|(_, value, _)| *value).fold(f64::MIN_POSITIVE, f64::max);
+    let mut lines = vec![bars.title.clone()];
+    lines.extend(
+        bars.rows
+            .iter()
+            .map(|(label, value, words)| format!("  {label:>labels$} {} {words}", bar(value / most))),
+    );
+    lines.join("\n")
+}
+
 /// A bar for a share from 0 to 1.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is from 0 to 1")]
 fn bar(share: f64) -> String {
@@ -42,6 +55,13 @@ mod tests {
         assert_eq!(bar(1.0), "█".repeat(40));
         assert_eq!(bar(1.0 / 320.0), "▏");
         assert_eq!(bar(0.2125), "████████▌");
+    }
+
+    #[test]
+    fn bars_have_labels() {
+        let rows = vec![("one".into(), 1.0, "1".into()), ("three".into(), 0.0, "0".into())];
+        let wanted = format!("Title\n    one {} 1\n  three  0", "█".repeat(40));
+        assert_eq!(labelled(&Bars { title: "Title".into(), rows }), wanted);
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Workload for Customer {
         }
     }
 
-    fn kind(&self, subject: &Subject) -> &'static str {
+    fn kind<'t>(&'t self, subject: &'t Subject) -> &'t str {
         match subject {
             Subject::Query => "query",
             Subject::Buy { .. } => "buy",

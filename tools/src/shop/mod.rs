@@ -14,7 +14,7 @@ use self::customer::Customer;
 use crate::cli::ShopMode;
 use crate::config::ShopConfig;
 use crate::error::CommandError;
-use crate::load::Pace;
+use crate::load::Goal;
 use crate::load::engine::{self, Plan};
 use crate::load::http::HttpChannel;
 use crate::load::report::Report;
@@ -37,12 +37,8 @@ enum Lines {
 pub(crate) fn run(config: &ShopConfig) -> Result<ExitCode, CommandError> {
     let shop = front::find(config.to.as_ref(), &config.data)?;
     let lines = lines(config);
-    let plan = Plan {
-        label: String::new(),
-        pace: Pace::Closed,
-        requests_expected: expected(config),
-        show_progress: lines == Lines::Nowhere && io::stderr().is_terminal(),
-    };
+    let shows_progress = lines == Lines::Nowhere && io::stderr().is_terminal();
+    let plan = Plan::closed(String::new(), shows_progress.then(|| goal(config)));
     let outcome = server_process::runtime()?.block_on(async {
         let mut signals = StopSignals::listen()
             .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
@@ -88,8 +84,11 @@ fn lines(config: &ShopConfig) -> Lines {
 }
 
 /// How many requests there will be, where that doesn't depend on chance.
-fn expected(config: &ShopConfig) -> Option<u64> {
-    (!matches!(config.mode, ShopMode::Random { .. })).then(|| requests_min(config))
+fn goal(config: &ShopConfig) -> Goal {
+    match config.mode {
+        ShopMode::Random { .. } => Goal::Unknown,
+        ShopMode::Query { .. } | ShopMode::Buy { .. } => Goal::Requests(requests_min(config)),
+    }
 }
 
 fn requests_min(config: &ShopConfig) -> u64 {

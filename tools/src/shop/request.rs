@@ -23,7 +23,7 @@ pub(crate) fn list() -> HttpRequest {
 pub(crate) fn restock(toy: &str, quantity: u64, key: String, operator_token: &str) -> HttpRequest {
     let target = format!("/api/v1/products/{}/restock", percent_encoded(toy));
     let mut request = post(target, &serde_json::json!({ "quantity": quantity }), key);
-    request.headers.push(("Authorization", format!("Bearer {operator_token}")));
+    request.headers.push(("Authorization".into(), format!("Bearer {operator_token}")));
     request
 }
 
@@ -55,7 +55,7 @@ fn post(target: String, body: &serde_json::Value, key: String) -> HttpRequest {
     HttpRequest {
         method: "POST",
         target,
-        headers: vec![("Content-Type", "application/json".into()), ("Idempotency-Key", key)],
+        headers: vec![("Content-Type".into(), "application/json".into()), ("Idempotency-Key".into(), key)],
         body: body.to_string().into_bytes(),
     }
 }
@@ -81,7 +81,7 @@ mod tests {
     fn every_order_has_a_key_of_its_own() {
         let mut keys = Keys { prefix: 1, count: 0 };
         let [first, second] = [(); 2].map(|()| buy("Tux", 1, keys.next()).headers.pop());
-        assert_eq!(first.as_ref().map(|(name, _)| *name), Some("Idempotency-Key"));
+        assert_eq!(first.as_ref().map(|(name, _)| &**name), Some("Idempotency-Key"));
         assert_ne!(first, second);
     }
 

@@ -16,7 +16,7 @@ use crate::address::HostPort;
 use crate::config::ToystoreConfig;
 use crate::data_folder::{self, OperatorToken};
 use crate::error::CommandError;
-use crate::load::Pace;
+use crate::load::Goal;
 use crate::load::engine::{self, Ending, Plan};
 use crate::load::http::HttpChannel;
 use crate::load::tally::Tally;
@@ -78,12 +78,9 @@ async fn measure(
                 })
                 .collect::<Result<Vec<_>, getrandom::Error>>()
                 .map_err(|error| no_randomness(&error))?;
-            let plan = Plan {
-                label: format!("{clients:>3} at once, {:<4}", errand.name()),
-                pace: Pace::Closed,
-                requests_expected: Some(u64::from(clients).saturating_mul(count)),
-                show_progress: io::stderr().is_terminal(),
-            };
+            let goal = Goal::Requests(u64::from(clients).saturating_mul(count));
+            let label = format!("{clients:>3} at once, {:<4}", errand.name());
+            let plan = Plan::closed(label, io::stderr().is_terminal().then_some(goal));
             let mut outcome = engine::run(visitors, plan, signals.next()).await.map_err(not_reached)?;
             let tally = match outcome.tallies.remove(errand.name()) {
                 Some(tally) => tally,

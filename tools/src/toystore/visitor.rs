@@ -62,7 +62,7 @@ impl Workload for Visitor {
         Some(((), request))
     }
 
-    fn kind(&self, (): &()) -> &'static str {
+    fn kind<'t>(&'t self, (): &'t ()) -> &'t str {
         self.errand.name()
     }
 

@@ -19,7 +19,7 @@ use self::children::{Child, LastWords, Launch};
 use self::log_tail::LogTail;
 use crate::address::{self, reachable};
 use crate::certs::{CertsFolder, Renewal};
-use crate::config::{InstancePlan, UpConfig};
+use crate::config::{InstancePlan, L4Plan, UpConfig};
 use crate::data_folder::DataFolder;
 use crate::databases;
 use crate::error::CommandError;
@@ -46,7 +46,9 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
     server_process::warn_of_exposure(config.listen, exposed);
     NetworkFile::remove(&data.network_file())?;
     port_check::all_free(config.listen, &config.instances)?;
+    port_check::virtual_free(config.listen, &config.l4)?;
     let instances = port_check::settle_wanted(config.listen, &config.instances)?;
+    let l4 = port_check::settle_virtual(config.listen, &config.l4, &instances)?;
     if config.fresh {
         let databases = data.databases();
         terminal::note(&format!("--fresh: deleting the databases in {}", databases.display()));
@@ -57,14 +59,15 @@ pub(crate) fn run(config: &UpConfig) -> Result<ExitCode, CommandError> {
     // Made before any child runs, so that no two of them make them at once.
     let (_, _) = (data.cluster_secret()?, data.operator_token()?);
     let renewal = certificates(config, &instances)?;
-    let code = server_process::runtime()?.block_on(start_and_wait(config, instances, &data, demo, renewal));
+    let code =
+        server_process::runtime()?.block_on(start_and_wait(config, (instances, l4), &data, demo, renewal));
     drop(lock);
     code
 }
 
 async fn start_and_wait(
     config: &UpConfig,
-    instances: Vec<InstancePlan>,
+    (instances, l4): (Vec<InstancePlan>, Vec<L4Plan>),
     data: &DataFolder,
     demo: Demo,
     renewal: Option<Renewal>,
@@ -72,10 +75,10 @@ async fn start_and_wait(
     let services = config.profile.services().into_iter().map(|(service, _)| service);
     let databases = databases::place(data, config.database.as_ref());
     databases::prepare_databases(&databases, services, demo).await?;
-    let mut signals = StopSignals::listen()
+    let mut signals = StopSignals::listen_supervised(config.supervised)
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let program = own_program()?;
-    let mut network = Network { config, instances, data, demo, program, renewal, children: Vec::new() };
+    let mut network = Network { config, instances, l4, data, demo, program, renewal, children: Vec::new() };
     let started = tokio::select! {
         started = network.start() => started,
         name = signals.next() => {
@@ -88,7 +91,15 @@ async fn start_and_wait(
         network.stop(&mut signals).await;
         return Err(CommandError::new("the network did not start"));
     }
-    terminal::say(&welcome::text(&network.children, config, data, &databases, demo, Style::for_stdout()));
+    terminal::say(&welcome::text(
+        &network.children,
+        &network.virtual_ports().collect::<Vec<_>>(),
+        config,
+        data,
+        &databases,
+        demo,
+        Style::for_stdout(),
+    ));
     let alive = network.watch(&mut signals).await;
     // Whoever reads the file from now on finds no network, rather than one that goes away.
     let removed = NetworkFile::remove(&data.network_file());
@@ -101,6 +112,8 @@ struct Network<'c> {
     config: &'c UpConfig,
     /// What is started, in this order.
     instances: Vec<InstancePlan>,
+    /// The gateway's virtual ports.
+    l4: Vec<L4Plan>,
     data: &'c DataFolder,
     demo: Demo,
     program: PathBuf,
@@ -165,6 +178,9 @@ impl Network<'_> {
             }
             arguments.extend(["--peer".into(), format!("{}={}", service.name, address::list(&addresses))]);
         }
+        for virtual_port in self.l4.iter().filter(|_| plan.service.is_none()) {
+            arguments.extend(["--l4".into(), format!("{}={}", virtual_port.port, virtual_port.service.name)]);
+        }
         arguments.push("--supervised".into());
         if config.insecure {
             arguments.push("--insecure".into());
@@ -201,6 +217,12 @@ impl Network<'_> {
         plans.map(|plan| reachable(SocketAddr::new(self.config.listen, plan.port))).collect()
     }
 
+    /// The services whose TCP is passed through, and where a program on this machine reaches them so.
+    fn virtual_ports(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let address = |port| reachable(SocketAddr::new(self.config.listen, port));
+        self.l4.iter().map(move |plan| (plan.service.name, address(plan.port)))
+    }
+
     /// Tells other commands who runs where.
     fn write_file(&self) -> Result<(), CommandError> {
         let entries = self.children.iter().flat_map(|child| {
@@ -227,6 +249,10 @@ impl Network<'_> {
                 .transpose()
                 .unwrap_or_default(),
             entries: entries.collect(),
+            virtual_ports: self
+                .virtual_ports()
+                .map(|(service, address)| (service.to_owned(), address))
+                .collect(),
         };
         file.write(&self.data.network_file())
     }
@@ -335,7 +361,8 @@ fn listeners(child: &Child) -> Vec<(Protocol, SocketAddr)> {
     }
 }
 
-fn own_program() -> Result<PathBuf, CommandError> {
+/// This program's file, for processes that run it too.
+pub(crate) fn own_program() -> Result<PathBuf, CommandError> {
     std::env::current_exe()
         .map_err(|error| CommandError::new(format!("could not find this program's own file: {error}")))
 }

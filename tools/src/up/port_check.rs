@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 
-use crate::config::InstancePlan;
+use crate::config::{InstancePlan, L4Plan};
 use crate::error::CommandError;
 use crate::load::random::Random;
 
@@ -39,23 +39,56 @@ pub(super) fn settle_wanted(
             earlier.into_iter().any(|other| other != service && other.wants.contains(&service.name))
         });
         if wanted && settled[place].port == 0 {
-            settled[place].port = free_port(listen, &settled)?;
+            settled[place].port = free_port(listen, &ports_of(&settled))?;
         }
         if settled[place].rpc_port == Some(0) {
-            settled[place].rpc_port = Some(free_port(listen, &settled)?);
+            settled[place].rpc_port = Some(free_port(listen, &ports_of(&settled))?);
         }
     }
     Ok(settled)
 }
 
-fn free_port(listen: IpAddr, taken: &[InstancePlan]) -> Result<u16, CommandError> {
+fn ports_of(instances: &[InstancePlan]) -> Vec<u16> {
+    instances.iter().flat_map(InstancePlan::ports).map(|(port, _)| port).collect()
+}
+
+/// Checks that each virtual port can be bound.
+pub(super) fn virtual_free(listen: IpAddr, plans: &[L4Plan]) -> Result<(), CommandError> {
+    for plan in plans.iter().filter(|plan| plan.port != 0) {
+        TcpListener::bind(SocketAddr::new(listen, plan.port)).map_err(|error| {
+            let (port, service) = (plan.port, plan.service.name);
+            let why = CommandError::new(format!("port {port} (the gateway's virtual port of {service}): {error}"));
+            why.next(format!(
+                "stop what listens there (ss -ltnp 'sport = :{port}' names it), move all ports with --base-port, or \
+                 leave virtual ports out with --no-l4"
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+/// Gives virtual ports a free port that were to take any: others are told where they are.
+pub(super) fn settle_virtual(
+    listen: IpAddr,
+    plans: &[L4Plan],
+    instances: &[InstancePlan],
+) -> Result<Vec<L4Plan>, CommandError> {
+    let mut taken = ports_of(instances);
+    let mut settled = plans.to_vec();
+    for plan in settled.iter_mut().filter(|plan| plan.port == 0) {
+        plan.port = free_port(listen, &taken)?;
+        taken.push(plan.port);
+    }
+    Ok(settled)
+}
+
+fn free_port(listen: IpAddr, taken: &[u16]) -> Result<u16, CommandError> {
     let no_port = |why: String| CommandError::new(format!("no free port could be found: {why}"));
     let mut random = Random::from_system().map_err(|error| no_port(error.to_string()))?;
     let count = u64::from(SETTLED_PORTS.end() - SETTLED_PORTS.start()) + 1;
     for _ in 0..SETTLE_TRIES {
         let port = SETTLED_PORTS.start() + u16::try_from(random.below(count)).unwrap_or(0);
-        let is_free = taken.iter().flat_map(InstancePlan::ports).all(|(taken, _)| taken != port)
-            && TcpListener::bind(SocketAddr::new(listen, port)).is_ok();
+        let is_free = !taken.contains(&port) && TcpListener::bind(SocketAddr::new(listen, port)).is_ok();
         if is_free {
             return Ok(port);
         }

@@ -27,6 +27,7 @@ struct Row {
 /// The whole text.
 pub(super) fn text(
     children: &[Child],
+    virtual_ports: &[(&'static str, SocketAddr)],
     config: &UpConfig,
     data: &DataFolder,
     databases: &Databases,
@@ -50,10 +51,20 @@ pub(super) fn text(
         config.tls.as_ref().map(|tls| format!(", mTLS by {}", tls.certs.display())).unwrap_or_default(),
     ));
     format!(
-        "{runs}\n\n{}\n\nTry:\n{try_these}\n\nOperator token: {}\nCtrl-C stops the network.",
+        "{runs}\n\n{}\n{}\nTry:\n{try_these}\n\nOperator token: {}\nCtrl-C stops the network.",
         table(&rows, config.tls.is_some()).draw(style),
+        passed_through(virtual_ports),
         token.display(),
     )
+}
+
+/// Where the gateway passes TCP through, in one line; nothing where it does not.
+fn passed_through(virtual_ports: &[(&'static str, SocketAddr)]) -> String {
+    if virtual_ports.is_empty() {
+        return String::new();
+    }
+    let ports = virtual_ports.iter().map(|(service, address)| format!("{} {service}", address.port()));
+    format!("TCP passed through by the gateway: {}\n", ports.collect::<Vec<_>>().join(", "))
 }
 
 /// The gateway first: it is the way in.

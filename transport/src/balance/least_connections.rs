@@ -2,12 +2,12 @@
 
 use super::{Candidate, Turns};
 
-/// The instance with the least of `(in_flight + 1) / weight`, its share in slow start being part of its weight. The one call more is
-/// the one that is picked for: without it all idle instances would be alike, whatever their weight.
-pub(super) fn pick(turns: &mut Turns, candidates: &[Candidate]) -> Option<usize> {
-    turns.least(candidates, |one, other| {
+/// The instance with the least of `(in_flight + 1) / weight`. The one call more is the one that is picked for: without it all idle
+/// instances would be alike, whatever their weight.
+pub(super) fn pick(turns: &mut Turns, candidates: &[Candidate], random: u64) -> Option<usize> {
+    turns.least(candidates, random, |one, other| {
         let scaled = |calls: &Candidate, weight: &Candidate| {
-            u128::from(calls.calls_with_this()) * u128::from(weight.effective_weight())
+            u64::from(calls.calls_with_this()) * u64::from(weight.weight.max(1))
         };
         scaled(one, other).cmp(&scaled(other, one))
     })
@@ -31,7 +31,8 @@ mod tests {
         let check = |in_flight: &[(u32, u32)], expected: &[usize]| {
             let mut turns = Turns::default();
             let candidates = of(in_flight);
-            let picked: Vec<usize> = expected.iter().filter_map(|_| pick(&mut turns, &candidates)).collect();
+            let picked: Vec<usize> =
+                expected.iter().filter_map(|_| pick(&mut turns, &candidates, 0)).collect();
             assert_eq!(picked, expected, "{in_flight:?}");
         };
         check(&[(3, 100), (1, 100), (2, 100)], &[1, 1]);
@@ -39,7 +40,7 @@ mod tests {
         check(&[(1, 100), (0, 100), (0, 100)], &[1, 2, 1, 2]);
         check(&[(3, 200), (2, 100)], &[0, 0]);
         check(&[(0, 100), (0, 200)], &[1, 1]);
-        check(&[(u32::MAX, u32::MAX), (0, 0)], &[0, 0]);
+        check(&[(u32::MAX, u32::MAX), (0, 0)], &[0, 1, 0]);
         check(&[], &[]);
     }
 }

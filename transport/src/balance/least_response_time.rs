@@ -4,15 +4,13 @@ use super::{Candidate, Turns, known_or};
 
 /// The instance with the least of `mean × (in_flight + 1) / weight` (nginx's `least_time`). One of which nothing is known yet is
 /// taken to be like the others on average: neither is it flooded, nor does it get nothing.
-pub(super) fn pick(turns: &mut Turns, candidates: &[Candidate]) -> Option<usize> {
+pub(super) fn pick(turns: &mut Turns, candidates: &[Candidate], random: u64) -> Option<usize> {
     let known = candidates.iter().filter(|candidate| candidate.mean_ns > 0);
     let (sum, count) =
         known.fold((0.0, 0.0), |(sum, count), candidate| (sum + candidate.mean_ns as f64, count + 1.0));
     let otherwise_ns = if count > 0.0 { sum / count } else { 1.0 };
-    let cost = |candidate: &Candidate| {
-        candidate.cost(known_or(candidate.mean_ns, otherwise_ns), candidate.effective_weight())
-    };
-    turns.least(candidates, |one, other| cost(one).total_cmp(&cost(other)))
+    let cost = |candidate: &Candidate| candidate.cost(known_or(candidate.mean_ns, otherwise_ns));
+    turns.least(candidates, random, |one, other| cost(one).total_cmp(&cost(other)))
 }
 
 #[cfg(test)]
@@ -33,7 +31,8 @@ mod tests {
         let check = |known: &[(u64, u32)], expected: &[usize]| {
             let mut turns = Turns::default();
             let candidates = of(known);
-            let picked: Vec<usize> = expected.iter().filter_map(|_| pick(&mut turns, &candidates)).collect();
+            let picked: Vec<usize> =
+                expected.iter().filter_map(|_| pick(&mut turns, &candidates, 0)).collect();
             assert_eq!(picked, expected, "{known:?}");
         };
         check(&[(20, 0), (10, 0), (30, 0)], &[1, 1]);

@@ -20,7 +20,6 @@ use std::str::FromStr;
 use self::adaptive::Adaptive;
 pub use self::adaptive::measured::Measured;
 use self::latency::Outcome;
-pub use self::round_robin::RoundRobin;
 use self::weighted::Rotation;
 
 /// How an instance is picked.
@@ -137,9 +136,9 @@ impl Candidate {
         self.in_flight.saturating_add(1)
     }
 
-    /// What a call costs on it: what is in flight, with this call, for as long as each takes.
-    fn cost(&self, response_ns: f64, weight: u64) -> f64 {
-        f64::from(self.calls_with_this()) * response_ns / weight as f64
+    /// What a call costs on it: what is in flight, with this call, for as long as each takes, for its weight.
+    fn cost(&self, response_ns: f64) -> f64 {
+        f64::from(self.calls_with_this()) * response_ns / f64::from(self.weight.max(1))
     }
 }
 
@@ -211,18 +210,23 @@ impl Balancer {
 
     /// The place among the candidates of the instance that gets the call; `None` when there is none.
     pub fn pick(&mut self, candidates: &[Candidate], ask: &Ask) -> Option<usize> {
+        if candidates.is_empty() {
+            return None;
+        }
         let acting = match self.algorithm {
             Algorithm::Adaptive => self.adaptive.acting(ask.now, candidates),
             chosen => chosen,
         };
         match acting {
-            Algorithm::LeastConnections => least_connections::pick(&mut self.turns, candidates),
-            Algorithm::LeastResponseTime => least_response_time::pick(&mut self.turns, candidates),
+            Algorithm::LeastConnections => least_connections::pick(&mut self.turns, candidates, ask.random),
+            Algorithm::LeastResponseTime => {
+                least_response_time::pick(&mut self.turns, candidates, ask.random)
+            }
             Algorithm::Weighted => self.weighted.pick(candidates, Candidate::effective_weight),
             Algorithm::P2cEwma => p2c_ewma::pick(candidates, ask.random),
             Algorithm::IpHash if let Some(client) = ask.client => ip_hash::pick(candidates, client),
             Algorithm::IpHash | Algorithm::RoundRobin | Algorithm::Adaptive => {
-                self.round_robin.pick(candidates, |candidate| u64::from(candidate.share_permille.max(1)))
+                round_robin::pick(&mut self.round_robin, candidates)
             }
         }
     }
@@ -258,16 +262,25 @@ struct Turns {
 }
 
 impl Turns {
-    /// The least of the candidates; among several the one that follows the one picked last.
+    /// The least of the candidates; among several the one that follows the one picked last. One in slow start takes only its share
+    /// of what it wins, and the rest goes to the least of those that have more of theirs.
     fn least(
         &mut self,
         candidates: &[Candidate],
+        random: u64,
         compare: impl Fn(&Candidate, &Candidate) -> Ordering,
     ) -> Option<usize> {
         let last = candidates.iter().position(|candidate| Some(candidate.key) == self.last);
         let next = last.map_or(0, |last| last + 1);
-        let in_turn = (next..candidates.len()).chain(0..next);
-        let picked = in_turn.min_by(|one, other| compare(&candidates[*one], &candidates[*other]))?;
+        let in_turn = || (next..candidates.len()).chain(0..next);
+        let by = |one: &usize, other: &usize| compare(&candidates[*one], &candidates[*other]);
+        let share = |at: usize| candidates[at].share_permille;
+        let mut picked = in_turn().min_by(by)?;
+        let most = candidates.iter().map(|candidate| candidate.share_permille).max()?;
+        if !slow_start::takes_it(share(picked), most, mixed(!random)) {
+            let won = share(picked);
+            picked = in_turn().filter(|at| share(*at) > won).min_by(by)?;
+        }
         self.last = Some(candidates[picked].key);
         Some(picked)
     }
@@ -276,6 +289,11 @@ impl Turns {
 /// A response time, or another where it is not known.
 fn known_or(response_ns: u64, otherwise_ns: f64) -> f64 {
     if response_ns > 0 { response_ns as f64 } else { otherwise_ns }
+}
+
+/// A number below `bound`, which is below 2^32, from the upper half of random bits.
+fn below(random: u64, bound: u64) -> usize {
+    usize::try_from(((random >> 32) * bound) >> 32).unwrap_or(0)
 }
 
 /// Bits that depend on all bits of a number (the finaliser of Vigna's `SplitMix64`).

@@ -1,12 +1,12 @@
 //! `p2c_ewma`: of two instances by chance, the one that costs less.
 
-use super::{Candidate, known_or, mixed};
+use super::slow_start::takes_it;
+use super::{Candidate, below, known_or, mixed};
 
 /// The power of two choices (Mitzenmacher 2001) by the cost that Finagle and linkerd use, `peak response time × (in_flight + 1)`. Two
 /// that are drawn by chance keep many callers from running to the same fast instance at once.
 ///
-/// One of which nothing is known yet is taken to be like the other. One in slow start that wins takes only its share of what it has
-/// won: a factor in its cost would leave it with nothing where there is little to do.
+/// One of which nothing is known yet is taken to be like the other. One in slow start takes only its share of what it wins.
 pub(super) fn pick(candidates: &[Candidate], random: u64) -> Option<usize> {
     let count = candidates.len() as u64;
     if count < 2 {
@@ -18,20 +18,14 @@ pub(super) fn pick(candidates: &[Candidate], random: u64) -> Option<usize> {
     let (one, other) = (&candidates[first], &candidates[second]);
     let cost = |of: &Candidate, against: &Candidate| {
         let otherwise_ns = against.response_ns.max(1) as f64;
-        of.cost(known_or(of.response_ns, otherwise_ns), u64::from(of.weight.max(1)))
+        of.cost(known_or(of.response_ns, otherwise_ns))
     };
     let (winner, loser) = match cost(one, other) <= cost(other, one) {
         true => (first, second),
         false => (second, first),
     };
-    let share = |at: usize| u64::from(candidates[at].share_permille.max(1));
-    let takes_it = below(mixed(!random), share(loser)) < usize::try_from(share(winner)).unwrap_or(usize::MAX);
-    Some(if takes_it { winner } else { loser })
-}
-
-/// A number below `bound` from the upper half of random bits.
-fn below(random: u64, bound: u64) -> usize {
-    usize::try_from(((random >> 32) * bound) >> 32).unwrap_or(0)
+    let share = |at: usize| candidates[at].share_permille;
+    Some(if takes_it(share(winner), share(loser), mixed(!random)) { winner } else { loser })
 }
 
 #[cfg(test)]

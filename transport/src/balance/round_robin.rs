@@ -1,18 +1,11 @@
-//! Which instance gets the next call. Pure: the candidates are an argument.
+//! `round_robin`: each instance in turn, whatever its weight.
 
-/// Each usable instance in turn.
-#[derive(Debug, Default)]
-pub struct RoundRobin {
-    next: usize,
-}
+use super::Candidate;
+use super::weighted::Rotation;
 
-impl RoundRobin {
-    /// The next of `count` instances that is usable, or `None` when none is.
-    pub fn pick(&mut self, count: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
-        let picked = (0..count).map(|step| (self.next + step) % count).find(|at| usable(*at))?;
-        self.next = (picked + 1) % count;
-        Some(picked)
-    }
+/// The next in turn. One in slow start has its turn as often as its share says.
+pub(super) fn pick(rotation: &mut Rotation, candidates: &[Candidate]) -> Option<usize> {
+    rotation.pick(candidates, |candidate| u64::from(candidate.share_permille.max(1)))
 }
 
 #[cfg(test)]
@@ -21,14 +14,33 @@ mod tests {
 
     #[test]
     fn each_usable_instance_in_turn() {
-        let picks = |usable: [bool; 3]| {
-            let mut balancer = RoundRobin::default();
-            (0..4).map(|_| balancer.pick(3, |at| usable[at])).collect::<Vec<_>>()
+        let picks = |usable: &[u64]| {
+            let candidates: Vec<Candidate> = usable
+                .iter()
+                .map(|key| Candidate { weight: u32::try_from(7 * key).unwrap(), ..Candidate::new(*key) })
+                .collect();
+            let mut rotation = Rotation::default();
+            [(); 4].map(|()| pick(&mut rotation, &candidates).map(|at| candidates[at].key))
         };
-        assert_eq!(picks([true, true, true]), [Some(0), Some(1), Some(2), Some(0)]);
-        assert_eq!(picks([true, false, true]), [Some(0), Some(2), Some(0), Some(2)]);
-        assert_eq!(picks([false, false, true]), [Some(2); 4]);
-        assert_eq!(picks([false; 3]), [None; 4]);
-        assert_eq!(RoundRobin::default().pick(0, |_| true), None);
+        assert_eq!(picks(&[0, 1, 2]), [Some(0), Some(1), Some(2), Some(0)]);
+        assert_eq!(picks(&[0, 2]), [Some(0), Some(2), Some(0), Some(2)]);
+        assert_eq!(picks(&[2]), [Some(2); 4]);
+        assert_eq!(picks(&[]), [None; 4]);
+    }
+
+    /// The first instance always fails, and what it was asked for is tried elsewhere.
+    #[test]
+    fn what_is_tried_elsewhere_is_shared_by_the_others() {
+        let all = [0, 1, 2].map(Candidate::new);
+        let mut rotation = Rotation::default();
+        let mut counts = [0_u32; 3];
+        for _ in 0..600 {
+            let first = pick(&mut rotation, &all).unwrap();
+            counts[first] += 1;
+            if first == 0 {
+                counts[1 + pick(&mut rotation, &all[1..]).unwrap()] += 1;
+            }
+        }
+        assert!(counts[0].abs_diff(200) < 20 && counts[1].abs_diff(counts[2]) < 20, "{counts:?}");
     }
 }

@@ -171,3 +171,18 @@ fn the_operator_can_close_it() {
     call(&mut breaker, now, Verdict::Failed, no_jitter(BREAKER_PAUSE_MS_MIN));
     assert_eq!(breaker.until(now), Some(now + S), "the first pause again");
 }
+
+#[test]
+fn another_process_begins_anew() {
+    let mut breaker = opened();
+    let now = START + S;
+    let ticket = probe(&mut breaker, now);
+    breaker.forget(now);
+    assert_eq!(
+        (breaker.state(now), breaker.reason(now), breaker.openings()),
+        (State::Closed, Reason::New, 1)
+    );
+    breaker.record(now, ticket, Verdict::Failed, 0);
+    (0..4).for_each(|_| call(&mut breaker, now, Verdict::Failed, 0));
+    assert_eq!(breaker.state(now), State::Closed, "the late failure of the old one doesn't count");
+}

@@ -144,3 +144,16 @@ fn what_is_remembered_is_bounded() {
     assert_eq!(it.ledger.history().count(), HISTORY_CHANGES_MAX);
     assert!(it.ledger.losses.len() <= LOSSES_REMEMBERED_MAX);
 }
+
+#[test]
+fn calls_that_went_down_with_a_process_say_nothing_of_the_next() {
+    let mut it = Instance::reached();
+    let begun: Vec<Ticket> =
+        (0..=BREAKER_FAILURES_IN_A_ROW).filter_map(|_| it.ledger.begun(it.now)).collect();
+    it.ledger.lost(it.now, "the connection broke");
+    it.ledger.reached(it.now);
+    for ticket in begun {
+        it.ledger.result(it.now, ticket, Verdict::Failed, 7, || true);
+    }
+    it.is(InstanceState::Up, Standing::Ready, "answers again");
+}

@@ -10,6 +10,7 @@ use micronet_wire::conn::StreamMap;
 use micronet_wire::service::Answer;
 
 use super::handling::Handler;
+use super::places::Place;
 
 /// A handler at work, with the stream that it answers and the time at which it started.
 pub(super) struct Answering {
@@ -19,6 +20,7 @@ pub(super) struct Answering {
     pub(super) one_way: Option<u64>,
     pub(super) started_ns: u64,
     pub(super) handler: Handler,
+    pub(super) place: Option<Place>,
 }
 
 /// What a handler leaves behind.
@@ -28,6 +30,7 @@ pub(super) struct Finished {
     pub(super) one_way: bool,
     pub(super) started_ns: u64,
     pub(super) answer: Answer,
+    pub(super) place: Option<Place>,
 }
 
 impl Future for Answering {
@@ -41,6 +44,7 @@ impl Future for Answering {
             one_way: one_way.is_some(),
             started_ns,
             answer,
+            place: self.place.take(),
         })
     }
 }

@@ -18,6 +18,16 @@ impl Handler {
         let started = catch_unwind(AssertUnwindSafe(|| service.handle(context, method, request)));
         Self(started.unwrap_or_else(|_| Box::pin(ready(Err(panicked())))))
     }
+
+    /// Refuses one instead.
+    pub(super) fn refusing(error: RpcError) -> Self {
+        Self::of(ready(Err(error)))
+    }
+
+    /// Has something else answer it.
+    pub(super) fn of(answer: impl Future<Output = Answer> + 'static) -> Self {
+        Self(Box::pin(answer))
+    }
 }
 
 impl Future for Handler {

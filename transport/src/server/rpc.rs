@@ -11,10 +11,10 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use micronet_wire::conn::{Config, Connection, Event, Standing, Timing};
 use micronet_wire::error::{Code, Retry, RpcError};
-use micronet_wire::service::{CallContext, Service};
+use micronet_wire::service::CallContext;
 
 use super::background::{Answering, Background, Finished, Stopped};
-use super::handling::Handler;
+use super::entry::Entry;
 use super::streams::{Shapes, Streams};
 use super::unheard::Unheard;
 use crate::clock;
@@ -26,7 +26,7 @@ use crate::vitals;
 
 /// Who answers, and who hears of calls that nobody waits for.
 pub(super) struct Answers {
-    pub(super) service: Rc<dyn Service>,
+    pub(super) entry: Rc<Entry>,
     pub(super) shapes: Rc<Shapes>,
     pub(super) unheard: Rc<Unheard>,
     pub(super) meters: Rc<ServerMeters>,
@@ -190,14 +190,21 @@ impl Call {
         let finished = if context.deadline_ns <= started_ns {
             // SPEC 6.1, 5.9: what has waited for longer than its deadline isn't executed.
             let answer = Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"));
-            Poll::Ready(Finished { stream, method, one_way: context.one_way, started_ns, answer })
+            Poll::Ready(Finished {
+                stream,
+                method,
+                one_way: context.one_way,
+                started_ns,
+                answer,
+                place: None,
+            })
         } else {
             if let Some(shape) = answers.shapes.get(method) {
                 context.exchange = Some(work.streams.open(stream, shape));
             }
             let one_way = context.one_way.then_some(context.deadline_ns);
-            let handler = Handler::start(&*answers.service, *context, method, request);
-            let mut answering = Answering { stream, method, one_way, started_ns, handler };
+            let (handler, place) = answers.entry.start(started_ns, *context, method, request);
+            let mut answering = Answering { stream, method, one_way, started_ns, handler, place };
             let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await;
             if polled.is_pending() {
                 work.background.add(answering);
@@ -219,7 +226,10 @@ fn answer_call(
     finished: Finished,
 ) -> u64 {
     let finished_ns = clock::now();
-    let Finished { stream, method, one_way, started_ns, answer } = finished;
+    let Finished { stream, method, one_way, started_ns, answer, place } = finished;
+    if let Some(place) = place {
+        place.answered(finished_ns, &answer);
+    }
     let timing = Timing { started_ns, finished_ns };
     answers.meters.ended(method, answer.as_ref().err().map(|error| error.code), finished_ns - started_ns);
     // What the handler sent last goes before its answer.

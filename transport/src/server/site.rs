@@ -18,7 +18,8 @@ use micronet_wire::rest::{
 use micronet_wire::service::{CallContext, Service, authorize};
 use micronet_wire::spiffe::SpiffeId;
 
-use super::handling::Handler;
+use super::entry::Entry;
+use super::places::Places;
 use crate::clock;
 use crate::http_server::Site;
 use crate::identity::{Identity, random_bytes};
@@ -27,7 +28,7 @@ use crate::vitals::Share;
 
 /// A service and its routes.
 pub struct OwnSite {
-    service: Rc<dyn Service>,
+    entry: Rc<Entry>,
     identity: Rc<Identity>,
     instance: Rc<str>,
     routes: Routes,
@@ -45,11 +46,15 @@ impl OwnSite {
     /// The site of a service.
     #[must_use]
     pub fn new(service: Rc<dyn Service>, identity: Rc<Identity>) -> Self {
-        let schema = service.schema();
+        Self::of(Rc::new(Entry::new(service, Rc::clone(&identity), Places::default())), identity)
+    }
+
+    pub(super) fn of(entry: Rc<Entry>, identity: Rc<Identity>) -> Self {
+        let schema = entry.service().schema();
         let routes = Routes::from_schemas(&schema.schema().name, [(0, Rc::new(schema.clone()))]);
         let request_ids = RequestIds::new(u32::from_ne_bytes(random_bytes()));
         let (instance, meters) = (identity.instance.as_str().into(), RouteMeters::of(&routes));
-        Self { instance, service, identity, routes, meters, request_ids }
+        Self { instance, entry, identity, routes, meters, request_ids }
     }
 
     /// The site as somebody sees it whom a certificate names, or nobody in particular.
@@ -81,7 +86,7 @@ impl OwnSite {
         route: &Route,
         of_path: Parameters<'_>,
     ) -> Result<Answer, Refused> {
-        let schema = self.service.schema().schema();
+        let schema = self.entry.service().schema().schema();
         let Some(method) = schema.method(route.method) else {
             return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
         };
@@ -111,7 +116,7 @@ impl OwnSite {
         (head, body): (&RequestHead, &[u8]),
         route: &OutcomeRoute,
     ) -> Result<Answer, Refused> {
-        let schema = self.service.schema().schema();
+        let schema = self.entry.service().schema().schema();
         let Some(method) = schema.method(route.method) else {
             return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
         };
@@ -153,10 +158,14 @@ impl OwnSite {
     /// Has the call handled, within the default deadline.
     async fn handle(&self, context: CallContext, method: u32, message: Bytes) -> Result<Bytes, RpcError> {
         let _share = Share::of_one_call();
-        let handler = Handler::start(&*self.service, context, method, message);
-        tokio::time::timeout(Duration::from_micros(u64::from(DEADLINE_US_DEFAULT)), handler)
+        let (handler, place) = self.entry.start(clock::now(), context, method, message);
+        let answer = tokio::time::timeout(Duration::from_micros(u64::from(DEADLINE_US_DEFAULT)), handler)
             .await
-            .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")))
+            .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")));
+        if let Some(place) = place {
+            place.answered(clock::now(), &answer);
+        }
+        answer
     }
 }
 

@@ -1,5 +1,8 @@
 //! Both languages on one port: HTTP in memory, and RPC beside it over loopback.
 
+mod faults;
+mod limits;
+
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;

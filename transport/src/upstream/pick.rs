@@ -37,6 +37,9 @@ impl Inner {
         takes: &impl Fn(&Instance) -> bool,
         tried: &[Rc<str>],
     ) -> Option<(Rc<Member>, Instance)> {
+        if self.denied(now).is_some() {
+            return None;
+        }
         let members = self.members.borrow();
         let mut scratch = self.scratch.borrow_mut();
         let Scratch { standings, candidates } = &mut *scratch;

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use micronet_wire::error::RpcError;
 use micronet_wire::network::CalledService;
 
 use super::{Inner, Source, Target};
 use crate::clock;
+use crate::link::Denial;
 use crate::network::{Called, InForce};
 
 impl Called for Inner {
@@ -37,6 +39,14 @@ impl Called for Inner {
             }
             None => self.forget_operator(),
         }
+        self.denial.replace(Denial::of(&self.service, rules));
         self.look(clock::now());
+    }
+}
+
+impl Inner {
+    /// Why nothing of the service may be called, if so.
+    pub(super) fn denied(&self, now: u64) -> Option<RpcError> {
+        self.denial.borrow().as_ref().filter(|denial| denial.holds(now)).map(Denial::error)
     }
 }

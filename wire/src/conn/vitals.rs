@@ -11,6 +11,8 @@ pub struct Vitals {
     pub calls_elsewhere: u32,
     /// Calls that the process accepts at once, on all connections together.
     pub calls_in_flight_max: u32,
+    /// Calls that it lets work at once as things are; the load is told in relation to it.
+    pub calls_at_work_max: u32,
     /// How long recent calls have waited for their handlers, in microseconds.
     pub queue_delay_us: u32,
     /// How late the process's timers have fired recently, in microseconds.
@@ -23,6 +25,7 @@ impl Default for Vitals {
         Self {
             calls_elsewhere: 0,
             calls_in_flight_max: INSTANCE_CALLS_IN_FLIGHT_MAX,
+            calls_at_work_max: INSTANCE_CALLS_IN_FLIGHT_MAX,
             queue_delay_us: 0,
             scheduler_lag_us: 0,
         }
@@ -59,7 +62,8 @@ impl Connection {
 
     pub(super) fn pong(&self, opaque: u64) -> Pong {
         let calls = self.calls_of_instance();
-        let load = u64::from(calls) * 1000 / u64::from(self.vitals.calls_in_flight_max.max(1));
+        let limit = self.vitals.calls_in_flight_max.min(self.vitals.calls_at_work_max);
+        let load = u64::from(calls) * 1000 / u64::from(limit.max(1));
         Pong {
             opaque,
             bytes_received: self.bytes_received,

@@ -25,6 +25,10 @@ impl Histogram {
         self.count += 1;
     }
 
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

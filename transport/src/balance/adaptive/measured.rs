@@ -16,6 +16,7 @@ const STANDARD_ERRORS_MIN: f64 = 4.0;
 pub(super) struct Window {
     instances: Vec<Counts>,
     response_times: Histogram,
+    failed: u64,
 }
 
 /// One instance's part.
@@ -48,7 +49,7 @@ pub struct Measured {
     pub failures_apart: f64,
     /// Whether that is more than chance.
     pub worst_stands_out: bool,
-    /// Whether every candidate had enough calls to be compared.
+    /// Whether every instance had enough calls to be compared.
     pub is_complete: bool,
 }
 
@@ -88,26 +89,25 @@ impl Window {
                 counts.squares_ms += ms * ms;
             }
         }
-        if let Outcome::Answered { response_ns } = outcome {
-            self.response_times.record(response_ns);
+        match outcome {
+            Outcome::Answered { response_ns } => self.response_times.record(response_ns),
+            Outcome::Failed { .. } => self.failed += 1,
         }
     }
 
-    /// What has been measured, of the instances that are there now. The window is empty afterwards.
+    /// What has been measured; the candidates are those of the pick that ends the window. It is empty afterwards.
     pub(super) fn close(&mut self, candidates: &[Candidate]) -> Measured {
         let measured = self.measured(candidates);
         self.instances.clear();
         self.response_times.clear();
+        self.failed = 0;
         measured
     }
 
     fn measured(&self, candidates: &[Candidate]) -> Measured {
-        let answered: u64 = self.instances.iter().map(|counts| counts.answered).sum();
-        let failed: u64 = self.instances.iter().map(|counts| counts.failed).sum();
+        let (answered, failed) = (self.response_times.count(), self.failed);
         let failed_permille = failed * 1_000 / (answered + failed).max(1);
-        let of = |candidate: &Candidate| self.instances.iter().find(|counts| counts.key == candidate.key);
-        let present = || candidates.iter().filter_map(of);
-        let timed = || present().filter(|counts| counts.answered >= ADAPTIVE_INSTANCE_CALLS_MIN);
+        let timed = || self.instances.iter().filter(|counts| counts.answered >= ADAPTIVE_INSTANCE_CALLS_MIN);
         let by_mean = |one: &&Counts, other: &&Counts| one.mean_ms().total_cmp(&other.mean_ms());
         let (mut slowest_to_fastest, mut slowest_stands_out) = (1.0, false);
         if let (Some(fastest), Some(slowest)) = (timed().min_by(by_mean), timed().max_by(by_mean)) {
@@ -116,7 +116,8 @@ impl Window {
             slowest_stands_out =
                 apart > STANDARD_ERRORS_MIN * (slowest.variance() + fastest.variance()).sqrt();
         }
-        let counted = || present().filter(|counts| counts.calls() >= ADAPTIVE_INSTANCE_CALLS_MIN);
+        let is_counted = |counts: &Counts| counts.calls() >= ADAPTIVE_INSTANCE_CALLS_MIN;
+        let counted = || self.instances.iter().filter(|counts| is_counted(counts));
         let by_failures = |one: &&Counts, other: &&Counts| one.failures().total_cmp(&other.failures());
         let (mut failures_apart, mut worst_stands_out) = (0.0, false);
         if let (Some(best), Some(worst)) = (counted().min_by(by_failures), counted().max_by(by_failures)) {
@@ -127,6 +128,9 @@ impl Window {
             let variance = both * (1.0 - both) * (1.0 / best_calls + 1.0 / worst_calls);
             worst_stands_out = failures_apart > STANDARD_ERRORS_MIN * variance.sqrt();
         }
+        // A call that is tried elsewhere has fewer candidates, and who failed it is among the instances only.
+        let has_calls =
+            |candidate: &Candidate| self.instances.iter().any(|counts| counts.key == candidate.key);
         Measured {
             calls: answered + failed,
             failed_permille,
@@ -136,7 +140,7 @@ impl Window {
             slowest_stands_out,
             failures_apart,
             worst_stands_out,
-            is_complete: counted().count() == candidates.len(),
+            is_complete: self.instances.iter().all(is_counted) && candidates.iter().all(has_calls),
         }
     }
 }

@@ -42,8 +42,8 @@ pub(super) struct Adaptive {
     window_ends: u64,
     /// What the last window has shown.
     last: Option<Measured>,
-    /// What the last windows asked for, and how many of them did.
-    asked: Option<(Algorithm, u32)>,
+    /// What the last windows asked for.
+    asked: Option<Asked>,
     trial: Option<Trial>,
     /// Until when it keeps what it has, unless that makes things worse, in nanoseconds.
     stays_until: u64,
@@ -51,12 +51,23 @@ pub(super) struct Adaptive {
     held_off: [u64; Algorithm::ALL.len()],
 }
 
+/// Windows in a row that ask for the same.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    wanted: Algorithm,
+    windows: u32,
+    /// The worst of what they have shown.
+    p95_ns: u64,
+    failed_permille: u64,
+}
+
 /// A switch that isn't judged yet.
 #[derive(Debug)]
 struct Trial {
     from: Algorithm,
-    before: Measured,
+    before: Asked,
     windows: u32,
+    /// The best of what the windows since then have shown.
     p95_ns: u64,
     failed_permille: u64,
 }
@@ -122,11 +133,19 @@ impl Adaptive {
             self.asked = None;
             return;
         };
-        let before = self.asked.map_or(0, |(asked, windows)| if asked == wanted { windows } else { 0 });
-        self.asked = Some((wanted, before + 1));
-        if before + 1 >= WINDOWS_ASKING && now >= self.stays_until {
+        let before = self.asked.filter(|asked| asked.wanted == wanted);
+        let asked = Asked {
+            wanted,
+            windows: before.map_or(0, |before| before.windows) + 1,
+            p95_ns: before.map_or(0, |before| before.p95_ns).max(measured.p95_ns),
+            failed_permille: before.map_or(0, |before| before.failed_permille).max(measured.failed_permille),
+        };
+        self.asked = Some(asked);
+        if asked.windows >= WINDOWS_ASKING && now >= self.stays_until {
             let from = self.acting;
-            self.trial = Some(Trial { from, before: measured, windows: 0, p95_ns: 0, failed_permille: 0 });
+            let trial =
+                Trial { from, before: asked, windows: 0, p95_ns: u64::MAX, failed_permille: u64::MAX };
+            self.trial = Some(trial);
             self.switch(now, wanted, format!("{wanted} after {from}, since {why}: {measured}"));
         }
     }
@@ -170,16 +189,16 @@ impl Adaptive {
     fn judge(&mut self, now: u64, mut trial: Trial, measured: &Measured) {
         trial.windows += 1;
         if trial.windows > 1 {
-            trial.p95_ns += measured.p95_ns;
-            trial.failed_permille += measured.failed_permille;
+            trial.p95_ns = trial.p95_ns.min(measured.p95_ns);
+            trial.failed_permille = trial.failed_permille.min(measured.failed_permille);
         }
         if trial.windows <= WINDOWS_JUDGING {
             self.trial = Some(trial);
             return;
         }
-        let p95_ns = trial.p95_ns / u64::from(WINDOWS_JUDGING);
-        let failed_permille = trial.failed_permille / u64::from(WINDOWS_JUDGING);
-        let Measured { p95_ns: p95_before_ns, failed_permille: failed_before_permille, .. } = trial.before;
+        let Trial { p95_ns, failed_permille, .. } = trial;
+        let Asked { p95_ns: p95_before_ns, failed_permille: failed_before_permille, .. } = trial.before;
+        // Even the best after it against the worst before it, so that chance takes nothing back.
         if p95_ns * 100 > p95_before_ns * WORSE_PERCENT
             || failed_permille > failed_before_permille + WORSE_FAILURES_PERMILLE
         {

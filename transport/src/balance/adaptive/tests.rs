@@ -64,6 +64,20 @@ fn a_slow_instance_is_evaded_until_it_is_fast_again() {
 }
 
 #[test]
+fn a_call_that_is_tried_elsewhere_hides_nobody() {
+    let mut told = Told::new();
+    assert_eq!(told.windows(2, ONE_SLOW), Algorithm::P2cEwma);
+    // The picks that end the windows are those of calls that the slow one has just failed.
+    told.candidates.remove(1);
+    assert_eq!(told.windows(20, [(150, 10, 0), (0, 100, 1), (150, 10, 0)]), Algorithm::P2cEwma);
+    assert_eq!(
+        told.windows(2, [(150, 10, 0), (0, 100, 0), (150, 10, 0)]),
+        Algorithm::RoundRobin,
+        "it has left"
+    );
+}
+
+#[test]
 fn an_instance_that_fails_is_evaded() {
     let mut told = Told::new();
     assert_eq!(told.windows(2, [(100, 10, 0), (60, 10, 40), (100, 10, 0)]), Algorithm::P2cEwma);
@@ -79,7 +93,8 @@ fn a_switch_that_makes_things_worse_is_taken_back() {
     let mut told = Told::new();
     assert_eq!(told.windows(2, ONE_SLOW), Algorithm::P2cEwma);
     let worse = [(150, 300, 0), (1, 300, 0), (150, 300, 0)];
-    assert_eq!(told.windows(2, worse), Algorithm::P2cEwma);
+    assert_eq!(told.window(EVADED), Algorithm::P2cEwma, "the first window after a switch is left out");
+    assert_eq!(told.window(worse), Algorithm::P2cEwma);
     assert_eq!(told.window(worse), Algorithm::RoundRobin);
     let reason = told.adaptive.explain().reason;
     assert!(reason.contains("round_robin again, since p2c_ewma made things worse: P95"), "{reason}");

@@ -22,7 +22,8 @@ fn a_pong_tells_of_the_connection_and_of_the_process() {
     let mut pair = Pair::open();
     let vitals = Vitals {
         calls_elsewhere: 149,
-        calls_in_flight_max: 1_000,
+        calls_in_flight_max: 2_000,
+        calls_at_work_max: 1_000,
         queue_delay_us: 250,
         scheduler_lag_us: 77,
     };
