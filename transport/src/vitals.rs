@@ -79,6 +79,15 @@ struct Process {
     started_us: Cell<i64>,
 }
 
+impl Process {
+    fn calls_at_work_max(&self) -> u32 {
+        match self.calls_at_work_max.get() {
+            0 => INSTANCE_CALLS_IN_FLIGHT_MAX,
+            limit => limit,
+        }
+    }
+}
+
 /// How much CPU time is used, looked at every second.
 #[derive(Debug, Default)]
 struct CpuMeter {
@@ -111,6 +120,8 @@ thread_local! {
 pub(crate) struct OfProcess {
     /// The calls that it is working on.
     pub(crate) calls_in_flight: u32,
+    /// How many handlers it would have at work as things stand.
+    pub(crate) calls_at_work_max: u32,
     /// How long calls have lately waited for their handlers, in microseconds.
     pub(crate) queue_delay_us: u32,
     /// How late it has lately run when a timer was due, in microseconds.
@@ -124,6 +135,7 @@ pub(crate) fn of_process() -> OfProcess {
     let now = clock::now();
     PROCESS.with(|process| OfProcess {
         calls_in_flight: process.calls_in_flight.get(),
+        calls_at_work_max: process.calls_at_work_max(),
         queue_delay_us: process.queue_delay.get().at(now),
         scheduler_lag_us: process.lag.borrow().lag_us(now),
         cpu_permille: process.cpu.borrow().permille,
@@ -166,10 +178,7 @@ impl Share {
         PROCESS.with(|process| Vitals {
             calls_elsewhere: process.calls_in_flight.get().saturating_sub(self.0),
             calls_in_flight_max: INSTANCE_CALLS_IN_FLIGHT_MAX,
-            calls_at_work_max: match process.calls_at_work_max.get() {
-                0 => INSTANCE_CALLS_IN_FLIGHT_MAX,
-                limit => limit,
-            },
+            calls_at_work_max: process.calls_at_work_max(),
             queue_delay_us: process.queue_delay.get().at(now),
             scheduler_lag_us: process.lag.borrow().lag_us(now),
         })

@@ -3,11 +3,13 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 
 use super::process::usage;
 use crate::network::Network;
+use crate::vitals;
 use micronet_wire::network::Usage;
 
 /// The upper bounds of durations, in seconds: from what a call on this machine takes to the default deadline.
@@ -26,6 +28,8 @@ pub(super) struct Families {
     pub(super) client_requests: IntCounterVec,
     pub(super) client_duration: HistogramVec,
     pub(super) connections: IntGaugeVec,
+    pub(super) shed: IntCounter,
+    calls_at_work_limit: IntGauge,
     calls_in_flight: IntGauge,
     queue_delay: Gauge,
     scheduler_lag: Gauge,
@@ -89,6 +93,14 @@ impl Families {
                 "micronet_connections",
                 "Connections that others have opened.",
                 &["protocol"],
+            ),
+            shed: all.declared(IntCounter::new(
+                "micronet_calls_shed_total",
+                "Calls that were refused before they began, over RPC or HTTP, since there was too much work.",
+            )),
+            calls_at_work_limit: all.gauge(
+                "micronet_calls_at_work_limit",
+                "How many handlers this process would have at work at once as things stand.",
             ),
             calls_in_flight: all.gauge("micronet_calls_in_flight", "Calls that this process is working on."),
             queue_delay: all.float(
@@ -171,6 +183,7 @@ impl Families {
     fn look_at_process(&self, usage: &Usage) {
         let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.calls_in_flight.set(i64::from(usage.calls_in_flight));
+        self.calls_at_work_limit.set(i64::from(vitals::of_process().calls_at_work_max));
         self.queue_delay.set(seconds(usage.queue_delay_us.into()));
         self.scheduler_lag.set(seconds(usage.scheduler_lag_us.into()));
         self.cpu.reset();

@@ -55,6 +55,11 @@ impl Metrics {
         page
     }
 
+    /// A call was refused, since there was too much work.
+    pub(crate) fn shed(&self) {
+        self.families.shed.inc();
+    }
+
     /// Counts an open connection that speaks so, for as long as the answer lives.
     #[must_use]
     pub fn connection(&self, protocol: &str) -> OpenConnection {
