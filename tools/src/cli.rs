@@ -4,6 +4,7 @@ pub(crate) mod certs;
 pub(crate) mod control;
 pub(crate) mod fault;
 pub(crate) mod gateway;
+pub(crate) mod instances;
 pub(crate) mod l4;
 pub(crate) mod lab;
 pub(crate) mod load;
@@ -23,6 +24,7 @@ use self::control::LogsFlags;
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
+use self::instances::InstancesFlags;
 use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
@@ -162,6 +164,8 @@ pub(crate) enum RawCommand {
     Call(CallFlags),
     /// See how an instance and the way to it are doing, a heartbeat a line
     Ping(PingFlags),
+    /// Show the instances of services, as those see them who call them
+    Instances(InstancesFlags),
     /// Show a plan of a network: segments, links, and who may call whom
     Net(NetFlags),
     /// Ask what became of a write, by its idempotency token

@@ -15,6 +15,7 @@ mod describe;
 mod error;
 mod gateway;
 mod identity;
+mod instances;
 mod lab;
 mod load;
 mod logging;
@@ -68,6 +69,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Ping(config) => ping::run(&config),
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
+        Command::Instances(config) => instances::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::Lab(config) => lab::run(&config),
         Command::Operate(config) => operate::run(config),

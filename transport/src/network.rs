@@ -1,16 +1,18 @@
 //! What one process knows of the network around it: whom it calls, and what its operator wants of it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::{Rc, Weak};
 
 use micronet_wire::network::{CalledService, Governed, Instances, InstancesOf, Order, Rules};
 use tokio::sync::watch;
 
+use crate::checks::Checks;
 use crate::clock;
 use crate::faults::{Fate, Faults};
 use crate::identity::random_bytes;
 use crate::link::Links;
+use crate::metrics::Metrics;
 
 /// A process's place in the network. Its upstreams and its server share it, through their identity.
 pub struct Network {
@@ -18,6 +20,8 @@ pub struct Network {
     rules: RefCell<Rc<InForce>>,
     revision: Cell<u64>,
     changes: watch::Sender<u64>,
+    metrics: OnceCell<Rc<Metrics>>,
+    checks: Checks,
     faults: RefCell<Faults>,
     pub(crate) links: Links,
 }
@@ -74,6 +78,8 @@ impl Default for Network {
             rules: RefCell::default(),
             revision: Cell::new(0),
             changes: watch::Sender::new(0),
+            metrics: OnceCell::new(),
+            checks: Checks::default(),
             faults: RefCell::new(Faults::new(u64::from_ne_bytes(random_bytes()))),
             links: Links::default(),
         }
@@ -87,6 +93,18 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
+    /// What this process counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Rc<Metrics> {
+        self.metrics.get_or_init(Rc::default)
+    }
+
+    /// What this process can't do without.
+    #[must_use]
+    pub fn checks(&self) -> &Checks {
+        &self.checks
+    }
+
     /// The rules that hold now.
     #[must_use]
     pub fn rules(&self) -> Rc<InForce> {

@@ -1,5 +1,7 @@
 //! The flags of `gateway`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::ExposureFlags;
@@ -26,6 +28,10 @@ Where a service is that is reached through the gateway; may be repeated. An addr
 the service's default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for \
 product, ORDER for order). If none is named at all, every service is looked for on localhost and its default port";
 
+const REGIONS_HELP: &str = "\
+A table of where clients are, for its statistics: a line for each network, as `10.1.0.0/16 eu-west`; the longest prefix \
+decides, and # begins a comment [default: loopback, private and other]";
+
 /// The flags of `gateway`.
 #[derive(Debug, Args)]
 #[command(after_help = GATEWAY_EXAMPLES)]
@@ -41,6 +47,8 @@ pub(crate) struct GatewayFlags {
     pub(crate) rpc: Option<String>,
     #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = FRONTED_HELP)]
     pub(crate) peers: Vec<String>,
+    #[arg(long, value_name = "FILE", help = REGIONS_HELP)]
+    pub(crate) regions: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) l4: L4Flags,
     #[command(flatten)]

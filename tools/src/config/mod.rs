@@ -4,6 +4,7 @@
 mod control;
 mod exposure;
 mod gateway;
+mod instances;
 mod l4;
 mod lab;
 mod load;
@@ -25,6 +26,7 @@ use micronet_wire::metadata::Metadata;
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
+pub(crate) use self::instances::InstancesConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
+    /// Show instances.
+    Instances(InstancesConfig),
     /// Show a plan of a network.
     Net(NetConfig),
     /// Ask what became of a write.
@@ -94,6 +98,7 @@ impl Command {
             Self::Up(_)
             | Self::Call(_)
             | Self::Ping(_)
+            | Self::Instances(_)
             | Self::Net(_)
             | Self::Outcome(_)
             | Self::Shop(_)
@@ -255,6 +260,9 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Instances(flags) => {
+            instances::instances(flags, data, environment).map(Command::Instances)
+        }
         RawCommand::Net(flags) => net::net(flags).map(Command::Net),
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
