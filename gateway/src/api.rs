@@ -1,8 +1,15 @@
-//! The gateway's own service: what it is, and what it sees of the network behind it.
+//! The gateway's own service: what it is, what it sees of the network behind it, and how it balances.
+
+pub mod stats;
+
+use std::fmt;
 
 use micronet_wire::error::RpcError;
+use micronet_wire::network::{InstanceState, Instances};
 use micronet_wire::schema::{Message, Timestamp};
-use micronet_wire::service::{CallContext, Outgoing, service};
+use micronet_wire::service::{CallContext, CallError, Outgoing, service};
+
+use self::stats::Stats;
 
 /// The gateway itself: what is behind it, how it balances, and how it is doing.
 #[service(name = "gateway")]
@@ -10,6 +17,42 @@ pub trait Gateway {
     /// What this is, and where to go on.
     #[rpc(http("GET /"), public, idempotent, rate = "monitoring")]
     async fn about(&self, context: &CallContext) -> Result<About, RpcError>;
+
+    /// What was measured of what passes through here: over the last minute, and since the start.
+    #[rpc(http("GET /stats", "GET /api/v1/stats"), public, idempotent, rate = "monitoring")]
+    async fn stats(&self, context: &CallContext) -> Result<Stats, RpcError>;
+
+    /// The instances of the services behind the gateway, as it sees them.
+    #[rpc(http("GET /api/v1/instances"), permission = "network:read", idempotent, rate = "monitoring")]
+    async fn instances(&self, context: &CallContext, request: WhichInstances) -> Result<Instances, RpcError>;
+
+    /// By which algorithms the instances of all services are picked, and which algorithms there are.
+    #[rpc(http("GET /api/v1/balancer"), public, idempotent, rate = "monitoring")]
+    async fn balancers(&self, context: &CallContext) -> Result<Balancers, RpcError>;
+
+    /// By which algorithm the instances of a service are picked, and why.
+    #[rpc(http("GET /api/v1/balancer/{service}"), public, idempotent, rate = "monitoring")]
+    async fn balancer(
+        &self,
+        context: &CallContext,
+        request: OfService,
+    ) -> Result<BalancerOf, CallError<GatewayError>>;
+
+    /// Picks the instances of a service by this algorithm from now on.
+    #[rpc(http("PUT /api/v1/balancer/{service}"), permission = "balancer:write", idempotent)]
+    async fn set_balancer(
+        &self,
+        context: &CallContext,
+        request: SetBalancer,
+    ) -> Result<BalancerOf, CallError<GatewayError>>;
+
+    /// The same for the nodes of the lab, as their balancer always took it.
+    #[rpc(http("GET /algorithm/{algo}"), permission = "balancer:write", idempotent)]
+    async fn set_lab_algorithm(
+        &self,
+        context: &CallContext,
+        request: LabAlgorithm,
+    ) -> Result<BalancerOf, CallError<GatewayError>>;
 
     /// Announces the calling instance of a service: it is behind this gateway for as long as the call lasts. The gateway says at
     /// once that it is, and again every ten seconds.
@@ -73,6 +116,24 @@ pub struct Links {
     /// The description of everything that can be asked here.
     #[field(example = "/openapi.json")]
     pub openapi: String,
+    /// Whether the gateway is healthy.
+    #[field(example = "/health")]
+    pub health: String,
+    /// What it has counted, for Prometheus.
+    #[field(example = "/metrics")]
+    pub metrics: String,
+    /// What it has measured.
+    #[field(example = "/stats")]
+    pub stats: String,
+    /// The instances behind it, as it sees them.
+    #[field(example = "/api/v1/instances")]
+    pub instances: String,
+    /// How it balances.
+    #[field(example = "/api/v1/balancer")]
+    pub balancer: String,
+    /// Everything that has metrics, for Prometheus.
+    #[field(example = "/api/v1/targets")]
+    pub targets: String,
 }
 
 /// A service behind the gateway.
@@ -87,11 +148,100 @@ pub struct ServiceBehind {
 /// An instance of a service behind the gateway.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct InstanceBehind {
-    /// Its name; none until it was reached for the first time.
-    pub instance: Option<String>,
+    /// Its name; its address before it has said one.
+    #[field(example = "product-1")]
+    pub instance: String,
     /// Where it is.
     #[field(example = "127.0.0.1:8002")]
     pub address: String,
-    /// Whether calls can go to it now.
-    pub connected: bool,
+    /// Whether it gets calls.
+    pub state: InstanceState,
+}
+
+/// Asks for the instances behind the gateway.
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
+pub struct WhichInstances {
+    /// Those of this service only.
+    pub service: Option<String>,
+    /// With what they have been through.
+    pub history: Option<bool>,
+}
+
+/// Names a service behind the gateway.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct OfService {
+    /// Its name.
+    #[field(min = 1, max = 64, example = "product")]
+    pub service: String,
+}
+
+/// Says by which algorithm the instances of a service are to be picked.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct SetBalancer {
+    /// The service's name.
+    #[field(min = 1, max = 64, example = "product")]
+    pub service: String,
+    /// The algorithm's name.
+    #[field(min = 1, max = 64, example = "p2c_ewma")]
+    pub algorithm: String,
+}
+
+/// Says by which algorithm the nodes of the lab are to be picked.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct LabAlgorithm {
+    /// The algorithm's name.
+    #[field(min = 1, max = 64, example = "least_connections")]
+    pub algo: String,
+}
+
+/// By which algorithms instances are picked, and which there are.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Balancers {
+    /// All services, in the order of their names.
+    pub services: Vec<BalancerOf>,
+    /// The algorithms that there are.
+    pub algorithms: Vec<AlgorithmInfo>,
+}
+
+/// By which algorithm the instances of a service are picked.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct BalancerOf {
+    /// The service's name.
+    pub service: String,
+    /// The algorithm that was chosen.
+    #[field(example = "round_robin")]
+    pub algorithm: String,
+    /// The algorithm that picks now: another one where `adaptive` was chosen.
+    #[field(example = "round_robin")]
+    pub acting: String,
+    /// Why it does.
+    pub reason: String,
+}
+
+/// An algorithm by which instances can be picked.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct AlgorithmInfo {
+    /// Its name.
+    pub name: String,
+    /// Whom it picks.
+    pub description: String,
+}
+
+/// Why the gateway can't do what it was asked for.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub enum GatewayError {
+    /// No service of this name is behind it.
+    #[status(404)]
+    NoSuchService {
+        /// The name.
+        service: String,
+    },
+}
+
+impl fmt::Display for GatewayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchService { service } => write!(f, "no service {service:?} is behind this gateway"),
+        }
+    }
 }

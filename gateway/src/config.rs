@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use micronet_transport::identity::{Identity, random_bytes};
+use micronet_transport::metrics::RouteMeters;
 use micronet_transport::server::OwnSite;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::rest::{RequestIds, Routes};
@@ -14,20 +15,32 @@ use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
 
 use crate::control::Control;
+use crate::stats::{Counted, Regions, Stats};
 
 use crate::l4::{PortReport, VirtualPort};
 
 /// What a gateway is started with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Who this gateway is towards the services. The operator's token, if it is known, is what a bearer may present.
     pub identity: Rc<Identity>,
     /// Where the services are, by name.
     pub peers: BTreeMap<String, Vec<SocketAddr>>,
+    /// Where it serves HTTP, as others reach it, where that is known.
+    pub http: Option<SocketAddr>,
+    /// Where clients are, by their addresses.
+    pub regions: Regions,
 }
 
 /// The index of the gateway's own service among those that its routes lead to; the others have that of their upstream.
 pub(crate) const OWN: usize = usize::MAX;
+
+/// The routes that are known, and what counts the requests that take them.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) routes: Routes,
+    pub(crate) meters: RouteMeters,
+}
 
 /// A running gateway, shared by its connections.
 pub struct Gateway {
@@ -35,10 +48,12 @@ pub struct Gateway {
     pub(crate) upstreams: Rc<[Upstream]>,
     /// The gateway's own service, as HTTP sees it.
     pub(crate) own: OwnSite,
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) stats: Rc<Stats>,
     service: Rc<dyn Service>,
     own_schema: Rc<EncodedSchema>,
     pub(crate) request_ids: RequestIds,
-    routes: RefCell<Rc<Routes>>,
+    known: RefCell<Rc<Known>>,
     virtual_ports: RefCell<Vec<Rc<VirtualPort>>>,
 }
 
@@ -60,15 +75,18 @@ impl Gateway {
             .iter()
             .map(|(service, addresses)| Upstream::connect(service, addresses, identity))
             .collect();
-        let service = Control::service(identity, &upstreams)?;
+        let stats = Rc::new(Stats::new(config.regions.clone(), upstreams.len()));
+        let service = Control::service(identity, &upstreams, &stats)?;
         let gateway = Rc::new(Self {
             identity: Rc::clone(identity),
             own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),
+            http: config.http,
+            stats,
             own_schema: Rc::new(service.schema().clone()),
             service,
             upstreams,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
-            routes: RefCell::default(),
+            known: RefCell::default(),
             virtual_ports: RefCell::default(),
         });
         gateway.learn_routes();
@@ -81,7 +99,7 @@ impl Gateway {
     /// The gateway's own service, to be served on its RPC port.
     #[must_use]
     pub fn service(&self) -> Rc<dyn Service> {
-        Rc::clone(&self.service)
+        Rc::new(Counted { service: Rc::clone(&self.service), stats: Rc::clone(&self.stats) })
     }
 
     /// Completes when each instance has been tried once, and the routes of those that were reached are known.
@@ -93,9 +111,8 @@ impl Gateway {
     }
 
     /// The routes as they are now.
-    #[must_use]
-    pub fn routes(&self) -> Rc<Routes> {
-        Rc::clone(&self.routes.borrow())
+    pub(crate) fn known(&self) -> Rc<Known> {
+        Rc::clone(&self.known.borrow())
     }
 
     /// A virtual port was opened beside this gateway's own: it is shown with it from now on.
@@ -117,7 +134,8 @@ impl Gateway {
             .iter()
             .enumerate()
             .flat_map(|(at, upstream)| upstream.schemas().into_iter().map(move |schema| (at, schema)));
-        self.routes.replace(Rc::new(Routes::from_schemas("micronet", own.into_iter().chain(behind))));
+        let routes = Routes::from_schemas("micronet", own.into_iter().chain(behind));
+        self.known.replace(Rc::new(Known { meters: RouteMeters::of(&routes), routes }));
     }
 }
 

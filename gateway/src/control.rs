@@ -4,31 +4,45 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use micronet_transport::balance::Algorithm;
 use micronet_transport::clock;
 use micronet_transport::discovery::registrations::Registrations;
 use micronet_transport::identity::Identity;
+use micronet_transport::metrics;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::error::{Code, RpcError};
+use micronet_wire::faults::Faults;
 use micronet_wire::limits::REGISTRATION_WORD_MS;
+use micronet_wire::network::{CalledInstance, CalledService, Instances, InstancesOf, OperationClient, Usage};
 use micronet_wire::openapi;
 use micronet_wire::principal::Principal;
 use micronet_wire::schema::{SchemaError, Timestamp};
-use micronet_wire::service::{CallContext, Outgoing, Service};
+use micronet_wire::service::{CallContext, CallError, CallOptions, Outgoing, Service};
 
+use crate::api::stats::{Connections, Stats as StatsShown};
 use crate::api::{
-    About, Announcement, Gateway, GatewayServer, InstanceBehind, Links, Registered, ServiceBehind,
+    About, AlgorithmInfo, Announcement, BalancerOf, Balancers, Gateway, GatewayError, GatewayServer,
+    InstanceBehind, LabAlgorithm, Links, OfService, Registered, ServiceBehind, SetBalancer, WhichInstances,
 };
+use crate::stats::Stats;
+use crate::targets;
 
 /// The version of the program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The service of the lab's nodes.
+const LAB: &str = "node";
+/// How long instances are waited for that are to say what they use, in milliseconds.
+const USAGE_MS_MAX: u64 = 250;
 
 /// What the handlers know of the gateway.
 pub(crate) struct Control {
-    pub(crate) identity: Rc<Identity>,
-    pub(crate) upstreams: Rc<[Upstream]>,
-    pub(crate) started: Timestamp,
-    pub(crate) registrations: Rc<Registrations>,
+    identity: Rc<Identity>,
+    upstreams: Rc<[Upstream]>,
+    stats: Rc<Stats>,
+    started: Timestamp,
+    registrations: Rc<Registrations>,
 }
 
 impl Control {
@@ -36,29 +50,76 @@ impl Control {
     pub(crate) fn service(
         identity: &Rc<Identity>,
         upstreams: &Rc<[Upstream]>,
+        stats: &Rc<Stats>,
     ) -> Result<Rc<dyn Service>, SchemaError> {
         let started = Timestamp(clock::unix_us());
         let control = Self {
             identity: Rc::clone(identity),
             upstreams: Rc::clone(upstreams),
+            stats: Rc::clone(stats),
             started,
             registrations: Registrations::new(&identity.network),
         };
         let server = GatewayServer::new(control)?;
         Ok(Rc::new(WithBuiltin::new(server, &identity.instance, VERSION, started)?))
     }
+
+    fn seen(&self, of: &InstancesOf) -> Instances {
+        self.identity.network.instances(&self.identity.instance, of)
+    }
+
+    fn upstream(&self, service: &str) -> Result<&Upstream, GatewayError> {
+        let found = self.upstreams.iter().find(|upstream| upstream.service() == service);
+        found.ok_or_else(|| GatewayError::NoSuchService { service: service.to_owned() })
+    }
+
+    fn set_algorithm(
+        &self,
+        service: &str,
+        (field, name): (&str, &str),
+    ) -> Result<BalancerOf, CallError<GatewayError>> {
+        let upstream = self.upstream(service).map_err(CallError::Service)?;
+        match name.parse::<Algorithm>() {
+            Ok(algorithm) => upstream.set_algorithm(algorithm),
+            Err(words) => Faults::new().check(false, field, words).into_result()?,
+        }
+        Ok(balancer(upstream))
+    }
+
+    /// What the processes of all instances use that say so soon.
+    async fn usages(&self) -> Vec<Usage> {
+        let instances = self.upstreams.iter().flat_map(Upstream::connected);
+        let asked = instances.map(|instance| async move {
+            let deadline_ns = clock::now() + USAGE_MS_MAX * 1_000_000;
+            let options = CallOptions { deadline_ns, ..CallOptions::default() };
+            let operation = OperationClient::new(instance.client);
+            let asked = tokio::time::timeout(Duration::from_millis(USAGE_MS_MAX), operation.usage(options));
+            let answered = asked.await.ok()?.ok()?;
+            Some(Usage { instance: instance.name.to_string(), ..answered })
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
 }
 
 impl Gateway for Control {
     async fn about(&self, _context: &CallContext) -> Result<About, RpcError> {
+        let seen = self.seen(&InstancesOf::default());
         Ok(About {
             name: "micronet".into(),
             instance: self.identity.instance.clone(),
             cluster: self.identity.cluster.clone(),
             version: VERSION.into(),
             started: self.started,
-            links: Links { openapi: openapi::PATH.into() },
-            services: self.upstreams.iter().map(behind).collect(),
+            links: Links {
+                openapi: openapi::PATH.into(),
+                health: "/health".into(),
+                metrics: "/metrics".into(),
+                stats: "/stats".into(),
+                instances: "/api/v1/instances".into(),
+                balancer: "/api/v1/balancer".into(),
+                targets: targets::PATH.into(),
+            },
+            services: seen.services.into_iter().map(behind).collect(),
         })
     }
 
@@ -81,6 +142,79 @@ impl Gateway for Control {
             tokio::time::sleep(Duration::from_millis(REGISTRATION_WORD_MS)).await;
         }
     }
+
+    async fn stats(&self, _context: &CallContext) -> Result<StatsShown, RpcError> {
+        let usages = self.usages().await;
+        let seen = self.seen(&InstancesOf::default());
+        let connections = seen.services.iter().flat_map(|called| &called.instances);
+        let to_instances = connections.map(|each| u64::from(each.connections)).sum();
+        let place = |called: CalledService| {
+            let at = self.upstreams.iter().position(|upstream| upstream.service() == called.service);
+            Some((at?, called))
+        };
+        let services = seen.services.into_iter().filter_map(place).collect();
+        let usage =
+            |each: &CalledInstance| usages.iter().find(|usage| usage.instance == each.instance).cloned();
+        let report = self.stats.report(services, usage);
+        let network = &self.identity.network;
+        let [http, rpc] = ["http", "rpc"].map(|protocol| network.metrics().connections_of(protocol));
+        Ok(StatsShown {
+            instance: self.identity.instance.clone(),
+            started: self.started,
+            lately_s: report.lately_s,
+            lately: report.lately,
+            since_start: report.since_start,
+            connections: Connections { http, rpc, to_instances },
+            usage: metrics::usage(&self.identity.instance, network),
+            services: report.services,
+            protocols: report.protocols,
+            regions: report.regions,
+        })
+    }
+
+    async fn instances(
+        &self,
+        _context: &CallContext,
+        request: WhichInstances,
+    ) -> Result<Instances, RpcError> {
+        let WhichInstances { service, history } = request;
+        Ok(self.seen(&InstancesOf { service, history: history.unwrap_or(false) }))
+    }
+
+    async fn balancers(&self, _context: &CallContext) -> Result<Balancers, RpcError> {
+        let info = |algorithm: Algorithm| AlgorithmInfo {
+            name: algorithm.name().into(),
+            description: algorithm.description().into(),
+        };
+        Ok(Balancers {
+            services: self.upstreams.iter().map(balancer).collect(),
+            algorithms: Algorithm::ALL.map(info).into(),
+        })
+    }
+
+    async fn balancer(
+        &self,
+        _context: &CallContext,
+        request: OfService,
+    ) -> Result<BalancerOf, CallError<GatewayError>> {
+        self.upstream(&request.service).map(balancer).map_err(CallError::Service)
+    }
+
+    async fn set_balancer(
+        &self,
+        _context: &CallContext,
+        request: SetBalancer,
+    ) -> Result<BalancerOf, CallError<GatewayError>> {
+        self.set_algorithm(&request.service, ("algorithm", &request.algorithm))
+    }
+
+    async fn set_lab_algorithm(
+        &self,
+        _context: &CallContext,
+        request: LabAlgorithm,
+    ) -> Result<BalancerOf, CallError<GatewayError>> {
+        self.set_algorithm(LAB, ("algo", &request.algo))
+    }
 }
 
 impl Control {
@@ -98,11 +232,18 @@ impl Control {
     }
 }
 
-fn behind(upstream: &Upstream) -> ServiceBehind {
-    let instances = upstream.instances().into_iter().map(|(address, name)| InstanceBehind {
-        connected: name.is_some(),
-        instance: name.map(|name| name.to_string()),
-        address: address.to_string(),
-    });
-    ServiceBehind { service: upstream.service().to_owned(), instances: instances.collect() }
+fn balancer(upstream: &Upstream) -> BalancerOf {
+    let explained = upstream.explain();
+    BalancerOf {
+        service: upstream.service().to_owned(),
+        algorithm: explained.algorithm.to_string(),
+        acting: explained.acting.to_string(),
+        reason: explained.reason,
+    }
+}
+
+fn behind(called: CalledService) -> ServiceBehind {
+    let instance =
+        |CalledInstance { instance, address, state, .. }| InstanceBehind { instance, address, state };
+    ServiceBehind { service: called.service, instances: called.instances.into_iter().map(instance).collect() }
 }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use micronet_transport::clock;
-use micronet_transport::http_server::Site;
 use micronet_transport::identity::random_bytes;
 use micronet_transport::retry::Repeats;
 use micronet_transport::upstream::{Failed, Instance, Want, told_to_caller};
@@ -15,21 +14,23 @@ use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
-    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, outcome_shown,
-    question, refused, shown,
+    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, Route, Routes, outcome_shown, question,
+    refused, shown,
 };
 use micronet_wire::service::{CallOptions, Caller, authorize};
 
 use crate::config::{Gateway, OWN};
 
-impl Site for Gateway {
-    fn request_ids(&self) -> &RequestIds {
-        &self.request_ids
-    }
-
-    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
-        let routes = self.routes();
-        let lead = routes.lead(head);
+impl Gateway {
+    /// Answers a request that leads there. `client` stands for whoever asks.
+    pub(crate) async fn answer(
+        &self,
+        request_id: &str,
+        (head, body): (&RequestHead, &[u8]),
+        routes: &Routes,
+        lead: Lead<'_>,
+        client: Option<u64>,
+    ) -> Answer {
         if lead.service() == Some(OWN) {
             return self.own.answer(&Principal::Anonymous, request_id, (head, body), lead).await;
         }
@@ -40,18 +41,17 @@ impl Site for Gateway {
         }
         match lead {
             Lead::Method(route, of_path) => {
-                self.call(request_id, head, body, route, of_path).await.unwrap_or_else(|refused| *refused)
+                let called = self.call(request_id, (head, body), route, of_path, client);
+                called.await.unwrap_or_else(|refused| *refused)
             }
             Lead::Outcome(route) => {
                 self.outcome(request_id, head, body, &route).await.unwrap_or_else(|refused| *refused)
             }
             Lead::Answered(answer) => *answer,
-            Lead::Nowhere(answer) => self.unreached(&routes).unwrap_or(*answer),
+            Lead::Nowhere(answer) => self.unreached(routes).unwrap_or(*answer),
         }
     }
-}
 
-impl Gateway {
     /// Does to a request what the operator wants to go wrong with it here. Calls of its own service meet theirs there.
     async fn suffer(&self) -> Result<(), RpcError> {
         let Some(fate) = self.identity.network.fate(clock::now()) else { return Ok(()) };
@@ -78,10 +78,10 @@ impl Gateway {
     async fn call(
         &self,
         request_id: &str,
-        head: &RequestHead,
-        body: &[u8],
+        (head, body): (&RequestHead, &[u8]),
         route: &Route,
         of_path: Parameters<'_>,
+        client: Option<u64>,
     ) -> Result<Answer, Refused> {
         let request = Request::new(head, body, of_path)?;
         // One deadline for all attempts together.
@@ -92,7 +92,7 @@ impl Gateway {
         let repeats = Repeats::of(route.method);
         let attempted = upstream.attempt(
             // What reads may be repeated, and what writes bears a token: the client's, or one of ours.
-            Want { may_probe: true, ..Want::default() },
+            Want { may_probe: true, client, method: route.method },
             // While a service is replaced by a newer one, not every instance may have the method.
             |instance| instance.has(route.method) && repeats.may_go_to(&instance.schema),
             async |instance| {
@@ -107,8 +107,12 @@ impl Gateway {
                     Failed::Refused(Box::new(answer))
                 })?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
-                let options = CallOptions { bulk: method.is_bulk(), ..options.clone() };
+                let options =
+                    CallOptions { bulk: method.is_bulk(), idempotent: method.idempotent, ..options.clone() };
+                let since = clock::now();
                 let answer = instance.client.call(method.id, message, options).await;
+                let failed = answer.as_ref().is_err_and(is_server_error);
+                self.stats.served(route.service, &instance.name, clock::now() - since, failed);
                 let reply = answer.map_err(|error| {
                     if !method.idempotent {
                         repeats.failed(&instance.schema, &error);
@@ -157,7 +161,7 @@ impl Gateway {
         let message = question(route, request.of_query("principal"))?;
         let upstream = &self.upstreams[route.service];
         let attempted = upstream.attempt(
-            Want { may_probe: true, ..Want::default() },
+            Want { may_probe: true, method: BuiltinMethods::OUTCOME, ..Want::default() },
             |_| true,
             async |instance| {
                 // The service checks who may know.
@@ -179,6 +183,11 @@ impl Gateway {
         answer.instance = Some(instance.name);
         Ok(answer)
     }
+}
+
+/// Whether a call failed by no fault of its caller. What a service refuses in its own terms is no failure of it.
+fn is_server_error(error: &RpcError) -> bool {
+    error.code != Code::Application && error.code.http_status() >= 500
 }
 
 /// The answer where an instance's schema has lost the method of a route.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::config::{Config, Gateway};
+use crate::visitor::Visitor;
 
 mod declared;
 mod own;
@@ -147,7 +149,8 @@ async fn house() -> House {
     let serving =
         tokio::task::spawn_local(server::serve(listener, Rc::new(service), identity("things"), drain));
     let peers = [("things".to_owned(), vec![address])].into();
-    let gateway = Gateway::start(&Config { identity: identity("gateway"), peers }).unwrap();
+    let gateway =
+        Gateway::start(&Config { identity: identity("gateway"), peers, ..Config::default() }).unwrap();
     gateway.tried().await;
     House { gateway, service: trigger, serving }
 }
@@ -158,11 +161,17 @@ fn run(test: impl Future<Output = ()>) {
     runtime.block_on(test);
 }
 
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 /// The client's end of a connection to the gateway.
 fn connect(gateway: &Rc<Gateway>) -> (DuplexStream, DrainTrigger, JoinHandle<()>) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let (trigger, drain): (DrainTrigger, Drain) = channel();
-    let serving = tokio::task::spawn_local(http_server::serve_connection(theirs, Rc::clone(gateway), drain));
+    let serving = tokio::task::spawn_local(http_server::serve_connection(
+        theirs,
+        Rc::new(Visitor::new(gateway, Some(LOCALHOST))),
+        drain,
+    ));
     (ours, trigger, serving)
 }
 
@@ -327,7 +336,7 @@ fn a_dead_service_is_answered_before_any_timer() {
         let mut input = BytesMut::from("GET /things/cup HTTP/1.1\r\nHost: test\r\n\r\n");
         let head = parser.poll_head(&mut input).unwrap().unwrap();
         let before = Instant::now();
-        let answer = gateway.answer("id", &head, b"").await;
+        let answer = Visitor::new(&gateway, None).answer("id", &head, b"").await;
         assert_eq!(before.elapsed(), Duration::ZERO, "a timer fired first");
         assert_eq!(answer.status.code(), 503);
         let body = String::from_utf8_lossy(answer.body());
@@ -340,7 +349,8 @@ fn a_service_that_was_never_reached_is_unavailable_rather_than_unknown() {
     run(async {
         let free = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap().local_addr().unwrap();
         let peers = [("things".to_owned(), vec![free])].into();
-        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers }).unwrap();
+        let gateway =
+            Gateway::start(&Config { identity: identity("gateway"), peers, ..Config::default() }).unwrap();
         gateway.tried().await;
         check(&gateway, "GET /things/cup HTTP/1.1", &["503 ", "Sorry, things service", "Retry-After: 1"])
             .await;
@@ -349,7 +359,7 @@ fn a_service_that_was_never_reached_is_unavailable_rather_than_unknown() {
 
 /// What a slow client sends, how long the gateway waits for more, and how its answer begins.
 async fn check_patience(sent: &str, patience_ms: u64, expected: &str) {
-    let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() }).unwrap();
+    let gateway = Gateway::start(&Config { identity: identity("gateway"), ..Config::default() }).unwrap();
     let (mut stream, _trigger, _serving) = connect(&gateway);
     stream.write_all(sent.as_bytes()).await.unwrap();
     let before = Instant::now();
@@ -381,7 +391,7 @@ fn slow_clients_are_given_up_in_time() {
 #[test]
 fn a_trickled_head_has_an_absolute_time() {
     run_paused(async {
-        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() }).unwrap();
+        let gateway = Gateway::start(&Config { identity: identity("gateway"), ..Config::default() }).unwrap();
         let (mut stream, _trigger, serving) = connect(&gateway);
         let before = Instant::now();
         let sent = Cell::new(0);
@@ -402,7 +412,7 @@ fn a_trickled_head_has_an_absolute_time() {
 #[test]
 fn a_trickled_body_has_a_minimum_rate() {
     run_paused(async {
-        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() }).unwrap();
+        let gateway = Gateway::start(&Config { identity: identity("gateway"), ..Config::default() }).unwrap();
         let (mut stream, _trigger, serving) = connect(&gateway);
         let head = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -425,7 +435,7 @@ fn a_trickled_body_has_a_minimum_rate() {
 #[test]
 fn heads_that_share_reads_have_a_time_each() {
     run_paused(async {
-        let gateway = Gateway::start(&Config { identity: identity("gateway"), peers: [].into() }).unwrap();
+        let gateway = Gateway::start(&Config { identity: identity("gateway"), ..Config::default() }).unwrap();
         let (mut stream, _trigger, _serving) = connect(&gateway);
         let mut answers = String::new();
         // Each write ends one head and begins the next; each head takes a second.

@@ -242,6 +242,16 @@ impl Database {
         self.readers.read().await
     }
 
+    /// Looks whether the database answers.
+    ///
+    /// # Errors
+    /// Why it doesn't.
+    pub async fn answers(&self) -> Result<(), DatabaseError> {
+        let mut connection = self.read().await?;
+        sqlx::query("SELECT 1").fetch_one(&mut *connection).await?;
+        Ok(())
+    }
+
     /// A connection on which all reads see the same picture, as it was at the first of them.
     pub async fn snapshot(&self) -> Result<Reading, DatabaseError> {
         self.readers.snapshot().await

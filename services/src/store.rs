@@ -65,6 +65,11 @@ async fn purge_forever(store: impl Store) {
 /// Why the database can't be opened.
 pub async fn open<S: Store + Clone + 'static>(environment: &Environment) -> Result<S, StartError> {
     let store: S = open_only(environment).await?;
+    let database = store.database().clone();
+    environment.identity.network.checks().add("database", move || {
+        let database = database.clone();
+        async move { database.answers().await.map_err(|error| error.to_string()) }
+    });
     tokio::task::spawn_local(purge_forever(store.clone()));
     Ok(store)
 }

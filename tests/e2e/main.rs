@@ -31,6 +31,7 @@ mod own_port;
 mod ping;
 mod principals;
 mod profiles;
+mod prometheus;
 mod python;
 mod secrets;
 mod shop;

@@ -15,7 +15,9 @@ use crate::network::{Server, identity, new_server, old_server, run};
 async fn gateway(servers: &[&Server]) -> (SocketAddr, DrainTrigger) {
     let addresses = servers.iter().map(|server| server.address).collect();
     let peers = [("shelf".to_owned(), addresses)].into();
-    let gateway = Gateway::start(&Config { identity: identity("gateway", "gateway-1"), peers }).unwrap();
+    let gateway =
+        Gateway::start(&Config { identity: identity("gateway", "gateway-1"), peers, ..Config::default() })
+            .unwrap();
     gateway.tried().await;
     let listener = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();

@@ -5,6 +5,7 @@ pub(crate) mod control;
 pub(crate) mod discovery;
 pub(crate) mod fault;
 pub(crate) mod gateway;
+pub(crate) mod instances;
 pub(crate) mod l4;
 pub(crate) mod lab;
 pub(crate) mod load;
@@ -25,6 +26,7 @@ pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, Sca
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
+use self::instances::InstancesFlags;
 use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
@@ -166,6 +168,8 @@ pub(crate) enum RawCommand {
     Call(CallFlags),
     /// See how an instance and the way to it are doing, a heartbeat a line
     Ping(PingFlags),
+    /// Show the instances of services, as those see them who call them
+    Instances(InstancesFlags),
     /// Show or change what the network is declared to be like: segments, links, who may call whom
     Net(NetFlags),
     /// Ask what became of a write, by its idempotency token

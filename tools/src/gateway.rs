@@ -11,6 +11,7 @@ use micronet_transport::{server, socket};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::address::reachable;
 use crate::config::{GatewayConfig, L4Config, L4Port, L4Target};
 use crate::data_folder::DataFolder;
 use crate::discovery;
@@ -55,6 +56,8 @@ async fn serve(
     let gateway = Gateway::start(&Config {
         identity: Rc::clone(&identity),
         peers: identity::resolve(&config.peers).await?,
+        http: Some(reachable(address)),
+        regions: config.regions.clone(),
     })
     .map_err(|error| CommandError::new(format!("the gateway's own schema breaks a rule: {error}")))?;
     if let Some(front) = &config.front {

@@ -16,6 +16,7 @@ mod discovery;
 mod error;
 mod gateway;
 mod identity;
+mod instances;
 mod lab;
 mod load;
 mod logging;
@@ -70,6 +71,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Ping(config) => ping::run(&config),
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
+        Command::Instances(config) => instances::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::Lab(config) => lab::run(&config),
         Command::Operate(config) => operate::run(config),

@@ -20,12 +20,17 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::drain::Drain;
 use crate::driver::ByteStream;
+use crate::identity::Identity;
+use crate::ops::Page;
 use crate::strangers::Stranger;
 
 /// What answers the requests of HTTP connections.
 pub trait Site: 'static {
     /// Where request ids come from.
     fn request_ids(&self) -> &RequestIds;
+
+    /// The process that answers, as the pages by which it is operated tell.
+    fn identity(&self) -> &Identity;
 
     /// Answers one request.
     fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Answer>;
@@ -44,6 +49,7 @@ pub(crate) async fn serve_begun<S: ByteStream>(
     drain: Drain,
     stranger: Option<Stranger>,
 ) {
+    let _open = site.identity().network.metrics().connection("http");
     let connection = HttpConnection {
         stream,
         site,
@@ -161,7 +167,12 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
 
     async fn answer(&mut self, head: &RequestHead, body: &[u8]) {
         let request_id = self.site.request_ids().adopt(head.headers().get_str("X-Request-ID"));
-        let answering = self.site.answer(&request_id, head, body);
+        let answering = async {
+            match Page::at(head.path()) {
+                Some(page) => self.show(page, head).await,
+                None => self.site.answer(&request_id, head, body).await,
+            }
+        };
         let answer = tokio::select! {
             biased;
             () = sent_away(self.stranger.as_ref()) => None,
@@ -186,11 +197,21 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         self.write(answer, &request_id);
     }
 
+    /// Shows a page by which the process is operated.
+    async fn show(&self, page: Page, head: &RequestHead) -> Answer {
+        let (identity, since) = (self.site.identity(), clock::now());
+        let answer = page.show(head, identity, self.drain.has_begun()).await;
+        let meter = identity.network.metrics().http_of(head, head.path());
+        meter.answered(answer.status.code(), clock::now() - since);
+        answer
+    }
+
     /// Answers a request that breaks HTTP; the connection closes after it.
     fn answer_error(&mut self, error: &HttpError) {
         self.head = None;
         let request_id = self.site.request_ids().adopt(None);
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
+        self.site.identity().network.metrics().http_broken().answered(error.status.code(), 0);
         self.write(Answer::http_error(error), &request_id);
     }
 

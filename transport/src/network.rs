@@ -1,6 +1,6 @@
 //! What one process knows of the network around it: whom it calls, and what its operator wants of it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::{Rc, Weak};
 
@@ -8,12 +8,14 @@ use micronet_wire::network::{CalledService, Governed, Instances, InstancesOf, Or
 use tokio::sync::watch;
 
 use crate::balance::Algorithm;
+use crate::checks::Checks;
 use crate::clock;
 use crate::discovery::findings::Findings;
 pub use crate::discovery::findings::Search;
 use crate::faults::{Fate, Faults};
 use crate::identity::random_bytes;
 use crate::link::Links;
+use crate::metrics::Metrics;
 use crate::upstream::{Source, Target};
 
 /// A process's place in the network. Its upstreams and its server share it, through their identity.
@@ -23,6 +25,8 @@ pub struct Network {
     rules: RefCell<Rc<InForce>>,
     revision: Cell<u64>,
     changes: watch::Sender<u64>,
+    metrics: OnceCell<Rc<Metrics>>,
+    checks: Checks,
     faults: RefCell<Faults>,
     pub(crate) links: Links,
 }
@@ -84,6 +88,8 @@ impl Default for Network {
             rules: RefCell::default(),
             revision: Cell::new(0),
             changes: watch::Sender::new(0),
+            metrics: OnceCell::new(),
+            checks: Checks::default(),
             faults: RefCell::new(Faults::new(u64::from_ne_bytes(random_bytes()))),
             links: Links::default(),
         }
@@ -97,6 +103,18 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
+    /// What this process counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Rc<Metrics> {
+        self.metrics.get_or_init(Rc::default)
+    }
+
+    /// What this process can't do without.
+    #[must_use]
+    pub fn checks(&self) -> &Checks {
+        &self.checks
+    }
+
     /// The rules that hold now.
     #[must_use]
     pub fn rules(&self) -> Rc<InForce> {

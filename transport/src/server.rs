@@ -15,9 +15,12 @@ mod unheard;
 use std::rc::Rc;
 
 use bytes::BytesMut;
+use micronet_wire::builtin::builtin_schema;
 use micronet_wire::conn::Role;
 use micronet_wire::header::PREFACE;
 use micronet_wire::limits::{FIRST_READ_BYTES, HANDSHAKE_MS_MAX, SERVER_CONNECTIONS_MAX};
+use micronet_wire::network::operation_schema;
+use micronet_wire::schema::ServiceSchema;
 use micronet_wire::service::Service;
 use micronet_wire::spiffe::SpiffeId;
 use tokio::io::AsyncReadExt;
@@ -36,6 +39,7 @@ use crate::driver::ByteStream;
 use crate::http_server;
 use crate::identity::Identity;
 use crate::listener;
+use crate::metrics::ServerMeters;
 use crate::strangers::{Stranger, Strangers};
 use crate::tls::{Begun, Refused};
 use crate::vitals;
@@ -80,6 +84,7 @@ struct Port {
     site: Rc<OwnSite>,
     shapes: Rc<Shapes>,
     unheard: Rc<Unheard>,
+    meters: Rc<ServerMeters>,
     drain: Drain,
 }
 
@@ -98,7 +103,8 @@ impl Port {
         let entry = Rc::new(Entry::new(service, Rc::clone(&identity), places));
         let site = Rc::new(OwnSite::of(Rc::clone(&entry), Rc::clone(&identity)));
         let shapes = Rc::new(Shapes::of(entry.service().schema().schema()));
-        Self { entry, identity, site, shapes, unheard: Rc::default(), drain }
+        let meters = Rc::new(meters_of(&identity, entry.service().schema().schema()));
+        Self { entry, identity, site, shapes, unheard: Rc::default(), meters, drain }
     }
 
     /// Serves a connection of which nothing is known yet: in TLS, where this instance has a certificate.
@@ -137,10 +143,11 @@ impl Port {
             return;
         }
         if input[0] == PREFACE[0] {
-            let Self { entry, identity, shapes, unheard, drain, .. } = self;
+            let Self { entry, identity, shapes, unheard, meters, drain, .. } = self;
+            let _open = identity.network.metrics().connection("rpc");
             let schema = entry.service().schema().fingerprint();
             let config = identity.config(Role::Acceptor, Some(schema), peer);
-            let answers = rpc::Answers { entry, shapes, unheard };
+            let answers = rpc::Answers { entry, shapes, unheard, meters };
             rpc::serve(stream, input, accepted_ns, answers, config, drain, stranger).await;
         } else {
             // SPEC 15.1: whoever has a certificate is no stranger.
@@ -167,6 +174,12 @@ impl Port {
             () = tokio::time::sleep_until(handshake_due(accepted_ns)) => false,
         }
     }
+}
+
+/// The meters of a port's own service, and of those that it answers besides.
+fn meters_of(identity: &Identity, own: &ServiceSchema) -> ServerMeters {
+    let others = [builtin_schema(), operation_schema()];
+    ServerMeters::of(identity.network.metrics(), own, &[&others[0], &others[1]])
 }
 
 /// SPEC 3.9: everything before the first call, TLS too, has this long.

@@ -212,11 +212,10 @@ impl Upstream {
         self.0.balancer.borrow().explain()
     }
 
-    /// Where its instances are, with the names of those that are connected.
+    /// One connection to each instance that is connected.
     #[must_use]
-    pub fn instances(&self) -> Vec<(SocketAddr, Option<Rc<str>>)> {
-        let seen = |member: &Rc<Member>| (member.address, member.is_connected().then(|| member.name()));
-        self.0.members.borrow().iter().map(seen).collect()
+    pub fn connected(&self) -> Vec<Instance> {
+        self.0.members.borrow().iter().filter_map(|member| member.connection(|_| true)).collect()
     }
 
     /// All schemas that instances have served, so that routes outlive the instances that announced them; those that are served now
@@ -309,7 +308,7 @@ impl Caller for Upstream {
         }
         let repeats = Repeats::of(method);
         let attempted = self.attempt(
-            Want { may_probe: options.idempotent || options.token.is_some(), ..Want::default() },
+            Want { may_probe: options.idempotent || options.token.is_some(), method, ..Want::default() },
             |instance| instance.takes(method).is_ok() && repeats.may_go_to(&instance.schema),
             async |instance| {
                 let outcome = instance.call(method, request.clone(), options.clone()).await;
@@ -357,7 +356,7 @@ impl Upstream {
         mut call: impl AsyncFnMut(&Instance) -> Result<T, RpcError>,
     ) -> Result<T, RpcError> {
         let attempted = self.attempt(
-            Want::default(),
+            Want { method, ..Want::default() },
             |instance| instance.takes(method).is_ok(),
             async |instance| call(instance).await.map_err(|error| Failed::Call { error, repeatable: false }),
         );

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use micronet_wire::conn::Vitals;
 use micronet_wire::ledger::micros;
-use micronet_wire::limits::{DECAY_HALF_LIFE_MS, INSTANCE_CALLS_IN_FLIGHT_MAX, LAG_SAMPLE_MS};
+use micronet_wire::limits::{CPU_SAMPLE_MS, DECAY_HALF_LIFE_MS, INSTANCE_CALLS_IN_FLIGHT_MAX, LAG_SAMPLE_MS};
+use micronet_wire::schema::Timestamp;
 
-use crate::clock;
+use crate::{clock, metrics};
 
 /// A maximum that halves every second, so that it tells of what was lately, and not of what was ever.
 #[derive(Debug, Clone, Copy, Default)]
@@ -72,11 +73,83 @@ struct Process {
     calls_at_work_max: Cell<u32>,
     queue_delay: Cell<DecayingMax>,
     lag: RefCell<LagMeter>,
+    cpu: RefCell<CpuMeter>,
     sampled: Cell<bool>,
+    /// When it began to serve, in microseconds since 1970; 0 before.
+    started_us: Cell<i64>,
+}
+
+impl Process {
+    fn calls_at_work_max(&self) -> u32 {
+        match self.calls_at_work_max.get() {
+            0 => INSTANCE_CALLS_IN_FLIGHT_MAX,
+            limit => limit,
+        }
+    }
+}
+
+/// How much CPU time is used, looked at every second.
+#[derive(Debug, Default)]
+struct CpuMeter {
+    at_ns: u64,
+    cpu_us: u64,
+    permille: u32,
+}
+
+impl CpuMeter {
+    fn look(&mut self, now: u64, cpu_us: impl FnOnce() -> u64) {
+        let passed_us = now.saturating_sub(self.at_ns) / 1_000;
+        if passed_us < CPU_SAMPLE_MS * 1_000 {
+            return;
+        }
+        let cpu_us = cpu_us();
+        if self.at_ns > 0 {
+            let used = cpu_us.saturating_sub(self.cpu_us) * 1_000 / passed_us;
+            self.permille = u32::try_from(used).unwrap_or(u32::MAX);
+        }
+        (self.at_ns, self.cpu_us) = (now, cpu_us);
+    }
 }
 
 thread_local! {
     static PROCESS: Process = Process::default();
+}
+
+/// How this process is doing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OfProcess {
+    /// The calls that it is working on.
+    pub(crate) calls_in_flight: u32,
+    /// How many handlers it would have at work as things stand.
+    pub(crate) calls_at_work_max: u32,
+    /// How long calls have lately waited for their handlers, in microseconds.
+    pub(crate) queue_delay_us: u32,
+    /// How late it has lately run when a timer was due, in microseconds.
+    pub(crate) scheduler_lag_us: u32,
+    /// The CPU time that it lately used, in thousandths of one core.
+    pub(crate) cpu_permille: u32,
+}
+
+/// How this process is doing now.
+pub(crate) fn of_process() -> OfProcess {
+    let now = clock::now();
+    PROCESS.with(|process| OfProcess {
+        calls_in_flight: process.calls_in_flight.get(),
+        calls_at_work_max: process.calls_at_work_max(),
+        queue_delay_us: process.queue_delay.get().at(now),
+        scheduler_lag_us: process.lag.borrow().lag_us(now),
+        cpu_permille: process.cpu.borrow().permille,
+    })
+}
+
+/// When this process began to serve.
+pub(crate) fn started() -> Timestamp {
+    PROCESS.with(|process| {
+        if process.started_us.get() == 0 {
+            process.started_us.set(clock::unix_us());
+        }
+        Timestamp(process.started_us.get())
+    })
 }
 
 /// The part of one connection, or of one call over HTTP, in the calls that this process is working on.
@@ -105,10 +178,7 @@ impl Share {
         PROCESS.with(|process| Vitals {
             calls_elsewhere: process.calls_in_flight.get().saturating_sub(self.0),
             calls_in_flight_max: INSTANCE_CALLS_IN_FLIGHT_MAX,
-            calls_at_work_max: match process.calls_at_work_max.get() {
-                0 => INSTANCE_CALLS_IN_FLIGHT_MAX,
-                limit => limit,
-            },
+            calls_at_work_max: process.calls_at_work_max(),
             queue_delay_us: process.queue_delay.get().at(now),
             scheduler_lag_us: process.lag.borrow().lag_us(now),
         })
@@ -137,6 +207,7 @@ pub(crate) fn queued(now: u64, waited_us: u32) {
 
 /// Starts to sample how late this process runs, unless that has been done. Within a `LocalRuntime` or a `LocalSet` only.
 pub(crate) fn watch_lag() {
+    started();
     if !PROCESS.with(|process| process.sampled.replace(true)) {
         tokio::task::spawn_local(sample_lag(Sampling));
     }
@@ -160,7 +231,11 @@ async fn sample_lag(_sampling: Sampling) {
         let due_ns = clock::now() + LAG_SAMPLE_MS * 1_000_000;
         PROCESS.with(|process| process.lag.borrow_mut().set(due_ns));
         tokio::time::sleep(Duration::from_millis(LAG_SAMPLE_MS)).await;
-        PROCESS.with(|process| process.lag.borrow_mut().fired(clock::now()));
+        PROCESS.with(|process| {
+            let now = clock::now();
+            process.lag.borrow_mut().fired(now);
+            process.cpu.borrow_mut().look(now, metrics::cpu_us);
+        });
     }
 }
 
@@ -197,6 +272,18 @@ mod tests {
         assert_eq!(meter.lag_us(4_100 * MS), 1_500_000);
         meter.fired(5_100 * MS);
         assert_eq!(meter.lag_us(5_100 * MS), 1_900_000);
+    }
+
+    #[test]
+    fn cpu_time_is_a_share_of_what_passed() {
+        let mut meter = CpuMeter::default();
+        meter.look(5_000 * MS, || 70_000);
+        assert_eq!(meter.permille, 0, "nobody knows what was before");
+        meter.look(5_100 * MS, || panic!("too early to look"));
+        meter.look(7_000 * MS, || 570_000);
+        assert_eq!(meter.permille, 250);
+        meter.look(8_000 * MS, || 2_570_000);
+        assert_eq!(meter.permille, 2_000, "two cores");
     }
 
     #[test]

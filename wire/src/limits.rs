@@ -160,12 +160,18 @@ pub const PANIC_PERCENT: usize = 50;
 pub const INSTANCES_MAX: usize = 1024;
 /// How often a process measures how late its timers fire, in milliseconds.
 pub const LAG_SAMPLE_MS: u64 = 100;
+/// How often a process measures how much CPU time it uses, in milliseconds.
+pub const CPU_SAMPLE_MS: u64 = 1_000;
 /// The time in which what a PONG tells of delays halves, in milliseconds (SPEC.md 7.2).
 pub const DECAY_HALF_LIFE_MS: u64 = 1_000;
 /// How often one call may be tried, the first time included.
 pub const ATTEMPTS_MAX: u32 = 3;
 /// Schemas of one service that are kept, also when no instance serves them just now: its routes outlive its instances.
 pub const SCHEMAS_KEPT_MAX: usize = 16;
+/// Parts of a process that its health depends on.
+pub const HEALTH_CHECKS_MAX: usize = 16;
+/// How long one of them may take to say how it is, in milliseconds.
+pub const HEALTH_CHECK_MS_MAX: u64 = 1_000;
 /// What one read takes from a socket at most, in bytes.
 pub const READ_BYTES: usize = 64 << 10;
 /// What the first read takes from a socket at most, before it is known which language the peer speaks, in bytes.

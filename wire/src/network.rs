@@ -14,6 +14,10 @@ pub trait Operation {
     #[rpc(permission = "network:read", idempotent, rate = "monitoring")]
     async fn instances(&self, context: &CallContext, request: InstancesOf) -> Result<Instances, RpcError>;
 
+    /// What this process uses of its machine, and how busy it is.
+    #[rpc(service, idempotent, rate = "monitoring")]
+    async fn usage(&self, context: &CallContext) -> Result<Usage, RpcError>;
+
     /// Tells this process what the operator wants, whole: what was said before and isn't said again no longer holds.
     #[rpc(permission = "network:manage", idempotent)]
     async fn govern(&self, context: &CallContext, request: Rules) -> Result<Governed, RpcError>;
@@ -124,6 +128,35 @@ pub struct StateChange {
     pub state: InstanceState,
     /// Why, in words.
     pub reason: String,
+}
+
+/// What a process uses of its machine, and how busy it is.
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The instance that it is, as `product-2`.
+    pub instance: String,
+    /// When it began to serve.
+    pub started: Timestamp,
+    /// CPU time that it has had since it started, in microseconds.
+    pub cpu_us: u64,
+    /// The CPU time that it lately used, in thousandths of one core.
+    pub cpu_permille: u32,
+    /// Memory that is in RAM, in bytes.
+    pub resident_bytes: u64,
+    /// Its threads.
+    pub threads: u64,
+    /// Open file descriptors.
+    pub open_fds: u64,
+    /// How many it may open.
+    pub fds_max: u64,
+    /// Connections that others have opened to it.
+    pub connections: u64,
+    /// Calls that it is working on.
+    pub calls_in_flight: u32,
+    /// How long calls have lately waited for their handlers at most, in microseconds.
+    pub queue_delay_us: u32,
+    /// How late it has lately run when a timer was due at most, in microseconds.
+    pub scheduler_lag_us: u32,
 }
 
 /// What an operator wants of one process.

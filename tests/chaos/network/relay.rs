@@ -28,7 +28,7 @@ impl Relay {
         let ours = Arc::clone(&shared);
         thread::spawn(move || {
             for caller in listener.incoming().flatten() {
-                ours.relay(caller);
+                ours.relay(&caller);
             }
         });
         Self { address, shared }
@@ -51,9 +51,9 @@ impl Relay {
 }
 
 impl Shared {
-    fn relay(self: &Arc<Self>, caller: TcpStream) {
+    fn relay(self: &Arc<Self>, caller: &TcpStream) {
         let Some(Ok(server)) = self.server.get().map(TcpStream::connect) else { return };
-        for (from, to) in [(&caller, &server), (&server, &caller)] {
+        for (from, to) in [(caller, &server), (&server, caller)] {
             let (from, to) = (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
             let shared = Arc::clone(self);
             thread::spawn(move || shared.copy(from, to));

@@ -11,6 +11,8 @@ use micronet_tests::http_client::HttpClient;
 
 /// Clients at once: more than can be left hanging before a node that has stopped is found out.
 const CLIENTS: usize = 256;
+/// Requests that failed of which more is said.
+const EXAMPLES: usize = 5;
 /// What is asked: it does no harm twice.
 const TARGET: &str = "/api/data";
 
@@ -45,8 +47,10 @@ pub(super) struct Ended {
 pub(super) struct Record {
     /// How many there were.
     requests: usize,
-    /// The first few that failed, and how.
-    pub(super) failures: Vec<String>,
+    /// How many of them failed.
+    pub(super) failed: usize,
+    /// Some that failed, and how.
+    pub(super) examples: Vec<String>,
     p50: Duration,
     p99: Duration,
     longest: Duration,
@@ -119,18 +123,25 @@ impl Shared {
     }
 }
 
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = self.outcome.as_ref().unwrap_or_else(|failure| failure);
+        write!(f, "due at {:.2?}, ended {:.2?} later: {outcome}", self.due, self.took)
+    }
+}
+
 impl Record {
     fn of(ended: &[Ended]) -> Self {
         let mut took: Vec<Duration> = ended.iter().map(|ended| ended.took).collect();
         took.sort_unstable();
         let at = |percent: usize| took.get(took.len() * percent / 100).copied().unwrap_or_default();
-        let failures = ended.iter().filter_map(|ended| {
-            let failure = ended.outcome.as_ref().err()?;
-            Some(format!("due at {:.2?}, after {:.2?}: {failure}", ended.due, ended.took))
-        });
+        let failed: Vec<&Ended> = ended.iter().filter(|ended| ended.outcome.is_err()).collect();
+        // From the first to the last, some of them.
+        let apart = (failed.len() / EXAMPLES).max(1);
         Self {
             requests: ended.len(),
-            failures: failures.collect(),
+            examples: failed.iter().step_by(apart).map(ToString::to_string).collect(),
+            failed: failed.len(),
             p50: at(50),
             p99: at(99),
             longest: took.last().copied().unwrap_or_default(),
@@ -140,8 +151,7 @@ impl Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { requests, failures, p50, p99, longest } = self;
-        let failed = failures.len();
+        let Self { requests, failed, p50, p99, longest, .. } = self;
         write!(f, "{requests} requests, {failed} failed, P50 {p50:.1?}, P99 {p99:.1?}, longest {longest:.1?}")
     }
 }

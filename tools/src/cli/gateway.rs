@@ -1,5 +1,7 @@
 //! The flags of `gateway`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::ExposureFlags;
@@ -28,6 +30,10 @@ the service's default port is used. dns:HOST:PORT stands for all addresses that 
 what its SRV records say; NAME alone for instances that announce themselves (service --register). What is not given here is taken from the environment (USERS for user, CATALOG for \
 product, ORDER for order). If none is named at all, every service is looked for on localhost and its default port";
 
+const REGIONS_HELP: &str = "\
+A table of where clients are, for its statistics: a line for each network, as `10.1.0.0/16 eu-west`; the longest prefix \
+decides, and # begins a comment [default: loopback, private and other]";
+
 /// The flags of `gateway`.
 #[derive(Debug, Args)]
 #[command(after_help = GATEWAY_EXAMPLES)]
@@ -43,6 +49,8 @@ pub(crate) struct GatewayFlags {
     pub(crate) rpc: Option<String>,
     #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = FRONTED_HELP)]
     pub(crate) peers: Vec<String>,
+    #[arg(long, value_name = "FILE", help = REGIONS_HELP)]
+    pub(crate) regions: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) discovery: DiscoveryFlags,
     #[command(flatten)]

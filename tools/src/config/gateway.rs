@@ -1,12 +1,14 @@
 //! The configuration of `gateway`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     DiscoveryConfig, Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, TlsConfig,
     check_exposure, cluster, elsewhere, front, listen, name, tls,
 };
+use micronet_gateway::stats::Regions;
+
 use crate::address::{self, HostPort};
 use crate::cli::gateway::GatewayFlags;
 use crate::error::CommandError;
@@ -29,6 +31,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) peers: Peers,
     /// How else it finds them.
     pub(crate) discovery: DiscoveryConfig,
+    /// Where clients are, by their addresses.
+    pub(crate) regions: Regions,
     /// What it passes through.
     pub(crate) l4: L4Config,
     /// The data folder.
@@ -73,8 +77,20 @@ pub(super) fn gateway(
         rpc,
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
+        regions: regions(flags.regions.as_deref())?,
         peers,
         data,
         supervised: flags.supervised,
     })
+}
+
+/// Reads a table of regions.
+fn regions(path: Option<&Path>) -> Result<Regions, CommandError> {
+    let Some(path) = path else { return Ok(Regions::default()) };
+    let refuse = |why: String| {
+        CommandError::usage(format!("--regions {}: {why}", path.display()))
+            .next("write a line for each network, as `10.1.0.0/16 eu-west`")
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    text.parse().map_err(|error: micronet_gateway::stats::BadRegions| refuse(error.to_string()))
 }

@@ -5,6 +5,7 @@ mod control;
 mod discovery;
 mod exposure;
 mod gateway;
+mod instances;
 mod l4;
 mod lab;
 mod load;
@@ -27,6 +28,7 @@ pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
+pub(crate) use self::instances::InstancesConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
+    /// Show instances.
+    Instances(InstancesConfig),
     /// Show a plan of a network.
     Net(Box<NetConfig>),
     /// Ask what became of a write.
@@ -98,6 +102,7 @@ impl Command {
             Self::Up(_)
             | Self::Call(_)
             | Self::Ping(_)
+            | Self::Instances(_)
             | Self::Net(_)
             | Self::Outcome(_)
             | Self::Shop(_)
@@ -269,6 +274,9 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
             NetWork::Running(command) => Ok(operate(Operation::Net(command))),
         },
+        RawCommand::Instances(flags) => {
+            instances::instances(flags, data, environment).map(Command::Instances)
+        }
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),

@@ -61,22 +61,30 @@ pub(super) struct Background {
 struct AtWork {
     method: u32,
     one_way: Option<u64>,
+    started_ns: u64,
     handle: AbortHandle,
+}
+
+/// A handler that was stopped.
+pub(super) struct Stopped {
+    pub(super) method: u32,
+    pub(super) one_way: bool,
+    pub(super) started_ns: u64,
 }
 
 impl Background {
     pub(super) fn add(&mut self, answering: Answering) {
         let (handle, registration) = AbortHandle::new_pair();
-        let Answering { stream, method, one_way, .. } = answering;
-        self.at_work.insert(stream, AtWork { method, one_way, handle });
+        let Answering { stream, method, one_way, started_ns, .. } = answering;
+        self.at_work.insert(stream, AtWork { method, one_way, started_ns, handle });
         self.waiting.push(Abortable::new(answering, registration));
     }
 
-    /// Nobody wants this answer: the handler is dropped where it stands. The method, if it was a one-way call.
-    pub(super) fn abandon(&mut self, stream: u32) -> Option<u32> {
-        let stopped = self.at_work.remove(&stream)?;
-        stopped.handle.abort();
-        stopped.one_way.map(|_| stopped.method)
+    /// Nobody wants this answer: the handler is dropped where it stands.
+    pub(super) fn abandon(&mut self, stream: u32) -> Option<Stopped> {
+        let AtWork { method, one_way, started_ns, handle } = self.at_work.remove(&stream)?;
+        handle.abort();
+        Some(Stopped { method, one_way: one_way.is_some(), started_ns })
     }
 
     /// The next handler that has finished.
@@ -103,8 +111,8 @@ impl Background {
         self.at_work.values().filter_map(|at_work| at_work.one_way).min()
     }
 
-    /// Drops the one-way calls whose deadlines have passed; their methods.
-    pub(super) fn stop_late(&mut self, now: u64) -> Vec<u32> {
+    /// Drops the one-way calls whose deadlines have passed.
+    pub(super) fn stop_late(&mut self, now: u64) -> Vec<Stopped> {
         let late = |at_work: &AtWork| at_work.one_way.is_some_and(|deadline_ns| deadline_ns <= now);
         let found = self.at_work.iter().filter_map(|(stream, at_work)| late(at_work).then_some(*stream));
         let streams: Vec<u32> = found.collect();

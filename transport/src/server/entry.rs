@@ -55,7 +55,10 @@ impl Entry {
         let place = match self.places.take(now, &context) {
             Ok(place) => place,
             Err(_) if is_of_process(method) => None,
-            Err(error) => return (Handler::refusing(error), None),
+            Err(error) => {
+                self.identity.network.metrics().shed();
+                return (Handler::refusing(error), None);
+            }
         };
         (Handler::start(&*self.service, context, method, request), place)
     }

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use bytes::Bytes;
 use micronet_wire::error::RpcError;
 use micronet_wire::network::{
-    Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Rules,
+    Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Rules, Usage,
 };
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::{CallContext, Handling, Service};
 
+use crate::metrics;
 use crate::network::Network;
 
 /// What a port answers: its own service, and what concerns the process.
@@ -51,6 +52,10 @@ impl Service for Operated {
 impl Operation for Process {
     async fn instances(&self, _: &CallContext, request: InstancesOf) -> Result<Instances, RpcError> {
         Ok(self.network.instances(&self.instance, &request))
+    }
+
+    async fn usage(&self, _: &CallContext) -> Result<Usage, RpcError> {
+        Ok(metrics::usage(&self.instance, &self.network))
     }
 
     async fn govern(&self, _: &CallContext, request: Rules) -> Result<Governed, RpcError> {

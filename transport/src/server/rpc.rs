@@ -13,13 +13,14 @@ use micronet_wire::conn::{Config, Connection, Event, Standing, Timing};
 use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::service::CallContext;
 
-use super::background::{Answering, Background, Finished};
+use super::background::{Answering, Background, Finished, Stopped};
 use super::entry::Entry;
 use super::streams::{Shapes, Streams};
 use super::unheard::Unheard;
 use crate::clock;
 use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
+use crate::metrics::ServerMeters;
 use crate::strangers::Stranger;
 use crate::vitals;
 
@@ -28,6 +29,17 @@ pub(super) struct Answers {
     pub(super) entry: Rc<Entry>,
     pub(super) shapes: Rc<Shapes>,
     pub(super) unheard: Rc<Unheard>,
+    pub(super) meters: Rc<ServerMeters>,
+}
+
+impl Answers {
+    /// A handler was stopped, since nobody wants its answer any more.
+    fn stopped(&self, now: u64, stopped: &Stopped) {
+        self.meters.abandoned(stopped.method, now - stopped.started_ns);
+        if stopped.one_way {
+            self.unheard.tell(stopped.method, &too_late());
+        }
+    }
 }
 
 /// Serves a connection of which `input` was read already, to its end.
@@ -66,7 +78,7 @@ pub(super) async fn serve<S: ByteStream>(
             wire.poll_transmit(cx, &mut connection);
             let mut answered = false;
             while let Poll::Ready(finished) = work.background.poll_finished(cx) {
-                answer_call(&mut connection, &answers.unheard, &mut work.streams, finished);
+                answer_call(&mut connection, &answers, &mut work.streams, finished);
                 answered = true;
             }
             answered |= work.streams.carry(cx, &mut connection);
@@ -89,7 +101,7 @@ pub(super) async fn serve<S: ByteStream>(
     background.keep_one_way();
     let outliving = async {
         tokio::select! {
-            () = finish_one_way(background, &answers.unheard) => {}
+            () = finish_one_way(background, &answers) => {}
             () = &mut sent_away, if stranger.is_some() => {}
         }
     };
@@ -137,8 +149,8 @@ async fn act(event: Event, now: u64, connection: &mut Connection, answers: &Answ
         Event::Room { stream } => work.streams.room(stream),
         Event::Abandoned { stream } => {
             work.streams.end(stream);
-            if let Some(method) = work.background.abandon(stream) {
-                answers.unheard.tell(method, &too_late());
+            if let Some(stopped) = work.background.abandon(stream) {
+                answers.stopped(now, &stopped);
             }
         }
         Event::Dropped { method, error, .. } => answers.unheard.tell(method, &error),
@@ -200,7 +212,7 @@ impl Call {
             polled
         };
         match finished {
-            Poll::Ready(finished) => answer_call(connection, &answers.unheard, &mut work.streams, finished),
+            Poll::Ready(finished) => answer_call(connection, answers, &mut work.streams, finished),
             Poll::Pending => clock::now(),
         }
     }
@@ -209,7 +221,7 @@ impl Call {
 /// Answers a call; when that was.
 fn answer_call(
     connection: &mut Connection,
-    unheard: &Unheard,
+    answers: &Answers,
     streams: &mut Streams,
     finished: Finished,
 ) -> u64 {
@@ -219,6 +231,7 @@ fn answer_call(
         place.answered(finished_ns, &answer);
     }
     let timing = Timing { started_ns, finished_ns };
+    answers.meters.ended(method, answer.as_ref().err().map(|error| error.code), finished_ns - started_ns);
     // What the handler sent last goes before its answer.
     streams.carry_one(stream, connection);
     streams.end(stream);
@@ -226,7 +239,7 @@ fn answer_call(
         Ok(reply) => connection.reply(finished_ns, stream, reply, timing),
         Err(error) => {
             if one_way {
-                unheard.tell(method, error);
+                answers.unheard.tell(method, error);
             }
             connection.fail(finished_ns, stream, error, timing);
         }
@@ -235,17 +248,21 @@ fn answer_call(
 }
 
 /// Lets one-way calls go on after their connection has ended, to their own ends or their deadlines.
-async fn finish_one_way(mut background: Background, unheard: &Unheard) {
+async fn finish_one_way(mut background: Background, answers: &Answers) {
     while let Some(due_ns) = background.next_deadline() {
         tokio::select! {
             finished = poll_fn(|cx| background.poll_finished(cx)) => {
-                if let Err(error) = finished.answer {
-                    unheard.tell(finished.method, &error);
+                let Finished { method, started_ns, answer, .. } = finished;
+                let code = answer.as_ref().err().map(|error| error.code);
+                answers.meters.ended(method, code, clock::now() - started_ns);
+                if let Err(error) = answer {
+                    answers.unheard.tell(method, &error);
                 }
             }
             () = tokio::time::sleep_until(clock::instant(due_ns)) => {
-                for method in background.stop_late(clock::now()) {
-                    unheard.tell(method, &too_late());
+                let now = clock::now();
+                for stopped in background.stop_late(now) {
+                    answers.stopped(now, &stopped);
                 }
             }
         }

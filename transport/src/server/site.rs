@@ -23,6 +23,7 @@ use super::places::Places;
 use crate::clock;
 use crate::http_server::Site;
 use crate::identity::{Identity, random_bytes};
+use crate::metrics::RouteMeters;
 use crate::vitals::Share;
 
 /// A service and its routes.
@@ -31,6 +32,7 @@ pub struct OwnSite {
     identity: Rc<Identity>,
     instance: Rc<str>,
     routes: Routes,
+    meters: RouteMeters,
     request_ids: RequestIds,
 }
 
@@ -51,7 +53,8 @@ impl OwnSite {
         let schema = entry.service().schema();
         let routes = Routes::from_schemas(&schema.schema().name, [(0, Rc::new(schema.clone()))]);
         let request_ids = RequestIds::new(u32::from_ne_bytes(random_bytes()));
-        Self { instance: identity.instance.as_str().into(), entry, identity, routes, request_ids }
+        let (instance, meters) = (identity.instance.as_str().into(), RouteMeters::of(&routes));
+        Self { instance, entry, identity, routes, meters, request_ids }
     }
 
     /// The site as somebody sees it whom a certificate names, or nobody in particular.
@@ -177,7 +180,16 @@ impl Site for Seen {
         &self.site.request_ids
     }
 
+    fn identity(&self) -> &Identity {
+        &self.site.identity
+    }
+
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
-        self.site.answer(&self.peer, request_id, (head, body), self.site.routes.lead(head)).await
+        let OwnSite { routes, meters, identity, .. } = &*self.site;
+        let (lead, since) = (routes.lead(head), clock::now());
+        let meter = meters.of_lead(identity.network.metrics(), head, &lead);
+        let answer = self.site.answer(&self.peer, request_id, (head, body), lead).await;
+        meter.answered(answer.status.code(), clock::now() - since);
+        answer
     }
 }

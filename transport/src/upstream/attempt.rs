@@ -20,6 +20,8 @@ pub struct Want {
     pub client: Option<u64>,
     /// Whether the call may be the one that shows whether an instance answers again: it does no harm when it has to be repeated.
     pub may_probe: bool,
+    /// The method that is called, for those who count; 0 where that isn't known.
+    pub method: u32,
 }
 
 /// Why an attempt failed.
@@ -81,6 +83,7 @@ impl Upstream {
                 Err(Failed::Refused(_)) => None,
             };
             if let Some(failed) = failed {
+                picked.count(now, want.method, &instance, failed);
                 picked.ended(now, failed);
             }
             let again = match &outcome {
@@ -116,6 +119,16 @@ impl Inner {
 }
 
 impl Picked<'_> {
+    fn count(&self, now: u64, method: u32, instance: &Instance, outcome: Result<(), &RpcError>) {
+        let (metrics, failed) =
+            (self.upstream.identity.network.metrics(), outcome.err().map(|error| error.code));
+        let took_ns = now.saturating_sub(self.begun_ns);
+        self.member.meters.ended(metrics, method, failed, took_ns, || {
+            let [service, peer] = [&self.upstream.service, &instance.name].map(ToString::to_string);
+            [service, peer, instance.name_of(method)]
+        });
+    }
+
     fn ended(mut self, now: u64, outcome: Result<(), &RpcError>) {
         let took_ns = now.saturating_sub(self.begun_ns);
         let slow_ns = self.upstream.slow_ns.get();

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use micronet_wire::builtin::BuiltinMethods;
 use micronet_wire::error::RpcError;
 use micronet_wire::schema::EncodedSchema;
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
@@ -32,6 +33,15 @@ impl Instance {
     #[must_use]
     pub fn has(&self, method: u32) -> bool {
         self.schema.schema().method(method).is_some()
+    }
+
+    /// The name of a method, for those who count: that of the service where it is built in, since there are few calls of these.
+    pub(super) fn name_of(&self, method: u32) -> String {
+        match self.schema.schema().method(method) {
+            Some(method) => method.name.clone(),
+            None if BuiltinMethods::METHOD_IDS.contains(&method) => "micronet".into(),
+            None => "unknown".into(),
+        }
     }
 
     /// Whether callers can call the method here.

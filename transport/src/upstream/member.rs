@@ -19,6 +19,7 @@ use crate::breaker::Verdict;
 use crate::client::Client;
 use crate::clock;
 use crate::health::{Change, Ledger, Standing};
+use crate::metrics::ClientMeters;
 
 /// One instance of a service. When it is dropped its connections are drained, and not made again.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub(super) struct Member {
     warms_since_ns: Cell<Option<u64>>,
     calls: Cell<u64>,
     failures: Cell<u64>,
+    pub(super) meters: ClientMeters,
     keepers: RefCell<Vec<AbortHandle>>,
 }
 
@@ -53,6 +55,7 @@ impl Member {
             warms_since_ns: Cell::new(None),
             calls: Cell::new(0),
             failures: Cell::new(0),
+            meters: ClientMeters::default(),
             keepers: RefCell::default(),
         }
     }
@@ -73,6 +76,7 @@ impl Member {
     pub(super) fn connected(&self, slot: usize, instance: Instance) -> Option<Instance> {
         if *self.name.borrow() != instance.name {
             self.name.replace(Rc::clone(&instance.name));
+            self.meters.clear();
         }
         self.pool.borrow_mut()[slot].replace(instance)
     }

@@ -43,6 +43,8 @@ enum Form {
     Json,
     /// Plain text.
     Text,
+    /// Of this type.
+    Other(&'static str),
 }
 
 impl Form {
@@ -50,6 +52,7 @@ impl Form {
         match self {
             Self::Envelope | Self::Json => "application/json",
             Self::Text => "text/plain; charset=utf-8",
+            Self::Other(content_type) => content_type,
         }
     }
 }
@@ -76,6 +79,12 @@ impl Answer {
     #[must_use]
     pub fn json(status: Status, json: &str) -> Self {
         Self::new(status, BytesMut::from(json), Form::Json)
+    }
+
+    /// A body of this content type, without an envelope.
+    #[must_use]
+    pub fn body_of(status: Status, content_type: &'static str, body: &[u8]) -> Self {
+        Self::new(status, BytesMut::from(body), Form::Other(content_type))
     }
 
     /// An error in the envelope. `details` is JSON; empty for none.

@@ -18,8 +18,8 @@ mod trace;
 
 pub use answer::{API_VERSION, Answer, Refused};
 pub use credential::principal;
-pub use outcomes::{OutcomeRoute, outcome_shown, put_outcome, question};
+pub use outcomes::{OUTCOME_TEMPLATE, OutcomeRoute, outcome_shown, put_outcome, question};
 pub use reply::{refused, shown};
 pub use request::Request;
 pub use request_ids::RequestIds;
-pub use routes::{Lead, Parameters, Route, Routes};
+pub use routes::{Lead, Parameters, Route, Routes, other_methods};

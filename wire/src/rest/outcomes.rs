@@ -15,6 +15,9 @@ use crate::transcode::{TranscodeError, to_json};
 /// What the paths of outcomes begin with.
 const PREFIX: [&str; 3] = ["api", "v1", "outcomes"];
 
+/// How the paths of outcomes look.
+pub const OUTCOME_TEMPLATE: &str = "/api/v1/outcomes/{method}/{token}";
+
 /// A write whose outcome is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutcomeRoute {

@@ -28,6 +28,8 @@ pub struct Routes {
 /// One route: where it leads.
 #[derive(Debug)]
 pub struct Route {
+    /// Its place among the routes, from 0.
+    pub place: usize,
     /// GET, POST, …
     http_method: String,
     segments: Vec<Segment>,
@@ -97,6 +99,7 @@ impl Routes {
             for method in &schema.schema().methods {
                 for binding in method.paths() {
                     all.routes.push(Route {
+                        place: 0,
                         http_method: binding.method.clone(),
                         segments: segments(&binding.path).map(Segment::parse).collect(),
                         service,
@@ -108,7 +111,22 @@ impl Routes {
         }
         // Sorted so that at each segment a literal goes before a parameter; the first match is the most exact one.
         all.routes.sort_by(|a, b| (&a.segments, &a.http_method).cmp(&(&b.segments, &b.http_method)));
+        for (place, route) in all.routes.iter_mut().enumerate() {
+            route.place = place;
+        }
         all
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
     }
 
     /// Whether the schema of a service is known. What an unknown one serves could be anything.
@@ -198,6 +216,12 @@ fn allow(mut methods: BTreeSet<&str>) -> String {
     methods.into_iter().collect::<Vec<_>>().join(", ")
 }
 
+/// The answer to a method at a path that has others: to OPTIONS that is what it asks for.
+#[must_use]
+pub fn other_methods(method: Method, allowed: &[&str]) -> Refused {
+    elsewhere(method, allow(allowed.iter().copied().collect()))
+}
+
 /// The answer where other methods are allowed than this one: to OPTIONS that is what it asks for.
 fn elsewhere(method: Method, allow: String) -> Refused {
     let mut answer = Box::new(match method {
@@ -211,20 +235,32 @@ fn elsewhere(method: Method, allow: String) -> Refused {
 impl fmt::Display for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for route in &self.routes {
-            write!(f, "{} ", route.http_method)?;
-            for segment in &route.segments {
-                match segment {
-                    Segment::Literal(text) => write!(f, "/{text}")?,
-                    Segment::Parameter(name) => write!(f, "/{{{name}}}")?,
-                }
+            writeln!(f, "{} {route}", route.http_method)?;
+        }
+        Ok(())
+    }
+}
+
+/// A route is shown as its path, with the names of its parameters: `/products/{name}`.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Parameter(name) => write!(f, "/{{{name}}}")?,
             }
-            writeln!(f)?;
         }
         Ok(())
     }
 }
 
 impl Route {
+    /// Its HTTP method; HEAD goes where GET goes.
+    #[must_use]
+    pub fn http_method(&self) -> &str {
+        &self.http_method
+    }
+
     /// The fields that the path fills, or `None` when it is another path.
     fn matches<'a>(&'a self, path: &'a str) -> Result<Option<Parameters<'a>>, DecodeError> {
         let mut parameters = Vec::new();

@@ -1,0 +1,102 @@
+//! What a process counts of its own work, as Prometheus reads it (text format 0.0.4).
+//!
+//! Whoever counts resolves a meter once, for a route or a method, and keeps it: to count is then a few additions, without looking
+//! anything up. What is a state rather than a count is looked at when the page is asked for.
+
+mod families;
+mod http;
+mod process;
+mod rpc;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use prometheus::{Encoder, Histogram, IntGauge, TextEncoder};
+
+use self::families::Families;
+pub use self::http::{HttpMeter, RouteMeters};
+pub(crate) use self::process::cpu_us;
+pub use self::process::usage;
+pub(crate) use self::rpc::{ClientMeters, ServerMeters};
+use crate::network::Network;
+
+/// The content type of the page.
+pub(crate) const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// What one process counts. It is reached through its [`Network`].
+pub struct Metrics {
+    families: Families,
+    /// The meters of HTTP that were resolved, by method and endpoint.
+    http: RefCell<Vec<Rc<HttpMeter>>>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { families: Families::new(), http: RefCell::default() }
+    }
+}
+
+impl Metrics {
+    /// Everything that was counted, and how things stand now.
+    #[must_use]
+    pub fn page(&self, network: &Network) -> Vec<u8> {
+        self.families.look(network);
+        let mut page = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.families.registry.gather(), &mut page) {
+            tracing::error!(%error, "the metrics can't be written");
+        }
+        page
+    }
+
+    /// A call was refused, since there was too much work.
+    pub(crate) fn shed(&self) {
+        self.families.shed.inc();
+    }
+
+    /// Counts an open connection that speaks so, for as long as the answer lives.
+    #[must_use]
+    pub fn connection(&self, protocol: &str) -> OpenConnection {
+        let open = self.families.connections.with_label_values(&[protocol]);
+        open.inc();
+        OpenConnection(open)
+    }
+
+    /// How many connections are open that speak so: `http` or `rpc`.
+    #[must_use]
+    pub fn connections_of(&self, protocol: &str) -> u64 {
+        u64::try_from(self.families.connections.with_label_values(&[protocol]).get()).unwrap_or(0)
+    }
+
+    /// How many connections are open, whatever they speak.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        ["http", "rpc"].map(|protocol| self.connections_of(protocol)).iter().sum()
+    }
+}
+
+/// A connection that is counted.
+#[derive(Debug)]
+pub struct OpenConnection(IntGauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Takes account of something that took so many nanoseconds.
+fn observe(duration: &Histogram, ns: u64) {
+    // 53 bits of nanoseconds are 104 days.
+    #[allow(clippy::cast_precision_loss)]
+    duration.observe(ns as f64 / 1e9);
+}
+
+#[cfg(test)]
+mod tests;
