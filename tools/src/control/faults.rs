@@ -80,7 +80,12 @@ impl Breaker {
         if kind.takes_away() && !force {
             self.refuse_if_last(&fleet, &names)?;
         }
-        let mut watch = Watch::new(names.iter().map(|name| name.instance.clone()).collect());
+        let named = |names: &[Name]| names.iter().map(|name| name.instance.clone()).collect::<Vec<String>>();
+        let from = match &kind {
+            Kind::Partition { from } => Some(named(from)),
+            Kind::Fail | Kind::Stall | Kind::Disturb { .. } => None,
+        };
+        let mut watch = Watch::new(named(&names), from);
         // What was counted before it began.
         for (caller, seen) in self.governor.instances(None, false).await {
             watch.observe(&seen, caller.service == crate::registry::GATEWAY);
