@@ -17,6 +17,7 @@ mod gateway_service;
 mod http_rules;
 mod idempotency;
 mod l4;
+mod lab;
 mod load;
 mod machines;
 mod mtls;

@@ -56,11 +56,3 @@ fn data_of_another_profile_is_refused() {
         assert!(finished.stderr.contains(word), "{word:?} is missing in: {}", finished.stderr);
     }
 }
-
-#[test]
-fn a_profile_without_any_service_is_refused() {
-    let folder = Folder::new();
-    let finished = run(micronet(folder.path(), &["up", "--profile", "lab"])).check(2);
-    assert!(finished.stderr.contains("this version has no such service"), "{}", finished.stderr);
-    assert!(!folder.path().exists(), "refusing created the folder");
-}

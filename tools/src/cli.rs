@@ -5,6 +5,7 @@ pub(crate) mod control;
 pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod l4;
+pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod net;
 pub(crate) mod ping;
@@ -22,6 +23,7 @@ use self::control::LogsFlags;
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
+use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
@@ -170,6 +172,8 @@ pub(crate) enum RawCommand {
     Shop(ShopFlags),
     /// Measure how fast it answers, and draw it
     Load(LoadFlags),
+    /// Make the lab's nodes answer as well or as badly as you like
+    Lab(LabFlags),
     /// Show the processes of the running network, and how they are
     #[command(visible_alias = "status")]
     Ps(PsFlags),
@@ -234,6 +238,9 @@ pub(crate) struct UpFlags {
     pub(crate) lifetime: LifetimeFlag,
     #[command(flatten)]
     pub(crate) exposure: ExposureFlags,
+    /// Stop when stdin closes: for a parent process that may die
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
 }
 
 /// The flags of `service`.

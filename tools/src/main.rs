@@ -15,6 +15,7 @@ mod describe;
 mod error;
 mod gateway;
 mod identity;
+mod lab;
 mod load;
 mod logging;
 mod machine;
@@ -68,6 +69,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::Lab(config) => lab::run(&config),
         Command::Operate(config) => operate::run(config),
         Command::Certs(config) => certs::run(&config),
         Command::Load(config) => traffic::run(&config),

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 pub(crate) const CLUSTER_DEFAULT: &str = "micronet";
 /// The gateway's name among services.
 pub(crate) const GATEWAY: &str = "gateway";
-/// The first port of a network; every other default port is counted from it.
+/// The gateway's port; every other default port is counted from it.
 pub(crate) const BASE_PORT: u16 = 8000;
 /// The name under which `--port` knows the gateway's RPC port.
 pub(crate) const GATEWAY_RPC: &str = "gateway-rpc";
@@ -35,7 +35,12 @@ pub(crate) fn service_named(name: &str) -> Option<&'static Service> {
 
 /// The port of a service's first instance.
 pub(crate) fn port_default(service: &Service) -> u16 {
-    BASE_PORT + service.port_offsets.first().copied().unwrap_or(0)
+    port_at(BASE_PORT, service.port_offsets.first().copied().unwrap_or(0))
+}
+
+/// The port that lies so far from the gateway's.
+pub(crate) fn port_at(gateway: u16, offset: i32) -> u16 {
+    u16::try_from(i32::from(gateway) + offset).unwrap_or(gateway)
 }
 
 /// Where the gateway speaks RPC that has its HTTP on this port; 0, a free port, where there is none so far below.
@@ -65,6 +70,19 @@ pub(crate) fn address_variables() -> impl Iterator<Item = &'static OsStr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_instance_has_a_port_of_its_own() {
+        let mut taken = vec![BASE_PORT];
+        for service in SERVICES {
+            for offset in service.port_offsets {
+                let port = port_at(BASE_PORT, *offset);
+                assert!(!taken.contains(&port), "{}: {port} is taken", service.name);
+                taken.push(port);
+            }
+        }
+        assert!([5001, 5002, 5003, 8001].iter().all(|port| taken.contains(port)), "{taken:?}");
+    }
 
     #[test]
     fn a_service_starts_after_those_it_cannot_do_without() {

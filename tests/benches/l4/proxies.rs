@@ -78,7 +78,9 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         match &mut self.running {
             Running::Thread(trigger, thread) => {
-                drop(trigger.take().map(|trigger| trigger.drain()));
+                if let Some(trigger) = trigger.take() {
+                    trigger.drain();
+                }
                 let _ = thread.take().map(JoinHandle::join);
             }
             Running::Process(child) => {

@@ -5,6 +5,7 @@ mod control;
 mod exposure;
 mod gateway;
 mod l4;
+mod lab;
 mod load;
 mod net;
 mod peers;
@@ -25,6 +26,7 @@ pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
+pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
 pub(crate) use self::net::NetConfig;
 pub(crate) use self::peers::Peers;
@@ -76,6 +78,8 @@ pub(crate) enum Command {
     LoadInstance(InstanceConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
+    /// Do something in the lab.
+    Lab(LabConfig),
     /// Operate a running network.
     Operate(OperateConfig),
     /// Make and show certificates.
@@ -96,6 +100,7 @@ impl Command {
             | Self::Load(_)
             | Self::LoadInstance(_)
             | Self::LoadToystore(_)
+            | Self::Lab(_)
             | Self::Operate(_)
             | Self::Certs(_) => "warn",
         }
@@ -137,6 +142,8 @@ pub(crate) struct UpConfig {
     pub(crate) l4: Vec<L4Plan>,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
+    /// Whether it stops when its stdin closes.
+    pub(crate) supervised: bool,
 }
 
 /// What one service's process needs to know.
@@ -251,6 +258,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Net(flags) => net::net(flags).map(Command::Net),
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
         RawCommand::Ps(flags) => control::ps(flags).map(operate),
         RawCommand::Start(flags) => control::start(flags).map(operate),
@@ -309,6 +317,7 @@ fn up(
         control_port,
         restarts: !flags.no_restart,
         log,
+        supervised: flags.supervised,
     })
 }
 

@@ -46,18 +46,10 @@ pub(super) struct Plan {
 /// Plans the instances of a profile, in the order in which they start. `--port` says where those of a service are; all
 /// others are where the profile has them, moved as far as the base port lies from the profile's gateway.
 pub(super) fn plan(profile: &Profile, base: Option<u16>, flags: &[String]) -> Result<Plan, CommandError> {
-    let services = profile.services();
-    if services.is_empty() {
-        return Err(CommandError::usage(format!(
-            "the profile {profile} can't be started: it is made of {}, and this version has no such service",
-            profile.service_names().join(", ")
-        ))
-        .next("choose another profile: `micronet up --help` lists them with their services"));
-    }
     let moved = |port: u16| moved(profile, base, port);
     let mut asked = from_flags(profile, flags)?;
     let mut plan = Vec::new();
-    for (service, ports) in services {
+    for (service, ports) in profile.services() {
         let ports = match asked.remove(service.name) {
             Some(ports) => ports,
             None => ports.into_iter().map(moved).collect::<Result<_, _>>()?,

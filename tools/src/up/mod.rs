@@ -83,7 +83,7 @@ async fn start_and_wait(
     let services = config.profile.services().into_iter().map(|(service, _)| service);
     let databases = databases::place(data, config.database.as_ref());
     databases::prepare_databases(&databases, services, demo).await?;
-    let mut signals = StopSignals::listen()
+    let mut signals = StopSignals::listen_supervised(config.supervised)
         .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
     let listen = SocketAddr::new(config.listen, config.control_port);
     let not_bound = |error| server_process::not_bound(listen, CONTROL_INSTANCE, &error);
@@ -161,7 +161,8 @@ async fn watch(fleet: &Fleet, file: &mut NetworkFile, data: &DataFolder, signals
     }
 }
 
-fn own_program() -> Result<PathBuf, CommandError> {
+/// This program's file, for processes that run it too.
+pub(crate) fn own_program() -> Result<PathBuf, CommandError> {
     std::env::current_exe()
         .map_err(|error| CommandError::new(format!("could not find this program's own file: {error}")))
 }
