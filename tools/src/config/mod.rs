@@ -2,6 +2,7 @@
 //! bound or any file is touched.
 
 mod control;
+mod discovery;
 mod exposure;
 mod gateway;
 mod l4;
@@ -23,12 +24,14 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
+pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
-pub(crate) use self::net::NetConfig;
+use self::net::NetWork;
+pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
@@ -41,6 +44,7 @@ use crate::cli::{
     ShopMode, UpFlags,
 };
 use crate::error::CommandError;
+use crate::network_plan::Plan;
 use crate::profile::Profile;
 use crate::registry::{
     BASE_PORT, CLUSTER_DEFAULT, DATABASE_ENVIRONMENT, GATEWAY_ENVIRONMENT, Service, port_default,
@@ -67,7 +71,7 @@ pub(crate) enum Command {
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
     /// Show a plan of a network.
-    Net(NetConfig),
+    Net(Box<NetConfig>),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
@@ -138,6 +142,8 @@ pub(crate) struct UpConfig {
     pub(crate) control_port: u16,
     /// Whether a process that dies is started again.
     pub(crate) restarts: bool,
+    /// What the network is declared to be like, if it was.
+    pub(crate) plan: Option<Plan>,
     /// The virtual ports of the gateway.
     pub(crate) l4: Vec<L4Plan>,
     /// The log filter that the children get.
@@ -159,6 +165,10 @@ pub(crate) struct ServiceConfig {
     pub(crate) listen: SocketAddr,
     /// The services that it calls.
     pub(crate) peers: Peers,
+    /// How else it finds them.
+    pub(crate) discovery: DiscoveryConfig,
+    /// Where it announces itself.
+    pub(crate) registration: RegistrationConfig,
     /// The data folder.
     pub(crate) data: PathBuf,
     /// The demonstration data that was asked for.
@@ -255,7 +265,10 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
-        RawCommand::Net(flags) => net::net(flags).map(Command::Net),
+        RawCommand::Net(flags) => match net::net(flags)? {
+            NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
+            NetWork::Running(command) => Ok(operate(Operation::Net(command))),
+        },
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
@@ -316,6 +329,7 @@ fn up(
         instances,
         control_port,
         restarts: !flags.no_restart,
+        plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
         supervised: flags.supervised,
     })
@@ -333,13 +347,18 @@ fn service(
     if tls.is_none() {
         check_exposure(listen.ip(), &flags.exposure, None)?;
     }
+    let discovery = DiscoveryConfig::new(flags.discovery)?;
+    let elsewhere = elsewhere(flags.supervised, environment);
+    let peers = Peers::of_service(service, &flags.peers, &discovery, elsewhere)?;
     Ok(ServiceConfig {
         tls,
         service,
         instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
         cluster: cluster(flags.exposure)?,
         listen,
-        peers: Peers::of_service(service, &flags.peers, elsewhere(flags.supervised, environment))?,
+        peers,
+        discovery,
+        registration: RegistrationConfig::new(&flags.registration)?,
         data,
         demo: flags.demo,
         database: database(flags.database, environment)?,
