@@ -100,13 +100,13 @@ impl World {
         }
         // Some calls take up to twice as long as others.
         let work_ms = self.work_ms * self.random.between(667, 1_333) as f64 / 1_000.0;
-        self.due.push(Reverse((((self.given + work_ms) * 1e6) as u64, self.next)));
+        self.due.push(Reverse((millionths(self.given + work_ms), self.next)));
         self.calls.insert(self.next, self.now_ms);
         self.next += 1;
     }
 
     fn end(&mut self, seen: &mut Seen) {
-        let given = (self.given * 1e6) as u64;
+        let given = millionths(self.given);
         while let Some(Reverse((due, call))) = self.due.peek().copied()
             && due <= given
         {
@@ -127,6 +127,12 @@ impl World {
             }
         }
     }
+}
+
+/// Work as a number that has an order.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is positive and short")]
+fn millionths(work_ms: f64) -> u64 {
+    (work_ms * 1e6) as u64
 }
 
 fn check(seed: u64) {
