@@ -2,7 +2,7 @@
 
 use micronet_wire::error::RpcError;
 use micronet_wire::schema::{Message, Timestamp};
-use micronet_wire::service::{CallContext, service};
+use micronet_wire::service::{CallContext, Outgoing, service};
 
 /// The gateway itself: what is behind it, how it balances, and how it is doing.
 #[service(name = "gateway")]
@@ -10,6 +10,40 @@ pub trait Gateway {
     /// What this is, and where to go on.
     #[rpc(http("GET /"), public, idempotent, rate = "monitoring")]
     async fn about(&self, context: &CallContext) -> Result<About, RpcError>;
+
+    /// Announces the calling instance of a service: it is behind this gateway for as long as the call lasts. The gateway says at
+    /// once that it is, and again every ten seconds.
+    #[rpc(service)]
+    async fn register(
+        &self,
+        context: &CallContext,
+        request: Announcement,
+        replies: Outgoing<Registered>,
+    ) -> Result<(), RpcError>;
+}
+
+/// An instance, by its own word.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// Its service: the one that it has proved to be.
+    #[field(example = "product")]
+    pub service: String,
+    /// Its name.
+    #[field(example = "product-3")]
+    pub instance: String,
+    /// Where it listens, as this gateway reaches it: an IP address and a port.
+    #[field(example = "10.0.0.7:8002")]
+    pub address: String,
+    /// Its weight among the instances; 100 is the norm.
+    #[field(min = 1, max = 10_000, example = "100")]
+    pub weight: u32,
+}
+
+/// The instance is behind the gateway.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The gateway's own instance.
+    pub gateway: String,
 }
 
 /// What this is, and where to go on.

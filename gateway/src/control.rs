@@ -1,17 +1,24 @@
 //! The handlers of the gateway's own service.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use micronet_transport::clock;
+use micronet_transport::discovery::registrations::Registrations;
 use micronet_transport::identity::Identity;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::builtin::WithBuiltin;
-use micronet_wire::error::RpcError;
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::limits::REGISTRATION_WORD_MS;
 use micronet_wire::openapi;
+use micronet_wire::principal::Principal;
 use micronet_wire::schema::{SchemaError, Timestamp};
-use micronet_wire::service::{CallContext, Service};
+use micronet_wire::service::{CallContext, Outgoing, Service};
 
-use crate::api::{About, Gateway, GatewayServer, InstanceBehind, Links, ServiceBehind};
+use crate::api::{
+    About, Announcement, Gateway, GatewayServer, InstanceBehind, Links, Registered, ServiceBehind,
+};
 
 /// The version of the program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -21,6 +28,7 @@ pub(crate) struct Control {
     pub(crate) identity: Rc<Identity>,
     pub(crate) upstreams: Rc<[Upstream]>,
     pub(crate) started: Timestamp,
+    pub(crate) registrations: Rc<Registrations>,
 }
 
 impl Control {
@@ -30,7 +38,12 @@ impl Control {
         upstreams: &Rc<[Upstream]>,
     ) -> Result<Rc<dyn Service>, SchemaError> {
         let started = Timestamp(clock::unix_us());
-        let control = Self { identity: Rc::clone(identity), upstreams: Rc::clone(upstreams), started };
+        let control = Self {
+            identity: Rc::clone(identity),
+            upstreams: Rc::clone(upstreams),
+            started,
+            registrations: Registrations::new(&identity.network),
+        };
         let server = GatewayServer::new(control)?;
         Ok(Rc::new(WithBuiltin::new(server, &identity.instance, VERSION, started)?))
     }
@@ -47,6 +60,41 @@ impl Gateway for Control {
             links: Links { openapi: openapi::PATH.into() },
             services: self.upstreams.iter().map(behind).collect(),
         })
+    }
+
+    async fn register(
+        &self,
+        context: &CallContext,
+        request: Announcement,
+        mut replies: Outgoing<Registered>,
+    ) -> Result<(), RpcError> {
+        self.check(context, &request.service)?;
+        let address: SocketAddr =
+            request.address.parse().ok().filter(|address: &SocketAddr| address.port() != 0).ok_or_else(
+                || RpcError::new(Code::InvalidInput, "the address is not an IP address and a port"),
+            )?;
+        // It is forgotten with this call, however that ends.
+        let _registration =
+            self.registrations.register(&request.service, &request.instance, address, request.weight)?;
+        loop {
+            replies.send(&Registered { gateway: self.identity.instance.clone() }).await?;
+            tokio::time::sleep(Duration::from_millis(REGISTRATION_WORD_MS)).await;
+        }
+    }
+}
+
+impl Control {
+    /// Who may say that it is an instance of a service: who has proved to be that service, and only of one that is known here.
+    fn check(&self, context: &CallContext, service: &str) -> Result<(), RpcError> {
+        if context.principal != (Principal::Service { name: service.to_owned() }) {
+            let words = format!("{} can't announce an instance of {service:?}", context.principal.key());
+            return Err(RpcError::new(Code::InsufficientPermissions, words));
+        }
+        if self.upstreams.iter().any(|upstream| upstream.service() == service) {
+            return Ok(());
+        }
+        let words = format!("this gateway has no service {service:?}: start it with --peer {service}");
+        Err(RpcError::new(Code::InvalidInput, words))
     }
 }
 

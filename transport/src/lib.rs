@@ -11,6 +11,7 @@ pub mod chance;
 pub mod client;
 pub mod clock;
 pub mod diagnosis;
+pub mod discovery;
 pub mod drain;
 pub mod driver;
 pub mod faults;

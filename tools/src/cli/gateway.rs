@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::ExposureFlags;
 use super::certs::TlsFlags;
+use super::discovery::DiscoveryFlags;
 use super::l4::L4Flags;
 
 const GATEWAY_EXAMPLES: &str = "\
@@ -23,7 +24,8 @@ running requests finish; a second one ends it at once.";
 
 const FRONTED_HELP: &str = "\
 Where a service is that is reached through the gateway; may be repeated. An address is HOST or HOST:PORT; without a port \
-the service's default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for \
+the service's default port is used. dns:HOST:PORT stands for all addresses that the name has from time to time, srv:NAME for \
+what its SRV records say; NAME alone for instances that announce themselves (service --register). What is not given here is taken from the environment (USERS for user, CATALOG for \
 product, ORDER for order). If none is named at all, every service is looked for on localhost and its default port";
 
 /// The flags of `gateway`.
@@ -41,6 +43,8 @@ pub(crate) struct GatewayFlags {
     pub(crate) rpc: Option<String>,
     #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = FRONTED_HELP)]
     pub(crate) peers: Vec<String>,
+    #[command(flatten)]
+    pub(crate) discovery: DiscoveryFlags,
     #[command(flatten)]
     pub(crate) l4: L4Flags,
     #[command(flatten)]

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{
-    Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, TlsConfig, check_exposure, cluster,
-    elsewhere, front, listen, name, tls,
+    DiscoveryConfig, Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, TlsConfig,
+    check_exposure, cluster, elsewhere, front, listen, name, tls,
 };
 use crate::address::{self, HostPort};
 use crate::cli::gateway::GatewayFlags;
@@ -27,6 +27,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) front: Option<HostPort>,
     /// The services behind it.
     pub(crate) peers: Peers,
+    /// How else it finds them.
+    pub(crate) discovery: DiscoveryConfig,
     /// What it passes through.
     pub(crate) l4: L4Config,
     /// The data folder.
@@ -53,7 +55,8 @@ pub(super) fn gateway(
     if tls.is_none() {
         check_exposure(rpc.ip(), &flags.exposure, None)?;
     }
-    let peers = Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?;
+    let discovery = DiscoveryConfig::new(flags.discovery)?;
+    let peers = Peers::of_gateway(&flags.peers, &discovery, elsewhere(flags.supervised, environment))?;
     let l4 = L4Config::new(&flags.l4, listen.ip(), &peers)?;
     for port in &l4.ports {
         // A service that speaks TLS protects what passes through, too.
@@ -63,6 +66,7 @@ pub(super) fn gateway(
     }
     Ok(GatewayConfig {
         l4,
+        discovery,
         instance: name("instance", flags.instance)?,
         tls,
         listen,

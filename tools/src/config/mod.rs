@@ -2,6 +2,7 @@
 //! bound or any file is touched.
 
 mod control;
+mod discovery;
 mod exposure;
 mod gateway;
 mod l4;
@@ -23,6 +24,7 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
+pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
@@ -163,6 +165,10 @@ pub(crate) struct ServiceConfig {
     pub(crate) listen: SocketAddr,
     /// The services that it calls.
     pub(crate) peers: Peers,
+    /// How else it finds them.
+    pub(crate) discovery: DiscoveryConfig,
+    /// Where it announces itself.
+    pub(crate) registration: RegistrationConfig,
     /// The data folder.
     pub(crate) data: PathBuf,
     /// The demonstration data that was asked for.
@@ -341,13 +347,18 @@ fn service(
     if tls.is_none() {
         check_exposure(listen.ip(), &flags.exposure, None)?;
     }
+    let discovery = DiscoveryConfig::new(flags.discovery)?;
+    let elsewhere = elsewhere(flags.supervised, environment);
+    let peers = Peers::of_service(service, &flags.peers, &discovery, elsewhere)?;
     Ok(ServiceConfig {
         tls,
         service,
         instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
         cluster: cluster(flags.exposure)?,
         listen,
-        peers: Peers::of_service(service, &flags.peers, elsewhere(flags.supervised, environment))?,
+        peers,
+        discovery,
+        registration: RegistrationConfig::new(&flags.registration)?,
         data,
         demo: flags.demo,
         database: database(flags.database, environment)?,
