@@ -36,4 +36,5 @@ services! {
     user,
     product,
     order,
+    node,
 }

@@ -113,22 +113,22 @@ pub type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 pub struct Definition {
     /// Its name, on the command line and in the network.
     pub name: &'static str,
-    /// The port of each instance that a whole network starts, counted from the network's first port.
-    pub port_offsets: &'static [u16],
+    /// The port of each instance that a whole network starts, counted from its gateway's; below it where negative.
+    pub port_offsets: &'static [i32],
     /// The services that it can't do without.
     pub requires: &'static [&'static str],
     /// The services that it makes use of where they are.
     pub wants: &'static [&'static str],
     /// The environment variable that may hold its addresses for those who call it.
     pub environment: &'static str,
-    /// Creates, migrates and fills its database.
+    /// Creates, migrates and fills its database, where it has one.
     pub prepare: fn(Environment) -> Local<Result<(), StartError>>,
     /// Starts it.
     pub start: fn(Environment) -> Local<Result<Running, StartError>>,
 }
 
 impl Definition {
-    /// A service that calls no other; the rest is its own to say.
+    /// A service that calls no other and has no database; the rest is its own to say.
     pub const ALONE: Self = Self {
         name: "",
         port_offsets: &[],

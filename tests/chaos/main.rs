@@ -6,6 +6,7 @@
 
 mod audit;
 mod buyer;
+mod network;
 mod outage;
 mod shop;
 mod streams;

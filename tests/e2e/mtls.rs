@@ -72,11 +72,12 @@ fn a_whole_network_works_in_tls() {
 
 #[test]
 fn everybody_has_a_certificate_of_its_own() {
-    let network = Network::start_in(Folder::new(), &["--demo", "shop", "--mtls", "--cluster", "lab"]);
+    let network = Network::start_in(Folder::new(), &["--profile", "shop", "--mtls", "--cluster", "lab"]);
     let rows = shown(&network);
     let ids: Vec<&str> = rows.iter().filter_map(|(_, row)| row["spiffe_id"].as_str()).collect();
     let wanted = [
         "spiffe://lab",
+        "spiffe://lab/service/control/control-1",
         "spiffe://lab/service/gateway/gateway-1",
         "spiffe://lab/operator",
         "spiffe://lab/service/order/order-1",

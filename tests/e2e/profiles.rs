@@ -19,7 +19,7 @@ fn instances(network: &mut Network) -> Vec<String> {
 #[test]
 fn the_toy_store_is_a_front_end_a_catalog_and_an_order_server() {
     let mut network = Network::start_in(Folder::new(), &["--profile", "toystore"]);
-    assert_eq!(instances(&mut network), ["gateway-1", "product-1", "order-1"]);
+    assert_eq!(instances(&mut network), ["gateway-1", "product-1", "order-1", "control-1"]);
     let said = network.up().stdout();
     for word in ["profile: toystore, demo: toystore", "/orders/log", "load toystore --clients 1..5"] {
         assert!(said.contains(word), "{word:?} is missing in: {said}");
@@ -55,12 +55,4 @@ fn data_of_another_profile_is_refused() {
     for word in ["made with --demo shop, not toystore", "--fresh", "--data"] {
         assert!(finished.stderr.contains(word), "{word:?} is missing in: {}", finished.stderr);
     }
-}
-
-#[test]
-fn a_profile_without_any_service_is_refused() {
-    let folder = Folder::new();
-    let finished = run(micronet(folder.path(), &["up", "--profile", "lab"])).check(2);
-    assert!(finished.stderr.contains("this version has no such service"), "{}", finished.stderr);
-    assert!(!folder.path().exists(), "refusing created the folder");
 }

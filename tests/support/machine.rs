@@ -67,6 +67,14 @@ impl Machine {
         ip(&format!("-n {} link set far down", self.name)).expect("a link can be taken down");
     }
 
+    /// Puts the cable in again.
+    ///
+    /// # Panics
+    /// When `ip` doesn't do it.
+    pub fn plug_in(&self) {
+        ip(&format!("-n {} link set far up", self.name)).expect("a link can be brought up");
+    }
+
     /// Makes the way there slow, and lets a queue stand before it that is longer than what one sender keeps in it.
     ///
     /// # Panics

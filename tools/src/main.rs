@@ -8,6 +8,7 @@ mod call;
 mod certs;
 mod cli;
 mod config;
+mod control;
 mod data_folder;
 mod databases;
 mod describe;
@@ -15,12 +16,14 @@ mod discovery;
 mod error;
 mod gateway;
 mod identity;
+mod lab;
 mod load;
 mod logging;
 mod machine;
 mod net;
 mod network_file;
 mod network_plan;
+mod operate;
 mod outcome;
 mod ping;
 mod plot;
@@ -60,7 +63,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
     let command = config::command(flags, &|name| std::env::var(name).ok())?;
     logging::start(log.as_deref(), command.default_log_level())?;
     match command {
-        Command::Up(config) => up::run(&config),
+        Command::Up(config) => up::run(config),
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
@@ -68,6 +71,8 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Shop(config) => shop::run(&config),
+        Command::Lab(config) => lab::run(&config),
+        Command::Operate(config) => operate::run(config),
         Command::Certs(config) => certs::run(&config),
         Command::Load(config) => traffic::run(&config),
         Command::LoadInstance(config) => traffic::instance::run(&config),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use micronet_services::demo::Demo;
 
-use crate::registry::{BASE_PORT, SERVICES, Service};
+use crate::registry::{BASE_PORT, SERVICES, Service, port_at};
 use crate::table::{Align, Table};
 use crate::terminal::Style;
 
@@ -36,7 +36,7 @@ pub(crate) const MICRONET: &str = "{micronet}";
 enum Members {
     /// All that there are, on their own ports.
     Every,
-    /// These, on these ports. One that this version does not have is left out.
+    /// These, on these ports.
     Named(&'static [(&'static str, &'static [u16])]),
 }
 
@@ -92,7 +92,14 @@ const LAB: Profile = Profile {
     demo: None,
     gateway_port: 5000,
     members: Members::Named(&[("node", &[5001, 5002, 5003])]),
-    things_to_try: &[],
+    things_to_try: &[
+        "curl -s {front}/request",
+        "curl -s {front}/api/data",
+        "{micronet} lab load",
+        "{micronet} lab load node-2 --slower 10",
+        "{micronet} lab load node-2 --reset",
+        "{micronet} lab compare",
+    ],
 };
 
 /// All profiles; the first is the default.
@@ -105,23 +112,10 @@ impl Profile {
         services.collect()
     }
 
-    /// Whether this version has anything of it.
-    pub(crate) fn exists(&self) -> bool {
-        !self.services().is_empty()
-    }
-
-    /// The names of the services that it is made of, whether this version has them or not.
-    pub(crate) fn service_names(&self) -> Vec<&'static str> {
-        match self.members {
-            Members::Every => SERVICES.iter().map(|service| service.name).collect(),
-            Members::Named(members) => members.iter().map(|(name, _)| *name).collect(),
-        }
-    }
-
     fn ports_of(&self, service: &Service) -> Option<Vec<u16>> {
         match self.members {
             Members::Every => {
-                Some(service.port_offsets.iter().map(|offset| self.gateway_port + offset).collect())
+                Some(service.port_offsets.iter().map(|offset| port_at(self.gateway_port, *offset)).collect())
             }
             Members::Named(members) => {
                 members.iter().find(|(name, _)| *name == service.name).map(|(_, ports)| ports.to_vec())
@@ -130,9 +124,6 @@ impl Profile {
     }
 
     fn ports_in_words(&self) -> String {
-        if !self.exists() {
-            return "(not in this version)".into();
-        }
         let services = self.services().into_iter().map(|(service, ports)| {
             let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
             format!("{} {}", service.name, ports.join("+"))
@@ -188,6 +179,15 @@ pub(crate) fn help() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_profile_is_made_of_services_that_there_are() {
+        for profile in PROFILES {
+            if let Members::Named(members) = profile.members {
+                assert_eq!(profile.services().len(), members.len(), "{profile}");
+            }
+        }
+    }
 
     #[test]
     fn the_shop_listens_where_everything_has_it() {

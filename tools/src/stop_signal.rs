@@ -26,15 +26,23 @@ pub(crate) struct StopSignals {
     terminate: Signal,
     /// None where whoever started this process had it ignored, as `nohup` does.
     hang_up: Option<Signal>,
+    /// Where the parent process may die before this one should go on without it.
+    parent_gone: Option<oneshot::Receiver<()>>,
 }
 
 impl StopSignals {
     /// Starts listening for them. Within a runtime only.
     pub(crate) fn listen() -> io::Result<Self> {
+        Self::listen_supervised(false)
+    }
+
+    /// The same, and for the end of stdin where a parent watches over this process.
+    pub(crate) fn listen_supervised(supervised: bool) -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) },
+            parent_gone: supervised.then(watch_parent).transpose()?,
         })
     }
 
@@ -44,6 +52,7 @@ impl StopSignals {
             _ = self.interrupt.recv() => "Ctrl-C",
             _ = self.terminate.recv() => "SIGTERM",
             _ = next_of(&mut self.hang_up) => "SIGHUP",
+            () = gone(&mut self.parent_gone) => "the parent process is gone",
         }
     }
 }
@@ -64,14 +73,12 @@ fn ignores_hang_up() -> bool {
 
 /// The stop signal of a service or the gateway. A second signal ends the process at once. Within a runtime only.
 pub(crate) fn drain_on_signal(supervised: bool) -> io::Result<StopSignal> {
-    let mut signals = StopSignals::listen()?;
-    let parent_gone = supervised.then(watch_parent).transpose()?;
+    let mut signals = StopSignals::listen_supervised(supervised)?;
     let (stop, stopped) = oneshot::channel();
     tokio::task::spawn_local(async move {
-        let why = tokio::select! {
-            name = signals.next() => name,
-            () = gone(parent_gone) => "the parent process is gone",
-        };
+        let why = signals.next().await;
+        // Who drains already goes on with it, parent or not.
+        signals.parent_gone = None;
         tracing::info!(why, "draining");
         let _ = stop.send(());
         signals.next().await;
@@ -83,10 +90,12 @@ pub(crate) fn drain_on_signal(supervised: bool) -> io::Result<StopSignal> {
     }))
 }
 
-async fn gone(parent: Option<oneshot::Receiver<()>>) {
+/// Completes once: later the parent's end is no news.
+async fn gone(parent: &mut Option<oneshot::Receiver<()>>) {
     match parent {
-        Some(parent) => {
-            let _ = parent.await;
+        Some(receiver) => {
+            let _ = receiver.await;
+            *parent = None;
         }
         None => std::future::pending().await,
     }

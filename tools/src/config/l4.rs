@@ -11,10 +11,10 @@ use crate::address::{self, HostPort};
 use crate::cli::l4::L4Flags;
 use crate::error::CommandError;
 use crate::profile::Profile;
-use crate::registry::Service;
+use crate::registry::{Service, port_at};
 
 /// How far a service's virtual port lies from its own.
-const OFFSET: u16 = 1000;
+const OFFSET: i32 = 1000;
 /// The most virtual ports of one gateway.
 const PORTS_MAX: usize = 64;
 /// The most addresses behind one of them.
@@ -137,8 +137,9 @@ pub(super) fn plan(
 ) -> Result<Vec<L4Plan>, CommandError> {
     let mut plans = Vec::new();
     for (service, _) in profile.services() {
-        let Some(offset) = service.port_offsets.first() else { continue };
-        let port = moved(profile, base, profile.gateway_port + OFFSET + offset).map_err(|error| {
+        // The nodes of the lab, whose ports lie below the gateway's, have none.
+        let Some(offset) = service.port_offsets.first().filter(|offset| **offset >= 0) else { continue };
+        let port = moved(profile, base, port_at(profile.gateway_port, OFFSET + offset)).map_err(|error| {
             error.next("choose another --base-port, or leave virtual ports out with --no-l4")
         })?;
         if let Some(other) =

@@ -1,10 +1,12 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod control;
 mod discovery;
 mod exposure;
 mod gateway;
 mod l4;
+mod lab;
 mod load;
 mod net;
 mod peers;
@@ -21,15 +23,18 @@ use std::time::Duration;
 use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
+pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
+pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
-pub(crate) use self::net::NetConfig;
+use self::net::NetWork;
+pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
-pub(crate) use self::ports::InstancePlan;
+pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
@@ -39,6 +44,7 @@ use crate::cli::{
     ShopMode, UpFlags,
 };
 use crate::error::CommandError;
+use crate::network_plan::Plan;
 use crate::profile::Profile;
 use crate::registry::{
     BASE_PORT, CLUSTER_DEFAULT, DATABASE_ENVIRONMENT, GATEWAY_ENVIRONMENT, Service, port_default,
@@ -65,7 +71,7 @@ pub(crate) enum Command {
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
     /// Show a plan of a network.
-    Net(NetConfig),
+    Net(Box<NetConfig>),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
@@ -76,6 +82,10 @@ pub(crate) enum Command {
     LoadInstance(InstanceConfig),
     /// Measure the toy store.
     LoadToystore(ToystoreConfig),
+    /// Do something in the lab.
+    Lab(LabConfig),
+    /// Operate a running network.
+    Operate(OperateConfig),
     /// Make and show certificates.
     Certs(CertsConfig),
 }
@@ -94,6 +104,8 @@ impl Command {
             | Self::Load(_)
             | Self::LoadInstance(_)
             | Self::LoadToystore(_)
+            | Self::Lab(_)
+            | Self::Operate(_)
             | Self::Certs(_) => "warn",
         }
     }
@@ -126,10 +138,18 @@ pub(crate) struct UpConfig {
     pub(crate) certificate_lifetime_s: u64,
     /// The instances, in the order in which they start; the gateway is the last.
     pub(crate) instances: Vec<InstancePlan>,
+    /// The port of the control service; 0 is a free one.
+    pub(crate) control_port: u16,
+    /// Whether a process that dies is started again.
+    pub(crate) restarts: bool,
+    /// What the network is declared to be like, if it was.
+    pub(crate) plan: Option<Plan>,
     /// The virtual ports of the gateway.
     pub(crate) l4: Vec<L4Plan>,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
+    /// Whether it stops when its stdin closes.
+    pub(crate) supervised: bool,
 }
 
 /// What one service's process needs to know.
@@ -238,16 +258,30 @@ pub(crate) struct ShopConfig {
 /// Makes the configuration of the command that was typed; without one it is `up` as it stands.
 pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
     let (data, log) = (flags.data, flags.log);
+    let operate = |operation| Command::Operate(OperateConfig { data: data.clone(), operation });
     match flags.command.unwrap_or_else(|| RawCommand::Up(UpFlags::default())) {
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
-        RawCommand::Net(flags) => net::net(flags).map(Command::Net),
+        RawCommand::Net(flags) => match net::net(flags)? {
+            NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
+            NetWork::Running(command) => Ok(operate(Operation::Net(command))),
+        },
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
+        RawCommand::Ps(flags) => control::ps(flags).map(operate),
+        RawCommand::Start(flags) => control::start(flags).map(operate),
+        RawCommand::Stop(flags) => control::stop(flags).map(operate),
+        RawCommand::Restart(flags) => control::restart(flags).map(operate),
+        RawCommand::Scale(flags) => control::scale(flags).map(operate),
+        RawCommand::Drain(flags) => control::drain(flags).map(operate),
+        RawCommand::Undrain(flags) => control::undrain(flags).map(operate),
+        RawCommand::Logs(flags) => control::logs(flags).map(operate),
+        RawCommand::Fault(flags) => control::fault(flags).map(operate),
         RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }
@@ -278,7 +312,7 @@ fn up(
         return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls"));
     }
     let profile = flags.profile.0;
-    let instances = ports::plan(profile, flags.base_port, &flags.ports)?;
+    let ports::Plan { instances, control_port } = ports::plan(profile, flags.base_port, &flags.ports)?;
     Ok(UpConfig {
         l4: if flags.no_l4 { Vec::new() } else { l4::plan(profile, flags.base_port, &instances)? },
         certificate_lifetime_s,
@@ -293,7 +327,11 @@ fn up(
         tokens_kept_hours: flags.tokens_kept,
         fresh: flags.fresh,
         instances,
+        control_port,
+        restarts: !flags.no_restart,
+        plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
+        supervised: flags.supervised,
     })
 }
 

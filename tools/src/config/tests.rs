@@ -144,22 +144,40 @@ fn ports_are_counted_from_the_base_or_named() {
             wanted.iter().map(|(name, port)| ((*name).to_owned(), *port)).collect();
         assert_eq!(ports(line), Ok(wanted), "{line}");
     };
-    let usual =
-        [("user-1", 8001), ("product-1", 8002), ("product-2", 8012), ("order-1", 8003), ("gateway-1", 8000)];
+    let usual = [
+        ("user-1", 8001),
+        ("product-1", 8002),
+        ("product-2", 8012),
+        ("order-1", 8003),
+        ("node-1", 5001),
+        ("node-2", 5002),
+        ("node-3", 5003),
+        ("gateway-1", 8000),
+    ];
     check("micronet", &usual);
     check("micronet up", &usual);
     check(
         "micronet up --base-port 9000 --port gateway=80",
-        &[("user-1", 9001), ("product-1", 9002), ("product-2", 9012), ("order-1", 9003), ("gateway-1", 80)],
+        &[
+            ("user-1", 9001),
+            ("product-1", 9002),
+            ("product-2", 9012),
+            ("order-1", 9003),
+            ("node-1", 6001),
+            ("node-2", 6002),
+            ("node-3", 6003),
+            ("gateway-1", 80),
+        ],
     );
     check(
-        "micronet up --base-port 0 --port product=0,0,0",
+        "micronet up --base-port 0 --port product=0,0,0 --port node=0",
         &[
             ("user-1", 0),
             ("product-1", 0),
             ("product-2", 0),
             ("product-3", 0),
             ("order-1", 0),
+            ("node-1", 0),
             ("gateway-1", 0),
         ],
     );
@@ -179,7 +197,7 @@ fn the_gateway_speaks_rpc_below_its_http() {
     check("micronet up --profile toystore", 5061);
     check("micronet up --base-port 9000 --port gateway=80", 8001);
     check("micronet up --base-port 0", 0);
-    check("micronet up --base-port 500", 0);
+    check("micronet up --profile toystore --base-port 500", 0);
     check("micronet up --port gateway-rpc=7101", 7101);
     check("micronet gateway", 7001);
     check("micronet gateway --listen 127.0.0.1:0", 0);
@@ -197,6 +215,8 @@ fn a_profile_has_its_own_ports_which_move_together() {
     check("micronet up --profile toystore", &toystore);
     let moved = [("product-1", 4036), ("order-1", 3960), ("gateway-1", 10)];
     check("micronet up --profile toystore --base-port 10", &moved);
+    let lab = [("node-1", 5001), ("node-2", 5002), ("node-3", 5003), ("gateway-1", 5000)];
+    check("micronet up --profile lab", &lab);
     let free = [("product-1", 0), ("order-1", 7), ("gateway-1", 0)];
     check("micronet up --profile toystore --base-port 0 --port order=7", &free);
     let shop = ports("micronet up --profile shop").unwrap();
@@ -239,11 +259,13 @@ fn ports_that_mean_nothing_are_refused_in_words() {
     check("--port product=", "not a port");
     check("--port gateway=1,2", "one gateway");
     check("--port gateway-rpc=8001", "gateway-1 would both");
+    check("--port control=8002", "control would both");
+    check("--port control=1,2", "one control service");
     check("--port order=1 --port order=2", "named twice");
     check("--port order=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "at most 16");
     check("--base-port 65530", "65535");
     check("--profile toystore --base-port 65000", "10086");
-    check("--profile lab", "no such service");
+    check("--base-port 2999", "port 5001 would become 0");
     check("--profile toys", "toystore");
     check("--profile toystore --port gateway=1 --port nothing=2", "it has product, order, gateway");
 }
@@ -269,7 +291,7 @@ fn peers_come_from_flags_then_environment_then_localhost() {
     );
     // Who names some of them has another network in mind than all of this binary.
     check("micronet gateway", &[("CATALOG", "c")], "product=c:8002");
-    let all = "order=localhost:8003 product=localhost:8002 user=localhost:8001";
+    let all = "node=localhost:5001 order=localhost:8003 product=localhost:8002 user=localhost:8001";
     check("micronet gateway", &[], all);
     for line in [
         "micronet service order --peer toys=a:1",

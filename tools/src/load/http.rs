@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use micronet_wire::http1::{ClientConnection, HttpError, WriteError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::engine::{Channel, ExchangeError, Traced};
@@ -63,12 +64,25 @@ pub(crate) struct HttpChannel {
     patience: Duration,
     /// Whether a request that met the end of a kept connection is sent once more.
     repeats: bool,
+    /// From which address it connects; from any, where none is given.
+    from: Option<Ipv4Addr>,
 }
 
 impl HttpChannel {
     /// A way to this server; nothing is connected yet.
     pub(crate) fn new(server: HostPort) -> Self {
-        Self { server, connection: None, patience: Duration::from_millis(ANSWER_MS_MAX), repeats: true }
+        Self {
+            server,
+            connection: None,
+            patience: Duration::from_millis(ANSWER_MS_MAX),
+            repeats: true,
+            from: None,
+        }
+    }
+
+    /// The same from this address, to a server on IPv4.
+    pub(crate) fn from(self, from: Ipv4Addr) -> Self {
+        Self { from: Some(from), ..self }
     }
 
     /// The same for one who wants to see every failure: answers may take so long, and nothing is ever sent again.
@@ -79,7 +93,7 @@ impl HttpChannel {
     async fn connect(&self) -> Result<HttpConnection, ExchangeError> {
         let server = self.server.to_string();
         let patience = self.patience.min(Duration::from_millis(CONNECT_MS_MAX));
-        match timeout(patience, TcpStream::connect(&server)).await {
+        match timeout(patience, self.stream(&server)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true).map_err(|error| failed("no connection", &error))?;
                 Ok(HttpConnection::new(stream, server))
@@ -90,6 +104,16 @@ impl HttpChannel {
                 detail: format!("{server} did not accept within {} ms", patience.as_millis()),
             }),
         }
+    }
+
+    async fn stream(&self, server: &str) -> io::Result<TcpStream> {
+        let Some(from) = self.from else { return TcpStream::connect(server).await };
+        let addresses = lookup_host(server).await?;
+        let address =
+            addresses.into_iter().find(SocketAddr::is_ipv4).ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        socket.connect(address).await
     }
 }
 

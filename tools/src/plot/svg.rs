@@ -10,14 +10,16 @@ const HEIGHT: f64 = 400.0;
 /// Room for the axes' labels, the title and the legend.
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 20.0;
-const TOP: f64 = 60.0;
+const TOP: f64 = 78.0;
 const BOTTOM: f64 = 50.0;
 /// About so many ticks stand on the vertical axis.
 const TICKS: f64 = 5.0;
+/// Names of series that stand in one line of the legend.
+const LEGEND_COLUMNS: usize = 4;
 /// At most so many numbers stand below the horizontal axis.
 const X_LABELS_MAX: usize = 16;
 /// Colours that people tell apart who don't see all of them (M. Okabe, K. Ito, "Color Universal Design", 2008).
-const COLOURS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
+const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
 
 /// Draws the chart.
 pub(super) fn draw(chart: &Chart) -> String {
@@ -40,10 +42,10 @@ pub(super) fn draw(chart: &Chart) -> String {
         for (x, y) in points {
             let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>");
         }
-        let column = u32::try_from(place).map_or(0.0, f64::from);
-        let x = LEFT + 10.0 + 110.0 * column;
-        let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"42\" r=\"4\" fill=\"{colour}\"/>");
-        text(&mut svg, (x + 10.0, 46.0), "start", series.name);
+        let (line, column) = (place / LEGEND_COLUMNS, place % LEGEND_COLUMNS);
+        let (x, y) = (LEFT + 10.0 + 140.0 * column as f64, 42.0 + 18.0 * line as f64);
+        let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>");
+        text(&mut svg, (x + 10.0, y + 4.0), "start", series.name);
     }
     svg.push_str("</svg>\n");
     svg
