@@ -10,6 +10,7 @@ use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::patience::until;
 use micronet_tests::ports;
+use micronet_tests::process::{self, micronet};
 use micronet_tests::rpc::{self, Caller};
 use micronet_tests::server::Server;
 use micronet_wire::error::Code;
@@ -181,6 +182,26 @@ fn an_instance_that_registers_is_called_until_it_leaves() {
     gateway.process().kill();
     gateway.restart(folder.path());
     until_answered_by(&gateway, &["product-1"]);
+}
+
+#[test]
+fn a_certificate_is_enough_to_register_with() {
+    let folder = Folder::new();
+    for arguments in [
+        &["certs", "init"][..],
+        &["certs", "issue", "gateway", "--instance", "gateway-1"],
+        &["certs", "issue", "product", "--instance", "product-1"],
+    ] {
+        process::run(micronet(folder.path(), arguments)).check(0);
+    }
+    let (gateway, rpc) = start_gateway(&folder, &["--mtls", "--peer", "product", "--peer", "order"]);
+    assert_eq!(who(&gateway), BTreeSet::from(["503".to_owned()]));
+    let register = rpc.to_string();
+    let arguments = [&PRODUCT[..], &["--mtls", "--register", &register]].concat();
+    let mut product = Server::start(folder.path(), "product-1", &arguments);
+    until_answered_by(&gateway, &["product-1"]);
+    product.process().kill();
+    until_answered_by(&gateway, &["503"]);
 }
 
 #[test]

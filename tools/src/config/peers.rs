@@ -31,6 +31,9 @@ impl Peers {
         discovery: &DiscoveryConfig,
         elsewhere: Option<Environment<'_>>,
     ) -> Result<Self, CommandError> {
+        if let Some(flag) = flags.iter().find(|flag| !flag.contains('=')) {
+            return Err(names_no_address(flag));
+        }
         let mut peers = Self::from_flags(flags)?;
         let calls: Vec<_> = service.calls().collect();
         if let Some(stranger) = peers.addresses.keys().find(|name| !calls.contains(&name.as_str())) {
@@ -85,8 +88,7 @@ impl Peers {
             let Some((name, addresses)) = flag.split_once('=') else {
                 // Its instances will say themselves where they are.
                 if flag.contains([':', ',', '/']) {
-                    return Err(CommandError::usage(format!("--peer {flag:?} names no service"))
-                        .next("write NAME=ADDRESS, such as --peer product=localhost:8002"));
+                    return Err(names_no_address(flag));
                 }
                 peers.addresses.entry(super::name("service", flag.clone())?).or_default();
                 continue;
@@ -151,6 +153,11 @@ impl Peers {
         }
         Ok(())
     }
+}
+
+fn names_no_address(flag: &str) -> CommandError {
+    CommandError::usage(format!("--peer {flag:?} is not NAME=ADDRESS"))
+        .next("write NAME=ADDRESS, such as --peer product=localhost:8002")
 }
 
 /// A name that is looked up again and again, where it is one.
