@@ -55,6 +55,7 @@ Examples:
   nc localhost 9002                       TCP to an instance of product, by the
                                           gateway's virtual port
   micronet up --mtls                      TLS with certificates on every link
+  micronet up --network sites.toml        links with latency, loss, bandwidth
   micronet up --fresh                     delete this folder's databases first
   DATABASE_URL=postgres://me:secret@db/shop micronet up
                                           all data on a PostgreSQL server
@@ -166,7 +167,7 @@ pub(crate) enum RawCommand {
     Ping(PingFlags),
     /// Show the instances of services, as those see them who call them
     Instances(InstancesFlags),
-    /// Show a plan of a network: segments, links, and who may call whom
+    /// Show or change what the network is declared to be like: segments, links, who may call whom
     Net(NetFlags),
     /// Ask what became of a write, by its idempotency token
     #[command(after_help = OUTCOME_EXAMPLES)]
@@ -229,6 +230,9 @@ pub(crate) struct UpFlags {
     /// everywhere [default: the profile's]
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
+    /// What the links between services are like, and who may call whom: a plan, as `micronet net --help` shows it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) network: Option<PathBuf>,
     /// Leave a process that dies where it is, until `micronet start` starts it again
     #[arg(long)]
     pub(crate) no_restart: bool,

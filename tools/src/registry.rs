@@ -33,6 +33,11 @@ pub(crate) fn service_named(name: &str) -> Option<&'static Service> {
     SERVICES.iter().find(|service| service.name == name)
 }
 
+/// All that call others in a network, and are called.
+pub(crate) fn callers() -> Vec<&'static str> {
+    [GATEWAY].into_iter().chain(SERVICES.iter().map(|service| service.name)).collect()
+}
+
 /// The port of a service's first instance.
 pub(crate) fn port_default(service: &Service) -> u16 {
     port_at(BASE_PORT, service.port_offsets.first().copied().unwrap_or(0))

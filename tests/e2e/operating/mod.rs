@@ -1,8 +1,10 @@
 //! Operating a running network by `micronet ps`, `start`, `stop`, `restart`, `scale`, `drain`, `logs` and `fault`.
 
+mod disturbed;
 mod faults;
 mod load;
 mod logs;
+mod network;
 mod processes;
 mod rolling;
 

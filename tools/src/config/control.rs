@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::NetCommand;
 use crate::cli::control::LogsFlags;
 use crate::cli::fault::{FaultAction, FaultFlags, TargetFlags, Which};
 use crate::cli::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
@@ -55,6 +56,8 @@ pub(crate) enum Operation {
         /// Whether it goes on.
         follow: bool,
     },
+    /// The declared network is shown, or changed.
+    Net(NetCommand),
     /// Something is broken, or mended.
     Fault(FaultCommand),
 }

@@ -30,7 +30,8 @@ pub(crate) use self::instances::InstancesConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
-pub(crate) use self::net::NetConfig;
+use self::net::NetWork;
+pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
@@ -43,6 +44,7 @@ use crate::cli::{
     ShopMode, UpFlags,
 };
 use crate::error::CommandError;
+use crate::network_plan::Plan;
 use crate::profile::Profile;
 use crate::registry::{
     BASE_PORT, CLUSTER_DEFAULT, DATABASE_ENVIRONMENT, GATEWAY_ENVIRONMENT, Service, port_default,
@@ -71,7 +73,7 @@ pub(crate) enum Command {
     /// Show instances.
     Instances(InstancesConfig),
     /// Show a plan of a network.
-    Net(NetConfig),
+    Net(Box<NetConfig>),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
@@ -143,6 +145,8 @@ pub(crate) struct UpConfig {
     pub(crate) control_port: u16,
     /// Whether a process that dies is started again.
     pub(crate) restarts: bool,
+    /// What the network is declared to be like, if it was.
+    pub(crate) plan: Option<Plan>,
     /// The virtual ports of the gateway.
     pub(crate) l4: Vec<L4Plan>,
     /// The log filter that the children get.
@@ -263,7 +267,10 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Instances(flags) => {
             instances::instances(flags, data, environment).map(Command::Instances)
         }
-        RawCommand::Net(flags) => net::net(flags).map(Command::Net),
+        RawCommand::Net(flags) => match net::net(flags)? {
+            NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
+            NetWork::Running(command) => Ok(operate(Operation::Net(command))),
+        },
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
@@ -324,6 +331,7 @@ fn up(
         instances,
         control_port,
         restarts: !flags.no_restart,
+        plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
         supervised: flags.supervised,
     })

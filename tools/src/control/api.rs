@@ -1,6 +1,7 @@
 //! The control service as others see it: the processes of a network, and what its operator can do to them.
 
 pub(crate) mod faults;
+pub(crate) mod network;
 
 use std::fmt;
 
@@ -8,6 +9,7 @@ use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
 use self::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
+use self::network::{Declare, Declared};
 
 /// The operation of a network: its processes, their logs and their faults.
 #[service(name = "control")]
@@ -118,6 +120,22 @@ pub(crate) trait Control {
     /// Ends a fault before its time.
     #[rpc(http("DELETE /api/v1/control/faults/{id}"), permission = "control:write", idempotent)]
     async fn clear(&self, context: &CallContext, request: FaultId) -> Result<Fault, CallError<ControlError>>;
+
+    /// The network as it was declared: its segments, its links, and who may call whom.
+    #[rpc(http("GET /api/v1/control/network"), permission = "control:read", idempotent, rate = "monitoring")]
+    async fn network(&self, context: &CallContext) -> Result<Declared, CallError<ControlError>>;
+
+    /// Declares another network, which holds at once, for connections that are open too. It answers when all have heard it.
+    #[rpc(http("PUT /api/v1/control/network"), permission = "control:write", idempotent)]
+    async fn declare(
+        &self,
+        context: &CallContext,
+        request: Declare,
+    ) -> Result<Declared, CallError<ControlError>>;
+
+    /// Declares none: all are as near to each other as the machine has them, and may call each other.
+    #[rpc(http("DELETE /api/v1/control/network"), permission = "control:write", idempotent)]
+    async fn withdraw(&self, context: &CallContext) -> Result<Declared, CallError<ControlError>>;
 
     /// The last lines of a log: of all instances, of a service's, or of one.
     #[rpc(http("GET /api/v1/control/logs"), permission = "control:read", idempotent, rate = "monitoring")]
@@ -279,6 +297,14 @@ pub(crate) enum ControlError {
         /// Why not.
         reason: String,
     },
+    /// A plan of a network is not right.
+    #[status(422)]
+    WrongPlan {
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong there.
+        reason: String,
+    },
     /// A process that was started has not become ready.
     #[status(503)]
     DidNotStart {
@@ -309,6 +335,7 @@ impl fmt::Display for ControlError {
             }
             Self::Busy { service } => write!(f, "another operation on {service} is under way"),
             Self::NotPossible { reason } => f.write_str(reason),
+            Self::WrongPlan { line, reason } => write!(f, "the plan, line {line}: {reason}"),
             Self::DidNotStart { instance, reason } => write!(f, "{instance} did not start: {reason}"),
         }
     }

@@ -27,6 +27,7 @@ use tokio::net::TcpListener;
 use self::api::ControlServer;
 use self::service::Controller;
 use crate::error::CommandError;
+use crate::network_plan::Plan;
 use crate::registry::CONTROL_INSTANCE;
 use crate::up::Fleet;
 
@@ -35,12 +36,13 @@ pub(crate) fn serve(
     listener: TcpListener,
     fleet: &Rc<Fleet>,
     identity: Rc<Identity>,
+    plan: Option<Plan>,
     drain: Drain,
 ) -> Result<(), CommandError> {
     let broken = |error: SchemaError| {
         CommandError::new(format!("the control service's schema breaks a rule: {error}"))
     };
-    let controller = Controller::start(fleet, Rc::clone(&identity));
+    let controller = Controller::start(fleet, Rc::clone(&identity), plan);
     let own = ControlServer::new(controller).map_err(broken)?;
     let (version, started) = (env!("CARGO_PKG_VERSION"), Timestamp(clock::unix_us()));
     let service = WithBuiltin::new(own, CONTROL_INSTANCE, version, started).map_err(broken)?;

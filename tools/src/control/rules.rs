@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use micronet_wire::network::{InjectedFault, LinkRule, Member, Members, Order, Rules, Word};
 
 use super::api::faults::FaultKind;
+use crate::network_plan::Plan;
 
 /// The weight of an instance unless it is told another.
 const WEIGHT: u32 = 100;
@@ -137,6 +138,7 @@ pub(super) struct Book {
     leaving: Vec<Name>,
     faults: Vec<InForce>,
     faults_begun: u64,
+    plan: Option<Plan>,
 }
 
 impl Book {
@@ -148,6 +150,17 @@ impl Book {
     /// Something that rules are made of has changed: where instances are.
     pub(super) fn changed(&mut self) {
         self.revision += 1;
+    }
+
+    /// The declared network.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// Declares another network, or none.
+    pub(super) fn declare(&mut self, plan: Option<Plan>) {
+        self.plan = plan;
+        self.changed();
     }
 
     /// Whether an instance rests.
@@ -261,9 +274,9 @@ impl Book {
         Rules {
             revision: self.revision,
             members,
-            words: self.words_for(calls, now),
             faults: self.faults_of(process, now),
-            links: self.links_of(process, now),
+            links: self.links_of(process, &calls, now),
+            words: self.words_for(calls, now),
         }
     }
 
@@ -304,7 +317,8 @@ impl Book {
     }
 
     /// A cut is made on both sides: by those that are cut off in their links to the others, and the other way round.
-    fn links_of(&self, process: &Name, now: u64) -> Vec<LinkRule> {
+    /// The first rule that fits holds, so what is cut comes before what the plan says.
+    fn links_of(&self, process: &Name, calls: impl Fn(&str) -> bool, now: u64) -> Vec<LinkRule> {
         let mut links = Vec::new();
         for fault in &self.faults {
             let Kind::Partition { from } = &fault.kind else { continue };
@@ -321,6 +335,10 @@ impl Book {
                 for_ms: Some(left_ms(fault, now)),
                 ..LinkRule::default()
             }));
+        }
+        if let Some(plan) = &self.plan {
+            let called = plan.services().filter(|service| calls(service));
+            links.extend(plan.links_of(process.service, &process.instance, called));
         }
         links
     }
@@ -438,5 +456,25 @@ mod tests {
         assert_eq!(book.words_of(&name("order", 1), S)[0], "fault 1: is stalled for 1 s more");
         book.forget(&name("order", 1));
         assert!(book.words_of(&name("order", 1), S).is_empty());
+    }
+
+    #[test]
+    fn a_plan_holds_but_for_what_is_cut() {
+        let mut book = Book::default();
+        let text = "[segment]\na = { members = ['order'], latency = '1ms' }\nb = { members = ['product'] }\n\
+                    [[link]]\nbetween = ['a', 'b']\nlatency = '5ms'";
+        book.declare(Some(Plan::read(text).unwrap()));
+        let kind = Kind::Partition { from: vec![name("product", 2)] };
+        let cut = book.begin("order", vec![name("order", 1)], kind, 0, S);
+        let links = |book: &Book| -> Vec<(Option<String>, bool, u64)> {
+            let links = of_order(book, 0).links.into_iter();
+            links.map(|link| (link.instance, link.cut, link.delay_us)).collect()
+        };
+        assert_eq!(links(&book), [(Some("product-2".into()), true, 0), (None, false, 5_000)]);
+        book.end(cut);
+        assert_eq!(links(&book), [(None, false, 5_000)]);
+        let revision = book.revision();
+        book.declare(None);
+        assert!(book.revision() > revision && links(&book).is_empty());
     }
 }

@@ -8,6 +8,7 @@ use micronet_wire::error::RpcError;
 use micronet_wire::service::{CallContext, CallError, Outgoing};
 
 use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
+use super::api::network::{Declare, Declared};
 use super::api::{
     Control, ControlError, Line, Lines, LogOf, Named, Process, ProcessState, Processes, Scale, Which,
 };
@@ -17,6 +18,7 @@ use super::logs::{self, Reader};
 use super::operations::{Answer, Operations, scalable};
 use super::rules::{Kind, Name};
 use super::unix_time;
+use crate::network_plan::Plan;
 use crate::up::{Fleet, Instance, State};
 
 /// Lines of a log that are told unless others are asked for.
@@ -31,8 +33,9 @@ pub(super) struct Controller {
 
 impl Controller {
     /// Begins to look after these processes. Within a runtime only.
-    pub(super) fn start(fleet: &Rc<Fleet>, identity: Rc<Identity>) -> Self {
+    pub(super) fn start(fleet: &Rc<Fleet>, identity: Rc<Identity>, plan: Option<Plan>) -> Self {
         let governor = Governor::start(fleet, identity);
+        governor.book.borrow_mut().declare(plan);
         let (operations, breaker) = (Operations::new(&governor), Breaker::start(&governor));
         Self { governor, operations, breaker }
     }
@@ -151,6 +154,22 @@ impl Control for Controller {
 
     async fn clear(&self, _: &CallContext, request: FaultId) -> Answer<Fault> {
         Ok(self.breaker.end(request.id).await?)
+    }
+
+    async fn network(&self, _: &CallContext) -> Answer<Declared> {
+        Ok(self.governor.book.borrow().plan().map(Declared::from).unwrap_or_default())
+    }
+
+    async fn declare(&self, context: &CallContext, request: Declare) -> Answer<Declared> {
+        let plan = Plan::read(&request.plan)
+            .map_err(|wrong| ControlError::WrongPlan { line: wrong.line as u64, reason: wrong.words })?;
+        self.governor.say(|book| book.declare(Some(plan))).await;
+        self.network(context).await
+    }
+
+    async fn withdraw(&self, context: &CallContext) -> Answer<Declared> {
+        self.governor.say(|book| book.declare(None)).await;
+        self.network(context).await
     }
 
     async fn log(&self, _: &CallContext, request: LogOf) -> Answer<Lines> {

@@ -2,6 +2,7 @@
 
 mod fault;
 mod logs;
+mod net;
 mod ps;
 
 use std::process::ExitCode;
@@ -55,6 +56,7 @@ async fn operate(config: OperateConfig) -> Result<ExitCode, CommandError> {
         Operation::Undrain(name) => show(control.undrain(&Named { name }, options()).await),
         Operation::Logs { name, lines, follow } => logs::run(&control, name, lines, follow).await,
         Operation::Fault(command) => fault::run(&control, command).await,
+        Operation::Net(command) => net::run(&control, command).await,
     }
 }
 
@@ -114,6 +116,9 @@ fn failure(error: CallError<ControlError>) -> CommandError {
             words.next(format!("`micronet logs {instance}` shows why"))
         }
         CallError::Service(ControlError::NotPossible { .. }) => words,
+        CallError::Service(ControlError::WrongPlan { .. }) => {
+            words.next("`micronet net --help` shows a plan")
+        }
         CallError::Rpc(error) if error.code == Code::ConnectionLost => {
             words.next("the network was stopped meanwhile: `micronet up` starts it")
         }

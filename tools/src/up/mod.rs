@@ -100,7 +100,7 @@ async fn start_and_wait(
         identity::of_member(data, config.tls.as_ref(), &config.cluster, CONTROL, CONTROL_INSTANCE)?;
     let fleet = Fleet::new(launcher, instances, renewal);
     let (trigger, drain) = drain::channel();
-    control::serve(listener, &fleet, identity, drain)?;
+    control::serve(listener, &fleet, identity, config.plan.clone(), drain)?;
     let started = tokio::select! {
         started = fleet.start() => started,
         name = signals.next() => {
