@@ -12,8 +12,8 @@ fn the_gateway_is_called_like_any_service() {
         assert_eq!(about["instance"], "gateway-1");
         let names: Vec<_> =
             about["services"].as_array().unwrap().iter().map(|each| &each["service"]).collect();
-        assert_eq!(names, ["control", "order", "product", "user"]);
-        assert_eq!(about["services"][2]["instances"][1]["instance"], "product-2");
+        assert_eq!(names, ["control", "node", "order", "product", "user"]);
+        assert_eq!(about["services"][3]["instances"][1]["instance"], "product-2");
     }
     assert!(network.command(&["call", "gateway"]).check(0).stdout.contains("about"));
     // It is where the network's file says, too.
