@@ -1,5 +1,6 @@
 //! `micronet logs`.
 
+use micronet_tests::folder::Folder;
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
 use micronet_tests::process::{Process, micronet};
@@ -7,7 +8,7 @@ use rustix::process::Signal;
 
 #[test]
 fn the_last_lines_are_shown_by_instance() {
-    let network = Network::start("toystore");
+    let network = Network::start_in(Folder::new(), &["--profile", "shop"]);
     let said = network.command(&["logs", "-n", "1"]).check(0).stdout;
     let lines: Vec<&str> = said.lines().collect();
     let begins: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').next()).collect();

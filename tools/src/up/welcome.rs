@@ -45,13 +45,13 @@ pub(super) fn text(
     )
 }
 
-/// Where the gateway passes TCP through, in one line; nothing where it does not.
+/// Where the gateway passes TCP through, in a line of its own; nothing where it does not.
 fn passed_through(file: &NetworkFile) -> String {
     if file.virtual_ports.is_empty() {
         return String::new();
     }
     let ports = file.virtual_ports.iter().map(|(service, address)| format!("{} {service}", address.port()));
-    format!("TCP passed through by the gateway: {}\n", ports.collect::<Vec<_>>().join(", "))
+    format!("\nTCP passed through by the gateway: {}\n", ports.collect::<Vec<_>>().join(", "))
 }
 
 /// The commands that operate the network, the first of them as it can be copied.
