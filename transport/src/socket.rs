@@ -58,6 +58,17 @@ pub fn prepare(stream: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// For how long the peer may leave bytes unacknowledged, or its window closed: a reader that pauses closes it, though all is well
+/// with the link. Zero is as long as the kernel likes. Without this it is what [`prepare`] sets.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn set_patience(stream: &impl AsFd, patience: Duration) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    SockRef::from(stream).set_tcp_user_timeout(Some(patience))?;
+    Ok(())
+}
+
 /// Says that nothing more will come from here; what the peer says is still heard.
 ///
 /// # Errors
@@ -93,8 +104,14 @@ mod tests {
                 let seen = seen.clone();
                 async move { seen.send(options(&stream)).await.unwrap() }
             }));
-            assert_eq!(options(&connect(address).await.unwrap()), wanted);
+            let stream = connect(address).await.unwrap();
+            assert_eq!(options(&stream), wanted);
             assert_eq!(accepted.recv().await, Some(wanted));
+            for patience in [Duration::from_secs(600), Duration::ZERO] {
+                set_patience(&stream, patience).unwrap();
+                let told = options(&stream).2.unwrap_or_default();
+                assert_eq!(told, patience);
+            }
         });
     }
 }

@@ -17,6 +17,8 @@ pub const CONNECTIONS_MAX: usize = 4_096;
 pub(super) const REACH_MAX: Duration = Duration::from_secs(5);
 /// For how long a connection may say nothing, either way, unless it is configured.
 pub const IDLE_DEFAULT: Duration = Duration::from_secs(600);
+/// The longest time that the kernel can be told to wait for acknowledgements.
+pub(super) const PATIENCE_MAX: Duration = Duration::from_secs(86_400);
 /// For how long a client may take to read the last words of a backend that doesn't listen any more.
 pub(super) const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
 

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::backend::{Backend, Open, add};
 use super::backends::{Backends, Standing};
-use super::limits::{CONNECTIONS_MAX, IDLE_DEFAULT, REACH_MAX};
+use super::limits::{CONNECTIONS_MAX, IDLE_DEFAULT, PATIENCE_MAX, REACH_MAX};
 use super::pipe::Pipes;
 use super::relay::relay;
 use super::report::{BackendReport, PortReport};
@@ -148,6 +148,13 @@ impl VirtualPort {
             let _ = client.set_zero_linger();
             return;
         };
+        // Who doesn't read for a while is no dead link: that is judged by the idle limit here, and not by the kernel before it.
+        let patience = self.idle.min(PATIENCE_MAX);
+        let patient =
+            socket::set_patience(&client, patience).and_then(|()| socket::set_patience(&backend, patience));
+        if let Err(error) = patient {
+            tracing::debug!(%error, "a connection keeps the patience of others");
+        }
         let counters = &open.backend().counters;
         let end = relay(
             client,
