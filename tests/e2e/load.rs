@@ -93,7 +93,7 @@ fn endless_orders(network: &Network) -> Process {
 
 #[test]
 fn a_gateway_that_dies_is_given_up() {
-    let network = Network::start_in(Folder::new(), &["--profile", "toystore"]);
+    let network = Network::start_in(Folder::new(), &["--profile", "toystore", "--no-restart"]);
     let mut load = endless_orders(&network);
     let arguments = ["shop", "query", "Tux", "100000000", "--verbose"];
     let mut shop = Process::start("shop", &mut micronet(network.folder().path(), &arguments));

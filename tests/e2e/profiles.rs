@@ -19,7 +19,7 @@ fn instances(network: &mut Network) -> Vec<String> {
 #[test]
 fn the_toy_store_is_a_front_end_a_catalog_and_an_order_server() {
     let mut network = Network::start_in(Folder::new(), &["--profile", "toystore"]);
-    assert_eq!(instances(&mut network), ["gateway-1", "product-1", "order-1"]);
+    assert_eq!(instances(&mut network), ["gateway-1", "product-1", "order-1", "control-1"]);
     let said = network.up().stdout();
     for word in ["profile: toystore, demo: toystore", "/orders/log", "load toystore --clients 1..5"] {
         assert!(said.contains(word), "{word:?} is missing in: {said}");

@@ -57,7 +57,7 @@ fn a_random_customer_buys_with_the_probability_that_was_given() {
 
 #[test]
 fn a_shop_that_is_away_is_a_failure() {
-    let network = Network::start("toystore");
+    let network = Network::start_to_kill("toystore");
     network.kill("order-1");
     let finished = network.command(&["shop", "buy", "Tux", "1"]).check(1);
     assert!(finished.stdout.contains("503"), "{}", finished.stdout);

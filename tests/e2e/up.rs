@@ -42,6 +42,7 @@ fn it_says_what_runs_where_and_what_to_try() {
         ("product", "product-1", "RPC"),
         ("product", "product-2", "RPC"),
         ("order", "order-1", "RPC"),
+        ("control", "control-1", "RPC"),
     ] {
         let address = network.address(instance).to_string();
         let row = said
@@ -214,17 +215,4 @@ fn nothing_outlives_a_network_that_was_killed() {
     assert!(call.stderr.contains("no network runs on"), "{}", call.stderr);
     let again = Network::start_in(network.into_folder(), &[]);
     assert_eq!(again.http().get("/orders/log").text(), "1 Whale 1\n");
-}
-
-#[test]
-fn the_death_of_a_child_is_told() {
-    let mut network = Network::start("shop");
-    network.kill("product-2");
-    until("its death to be told", || {
-        let said = network.up().stderr();
-        let told = said.contains("product-2 has ended by itself (signal: 9 (SIGKILL))");
-        let others = format!("the other {} go on", network.pids().len() - 1);
-        if told && said.contains(&others) { Ok(()) } else { Err(said) }
-    });
-    network.http().get("/products/Tux").check(200);
 }

@@ -11,6 +11,7 @@ mod codec;
 mod endurance;
 mod health;
 mod instances;
+mod overload;
 mod pool;
 mod retries;
 mod scenarios;

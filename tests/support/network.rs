@@ -32,7 +32,7 @@ impl Network {
         Self::start_in(Folder::new(), &["--demo", demo])
     }
 
-    /// Starts a network whose services can be killed, and started again by hand on their ports.
+    /// Starts a network whose services stay away when they are killed, and can be started again by hand on their ports.
     ///
     /// # Panics
     /// When it doesn't start.
@@ -41,7 +41,8 @@ impl Network {
     pub fn start_to_kill(demo: &str) -> Self {
         let product = format!("product={},{}", ports::free(), ports::free());
         let order = format!("order={}", ports::free());
-        Self::start_in(Folder::new(), &["--demo", demo, "--port", &product, "--port", &order])
+        let ports = ["--port", &product, "--port", &order];
+        Self::start_in(Folder::new(), &[&["--demo", demo, "--no-restart"], &ports[..]].concat())
     }
 
     /// Starts a network in this folder, with these flags of `up`.

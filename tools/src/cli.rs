@@ -1,6 +1,9 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
 pub(crate) mod certs;
+pub(crate) mod control;
+pub(crate) mod discovery;
+pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod instances;
 pub(crate) mod l4;
@@ -18,6 +21,10 @@ use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::control::LogsFlags;
+pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
+use self::discovery::{DiscoveryFlags, RegistrationFlags};
+use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
 use self::lab::LabFlags;
@@ -35,6 +42,7 @@ Examples:
   micronet up --profile toystore          the toy store, on the ports it had
   micronet shop random 100                a customer who sometimes buys
   micronet load toystore --clients 1..5   how fast it answers
+  micronet ps; micronet restart product   see and operate what runs
   curl -s localhost:8000/products/Tux     the same over HTTP, by hand";
 
 const UP_EXAMPLES: &str = "\
@@ -49,14 +57,18 @@ Examples:
   nc localhost 9002                       TCP to an instance of product, by the
                                           gateway's virtual port
   micronet up --mtls                      TLS with certificates on every link
+  micronet up --network sites.toml        links with latency, loss, bandwidth
   micronet up --fresh                     delete this folder's databases first
   DATABASE_URL=postgres://me:secret@db/shop micronet up
                                           all data on a PostgreSQL server
 
 The data folder holds databases, logs/INSTANCE.log, the operator's token, and
 network.json, which says who runs where. One network runs on a data folder at a
-time. Ctrl-C (or SIGTERM) lets running requests finish, gateway first; a second
-Ctrl-C stops everything at once.";
+time. A process that dies is started again, but for a crash loop: five times
+within a minute. See it with `micronet ps`; `start`, `stop`, `restart`, `scale`,
+`drain`, `logs` and `fault` operate it, by the control service on port 7000 (the
+gateway's port less 1000). Ctrl-C (or SIGTERM) lets running requests finish,
+gateway first; a second Ctrl-C stops everything at once.";
 
 const SERVICE_EXAMPLES: &str = "\
 Examples, each in its own terminal:
@@ -115,7 +127,8 @@ toy), 1 when something failed, and 130 when Ctrl-C stopped it.";
 
 const PEER_HELP: &str = "\
 Where a service is that this one calls; may be repeated. An address is HOST or HOST:PORT; without a port the service's \
-default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER \
+default port is used. dns:HOST:PORT stands for all addresses that the name has from time to time, srv:NAME for what its SRV \
+records say. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER \
 for order), else it is the default port on localhost where this one can't do without";
 
 const DATABASE_HELP: &str = "\
@@ -157,7 +170,7 @@ pub(crate) enum RawCommand {
     Ping(PingFlags),
     /// Show the instances of services, as those see them who call them
     Instances(InstancesFlags),
-    /// Show a plan of a network: segments, links, and who may call whom
+    /// Show or change what the network is declared to be like: segments, links, who may call whom
     Net(NetFlags),
     /// Ask what became of a write, by its idempotency token
     #[command(after_help = OUTCOME_EXAMPLES)]
@@ -169,6 +182,25 @@ pub(crate) enum RawCommand {
     Load(LoadFlags),
     /// Make the lab's nodes answer as well or as badly as you like
     Lab(LabFlags),
+    /// Show the processes of the running network, and how they are
+    #[command(visible_alias = "status")]
+    Ps(PsFlags),
+    /// Start what doesn't run, and wait until it is ready
+    Start(NameFlags),
+    /// Stop an instance or a service, when its running requests have finished
+    Stop(NameFlags),
+    /// Start an instance or a service anew, one by one, so that no request fails
+    Restart(RestartFlags),
+    /// Change how many instances a service has
+    Scale(ScaleFlags),
+    /// Give an instance no more calls, but let it run
+    Drain(DrainFlags),
+    /// Give it calls again
+    Undrain(DrainFlags),
+    /// Show the end of processes' logs, and follow them
+    Logs(LogsFlags),
+    /// Break something on purpose for a while, and see what it came to
+    Fault(FaultFlags),
     /// Make and show the certificates by which services know each other (mTLS)
     Certs(CertsFlags),
 }
@@ -201,6 +233,12 @@ pub(crate) struct UpFlags {
     /// everywhere [default: the profile's]
     #[arg(long, value_name = "PORT")]
     pub(crate) base_port: Option<u16>,
+    /// What the links between services are like, and who may call whom: a plan, as `micronet net --help` shows it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) network: Option<PathBuf>,
+    /// Leave a process that dies where it is, until `micronet start` starts it again
+    #[arg(long)]
+    pub(crate) no_restart: bool,
     /// Open no virtual ports; without this the gateway passes the TCP connections of one port for each service through to
     /// its instances: 9001 for user, 9002 for product, and so on, 1000 above the service's own
     #[arg(long)]
@@ -230,6 +268,10 @@ pub(crate) struct ServiceFlags {
     pub(crate) listen: Option<String>,
     #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = PEER_HELP)]
     pub(crate) peers: Vec<String>,
+    #[command(flatten)]
+    pub(crate) discovery: DiscoveryFlags,
+    #[command(flatten)]
+    pub(crate) registration: RegistrationFlags,
     /// Which demonstration data a new database gets [default: what the folder has, else shop]
     #[arg(long, value_name = "NAME", value_parser = demo())]
     pub(crate) demo: Option<Demo>,

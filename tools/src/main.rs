@@ -8,9 +8,11 @@ mod call;
 mod certs;
 mod cli;
 mod config;
+mod control;
 mod data_folder;
 mod databases;
 mod describe;
+mod discovery;
 mod error;
 mod gateway;
 mod identity;
@@ -22,11 +24,13 @@ mod machine;
 mod net;
 mod network_file;
 mod network_plan;
+mod operate;
 mod outcome;
 mod ping;
 mod plot;
 mod process_limits;
 mod profile;
+mod registration;
 mod registry;
 mod server_process;
 mod service;
@@ -60,7 +64,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
     let command = config::command(flags, &|name| std::env::var(name).ok())?;
     logging::start(log.as_deref(), command.default_log_level())?;
     match command {
-        Command::Up(config) => up::run(&config),
+        Command::Up(config) => up::run(config),
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
@@ -70,6 +74,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Instances(config) => instances::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::Lab(config) => lab::run(&config),
+        Command::Operate(config) => operate::run(config),
         Command::Certs(config) => certs::run(&config),
         Command::Load(config) => traffic::run(&config),
         Command::LoadInstance(config) => traffic::instance::run(&config),

@@ -12,6 +12,12 @@ pub(crate) const BASE_PORT: u16 = 8000;
 pub(crate) const GATEWAY_RPC: &str = "gateway-rpc";
 /// So far below its HTTP port the gateway speaks RPC.
 const BELOW_HTTP: u16 = 999;
+/// The control service's name: it is served by `up` itself.
+pub(crate) const CONTROL: &str = "control";
+/// Its only instance.
+pub(crate) const CONTROL_INSTANCE: &str = "control-1";
+/// So far below the gateway's HTTP port the control service is.
+const CONTROL_BELOW_HTTP: u16 = 1_000;
 /// The environment variable that holds the gateway's address as its clients use it.
 pub(crate) const GATEWAY_ENVIRONMENT: &str = "FRONT";
 
@@ -25,6 +31,11 @@ pub(crate) use micronet_services::run::Definition as Service;
 /// The service of this name.
 pub(crate) fn service_named(name: &str) -> Option<&'static Service> {
     SERVICES.iter().find(|service| service.name == name)
+}
+
+/// All that call others in a network, and are called.
+pub(crate) fn callers() -> Vec<&'static str> {
+    [GATEWAY].into_iter().chain(SERVICES.iter().map(|service| service.name)).collect()
 }
 
 /// The port of a service's first instance.
@@ -42,10 +53,16 @@ pub(crate) fn rpc_port_of_gateway(http_port: u16) -> u16 {
     http_port.saturating_sub(BELOW_HTTP)
 }
 
+/// Where the control service is of a network whose gateway has its HTTP on this port; 0, a free port, where there is none so far below.
+pub(crate) fn control_port(http_port: u16) -> u16 {
+    http_port.saturating_sub(CONTROL_BELOW_HTTP)
+}
+
 /// The port on which the first instance of a service speaks RPC, the gateway's own service among them.
 pub(crate) fn rpc_port_default(name: &str) -> Option<u16> {
     match name {
         GATEWAY => Some(rpc_port_of_gateway(BASE_PORT)),
+        CONTROL => Some(control_port(BASE_PORT)),
         _ => service_named(name).map(port_default),
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use micronet_transport::drain::{self, Drain};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::error::CommandError;
@@ -37,6 +38,9 @@ where
     Serving: Future<Output = Result<(), CommandError>>,
 {
     process_limits::prepare();
+    if supervised && let Err(error) = set_parent_process_death_signal(Some(Signal::CONT)) {
+        tracing::warn!(%error, "if this process is stalled when its parent dies, it stays so");
+    }
     runtime()?.block_on(async move {
         let stop = stop_signal::drain_on_signal(supervised)
             .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;

@@ -37,6 +37,17 @@ impl Renewal {
         Ok(renewal)
     }
 
+    /// Issues the certificate of one more instance.
+    pub(crate) fn add(&mut self, node: &str, instance: &str) -> Result<(), CommandError> {
+        let holder = Holder::service(&self.cluster, node, instance, &[])?;
+        let authority = Authority::open_of(&self.folder, &self.cluster)?;
+        authority.issue_into(&self.folder, &holder, self.lifetime_s)?;
+        if !self.holders.contains(&holder) {
+            self.holders.push(holder);
+        }
+        Ok(())
+    }
+
     /// Issues them again when half of their time is over, as SPIRE does: whoever is away for a while finds good ones.
     pub(crate) fn renew_if_due(&mut self) {
         if unix_s() < self.due_s {

@@ -1,4 +1,4 @@
-//! The flags of `net`, and of `up` about the network's plan.
+//! The flags of `net`.
 
 use std::path::PathBuf;
 
@@ -31,19 +31,32 @@ segment that is lost comes after TCP's retransmission timeout: 3 round trips,
 200 ms at least. A call that isn't allowed fails at once, and says by which rule.
 
 Examples:
-  micronet net --network sites.toml             check a plan, and show it
-  micronet net --network sites.toml order-1     what it means for an instance";
+  micronet up --network sites.toml          a network as the plan has it
+  micronet net                              the plan of the network that runs
+  micronet net --network sites.toml         check a plan, and show it
+  micronet net --network sites.toml order-1 what it would mean for an instance
+  micronet net --network sites.toml --apply it holds from now on
+  micronet net --clear                      no plan holds any more
+
+A plan holds at once, for open connections too. What is between segments is
+added on the side that calls, to what the machine takes anyway.";
 
 /// The flags of `net`.
 #[derive(Debug, Args)]
 #[command(after_help = NET_HELP)]
 pub(crate) struct NetFlags {
-    /// The links of this instance to each service, as the plan has them
+    /// Show the links of this instance to those that it may call
     #[arg(value_name = "INSTANCE")]
     pub(crate) instance: Option<String>,
-    /// The plan
+    /// A plan to check and show, instead of that of the running network
     #[arg(long, value_name = "FILE")]
-    pub(crate) network: PathBuf,
+    pub(crate) network: Option<PathBuf>,
+    /// The running network is to keep to this plan from now on
+    #[arg(long, requires = "network", conflicts_with = "instance")]
+    pub(crate) apply: bool,
+    /// The running network is to keep to no plan any more
+    #[arg(long, conflicts_with_all = ["network", "instance"])]
+    pub(crate) clear: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

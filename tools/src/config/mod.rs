@@ -1,6 +1,9 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod control;
+mod database;
+mod discovery;
 mod exposure;
 mod gateway;
 mod instances;
@@ -22,16 +25,20 @@ use std::time::Duration;
 use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
+pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
+use self::database::database;
+pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::instances::InstancesConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
-pub(crate) use self::net::NetConfig;
+use self::net::NetWork;
+pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
-pub(crate) use self::ports::InstancePlan;
+pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
@@ -41,10 +48,10 @@ use crate::cli::{
     ShopMode, UpFlags,
 };
 use crate::error::CommandError;
+use crate::network_plan::Plan;
 use crate::profile::Profile;
 use crate::registry::{
-    BASE_PORT, CLUSTER_DEFAULT, DATABASE_ENVIRONMENT, GATEWAY_ENVIRONMENT, Service, port_default,
-    rpc_port_default, service_named,
+    BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service, port_default, rpc_port_default, service_named,
 };
 use micronet_services::database::ServerUrl;
 use micronet_services::demo::Demo;
@@ -69,7 +76,7 @@ pub(crate) enum Command {
     /// Show instances.
     Instances(InstancesConfig),
     /// Show a plan of a network.
-    Net(NetConfig),
+    Net(Box<NetConfig>),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
     /// Be a customer of the shop.
@@ -82,6 +89,8 @@ pub(crate) enum Command {
     LoadToystore(ToystoreConfig),
     /// Do something in the lab.
     Lab(LabConfig),
+    /// Operate a running network.
+    Operate(OperateConfig),
     /// Make and show certificates.
     Certs(CertsConfig),
 }
@@ -102,6 +111,7 @@ impl Command {
             | Self::LoadInstance(_)
             | Self::LoadToystore(_)
             | Self::Lab(_)
+            | Self::Operate(_)
             | Self::Certs(_) => "warn",
         }
     }
@@ -134,6 +144,12 @@ pub(crate) struct UpConfig {
     pub(crate) certificate_lifetime_s: u64,
     /// The instances, in the order in which they start; the gateway is the last.
     pub(crate) instances: Vec<InstancePlan>,
+    /// The port of the control service; 0 is a free one.
+    pub(crate) control_port: u16,
+    /// Whether a process that dies is started again.
+    pub(crate) restarts: bool,
+    /// What the network is declared to be like, if it was.
+    pub(crate) plan: Option<Plan>,
     /// The virtual ports of the gateway.
     pub(crate) l4: Vec<L4Plan>,
     /// The log filter that the children get.
@@ -155,6 +171,10 @@ pub(crate) struct ServiceConfig {
     pub(crate) listen: SocketAddr,
     /// The services that it calls.
     pub(crate) peers: Peers,
+    /// How else it finds them.
+    pub(crate) discovery: DiscoveryConfig,
+    /// Where it announces itself.
+    pub(crate) registration: RegistrationConfig,
     /// The data folder.
     pub(crate) data: PathBuf,
     /// The demonstration data that was asked for.
@@ -244,6 +264,7 @@ pub(crate) struct ShopConfig {
 /// Makes the configuration of the command that was typed; without one it is `up` as it stands.
 pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
     let (data, log) = (flags.data, flags.log);
+    let operate = |operation| Command::Operate(OperateConfig { data: data.clone(), operation });
     match flags.command.unwrap_or_else(|| RawCommand::Up(UpFlags::default())) {
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
@@ -253,11 +274,23 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Instances(flags) => {
             instances::instances(flags, data, environment).map(Command::Instances)
         }
-        RawCommand::Net(flags) => net::net(flags).map(Command::Net),
+        RawCommand::Net(flags) => match net::net(flags)? {
+            NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
+            NetWork::Running(command) => Ok(operate(Operation::Net(command))),
+        },
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
+        RawCommand::Ps(flags) => control::ps(flags).map(operate),
+        RawCommand::Start(flags) => control::start(flags).map(operate),
+        RawCommand::Stop(flags) => control::stop(flags).map(operate),
+        RawCommand::Restart(flags) => control::restart(flags).map(operate),
+        RawCommand::Scale(flags) => control::scale(flags).map(operate),
+        RawCommand::Drain(flags) => control::drain(flags).map(operate),
+        RawCommand::Undrain(flags) => control::undrain(flags).map(operate),
+        RawCommand::Logs(flags) => control::logs(flags).map(operate),
+        RawCommand::Fault(flags) => control::fault(flags).map(operate),
         RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }
@@ -288,7 +321,7 @@ fn up(
         return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls"));
     }
     let profile = flags.profile.0;
-    let instances = ports::plan(profile, flags.base_port, &flags.ports)?;
+    let ports::Plan { instances, control_port } = ports::plan(profile, flags.base_port, &flags.ports)?;
     Ok(UpConfig {
         l4: if flags.no_l4 { Vec::new() } else { l4::plan(profile, flags.base_port, &instances)? },
         certificate_lifetime_s,
@@ -303,6 +336,9 @@ fn up(
         tokens_kept_hours: flags.tokens_kept,
         fresh: flags.fresh,
         instances,
+        control_port,
+        restarts: !flags.no_restart,
+        plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
         supervised: flags.supervised,
     })
@@ -320,13 +356,18 @@ fn service(
     if tls.is_none() {
         check_exposure(listen.ip(), &flags.exposure, None)?;
     }
+    let discovery = DiscoveryConfig::new(flags.discovery)?;
+    let elsewhere = elsewhere(flags.supervised, environment);
+    let peers = Peers::of_service(service, &flags.peers, &discovery, elsewhere)?;
     Ok(ServiceConfig {
         tls,
         service,
         instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
         cluster: cluster(flags.exposure)?,
         listen,
-        peers: Peers::of_service(service, &flags.peers, elsewhere(flags.supervised, environment))?,
+        peers,
+        discovery,
+        registration: RegistrationConfig::new(&flags.registration)?,
         data,
         demo: flags.demo,
         database: database(flags.database, environment)?,
@@ -410,22 +451,6 @@ fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result
     };
     let ShopFlags { mode, clients, json, verbose, .. } = flags;
     Ok(ShopConfig { mode, clients, to, data, json, verbose })
-}
-
-/// The server that holds the databases, where one is named. What is said of a bad URL doesn't repeat it: it may hold a
-/// password.
-fn database(flag: Option<String>, environment: Environment<'_>) -> Result<Option<ServerUrl>, CommandError> {
-    let (text, place) = match flag {
-        Some(text) => (text, "--database"),
-        None => match environment(DATABASE_ENVIRONMENT).filter(|text| !text.trim().is_empty()) {
-            Some(text) => (text, DATABASE_ENVIRONMENT),
-            None => return Ok(None),
-        },
-    };
-    text.trim().parse().map(Some).map_err(|error| {
-        CommandError::usage(format!("{place} names no database: {error}"))
-            .next("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, or leave it out for SQLite files in the data folder")
-    })
 }
 
 /// Where peers are found that no flag names. `up` names all that there are, and then there are no others.

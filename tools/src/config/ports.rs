@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::error::CommandError;
 use crate::profile::Profile;
-use crate::registry::{GATEWAY, GATEWAY_RPC, Service, rpc_port_of_gateway};
+use crate::registry::{CONTROL, GATEWAY, GATEWAY_RPC, Service, control_port, rpc_port_of_gateway};
 
-/// The most instances of one service that one `up` starts.
-const INSTANCES_MAX: usize = 16;
+/// The most instances of one service that one `up` runs.
+pub(crate) const INSTANCES_MAX: usize = 16;
 
 /// An instance that is to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,13 +34,18 @@ impl InstancePlan {
     }
 }
 
+/// What `up` runs.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The instances, in the order in which they start.
+    pub(super) instances: Vec<InstancePlan>,
+    /// The port of the control service; 0 is a free one.
+    pub(super) control_port: u16,
+}
+
 /// Plans the instances of a profile, in the order in which they start. `--port` says where those of a service are; all
 /// others are where the profile has them, moved as far as the base port lies from the profile's gateway.
-pub(super) fn plan(
-    profile: &Profile,
-    base: Option<u16>,
-    flags: &[String],
-) -> Result<Vec<InstancePlan>, CommandError> {
+pub(super) fn plan(profile: &Profile, base: Option<u16>, flags: &[String]) -> Result<Plan, CommandError> {
     let moved = |port: u16| moved(profile, base, port);
     let mut asked = from_flags(profile, flags)?;
     let mut plan = Vec::new();
@@ -59,8 +64,10 @@ pub(super) fn plan(
     let mut one = |name| match asked.remove(name).as_deref() {
         None => Ok(None),
         Some([port]) => Ok(Some(*port)),
-        Some(_) => Err(CommandError::usage("there is one gateway, with one port for HTTP and one for RPC")
-            .next("write --port gateway=8000 and --port gateway-rpc=7001")),
+        Some(_) => Err(CommandError::usage(
+            "there is one gateway, with one port for HTTP and one for RPC, and one control service",
+        )
+        .next("write --port gateway=8000, --port gateway-rpc=7001 and --port control=7000")),
     };
     plan.push(InstancePlan {
         service: None,
@@ -68,8 +75,9 @@ pub(super) fn plan(
         port: one(GATEWAY)?.map_or_else(|| moved(profile.gateway_port), Ok)?,
         rpc_port: one(GATEWAY_RPC)?.or(Some(rpc_port_of_gateway(base.unwrap_or(profile.gateway_port)))),
     });
-    check_distinct(&plan)?;
-    Ok(plan)
+    let control_port = one(CONTROL)?.unwrap_or(control_port(base.unwrap_or(profile.gateway_port)));
+    check_distinct(&plan, control_port)?;
+    Ok(Plan { instances: plan, control_port })
 }
 
 /// Where a port of the profile is when its gateway is on the base port; on base port 0 it is a free one.
@@ -90,8 +98,9 @@ fn from_flags<'f>(
     flags: &'f [String],
 ) -> Result<BTreeMap<&'f str, Vec<u16>>, CommandError> {
     let mut asked = BTreeMap::new();
-    let known: Vec<&str> =
-        profile.services().iter().map(|(service, _)| service.name).chain([GATEWAY, GATEWAY_RPC]).collect();
+    let services = profile.services();
+    let names = services.iter().map(|(service, _)| service.name);
+    let known: Vec<&str> = names.chain([GATEWAY, GATEWAY_RPC, CONTROL]).collect();
     for flag in flags {
         let refuse = |why: String| {
             CommandError::usage(format!("--port {flag:?}: {why}"))
@@ -118,15 +127,14 @@ fn from_flags<'f>(
     Ok(asked)
 }
 
-fn check_distinct(plan: &[InstancePlan]) -> Result<(), CommandError> {
+fn check_distinct(plan: &[InstancePlan], control_port: u16) -> Result<(), CommandError> {
     let mut owners: BTreeMap<u16, &str> = BTreeMap::new();
-    for instance in plan {
-        for (port, flag) in instance.ports().filter(|(port, _)| *port != 0) {
-            if let Some(other) = owners.insert(port, &instance.instance) {
-                let name = &instance.instance;
-                return Err(CommandError::usage(format!("{other} and {name} would both listen on {port}"))
-                    .next(format!("choose another port with --port {flag}=…")));
-            }
+    let ports = plan.iter().flat_map(|plan| plan.ports().map(|(port, flag)| (port, flag, &*plan.instance)));
+    for (port, flag, name) in ports.chain([(control_port, CONTROL, CONTROL)]).filter(|(port, ..)| *port != 0)
+    {
+        if let Some(other) = owners.insert(port, name) {
+            return Err(CommandError::usage(format!("{other} and {name} would both listen on {port}"))
+                .next(format!("choose another port with --port {flag}=…")));
         }
     }
     Ok(())

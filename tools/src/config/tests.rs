@@ -259,6 +259,8 @@ fn ports_that_mean_nothing_are_refused_in_words() {
     check("--port product=", "not a port");
     check("--port gateway=1,2", "one gateway");
     check("--port gateway-rpc=8001", "gateway-1 would both");
+    check("--port control=8002", "control would both");
+    check("--port control=1,2", "one control service");
     check("--port order=1 --port order=2", "named twice");
     check("--port order=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0", "at most 16");
     check("--base-port 65530", "65535");

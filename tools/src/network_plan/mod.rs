@@ -37,11 +37,15 @@
 //! This module reads no file and speaks to nobody. [`read`] makes a plan of a text, [`rules`] makes of it what each process has to keep to,
 //! [`show`] shows it.
 
-pub(crate) mod read;
+mod read;
 pub(crate) mod rules;
 pub(crate) mod show;
 mod units;
 mod ways;
+
+pub(crate) use self::read::Wrong;
+use self::read::read;
+use crate::registry::callers;
 
 /// A declared network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) links: Vec<Link>,
     /// Who may call whom; everybody everybody where there are none.
     pub(crate) allows: Vec<Allow>,
+    /// The file's text.
+    pub(crate) source: String,
     /// The services that there are.
     services: Vec<String>,
     /// The way from each segment to each.
@@ -102,6 +108,16 @@ pub(crate) struct Allow {
     pub(crate) written: [Vec<String>; 2],
     /// The line of the file on which it begins.
     pub(crate) line: usize,
+}
+
+impl Plan {
+    /// Reads a plan for the services that this version has.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
+        read(text, &callers())
+    }
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         })?;
         let allows = self.allows(whole, &segments)?;
         let services = self.services.iter().map(|name| (*name).to_owned()).collect();
-        Ok(Plan { segments, links, allows, services, ways })
+        Ok(Plan { segments, links, allows, source: self.text.to_owned(), services, ways })
     }
 
     fn segments(&self, whole: &Table<'_>) -> Result<Vec<Segment>, Wrong> {

@@ -2,7 +2,6 @@
 
 use micronet_wire::network::LinkRule;
 
-use super::read::read;
 use super::*;
 use crate::terminal::Style;
 

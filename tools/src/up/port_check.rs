@@ -6,39 +6,39 @@ use std::ops::RangeInclusive;
 
 use crate::config::{InstancePlan, L4Plan};
 use crate::error::CommandError;
-use crate::load::random::Random;
 
 /// Where ports are looked for that have to be known before their instance starts: below those that the operating system
 /// gives to outgoing connections (32768 upwards on Linux), one of which could have it by then.
 const SETTLED_PORTS: RangeInclusive<u16> = 20_000..=32_000;
-/// How many are tried.
-const SETTLE_TRIES: u32 = 1_000;
+/// How far apart processes whose ids follow each other begin to look: more ports than a network usually has.
+const SETTLE_STRIDE: u32 = 32;
 
 /// Checks that each instance's port can be bound. A port may still be taken between this and the child's own bind;
 /// then the child says so.
 pub(super) fn all_free(listen: IpAddr, instances: &[InstancePlan]) -> Result<(), CommandError> {
     for plan in instances {
-        for (port, flag) in plan.ports().filter(|(port, _)| *port != 0) {
-            TcpListener::bind(SocketAddr::new(listen, port))
-                .map_err(|error| not_free(listen, plan, (port, flag), &error))?;
+        for port in plan.ports() {
+            is_free(listen, &plan.instance, port)?;
         }
     }
     Ok(())
 }
 
-/// Gives instances a free port that were to take any, where another service wants them that starts before them: its
-/// process has to be told where they will be. So has the gateway, where it is to speak RPC.
-pub(super) fn settle_wanted(
-    listen: IpAddr,
-    instances: &[InstancePlan],
-) -> Result<Vec<InstancePlan>, CommandError> {
+/// Checks that an instance can listen on its port, which `--port` knows by the name beside it.
+pub(super) fn is_free(listen: IpAddr, instance: &str, (port, flag): (u16, &str)) -> Result<(), CommandError> {
+    if port == 0 {
+        return Ok(());
+    }
+    let bound = TcpListener::bind(SocketAddr::new(listen, port));
+    bound.map(drop).map_err(|error| not_free(listen, instance, (port, flag), &error))
+}
+
+/// Gives instances a free port that were to take any: others have to be told where they will be, and one that is started again
+/// is looked for where it was.
+pub(super) fn settle(listen: IpAddr, instances: &[InstancePlan]) -> Result<Vec<InstancePlan>, CommandError> {
     let mut settled = instances.to_vec();
     for place in 0..settled.len() {
-        let wanted = settled[place].service.is_some_and(|service| {
-            let earlier = instances[..place].iter().filter_map(|plan| plan.service);
-            earlier.into_iter().any(|other| other != service && other.wants.contains(&service.name))
-        });
-        if wanted && settled[place].port == 0 {
+        if settled[place].port == 0 {
             settled[place].port = free_port(listen, &ports_of(&settled))?;
         }
         if settled[place].rpc_port == Some(0) {
@@ -48,7 +48,8 @@ pub(super) fn settle_wanted(
     Ok(settled)
 }
 
-fn ports_of(instances: &[InstancePlan]) -> Vec<u16> {
+/// The ports of these instances.
+pub(super) fn ports_of(instances: &[InstancePlan]) -> Vec<u16> {
     instances.iter().flat_map(InstancePlan::ports).map(|(port, _)| port).collect()
 }
 
@@ -82,28 +83,23 @@ pub(super) fn settle_virtual(
     Ok(settled)
 }
 
-fn free_port(listen: IpAddr, taken: &[u16]) -> Result<u16, CommandError> {
-    let no_port = |why: String| CommandError::new(format!("no free port could be found: {why}"));
-    let mut random = Random::from_system().map_err(|error| no_port(error.to_string()))?;
-    let count = u64::from(SETTLED_PORTS.end() - SETTLED_PORTS.start()) + 1;
-    for _ in 0..SETTLE_TRIES {
-        let port = SETTLED_PORTS.start() + u16::try_from(random.below(count)).unwrap_or(0);
+/// A port that nobody has and none of these will have. Networks that start at the same time look in different places.
+pub(super) fn free_port(listen: IpAddr, taken: &[u16]) -> Result<u16, CommandError> {
+    let count = u32::from(SETTLED_PORTS.end() - SETTLED_PORTS.start());
+    let first = std::process::id().wrapping_mul(SETTLE_STRIDE);
+    for offset in 0..count {
+        let offset = u16::try_from(first.wrapping_add(offset) % count).unwrap_or_default();
+        let port = SETTLED_PORTS.start() + offset;
         let is_free = !taken.contains(&port) && TcpListener::bind(SocketAddr::new(listen, port)).is_ok();
         if is_free {
             return Ok(port);
         }
     }
-    Err(no_port(format!("{SETTLE_TRIES} of {SETTLED_PORTS:?} are in use"))
+    Err(CommandError::new(format!("no free port could be found: all of {SETTLED_PORTS:?} are in use"))
         .next("name ports with --port or --base-port"))
 }
 
-fn not_free(
-    listen: IpAddr,
-    plan: &InstancePlan,
-    (port, flag): (u16, &str),
-    error: &io::Error,
-) -> CommandError {
-    let instance = &plan.instance;
+fn not_free(listen: IpAddr, instance: &str, (port, flag): (u16, &str), error: &io::Error) -> CommandError {
     let choice = format!("--port {flag}=…");
     match error.kind() {
         io::ErrorKind::AddrInUse => CommandError::new(format!(
@@ -131,26 +127,25 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::registry::{SERVICES, service_named};
+    use crate::registry::service_named;
 
     #[test]
-    fn who_is_wanted_by_an_earlier_service_has_a_port_before_it_starts() {
+    fn everybody_has_a_port_before_it_starts() {
         let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let instances: Vec<InstancePlan> = SERVICES
-            .iter()
-            .map(|service| InstancePlan {
-                service: Some(service),
-                instance: service.name.into(),
-                port: 0,
-                rpc_port: None,
-            })
-            .collect();
-        for plan in settle_wanted(listen, &instances).unwrap() {
-            let service = plan.service.unwrap();
-            let before = SERVICES.iter().take_while(|other| *other != service);
-            let wanted = before.into_iter().any(|other| other.wants.contains(&service.name));
-            assert_eq!(plan.port != 0, wanted, "{}", plan.instance);
-        }
+        let plan = |port, rpc_port| InstancePlan {
+            service: service_named("product"),
+            instance: "product-1".into(),
+            port,
+            rpc_port,
+        };
+        let settled = settle(listen, &[plan(0, None), plan(7, None), plan(0, Some(0))]).unwrap();
+        let mut ports: Vec<u16> =
+            settled.iter().flat_map(InstancePlan::ports).map(|(port, _)| port).collect();
+        assert_eq!(ports.remove(1), 7, "it had one");
+        assert!(ports.iter().all(|port| SETTLED_PORTS.contains(port)), "{ports:?}");
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 3, "each is another one");
     }
 
     #[test]

@@ -1,13 +1,10 @@
 //! What `up` says when the network runs: a table of what runs where, and three things to try.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::children::Child;
-use super::listeners;
-use crate::address::reachable;
 use crate::config::UpConfig;
 use crate::data_folder::DataFolder;
-use crate::network_file::Protocol;
+use crate::network_file::{Entry, NetworkFile, Protocol};
 use crate::profile::{FRONT, MICRONET, Profile};
 use crate::registry::GATEWAY;
 use crate::table::{Align, Table};
@@ -15,19 +12,9 @@ use crate::terminal::Style;
 use micronet_services::database::Databases;
 use micronet_services::demo::Demo;
 
-/// A row of the table.
-struct Row {
-    service: &'static str,
-    instance: String,
-    protocol: Protocol,
-    address: SocketAddr,
-    pid: u32,
-}
-
 /// The whole text.
 pub(super) fn text(
-    children: &[Child],
-    virtual_ports: &[(&'static str, SocketAddr)],
+    file: &NetworkFile,
     config: &UpConfig,
     data: &DataFolder,
     databases: &Databases,
@@ -35,8 +22,7 @@ pub(super) fn text(
     style: Style,
 ) -> String {
     let profile = config.profile;
-    let rows: Vec<Row> = children.iter().flat_map(rows_of).collect();
-    let gateway = rows.iter().find(|row| row.protocol == Protocol::Http).map(|row| reachable(row.address));
+    let gateway = file.first(GATEWAY, Protocol::Http).map(|entry| entry.address);
     let try_these = gateway
         .map(|gateway| things_to_try(profile, gateway, &own_command(), data, demo))
         .unwrap_or_default();
@@ -51,24 +37,37 @@ pub(super) fn text(
         config.tls.as_ref().map(|tls| format!(", mTLS by {}", tls.certs.display())).unwrap_or_default(),
     ));
     format!(
-        "{runs}\n\n{}\n{}\nTry:\n{try_these}\n\nOperator token: {}\nCtrl-C stops the network.",
-        table(&rows, config.tls.is_some()).draw(style),
-        passed_through(virtual_ports),
+        "{runs}\n\n{}\n{}\nTry:\n{try_these}\n\nOperate it: {}\nOperator token: {}\nCtrl-C stops the network.",
+        table(&file.entries, config.listen, config.tls.is_some()).draw(style),
+        passed_through(file),
+        operate_it(&own_command(), data),
         token.display(),
     )
 }
 
 /// Where the gateway passes TCP through, in one line; nothing where it does not.
-fn passed_through(virtual_ports: &[(&'static str, SocketAddr)]) -> String {
-    if virtual_ports.is_empty() {
+fn passed_through(file: &NetworkFile) -> String {
+    if file.virtual_ports.is_empty() {
         return String::new();
     }
-    let ports = virtual_ports.iter().map(|(service, address)| format!("{} {service}", address.port()));
+    let ports = file.virtual_ports.iter().map(|(service, address)| format!("{} {service}", address.port()));
     format!("TCP passed through by the gateway: {}\n", ports.collect::<Vec<_>>().join(", "))
 }
 
-/// The gateway first: it is the way in.
-fn table(rows: &[Row], mtls: bool) -> Table {
+/// The commands that operate the network, the first of them as it can be copied.
+fn operate_it(command: &str, data: &DataFolder) -> String {
+    let others = "start, stop, restart, scale, drain, logs, fault (micronet help)";
+    format!("{command} ps{}; likewise {others}", data_flag(data))
+}
+
+/// The flag that names the data folder, where that is needed.
+fn data_flag(data: &DataFolder) -> String {
+    let folder = data.path().display().to_string();
+    if folder == "micronet-data" { String::new() } else { format!(" --data {}", quoted(&folder)) }
+}
+
+/// The gateway first: it is the way in. All listen where they were told to, which may be everywhere.
+fn table(entries: &[Entry], listen: IpAddr, mtls: bool) -> Table {
     let mut table = Table::new(&[
         ("SERVICE", Align::Left),
         ("INSTANCE", Align::Left),
@@ -76,32 +75,21 @@ fn table(rows: &[Row], mtls: bool) -> Table {
         ("ADDRESS", Align::Left),
         ("PID", Align::Right),
     ]);
-    let (front, behind): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.service == GATEWAY);
-    for row in front.into_iter().chain(behind) {
+    let (front, behind): (Vec<&Entry>, Vec<&Entry>) =
+        entries.iter().partition(|entry| entry.service == GATEWAY);
+    for entry in front.into_iter().chain(behind) {
         table.row(vec![
-            row.service.to_owned(),
-            row.instance.clone(),
-            match row.protocol {
+            entry.service.clone(),
+            entry.instance.clone(),
+            match entry.protocol {
                 Protocol::Rpc if mtls => "RPC, TLS".into(),
                 protocol => protocol.name().to_uppercase(),
             },
-            row.address.to_string(),
-            row.pid.to_string(),
+            SocketAddr::new(listen, entry.address.port()).to_string(),
+            entry.pid.to_string(),
         ]);
     }
     table
-}
-
-fn rows_of(child: &Child) -> Vec<Row> {
-    let (plan, Some(pid)) = (child.plan(), child.id()) else { return Vec::new() };
-    let row = |(protocol, address)| Row {
-        service: plan.service_name(),
-        instance: plan.instance.clone(),
-        protocol,
-        address,
-        pid,
-    };
-    listeners(child).into_iter().map(row).collect()
 }
 
 /// Commands that can be copied as they stand.
@@ -117,8 +105,7 @@ fn things_to_try(
     } else {
         gateway.to_string()
     };
-    let folder = data.path().display().to_string();
-    let data = if folder == "micronet-data" { String::new() } else { format!(" --data {}", quoted(&folder)) };
+    let data = data_flag(data);
     let lines = profile.things_to_try.iter().map(|thing| {
         let is_ours = thing.starts_with(MICRONET);
         let thing = thing.replace(FRONT, &gateway).replace(MICRONET, command);
@@ -153,14 +140,16 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::data_folder::tests::ScratchFolder;
     use crate::profile::Chosen;
 
     #[test]
     fn the_table_shows_the_gateway_first() {
-        let row = |service: &'static str, instance: &str, protocol, address: &str, pid| Row {
-            service,
+        let row = |service: &str, instance: &str, protocol, address: &str, pid| Entry {
+            service: service.into(),
             instance: instance.into(),
             protocol,
             address: address.parse().unwrap(),
@@ -176,8 +165,9 @@ SERVICE  INSTANCE   PROTOCOL  ADDRESS         PID
 gateway  gateway-1  HTTP      127.0.0.1:8000   10
 gateway  gateway-1  RPC       127.0.0.1:7001   10
 product  product-1  RPC       127.0.0.1:8002    9";
-        assert_eq!(table(&rows, false).draw(Style::PLAIN), wanted);
-        let in_tls = table(&rows, true).draw(Style::PLAIN);
+        let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        assert_eq!(table(&rows, listen, false).draw(Style::PLAIN), wanted);
+        let in_tls = table(&rows, listen, true).draw(Style::PLAIN);
         assert!(in_tls.contains("product-1  RPC, TLS") && in_tls.contains("gateway-1  HTTP "), "{in_tls}");
     }
 

@@ -42,7 +42,7 @@ async fn settle() {
 #[test]
 fn what_is_beyond_the_limit_is_refused_at_once_and_may_go_elsewhere() {
     run(true, async {
-        let (port, _trigger) = port(3);
+        let (port, _trigger) = port(4);
         let client = Client::over(connect_to(&port), &identity("caller"));
         client.ready().await.unwrap();
         let cups = CupsClient::new(client.clone());
@@ -54,11 +54,11 @@ fn what_is_beyond_the_limit_is_refused_at_once_and_may_go_elsewhere() {
         };
         let refused = Some((Code::Overloaded, Retry::NeverStarted, 10));
         let bulk = || CallOptions { bulk: true, ..CallOptions::default() };
-        // Two calls wait: bulk calls get no more than half of the places, others the third.
-        let waiting = [wait_at(&port).await, wait_at(&port).await];
+        // Three calls wait: bulk calls get no more of the four places, others the last one.
+        let waiting = [wait_at(&port).await, wait_at(&port).await, wait_at(&port).await];
         assert_eq!(code(cups.get(&cup, bulk()).await), refused);
         assert_eq!(code(cups.get(&cup, CallOptions::default()).await), None);
-        let third = wait_at(&port).await;
+        let last = wait_at(&port).await;
         assert_eq!(code(cups.get(&cup, CallOptions::default()).await), refused);
         let mut guest = connect_to(&port);
         guest.write_all(b"GET /cups/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
@@ -70,7 +70,7 @@ fn what_is_beyond_the_limit_is_refused_at_once_and_may_go_elsewhere() {
         assert_eq!(about.unwrap().instance, "cups-1");
         // What is over leaves its place: by its deadline here, and dropped with its connection.
         tokio::time::sleep(Duration::from_micros(u64::from(DEADLINE_US_DEFAULT))).await;
-        drop((waiting, third));
+        drop((waiting, last));
         let endless = Cup { name: "endless".into(), size: None };
         for _ in 0..5 {
             let caller = Client::over(connect_to(&port), &identity("caller"));

@@ -1,0 +1,342 @@
+//! The control service as others see it: the processes of a network, and what its operator can do to them.
+
+pub(crate) mod faults;
+pub(crate) mod network;
+
+use std::fmt;
+
+use micronet_wire::schema::{Message, Timestamp};
+use micronet_wire::service::{CallContext, CallError, Outgoing, service};
+
+use self::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
+use self::network::{Declare, Declared};
+
+/// The operation of a network: its processes, their logs and their faults.
+#[service(name = "control")]
+pub(crate) trait Control {
+    /// The processes and how they are: all, those of a service, or one.
+    #[rpc(
+        http("GET /api/v1/control/processes"),
+        permission = "control:read",
+        idempotent,
+        rate = "monitoring"
+    )]
+    async fn processes(
+        &self,
+        context: &CallContext,
+        request: Which,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Starts what doesn't run, an instance or a service, and answers when it is ready. A crash loop is forgotten.
+    #[rpc(http("POST /api/v1/control/processes/{name}/start"), permission = "control:write", idempotent)]
+    async fn start(
+        &self,
+        context: &CallContext,
+        request: Named,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Stops an instance or a service: running requests finish. It answers when they have ended.
+    #[rpc(http("POST /api/v1/control/processes/{name}/stop"), permission = "control:write", idempotent)]
+    async fn stop(&self, context: &CallContext, request: Named)
+    -> Result<Processes, CallError<ControlError>>;
+
+    /// Starts an instance anew, or those of a service one by one: callers leave it first, its running requests finish, and the next
+    /// one's turn comes when callers give the new process calls. Of a service with one instance another stands in meanwhile. The
+    /// gateway's port is away for a moment.
+    #[rpc(http("POST /api/v1/control/processes/{name}/restart"), permission = "control:write")]
+    async fn restart(
+        &self,
+        context: &CallContext,
+        request: Named,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Runs so many instances of a service. New ones get names and free ports; those that go are those with the highest numbers, when
+    /// their running requests have finished.
+    #[rpc(http("POST /api/v1/control/services/{service}/scale"), permission = "control:write", idempotent)]
+    async fn scale(
+        &self,
+        context: &CallContext,
+        request: Scale,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Lets an instance, or those of a service, rest: they get calls only where no other can take them.
+    #[rpc(http("POST /api/v1/control/processes/{name}/drain"), permission = "control:write", idempotent)]
+    async fn drain(
+        &self,
+        context: &CallContext,
+        request: Named,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Takes that back.
+    #[rpc(http("POST /api/v1/control/processes/{name}/undrain"), permission = "control:write", idempotent)]
+    async fn undrain(
+        &self,
+        context: &CallContext,
+        request: Named,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Makes an instance, or all of a service, fail: nobody calls it, until it recovers or the time is over.
+    #[rpc(http("POST /api/v1/control/processes/{name}/fail"), permission = "control:write")]
+    async fn fail(&self, context: &CallContext, request: Break) -> Result<Fault, CallError<ControlError>>;
+
+    /// Ends all faults of an instance, or of those of a service.
+    #[rpc(http("POST /api/v1/control/processes/{name}/recover"), permission = "control:write", idempotent)]
+    async fn recover(&self, context: &CallContext, request: Named)
+    -> Result<Faults, CallError<ControlError>>;
+
+    /// Stops the processes of an instance or a service where they stand (SIGSTOP), and lets them go on when the time is over.
+    #[rpc(http("POST /api/v1/control/processes/{name}/stall"), permission = "control:write")]
+    async fn stall(&self, context: &CallContext, request: Break) -> Result<Fault, CallError<ControlError>>;
+
+    /// Makes an instance, or those of a service, slow or unreliable: calls to it take longer, fail, or get no answer.
+    #[rpc(http("POST /api/v1/control/processes/{name}/disturb"), permission = "control:write")]
+    async fn disturb(
+        &self,
+        context: &CallContext,
+        request: Disturb,
+    ) -> Result<Fault, CallError<ControlError>>;
+
+    /// Cuts an instance, or those of a service, off from the others: nothing passes between them, and nobody is told.
+    #[rpc(http("POST /api/v1/control/processes/{name}/partition"), permission = "control:write")]
+    async fn partition(
+        &self,
+        context: &CallContext,
+        request: Partition,
+    ) -> Result<Fault, CallError<ControlError>>;
+
+    /// The faults that are in force, and what the last ones came to.
+    #[rpc(http("GET /api/v1/control/faults"), permission = "control:read", idempotent, rate = "monitoring")]
+    async fn faults(&self, context: &CallContext) -> Result<Faults, CallError<ControlError>>;
+
+    /// One fault, in force or past.
+    #[rpc(
+        http("GET /api/v1/control/faults/{id}"),
+        permission = "control:read",
+        idempotent,
+        rate = "monitoring"
+    )]
+    async fn fault(&self, context: &CallContext, request: FaultId) -> Result<Fault, CallError<ControlError>>;
+
+    /// Ends a fault before its time.
+    #[rpc(http("DELETE /api/v1/control/faults/{id}"), permission = "control:write", idempotent)]
+    async fn clear(&self, context: &CallContext, request: FaultId) -> Result<Fault, CallError<ControlError>>;
+
+    /// The network as it was declared: its segments, its links, and who may call whom.
+    #[rpc(http("GET /api/v1/control/network"), permission = "control:read", idempotent, rate = "monitoring")]
+    async fn network(&self, context: &CallContext) -> Result<Declared, CallError<ControlError>>;
+
+    /// Declares another network, which holds at once, for connections that are open too. It answers when all have heard it.
+    #[rpc(http("PUT /api/v1/control/network"), permission = "control:write", idempotent)]
+    async fn declare(
+        &self,
+        context: &CallContext,
+        request: Declare,
+    ) -> Result<Declared, CallError<ControlError>>;
+
+    /// Declares none: all are as near to each other as the machine has them, and may call each other.
+    #[rpc(http("DELETE /api/v1/control/network"), permission = "control:write", idempotent)]
+    async fn withdraw(&self, context: &CallContext) -> Result<Declared, CallError<ControlError>>;
+
+    /// The last lines of a log: of all instances, of a service's, or of one.
+    #[rpc(http("GET /api/v1/control/logs"), permission = "control:read", idempotent, rate = "monitoring")]
+    async fn log(&self, context: &CallContext, request: LogOf) -> Result<Lines, CallError<ControlError>>;
+
+    /// The same line by line, and what is added to it as it comes.
+    #[rpc(permission = "control:read", idempotent, rate = "monitoring")]
+    async fn follow(
+        &self,
+        context: &CallContext,
+        request: LogOf,
+        replies: Outgoing<Line>,
+    ) -> Result<(), CallError<ControlError>>;
+}
+
+/// Chooses processes.
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Which {
+    /// A service, or an instance; all processes unless given.
+    #[field(min = 1, max = 64, example = "product")]
+    pub(crate) name: Option<String>,
+}
+
+/// Names an instance, or all of a service.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// The instance's name, or the service's.
+    #[field(min = 1, max = 64, example = "product-1")]
+    pub(crate) name: String,
+}
+
+/// Some processes.
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Processes {
+    /// The processes, service by service.
+    pub(crate) processes: Vec<Process>,
+}
+
+/// A process that the network consists of.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// Its service.
+    pub(crate) service: String,
+    /// Its own name.
+    #[field(example = "product-1")]
+    pub(crate) instance: String,
+    /// Where it listens, or will again; nothing before it was ready for the first time.
+    #[field(example = "127.0.0.1:8002")]
+    pub(crate) address: Option<String>,
+    /// Its process id, while it runs.
+    pub(crate) pid: Option<u32>,
+    /// Where it stands.
+    pub(crate) state: ProcessState,
+    /// Since when.
+    pub(crate) since: Timestamp,
+    /// Why, in words.
+    pub(crate) reason: String,
+    /// How often it was started again.
+    pub(crate) restarts: u64,
+    /// How it last ended, if it ever did.
+    #[field(example = "signal: 9 (SIGKILL)")]
+    pub(crate) last_exit: Option<String>,
+    /// What the operator has said of it that is in force: that it rests, and its faults.
+    pub(crate) words: Vec<String>,
+}
+
+/// Where a process stands with its supervisor.
+#[derive(Message, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum ProcessState {
+    /// It doesn't run, and nobody wants it to.
+    #[default]
+    Stopped,
+    /// It was started, and isn't ready yet.
+    Starting,
+    /// It is ready.
+    Running,
+    /// It was told to end, and lets running requests finish.
+    Stopping,
+    /// It has died, and is started again after a pause.
+    BackingOff,
+    /// It has died too often: an operator has to start it.
+    CrashLoop,
+    /// A state that this version doesn't know.
+    Unknown,
+}
+
+/// How many instances a service has.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scale {
+    /// The service.
+    #[field(min = 1, max = 64, example = "product")]
+    pub(crate) service: String,
+    /// So many.
+    #[field(min = 1, max = 16, example = 3)]
+    pub(crate) count: u32,
+}
+
+/// Chooses lines of logs.
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LogOf {
+    /// A service, or an instance; all of them unless given.
+    #[field(min = 1, max = 64, example = "product-1")]
+    pub(crate) name: Option<String>,
+    /// How many lines of each log's end; 20 unless given.
+    #[field(max = 1_000)]
+    pub(crate) lines: Option<u32>,
+}
+
+/// Lines of logs.
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Lines {
+    /// The lines, log by log.
+    pub(crate) lines: Vec<Line>,
+}
+
+/// A line of a log.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// Whose log it is.
+    pub(crate) instance: String,
+    /// The line. A very long one comes in pieces.
+    pub(crate) text: String,
+}
+
+/// Why the control service says no.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ControlError {
+    /// No process of the network has this name.
+    #[status(404)]
+    NoSuchProcess {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// No fault has this number, or it is too long past.
+    #[status(404)]
+    NoSuchFault {
+        /// The number.
+        id: u64,
+    },
+    /// It would leave a service without a healthy instance; `force` does it all the same.
+    #[status(409)]
+    LastHealthy {
+        /// The service.
+        service: String,
+        /// Those that would be lost.
+        instances: Vec<String>,
+    },
+    /// Another operation on the service is under way.
+    #[status(409)]
+    Busy {
+        /// The service.
+        service: String,
+    },
+    /// That can't be done with it.
+    #[status(409)]
+    NotPossible {
+        /// Why not.
+        reason: String,
+    },
+    /// A plan of a network is not right.
+    #[status(422)]
+    WrongPlan {
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A process that was started has not become ready.
+    #[status(503)]
+    DidNotStart {
+        /// Its name.
+        instance: String,
+        /// How it ended, or what it waits for.
+        reason: String,
+    },
+}
+
+impl fmt::Display for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchProcess { name, known } => {
+                write!(
+                    f,
+                    "no process or service of this network is called {name:?}; there are {}",
+                    known.join(", ")
+                )
+            }
+            Self::NoSuchFault { id } => write!(f, "there is no fault {id}, or it is too long past"),
+            Self::LastHealthy { service, instances } => {
+                let instances = instances.join(", ");
+                write!(
+                    f,
+                    "{service} would have no healthy instance without {instances}: force does it all the same"
+                )
+            }
+            Self::Busy { service } => write!(f, "another operation on {service} is under way"),
+            Self::NotPossible { reason } => f.write_str(reason),
+            Self::WrongPlan { line, reason } => write!(f, "the plan, line {line}: {reason}"),
+            Self::DidNotStart { instance, reason } => write!(f, "{instance} did not start: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The control service: how a running network is operated. `up` serves it; the `micronet` commands call it, and whoever else may
+//! over HTTP.
+//!
+//! `api.rs` says what there is to call, and `service.rs` answers. `rules.rs` holds what the operator has said and decides what follows of
+//! it for each process; `governor.rs` tells them, and asks what they see. `operations.rs` does what takes several steps, and
+//! `faults.rs` breaks things for a while, of which `reports.rs` keeps account. The processes themselves are `crate::up`'s.
+
+pub(crate) mod api;
+mod faults;
+mod governor;
+mod logs;
+mod operations;
+mod reports;
+mod rules;
+mod service;
+
+use std::rc::Rc;
+
+use micronet_transport::clock;
+use micronet_transport::drain::Drain;
+use micronet_transport::identity::Identity;
+use micronet_transport::server;
+use micronet_wire::builtin::WithBuiltin;
+use micronet_wire::schema::{SchemaError, Timestamp};
+use tokio::net::TcpListener;
+
+use self::api::ControlServer;
+use self::service::Controller;
+use crate::error::CommandError;
+use crate::network_plan::Plan;
+use crate::registry::CONTROL_INSTANCE;
+use crate::up::Fleet;
+
+/// Starts to serve the control of these processes. Within a runtime only.
+pub(crate) fn serve(
+    listener: TcpListener,
+    fleet: &Rc<Fleet>,
+    identity: Rc<Identity>,
+    plan: Option<Plan>,
+    drain: Drain,
+) -> Result<(), CommandError> {
+    let broken = |error: SchemaError| {
+        CommandError::new(format!("the control service's schema breaks a rule: {error}"))
+    };
+    let controller = Controller::start(fleet, Rc::clone(&identity), plan);
+    let own = ControlServer::new(controller).map_err(broken)?;
+    let (version, started) = (env!("CARGO_PKG_VERSION"), Timestamp(clock::unix_us()));
+    let service = WithBuiltin::new(own, CONTROL_INSTANCE, version, started).map_err(broken)?;
+    tokio::task::spawn_local(server::serve(listener, Rc::new(service), identity, drain));
+    Ok(())
+}
+
+/// A time of this process's clock that is past, as people read it.
+fn unix_time(at_ns: u64) -> Timestamp {
+    let ago_us = clock::now().saturating_sub(at_ns) / 1_000;
+    Timestamp(clock::unix_us() - i64::try_from(ago_us).unwrap_or(0))
+}

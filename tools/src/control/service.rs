@@ -1,0 +1,246 @@
+//! The handlers of the control service: what they are asked is looked up by name, and done by the processes' supervisors.
+
+use std::rc::Rc;
+
+use micronet_transport::clock;
+use micronet_transport::identity::Identity;
+use micronet_wire::error::RpcError;
+use micronet_wire::service::{CallContext, CallError, Outgoing};
+
+use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
+use super::api::network::{Declare, Declared};
+use super::api::{
+    Control, ControlError, Line, Lines, LogOf, Named, Process, ProcessState, Processes, Scale, Which,
+};
+use super::faults::Breaker;
+use super::governor::{Governor, name_of};
+use super::logs::{self, Reader};
+use super::operations::{Answer, Operations, scalable};
+use super::rules::{Kind, Name};
+use super::unix_time;
+use crate::network_plan::Plan;
+use crate::up::{Fleet, Instance, State};
+
+/// Lines of a log that are told unless others are asked for.
+const LINES: u32 = 20;
+
+/// Answers for the processes of one network.
+pub(super) struct Controller {
+    governor: Rc<Governor>,
+    operations: Rc<Operations>,
+    breaker: Rc<Breaker>,
+}
+
+impl Controller {
+    /// Begins to look after these processes. Within a runtime only.
+    pub(super) fn start(fleet: &Rc<Fleet>, identity: Rc<Identity>, plan: Option<Plan>) -> Self {
+        let governor = Governor::start(fleet, identity);
+        governor.book.borrow_mut().declare(plan);
+        let (operations, breaker) = (Operations::new(&governor), Breaker::start(&governor));
+        Self { governor, operations, breaker }
+    }
+
+    fn fleet(&self) -> Result<Rc<Fleet>, RpcError> {
+        self.governor.fleet()
+    }
+
+    fn named(&self, name: &str) -> Answer<Vec<Rc<Instance>>> {
+        Ok(chosen(&*self.fleet()?, Some(name))?)
+    }
+
+    async fn rest(&self, request: &Named, rests: bool) -> Answer<Processes> {
+        let instances = self.named(&request.name)?;
+        let rest = |instance: &Rc<Instance>| (name_of(instance), rests);
+        let names: Vec<(Name, bool)> = instances.iter().map(rest).collect();
+        self.governor.say(|book| names.iter().for_each(|(name, rests)| book.rest(name, *rests))).await;
+        Ok(self.shown(&instances))
+    }
+
+    fn shown(&self, instances: &[Rc<Instance>]) -> Processes {
+        let (book, now) = (self.governor.book.borrow(), clock::now());
+        let shown = |instance: &Rc<Instance>| Process {
+            words: book.words_of(&name_of(instance), now),
+            ..process(instance)
+        };
+        Processes { processes: instances.iter().map(shown).collect() }
+    }
+}
+
+impl Control for Controller {
+    async fn processes(&self, _: &CallContext, request: Which) -> Answer<Processes> {
+        let instances = chosen(&*self.fleet()?, request.name.as_deref())?;
+        Ok(self.shown(&instances))
+    }
+
+    async fn start(&self, _: &CallContext, request: Named) -> Answer<Processes> {
+        let instances = self.named(&request.name)?;
+        self.operations.start(instances.clone()).await?;
+        Ok(self.shown(&instances))
+    }
+
+    async fn stop(&self, _: &CallContext, request: Named) -> Answer<Processes> {
+        let instances = self.named(&request.name)?;
+        self.operations.stop(instances.clone()).await?;
+        Ok(self.shown(&instances))
+    }
+
+    async fn restart(&self, _: &CallContext, request: Named) -> Answer<Processes> {
+        let instances = self.named(&request.name)?;
+        self.operations.restart(instances.clone()).await?;
+        Ok(self.shown(&instances))
+    }
+
+    async fn scale(&self, _: &CallContext, request: Scale) -> Answer<Processes> {
+        let service = scalable(&*self.fleet()?, &request.service)?;
+        self.operations.scale(service, request.count as usize).await?;
+        Ok(self.shown(&self.fleet()?.of_service(service.name)))
+    }
+
+    async fn drain(&self, _: &CallContext, request: Named) -> Answer<Processes> {
+        self.rest(&request, true).await
+    }
+
+    async fn undrain(&self, _: &CallContext, request: Named) -> Answer<Processes> {
+        self.rest(&request, false).await
+    }
+
+    async fn fail(&self, _: &CallContext, request: Break) -> Answer<Fault> {
+        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+        self.breaker.begin(&request.name, &instances, Kind::Fail, request.for_ms, force).await
+    }
+
+    async fn recover(&self, _: &CallContext, request: Named) -> Answer<Faults> {
+        let ended = self.breaker.recover(&self.named(&request.name)?).await;
+        Ok(Faults { in_force: Vec::new(), past: ended })
+    }
+
+    async fn stall(&self, _: &CallContext, request: Break) -> Answer<Fault> {
+        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+        self.breaker.begin(&request.name, &instances, Kind::Stall, request.for_ms, force).await
+    }
+
+    async fn disturb(&self, _: &CallContext, request: Disturb) -> Answer<Fault> {
+        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+        let kind = Kind::Disturb {
+            delay_us: request.delay_us.unwrap_or(0),
+            jitter_us: request.jitter_us.unwrap_or(0),
+            errors_permille: request.errors_permille.unwrap_or(0),
+            drops_permille: request.drops_permille.unwrap_or(0),
+        };
+        if kind.words().is_empty() {
+            return Err(not_possible("it disturbs nothing: say a delay, errors or drops"));
+        }
+        self.breaker.begin(&request.name, &instances, kind, request.for_ms, force).await
+    }
+
+    async fn partition(&self, _: &CallContext, request: Partition) -> Answer<Fault> {
+        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+        let mut others = chosen(&*self.fleet()?, request.from.as_deref())?;
+        others.retain(|other| instances.iter().all(|instance| !Rc::ptr_eq(instance, other)));
+        if others.is_empty() {
+            return Err(not_possible("there is nobody else from whom it could be cut off"));
+        }
+        let kind = Kind::Partition { from: others.iter().map(|other| name_of(other)).collect() };
+        self.breaker.begin(&request.name, &instances, kind, request.for_ms, force).await
+    }
+
+    async fn faults(&self, _: &CallContext) -> Answer<Faults> {
+        Ok(self.breaker.faults())
+    }
+
+    async fn fault(&self, _: &CallContext, request: FaultId) -> Answer<Fault> {
+        Ok(self.breaker.fault(request.id)?)
+    }
+
+    async fn clear(&self, _: &CallContext, request: FaultId) -> Answer<Fault> {
+        Ok(self.breaker.end(request.id).await?)
+    }
+
+    async fn network(&self, _: &CallContext) -> Answer<Declared> {
+        Ok(self.governor.book.borrow().plan().map(Declared::from).unwrap_or_default())
+    }
+
+    async fn declare(&self, context: &CallContext, request: Declare) -> Answer<Declared> {
+        let plan = Plan::read(&request.plan)
+            .map_err(|wrong| ControlError::WrongPlan { line: wrong.line as u64, reason: wrong.words })?;
+        self.governor.say(|book| book.declare(Some(plan))).await;
+        self.network(context).await
+    }
+
+    async fn withdraw(&self, context: &CallContext) -> Answer<Declared> {
+        self.governor.say(|book| book.declare(None)).await;
+        self.network(context).await
+    }
+
+    async fn log(&self, _: &CallContext, request: LogOf) -> Answer<Lines> {
+        let instances = chosen(&*self.fleet()?, request.name.as_deref())?;
+        let count = request.lines.unwrap_or(LINES) as usize;
+        let lines =
+            instances.iter().flat_map(|instance| Reader::open(instance.name(), instance.log(), count).1);
+        Ok(Lines { lines: lines.collect() })
+    }
+
+    async fn follow(&self, _: &CallContext, request: LogOf, replies: Outgoing<Line>) -> Answer<()> {
+        let name = request.name;
+        chosen(&*self.fleet()?, name.as_deref())?;
+        let logs = || {
+            let instances = self.fleet().ok().and_then(|fleet| chosen(&fleet, name.as_deref()).ok());
+            let log = |instance: &Rc<Instance>| (instance.name().to_owned(), instance.log().clone());
+            instances.iter().flatten().map(log).collect()
+        };
+        let count = request.lines.unwrap_or(LINES) as usize;
+        Ok(logs::follow(logs, count, replies).await?)
+    }
+}
+
+/// The processes of this name: a service's, or one; all without a name.
+fn chosen(fleet: &Fleet, name: Option<&str>) -> Result<Vec<Rc<Instance>>, ControlError> {
+    let all = fleet.instances();
+    let Some(name) = name else { return Ok(all) };
+    let is_it = |instance: &&Rc<Instance>| instance.name() == name || instance.plan().service_name() == name;
+    let found: Vec<Rc<Instance>> = all.iter().filter(is_it).map(Rc::clone).collect();
+    if found.is_empty() {
+        let mut known: Vec<String> = Vec::new();
+        for instance in &all {
+            let service = instance.plan().service_name();
+            if !known.iter().any(|name| name == service) {
+                known.push(service.to_owned());
+            }
+            known.push(instance.name().to_owned());
+        }
+        return Err(ControlError::NoSuchProcess { name: name.to_owned(), known });
+    }
+    Ok(found)
+}
+
+fn not_possible(reason: &str) -> CallError<ControlError> {
+    ControlError::NotPossible { reason: reason.to_owned() }.into()
+}
+
+fn process(instance: &Instance) -> Process {
+    instance.look(|supervisor| Process {
+        service: instance.plan().service_name().to_owned(),
+        instance: instance.name().to_owned(),
+        address: instance.address().map(|address| address.to_string()),
+        pid: instance.pid(),
+        state: match supervisor.state() {
+            State::Stopped => ProcessState::Stopped,
+            State::Starting => ProcessState::Starting,
+            State::Running => ProcessState::Running,
+            State::Stopping => ProcessState::Stopping,
+            State::BackingOff => ProcessState::BackingOff,
+            State::CrashLoop => ProcessState::CrashLoop,
+        },
+        since: unix_time(supervisor.since_ns()),
+        reason: supervisor.reason().to_owned(),
+        restarts: supervisor.restarts(),
+        last_exit: supervisor.last_exit().map(str::to_owned),
+        words: Vec::new(),
+    })
+}
+
+impl From<ControlError> for CallError<ControlError> {
+    fn from(error: ControlError) -> Self {
+        Self::Service(error)
+    }
+}

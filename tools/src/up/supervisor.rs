@@ -1,0 +1,482 @@
+//! Whether one process should run, whether it does, and what to do about the difference.
+//!
+//! Nothing is started here and no clock is read: what happens goes in with the time, in nanoseconds, and what is to be done comes
+//! out. In each state the machine awaits one thing:
+//!
+//! | state | awaits | then |
+//! |---|---|---|
+//! | stopped | an operator's word | starting |
+//! | starting | that it says where it listens | running; where it dies first, as running; where it takes too long, it is killed |
+//! | running | its death | backing off, or crash loop after the fifth within a minute |
+//! | backing off | the end of a pause | starting |
+//! | crash loop | an operator's word | starting |
+//! | stopping | its end | stopped; or starting, where it is wanted again; where it takes too long, it is killed |
+
+use std::collections::VecDeque;
+
+/// The first pause before a process that died is started again, in milliseconds. Each pause is twice the one before.
+pub(crate) const RESTART_MS_MIN: u64 = 100;
+/// The longest pause, in milliseconds.
+pub(crate) const RESTART_MS_MAX: u64 = 30_000;
+/// A process that has run for so long has recovered: the next pause is the first again. In milliseconds.
+pub(crate) const RECOVERED_MS: u64 = 30_000;
+/// So many deaths ...
+pub(crate) const CRASH_LOOP_DEATHS: usize = 5;
+/// ... within so long are a crash loop. In milliseconds.
+pub(crate) const CRASH_LOOP_MS: u64 = 60_000;
+/// How long an instance may take to be ready, in milliseconds.
+pub(crate) const READY_MS_MAX: u64 = 10_000;
+/// How long an instance may take to drain before it is killed: the longest drain and a margin. In milliseconds.
+pub(crate) const STOP_MS_MAX: u64 = micronet_wire::limits::DRAIN_MS_MAX + 5_000;
+
+/// Where a process stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It doesn't run, and nobody wants it to.
+    Stopped,
+    /// It was started, and isn't ready yet.
+    Starting,
+    /// It is ready.
+    Running,
+    /// It was told to end, and lets running requests finish.
+    Stopping,
+    /// It has died, and is started again after a pause.
+    BackingOff,
+    /// It has died too often: an operator has to start it.
+    CrashLoop,
+}
+
+impl State {
+    /// Whether there is a process.
+    pub(crate) fn has_process(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Stopping)
+    }
+}
+
+/// What is to be done to the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Start one.
+    Launch,
+    /// Ask it to drain and end.
+    Terminate,
+    /// End it at once.
+    Kill,
+}
+
+/// The supervisor of one process.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    state: State,
+    since_ns: u64,
+    reason: String,
+    /// Whether an operator wants it to run.
+    wanted: bool,
+    /// Whether one that dies is started again.
+    restarts_itself: bool,
+    /// When the state ends by itself.
+    due_ns: Option<u64>,
+    /// Pauses since it last recovered.
+    pauses: u32,
+    /// When it died, the last times.
+    deaths_ns: VecDeque<u64>,
+    launches: u64,
+    last_exit: Option<String>,
+}
+
+impl Supervisor {
+    /// A process that was never started. `restarts_itself`: one that dies is started again.
+    pub(crate) fn new(now_ns: u64, restarts_itself: bool) -> Self {
+        Self {
+            state: State::Stopped,
+            since_ns: now_ns,
+            reason: "not started yet".into(),
+            wanted: false,
+            restarts_itself,
+            due_ns: None,
+            pauses: 0,
+            deaths_ns: VecDeque::new(),
+            launches: 0,
+            last_exit: None,
+        }
+    }
+
+    /// Where it stands.
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// Since when it stands there, in nanoseconds.
+    pub(crate) fn since_ns(&self) -> u64 {
+        self.since_ns
+    }
+
+    /// Why, in a few words.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// How often it was started again.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.launches.saturating_sub(1)
+    }
+
+    /// How it last ended, if it ever did.
+    pub(crate) fn last_exit(&self) -> Option<&str> {
+        self.last_exit.as_deref()
+    }
+
+    /// When [`on_time`](Self::on_time) wants to be called, in nanoseconds.
+    pub(crate) fn due_ns(&self) -> Option<u64> {
+        self.due_ns
+    }
+
+    /// An operator wants it to run. What it did before is forgotten.
+    pub(crate) fn start(&mut self, now_ns: u64) -> Option<Action> {
+        self.wanted = true;
+        match self.state {
+            State::Stopped | State::BackingOff | State::CrashLoop => {
+                self.forget();
+                Some(self.launch(now_ns, "started by the operator"))
+            }
+            State::Starting | State::Running | State::Stopping => None,
+        }
+    }
+
+    /// An operator wants it to end.
+    pub(crate) fn stop(&mut self, now_ns: u64) -> Option<Action> {
+        self.wanted = false;
+        self.end(now_ns, "stopped by the operator")
+    }
+
+    /// An operator wants it to end, and to be started again.
+    pub(crate) fn restart(&mut self, now_ns: u64) -> Option<Action> {
+        self.forget();
+        self.wanted = true;
+        match self.state {
+            State::Starting | State::Running => self.end(now_ns, "restarted by the operator"),
+            State::Stopped | State::BackingOff | State::CrashLoop => self.start(now_ns),
+            State::Stopping => None,
+        }
+    }
+
+    /// It has said where it listens.
+    pub(crate) fn ready(&mut self, now_ns: u64) {
+        if self.state == State::Starting {
+            self.enter(State::Running, now_ns, "ready");
+        }
+    }
+
+    /// It has ended, or could not be started. `random` is any random number.
+    pub(crate) fn ended(&mut self, now_ns: u64, how: &str, random: u64) -> Option<Action> {
+        let how = &match self.lateness() {
+            Some(late) => format!("{how}, killed since it {late}"),
+            None => how.to_owned(),
+        };
+        self.last_exit = Some(how.clone());
+        match self.state {
+            State::Stopping if self.wanted => Some(self.launch(now_ns, "restarted by the operator")),
+            State::Stopping => {
+                let why = self.reason.clone();
+                self.enter(State::Stopped, now_ns, &why);
+                None
+            }
+            State::Starting | State::Running => {
+                self.died(now_ns, how, random);
+                None
+            }
+            State::Stopped | State::BackingOff | State::CrashLoop => None,
+        }
+    }
+
+    /// The time has come that [`due_ns`](Self::due_ns) named.
+    pub(crate) fn on_time(&mut self, now_ns: u64) -> Option<Action> {
+        self.due_ns.take_if(|due_ns| *due_ns <= now_ns)?;
+        match self.state {
+            State::BackingOff => Some(self.launch(now_ns, "started again after it died")),
+            State::Starting | State::Stopping => Some(Action::Kill),
+            State::Stopped | State::Running | State::CrashLoop => None,
+        }
+    }
+
+    /// What it did not do in its time, if it is killed for that.
+    fn lateness(&self) -> Option<String> {
+        match self.state {
+            _ if self.due_ns.is_some() => None,
+            State::Starting => Some(format!("was not ready within {} s", READY_MS_MAX / 1_000)),
+            State::Stopping => Some(format!("did not drain within {} s", STOP_MS_MAX / 1_000)),
+            _ => None,
+        }
+    }
+
+    fn died(&mut self, now_ns: u64, how: &str, random: u64) {
+        if self.state == State::Running && now_ns.saturating_sub(self.since_ns) >= ns(RECOVERED_MS) {
+            self.pauses = 0;
+        }
+        self.deaths_ns.push_back(now_ns);
+        let is_old = |death_ns: &u64| now_ns.saturating_sub(*death_ns) > ns(CRASH_LOOP_MS);
+        while self.deaths_ns.len() > CRASH_LOOP_DEATHS || self.deaths_ns.front().is_some_and(is_old) {
+            self.deaths_ns.pop_front();
+        }
+        if !self.restarts_itself {
+            self.wanted = false;
+            self.enter(State::Stopped, now_ns, &format!("died: {how}"));
+        } else if self.deaths_ns.len() == CRASH_LOOP_DEATHS {
+            self.wanted = false;
+            let seconds = CRASH_LOOP_MS / 1_000;
+            let words = format!("died {CRASH_LOOP_DEATHS} times within {seconds} s, at last: {how}");
+            self.enter(State::CrashLoop, now_ns, &words);
+        } else {
+            self.enter(State::BackingOff, now_ns, &format!("died: {how}"));
+            self.due_ns = Some(now_ns + ns(self.pause_ms(random)));
+        }
+    }
+
+    /// Equal jitter, as the back-off of connections: half of a pause is fixed, the other half is random.
+    fn pause_ms(&mut self, random: u64) -> u64 {
+        let longest_ms = RESTART_MS_MIN.saturating_mul(1 << self.pauses.min(16)).min(RESTART_MS_MAX);
+        self.pauses = self.pauses.saturating_add(1);
+        longest_ms / 2 + random % (longest_ms / 2 + 1)
+    }
+
+    fn end(&mut self, now_ns: u64, why: &str) -> Option<Action> {
+        match self.state {
+            State::Starting | State::Running => {
+                self.enter(State::Stopping, now_ns, why);
+                self.due_ns = Some(now_ns + ns(STOP_MS_MAX));
+                Some(Action::Terminate)
+            }
+            State::BackingOff | State::CrashLoop => {
+                self.enter(State::Stopped, now_ns, why);
+                None
+            }
+            State::Stopped | State::Stopping => None,
+        }
+    }
+
+    fn launch(&mut self, now_ns: u64, why: &str) -> Action {
+        self.launches += 1;
+        self.enter(State::Starting, now_ns, why);
+        self.due_ns = Some(now_ns + ns(READY_MS_MAX));
+        Action::Launch
+    }
+
+    fn enter(&mut self, state: State, now_ns: u64, why: &str) {
+        self.state = state;
+        self.since_ns = now_ns;
+        self.due_ns = None;
+        why.clone_into(&mut self.reason);
+    }
+
+    fn forget(&mut self) {
+        self.pauses = 0;
+        self.deaths_ns.clear();
+    }
+}
+
+const fn ns(ms: u64) -> u64 {
+    ms * 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest pause that chance gives: the half that is fixed, and all of the other.
+    const LONGEST: u64 = u64::MAX;
+
+    /// A supervisor and a clock in milliseconds.
+    struct Run {
+        supervisor: Supervisor,
+        now_ms: u64,
+    }
+
+    impl Run {
+        fn new() -> Self {
+            Self { supervisor: Supervisor::new(0, true), now_ms: 1_000_000 }
+        }
+
+        /// One that runs.
+        fn running() -> Self {
+            let mut run = Self::new();
+            assert_eq!(run.supervisor.start(run.now()), Some(Action::Launch));
+            run.supervisor.ready(run.now());
+            run.check(State::Running);
+            run
+        }
+
+        fn now(&self) -> u64 {
+            ns(self.now_ms)
+        }
+
+        #[track_caller]
+        fn check(&self, state: State) {
+            assert_eq!(self.supervisor.state(), state, "{:?}", self.supervisor);
+        }
+
+        fn dies(&mut self, random: u64) {
+            assert_eq!(self.supervisor.ended(self.now(), "signal: 9", random), None);
+        }
+
+        /// Lets the time pass that it waits for, and says how long that was.
+        #[track_caller]
+        fn waits(&mut self, wanted: Option<Action>) -> u64 {
+            let due_ns = self.supervisor.due_ns().expect("it waits for a time");
+            assert_eq!(self.supervisor.on_time(due_ns - 1), None, "before its time");
+            let waited_ms = due_ns / 1_000_000 - self.now_ms;
+            self.now_ms += waited_ms;
+            assert_eq!(self.supervisor.on_time(due_ns), wanted);
+            waited_ms
+        }
+
+        #[track_caller]
+        fn comes_back(&mut self) -> u64 {
+            self.check(State::BackingOff);
+            let pause_ms = self.waits(Some(Action::Launch));
+            self.check(State::Starting);
+            self.supervisor.ready(self.now());
+            pause_ms
+        }
+    }
+
+    #[test]
+    fn one_that_dies_is_started_again_after_a_pause_that_doubles() {
+        let mut run = Run::running();
+        let mut pauses = Vec::new();
+        for _ in 0..12 {
+            // Long enough for no crash loop, too short to have recovered.
+            run.now_ms += RECOVERED_MS - 1;
+            run.dies(LONGEST - LONGEST % 60_000);
+            let pause_ms = run.comes_back();
+            pauses.push(pause_ms);
+        }
+        for (count, pause_ms) in pauses.iter().enumerate() {
+            let longest_ms = (RESTART_MS_MIN << count).min(RESTART_MS_MAX);
+            assert!((longest_ms / 2..=longest_ms).contains(pause_ms), "{pauses:?}");
+        }
+        assert_eq!(run.supervisor.restarts(), 12);
+        assert_eq!(run.supervisor.last_exit(), Some("signal: 9"));
+    }
+
+    #[test]
+    fn chance_spreads_a_pause_over_its_second_half() {
+        let pause_ms = |random| {
+            let mut run = Run::running();
+            run.dies(random);
+            run.comes_back()
+        };
+        assert_eq!((pause_ms(0), pause_ms(50), pause_ms(51)), (50, 100, 50));
+    }
+
+    #[test]
+    fn one_that_has_recovered_begins_with_the_shortest_pause() {
+        let mut run = Run::running();
+        for _ in 0..3 {
+            run.dies(0);
+            run.comes_back();
+        }
+        run.now_ms += RECOVERED_MS;
+        run.dies(0);
+        assert_eq!(run.comes_back(), RESTART_MS_MIN / 2);
+    }
+
+    #[test]
+    fn one_that_dies_too_often_waits_for_the_operator() {
+        let mut run = Run::running();
+        for _ in 1..CRASH_LOOP_DEATHS {
+            run.dies(0);
+            run.comes_back();
+        }
+        run.dies(0);
+        run.check(State::CrashLoop);
+        assert!(run.supervisor.reason().contains("5 times within 60 s"), "{:?}", run.supervisor);
+        assert_eq!(run.supervisor.due_ns(), None);
+        // Then all is forgotten: it may die as often again.
+        assert_eq!(run.supervisor.start(run.now()), Some(Action::Launch));
+        for _ in 1..CRASH_LOOP_DEATHS {
+            run.dies(0);
+            assert!(run.comes_back() > 0);
+        }
+        run.check(State::Running);
+    }
+
+    #[test]
+    fn deaths_that_lie_far_apart_are_no_crash_loop() {
+        let mut run = Run::running();
+        for _ in 0..20 {
+            run.now_ms += CRASH_LOOP_MS / 4;
+            run.dies(0);
+            run.comes_back();
+        }
+    }
+
+    #[test]
+    fn one_that_never_gets_ready_is_killed_and_has_died() {
+        let mut run = Run::new();
+        run.supervisor.start(run.now());
+        assert_eq!(run.waits(Some(Action::Kill)), READY_MS_MAX);
+        run.check(State::Starting);
+        assert_eq!(run.supervisor.due_ns(), None);
+        run.dies(0);
+        run.check(State::BackingOff);
+        assert_eq!(run.supervisor.reason(), "died: signal: 9, killed since it was not ready within 10 s");
+    }
+
+    #[test]
+    fn one_that_is_stopped_stays_so() {
+        let mut run = Run::running();
+        assert_eq!(run.supervisor.stop(run.now()), Some(Action::Terminate));
+        run.check(State::Stopping);
+        assert_eq!(run.supervisor.stop(run.now()), None, "it was told already");
+        assert_eq!(run.supervisor.ended(run.now(), "exit status: 0", 0), None);
+        run.check(State::Stopped);
+        assert_eq!((run.supervisor.due_ns(), run.supervisor.restarts()), (None, 0));
+        // Also one that is to come back, and one that is not.
+        let mut run = Run::running();
+        run.dies(0);
+        assert_eq!(run.supervisor.stop(run.now()), None);
+        run.check(State::Stopped);
+        assert_eq!(run.supervisor.due_ns(), None);
+    }
+
+    #[test]
+    fn one_that_does_not_drain_is_killed() {
+        let mut run = Run::running();
+        run.supervisor.stop(run.now());
+        assert_eq!(run.waits(Some(Action::Kill)), STOP_MS_MAX);
+        assert_eq!(run.supervisor.ended(run.now(), "signal: 9", 0), None);
+        run.check(State::Stopped);
+        let how = run.supervisor.last_exit().unwrap();
+        assert!(how.starts_with("signal: 9, killed since it did not drain within "), "{how}");
+    }
+
+    #[test]
+    fn a_restart_is_a_stop_and_a_start_without_a_pause() {
+        let mut run = Run::running();
+        assert_eq!(run.supervisor.restart(run.now()), Some(Action::Terminate));
+        assert_eq!(run.supervisor.ended(run.now(), "exit status: 0", 0), Some(Action::Launch));
+        run.check(State::Starting);
+        run.supervisor.ready(run.now());
+        assert_eq!(run.supervisor.restarts(), 1);
+        // What comes last counts.
+        run.supervisor.restart(run.now());
+        assert_eq!(run.supervisor.stop(run.now()), None);
+        assert_eq!(run.supervisor.ended(run.now(), "exit status: 0", 0), None);
+        run.check(State::Stopped);
+        run.supervisor.start(run.now());
+        run.supervisor.stop(run.now());
+        assert_eq!(run.supervisor.start(run.now()), None);
+        assert_eq!(run.supervisor.ended(run.now(), "exit status: 0", 0), Some(Action::Launch));
+    }
+
+    #[test]
+    fn one_that_is_not_to_come_back_stays_where_it_died() {
+        let mut supervisor = Supervisor::new(0, false);
+        supervisor.start(0);
+        supervisor.ready(0);
+        assert_eq!(supervisor.ended(1, "signal: 9", 0), None);
+        assert_eq!(supervisor.state(), State::Stopped);
+        assert_eq!(supervisor.reason(), "died: signal: 9");
+        assert_eq!(supervisor.start(2), Some(Action::Launch));
+    }
+}
