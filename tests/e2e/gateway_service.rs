@@ -10,10 +10,10 @@ fn the_gateway_is_called_like_any_service() {
     let over_http = network.http().get("/").check(200);
     for about in [serde_json::from_str(&called).unwrap(), over_http.at("/data")] {
         assert_eq!(about["instance"], "gateway-1");
-        let names: Vec<_> =
-            about["services"].as_array().unwrap().iter().map(|each| &each["service"]).collect();
-        assert_eq!(names, ["control", "node", "order", "product", "user"]);
-        assert_eq!(about["services"][3]["instances"][1]["instance"], "product-2");
+        let services = about["services"].as_array().unwrap();
+        let of = |name: &str| services.iter().find(|each| each["service"] == name);
+        assert!(of("order").is_some() && of("user").is_some(), "{about}");
+        assert_eq!(of("product").unwrap()["instances"][1]["instance"], "product-2");
     }
     assert!(network.command(&["call", "gateway"]).check(0).stdout.contains("about"));
     // It is where the network's file says, too.

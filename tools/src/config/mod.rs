@@ -2,6 +2,7 @@
 //! bound or any file is touched.
 
 mod control;
+mod database;
 mod discovery;
 mod exposure;
 mod gateway;
@@ -25,6 +26,7 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
+use self::database::database;
 pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
@@ -49,8 +51,7 @@ use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::profile::Profile;
 use crate::registry::{
-    BASE_PORT, CLUSTER_DEFAULT, DATABASE_ENVIRONMENT, GATEWAY_ENVIRONMENT, Service, port_default,
-    rpc_port_default, service_named,
+    BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service, port_default, rpc_port_default, service_named,
 };
 use micronet_services::database::ServerUrl;
 use micronet_services::demo::Demo;
@@ -450,22 +451,6 @@ fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result
     };
     let ShopFlags { mode, clients, json, verbose, .. } = flags;
     Ok(ShopConfig { mode, clients, to, data, json, verbose })
-}
-
-/// The server that holds the databases, where one is named. What is said of a bad URL doesn't repeat it: it may hold a
-/// password.
-fn database(flag: Option<String>, environment: Environment<'_>) -> Result<Option<ServerUrl>, CommandError> {
-    let (text, place) = match flag {
-        Some(text) => (text, "--database"),
-        None => match environment(DATABASE_ENVIRONMENT).filter(|text| !text.trim().is_empty()) {
-            Some(text) => (text, DATABASE_ENVIRONMENT),
-            None => return Ok(None),
-        },
-    };
-    text.trim().parse().map(Some).map_err(|error| {
-        CommandError::usage(format!("{place} names no database: {error}"))
-            .next("write postgres://USER:PASSWORD@HOST:PORT/DATABASE, or leave it out for SQLite files in the data folder")
-    })
 }
 
 /// Where peers are found that no flag names. `up` names all that there are, and then there are no others.
