@@ -11,7 +11,8 @@ fn plain() -> Load {
 /// The delays of a hundred thousand requests, in seconds, in ascending order.
 fn delays(of: Delay) -> Vec<f64> {
     let load = Load { delay: of, ..plain() };
-    let mut delays: Vec<f64> = (0..100_000).map(|number| task(&load, number, 0).delay.as_secs_f64()).collect();
+    let mut delays: Vec<f64> =
+        (0..100_000).map(|number| task(&load, number, 0).delay.as_secs_f64()).collect();
     delays.sort_by(f64::total_cmp);
     delays
 }
