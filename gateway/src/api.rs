@@ -7,7 +7,7 @@ use std::fmt;
 use micronet_wire::error::RpcError;
 use micronet_wire::network::{InstanceState, Instances};
 use micronet_wire::schema::{Message, Timestamp};
-use micronet_wire::service::{CallContext, CallError, service};
+use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
 use self::stats::Stats;
 
@@ -53,6 +53,40 @@ pub trait Gateway {
         context: &CallContext,
         request: LabAlgorithm,
     ) -> Result<BalancerOf, CallError<GatewayError>>;
+
+    /// Announces the calling instance of a service: it is behind this gateway for as long as the call lasts. The gateway says at
+    /// once that it is, and again every ten seconds.
+    #[rpc(service)]
+    async fn register(
+        &self,
+        context: &CallContext,
+        request: Announcement,
+        replies: Outgoing<Registered>,
+    ) -> Result<(), RpcError>;
+}
+
+/// An instance, by its own word.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// Its service: the one that it has proved to be.
+    #[field(example = "product")]
+    pub service: String,
+    /// Its name.
+    #[field(example = "product-3")]
+    pub instance: String,
+    /// Where it listens, as this gateway reaches it: an IP address and a port.
+    #[field(example = "10.0.0.7:8002")]
+    pub address: String,
+    /// Its weight among the instances; 100 is the norm.
+    #[field(min = 1, max = 10_000, example = "100")]
+    pub weight: u32,
+}
+
+/// The instance is behind the gateway.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The gateway's own instance.
+    pub gateway: String,
 }
 
 /// What this is, and where to go on.

@@ -1,26 +1,30 @@
 //! The handlers of the gateway's own service.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use micronet_transport::balance::Algorithm;
 use micronet_transport::clock;
+use micronet_transport::discovery::registrations::Registrations;
 use micronet_transport::identity::Identity;
 use micronet_transport::metrics;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::builtin::WithBuiltin;
-use micronet_wire::error::RpcError;
+use micronet_wire::error::{Code, RpcError};
 use micronet_wire::faults::Faults;
+use micronet_wire::limits::REGISTRATION_WORD_MS;
 use micronet_wire::network::{CalledInstance, CalledService, Instances, InstancesOf, OperationClient, Usage};
 use micronet_wire::openapi;
+use micronet_wire::principal::Principal;
 use micronet_wire::schema::{SchemaError, Timestamp};
-use micronet_wire::service::{CallContext, CallError, CallOptions, Service};
+use micronet_wire::service::{CallContext, CallError, CallOptions, Outgoing, Service};
 
 use crate::api::stats::{Connections, Stats as StatsShown};
 use crate::api::{
-    About, AlgorithmInfo, BalancerOf, Balancers, Gateway, GatewayError, GatewayServer, InstanceBehind,
-    LabAlgorithm, Links, OfService, ServiceBehind, SetBalancer, WhichInstances,
+    About, AlgorithmInfo, Announcement, BalancerOf, Balancers, Gateway, GatewayError, GatewayServer,
+    InstanceBehind, LabAlgorithm, Links, OfService, Registered, ServiceBehind, SetBalancer, WhichInstances,
 };
 use crate::stats::Stats;
 use crate::targets;
@@ -38,6 +42,7 @@ pub(crate) struct Control {
     upstreams: Rc<[Upstream]>,
     stats: Rc<Stats>,
     started: Timestamp,
+    registrations: Rc<Registrations>,
 }
 
 impl Control {
@@ -48,8 +53,14 @@ impl Control {
         stats: &Rc<Stats>,
     ) -> Result<Rc<dyn Service>, SchemaError> {
         let started = Timestamp(clock::unix_us());
-        let (upstreams, stats) = (Rc::clone(upstreams), Rc::clone(stats));
-        let server = GatewayServer::new(Self { identity: Rc::clone(identity), upstreams, stats, started })?;
+        let control = Self {
+            identity: Rc::clone(identity),
+            upstreams: Rc::clone(upstreams),
+            stats: Rc::clone(stats),
+            started,
+            registrations: Registrations::new(&identity.network),
+        };
+        let server = GatewayServer::new(control)?;
         Ok(Rc::new(WithBuiltin::new(server, &identity.instance, VERSION, started)?))
     }
 
@@ -110,6 +121,26 @@ impl Gateway for Control {
             },
             services: seen.services.into_iter().map(behind).collect(),
         })
+    }
+
+    async fn register(
+        &self,
+        context: &CallContext,
+        request: Announcement,
+        mut replies: Outgoing<Registered>,
+    ) -> Result<(), RpcError> {
+        self.check(context, &request.service)?;
+        let address: SocketAddr =
+            request.address.parse().ok().filter(|address: &SocketAddr| address.port() != 0).ok_or_else(
+                || RpcError::new(Code::InvalidInput, "the address is not an IP address and a port"),
+            )?;
+        // It is forgotten with this call, however that ends.
+        let _registration =
+            self.registrations.register(&request.service, &request.instance, address, request.weight)?;
+        loop {
+            replies.send(&Registered { gateway: self.identity.instance.clone() }).await?;
+            tokio::time::sleep(Duration::from_millis(REGISTRATION_WORD_MS)).await;
+        }
     }
 
     async fn stats(&self, _context: &CallContext) -> Result<StatsShown, RpcError> {
@@ -183,6 +214,21 @@ impl Gateway for Control {
         request: LabAlgorithm,
     ) -> Result<BalancerOf, CallError<GatewayError>> {
         self.set_algorithm(LAB, ("algo", &request.algo))
+    }
+}
+
+impl Control {
+    /// Who may say that it is an instance of a service: who has proved to be that service, and only of one that is known here.
+    fn check(&self, context: &CallContext, service: &str) -> Result<(), RpcError> {
+        if context.principal != (Principal::Service { name: service.to_owned() }) {
+            let words = format!("{} can't announce an instance of {service:?}", context.principal.key());
+            return Err(RpcError::new(Code::InsufficientPermissions, words));
+        }
+        if self.upstreams.iter().any(|upstream| upstream.service() == service) {
+            return Ok(());
+        }
+        let words = format!("this gateway has no service {service:?}: start it with --peer {service}");
+        Err(RpcError::new(Code::InvalidInput, words))
     }
 }
 

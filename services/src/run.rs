@@ -52,8 +52,8 @@ impl Environment {
     /// # Errors
     /// When the schema breaks a rule.
     pub fn upstream_if_known(&self, built_with: ServiceSchema) -> Result<Option<Upstream>, StartError> {
-        let addresses = self.peers.get(&built_with.name).filter(|addresses| !addresses.is_empty());
-        let Some(addresses) = addresses else { return Ok(None) };
+        // A service without addresses is found otherwise, or will be.
+        let Some(addresses) = self.peers.get(&built_with.name) else { return Ok(None) };
         let upstream = Upstream::connect_typed(built_with, addresses, &self.identity);
         upstream.map(Some).map_err(StartError::Schema)
     }

@@ -107,8 +107,9 @@ fn a_gateway_that_dies_is_given_up() {
     }
     for nobody in [&["load", "toystore"][..], &["shop", "random"]] {
         let finished = network.command(nobody).check(1);
-        let address = network.gateway().to_string();
-        assert!(finished.stderr.contains(&format!("nobody answers at {address}")), "{}", finished.stderr);
+        for words in ["the gateway of the network on ", "doesn't run", "micronet start gateway"] {
+            assert!(finished.stderr.contains(words), "{}", finished.stderr);
+        }
     }
 }
 

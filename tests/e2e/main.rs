@@ -7,6 +7,7 @@ mod call_both_ways;
 mod copies;
 mod databases;
 mod dead_services;
+mod discovery;
 mod durability;
 mod envelope;
 mod external;

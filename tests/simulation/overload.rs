@@ -8,7 +8,7 @@ use micronet_tests::random::Random;
 use micronet_transport::limiter::{Class, Limiter, Outcome};
 
 /// Callers give up after so long, in milliseconds.
-const PATIENCE_MS: u64 = 1_000;
+const PATIENCE_MS: u64 = 2_000;
 
 /// A service that works on all its calls at once, alike. Up to `at_once` of them each goes on as fast as it can; with more than
 /// twice as many it gets less done altogether, down to one of `collapse`.
@@ -100,13 +100,13 @@ impl World {
         }
         // Some calls take up to twice as long as others.
         let work_ms = self.work_ms * self.random.between(667, 1_333) as f64 / 1_000.0;
-        self.due.push(Reverse((((self.given + work_ms) * 1e6) as u64, self.next)));
+        self.due.push(Reverse((millionths(self.given + work_ms), self.next)));
         self.calls.insert(self.next, self.now_ms);
         self.next += 1;
     }
 
     fn end(&mut self, seen: &mut Seen) {
-        let given = (self.given * 1e6) as u64;
+        let given = millionths(self.given);
         while let Some(Reverse((due, call))) = self.due.peek().copied()
             && due <= given
         {
@@ -129,6 +129,12 @@ impl World {
     }
 }
 
+/// Work as a number that has an order.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is positive and short")]
+fn millionths(work_ms: f64) -> u64 {
+    (work_ms * 1e6) as u64
+}
+
 fn check(seed: u64) {
     let mut world = World::new(seed);
     let (capacity, work_ms) = (world.capacity(), world.work_ms);
@@ -142,8 +148,8 @@ fn check(seed: u64) {
     let overload = world.run(10, factor);
     // Nobody is let in who gets nothing, most of what can be done is done, and not much later than ever.
     assert_eq!(overload.given_up, 0, "{}", words("overload", &overload));
-    assert!(overload.answered as f64 >= 0.6 * 10.0 * capacity, "{}", words("overload", &overload));
-    assert!(overload.mean_ms() <= (2.0 * work_ms).max(400.0), "{}", words("overload", &overload));
+    assert!(overload.answered as f64 >= 0.7 * 10.0 * capacity, "{}", words("overload", &overload));
+    assert!(overload.mean_ms() <= 2.2 * work_ms, "{}", words("overload", &overload));
     let [interactive, bulk] = overload.shed_permille();
     assert!(world.bulk_percent == 0 || bulk > interactive + 100, "{}", words("overload", &overload));
     world.run(5, 0.7);
@@ -154,7 +160,7 @@ fn check(seed: u64) {
 
 #[test]
 fn an_overloaded_service_does_what_it_can_and_sheds_the_rest() {
-    for seed in 0..20 {
+    for seed in 0..25 {
         check(seed);
     }
 }

@@ -2,6 +2,7 @@
 //! networks of real processes with clients for them.
 
 pub mod application;
+pub mod dns;
 pub mod folder;
 pub mod http_client;
 pub mod leash;

@@ -59,6 +59,11 @@ impl HostPort {
         preferred.copied().ok_or_else(|| refuse("it has no address".into()))
     }
 
+    /// The host and the port.
+    pub(crate) fn into_parts(self) -> (String, u16) {
+        (self.host, self.port)
+    }
+
     /// A host and a port that are known to be right.
     pub(crate) fn new(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port }

@@ -263,7 +263,7 @@ async fn addresses(callee: &Callee, network: Option<&NetworkFile>) -> Result<Vec
                 "the running network has no service {:?}",
                 callee.service
             ))
-            .next(format!("it has {}", services.join(", "))));
+            .next(format!("it has {}; `micronet ps` shows what doesn't run", services.join(", "))));
         }
         return Ok(instances);
     }

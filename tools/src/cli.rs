@@ -2,6 +2,7 @@
 
 pub(crate) mod certs;
 pub(crate) mod control;
+pub(crate) mod discovery;
 pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod instances;
@@ -22,6 +23,7 @@ use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 use self::control::LogsFlags;
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
+use self::discovery::{DiscoveryFlags, RegistrationFlags};
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
@@ -125,7 +127,8 @@ toy), 1 when something failed, and 130 when Ctrl-C stopped it.";
 
 const PEER_HELP: &str = "\
 Where a service is that this one calls; may be repeated. An address is HOST or HOST:PORT; without a port the service's \
-default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER \
+default port is used. dns:HOST:PORT stands for all addresses that the name has from time to time, srv:NAME for what its SRV \
+records say. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER \
 for order), else it is the default port on localhost where this one can't do without";
 
 const DATABASE_HELP: &str = "\
@@ -265,6 +268,10 @@ pub(crate) struct ServiceFlags {
     pub(crate) listen: Option<String>,
     #[arg(long = "peer", value_name = "NAME=ADDR[,ADDR…]", help = PEER_HELP)]
     pub(crate) peers: Vec<String>,
+    #[command(flatten)]
+    pub(crate) discovery: DiscoveryFlags,
+    #[command(flatten)]
+    pub(crate) registration: RegistrationFlags,
     /// Which demonstration data a new database gets [default: what the folder has, else shop]
     #[arg(long, value_name = "NAME", value_parser = demo())]
     pub(crate) demo: Option<Demo>,

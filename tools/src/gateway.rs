@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::address::reachable;
 use crate::config::{GatewayConfig, L4Config, L4Port, L4Target};
 use crate::data_folder::DataFolder;
+use crate::discovery;
 use crate::error::CommandError;
 use crate::identity;
 use crate::registry::GATEWAY;
@@ -51,6 +52,7 @@ async fn serve(
     let identity =
         identity::of_member(data, config.tls.as_ref(), &config.cluster, GATEWAY, &config.instance)?;
     let virtual_ports = open_virtual_ports(&config.l4, &identity).await?;
+    discovery::begin(&config.discovery, &config.peers, &identity.network).await?;
     let gateway = Gateway::start(&Config {
         identity: Rc::clone(&identity),
         peers: identity::resolve(&config.peers).await?,

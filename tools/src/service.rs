@@ -1,13 +1,17 @@
 //! `micronet service NAME`: one service in the foreground.
 
+use std::rc::Rc;
+
 use micronet_services::once::Keeping;
 use micronet_services::run::{self, Environment, StartError};
 
 use crate::config::ServiceConfig;
 use crate::data_folder::DataFolder;
 use crate::databases;
+use crate::discovery;
 use crate::error::CommandError;
 use crate::identity;
+use crate::registration;
 use crate::server_process::{self, ReadyLine};
 use crate::stop_signal::StopSignal;
 
@@ -41,15 +45,22 @@ async fn serve(
     let name = config.service.name;
     tracing::info!(service = name, instance = config.instance, cluster = config.cluster, "starting");
     let databases = databases::place(data, config.database.as_ref());
+    let identity = identity::of_member(data, config.tls.as_ref(), &config.cluster, name, &config.instance)?;
+    discovery::begin(&config.discovery, &config.peers, &identity.network).await?;
     let environment = Environment {
         demo: databases::settle_demo(data, &databases, config.demo)?,
         database: databases,
         keeping: Keeping::for_hours(config.tokens_kept_hours),
-        identity: identity::of_member(data, config.tls.as_ref(), &config.cluster, name, &config.instance)?,
+        identity: Rc::clone(&identity),
         peers: identity::resolve(&config.peers).await?,
     };
     let drain = server_process::drain_at(stop);
-    let serving = run::run(name, config.listen, environment, |address| ready.announce(address), drain);
+    let until = drain.clone();
+    let listening = |address| {
+        ready.announce(address);
+        registration::begin(&config.registration, &identity, address, &until);
+    };
+    let serving = run::run(name, config.listen, environment, listening, drain);
     serving.await.map_err(|error| match error {
         StartError::Listen(address, error) => server_process::not_bound(address, &config.instance, &error),
         other => CommandError::new(format!("{} can't start: {other}", config.instance)),

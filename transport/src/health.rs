@@ -55,7 +55,7 @@ pub struct Change {
 enum Link {
     Joining { trouble: Option<String> },
     Reached { words: String },
-    Lost { why: String, trouble: Option<String> },
+    Lost { at_ns: u64, why: String, trouble: Option<String> },
 }
 
 /// How one instance stands.
@@ -113,8 +113,8 @@ impl Ledger {
         let words = match &self.link {
             Link::Reached { .. } => return,
             Link::Joining { .. } => "it was reached".to_owned(),
-            Link::Lost { .. } => {
-                let away_ms = now.saturating_sub(self.losses.back().copied().unwrap_or(now)) / 1_000_000;
+            Link::Lost { at_ns, .. } => {
+                let away_ms = now.saturating_sub(*at_ns) / 1_000_000;
                 let signs = self.good_signs_needed(now);
                 format!("it answers again, {signs} signs of life in a row, after {} away", seconds(away_ms))
             }
@@ -125,14 +125,17 @@ impl Ledger {
         self.settle(now);
     }
 
-    /// The last connection is gone.
+    /// The last connection is gone. Of an instance that the operator let rest, or that has announced that it drains, that is no loss: it
+    /// leaves in order, and may come back at once.
     pub fn lost(&mut self, now: u64, why: &str) {
         if matches!(self.link, Link::Reached { .. }) {
-            self.losses.push_back(now);
+            if self.word.is_none() && !self.announced_draining {
+                self.losses.push_back(now);
+            }
             if self.losses.len() > LOSSES_REMEMBERED_MAX {
                 self.losses.pop_front();
             }
-            self.link = Link::Lost { why: why.into(), trouble: None };
+            self.link = Link::Lost { at_ns: now, why: why.into(), trouble: None };
             // Its results were those of a process that is gone.
             self.breaker.forget(now);
         }

@@ -12,6 +12,7 @@ pub mod checks;
 pub mod client;
 pub mod clock;
 pub mod diagnosis;
+pub mod discovery;
 pub mod drain;
 pub mod driver;
 pub mod faults;

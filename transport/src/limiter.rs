@@ -9,9 +9,10 @@
 //! - The limit starts at all that a process takes (`INSTANCE_CALLS_IN_FLIGHT_MAX`). Where it was not nearly reached, or calls take more than three
 //!   times as long as usual, it falls at once, to the calls that were in flight, less by as much as they took too long.
 //! - The better of two windows in a row counts, so that a single stall shrinks nothing.
-//! - Calls below 100 µs are no samples, as there. And what takes up to 300 ms on average is never found slow, whatever is usual. A service that
-//!   commits what many have written in one go takes longer with many callers and does more; latency alone can't tell that from
-//!   overload, and nobody is turned away for it.
+//! - Calls below 100 µs are no samples, as there. And while calls take up to half a second on average, nobody is turned away, whatever is
+//!   usual: a service that commits what many have written in one go takes longer with many callers and does more, and latency alone can't
+//!   tell that from overload. But once somebody is turned away, the limit goes down to where calls take about as long as usual, so that
+//!   a service which does less the more it is asked gets out of that.
 //! - The allowance for queueing is a tenth of the limit instead of 4 calls, so that the limit grows by 2 % a window. It rests where
 //!   calls take 1.5 / (1 - 0.1) = 1.7 times what is usual.
 //! - A window lasts 100 ms instead of a second, and until it has 10 samples.
@@ -38,8 +39,10 @@ const LONG_WINDOWS: f64 = 6_000.0;
 const WARM_UP_WINDOWS: u32 = 10;
 /// Shorter calls are no samples (`minRttThreshold`).
 const NOISE_NS: u64 = 100_000;
-/// Whatever is usual: up to the tolerance beyond this, calls are never found slow, which is 300 ms on average.
-const FLOOR_NS: f64 = 200_000_000.0;
+/// Whatever is usual: up to the tolerance beyond this nobody is turned away, which is half a second on average.
+const FLOOR_NS: f64 = 333_333_333.0;
+/// The same once somebody was: then calls are to take about as long as usual again.
+const FLOOR_SHEDDING_NS: f64 = 10_000_000.0;
 /// The samples that a window has at least (`windowSize`).
 const WINDOW_SAMPLES: u32 = 10;
 /// How long a window is at least.
@@ -85,6 +88,8 @@ struct Window {
     samples: u32,
     took_ns: u64,
     in_flight_max: u32,
+    /// Calls that were not admitted.
+    shed: u32,
 }
 
 impl Default for Limiter {
@@ -110,6 +115,7 @@ impl Limiter {
     /// Whether one more call may start now. If so it is in flight, until [`ended`](Self::ended) or [`left`](Self::left).
     pub fn admit(&mut self, class: Class) -> bool {
         if !self.has_room(class) {
+            self.window.shed = self.window.shed.saturating_add(1);
             return false;
         }
         self.in_flight += 1;
@@ -162,13 +168,13 @@ impl Limiter {
 
     /// A window is over.
     fn turn(&mut self, now: u64) {
-        let Window { samples, took_ns, in_flight_max, .. } = self.window;
+        let Window { samples, took_ns, in_flight_max, shed, .. } = self.window;
         let short_ns = took_ns as f64 / f64::from(samples);
         let ends_ns = now.saturating_add(WINDOW_NS);
         self.window = Window { ends_ns, in_flight_max: self.in_flight, ..Window::default() };
         self.learn(short_ns);
         // One slow window alone is an outlier.
-        self.adjust(short_ns.min(self.short_ns), f64::from(in_flight_max));
+        self.adjust(short_ns.min(self.short_ns), f64::from(in_flight_max), shed > 0);
         self.short_ns = short_ns;
     }
 
@@ -187,8 +193,9 @@ impl Limiter {
         }
     }
 
-    fn adjust(&mut self, short_ns: f64, in_flight_max: f64) {
-        let gradient = (TOLERANCE * self.long_ns.max(FLOOR_NS) / short_ns).min(1.0);
+    fn adjust(&mut self, short_ns: f64, in_flight_max: f64, sheds: bool) {
+        let floor_ns = if sheds { FLOOR_SHEDDING_NS } else { FLOOR_NS };
+        let gradient = (TOLERANCE * self.long_ns.max(floor_ns) / short_ns).min(1.0);
         let was_reached = in_flight_max >= self.limit / 2.0;
         let next = if gradient < 0.5 || (gradient < 1.0 && !was_reached) {
             self.limit.min(in_flight_max) * gradient

@@ -7,15 +7,20 @@ use std::rc::{Rc, Weak};
 use micronet_wire::network::{CalledService, Governed, Instances, InstancesOf, Order, Rules};
 use tokio::sync::watch;
 
+use crate::balance::Algorithm;
 use crate::checks::Checks;
 use crate::clock;
+use crate::discovery::findings::Findings;
+pub use crate::discovery::findings::Search;
 use crate::faults::{Fate, Faults};
 use crate::identity::random_bytes;
 use crate::link::Links;
 use crate::metrics::Metrics;
+use crate::upstream::{Source, Target};
 
 /// A process's place in the network. Its upstreams and its server share it, through their identity.
 pub struct Network {
+    findings: RefCell<Findings>,
     called: RefCell<Vec<Weak<dyn Called>>>,
     rules: RefCell<Rc<InForce>>,
     revision: Cell<u64>,
@@ -28,6 +33,10 @@ pub struct Network {
 
 /// A service that this process calls.
 pub(crate) trait Called {
+    /// Takes account of where instances of a service were found.
+    fn found(self: Rc<Self>, service: &str, source: Source, targets: &[Target]);
+    /// Takes account of the algorithm that was chosen for a service.
+    fn balance(&self, service: &str, algorithm: Algorithm);
     /// Its instances, as this process sees them.
     fn seen(&self, history: bool) -> CalledService;
     /// Takes account of what the operator has said.
@@ -74,6 +83,7 @@ impl InForce {
 impl Default for Network {
     fn default() -> Self {
         Self {
+            findings: RefCell::default(),
             called: RefCell::default(),
             rules: RefCell::default(),
             revision: Cell::new(0),
@@ -149,6 +159,40 @@ impl Network {
         self.all().iter().for_each(|called| services.push(called.seen(of.history)));
         services.retain(|called| of.service.as_ref().is_none_or(|service| *service == called.service));
         Instances { seen_by: seen_by.to_owned(), revision: self.revision.get(), services }
+    }
+
+    /// Somebody has found out where the instances of a service are, as far as they know.
+    pub fn found(&self, service: &str, source: Source, targets: &[Target]) {
+        if self.findings.borrow_mut().found(service, source, targets) {
+            self.all().into_iter().for_each(|called| called.found(service, source, targets));
+        }
+    }
+
+    /// Somebody can't find out where the instances of a service are; what they said before still counts.
+    pub fn not_found(&self, service: &str, source: Source, why: &str) {
+        self.findings.borrow_mut().not_found(service, source, why);
+    }
+
+    /// By which algorithm the instances of a service are to be picked from now on.
+    pub fn balance(&self, service: &str, algorithm: Algorithm) {
+        self.findings.borrow_mut().balance(service, algorithm);
+        self.all().iter().for_each(|called| called.balance(service, algorithm));
+    }
+
+    /// What was looked for, and what has come of it.
+    #[must_use]
+    pub fn searches(&self) -> Vec<Search> {
+        self.findings.borrow().searches()
+    }
+
+    /// Where the instances of a service are, by who said so.
+    pub(crate) fn found_of(&self, service: &str) -> Vec<(Source, Vec<Target>)> {
+        self.findings.borrow().of(service)
+    }
+
+    /// By which algorithm the instances of a service are to be picked, if somebody said so.
+    pub(crate) fn algorithm_of(&self, service: &str) -> Option<Algorithm> {
+        self.findings.borrow().algorithm_of(service)
     }
 
     /// From now on this process calls one more service.

@@ -177,6 +177,12 @@ impl Upstream {
         let upstream = Self(inner);
         let targets: Vec<Target> = addresses.iter().map(|address| Target::from(*address)).collect();
         upstream.set_members(Source::Static, &targets);
+        for (source, targets) in identity.network.found_of(service) {
+            upstream.set_members(source, &targets);
+        }
+        if let Some(algorithm) = identity.network.algorithm_of(service) {
+            upstream.set_algorithm(algorithm);
+        }
         Rc::clone(&upstream.0).govern(&identity.network.rules());
         tokio::task::spawn_local(look_after(Rc::downgrade(&upstream.0)));
         upstream
@@ -197,11 +203,7 @@ impl Upstream {
 
     /// By which algorithm instances are picked from now on.
     pub fn set_algorithm(&self, algorithm: Algorithm) {
-        let mut balancer = self.0.balancer.borrow_mut();
-        if balancer.algorithm() != algorithm {
-            balancer.set(clock::now(), algorithm);
-            tracing::info!(service = &*self.0.service, %algorithm, "balances by");
-        }
+        self.0.set_algorithm(algorithm);
     }
 
     /// By which algorithm instances are picked, and why.
@@ -410,6 +412,14 @@ impl Inner {
         let known = Known { schema, adapter: adapter.map(Rc::new) };
         self.schemas.borrow_mut().keep(known.clone(), |fingerprint| self.serves(fingerprint));
         known
+    }
+
+    fn set_algorithm(&self, algorithm: Algorithm) {
+        let mut balancer = self.balancer.borrow_mut();
+        if balancer.algorithm() != algorithm {
+            balancer.set(clock::now(), algorithm);
+            tracing::info!(service = &*self.service, %algorithm, "balances by");
+        }
     }
 
     // ---- who there is ----

@@ -176,6 +176,16 @@ pub const HEALTH_CHECK_MS_MAX: u64 = 1_000;
 pub const READ_BYTES: usize = 64 << 10;
 /// What the first read takes from a socket at most, before it is known which language the peer speaks, in bytes.
 pub const FIRST_READ_BYTES: usize = 4 << 10;
+/// The shortest time for which an answer of the domain name system is kept, in milliseconds.
+pub const DNS_MS_MIN: u64 = 1_000;
+/// The longest time for which an answer of the domain name system is kept, in milliseconds.
+pub const DNS_MS_MAX: u64 = 300_000;
+/// How often a file that says where instances are is looked at, in milliseconds.
+pub const PEERS_FILE_LOOK_MS: u64 = 1_000;
+/// The longest file that says where instances are, in bytes.
+pub const PEERS_FILE_BYTES_MAX: u64 = 1 << 20;
+/// How often a gateway tells an instance that it is still registered, in milliseconds.
+pub const REGISTRATION_WORD_MS: u64 = 10_000;
 /// Time that unacknowledged bytes may wait before the kernel gives a connection up (TCP_USER_TIMEOUT), in milliseconds.
 pub const USER_TIMEOUT_MS: u32 = 10_000;
 /// Connections that wait for `accept`.

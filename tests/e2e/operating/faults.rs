@@ -1,5 +1,8 @@
 //! Faults on purpose: who is told, what is refused, how they end, and what is reported.
 
+use std::time::{Duration, Instant};
+
+use micronet_tests::http_client::HttpClient;
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
 use micronet_tests::process::has_ended;
@@ -7,6 +10,8 @@ use serde_json::Value;
 
 use super::load::Load;
 use super::{answering, process};
+
+const WHALE: &str = r#"{"name":"Whale","quantity":1}"#;
 
 /// What `micronet fault report ID` says.
 #[track_caller]
@@ -93,6 +98,58 @@ fn one_that_stalls_goes_on_when_the_time_is_over_and_the_report_has_numbers() {
     let said = network.command(&["fault", "list"]).check(0).stdout;
     assert!(said.contains("product-2 is stalled"), "{said}");
     drop(load);
+}
+
+#[test]
+fn one_that_is_slow_takes_longer_until_its_time_is_over() {
+    let network = Network::start("toystore");
+    network.command(&["fault", "latency", "product-1", "300ms", "--for", "2s"]).check(0);
+    let took = || {
+        let begin = Instant::now();
+        HttpClient::connect(network.address("product-1")).get("/products/Tux").check(200);
+        begin.elapsed()
+    };
+    assert!(took() >= Duration::from_millis(300));
+    until("product-1 to be fast again", || {
+        let took = took();
+        if took < Duration::from_millis(300) { Ok(()) } else { Err(format!("{took:?}")) }
+    });
+}
+
+#[test]
+fn one_that_fails_calls_is_ejected_and_the_report_counts_them() {
+    let network = Network::start("toystore");
+    let load = Load::start(&network);
+    let last = network.command(&["fault", "errors", "product", "100%"]).check(1).stderr;
+    assert!(last.contains("--force"), "{last}");
+    network.command(&["fault", "errors", "product-1", "100%", "--for", "1h"]).check(0);
+    let fault = until("product-1 to be ejected", || {
+        let fault = report(&network, "1");
+        if fault["report"]["ejected"]["state"] == "ejected" { Ok(fault) } else { Err(fault.to_string()) }
+    });
+    let count = |name: &str| fault["report"][name].as_u64().expect("a count");
+    assert!(count("failed") > 0 && count("calls") >= count("failed"), "{fault}");
+    network.command(&["fault", "clear", "1"]).check(0);
+    until_well(&network, "1");
+    drop(load);
+}
+
+#[test]
+fn those_that_are_cut_off_from_each_other_find_each_other_again() {
+    let network = Network::start("toystore");
+    network.command(&["fault", "partition", "order", "--from", "product", "--force", "--for", "1h"]).check(0);
+    // The gateway reaches both.
+    network.http().get("/products/Tux").check(200);
+    network.http().get("/orders/log").check(200);
+    let fault = until("order to notice", || {
+        let fault = report(&network, "1");
+        if fault["report"]["ejected"].is_object() { Ok(fault) } else { Err(fault.to_string()) }
+    });
+    assert_eq!(fault["report"]["ejected"]["by"], "order-1", "{fault}");
+    network.http().post("/orders", WHALE).check(503);
+    network.command(&["fault", "recover", "order"]).check(0);
+    until_well(&network, "1");
+    network.http().post("/orders", WHALE).check(201);
 }
 
 #[test]

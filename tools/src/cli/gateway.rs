@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::ExposureFlags;
 use super::certs::TlsFlags;
+use super::discovery::DiscoveryFlags;
 use super::l4::L4Flags;
 
 const GATEWAY_EXAMPLES: &str = "\
@@ -25,7 +26,8 @@ running requests finish; a second one ends it at once.";
 
 const FRONTED_HELP: &str = "\
 Where a service is that is reached through the gateway; may be repeated. An address is HOST or HOST:PORT; without a port \
-the service's default port is used. What is not given here is taken from the environment (USERS for user, CATALOG for \
+the service's default port is used. dns:HOST:PORT stands for all addresses that the name has from time to time, srv:NAME for \
+what its SRV records say; NAME alone for instances that announce themselves (service --register). What is not given here is taken from the environment (USERS for user, CATALOG for \
 product, ORDER for order). If none is named at all, every service is looked for on localhost and its default port";
 
 const REGIONS_HELP: &str = "\
@@ -49,6 +51,8 @@ pub(crate) struct GatewayFlags {
     pub(crate) peers: Vec<String>,
     #[arg(long, value_name = "FILE", help = REGIONS_HELP)]
     pub(crate) regions: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) discovery: DiscoveryFlags,
     #[command(flatten)]
     pub(crate) l4: L4Flags,
     #[command(flatten)]

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, TlsConfig, check_exposure, cluster,
-    elsewhere, front, listen, name, tls,
+    DiscoveryConfig, Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, TlsConfig,
+    check_exposure, cluster, elsewhere, front, listen, name, tls,
 };
 use micronet_gateway::stats::Regions;
 
@@ -29,6 +29,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) front: Option<HostPort>,
     /// The services behind it.
     pub(crate) peers: Peers,
+    /// How else it finds them.
+    pub(crate) discovery: DiscoveryConfig,
     /// Where clients are, by their addresses.
     pub(crate) regions: Regions,
     /// What it passes through.
@@ -57,7 +59,8 @@ pub(super) fn gateway(
     if tls.is_none() {
         check_exposure(rpc.ip(), &flags.exposure, None)?;
     }
-    let peers = Peers::of_gateway(&flags.peers, elsewhere(flags.supervised, environment))?;
+    let discovery = DiscoveryConfig::new(flags.discovery)?;
+    let peers = Peers::of_gateway(&flags.peers, &discovery, elsewhere(flags.supervised, environment))?;
     let l4 = L4Config::new(&flags.l4, listen.ip(), &peers)?;
     for port in &l4.ports {
         // A service that speaks TLS protects what passes through, too.
@@ -67,6 +70,7 @@ pub(super) fn gateway(
     }
     Ok(GatewayConfig {
         l4,
+        discovery,
         instance: name("instance", flags.instance)?,
         tls,
         listen,

@@ -2,6 +2,7 @@
 //! bound or any file is touched.
 
 mod control;
+mod discovery;
 mod exposure;
 mod gateway;
 mod instances;
@@ -24,6 +25,7 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 use micronet_wire::metadata::Metadata;
 
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
+pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::instances::InstancesConfig;
@@ -168,6 +170,10 @@ pub(crate) struct ServiceConfig {
     pub(crate) listen: SocketAddr,
     /// The services that it calls.
     pub(crate) peers: Peers,
+    /// How else it finds them.
+    pub(crate) discovery: DiscoveryConfig,
+    /// Where it announces itself.
+    pub(crate) registration: RegistrationConfig,
     /// The data folder.
     pub(crate) data: PathBuf,
     /// The demonstration data that was asked for.
@@ -264,13 +270,13 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
-        RawCommand::Instances(flags) => {
-            instances::instances(flags, data, environment).map(Command::Instances)
-        }
         RawCommand::Net(flags) => match net::net(flags)? {
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
             NetWork::Running(command) => Ok(operate(Operation::Net(command))),
         },
+        RawCommand::Instances(flags) => {
+            instances::instances(flags, data, environment).map(Command::Instances)
+        }
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
@@ -349,13 +355,18 @@ fn service(
     if tls.is_none() {
         check_exposure(listen.ip(), &flags.exposure, None)?;
     }
+    let discovery = DiscoveryConfig::new(flags.discovery)?;
+    let elsewhere = elsewhere(flags.supervised, environment);
+    let peers = Peers::of_service(service, &flags.peers, &discovery, elsewhere)?;
     Ok(ServiceConfig {
         tls,
         service,
         instance: name("instance", flags.instance.unwrap_or_else(|| format!("{}-1", service.name)))?,
         cluster: cluster(flags.exposure)?,
         listen,
-        peers: Peers::of_service(service, &flags.peers, elsewhere(flags.supervised, environment))?,
+        peers,
+        discovery,
+        registration: RegistrationConfig::new(&flags.registration)?,
         data,
         demo: flags.demo,
         database: database(flags.database, environment)?,

@@ -296,10 +296,27 @@ fn peers_come_from_flags_then_environment_then_localhost() {
     for line in [
         "micronet service order --peer toys=a:1",
         "micronet gateway --peer lab=l",
-        "micronet gateway --peer product",
+        // A service has no port at which instances announce themselves.
+        "micronet service order --peer product",
+        "micronet gateway --peer localhost:8002",
+        "micronet gateway --peer lab=dns:lab.example",
+        "micronet gateway --peer lab=srv:",
+        "micronet gateway --peer lab=srv:a/b",
     ] {
         assert!(peers(line, &[]).is_err(), "{line}");
     }
+    check("micronet gateway --peer product --peer lab=srv:_rpc._tcp.lab.example", &[], "lab= product=");
+    let names = |line: &str| match parse(line)? {
+        Command::Gateway(config) => Ok(config
+            .peers
+            .names()
+            .flat_map(|(service, names)| names.iter().map(move |name| format!("{service}={name}")))
+            .collect::<Vec<_>>()),
+        other => Err(format!("{other:?}")),
+    };
+    let found =
+        names("micronet gateway --peer product=a:1,dns:b,dns:c:2 --peer lab=srv:_rpc._tcp.lab").unwrap();
+    assert_eq!(found, ["lab=srv:_rpc._tcp.lab", "product=dns:b:8002", "product=dns:c:2"]);
     let error = peers("micronet gateway --peer foo=1.2.3.4", &[]).unwrap_err();
     assert!(error.contains("the port is missing") && error.contains("foo=1.2.3.4:PORT"), "{error}");
     let error = peers("micronet gateway", &[("ORDER", "a b")]).unwrap_err();

@@ -1,7 +1,7 @@
 //! Faults on purpose: begun where a service survives them, ended in time, and watched until all is well again.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -78,9 +78,14 @@ impl Breaker {
         let names: Vec<Name> = instances.iter().map(|instance| name_of(instance)).collect();
         check_possible(instances, &kind)?;
         if kind.takes_away() && !force {
-            self.refuse_if_last(&fleet, &names)?;
+            self.refuse_if_last(&fleet, &names).await?;
         }
-        let mut watch = Watch::new(names.iter().map(|name| name.instance.clone()).collect());
+        let named = |names: &[Name]| names.iter().map(|name| name.instance.clone()).collect::<Vec<String>>();
+        let from = match &kind {
+            Kind::Partition { from } => Some(named(from)),
+            Kind::Fail | Kind::Stall | Kind::Disturb { .. } => None,
+        };
+        let mut watch = Watch::new(named(&names), from);
         // What was counted before it began.
         for (caller, seen) in self.governor.instances(None, false).await {
             watch.observe(&seen, caller.service == crate::registry::GATEWAY);
@@ -155,18 +160,21 @@ impl Breaker {
         Faults { in_force: in_force.collect(), past: past.collect() }
     }
 
-    fn refuse_if_last(&self, fleet: &Fleet, lost: &[Name]) -> Result<(), ControlError> {
-        let book = self.governor.book.borrow();
-        for name in lost {
-            let of_service = fleet.of_service(name.service);
+    async fn refuse_if_last(&self, fleet: &Fleet, lost: &[Name]) -> Result<(), ControlError> {
+        let services: BTreeSet<&'static str> = lost.iter().map(|name| name.service).collect();
+        for service in services {
+            let called = self.governor.called(service).await;
+            let book = self.governor.book.borrow();
             let is_left = |instance: &Rc<Instance>| {
                 let other = name_of(instance);
-                instance.state() == State::Running && !lost.contains(&other) && !book.is_taken_out(&other)
+                let gets_calls = called.get(&other.instance).copied().unwrap_or(true);
+                let is_lost = lost.contains(&other) || book.is_taken_out(&other);
+                instance.state() == State::Running && gets_calls && !is_lost
             };
-            if !of_service.iter().any(is_left) {
-                let of_service = lost.iter().filter(|each| each.service == name.service);
-                let instances = of_service.map(|each| each.instance.clone()).collect();
-                return Err(ControlError::LastHealthy { service: name.service.to_owned(), instances });
+            if !fleet.of_service(service).iter().any(is_left) {
+                let of_service = lost.iter().filter(|name| name.service == service);
+                let instances = of_service.map(|name| name.instance.clone()).collect();
+                return Err(ControlError::LastHealthy { service: service.to_owned(), instances });
             }
         }
         Ok(())

@@ -13,7 +13,7 @@ use micronet_transport::client::Client;
 use micronet_transport::clock;
 use micronet_transport::identity::Identity;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::network::{CalledInstance, Instances, InstancesOf, OperationClient, Rules};
+use micronet_wire::network::{CalledInstance, InstanceState, Instances, InstancesOf, OperationClient, Rules};
 use micronet_wire::principal::Principal;
 use micronet_wire::service::CallOptions;
 use tokio::sync::watch;
@@ -104,6 +104,18 @@ impl Governor {
             }
         };
         timeout(within, look).await.is_ok()
+    }
+
+    /// Whether each instance of a service gets calls from all who call it, by name; those of whom nobody says anything are left out.
+    pub(super) async fn called(self: &Rc<Self>, service: &str) -> BTreeMap<String, bool> {
+        let mut called: BTreeMap<String, bool> = BTreeMap::new();
+        for (_, seen) in self.instances(Some(service), false).await {
+            for instance in seen.services.into_iter().flat_map(|called| called.instances) {
+                let gets_calls = instance.state == InstanceState::Up;
+                called.entry(instance.instance).and_modify(|all| *all &= gets_calls).or_insert(gets_calls);
+            }
+        }
+        called
     }
 
     /// What each process sees of a service's instances, or of all; those that don't answer are left out.

@@ -13,6 +13,8 @@ use micronet_wire::limits::REDIAL_MS_MAX;
 use micronet_wire::network::{CalledInstance, InstanceState};
 use micronet_wire::service::CallError;
 
+use tokio::time::timeout;
+
 use super::api::ControlError;
 use super::governor::{Governor, name_of};
 use super::rules::Name;
@@ -22,8 +24,10 @@ use crate::up::{Fleet, Instance, State};
 /// How long callers may take to leave an instance, in milliseconds. Then it drains all the same: no call is lost by that, but
 /// one may have to be tried elsewhere.
 const LEFT_MS_MAX: u64 = 2_000;
-/// How long callers may take to give a new process calls, in milliseconds.
-const FOUND_MS_MAX: u64 = 15_000;
+/// How long callers may take to give a new process calls, in milliseconds: one that was lost often has to answer for a while.
+const FOUND_MS_MAX: u64 = 30_000;
+/// The pause between two looks at what callers see, in milliseconds.
+const LOOK_MS: u64 = 25;
 
 pub(super) type Answer<T> = Result<T, CallError<ControlError>>;
 
@@ -121,10 +125,12 @@ impl Operations {
             instance.restart();
             return ready(instance).await.map_err(Into::into);
         };
-        let stand_in = match self.others(&fleet, instance).is_empty() {
+        let others = self.others(&fleet, instance);
+        let stand_in = match others.is_empty() {
             true => self.add(service, 1).await?,
             false => Vec::new(),
         };
+        self.one_is_called(service, &others).await?;
         let name = name_of(instance);
         self.let_leave(&name).await;
         instance.restart();
@@ -141,7 +147,27 @@ impl Operations {
         found
     }
 
-    /// Other instances of the service that get calls.
+    /// Waits until callers give one of these calls, where there are any.
+    async fn one_is_called(&self, service: &Service, instances: &[Rc<Instance>]) -> Answer<()> {
+        let look = async {
+            loop {
+                let called = self.governor.called(service.name).await;
+                let gets_calls =
+                    |instance: &Rc<Instance>| called.get(instance.name()).copied().unwrap_or(true);
+                if instances.is_empty() || instances.iter().any(gets_calls) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+            }
+        };
+        if timeout(Duration::from_millis(FOUND_MS_MAX), look).await.is_ok() {
+            return Ok(());
+        }
+        let reason = format!("no other instance of {} gets calls from all of its callers", service.name);
+        Err(ControlError::NotPossible { reason }.into())
+    }
+
+    /// Other instances of the service that should get calls.
     fn others(&self, fleet: &Fleet, instance: &Rc<Instance>) -> Vec<Rc<Instance>> {
         let mut others = fleet.of_service(instance.plan().service_name());
         let book = self.governor.book.borrow();

@@ -10,6 +10,8 @@ use super::api::faults::{Noticed, Report};
 #[derive(Debug)]
 pub(super) struct Watch {
     instances: Vec<String>,
+    /// Those from whom they are cut off, where only links between them and these are broken.
+    from: Option<Vec<String>>,
     began_us: i64,
     ended_us: Option<i64>,
     /// The last counts of calls and failures, by who counted and of which instance.
@@ -22,10 +24,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch these instances, before the fault.
-    pub(super) fn new(instances: Vec<String>) -> Self {
+    /// Begins to watch these instances, before the fault: as all see them, or where `from` is given as they see each other.
+    pub(super) fn new(instances: Vec<String>, from: Option<Vec<String>>) -> Self {
         Self {
             instances,
+            from,
             began_us: i64::MAX,
             ended_us: None,
             counted: BTreeMap::new(),
@@ -61,9 +64,8 @@ impl Watch {
         let mut recovered_us = Some(self.began_us);
         let mut concerned = false;
         for called in &seen.services {
-            let (ours, wanted) = (&called.instances, &self.instances);
-            let ours: Vec<&CalledInstance> =
-                ours.iter().filter(|each| wanted.contains(&each.instance)).collect();
+            let is_ours = |each: &&CalledInstance| self.concerns(&seen.seen_by, &each.instance);
+            let ours: Vec<&CalledInstance> = called.instances.iter().filter(is_ours).collect();
             if ours.is_empty() {
                 continue;
             }
@@ -87,6 +89,18 @@ impl Watch {
             (self.ended_us, recovered_us, self.report.detected.is_some())
         {
             self.report.recovered_after_ms.get_or_insert(ms_between(ended_us, at_us));
+        }
+    }
+
+    /// Whether the fault concerns what a caller sees of an instance.
+    fn concerns(&self, caller: &str, called: &str) -> bool {
+        let has = |names: &[String], name: &str| names.iter().any(|each| each == name);
+        match &self.from {
+            None => has(&self.instances, called),
+            Some(from) => {
+                has(&self.instances, called) && has(from, caller)
+                    || has(from, called) && has(&self.instances, caller)
+            }
         }
     }
 
@@ -197,14 +211,14 @@ mod tests {
     }
 
     fn begun() -> Watch {
-        let mut watch = Watch::new(vec!["product-1".into()]);
+        let mut watch = Watch::new(vec!["product-1".into()], None);
         watch.begin(BEGAN_US);
         watch
     }
 
     #[test]
     fn a_report_says_when_it_was_noticed_what_it_cost_and_when_it_was_over() {
-        let mut watch = Watch::new(vec!["product-1".into()]);
+        let mut watch = Watch::new(vec!["product-1".into()], None);
         watch.observe(&seen("gateway-1", InstanceState::Up, 5, (100, 2)), true);
         watch.observe(&seen("order-1", InstanceState::Up, 5, (10, 0)), false);
         watch.begin(BEGAN_US);
@@ -246,6 +260,17 @@ mod tests {
         watch.observe(&seen("order-1", InstanceState::Up, BEGAN_US + 1_001_000, (0, 0)), false);
         assert_eq!(watch.report().ejected.as_ref().unwrap().by, "order-1");
         assert_eq!(watch.report().recovered_after_ms, Some(1));
+    }
+
+    #[test]
+    fn of_those_that_are_cut_off_counts_what_they_see_of_each_other() {
+        let mut watch = Watch::new(vec!["order-1".into()], Some(vec!["product-1".into()]));
+        watch.begin(BEGAN_US);
+        watch.observe(&seen("gateway-1", InstanceState::Suspect, BEGAN_US, (0, 0)), true);
+        assert_eq!(watch.report().detected, None);
+        watch.observe(&seen("order-1", InstanceState::Down, BEGAN_US + 9_000, (0, 0)), false);
+        let detected = watch.report().detected.as_ref().unwrap();
+        assert_eq!((&*detected.by, &*detected.instance, detected.after_ms), ("order-1", "product-1", 9));
     }
 
     #[test]

@@ -8,14 +8,19 @@ use crate::load::engine::ExchangeError;
 use crate::network_file::{NetworkFile, Protocol};
 use crate::registry::{BASE_PORT, GATEWAY};
 
-/// The gateway: as named, else that of the network that runs on the data folder, else the default.
+/// The gateway: as named, else that of the network that runs on the data folder, else, where none does, the default.
 pub(crate) fn find(named: Option<&HostPort>, data: &Path) -> Result<HostPort, CommandError> {
     if let Some(named) = named {
         return Ok(named.clone());
     }
-    let network = NetworkFile::of_running_network(data)?;
-    let gateway = network.as_ref().and_then(|network| network.first(GATEWAY, Protocol::Http));
-    Ok(gateway.map_or_else(|| HostPort::new("localhost", BASE_PORT), |entry| entry.address.into()))
+    let Some(network) = NetworkFile::of_running_network(data)? else {
+        return Ok(HostPort::new("localhost", BASE_PORT));
+    };
+    let gateway = network.first(GATEWAY, Protocol::Http).ok_or_else(|| {
+        CommandError::new(format!("the gateway of the network on {} doesn't run", data.display()))
+            .next("`micronet ps` shows why, and `micronet start gateway` starts it")
+    })?;
+    Ok(gateway.address.into())
 }
 
 /// The words for a gateway that can't be reached; `flag` is the one that names it.

@@ -78,6 +78,23 @@ fn who_comes_and_goes_is_asked_for_more_signs_of_life() {
 }
 
 #[test]
+fn who_leaves_in_order_comes_back_at_once() {
+    let mut it = Instance::reached();
+    for _ in 0..5 {
+        it.ledger.told(it.now, Some((Order::Drain, "it is about to be stopped")));
+        it.ledger.lost(it.now, "the connection ended");
+        it.ledger.told(it.now, None);
+        it.ledger.announced(it.now, true);
+        it.ledger.reached(it.now);
+        it.ledger.announced(it.now, true);
+        it.ledger.lost(it.now, "the connection ended");
+        assert_eq!(it.ledger.good_signs_needed(it.now), 1);
+        it.ledger.reached(it.now);
+        it.is(InstanceState::Up, Standing::Ready, "1 signs of life in a row");
+    }
+}
+
+#[test]
 fn voices_of_more_weight_win() {
     let mut it = Instance::reached();
     it.ledger.heartbeats(it.now, true);

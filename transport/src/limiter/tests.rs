@@ -19,7 +19,7 @@ fn work(limiter: &mut Limiter, now: &mut u64, calls: u32, took_ms: u64, windows:
 fn nothing_is_shed_where_calls_are_short_or_as_long_as_ever() {
     // Calls at once, and how long they take, one after another.
     let cases: &[(u32, &[u64])] = &[
-        (4_000, &[0, 1, 5, 1, 100, 300, 1]),
+        (4_000, &[0, 1, 5, 1, 100, 490, 1]),
         (16_000, &[2_000, 2_000, 3_000, 2_500, 2_000]),
         (1, &[10_000, 1]),
         (60, &[1, 900, 2_000, 1]),
@@ -114,12 +114,12 @@ struct Run {
 }
 
 /// A service that answers `AT_ONCE` calls in 100 ms each. With more of them each takes longer, and with more than twice as many it does
-/// less altogether, down to a tenth: locks, caches, swapping. Callers come whatever happens, and give up after a second. The last 10 of
+/// less altogether, down to a tenth: locks, caches, swapping. Callers come whatever happens, and give up after two seconds. The last 10 of
 /// 20 seconds count.
 fn overload(calls_per_10_ms: u32, mut limiter: Limiter) -> Run {
     const AT_ONCE: f64 = 100.0;
     const WORK_MS: f64 = 100.0;
-    const PATIENCE_MS: u64 = 1_000;
+    const PATIENCE_MS: u64 = 2_000;
     let mut run = Run::default();
     let mut calls: Vec<(u64, f64)> = Vec::new();
     for now_ms in 0..20_000_u64 {
@@ -164,9 +164,9 @@ fn a_service_that_slows_down_under_load_keeps_its_throughput_and_its_latency() {
     assert_eq!((within.answered, within.shed, within.took_ms_max), (8_000, 0, 100), "{within:?}");
     for calls_per_10_ms in [20, 100] {
         let limited = overload(calls_per_10_ms, Limiter::default());
-        assert!(limited.answered >= 7_000 && limited.given_up == 0, "{limited:?}");
-        assert!(limited.took_ms_max <= 450, "{limited:?}");
+        assert!(limited.answered >= 9_000 && limited.given_up == 0, "{limited:?}");
+        assert!(limited.took_ms_max <= 250, "{limited:?}");
     }
     let without = overload(20, unlimited());
-    assert!(without.answered <= 500 && without.given_up >= 18_000, "{without:?}");
+    assert!(without.answered <= 500 && without.given_up >= 17_000, "{without:?}");
 }

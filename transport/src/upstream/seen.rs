@@ -7,6 +7,7 @@ use micronet_wire::error::RpcError;
 use micronet_wire::network::CalledService;
 
 use super::{Inner, Source, Target};
+use crate::balance::Algorithm;
 use crate::clock;
 use crate::link::Denial;
 use crate::network::{Called, InForce};
@@ -24,6 +25,18 @@ impl Called for Inner {
             retries: self.retries.get(),
             retries_refused: self.retries_refused.get(),
             instances: self.members.borrow().iter().map(|member| member.seen(now, history)).collect(),
+        }
+    }
+
+    fn found(self: Rc<Self>, service: &str, source: Source, targets: &[Target]) {
+        if *service == *self.service {
+            self.set_members(source, targets);
+        }
+    }
+
+    fn balance(&self, service: &str, algorithm: Algorithm) {
+        if *service == *self.service {
+            self.set_algorithm(algorithm);
         }
     }
 
