@@ -1,6 +1,7 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod call;
 mod control;
 mod database;
 mod discovery;
@@ -20,11 +21,11 @@ mod toystore;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
-use micronet_wire::metadata::Metadata;
 
+pub(crate) use self::call::{CallConfig, Callee, OutcomeConfig};
+use self::call::{call, callee, outcome};
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::database::database;
 pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
@@ -43,15 +44,12 @@ pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
-use crate::cli::{
-    CallFlags, CalleeFlags, ExposureFlags, Flags, OutcomeFlags, RawCommand, ServiceFlags, ShopFlags,
-    ShopMode, UpFlags,
-};
+use crate::cli::{ExposureFlags, Flags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags};
 use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::profile::Profile;
 use crate::registry::{
-    BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service, port_default, rpc_port_default, service_named,
+    BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service, port_default, service_named,
 };
 use micronet_services::database::ServerUrl;
 use micronet_services::demo::Demo;
@@ -189,61 +187,6 @@ pub(crate) struct ServiceConfig {
     pub(crate) supervised: bool,
 }
 
-/// The instance that is called, and as whom.
-#[derive(Debug)]
-pub(crate) struct Callee {
-    /// The service's name.
-    pub(crate) service: String,
-    /// The instance, where it was named; else one of the network on the data folder, or the service's default port.
-    pub(crate) to: Option<HostPort>,
-    /// How long to wait.
-    pub(crate) deadline: Duration,
-    /// How TLS is spoken, where it was asked for; else as the running network speaks.
-    pub(crate) tls: Option<TlsConfig>,
-    /// Whether the operator's token stays unused.
-    pub(crate) anonymous: bool,
-    /// The data folder.
-    pub(crate) data: PathBuf,
-}
-
-/// What is called, where and how.
-#[derive(Debug)]
-pub(crate) struct CallConfig {
-    /// Who is called.
-    pub(crate) callee: Callee,
-    /// The method's name within the service; without one the methods are listed.
-    pub(crate) method: Option<String>,
-    /// Whether the method is described instead of called.
-    pub(crate) describe: bool,
-    /// The request as JSON; `-` for lines of stdin.
-    pub(crate) request: String,
-    /// The file with the requests, a line each.
-    pub(crate) file: Option<PathBuf>,
-    /// Replies after which to stop.
-    pub(crate) count: Option<u64>,
-    /// The idempotency token, where one was given.
-    pub(crate) token: Option<String>,
-    /// What else is sent along.
-    pub(crate) metadata: Metadata,
-    /// Whether a failure is printed as JSON.
-    pub(crate) json: bool,
-    /// Whether the ledger is shown.
-    pub(crate) verbose: bool,
-}
-
-/// Which write's outcome is asked for.
-#[derive(Debug)]
-pub(crate) struct OutcomeConfig {
-    /// Who is asked.
-    pub(crate) callee: Callee,
-    /// The name of the method that was called.
-    pub(crate) method: String,
-    /// The idempotency token of the call.
-    pub(crate) token: String,
-    /// Whose call it was, where that is somebody else.
-    pub(crate) principal: Option<String>,
-}
-
 /// What a customer of the shop does, and where.
 #[derive(Debug)]
 pub(crate) struct ShopConfig {
@@ -374,74 +317,6 @@ fn service(
         tokens_kept_hours: flags.tokens_kept.unwrap_or(KEPT_HOURS),
         supervised: flags.supervised,
     })
-}
-
-fn call(flags: CallFlags, data: PathBuf, environment: Environment<'_>) -> Result<CallConfig, CommandError> {
-    let (callee, method) = callee(&flags.method, flags.callee, data, environment)?;
-    Ok(CallConfig {
-        callee,
-        method,
-        describe: flags.describe,
-        request: flags.request,
-        file: flags.file,
-        count: flags.count,
-        token: flags.token,
-        metadata: metadata(&flags.metadata)?,
-        json: flags.json,
-        verbose: flags.verbose,
-    })
-}
-
-fn outcome(
-    flags: OutcomeFlags,
-    data: PathBuf,
-    environment: Environment<'_>,
-) -> Result<OutcomeConfig, CommandError> {
-    let (callee, method) = callee(&flags.method, flags.callee, data, environment)?;
-    let method = method.ok_or_else(|| {
-        CommandError::usage(format!("{:?} names no method", flags.method))
-            .next("write SERVICE.METHOD, as order.buy")
-    })?;
-    Ok(OutcomeConfig { callee, method, token: flags.token, principal: flags.principal })
-}
-
-/// Who is called, and the method's name, where one is given.
-fn callee(
-    name: &str,
-    flags: CalleeFlags,
-    data: PathBuf,
-    environment: Environment<'_>,
-) -> Result<(Callee, Option<String>), CommandError> {
-    let (service, method) = match name.split_once('.') {
-        Some((service, method)) => (service, Some(method)),
-        None => (name, None),
-    };
-    if service.is_empty() || method.is_some_and(str::is_empty) {
-        return Err(CommandError::usage(format!("{name:?} names no method"))
-            .next("write SERVICE.METHOD, as product.query; SERVICE alone lists what there is"));
-    }
-    let port = rpc_port_default(service).unwrap_or(BASE_PORT);
-    let callee = Callee {
-        service: service.to_owned(),
-        to: flags.to.map(|text| HostPort::parse(&text, Some(port))).transpose()?,
-        deadline: Duration::from_millis(flags.deadline),
-        tls: tls::tls(flags.tls, &data, environment)?,
-        anonymous: flags.anonymous,
-        data,
-    };
-    Ok((callee, method.map(str::to_owned)))
-}
-
-fn metadata(pairs: &[String]) -> Result<Metadata, CommandError> {
-    let mut metadata = Metadata::default();
-    for pair in pairs {
-        let refuse = |why: &str| CommandError::usage(format!("--metadata {pair:?}: {why}"));
-        let (key, value) = pair
-            .split_once('=')
-            .ok_or_else(|| refuse("it has no '='").next("write KEY=VALUE, as tenant=one"))?;
-        metadata.set(key, value).map_err(|error| refuse(&error.message))?;
-    }
-    Ok(metadata)
 }
 
 fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result<ShopConfig, CommandError> {
