@@ -15,6 +15,7 @@ mod net;
 mod peers;
 mod ping;
 mod ports;
+mod shop;
 pub(crate) mod target;
 mod tls;
 mod toystore;
@@ -40,11 +41,12 @@ pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
+pub(crate) use self::shop::ShopConfig;
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
-use crate::cli::{ExposureFlags, Flags, RawCommand, ServiceFlags, ShopFlags, ShopMode, UpFlags};
+use crate::cli::{ExposureFlags, Flags, RawCommand, ServiceFlags, UpFlags};
 use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::profile::Profile;
@@ -187,23 +189,6 @@ pub(crate) struct ServiceConfig {
     pub(crate) supervised: bool,
 }
 
-/// What a customer of the shop does, and where.
-#[derive(Debug)]
-pub(crate) struct ShopConfig {
-    /// What the customer does.
-    pub(crate) mode: ShopMode,
-    /// How many customers there are at once.
-    pub(crate) clients: u16,
-    /// The gateway, where it was named; else it is that of the network on the data folder, or the default.
-    pub(crate) to: Option<HostPort>,
-    /// The data folder.
-    pub(crate) data: PathBuf,
-    /// Whether the summary is JSON.
-    pub(crate) json: bool,
-    /// Whether every answer is printed.
-    pub(crate) verbose: bool,
-}
-
 /// Makes the configuration of the command that was typed; without one it is `up` as it stands.
 pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
     let (data, log) = (flags.data, flags.log);
@@ -222,7 +207,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
             instances::instances(flags, data, environment).map(Command::Instances)
         }
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
-        RawCommand::Shop(flags) => shop(flags, data, environment).map(Command::Shop),
+        RawCommand::Shop(flags) => shop::shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
         RawCommand::Ps(flags) => control::ps(flags).map(operate),
@@ -317,15 +302,6 @@ fn service(
         tokens_kept_hours: flags.tokens_kept.unwrap_or(KEPT_HOURS),
         supervised: flags.supervised,
     })
-}
-
-fn shop(flags: ShopFlags, data: PathBuf, environment: Environment<'_>) -> Result<ShopConfig, CommandError> {
-    let to = match &flags.to {
-        Some(text) => Some(HostPort::parse_url(text, BASE_PORT)?),
-        None => front(environment)?,
-    };
-    let ShopFlags { mode, clients, json, verbose, .. } = flags;
-    Ok(ShopConfig { mode, clients, to, data, json, verbose })
 }
 
 /// Where peers are found that no flag names. `up` names all that there are, and then there are no others.
