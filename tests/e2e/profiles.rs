@@ -8,6 +8,7 @@ use micronet_tests::process::{micronet, run};
 fn instances(network: &mut Network) -> Vec<String> {
     let said = network.up().stdout();
     let rows = said.lines().skip_while(|line| !line.starts_with("SERVICE")).skip(1);
+    // Where TCP is passed through stands below the table.
     let rows = rows.take_while(|line| !line.is_empty() && !line.starts_with("TCP "));
     let mut instances: Vec<String> =
         rows.filter_map(|row| row.split_whitespace().nth(1).map(str::to_owned)).collect();
