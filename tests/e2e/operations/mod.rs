@@ -40,7 +40,10 @@ fn every_operation_comes_to_the_same_thing_three_ways() {
     }
 }
 
-/// No method that HTTP reaches is left out above.
+/// The services of the shop.
+const SHOP: [&str; 3] = ["user.", "product.", "order."];
+
+/// No method of the shop that HTTP reaches is left out above.
 #[test]
 fn every_operation_has_a_step() {
     let network = Network::start("shop");
@@ -50,6 +53,8 @@ fn every_operation_has_a_step() {
     let operations = paths.values().flat_map(|path| path.as_object().expect("operations").values());
     let bound: BTreeSet<String> =
         operations.filter_map(|operation| operation["operationId"].as_str().map(without_alias)).collect();
+    let bound: BTreeSet<_> =
+        bound.into_iter().filter(|name| SHOP.iter().any(|service| name.starts_with(service))).collect();
     assert!(bound.len() >= 20, "{bound:?}");
     let missing: Vec<_> = bound.difference(&taken).collect();
     assert!(missing.is_empty(), "no step takes {missing:?}");

@@ -110,21 +110,39 @@ async fn connect(
 ) -> Result<Instance, RpcError> {
     let gone = || RpcError::new(Code::Cancelled, "nobody wants the connection any more");
     let instance = dial(upstream, member.upgrade().ok_or_else(gone)?.address, identity).await?;
-    let signs = {
-        let member = member.upgrade().ok_or_else(gone)?;
-        let needed = member.ledger.borrow().good_signs_needed(clock::now());
-        // Another connection to it stands: that is sign enough.
-        if member.is_connected() { 1 } else { needed }
-    };
-    for sign in 1..signs {
-        // Who comes and goes has to stay for a while.
-        if sign >= GOOD_SIGNS_MIN {
-            sleep(Duration::from_millis(HEARTBEAT_INTERVAL_MS.into())).await;
+    let mut signs = 1;
+    while signs < good_signs_wanted(upstream, member).ok_or_else(gone)? {
+        if signs >= GOOD_SIGNS_MIN {
+            wait_for_next_sign(upstream, member).await;
         }
         let answered = timeout(Duration::from_millis(CONNECT_MS_MAX), instance.client.answered()).await;
         answered.map_err(|_| RpcError::new(Code::Silent, "it doesn't answer heartbeats"))??;
+        signs += 1;
     }
     Ok(instance)
+}
+
+/// How many signs of life an instance has to give before it gets calls.
+fn good_signs_wanted(upstream: &Weak<Inner>, member: &Weak<Member>) -> Option<u32> {
+    let (upstream, member) = (upstream.upgrade()?, member.upgrade()?);
+    let needed = member.ledger.borrow().good_signs_needed(clock::now());
+    Some(match needed {
+        // Another connection to it stands: that is sign enough.
+        _ if member.is_connected() => 1,
+        // One that comes and goes is better than none.
+        _ if !upstream.has_others_ready(&member) => needed.min(GOOD_SIGNS_MIN),
+        _ => needed,
+    })
+}
+
+/// Who comes and goes has to stay for a while, for as long as others are there.
+async fn wait_for_next_sign(upstream: &Weak<Inner>, member: &Weak<Member>) {
+    let Some(mut changes) = upstream.upgrade().map(|inner| inner.changes.subscribe()) else { return };
+    let is_wanted_now =
+        |_: &u64| good_signs_wanted(upstream, member).is_none_or(|signs| signs <= GOOD_SIGNS_MIN);
+    let interval = Duration::from_millis(HEARTBEAT_INTERVAL_MS.into());
+    // Late, or not at all: the next sign is asked for anyway.
+    let _ = timeout(interval, changes.wait_for(is_wanted_now)).await;
 }
 
 /// Connects, and learns the instance's name and schema.

@@ -111,9 +111,14 @@ impl Inner {
         let out = |member: &&Rc<Member>| {
             member.key == but.key || matches!(member.standing(now), Standing::Ejected | Standing::Probe)
         };
-        let others = members.iter().filter(|member| member.key != but.key);
-        let any_left = others.into_iter().any(|member| member.standing(now) == Standing::Ready);
-        any_left && members.iter().filter(out).count() * 100 <= members.len() * EJECTED_PERCENT_MAX
+        self.has_others_ready(but)
+            && members.iter().filter(out).count() * 100 <= members.len() * EJECTED_PERCENT_MAX
+    }
+
+    /// Whether another instance than this one is ready for calls.
+    pub(super) fn has_others_ready(&self, but: &Member) -> bool {
+        let (members, now) = (self.members.borrow(), clock::now());
+        members.iter().any(|member| member.key != but.key && member.standing(now) == Standing::Ready)
     }
 
     // ---- what happens by itself ----
