@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 
-use micronet_wire::limits::{BREAKER_FAILURES_IN_A_ROW, CONNECTION_AGE_MS, RETRY_BUDGET_PERCENT};
+use micronet_wire::limits::{
+    BREAKER_FAILURES_IN_A_ROW, CONNECTION_AGE_MS, RETRY_BUDGET_PERCENT, TOGETHER_MS_MAX,
+};
 use micronet_wire::network::{
     CalledInstance, InstanceState, InstancesOf, Member, Members, OperationClient, Order, Rules, Word,
 };
@@ -226,6 +228,23 @@ fn instances_come_and_go_while_calls_are_made() {
         house.until("a", InstanceState::Up).await;
         assert_eq!(house.answering(10).await, ["a"]);
         assert!(b.calls.get() > 0 && house.instances[0].1 == *at_a);
+    });
+}
+
+#[test]
+fn those_who_come_together_have_equal_shares() {
+    run(async {
+        let house = house(&["a", "b"]).await;
+        let share = |name| house.seen(name).share_permille;
+        assert_eq!((share("a"), share("b")), (1_000, 1_000), "nobody was there before");
+        tokio::time::sleep(Duration::from_millis(TOGETHER_MS_MAX)).await;
+        let late: Vec<_> = ["c", "d"].map(instance).into();
+        let targets: Vec<_> = late.iter().map(|(_, address, _)| Target::from(*address)).collect();
+        house.upstream.set_members(Source::Registered, &targets);
+        house.until("c", InstanceState::Up).await;
+        house.until("d", InstanceState::Up).await;
+        assert_eq!((share("a"), share("b")), (1_000, 1_000));
+        assert!(share("c") < 1_000 && share("c") == share("d"), "{} {}", share("c"), share("d"));
     });
 }
 

@@ -142,11 +142,12 @@ impl Member {
         if standing == Standing::Ready && drains() { Standing::LastResort } else { standing }
     }
 
-    /// Whether it has got calls for so long that one that comes now comes after it, and not together with it.
-    pub(super) fn has_settled(&self, now: u64) -> bool {
+    /// From when on slow start counts for it, where it has begun to get calls so lately that whoever does so now comes with it.
+    pub(super) fn came_lately(&self, now: u64) -> Option<Option<u64>> {
         let ledger = self.ledger.borrow();
-        ledger.state() == InstanceState::Up
-            && now.saturating_sub(ledger.since_ns()) > TOGETHER_MS_MAX * 1_000_000
+        let is_up = ledger.state() == InstanceState::Up;
+        let lately = now.saturating_sub(ledger.since_ns()) < TOGETHER_MS_MAX * 1_000_000;
+        (is_up && lately).then(|| self.warms_since_ns.get())
     }
 
     /// Slow start begins now; none, where there is nobody to take the rest.

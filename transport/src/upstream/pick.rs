@@ -156,8 +156,7 @@ impl Inner {
     pub(super) fn took(&self, member: &Member, slot: usize, instance: Instance) -> Client {
         let now = clock::now();
         let client = instance.client.clone();
-        let others_work =
-            self.members.borrow().iter().any(|other| other.key != member.key && other.has_settled(now));
+        let warms = self.warms_since(member, now);
         let is_new = !member.is_connected();
         if let Some(before) = member.connected(slot, instance) {
             before.client.drain();
@@ -168,10 +167,20 @@ impl Inner {
                 .ledger
                 .borrow_mut()
                 .told(now, self.identity.network.rules().word(now, &self.service, &member.name()));
-            member.warms(others_work.then_some(now));
+            member.warms(warms);
         }
         self.changed();
         client
+    }
+
+    /// From when on slow start counts for an instance that gets calls from now on: none, where it is alone; and as for those who came
+    /// together with it.
+    fn warms_since(&self, member: &Member, now: u64) -> Option<u64> {
+        let members = self.members.borrow();
+        let others = || members.iter().filter(|other| other.key != member.key);
+        let together = others().find_map(|other| other.came_lately(now));
+        let alone = || others().all(|other| other.standing(now) == Standing::Out);
+        together.unwrap_or_else(|| (!alone()).then_some(now))
     }
 
     /// A connection takes no more calls.
