@@ -1,6 +1,6 @@
 //! The gateway: HTTP/1.1 in front, micronet's RPC behind.
 //!
-//! The life of a request: [`accept`] takes the connection, `transport`'s `http_server` reads the request, and [`proxy`] answers
+//! The life of a request: [`accept`] takes the connection, `transport`'s `http_server` reads the request, and `proxy` answers
 //! it for a [`visitor`]: `wire`'s `rest` finds the method that is bound to its path and makes the request a call, `proxy` picks an instance and
 //! calls it, and `rest` makes an answer of what comes back. All routes come from the schemas that the services themselves serve:
 //! this crate links none of them.

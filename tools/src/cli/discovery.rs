@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Default, Args)]
 pub(crate) struct DiscoveryFlags {
     /// A TOML file with instances of services, beside those that --peer names; it is read again when it changes:
-    /// [product] and in it instances = ["127.0.0.1:8002", { address = "127.0.0.1:8012", weight = 50 }], and balancer = "weighted"
+    /// a table `product` with `instances = ["127.0.0.1:8002", { address = "127.0.0.1:8012", weight = 50 }]` and `balancer = "weighted"`
     /// if another one is wanted
     #[arg(long = "peers", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,

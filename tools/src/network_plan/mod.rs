@@ -34,7 +34,7 @@
 //! Segments without a link of their own reach each other by the fastest way over others: latencies and jitter add up, and so does what is lost;
 //! the narrowest link decides how much passes. Whoever is in no segment is as near to all as the machine has it.
 //!
-//! This module reads no file and speaks to nobody. [`read`] makes a plan of a text, [`rules`] makes of it what each process has to keep to,
+//! This module reads no file and speaks to nobody. [`read()`] makes a plan of a text, [`rules`] makes of it what each process has to keep to,
 //! [`show`] shows it.
 
 mod read;
