@@ -66,6 +66,12 @@ async fn purge_forever(store: impl Store) {
 pub async fn open<S: Store + Clone + 'static>(environment: &Environment) -> Result<S, StartError> {
     let store: S = open_only(environment).await?;
     let database = store.database().clone();
+    let counted = database.clone();
+    environment.identity.network.metrics().watch(
+        "active_database_connections",
+        "Connections to the database that are in use: lent to readers, and the writer's.",
+        move || counted.connections_in_use(),
+    );
     environment.identity.network.checks().add("database", move || {
         let database = database.clone();
         async move { database.answers().await.map_err(|error| error.to_string()) }

@@ -64,6 +64,8 @@ fn ops_pages_are_on_every_port() {
         assert_eq!(health.at("/checks/redis/status"), "not_configured");
         let database = if instance == "gateway-1" { "not_configured" } else { "healthy" };
         assert_eq!(health.at("/checks/database/status"), database, "{instance}");
+        let counted = http.get("/metrics").check(200).text().contains("\nactive_database_connections ");
+        assert_eq!(counted, database == "healthy", "{instance}");
         assert_eq!(http.get("/ready").check(200).at("/status"), "ready");
         assert_eq!(http.get("/alive").check(200).at("/status"), "alive");
         http.post("/health", "").check(405);

@@ -76,6 +76,11 @@ impl Readers {
         Ok(Reading { lent: Some(lent) })
     }
 
+    /// How many are lent.
+    pub(super) fn lent(&self) -> usize {
+        (READ_CONNECTIONS as usize).saturating_sub(self.0.permits.available_permits())
+    }
+
     pub(super) async fn snapshot(&self) -> Result<Reading, DatabaseError> {
         let mut reading = self.read().await?;
         if let Some(lent) = &mut reading.lent {

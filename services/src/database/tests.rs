@@ -104,9 +104,9 @@ async fn a_write_is_seen_by_the_next_read_and_after_reopening(on: On) {
     let database = open(place.location()).await;
     assert_eq!(note(&database, 7, Then::Succeed).await.unwrap(), 7);
     assert_eq!(notes(&database).await, [7]);
-    database.check().await.unwrap();
+    database.answers().await.unwrap();
     database.close().await;
-    assert!(matches!(database.check().await, Err(DatabaseError::Closed)));
+    assert!(matches!(database.answers().await, Err(DatabaseError::Closed)));
 
     let again = open(place.location()).await;
     assert_eq!(notes(&again).await, [7]);

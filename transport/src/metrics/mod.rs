@@ -29,6 +29,14 @@ pub struct Metrics {
     families: Families,
     /// The meters of HTTP that were resolved, by method and endpoint.
     http: RefCell<Vec<Rc<HttpMeter>>>,
+    /// States of the program's own.
+    watched: RefCell<Vec<Watched>>,
+}
+
+/// A state that is looked at when the page is asked for.
+struct Watched {
+    gauge: IntGauge,
+    state: Box<dyn Fn() -> usize>,
 }
 
 impl fmt::Debug for Metrics {
@@ -39,7 +47,7 @@ impl fmt::Debug for Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { families: Families::new(), http: RefCell::default() }
+        Self { families: Families::new(), http: RefCell::default(), watched: RefCell::default() }
     }
 }
 
@@ -48,11 +56,26 @@ impl Metrics {
     #[must_use]
     pub fn page(&self, network: &Network) -> Vec<u8> {
         self.families.look(network);
+        for Watched { gauge, state } in &*self.watched.borrow() {
+            gauge.set(i64::try_from(state()).unwrap_or(i64::MAX));
+        }
         let mut page = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.families.registry.gather(), &mut page) {
             tracing::error!(%error, "the metrics can't be written");
         }
         page
+    }
+
+    /// Shows a state of the program's own from now on, which is looked at when the page is asked for.
+    pub fn watch(&self, name: &str, help: &str, state: impl Fn() -> usize + 'static) {
+        let shown = IntGauge::new(name, help).and_then(|gauge| {
+            self.families.registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        });
+        match shown {
+            Ok(gauge) => self.watched.borrow_mut().push(Watched { gauge, state: Box::new(state) }),
+            Err(error) => tracing::error!(name, %error, "this can't be shown among the metrics"),
+        }
     }
 
     /// A call was refused, since there was too much work.
