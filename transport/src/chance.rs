@@ -1,4 +1,4 @@
-//! Chance from a seed, for what is done wrong on purpose: the same seed does the same wrongs.
+//! Chance from a seed, for choices and for what is done wrong on purpose: the same seed does the same.
 
 /// Sebastiano Vigna's `SplitMix64` (<https://prng.di.unimi.it/splitmix64.c>): one word of state, good enough for everything but secrets.
 #[derive(Debug, Clone)]

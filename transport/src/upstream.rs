@@ -37,6 +37,7 @@ use self::member::Member;
 use self::pick::Scratch;
 use self::schemas::{Known, Schemas};
 use crate::balance::{Algorithm, Balancer, Explained};
+use crate::chance::Chance;
 use crate::clock;
 use crate::health::Standing;
 use crate::identity::{Identity, random_bytes};
@@ -117,7 +118,7 @@ struct Inner {
     slow_ns: Cell<u64>,
     /// Whether this process itself runs late.
     lagging: Cell<bool>,
-    random: Cell<u64>,
+    chance: RefCell<Chance>,
     /// That nothing of the service may be called.
     denial: RefCell<Option<Denial>>,
 }
@@ -169,7 +170,7 @@ impl Upstream {
             untried: Cell::new(0),
             slow_ns: Cell::new(u64::MAX),
             lagging: Cell::new(false),
-            random: Cell::new(u64::from_ne_bytes(random_bytes())),
+            chance: RefCell::new(Chance::new(u64::from_ne_bytes(random_bytes()))),
             denial: RefCell::default(),
         });
         let called: Rc<dyn Called> = inner.clone();

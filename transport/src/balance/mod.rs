@@ -21,6 +21,7 @@ use self::adaptive::Adaptive;
 pub use self::adaptive::measured::Measured;
 use self::latency::Outcome;
 use self::weighted::Rotation;
+use crate::chance::Chance;
 
 /// How an instance is picked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -298,10 +299,7 @@ fn below(random: u64, bound: u64) -> usize {
 
 /// Bits that depend on all bits of a number (the finaliser of Vigna's `SplitMix64`).
 fn mixed(bits: u64) -> u64 {
-    let bits = bits.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    bits ^ (bits >> 31)
+    Chance::new(bits).bits()
 }
 
 #[cfg(test)]

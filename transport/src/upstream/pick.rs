@@ -70,7 +70,7 @@ impl Inner {
                     && member.any(|instance| instance.client.can_call() && takes(instance))
             });
             candidates.extend(of_tier.map(|(member, _)| member.candidate(now, timed)));
-            let ask = Ask { now, client: want.client, random: self.random() };
+            let ask = Ask { now, client: want.client, random: self.chance.borrow_mut().bits() };
             if let Some(at) = balancer.pick(candidates, &ask) {
                 let member = members.iter().find(|member| member.key == candidates[at].key)?;
                 return Some((Rc::clone(member), member.connection(takes)?));
@@ -94,7 +94,7 @@ impl Inner {
         };
         self.balancer.borrow_mut().record(now, member.key, outcome);
         let Some(ticket) = ticket else { return };
-        let random = self.random();
+        let random = self.chance.borrow_mut().bits();
         let before = member.ledger.borrow().state();
         member.ledger.borrow_mut().result(now, ticket, verdict, random, || self.may_eject(member, now));
         let after = member.ledger.borrow().state();
@@ -205,15 +205,6 @@ impl Inner {
             tracing::debug!(service = &*self.service, %address, %error, "cannot connect");
         }
         self.changed();
-    }
-
-    /// A number by chance, from a generator that is good enough to choose by (SplitMix64, Steele et al. 2014).
-    fn random(&self) -> u64 {
-        let state = self.random.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
-        self.random.set(state);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
     }
 }
 
