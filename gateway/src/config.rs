@@ -15,9 +15,8 @@ use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
 
 use crate::control::Control;
+use crate::l4::VirtualPort;
 use crate::stats::{Counted, Regions, Stats};
-
-use crate::l4::{PortReport, VirtualPort};
 
 /// What a gateway is started with.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +41,9 @@ pub(crate) struct Known {
     pub(crate) meters: RouteMeters,
 }
 
+/// The virtual ports beside a gateway.
+pub(crate) type VirtualPorts = Rc<RefCell<Vec<Rc<VirtualPort>>>>;
+
 /// A running gateway, shared by its connections.
 pub struct Gateway {
     pub(crate) identity: Rc<Identity>,
@@ -54,7 +56,7 @@ pub struct Gateway {
     own_schema: Rc<EncodedSchema>,
     pub(crate) request_ids: RequestIds,
     known: RefCell<Rc<Known>>,
-    virtual_ports: RefCell<Vec<Rc<VirtualPort>>>,
+    virtual_ports: VirtualPorts,
 }
 
 impl fmt::Debug for Gateway {
@@ -76,7 +78,8 @@ impl Gateway {
             .map(|(service, addresses)| Upstream::connect(service, addresses, identity))
             .collect();
         let stats = Rc::new(Stats::new(config.regions.clone(), upstreams.len()));
-        let service = Control::service(identity, &upstreams, &stats)?;
+        let virtual_ports = VirtualPorts::default();
+        let service = Control::service(identity, &upstreams, &stats, &virtual_ports)?;
         let gateway = Rc::new(Self {
             identity: Rc::clone(identity),
             own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),
@@ -87,7 +90,7 @@ impl Gateway {
             upstreams,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             known: RefCell::default(),
-            virtual_ports: RefCell::default(),
+            virtual_ports,
         });
         gateway.learn_routes();
         for upstream in gateway.upstreams.iter() {
@@ -118,12 +121,6 @@ impl Gateway {
     /// A virtual port was opened beside this gateway's own: it is shown with it from now on.
     pub fn opened(&self, port: Rc<VirtualPort>) {
         self.virtual_ports.borrow_mut().push(port);
-    }
-
-    /// What has gone through the virtual ports, and how their backends stand.
-    #[must_use]
-    pub fn passed_through(&self) -> Vec<PortReport> {
-        self.virtual_ports.borrow().iter().map(|port| port.report()).collect()
     }
 
     fn learn_routes(&self) {

@@ -26,6 +26,7 @@ use crate::api::{
     About, AlgorithmInfo, Announcement, BalancerOf, Balancers, Gateway, GatewayError, GatewayServer,
     InstanceBehind, LabAlgorithm, Links, OfService, Registered, ServiceBehind, SetBalancer, WhichInstances,
 };
+use crate::config::VirtualPorts;
 use crate::stats::Stats;
 use crate::targets;
 
@@ -43,6 +44,7 @@ pub(crate) struct Control {
     stats: Rc<Stats>,
     started: Timestamp,
     registrations: Rc<Registrations>,
+    virtual_ports: VirtualPorts,
 }
 
 impl Control {
@@ -51,6 +53,7 @@ impl Control {
         identity: &Rc<Identity>,
         upstreams: &Rc<[Upstream]>,
         stats: &Rc<Stats>,
+        virtual_ports: &VirtualPorts,
     ) -> Result<Rc<dyn Service>, SchemaError> {
         let started = Timestamp(clock::unix_us());
         let control = Self {
@@ -59,6 +62,7 @@ impl Control {
             stats: Rc::clone(stats),
             started,
             registrations: Registrations::new(&identity.network),
+            virtual_ports: Rc::clone(virtual_ports),
         };
         let server = GatewayServer::new(control)?;
         Ok(Rc::new(WithBuiltin::new(server, &identity.instance, VERSION, started)?))
@@ -169,6 +173,7 @@ impl Gateway for Control {
             services: report.services,
             protocols: report.protocols,
             regions: report.regions,
+            tcp: self.virtual_ports.borrow().iter().map(|port| port.report().into()).collect(),
         })
     }
 

@@ -31,6 +31,18 @@ fn http_and_rpc_pass_through_to_the_instances() {
     let called =
         network.command(&["call", "--to", &order.to_string(), "order.get", r#"{"order_num":2}"#]).check(0);
     assert!(called.stdout.contains("59.99"), "{}", called.stdout);
+    // What has passed is in the statistics.
+    let stats = network.http().get("/stats").check(200).at("/data");
+    let port =
+        stats["tcp"].as_array().expect("ports").iter().find(|port| port["name"] == "product").expect("it");
+    assert_eq!(
+        (&port["address"], &port["algorithm"]),
+        (&product.to_string().into(), &"least_connections".into())
+    );
+    let backends = port["backends"].as_array().expect("backends");
+    let sum = |field: &str| backends.iter().filter_map(|backend| backend[field].as_u64()).sum::<u64>();
+    assert_eq!(sum("total"), 4, "{port}");
+    assert!(sum("sent_bytes") > 4 * 40 && sum("received_bytes") > 4 * 200, "{port}");
     if has("nc") {
         let mut shell = Command::new("/bin/sh");
         let line = r"printf 'GET /products/Tux HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' | nc localhost $PORT";

@@ -27,6 +27,44 @@ pub struct Stats {
     pub protocols: Vec<Share>,
     /// By where the clients are.
     pub regions: Vec<Share>,
+    /// What is passed through as TCP, by virtual port.
+    pub tcp: Vec<TcpPort>,
+}
+
+/// What was passed through a virtual port.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct TcpPort {
+    /// The service's name, or `tcp-PORT`.
+    pub name: String,
+    /// Where the gateway listens for it.
+    pub address: String,
+    /// By which algorithm backends are picked.
+    pub algorithm: String,
+    /// Connections that found no backend, and were reset.
+    pub unserved: u64,
+    /// Where its connections go.
+    pub backends: Vec<TcpBackend>,
+}
+
+/// A backend of a virtual port; its counts are those since the start.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct TcpBackend {
+    /// The instance's name, or its address.
+    pub name: String,
+    /// Where it is.
+    pub address: String,
+    /// Whether it gets connections.
+    pub state: InstanceState,
+    /// Connections that are open, or are being made.
+    pub open: u64,
+    /// Connections that were made.
+    pub total: u64,
+    /// Attempts to connect that failed.
+    pub failed: u64,
+    /// Bytes that went to it.
+    pub sent_bytes: u64,
+    /// Bytes that came from it.
+    pub received_bytes: u64,
 }
 
 /// Requests that were added up.

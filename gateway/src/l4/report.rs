@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::api::stats::{TcpBackend, TcpPort};
 use micronet_transport::balance::Algorithm;
 use micronet_wire::network::InstanceState;
 use micronet_wire::schema::Timestamp;
@@ -57,4 +58,32 @@ pub struct Traffic {
     pub sent_bytes: u64,
     /// Bytes from the backend.
     pub received_bytes: u64,
+}
+
+impl From<PortReport> for TcpPort {
+    fn from(report: PortReport) -> Self {
+        Self {
+            name: report.name,
+            address: report.address.to_string(),
+            algorithm: report.algorithm.to_string(),
+            unserved: report.unserved,
+            backends: report.backends.into_iter().map(TcpBackend::from).collect(),
+        }
+    }
+}
+
+impl From<BackendReport> for TcpBackend {
+    fn from(report: BackendReport) -> Self {
+        let Traffic { open, total, failed, sent_bytes, received_bytes, .. } = report.traffic;
+        Self {
+            name: report.name,
+            address: report.address.to_string(),
+            state: report.state,
+            open,
+            total,
+            failed,
+            sent_bytes,
+            received_bytes,
+        }
+    }
 }
