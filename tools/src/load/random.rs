@@ -1,13 +1,15 @@
 //! Pseudo-random numbers for workloads: fast, seedable, and not for secrets.
 
-/// SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
+use micronet_transport::chance::Chance;
+
+/// A sequence of numbers.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random(Chance);
 
 impl Random {
     /// The sequence of this seed.
     pub(crate) fn from_seed(seed: u64) -> Self {
-        Self(seed)
+        Self(Chance::new(seed))
     }
 
     /// A sequence that nobody has seen before.
@@ -17,11 +19,7 @@ impl Random {
 
     /// The next number.
     pub(crate) fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.bits()
     }
 
     /// A number from 0 to `bound - 1`; 0 for a bound of 0. The bias of the modulo is below 2^-32 for small bounds.

@@ -239,12 +239,13 @@ pub(super) fn verdict(error: &RpcError, took_ns: u64, slow_ns: u64) -> Option<Ve
         | Code::Database
         | Code::Protocol
         | Code::Checksum
-        | Code::CreditExceeded
-        | Code::Unavailable => Some(Verdict::Failed),
+        | Code::CreditExceeded => Some(Verdict::Failed),
         Code::DeadlineExceeded if took_ns > slow_ns => Some(Verdict::Slow),
-        // It sheds or drains: that is told otherwise, and no sign of sickness. And who was cancelled has no result.
+        // It sheds or drains: that is told otherwise, and no sign of sickness. A service behind it that is away is another's fault. And
+        // who was cancelled has no result.
         Code::Overloaded
         | Code::Draining
+        | Code::Unavailable
         | Code::Cancelled
         | Code::DeadlineExceeded
         | Code::SchemaMismatch => None,

@@ -10,6 +10,7 @@ use micronet_wire::frame::Health;
 use micronet_wire::network::InstanceState;
 
 use super::*;
+use crate::breaker::Verdict;
 use crate::client::Client;
 use crate::driver::Wire;
 
@@ -151,4 +152,19 @@ fn a_broken_link_is_told_as_a_service_that_is_away() {
     check(Code::Internal, true, Code::Internal, "inner words");
     let refused = RpcError::new(Code::ConnectionLost, "no such secret").retry(Retry::NeverStarted, 0);
     assert_eq!(told_to_caller("toys", false, refused).code, Code::Unavailable);
+}
+
+#[test]
+fn an_instance_is_blamed_for_its_own_failures_only() {
+    let check = |code, took_ns, expected| {
+        assert_eq!(member::verdict(&RpcError::new(code, ""), took_ns, 10), expected, "{code} {took_ns}");
+    };
+    check(Code::Internal, 1, Some(Verdict::Failed));
+    check(Code::ConnectionLost, 1, Some(Verdict::Failed));
+    // What is behind it is away: another's fault, and told as such by whoever calls that.
+    check(Code::Unavailable, 1, None);
+    check(Code::Overloaded, 1, None);
+    check(Code::DeadlineExceeded, 10, None);
+    check(Code::DeadlineExceeded, 11, Some(Verdict::Slow));
+    check(Code::Application, 1, Some(Verdict::Good));
 }
