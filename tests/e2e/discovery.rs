@@ -68,7 +68,7 @@ fn calls_follow_a_name_whose_addresses_change() {
     names.set_addresses("product.test", &ips[..1]);
     let peer = format!("product=dns:product.test:{}", hosts[0].port());
     let server = names.address().to_string();
-    let (gateway, _) = start_gateway(&folder, &["--peer", &peer, "--dns-server", &server]);
+    let (gateway, rpc) = start_gateway(&folder, &["--peer", &peer, "--dns-server", &server]);
     // The first answer was waited for.
     assert_eq!(who(&gateway), BTreeSet::from(["product-1".to_owned()]));
     names.set_addresses("product.test", &ips);
@@ -88,6 +88,8 @@ fn calls_follow_a_name_whose_addresses_change() {
             few => Err(format!("{few} after {asked}")),
         });
         assert_eq!(who(&gateway), BTreeSet::from(["product-2".to_owned()]));
+        let seen = process::run(micronet(folder.path(), &["instances", "--to", &rpc.to_string()])).check(0);
+        assert!(seen.stdout.contains("\n  dns: "), "why nothing is found is shown: {}", seen.stdout);
     }
     names.set_addresses("product.test", &ips[..1]);
     until_answered_by(&gateway, &["product-1"]);

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "the modules are those of the tests, and have more than is used here")]
 
 mod application;
+mod chance;
 mod link;
 mod plan;
 mod random;

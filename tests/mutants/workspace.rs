@@ -9,7 +9,7 @@ use micronet_tests::program::{cargo_build, root, target};
 use crate::list::{MUTANTS, Mutant};
 
 /// What of the tests' support the program is made of.
-const SUPPORT: [&str; 6] = ["application", "link", "plan", "random", "scenarios", "simulator"];
+const SUPPORT: [&str; 5] = ["application", "link", "plan", "scenarios", "simulator"];
 
 /// What the copy of the wire crate has besides: which mutant is chosen.
 const CHOICE: &str = r#"//! Which mutant is chosen.
@@ -52,6 +52,10 @@ pub(crate) fn build() -> PathBuf {
             copy(&from, &to);
         }
     }
+    // Of the transport they need its generator of chance alone.
+    let random = read(&root().join("tests/support/random.rs")).replace("micronet_transport::", "crate::");
+    write(&folder.join("mutants/src/random.rs"), &random);
+    write(&folder.join("mutants/src/chance.rs"), &read(&root().join("transport/src/chance.rs")));
     write(&folder.join("mutants/src/main.rs"), include_str!("program.rs"));
     write(&folder.join("mutants/Cargo.toml"), MANIFEST);
     let members = |line: &str| match line.starts_with("members = ") {

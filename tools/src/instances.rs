@@ -113,7 +113,9 @@ fn text(seen: &Instances, now_us: i64, style: Style) -> String {
     let mut parts = vec![table.draw(style)];
     let notes = seen.services.iter().map(|called| {
         let panic = if called.panic { "; so few are healthy that all are tried" } else { "" };
-        format!("{}: {}{panic}", called.service, called.balancing)
+        let known = |trouble: &String| format!("\n  {trouble}; what was found before still counts");
+        let troubles: String = called.troubles.iter().map(known).collect();
+        format!("{}: {}{panic}{troubles}", called.service, called.balancing)
     });
     parts.push(notes.collect::<Vec<_>>().join("\n"));
     let mut history = Table::new(&[
@@ -189,7 +191,8 @@ mod tests {
     fn seen(history: Vec<StateChange>) -> Instances {
         let called = CalledService {
             service: "product".into(),
-            balancing: "round_robin: it was chosen".into(),
+            balancing: "round_robin: each in turn".into(),
+            troubles: vec!["dns: the server is away".into()],
             instances: vec![CalledInstance { history, ..instance() }],
             ..CalledService::default()
         };
@@ -202,7 +205,8 @@ mod tests {
 SERVICE  INSTANCE   ADDRESS         STATE          SINCE  CONNECTIONS  IN FLIGHT  CALLS  FAILED     MEAN  WHY
 product  product-1  127.0.0.1:8002  up (55 %)  3 min 12 s            2          1      7       1  1.23 ms  connected
 
-product: round_robin: it was chosen";
+product: round_robin: each in turn
+  dns: the server is away; what was found before still counts";
         let shown = text(&seen(Vec::new()), NOW_US, Style::PLAIN);
         assert_eq!(
             shown.split_whitespace().collect::<Vec<_>>(),

@@ -50,7 +50,7 @@ pub struct CalledService {
     pub service: String,
     /// By which algorithm its instances are picked, as `round_robin`.
     pub algorithm: String,
-    /// The algorithm that picks now, and why: they differ where `adaptive` chooses.
+    /// The algorithm that picks now, and why: another one where `adaptive` chooses.
     pub balancing: String,
     /// Whether so few instances are healthy that all are tried.
     pub panic: bool,
@@ -58,6 +58,8 @@ pub struct CalledService {
     pub retries: u64,
     /// Calls that were not tried again because too many were.
     pub retries_refused: u64,
+    /// Why sources don't find its instances now, as `dns: the server is away`. What they found before still counts.
+    pub troubles: Vec<String>,
     /// Its instances.
     pub instances: Vec<CalledInstance>,
 }

@@ -248,7 +248,7 @@ impl Balancer {
                 algorithm,
                 acting: algorithm,
                 since: self.since,
-                reason: format!("{algorithm} was chosen: {}", algorithm.description()),
+                reason: algorithm.description().into(),
                 measured: None,
             },
         }
@@ -357,7 +357,7 @@ mod tests {
             (explained.algorithm, explained.acting, explained.since),
             (Algorithm::Weighted, Algorithm::Weighted, 77)
         );
-        assert!(explained.reason.starts_with("weighted was chosen"), "{}", explained.reason);
+        assert_eq!(explained.reason, Algorithm::Weighted.description());
         balancer.set(99, Algorithm::IpHash);
         let [first, second, third] = picks(&mut balancer, Some(5));
         assert!(first == second && second == third);

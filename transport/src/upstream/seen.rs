@@ -24,6 +24,7 @@ impl Called for Inner {
             panic: self.panics(now),
             retries: self.retries.get(),
             retries_refused: self.retries_refused.get(),
+            troubles: self.troubles(),
             instances: self.members.borrow().iter().map(|member| member.seen(now, history)).collect(),
         }
     }
@@ -58,6 +59,12 @@ impl Called for Inner {
 }
 
 impl Inner {
+    fn troubles(&self) -> Vec<String> {
+        let searches = self.identity.network.searches().into_iter();
+        let of_this = searches.filter(|search| search.service == *self.service);
+        of_this.filter_map(|search| Some(format!("{}: {}", search.source, search.trouble?))).collect()
+    }
+
     /// Why nothing of the service may be called, if so.
     pub(super) fn denied(&self, now: u64) -> Option<RpcError> {
         self.denial.borrow().as_ref().filter(|denial| denial.holds(now)).map(Denial::error)
