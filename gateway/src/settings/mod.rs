@@ -1,0 +1,36 @@
+//! What may be configured of a gateway's edge: a file of TOML, each of whose tables is read by a module of its own. All of it can be
+//! applied while the gateway runs.
+
+mod section;
+
+pub use section::{Fault, Section};
+
+use section::Reader;
+
+/// What may be configured of a gateway's edge. The default is what holds without a file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {}
+
+impl Settings {
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of its lines.
+    pub fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        let reader = Reader::new(text)?;
+        let settings = Self {};
+        reader.end(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_nobody_reads_is_named() {
+        assert_eq!(Settings::read(""), Ok(Settings::default()));
+        let faults = Settings::read("\n[htp]\nidle = \"1s\"\n").expect_err("there is no such table");
+        assert_eq!(faults[0].to_string(), "line 2: there is no [htp]");
+    }
+}
