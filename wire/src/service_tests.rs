@@ -186,6 +186,7 @@ fn now<F: Future>(future: F) -> F::Output {
 fn user(permissions: &[&str]) -> Principal {
     Principal::User {
         subject: "ada".into(),
+        organization: String::new(),
         permissions: permissions.iter().map(ToString::to_string).collect(),
     }
 }
