@@ -33,6 +33,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) discovery: DiscoveryConfig,
     /// Where clients are, by their addresses.
     pub(crate) regions: Regions,
+    /// Whether it answers the paths that serve its examination.
+    pub(crate) debug_routes: bool,
     /// What it passes through.
     pub(crate) l4: L4Config,
     /// The data folder.
@@ -78,6 +80,7 @@ pub(super) fn gateway(
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
         regions: regions(flags.regions.as_deref())?,
+        debug_routes: flags.debug_routes,
         peers,
         data,
         supervised: flags.supervised,
