@@ -1,5 +1,6 @@
 //! Answers: the envelope around data and errors, and the headers that each answer has.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use bytes::{BufMut, BytesMut};
@@ -35,7 +36,7 @@ pub struct Answer {
 pub type Refused = Box<Answer>;
 
 /// What the body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// JSON in the envelope.
     Envelope,
@@ -44,11 +45,11 @@ enum Form {
     /// Plain text.
     Text,
     /// Of this type.
-    Other(&'static str),
+    Other(Cow<'static, str>),
 }
 
 impl Form {
-    fn content_type(self) -> &'static str {
+    fn content_type(&self) -> &str {
         match self {
             Self::Envelope | Self::Json => "application/json",
             Self::Text => "text/plain; charset=utf-8",
@@ -83,8 +84,8 @@ impl Answer {
 
     /// A body of this content type, without an envelope.
     #[must_use]
-    pub fn body_of(status: Status, content_type: &'static str, body: &[u8]) -> Self {
-        Self::new(status, BytesMut::from(body), Form::Other(content_type))
+    pub fn body_of(status: Status, content_type: impl Into<Cow<'static, str>>, body: &[u8]) -> Self {
+        Self::new(status, BytesMut::from(body), Form::Other(content_type.into()))
     }
 
     /// An error in the envelope. `details` is JSON; empty for none.
