@@ -8,6 +8,7 @@ use super::ExposureFlags;
 use super::certs::TlsFlags;
 use super::discovery::DiscoveryFlags;
 use super::l4::L4Flags;
+use super::settings::ConfigFlag;
 
 const GATEWAY_EXAMPLES: &str = "\
 Examples:
@@ -51,6 +52,8 @@ pub(crate) struct GatewayFlags {
     pub(crate) peers: Vec<String>,
     #[arg(long, value_name = "FILE", help = REGIONS_HELP)]
     pub(crate) regions: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigFlag,
     #[command(flatten)]
     pub(crate) discovery: DiscoveryFlags,
     #[command(flatten)]

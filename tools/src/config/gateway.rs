@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::{
-    DiscoveryConfig, Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, TlsConfig,
-    check_exposure, cluster, elsewhere, front, listen, name, tls,
+    DiscoveryConfig, Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, SettingsFile,
+    TlsConfig, check_exposure, cluster, elsewhere, front, listen, name, tls,
 };
 use micronet_gateway::stats::Regions;
 
@@ -33,6 +33,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) discovery: DiscoveryConfig,
     /// Where clients are, by their addresses.
     pub(crate) regions: Regions,
+    /// What is configured of its edge.
+    pub(crate) settings: SettingsFile,
     /// What it passes through.
     pub(crate) l4: L4Config,
     /// The data folder.
@@ -77,6 +79,7 @@ pub(super) fn gateway(
         rpc,
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
+        settings: SettingsFile::read(flags.config.config, "--config")?,
         regions: regions(flags.regions.as_deref())?,
         peers,
         data,
