@@ -22,15 +22,14 @@ use micronet_wire::service::{CallOptions, Caller, authorize};
 use crate::config::{Gateway, OWN};
 
 impl Gateway {
-    /// Answers a request that leads there, of somebody who asks as this principal. `client` stands for where it comes from.
+    /// Answers a request that leads there, of somebody who asks as this principal, from where the number stands for.
     pub(crate) async fn answer(
         &self,
         request_id: &str,
         (head, body): (&RequestHead, &[u8]),
         routes: &Routes,
         lead: Lead<'_>,
-        asker: &Principal,
-        client: Option<u64>,
+        (asker, client): (&Principal, Option<u64>),
     ) -> Answer {
         if lead.service() == Some(OWN) {
             return self.own.answer(asker, request_id, (head, body), lead).await;

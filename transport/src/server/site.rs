@@ -22,7 +22,7 @@ use super::entry::Entry;
 use super::places::Places;
 use crate::bearers::Asker;
 use crate::clock;
-use crate::http_server::Site;
+use crate::http_server::{Response, Site};
 use crate::identity::{Identity, random_bytes};
 use crate::metrics::RouteMeters;
 use crate::vitals::Share;
@@ -180,7 +180,7 @@ impl Site for Seen {
         &self.site.identity
     }
 
-    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
+    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let OwnSite { routes, meters, identity, .. } = &*self.site;
         let (lead, since) = (routes.lead(head), clock::now());
         let meter = meters.of_lead(identity.network.metrics(), head, &lead);
@@ -189,6 +189,6 @@ impl Site for Seen {
             Err(refused) => *refused,
         };
         meter.answered(answer.status.code(), clock::now() - since);
-        answer
+        answer.into()
     }
 }
