@@ -19,6 +19,8 @@ pub enum Principal {
         subject: String,
         /// The id of the organization that it belongs to; empty for none.
         organization: String,
+        /// The session in which it has signed in; empty where that isn't known.
+        session: String,
         /// What it may do, as `orders:read`, `orders:*` or `*`.
         permissions: Vec<String>,
     },
@@ -40,6 +42,15 @@ impl Principal {
     pub fn organization(&self) -> Option<&str> {
         match self {
             Self::User { organization, .. } if !organization.is_empty() => Some(organization),
+            _ => None,
+        }
+    }
+
+    /// The session in which it has signed in, where that is known.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        match self {
+            Self::User { session, .. } if !session.is_empty() => Some(session),
             _ => None,
         }
     }
@@ -67,7 +78,7 @@ impl Principal {
         }
     }
 
-    /// The principal that a [`key`](Self::key) names, without organization and permissions; `None` if it names none.
+    /// The principal that a [`key`](Self::key) names, without organization, session and permissions; `None` if it names none.
     #[must_use]
     pub fn from_key(key: &str) -> Option<Self> {
         match key {
@@ -79,6 +90,7 @@ impl Principal {
                 ("user", id) => Some(Self::User {
                     subject: id.to_owned(),
                     organization: String::new(),
+                    session: String::new(),
                     permissions: Vec::new(),
                 }),
                 _ => None,
@@ -103,6 +115,7 @@ mod tests {
         Principal::User {
             subject: subject.into(),
             organization: organization.into(),
+            session: String::new(),
             permissions: permissions.iter().map(ToString::to_string).collect(),
         }
     }
