@@ -78,9 +78,9 @@ mod tests {
     use super::*;
 
     fn remembered(jti: &str) -> Remembered {
-        let (jti, sid, scopes) = (jti.to_owned(), String::new(), Vec::new());
+        let (jti, scopes) = (jti.to_owned(), Vec::new());
         let principal = Principal::Anonymous;
-        let verified = Rc::new(Verified { principal, jti, sid, scopes, issued_s: 0, expires_s: 0 });
+        let verified = Rc::new(Verified { principal, jti, scopes, issued_s: 0, expires_s: 0 });
         Remembered { verified, revision: 0 }
     }
 

@@ -71,7 +71,7 @@ impl Revocations {
     pub(super) fn hold(&self, who: &Verified) -> bool {
         who.issued_s <= self.floor_s
             || self.tokens.contains_key(&who.jti)
-            || self.sessions.contains_key(&who.sid)
+            || who.principal.session().is_some_and(|sid| self.sessions.contains_key(sid))
             || self.accounts.get(who.subject()).is_some_and(|(_, through_s)| who.issued_s <= *through_s)
     }
 
@@ -100,10 +100,14 @@ mod tests {
     use super::*;
 
     fn token(jti: &str, sid: &str, sub: &str, issued_s: i64) -> Verified {
-        let (subject, organization, permissions) = (sub.into(), "1".into(), Vec::new());
-        let principal = Principal::User { subject, organization, permissions };
-        let (jti, sid, scopes) = (jti.into(), sid.into(), Vec::new());
-        Verified { principal, jti, sid, scopes, issued_s, expires_s: issued_s + 900 }
+        let principal = Principal::User {
+            subject: sub.into(),
+            organization: "1".into(),
+            session: sid.into(),
+            permissions: Vec::new(),
+        };
+        let (jti, scopes) = (jti.into(), Vec::new());
+        Verified { principal, jti, scopes, issued_s, expires_s: issued_s + 900 }
     }
 
     fn revocation(of: Revoked, until_s: i64) -> Revocation {

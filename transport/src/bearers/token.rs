@@ -15,8 +15,6 @@ pub struct Verified {
     pub principal: Principal,
     /// The token: its claim `jti`.
     pub jti: String,
-    /// The session that it was issued in: its claim `sid`.
-    pub sid: String,
     /// What it was issued for: its claim `scopes`.
     pub scopes: Vec<String>,
     /// When it was issued, in seconds since 1970.
@@ -33,9 +31,9 @@ impl Verified {
     pub fn of_ticket(bearer: Bearer) -> Result<Self, RpcError> {
         let Bearer { sub, org, sid, jti, permissions, scopes, issued, expires } = bearer;
         let seconds = |time: Timestamp| time.0.div_euclid(1_000_000);
-        let principal = Principal::User { subject: sub, organization: org, permissions };
+        let principal = Principal::User { subject: sub, organization: org, session: sid, permissions };
         let (issued_s, expires_s) = (seconds(issued), seconds(expires));
-        Self { principal, jti, sid, scopes, issued_s, expires_s }.in_order()
+        Self { principal, jti, scopes, issued_s, expires_s }.in_order()
     }
 
     /// Its account: the claim `sub`.
@@ -137,8 +135,8 @@ pub(super) fn read(token: &str, key: &DecodingKey, unix_us: i64) -> Result<Verif
         return Err(refused("the access token isn't good yet"));
     }
     let Claims { sub, org, sid, jti, exp, iat, permissions, scopes, .. } = claims;
-    let principal = Principal::User { subject: sub, organization: org, permissions };
-    let verified = Verified { principal, jti, sid, scopes, issued_s: iat, expires_s: exp };
+    let principal = Principal::User { subject: sub, organization: org, session: sid, permissions };
+    let verified = Verified { principal, jti, scopes, issued_s: iat, expires_s: exp };
     verified.expired(now_s)?;
     verified.in_order()
 }
