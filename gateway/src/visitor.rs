@@ -7,7 +7,7 @@ use std::rc::Rc;
 use micronet_transport::clock;
 use micronet_transport::http_server::Site;
 use micronet_transport::identity::Identity;
-use micronet_wire::http1::RequestHead;
+use micronet_wire::http1::{HttpLimits, RequestHead};
 use micronet_wire::rest::{Answer, RequestIds};
 
 use crate::config::Gateway;
@@ -46,6 +46,14 @@ impl Site for Visitor {
 
     fn identity(&self) -> &Identity {
         &self.gateway.identity
+    }
+
+    fn limits(&self) -> HttpLimits {
+        self.gateway.settings().http.limits
+    }
+
+    fn body_bytes_max(&self, head: &RequestHead) -> usize {
+        self.gateway.settings().http.body_bytes_max(head.path())
     }
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
