@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use micronet_transport::clock;
-use micronet_transport::http_server::Site;
+use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_wire::http1::{HttpLimits, RequestHead};
-use micronet_wire::rest::{Answer, RequestIds};
+use micronet_wire::rest::RequestIds;
 
 use crate::config::Gateway;
 use crate::echo;
@@ -56,18 +56,18 @@ impl Site for Visitor {
         self.gateway.settings().http.body_bytes_max(head.path())
     }
 
-    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
+    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let (gateway, since) = (&*self.gateway, clock::now());
         let metrics = gateway.identity.network.metrics();
         if head.path() == targets::PATH {
             let answer = targets::answer(head, &gateway.identity, gateway.http);
             metrics.http_of(head, targets::PATH).answered(answer.status.code(), clock::now() - since);
-            return answer;
+            return answer.into();
         }
         if gateway.debug_routes && head.path() == echo::PATH {
             let answer = echo::answer(head, body);
             metrics.http_of(head, echo::PATH).answered(answer.status.code(), clock::now() - since);
-            return answer;
+            return answer.into();
         }
         let known = gateway.known();
         let lead = known.routes.lead(head);
@@ -76,6 +76,6 @@ impl Site for Visitor {
         let (status, took_ns) = (answer.status.code(), clock::now() - since);
         meter.answered(status, took_ns);
         gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);
-        answer
+        answer.into()
     }
 }

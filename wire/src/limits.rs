@@ -321,6 +321,11 @@ pub const HTTP_READ_BYTES: usize = 16 << 10;
 pub const HTTP_READ_IDLE_BYTES: usize = 4 << 10;
 /// Answers to pipelined requests that are collected before they are written, in bytes.
 pub const HTTP_WRITE_BYTES: usize = 64 << 10;
+/// Connections that last, as those of WebSocket, are ended at this rate when their process drains, in connections a second: each at a
+/// moment that chance decides.
+pub const LASTING_ENDED_PER_S: u64 = 100;
+/// The time within which all of them are ended, however many there are, in milliseconds.
+pub const LASTING_DRAIN_MS_MAX: u64 = 20_000;
 /// HTTP connections that a gateway serves at once; the next is answered 503, unless one that idles can make room for it.
 pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
 /// The most of them that may be configured.
@@ -370,7 +375,7 @@ const _: () = {
         PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)
             + TOKEN_BYTES_MAX
             + REQUEST_ID_BYTES_MAX
-            + NAME_BYTES_MAX
+            + 2 * NAME_BYTES_MAX
             + METADATA_BYTES_MAX
             + 128
             <= REQUEST_HEAD_BYTES_MAX
@@ -393,6 +398,7 @@ const _: () = {
     assert!(HTTP_REQUEST_LINE_BYTES_MAX <= HTTP_HEAD_BYTES_MAX);
     assert!(HTTP_HEAD_BYTES_MAX <= HTTP_HEAD_BYTES_HARD_MAX && HTTP_HEAD_BYTES_HARD_MAX <= u16::MAX as usize);
     assert!(HTTP_HEADERS_MAX <= HTTP_HEADERS_HARD_MAX && HTTP_BODY_BYTES_MAX <= HTTP_BODY_BYTES_HARD_MAX);
+    assert!(LASTING_DRAIN_MS_MAX < DRAIN_MS_MAX);
     assert!(FAILURE_PENALTY_MS <= FAILURE_PENALTY_MS_MAX);
     assert!(0 < SLOW_START_PERMILLE_MIN && SLOW_START_PERMILLE_MIN <= 1_000);
     // A switch is judged by three windows before the next one.
