@@ -2,16 +2,21 @@
 //! applied while the gateway runs.
 
 mod held;
+mod http;
 mod section;
 
 pub(crate) use held::Held;
+pub use http::HttpSettings;
 pub use section::{Fault, Section};
 
 use section::Reader;
 
 /// What may be configured of a gateway's edge. The default is what holds without a file.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settings {}
+pub struct Settings {
+    /// `[http]`
+    pub http: HttpSettings,
+}
 
 impl Settings {
     /// Reads a file's text.
@@ -20,7 +25,7 @@ impl Settings {
     /// Everything that is wrong with it, in the order of its lines.
     pub fn read(text: &str) -> Result<Self, Vec<Fault>> {
         let reader = Reader::new(text)?;
-        let settings = Self {};
+        let settings = Self { http: reader.section("http", HttpSettings::read) };
         reader.end(settings)
     }
 }
