@@ -16,6 +16,7 @@ use micronet_wire::service::Service;
 
 use crate::control::Control;
 use crate::l4::VirtualPort;
+use crate::rates::Rates;
 use crate::settings::{Held, Settings};
 use crate::stats::{Counted, Regions, Stats};
 
@@ -58,6 +59,7 @@ pub struct Gateway {
     settings: Rc<Held>,
     service: Rc<dyn Service>,
     own_schema: Rc<EncodedSchema>,
+    pub(crate) rates: Rates,
     pub(crate) request_ids: RequestIds,
     known: RefCell<Rc<Known>>,
     virtual_ports: VirtualPorts,
@@ -93,6 +95,7 @@ impl Gateway {
             own_schema: Rc::new(service.schema().clone()),
             service,
             upstreams,
+            rates: Rates::default(),
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             known: RefCell::default(),
             virtual_ports,

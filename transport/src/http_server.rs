@@ -34,6 +34,9 @@ pub trait Site: 'static {
 
     /// Answers one request.
     fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Answer>;
+
+    /// Adds to an answer what each one says, also the pages of [`crate::ops`] and what refuses a broken request, which has no head.
+    fn dress(&self, _head: Option<&RequestHead>, _answer: &mut Answer) {}
 }
 
 /// Serves one connection to its end.
@@ -194,7 +197,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             // The answer says that no other follows.
             self.parser.close_after_response();
         }
-        self.write(answer, &request_id);
+        self.write(Some(head), answer, &request_id);
     }
 
     /// Shows a page by which the process is operated.
@@ -212,10 +215,11 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         let request_id = self.site.request_ids().adopt(None);
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
         self.site.identity().network.metrics().http_broken().answered(error.status.code(), 0);
-        self.write(Answer::http_error(error), &request_id);
+        self.write(None, Answer::http_error(error), &request_id);
     }
 
-    fn write(&mut self, answer: Answer, request_id: &str) {
+    fn write(&mut self, head: Option<&RequestHead>, mut answer: Answer, request_id: &str) {
+        self.site.dress(head, &mut answer);
         if let Some(words) = &answer.for_the_log {
             tracing::error!(request_id, words, "an answer that can't be shown");
         }

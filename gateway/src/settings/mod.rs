@@ -1,17 +1,30 @@
 //! What may be configured of a gateway's edge: a file of TOML, each of whose tables is read by a module of its own. All of it can be
 //! applied while the gateway runs.
 
+mod cors;
+mod headers;
 mod held;
+mod rates;
 mod section;
 
+pub use cors::Cors;
+pub use headers::Headers;
 pub(crate) use held::Held;
+pub use rates::Rates;
 pub use section::{Fault, Section};
 
 use section::Reader;
 
 /// What may be configured of a gateway's edge. The default is what holds without a file.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settings {}
+pub struct Settings {
+    /// `[cors]`.
+    pub cors: Cors,
+    /// `[headers]`.
+    pub headers: Headers,
+    /// `[rates]`.
+    pub rates: Rates,
+}
 
 impl Settings {
     /// Reads a file's text.
@@ -20,7 +33,11 @@ impl Settings {
     /// Everything that is wrong with it, in the order of its lines.
     pub fn read(text: &str) -> Result<Self, Vec<Fault>> {
         let reader = Reader::new(text)?;
-        let settings = Self {};
+        let settings = Self {
+            cors: reader.section("cors", Cors::read),
+            headers: reader.section("headers", Headers::read),
+            rates: reader.section("rates", Rates::read),
+        };
         reader.end(settings)
     }
 }

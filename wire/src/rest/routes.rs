@@ -37,6 +37,8 @@ pub struct Route {
     pub service: usize,
     /// The id of the RPC method.
     pub method: u32,
+    /// The class of rate limits that the method belongs to.
+    pub rate_class: String,
 }
 
 /// A part of a route's path.
@@ -104,6 +106,7 @@ impl Routes {
                         segments: segments(&binding.path).map(Segment::parse).collect(),
                         service,
                         method: method.id,
+                        rate_class: method.rate_class.clone(),
                     });
                 }
             }
