@@ -31,6 +31,8 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Where clients are, by their addresses.
     pub regions: Regions,
+    /// Whether it answers paths that serve its own examination, as `/echo`.
+    pub debug_routes: bool,
     /// What is configured of its edge to begin with.
     pub settings: Settings,
 }
@@ -61,6 +63,7 @@ pub struct Gateway {
     own_schema: Rc<EncodedSchema>,
     pub(crate) rates: Rates,
     pub(crate) request_ids: RequestIds,
+    pub(crate) debug_routes: bool,
     known: RefCell<Rc<Known>>,
     virtual_ports: VirtualPorts,
 }
@@ -97,6 +100,7 @@ impl Gateway {
             upstreams,
             rates: Rates::default(),
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
+            debug_routes: config.debug_routes,
             known: RefCell::default(),
             virtual_ports,
         });

@@ -19,7 +19,7 @@ pub(crate) fn preflight(cors: &Cors, head: &RequestHead) -> Option<Answer> {
     cors.allows(headers.get("Origin")?)?;
     let mut answer = Answer::text(Status::NO_CONTENT, "");
     if cors.allows_method(method) {
-        answer.headers.extend(cors.preflight());
+        answer.lines.extend(cors.preflight());
     }
     Some(answer)
 }
@@ -101,7 +101,7 @@ mod tests {
         let named =
             cors("origins = [\"https://app.example\"]\nmethods = [\"GET\", \"PUT\"]\nmax_age = \"1min\"\n");
         let answer = preflight(&named, &head("OPTIONS", ASKS)).expect("it is a preflight");
-        let said = String::from_utf8_lossy(answer.headers.bytes()).into_owned();
+        let said = String::from_utf8_lossy(answer.lines.bytes()).into_owned();
         assert!(said.contains("Access-Control-Allow-Methods: GET, PUT\r\n"), "{said}");
         assert!(
             said.contains("Access-Control-Max-Age: 60\r\n") && said.contains("Idempotency-Key"),
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(told, "Vary: Origin\r\nAccess-Control-Allow-Origin: https://app.example\r\n");
         // Another method gets no permission, another origin not even that answer.
         let other = preflight(&named, &head("OPTIONS", &ASKS.replace("PUT", "DELETE"))).expect("a preflight");
-        assert!(other.headers.is_empty());
+        assert!(other.lines.is_empty());
         for origin in ["https://app.example.evil", "http://app.example", "null", "https://APP.example"] {
             let lines = ASKS.replace("https://app.example", origin);
             assert!(preflight(&named, &head("OPTIONS", &lines)).is_none(), "{origin}");

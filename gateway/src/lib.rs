@@ -12,6 +12,7 @@ pub mod api;
 pub mod config;
 mod control;
 mod cors;
+mod echo;
 pub mod l4;
 mod proxy;
 pub mod rates;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 
 use micronet_transport::clock;
-use micronet_transport::http_server::Site;
+use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_wire::http1::RequestHead;
 use micronet_wire::rest::{Answer, Lead, RequestIds, conditional, principal, unmet_precondition};
@@ -14,7 +14,7 @@ use crate::config::{Gateway, Known};
 use crate::rates::{self, Kind, Passed, Who};
 use crate::settings::Settings;
 use crate::stats::Protocol;
-use crate::{cors, targets};
+use crate::{cors, echo, targets};
 
 /// The gateway as one connection sees it.
 #[derive(Debug)]
@@ -112,28 +112,33 @@ impl Site for Visitor {
         &self.gateway.identity
     }
 
-    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
+    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let (gateway, since) = (&*self.gateway, clock::now());
         let (metrics, known) = (gateway.identity.network.metrics(), gateway.known());
         let lead = known.routes.lead(head);
         if head.path() == targets::PATH {
             let answer = self.admit(request_id, &known, lead, (head, body)).await;
             metrics.http_of(head, targets::PATH).answered(answer.status.code(), clock::now() - since);
-            return answer;
+            return answer.into();
+        }
+        if gateway.debug_routes && head.path() == echo::PATH {
+            let answer = echo::answer(head, body);
+            metrics.http_of(head, echo::PATH).answered(answer.status.code(), clock::now() - since);
+            return answer.into();
         }
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
         let answer = self.admit(request_id, &known, lead, (head, body)).await;
         let (status, took_ns) = (answer.status.code(), clock::now() - since);
         meter.answered(status, took_ns);
         gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);
-        answer
+        answer.into()
     }
 
     fn dress(&self, head: Option<&RequestHead>, answer: &mut Answer) {
         let settings = self.gateway.settings();
         answer.standing = Some(Rc::clone(&settings.headers.standing));
         if let Some(head) = head {
-            cors::tell(&settings.cors, head, &mut answer.headers);
+            cors::tell(&settings.cors, head, &mut answer.lines);
         }
     }
 }

@@ -170,7 +170,7 @@ impl Passed {
         ];
         for (name, value) in &fields {
             // Digits break no header.
-            let _ = answer.headers.put(name, value);
+            let _ = answer.lines.put(name, value);
         }
     }
 }
@@ -208,7 +208,7 @@ mod tests {
         let last = (0..6).map(|_| rates.pass(&limits, Kind::Auth, who("::1")).expect("a limit")).last();
         let answer = last.expect("six of them").refusal();
         assert_eq!((answer.status.code(), answer.retry_after_s), (429, Some(12)));
-        let headers = std::str::from_utf8(answer.headers.bytes()).expect("ASCII");
+        let headers = std::str::from_utf8(answer.lines.bytes()).expect("ASCII");
         assert_eq!(
             headers,
             "RateLimit-Policy: 5;w=60\r\nRateLimit-Limit: 5\r\nRateLimit-Remaining: 0\r\nRateLimit-Reset: 60\r\n"

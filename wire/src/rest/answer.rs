@@ -1,5 +1,6 @@
 //! Answers: the envelope around data and errors, and the headers that each answer has.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
@@ -9,7 +10,7 @@ use super::conditional::EntityTag;
 use super::standing::Standing;
 use crate::error::RpcError;
 use crate::faults::Faults;
-use crate::http1::{HeaderBlock, HttpDate, HttpError, ServerConnection, Status, WriteError};
+use crate::http1::{HeaderBlock, HttpDate, HttpError, ResponseWriter, ServerConnection, Status, WriteError};
 use crate::json::put_string;
 use crate::transcode::put_timestamp;
 
@@ -38,10 +39,12 @@ pub struct Answer {
     pub content_policy: Option<&'static str>,
     /// What each answer of the site says; [`Standing::STRICT`] where nothing is given.
     pub standing: Option<Rc<Standing>>,
-    /// Further header fields.
-    pub headers: HeaderBlock,
+    /// The same as lines that are ready, behind the others.
+    pub lines: HeaderBlock,
     /// The instance that answered, when one did.
     pub instance: Option<Rc<str>>,
+    /// What else the head says, by name.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// What the log should hear of it, and the client should not.
     pub for_the_log: Option<String>,
 }
@@ -50,7 +53,7 @@ pub struct Answer {
 pub type Refused = Box<Answer>;
 
 /// What the body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// JSON in the envelope.
     Envelope,
@@ -59,11 +62,11 @@ enum Form {
     /// Plain text.
     Text,
     /// Of this type.
-    Other(&'static str),
+    Other(Cow<'static, str>),
 }
 
 impl Form {
-    fn content_type(self) -> &'static str {
+    fn content_type(&self) -> &str {
         match self {
             Self::Envelope | Self::Json => "application/json",
             Self::Text => "text/plain; charset=utf-8",
@@ -98,8 +101,8 @@ impl Answer {
 
     /// A body of this content type, without an envelope.
     #[must_use]
-    pub fn body_of(status: Status, content_type: &'static str, body: &[u8]) -> Self {
-        Self::new(status, BytesMut::from(body), Form::Other(content_type))
+    pub fn body_of(status: Status, content_type: impl Into<Cow<'static, str>>, body: &[u8]) -> Self {
+        Self::new(status, BytesMut::from(body), Form::Other(content_type.into()))
     }
 
     /// An error in the envelope. `details` is JSON; empty for none.
@@ -167,8 +170,9 @@ impl Answer {
             cache_control: "",
             content_policy: None,
             standing: None,
-            headers: HeaderBlock::default(),
+            lines: HeaderBlock::default(),
             instance: None,
+            headers: Vec::new(),
             for_the_log: None,
         }
     }
@@ -181,12 +185,12 @@ impl Answer {
 
     /// The answer's entity tag, which it says from now on.
     pub fn tagged(&mut self) -> EntityTag {
-        let (body, form) = (&self.body, self.form);
+        let (body, strong) = (&self.body, self.form != Form::Envelope);
         *self.entity_tag.get_or_insert_with(|| {
             // SipHash without a key: the same body has the same tag at every gateway of this build.
             let mut hasher = DefaultHasher::new();
             body.hash(&mut hasher);
-            EntityTag { hash: hasher.finish(), strong: form != Form::Envelope }
+            EntityTag { hash: hasher.finish(), strong }
         })
     }
 
@@ -204,6 +208,33 @@ impl Answer {
         if self.form == Form::Envelope && !self.status.is_bodiless() {
             put_meta(&mut self.body, unix_us, request_id);
         }
+        self.begin(connection, output, unix_us, request_id)?.body(&self.body);
+        Ok(())
+    }
+
+    /// Writes the head and what there is of the body; the rest follows in pieces ([`ServerConnection::write_stream`]).
+    ///
+    /// # Errors
+    /// [`WriteError::NoRequest`] when there is no request to answer.
+    pub fn write_streamed(
+        self,
+        connection: &mut ServerConnection,
+        output: &mut BytesMut,
+        unix_us: i64,
+        request_id: &str,
+    ) -> Result<(), WriteError> {
+        self.begin(connection, output, unix_us, request_id)?.stream();
+        connection.write_stream(output, &self.body)
+    }
+
+    /// Writes the head but for its end.
+    fn begin<'a>(
+        &self,
+        connection: &'a mut ServerConnection,
+        output: &'a mut BytesMut,
+        unix_us: i64,
+        request_id: &str,
+    ) -> Result<ResponseWriter<'a>, WriteError> {
         let date = HttpDate::from_unix_s(u64::try_from(unix_us / 1_000_000).unwrap_or(0));
         let mut response = connection.respond(output, self.status, &date)?;
         // Every value is ours, or was checked when it was adopted, so none can break a header; one that did would be left out.
@@ -227,6 +258,9 @@ impl Answer {
         if self.status.code() == 401 {
             header("WWW-Authenticate", "Bearer");
         }
+        for (name, value) in &self.headers {
+            header(name, value);
+        }
         if let Some(tag) = self.entity_tag {
             let _ = tag.show(|tag| response.header("ETag", tag).map(|_| ()));
         }
@@ -238,9 +272,8 @@ impl Answer {
             None => drop(response.block(standing.content_policy())),
             Some(policy) => drop(response.header(Standing::CONTENT_POLICY.0, policy)),
         }
-        response.block(&self.headers);
-        response.body(&self.body);
-        Ok(())
+        response.block(&self.lines);
+        Ok(response)
     }
 }
 
@@ -274,6 +307,7 @@ pub(super) fn code_of(status: Status) -> &'static str {
         415 => "UNSUPPORTED_MEDIA_TYPE",
         417 => "EXPECTATION_FAILED",
         422 => "INVALID_INPUT",
+        426 => "UPGRADE_REQUIRED",
         431 => "HEADERS_TOO_LARGE",
         501 => "NOT_IMPLEMENTED",
         502 => "BAD_GATEWAY",
