@@ -9,6 +9,7 @@
 
 pub mod accept;
 pub mod api;
+mod cache;
 pub mod config;
 mod control;
 mod cors;

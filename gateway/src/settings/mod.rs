@@ -1,12 +1,14 @@
 //! What may be configured of a gateway's edge: a file of TOML, each of whose tables is read by a module of its own. All of it can be
 //! applied while the gateway runs.
 
+mod cache;
 mod cors;
 mod headers;
 mod held;
 mod rates;
 mod section;
 
+pub use cache::Cache;
 pub use cors::Cors;
 pub use headers::Headers;
 pub(crate) use held::Held;
@@ -18,6 +20,8 @@ use section::Reader;
 /// What may be configured of a gateway's edge. The default is what holds without a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
+    /// `[cache]`.
+    pub cache: Cache,
     /// `[cors]`.
     pub cors: Cors,
     /// `[headers]`.
@@ -34,6 +38,7 @@ impl Settings {
     pub fn read(text: &str) -> Result<Self, Vec<Fault>> {
         let reader = Reader::new(text)?;
         let settings = Self {
+            cache: reader.section("cache", Cache::read),
             cors: reader.section("cors", Cors::read),
             headers: reader.section("headers", Headers::read),
             rates: reader.section("rates", Rates::read),

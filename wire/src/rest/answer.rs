@@ -20,7 +20,7 @@ pub const API_VERSION: &str = "v1";
 const STRICT: &Standing = &Standing::STRICT;
 
 /// An answer on its way to the client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Answer {
     /// The status.
     pub status: Status,

@@ -39,6 +39,8 @@ pub struct Route {
     pub method: u32,
     /// The class of rate limits that the method belongs to.
     pub rate_class: String,
+    /// The stream of the service that says when a reply may not be kept any more; empty where none may be kept at all.
+    pub cache: String,
 }
 
 /// A part of a route's path.
@@ -107,6 +109,7 @@ impl Routes {
                         service,
                         method: method.id,
                         rate_class: method.rate_class.clone(),
+                        cache: method.cache.clone(),
                     });
                 }
             }
