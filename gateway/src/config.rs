@@ -16,8 +16,10 @@ use micronet_wire::rest::{RequestIds, Routes};
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
 
+use crate::cache::Cache;
 use crate::control::Control;
 use crate::l4::VirtualPort;
+use crate::rates::Rates;
 use crate::settings::{Held, Settings};
 use crate::stats::{Counted, Regions, Stats};
 
@@ -62,6 +64,8 @@ pub struct Gateway {
     settings: Rc<Held>,
     service: Rc<dyn Service>,
     own_schema: Rc<EncodedSchema>,
+    pub(crate) rates: Rates,
+    pub(crate) cache: Rc<Cache>,
     pub(crate) request_ids: RequestIds,
     pub(crate) debug_routes: bool,
     known: RefCell<Rc<Known>>,
@@ -92,7 +96,9 @@ impl Gateway {
         let authority = upstreams.iter().find(|upstream| upstream.service() == AUTHORITY);
         let stats = Rc::new(Stats::new(config.regions.clone(), upstreams.len()));
         let virtual_ports = VirtualPorts::default();
-        let service = Control::service(identity, &upstreams, &stats, &virtual_ports)?;
+        let cache = Cache::new(&upstreams);
+        cache.show(identity.network.metrics());
+        let service = Control::service(identity, &upstreams, (&stats, &cache), &virtual_ports)?;
         let gateway = Rc::new(Self {
             identity: Rc::clone(identity),
             own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),
@@ -101,6 +107,8 @@ impl Gateway {
             settings: Rc::new(Held::new(config.settings.clone())),
             own_schema: Rc::new(service.schema().clone()),
             service,
+            rates: Rates::default(),
+            cache,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             debug_routes: config.debug_routes,
             known: RefCell::default(),

@@ -52,6 +52,9 @@ pub trait Site: 'static {
 
     /// Answers one request.
     fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Response>;
+
+    /// Adds to an answer what each one says, also the pages of [`crate::ops`] and what refuses a broken request, which has no head.
+    fn dress(&self, _head: Option<&RequestHead>, _answer: &mut Answer) {}
 }
 
 /// Serves one connection to its end.
@@ -222,6 +225,9 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             self.answer_error(&error);
             return Ok(());
         };
+        if let Some(answer) = response.answer_mut() {
+            self.site.dress(Some(head), answer);
+        }
         tracing::debug!(
             request_id,
             method = head.method_name(),
@@ -257,7 +263,9 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         let request_id = self.site.request_ids().adopt(None);
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
         self.site.identity().network.metrics().http_broken().answered(error.status.code(), 0);
-        self.write(Answer::http_error(error), &request_id);
+        let mut answer = Answer::http_error(error);
+        self.site.dress(None, &mut answer);
+        self.write(answer, &request_id);
     }
 
     fn write(&mut self, answer: Answer, request_id: &str) {

@@ -142,6 +142,8 @@ codes! {
     Unavailable = 68, "SERVICE_UNAVAILABLE", 503, Network, NeverStarted;
     /// The connection was lost while the call was in flight.
     ConnectionLost = 69, "CONNECTION_LOST", 503, Network, MaybeExecuted;
+    /// The caller has asked too often; the call was not started.
+    RateLimitExceeded = 70, "RATE_LIMIT_EXCEEDED", 429, Caller, Never;
     /// The service's store failed.
     Database = 80, "DATABASE_ERROR", 503, Callee, MaybeExecuted;
     /// The service failed in a way that is its own mistake.

@@ -1,12 +1,20 @@
 //! What may be configured of a gateway's edge: a file of TOML, each of whose tables is read by a module of its own. All of it can be
 //! applied while the gateway runs.
 
+mod cache;
+mod cors;
+mod headers;
 mod held;
 mod http;
+mod rates;
 mod section;
 
+pub use cache::Cache;
+pub use cors::Cors;
+pub use headers::Headers;
 pub(crate) use held::Held;
 pub use http::HttpSettings;
+pub use rates::Rates;
 pub use section::{Fault, Section};
 
 use section::Reader;
@@ -14,8 +22,16 @@ use section::Reader;
 /// What may be configured of a gateway's edge. The default is what holds without a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
-    /// `[http]`
+    /// `[cache]`.
+    pub cache: Cache,
+    /// `[cors]`.
+    pub cors: Cors,
+    /// `[headers]`.
+    pub headers: Headers,
+    /// `[http]`.
     pub http: HttpSettings,
+    /// `[rates]`.
+    pub rates: Rates,
 }
 
 impl Settings {
@@ -25,7 +41,13 @@ impl Settings {
     /// Everything that is wrong with it, in the order of its lines.
     pub fn read(text: &str) -> Result<Self, Vec<Fault>> {
         let reader = Reader::new(text)?;
-        let settings = Self { http: reader.section("http", HttpSettings::read) };
+        let settings = Self {
+            cache: reader.section("cache", Cache::read),
+            cors: reader.section("cors", Cors::read),
+            headers: reader.section("headers", Headers::read),
+            http: reader.section("http", HttpSettings::read),
+            rates: reader.section("rates", Rates::read),
+        };
         reader.end(settings)
     }
 }
