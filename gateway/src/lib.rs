@@ -13,6 +13,7 @@ pub mod config;
 mod control;
 pub mod l4;
 mod proxy;
+pub mod redirect;
 pub mod settings;
 pub mod stats;
 mod targets;

@@ -9,10 +9,18 @@ use micronet_transport::http_server::Site;
 use micronet_transport::identity::Identity;
 use micronet_wire::http1::RequestHead;
 use micronet_wire::rest::{Answer, RequestIds};
+use micronet_wire::spiffe::SpiffeId;
 
 use crate::config::Gateway;
 use crate::stats::Protocol;
 use crate::targets;
+
+/// What is known of a client that came over TLS.
+#[derive(Debug, Default)]
+pub struct Secure {
+    /// Whom of the cluster its certificate names.
+    pub id: Option<SpiffeId>,
+}
 
 /// The gateway as one connection sees it.
 #[derive(Debug)]
@@ -22,6 +30,8 @@ pub struct Visitor {
     region: Option<usize>,
     /// Stands for the client where instances are picked.
     client: Option<u64>,
+    /// What is known of a client that came over TLS.
+    secure: Option<Secure>,
 }
 
 impl Visitor {
@@ -34,7 +44,13 @@ impl Visitor {
             hasher.finish()
         };
         let region = from.map(|address| gateway.stats.regions().of(address));
-        Self { gateway: Rc::clone(gateway), region, client: from.map(hash) }
+        Self { gateway: Rc::clone(gateway), region, client: from.map(hash), secure: None }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn over_tls(self, secure: Secure) -> Self {
+        Self { secure: Some(secure), ..self }
     }
 }
 
@@ -47,11 +63,15 @@ impl Site for Visitor {
         &self.gateway.identity
     }
 
+    fn hsts(&self) -> Option<Rc<str>> {
+        self.secure.as_ref().and_then(|_| self.gateway.settings().tls.hsts.clone())
+    }
+
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
         let (gateway, since) = (&*self.gateway, clock::now());
         let metrics = gateway.identity.network.metrics();
         if head.path() == targets::PATH {
-            let answer = targets::answer(head, &gateway.identity, gateway.http);
+            let answer = targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some());
             metrics.http_of(head, targets::PATH).answered(answer.status.code(), clock::now() - since);
             return answer;
         }
@@ -61,7 +81,8 @@ impl Site for Visitor {
         let answer = gateway.answer(request_id, (head, body), &known.routes, lead, self.client).await;
         let (status, took_ns) = (answer.status.code(), clock::now() - since);
         meter.answered(status, took_ns);
-        gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);
+        let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
+        gateway.stats.answered(protocol, self.region, service, took_ns, status >= 500);
         answer
     }
 }

@@ -32,7 +32,7 @@ use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
-use self::settings::GatewayConfigFlag;
+use self::settings::GatewayConfigFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
 /// Help is at most this wide, so that it fits the narrowest terminal in use. In columns.
@@ -246,7 +246,7 @@ pub(crate) struct UpFlags {
     #[arg(long)]
     pub(crate) no_l4: bool,
     #[command(flatten)]
-    pub(crate) gateway_config: GatewayConfigFlag,
+    pub(crate) gateway_config: GatewayConfigFlags,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]
@@ -298,7 +298,7 @@ pub(crate) struct ServiceFlags {
 #[derive(Debug, Default, Args)]
 pub(crate) struct ExposureFlags {
     /// Listen on an address that other machines reach, although nothing is encrypted there and peers are not authenticated.
-    /// A service with --mtls doesn't need it; the gateway does, whose HTTP is plaintext
+    /// A service with --mtls doesn't need it, nor does a gateway with HTTPS besides
     #[arg(long)]
     pub(crate) insecure: bool,
     /// The cluster's name; processes of another cluster are refused

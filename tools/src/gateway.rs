@@ -1,14 +1,17 @@
 //! `micronet gateway`: the gateway in the foreground.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use micronet_gateway::accept;
 use micronet_gateway::config::{Config, Gateway};
 use micronet_gateway::l4::{self, VirtualPort};
+use micronet_gateway::redirect;
 use micronet_transport::identity::Identity;
 use micronet_transport::{server, socket};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::address::reachable;
@@ -19,17 +22,19 @@ use crate::error::CommandError;
 use crate::identity;
 use crate::registry::GATEWAY;
 use crate::server_process::{self, ReadyLine};
-use crate::stop_signal::StopSignal;
+use crate::stop_signal::{Ends, StopSignal};
 use crate::terminal;
 
 /// Runs the gateway until it is told to stop and has drained.
 pub(crate) fn run(config: GatewayConfig) -> Result<(), CommandError> {
     let data = DataFolder::open(&config.data)?;
     // `up` warns once, for all that it starts.
-    if !config.supervised {
+    if !config.supervised && !config.settings.is_https() {
         server_process::warn_of_exposure(config.listen.ip(), "what passes");
     }
-    server_process::run(config.supervised, async move |ready, stop| serve(&config, &data, ready, stop).await)
+    let reloads = config.settings.source.is_some();
+    let ends = Ends { with_parent: config.supervised, with_terminal: !reloads };
+    server_process::run(ends, async move |ready, stop| serve(&config, &data, ready, stop).await)
 }
 
 /// Serves HTTP on `config.listen` until `stop` completes, then drains.
@@ -49,6 +54,7 @@ async fn serve(
     };
     let rpc_listener = socket::listen(config.rpc).map_err(rpc_not_bound)?;
     let rpc_address = rpc_listener.local_addr().map_err(rpc_not_bound)?;
+    let redirect = config.settings.settings.tls.redirect.map(listen_for_plaintext).transpose()?;
     let identity =
         identity::of_member(data, config.tls.as_ref(), &config.cluster, GATEWAY, &config.instance)?;
     let virtual_ports = open_virtual_ports(&config.l4, &identity).await?;
@@ -59,8 +65,12 @@ async fn serve(
         http: Some(reachable(address)),
         regions: config.regions.clone(),
         settings: config.settings.settings.clone(),
+        source: config.settings.source.clone(),
     })
-    .map_err(|error| CommandError::new(format!("the gateway's own schema breaks a rule: {error}")))?;
+    .map_err(|error| CommandError::new(error.to_string()))?;
+    if gateway.can_reload() {
+        reload_on_signal(&gateway)?;
+    }
     if let Some(front) = &config.front {
         tracing::info!(%front, "clients use this address");
     }
@@ -75,7 +85,33 @@ async fn serve(
         gateway.opened(Rc::clone(&port));
         passing.spawn_local(port.serve(listener, drain.clone()));
     }
+    if let Some(redirect) = redirect {
+        passing.spawn_local(redirect::serve(redirect, Rc::clone(&gateway), address, drain.clone()));
+    }
     tokio::join!(accept::serve(listener, gateway, drain), rpc, passing.join_all());
+    Ok(())
+}
+
+/// Listens where plaintext requests are told to come by HTTPS.
+fn listen_for_plaintext(address: SocketAddr) -> Result<TcpListener, CommandError> {
+    socket::listen(address).map_err(|error| {
+        CommandError::new(format!("the gateway can't redirect what comes to {address}: {error}"))
+            .next("stop what listens there, or choose another address with tls.redirect in the settings")
+    })
+}
+
+/// Reads the settings again at each SIGHUP.
+fn reload_on_signal(gateway: &Rc<Gateway>) -> Result<(), CommandError> {
+    let mut hang_up = signal(SignalKind::hangup())
+        .map_err(|error| CommandError::new(format!("could not listen for SIGHUP: {error}")))?;
+    let gateway = Rc::downgrade(gateway);
+    tokio::task::spawn_local(async move {
+        while hang_up.recv().await.is_some() {
+            let Some(gateway) = gateway.upgrade() else { return };
+            tracing::info!("SIGHUP: reading the settings again");
+            gateway.reload();
+        }
+    });
     Ok(())
 }
 

@@ -32,6 +32,16 @@ pub trait Site: 'static {
     /// The process that answers, as the pages by which it is operated tell.
     fn identity(&self) -> &Identity;
 
+    /// Whether it answers the pages by which the process is operated.
+    fn has_pages(&self) -> bool {
+        true
+    }
+
+    /// What `Strict-Transport-Security` says on each answer.
+    fn hsts(&self) -> Option<Rc<str>> {
+        None
+    }
+
     /// Answers one request.
     fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Answer>;
 }
@@ -168,7 +178,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn answer(&mut self, head: &RequestHead, body: &[u8]) {
         let request_id = self.site.request_ids().adopt(head.headers().get_str("X-Request-ID"));
         let answering = async {
-            match Page::at(head.path()) {
+            match Page::at(head.path()).filter(|_| self.site.has_pages()) {
                 Some(page) => self.show(page, head).await,
                 None => self.site.answer(&request_id, head, body).await,
             }
@@ -215,7 +225,8 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         self.write(Answer::http_error(error), &request_id);
     }
 
-    fn write(&mut self, answer: Answer, request_id: &str) {
+    fn write(&mut self, mut answer: Answer, request_id: &str) {
+        answer.hsts = self.site.hsts();
         if let Some(words) = &answer.for_the_log {
             tracing::error!(request_id, words, "an answer that can't be shown");
         }

@@ -3,15 +3,23 @@
 
 mod held;
 mod section;
+mod source;
+mod tls;
 
 pub(crate) use held::Held;
+pub(crate) use section::Given;
 pub use section::{Fault, Section};
+pub use source::Source;
+pub use tls::Tls;
 
 use section::Reader;
 
 /// What may be configured of a gateway's edge. The default is what holds without a file.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settings {}
+pub struct Settings {
+    /// TLS of the HTTP port.
+    pub tls: Tls,
+}
 
 impl Settings {
     /// Reads a file's text.
@@ -19,8 +27,14 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong with it, in the order of its lines.
     pub fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        Self::read_listed(text, &Source::default()).map(|(settings, _)| settings)
+    }
+
+    /// The same, with what stands in the file; what `source` says of a setting holds where the file has none.
+    fn read_listed(text: &str, source: &Source) -> Result<(Self, Vec<Given>), Vec<Fault>> {
         let reader = Reader::new(text)?;
-        let settings = Self {};
+        let settings =
+            Self { tls: reader.section("tls", |section| Tls::read(section, source.certificate.as_deref())) };
         reader.end(settings)
     }
 }

@@ -58,8 +58,11 @@ impl Launcher {
         }
         if plan.service.is_none() {
             add_peer(CONTROL, &[reachable(self.control)]);
-            if let Some(file) = &config.gateway.path {
+            if let Some(file) = &config.gateway.file {
                 arguments.extend(["--config".into(), file.display().to_string()]);
+            }
+            if config.gateway.certificate.is_some() {
+                arguments.push("--https".into());
             }
             for virtual_port in &self.l4 {
                 let l4 = format!("{}={}", virtual_port.port, virtual_port.service.name);

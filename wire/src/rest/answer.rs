@@ -25,6 +25,10 @@ pub struct Answer {
     pub allow: Option<String>,
     /// Seconds to wait, for 503.
     pub retry_after_s: Option<u32>,
+    /// Where the client is sent, for 308.
+    pub location: Option<String>,
+    /// What `Strict-Transport-Security` says, over TLS.
+    pub hsts: Option<Rc<str>>,
     /// The instance that answered, when one did.
     pub instance: Option<Rc<str>>,
     /// What the log should hear of it, and the client should not.
@@ -142,7 +146,17 @@ impl Answer {
     }
 
     fn new(status: Status, body: BytesMut, form: Form) -> Self {
-        Self { status, body, form, allow: None, retry_after_s: None, instance: None, for_the_log: None }
+        Self {
+            status,
+            body,
+            form,
+            allow: None,
+            retry_after_s: None,
+            location: None,
+            hsts: None,
+            instance: None,
+            for_the_log: None,
+        }
     }
 
     /// The body; of an envelope all but `meta`.
@@ -184,6 +198,12 @@ impl Answer {
         }
         if let Some(seconds) = self.retry_after_s {
             header("Retry-After", &seconds.to_string());
+        }
+        if let Some(location) = &self.location {
+            header("Location", location);
+        }
+        if let Some(hsts) = &self.hsts {
+            header("Strict-Transport-Security", hsts);
         }
         if self.status.code() == 401 {
             header("WWW-Authenticate", "Bearer");
