@@ -33,21 +33,9 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, drain: Drain) {
     .await;
 }
 
-/// Serves a connection in TLS. One that has not shaken hands when the gateway drains has asked for nothing yet.
-async fn serve_tls(
-    stream: TcpStream,
-    peer: SocketAddr,
-    tls: EdgeTls,
-    gateway: Rc<Gateway>,
-    mut drain: Drain,
-) {
-    let cluster = gateway.identity.tls.as_ref();
-    let accepted = tokio::select! {
-        biased;
-        accepted = tls.accept(stream, cluster) => accepted,
-        () = drain.begun() => return,
-    };
-    match accepted {
+/// Serves a connection in TLS. While the gateway drains a handshake that was begun is ended, for the request that follows it.
+async fn serve_tls(stream: TcpStream, peer: SocketAddr, tls: EdgeTls, gateway: Rc<Gateway>, drain: Drain) {
+    match tls.accept(stream, gateway.identity.tls.as_ref()).await {
         Ok((stream, client)) => {
             if let Some(client) = &client {
                 tracing::debug!(%peer, names = client.names, id = ?client.id, "a client has a certificate");

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use micronet_transport::drain::Drain;
-use micronet_transport::http_server::{self, Site};
+use micronet_transport::http_server::{self, Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_transport::listener;
-use micronet_wire::http1::RequestHead;
+use micronet_wire::error::Code;
+use micronet_wire::http1::{RequestHead, Status};
 use micronet_wire::limits::HTTP_CONNECTIONS_MAX;
 use micronet_wire::rest::{Answer, RequestIds};
 use tokio::net::TcpListener;
@@ -48,15 +49,16 @@ impl Site for Redirect {
         false
     }
 
-    async fn answer(&self, _request_id: &str, head: &RequestHead, _body: &[u8]) -> Answer {
+    async fn answer(&self, _request_id: &str, head: &RequestHead, _body: &[u8]) -> Response {
         let port = self.gateway.settings().tls.redirect_port.unwrap_or(self.port);
         match location(head.host(), head.path(), head.query(), port) {
             Some(location) => {
-                let mut answer = Answer::refusal(308, "this is spoken over HTTPS only");
-                answer.location = Some(location);
-                answer
+                let words = "come by HTTPS: nothing else is spoken with";
+                let mut answer = Answer::error(Status::PERMANENT_REDIRECT, Code::TlsRequired.name(), words, b"");
+                answer.headers.push(("Location", location.into()));
+                answer.into()
             }
-            None => Answer::refusal(400, "the request names no host that could be reached by HTTPS"),
+            None => Answer::refusal(400, "the request names no host that could be reached by HTTPS").into(),
         }
     }
 }

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use micronet_transport::clock;
-use micronet_transport::http_server::Site;
+use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_wire::http1::RequestHead;
-use micronet_wire::rest::{Answer, RequestIds};
+use micronet_wire::rest::RequestIds;
 use micronet_wire::spiffe::SpiffeId;
 
 use crate::config::Gateway;
+use crate::echo;
 use crate::stats::Protocol;
 use crate::targets;
 
@@ -67,13 +68,18 @@ impl Site for Visitor {
         self.secure.as_ref().and_then(|_| self.gateway.settings().tls.hsts.clone())
     }
 
-    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
+    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let (gateway, since) = (&*self.gateway, clock::now());
         let metrics = gateway.identity.network.metrics();
         if head.path() == targets::PATH {
             let answer = targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some());
             metrics.http_of(head, targets::PATH).answered(answer.status.code(), clock::now() - since);
-            return answer;
+            return answer.into();
+        }
+        if gateway.debug_routes && head.path() == echo::PATH {
+            let answer = echo::answer(head, body);
+            metrics.http_of(head, echo::PATH).answered(answer.status.code(), clock::now() - since);
+            return answer.into();
         }
         let known = gateway.known();
         let lead = known.routes.lead(head);
@@ -83,6 +89,6 @@ impl Site for Visitor {
         meter.answered(status, took_ns);
         let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
         gateway.stats.answered(protocol, self.region, service, took_ns, status >= 500);
-        answer
+        answer.into()
     }
 }

@@ -64,6 +64,7 @@ async fn serve(
         peers: identity::resolve(&config.peers).await?,
         http: Some(reachable(address)),
         regions: config.regions.clone(),
+        debug_routes: config.debug_routes,
         settings: config.settings.settings.clone(),
         source: config.settings.source.clone(),
     })

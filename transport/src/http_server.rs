@@ -1,6 +1,13 @@
 //! One HTTP connection: read, answer what is complete, write; under the timers that its phase calls for.
 //!
-//! What is answered is a [`Site`]'s affair: a gateway's, or a service's on its own port.
+//! What is answered is a [`Site`]'s affair: a gateway's, or a service's on its own port. It may be an answer, a body that goes on, or
+//! another protocol, which gets the connection.
+
+mod response;
+mod streamed;
+mod upgraded;
+
+pub use self::response::{Response, Streamed, Upgrade, Upgraded};
 
 use std::future::Future;
 use std::io;
@@ -10,7 +17,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use micronet_wire::http1::{HttpError, Phase, RequestHead, ServerConnection, Status};
 use micronet_wire::limits::{
-    HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_RATE_BYTES_PER_S_MIN,
+    HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_DRAIN_IDLE_MS, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_RATE_BYTES_PER_S_MIN,
     HTTP_READ_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX,
 };
 use micronet_wire::rest::{Answer, RequestIds};
@@ -43,7 +50,7 @@ pub trait Site: 'static {
     }
 
     /// Answers one request.
-    fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Answer>;
+    fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Response>;
 }
 
 /// Serves one connection to its end.
@@ -70,6 +77,8 @@ pub(crate) async fn serve_begun<S: ByteStream>(
         output: BytesMut::new(),
         head: None,
         reading: None,
+        drained_at: None,
+        upgrade: None,
     };
     if let Err(error) = connection.run().await {
         tracing::debug!(%error, "an HTTP connection failed");
@@ -89,6 +98,10 @@ struct HttpConnection<S, A> {
     head: Option<RequestHead>,
     /// What is being read, a head or a body.
     reading: Option<Reading>,
+    /// When the connection ends unless a request comes, where the process drains.
+    drained_at: Option<Instant>,
+    /// The protocol that the connection has changed to.
+    upgrade: Option<Box<Upgrade>>,
 }
 
 /// A head or a body on its way.
@@ -112,18 +125,25 @@ const SENT_AWAY: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too ma
 
 impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn run(mut self) -> io::Result<()> {
-        let mut draining = false;
         loop {
             self.answer_complete().await?;
             self.flush().await?;
+            if let Some(upgrade) = self.upgrade.take() {
+                Box::pin(self.hand_over(*upgrade)).await;
+                return Ok(());
+            }
             if !self.parser.is_open() {
                 return self.finish().await;
             }
-            match self.read(draining).await? {
+            match self.read().await? {
                 Read::Bytes => {}
                 Read::Draining => {
-                    draining = true;
-                    self.parser.close_after_response();
+                    // A client that has just come, or come back, may have sent a request already: it is answered, and the
+                    // connection closed with it.
+                    self.drained_at = Some(Instant::now() + Duration::from_millis(HTTP_DRAIN_IDLE_MS));
+                    if self.parser.phase() != Phase::Idle {
+                        self.parser.close_after_response();
+                    }
                 }
                 Read::TimedOut | Read::SentAway if self.parser.phase() == Phase::Idle => {
                     return self.finish().await;
@@ -146,9 +166,9 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
 
     /// Answers each request that the input holds whole.
     async fn answer_complete(&mut self) -> io::Result<()> {
-        while self.parser.is_open() {
+        while self.parser.is_open() && self.upgrade.is_none() {
             match self.next_request() {
-                Ok(Some((head, body))) => self.answer(&head, &body).await,
+                Ok(Some((head, body))) => self.answer(&head, &body).await?,
                 Ok(None) => break,
                 Err(error) => self.answer_error(&error),
             }
@@ -175,36 +195,45 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         Ok(self.head.take().map(|head| (head, body)))
     }
 
-    async fn answer(&mut self, head: &RequestHead, body: &[u8]) {
+    async fn answer(&mut self, head: &RequestHead, body: &[u8]) -> io::Result<()> {
         let request_id = self.site.request_ids().adopt(head.headers().get_str("X-Request-ID"));
         let answering = async {
             match Page::at(head.path()).filter(|_| self.site.has_pages()) {
-                Some(page) => self.show(page, head).await,
+                Some(page) => self.show(page, head).await.into(),
                 None => self.site.answer(&request_id, head, body).await,
             }
         };
-        let answer = tokio::select! {
+        let response = tokio::select! {
             biased;
             () = sent_away(self.stranger.as_ref()) => None,
-            answer = answering => Some(answer),
+            response = answering => Some(response),
         };
-        let Some(answer) = answer else {
+        let Some(mut response) = response else {
             let error = self.parser.fail(SENT_AWAY);
-            return self.answer_error(&error);
+            self.answer_error(&error);
+            return Ok(());
         };
         tracing::debug!(
             request_id,
             method = head.method_name(),
             path = head.path(),
-            status = answer.status.code(),
-            instance = answer.instance.as_deref(),
+            status = response.status(),
+            instance = response.answer_mut().and_then(|answer| answer.instance.as_deref()),
             "answered"
         );
         if self.drain.has_begun() {
             // The answer says that no other follows.
             self.parser.close_after_response();
         }
-        self.write(answer, &request_id);
+        if let Some(answer) = response.answer_mut() {
+            self.secure(answer);
+        }
+        match response {
+            Response::Answer(answer) => self.write(answer, &request_id),
+            Response::Stream(streamed) => return Box::pin(self.stream(*streamed, &request_id)).await,
+            Response::Upgrade(upgrade) => self.switch(upgrade, &request_id),
+        }
+        Ok(())
     }
 
     /// Shows a page by which the process is operated.
@@ -222,11 +251,19 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         let request_id = self.site.request_ids().adopt(None);
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
         self.site.identity().network.metrics().http_broken().answered(error.status.code(), 0);
-        self.write(Answer::http_error(error), &request_id);
+        let mut answer = Answer::http_error(error);
+        self.secure(&mut answer);
+        self.write(answer, &request_id);
     }
 
-    fn write(&mut self, mut answer: Answer, request_id: &str) {
-        answer.hsts = self.site.hsts();
+    /// Adds what is said over TLS.
+    fn secure(&self, answer: &mut Answer) {
+        if let Some(hsts) = self.site.hsts() {
+            answer.headers.push(("Strict-Transport-Security", String::from(&*hsts).into()));
+        }
+    }
+
+    fn write(&mut self, answer: Answer, request_id: &str) {
         if let Some(words) = &answer.for_the_log {
             tracing::error!(request_id, words, "an answer that can't be shown");
         }
@@ -253,7 +290,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         self.stream.flush().await
     }
 
-    async fn read(&mut self, draining: bool) -> io::Result<Read> {
+    async fn read(&mut self) -> io::Result<Read> {
         let deadline = self.deadline();
         if self.input.is_empty() && self.parser.phase() == Phase::Idle {
             // What large bodies have made of the buffer is given back.
@@ -265,7 +302,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             // First, or a connection that always has something to say would never make room.
             () = sent_away(self.stranger.as_ref()) => return Ok(Read::SentAway),
             read = self.stream.read_buf(&mut self.input) => read?,
-            () = self.drain.begun(), if !draining => return Ok(Read::Draining),
+            () = self.drain.begun(), if self.drained_at.is_none() => return Ok(Read::Draining),
             () = tokio::time::sleep_until(deadline) => return Ok(Read::TimedOut),
         };
         if let Some(reading) = &mut self.reading {
@@ -280,7 +317,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         let (phase, now) = (self.parser.phase(), Instant::now());
         if !matches!(phase, Phase::ReadingHead | Phase::ReadingBody) {
             self.reading = None;
-            return now + Duration::from_millis(HTTP_IDLE_MS_MAX);
+            return self.drained_at.unwrap_or(now + Duration::from_millis(HTTP_IDLE_MS_MAX));
         }
         if self.reading.as_ref().is_none_or(|reading| reading.phase != phase) {
             self.reading = Some(Reading { phase, since: now, bytes: 0 });
@@ -318,3 +355,6 @@ async fn sent_away(stranger: Option<&Stranger>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

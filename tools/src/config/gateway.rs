@@ -34,6 +34,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) discovery: DiscoveryConfig,
     /// Where clients are, by their addresses.
     pub(crate) regions: Regions,
+    /// Whether it answers the paths that serve its examination.
+    pub(crate) debug_routes: bool,
     /// What is configured of its edge.
     pub(crate) settings: SettingsFile,
     /// What it passes through.
@@ -87,6 +89,7 @@ pub(super) fn gateway(
         front: front(environment)?,
         settings,
         regions: regions(flags.regions.as_deref())?,
+        debug_routes: flags.debug_routes,
         peers,
         data,
         supervised: flags.supervised,
