@@ -54,7 +54,8 @@ impl Site for Redirect {
         match location(head.host(), head.path(), head.query(), port) {
             Some(location) => {
                 let words = "come by HTTPS: nothing else is spoken with";
-                let mut answer = Answer::error(Status::PERMANENT_REDIRECT, Code::TlsRequired.name(), words, b"");
+                let mut answer =
+                    Answer::error(Status::PERMANENT_REDIRECT, Code::TlsRequired.name(), words, b"");
                 answer.headers.push(("Location", location.into()));
                 answer.into()
             }

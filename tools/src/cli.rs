@@ -22,8 +22,8 @@ use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
-use self::control::LogsFlags;
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
+use self::control::{LogsFlags, RELOAD_EXAMPLES};
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
@@ -193,6 +193,9 @@ pub(crate) enum RawCommand {
     Stop(NameFlags),
     /// Start an instance or a service anew, one by one, so that no request fails
     Restart(RestartFlags),
+    /// Have the gateway read its settings and certificates again, without dropping a connection
+    #[command(after_help = RELOAD_EXAMPLES)]
+    Reload(NameFlags),
     /// Change how many instances a service has
     Scale(ScaleFlags),
     /// Give an instance no more calls, but let it run

@@ -14,6 +14,9 @@ use crate::terminal;
 /// What a ready server prints before its address. `up` reads it, and so may any other parent.
 pub(crate) const READY_PREFIX: &str = "listening on ";
 
+/// What a server prints that has closed the sockets which it shares with its successor.
+pub(crate) const DRAINING_LINE: &str = "draining";
+
 /// The duty to say, once, that a server is ready.
 #[derive(Debug)]
 #[must_use = "whoever started this process waits for the line"]

@@ -17,8 +17,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use micronet_wire::http1::{HttpError, Phase, RequestHead, ServerConnection, Status};
 use micronet_wire::limits::{
-    HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_DRAIN_IDLE_MS, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_RATE_BYTES_PER_S_MIN,
-    HTTP_READ_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX,
+    HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_DRAIN_IDLE_MS, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX,
+    HTTP_RATE_BYTES_PER_S_MIN, HTTP_READ_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX,
 };
 use micronet_wire::rest::{Answer, RequestIds};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -68,4 +68,7 @@ pub(crate) struct GatewayFlags {
     /// End when stdin closes: for a parent process that may die
     #[arg(long, hide = true)]
     pub(crate) supervised: bool,
+    /// Take listening sockets from the parent, by stdin
+    #[arg(long, hide = true)]
+    pub(crate) inherit: bool,
 }

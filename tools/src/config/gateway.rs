@@ -46,6 +46,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) tls: Option<TlsConfig>,
     /// Whether `up` started it: then it ends when its stdin closes.
     pub(crate) supervised: bool,
+    /// Whether its parent hands it listening sockets.
+    pub(crate) inherits: bool,
 }
 
 pub(super) fn gateway(
@@ -93,6 +95,7 @@ pub(super) fn gateway(
         peers,
         data,
         supervised: flags.supervised,
+        inherits: flags.inherit,
     })
 }
 

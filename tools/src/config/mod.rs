@@ -220,6 +220,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Start(flags) => control::start(flags).map(operate),
         RawCommand::Stop(flags) => control::stop(flags).map(operate),
         RawCommand::Restart(flags) => control::restart(flags).map(operate),
+        RawCommand::Reload(flags) => control::reload(flags).map(operate),
         RawCommand::Scale(flags) => control::scale(flags).map(operate),
         RawCommand::Drain(flags) => control::drain(flags).map(operate),
         RawCommand::Undrain(flags) => control::undrain(flags).map(operate),

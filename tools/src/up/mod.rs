@@ -26,7 +26,7 @@ pub(crate) use self::fleet::Fleet;
 pub(crate) use self::instance::Instance;
 use self::launch::Launcher;
 pub(crate) use self::launch::calls;
-pub(crate) use self::supervisor::State;
+pub(crate) use self::supervisor::{State, Supervisor};
 use crate::certs::{CertsFolder, Renewal};
 use crate::config::{InstancePlan, L4Plan, UpConfig};
 use crate::control;
