@@ -16,6 +16,7 @@ mod fourth_service;
 mod gateway;
 mod gateway_service;
 mod http_rules;
+mod https;
 mod idempotency;
 mod l4;
 mod lab;
