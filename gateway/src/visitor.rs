@@ -11,12 +11,20 @@ use micronet_transport::identity::Identity;
 use micronet_wire::http1::{HttpLimits, RequestHead};
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{Answer, Lead, RequestIds, conditional, unmet_precondition};
+use micronet_wire::spiffe::SpiffeId;
 
 use crate::config::{Gateway, Known};
 use crate::rates::{self, Kind, Passed, Who};
 use crate::settings::Settings;
 use crate::stats::Protocol;
 use crate::{cors, echo, targets};
+
+/// What is known of a client that came over TLS.
+#[derive(Debug, Default)]
+pub struct Secure {
+    /// Whom of the cluster its certificate names.
+    pub id: Option<SpiffeId>,
+}
 
 /// The gateway as one connection sees it.
 #[derive(Debug)]
@@ -28,6 +36,8 @@ pub struct Visitor {
     region: Option<usize>,
     /// Stands for the client where instances are picked.
     client: Option<u64>,
+    /// What is known of a client that came over TLS.
+    secure: Option<Secure>,
 }
 
 impl Visitor {
@@ -41,7 +51,13 @@ impl Visitor {
         };
         let region = from.map(|address| gateway.stats.regions().of(address));
         let peer = from.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
-        Self { gateway: Rc::clone(gateway), peer, region, client: from.map(hash) }
+        Self { gateway: Rc::clone(gateway), peer, region, client: from.map(hash), secure: None }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn over_tls(self, secure: Secure) -> Self {
+        Self { secure: Some(secure), ..self }
     }
 
     /// Answers a request if it may come in.
@@ -77,7 +93,7 @@ impl Visitor {
             return refused.refusal();
         }
         let answer = if head.path() == targets::PATH {
-            targets::answer(head, &gateway.identity, gateway.http)
+            targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some())
         } else {
             let who = (asker.principal(), self.client);
             gateway.answer(request_id, (head, body), &known.routes, lead, who).await
@@ -144,13 +160,17 @@ impl Site for Visitor {
         let answer = self.admit(request_id, &known, lead, (head, body)).await;
         let (status, took_ns) = (answer.status.code(), clock::now() - since);
         meter.answered(status, took_ns);
-        gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);
+        let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
+        gateway.stats.answered(protocol, self.region, service, took_ns, status >= 500);
         answer.into()
     }
 
     fn dress(&self, head: Option<&RequestHead>, answer: &mut Answer) {
         let settings = self.gateway.settings();
         answer.standing = Some(Rc::clone(&settings.headers.standing));
+        if let (Some(_), Some(hsts)) = (&self.secure, &settings.tls.hsts) {
+            let _ = answer.lines.put("Strict-Transport-Security", &**hsts);
+        }
         if let Some(head) = head {
             cors::tell(&settings.cors, head, &mut answer.lines);
         }
