@@ -14,7 +14,7 @@ BITS = {"U16": 16, "U32": 32, "U64": 64, "I16": 16, "I32": 32, "I64": 64}
 PLAIN = ["Unit", "Bool", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "String", "Bytes", "Timestamp"]
 SHAPES = ["Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"]
 MEDIA = ["Json", "Text", "Page"]
-FORMATS = ["email"]
+FORMATS = ["email", "line", "name"]
 KEY_TYPES = {"Bool", "String", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64"}
 EXACT_MAX = 2**53 - 1
 
@@ -314,7 +314,14 @@ def check_constraints(types):
             given = [limit for limit in (least, greatest) if limit is not None]
             rule(given == sorted(given), f"{name} takes nothing")
             rule(not given or reach and all(reach[0] <= limit <= reach[1] for limit in given), f"a limit of {name}")
-            rule(form == "" or form in FORMATS and kind_within == "String", f"the format of {name}")
+            rule(form == "" or is_format(form) and kind_within == "String", f"the format of {name}")
+
+
+def is_format(form):
+    """Whether a string can have this format: a known one, or a choice of words."""
+    kind, *words = form.split(" ")
+    graphic = all(word and all("!" <= letter <= "~" for letter in word) for word in words)
+    return form in FORMATS or kind == "choice" and bool(words) and graphic and len(set(words)) == len(words)
 
 
 def limits_of(kind):

@@ -113,7 +113,7 @@ pub enum Delay {
         #[field(max = 10_000_000)]
         us: u32,
     },
-    /// Everything in a range is as likely.
+    /// Everything between two times is as likely, whichever of them is the longer.
     Uniform {
         /// From so many microseconds.
         #[field(max = 10_000_000)]
@@ -172,5 +172,6 @@ pub struct LoadChange {
     #[field(max = 1_000_000)]
     pub payload_bytes: Option<u32>,
     /// What the random numbers come from.
+    #[field(max = 9_007_199_254_740_991)]
     pub seed: Option<u64>,
 }

@@ -80,13 +80,13 @@ pub trait Order {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Buy {
     /// The product's name.
-    #[field(min = 1, max = 200, example = "Tux")]
+    #[field(min = 1, max = 200, format = "line", example = "Tux")]
     pub name: String,
     /// How many pieces, at least 1.
     #[field(min = 1, example = "1")]
     pub quantity: u32,
     /// The number of the user who buys; nobody has to be one.
-    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "123")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "123")]
     pub customer: Option<u64>,
 }
 
@@ -115,7 +115,10 @@ pub struct List {
     #[field(min = 1, max = 100)]
     pub per_page: Option<u32>,
     /// `order_num`, `name`, `quantity` or `total`; with a `-` before it from the highest to the lowest; `-order_num` unless given.
-    #[field(example = "-total")]
+    #[field(
+        format = "choice order_num -order_num name -name quantity -quantity total -total",
+        example = "-total"
+    )]
     pub sort: Option<String>,
     /// Only those in this state.
     pub status: Option<OrderStatus>,

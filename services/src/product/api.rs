@@ -167,16 +167,16 @@ pub struct List {
     #[field(min = 1, max = 100)]
     pub per_page: Option<u32>,
     /// `id` (unless given), `name`, `price` or `quantity`; with a `-` before it from the highest to the lowest.
-    #[field(example = "-price")]
+    #[field(format = "choice id -id name -name price -price quantity -quantity", example = "-price")]
     pub sort: Option<String>,
     /// Only those whose name contains this, in upper or lower case.
     #[field(max = 200)]
     pub search: Option<String>,
     /// Only those that cost at least this.
-    #[field(min = 0)]
+    #[field(min = 0, max = 1_000_000_000)]
     pub min_price: Option<Decimal<2>>,
     /// Only those that cost at most this.
-    #[field(min = 0)]
+    #[field(min = 0, max = 1_000_000_000)]
     pub max_price: Option<Decimal<2>>,
     /// Only those of which there are pieces (or, if false, of which there are none).
     pub in_stock: Option<bool>,
@@ -214,7 +214,7 @@ pub struct ProductInfo {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct NewProduct {
     /// Its name: unique among the products on sale, and not a number.
-    #[field(min = 1, max = 200, example = "Penguin")]
+    #[field(min = 1, max = 200, format = "name", example = "Penguin")]
     pub name: String,
     /// The price of one piece.
     #[field(min = 0, max = 1_000_000_000, example = "12.50")]
@@ -246,7 +246,7 @@ pub struct Update {
     #[field(min = 1, max = 200, example = "Tux")]
     pub product: String,
     /// The new name.
-    #[field(min = 1, max = 200)]
+    #[field(min = 1, max = 200, format = "name")]
     pub name: Option<String>,
     /// The new price of one piece.
     #[field(min = 0, max = 1_000_000_000, example = "19.99")]

@@ -97,7 +97,6 @@ impl Product for ProductService {
     }
 
     async fn create(&self, context: &CallContext, request: NewProduct) -> Answer<ProductInfo> {
-        Faults::new().check(is_name(&request.name), "name", NOT_A_NAME).into_result()?;
         let once = once(context, "product.create", &request)?;
         let created = self.store.create(once, vec![request.into()]).await?;
         Ok(created.into_iter().next().ok_or_else(nothing_created)?)
@@ -111,7 +110,6 @@ impl Product for ProductService {
     }
 
     async fn update(&self, context: &CallContext, request: Update) -> Answer<ProductInfo> {
-        Faults::new().check(request.name.as_deref().is_none_or(is_name), "name", NOT_A_NAME).into_result()?;
         // Done twice, it would not find a product by the name that it has taken away.
         let once = once(context, "product.update", &request)?;
         let change = Change { name: request.name, price_minor: request.price.map(|price| price.0) };
@@ -198,13 +196,6 @@ impl Product for ProductService {
     }
 }
 
-/// What is wrong with a name that is a number: it would stand for another product.
-const NOT_A_NAME: &str = "a product's name is not a number";
-
-fn is_name(text: &str) -> bool {
-    !store::is_number(text)
-}
-
 /// Checks the names of products that enter the catalog together.
 fn check_names(products: &[NewProduct]) -> Result<(), RpcError> {
     let mut faults = Faults::new();
@@ -212,12 +203,8 @@ fn check_names(products: &[NewProduct]) -> Result<(), RpcError> {
     for (at, product) in products.iter().enumerate() {
         let field = format!("products[{at}].name");
         let is_new = known.insert(&product.name);
-        faults = faults.check(is_name(&product.name), &field, NOT_A_NAME).check_as(
-            FaultCode::Duplicate,
-            is_new,
-            &field,
-            "another product here bears this name",
-        );
+        faults =
+            faults.check_as(FaultCode::Duplicate, is_new, &field, "another product here bears this name");
     }
     faults.into_result()
 }

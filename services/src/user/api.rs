@@ -68,7 +68,10 @@ pub struct List {
     #[field(min = 1, max = 100)]
     pub per_page: Option<u32>,
     /// `id` (unless given), `name`, `email`, `orders` or `spent`; with a `-` before it from the highest to the lowest.
-    #[field(example = "-spent")]
+    #[field(
+        format = "choice id -id name -name email -email orders -orders spent -spent",
+        example = "-spent"
+    )]
     pub sort: Option<String>,
     /// Only those whose name or e-mail address contains this, in upper or lower case.
     #[field(max = 200)]
@@ -88,7 +91,7 @@ pub struct Users {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct NewUser {
     /// The name.
-    #[field(min = 1, max = 200, example = "Ada Lovelace")]
+    #[field(min = 1, max = 200, format = "line", example = "Ada Lovelace")]
     pub name: String,
     /// The e-mail address: nobody else has it.
     #[field(min = 3, max = 254, format = "email", example = "ada@example.com")]
@@ -102,7 +105,7 @@ pub struct Update {
     #[field(min = 1, max = 9_223_372_036_854_775_807, example = "123")]
     pub id: u64,
     /// The new name.
-    #[field(min = 1, max = 200, example = "Ada King")]
+    #[field(min = 1, max = 200, format = "line", example = "Ada King")]
     pub name: Option<String>,
     /// The new e-mail address.
     #[field(min = 3, max = 254, format = "email")]

@@ -66,6 +66,9 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// |---|---|
 /// | `min = 1`, `max = 200` | the least and the most: of an integer its value; of a `Decimal` its smallest units (`2599` is 25.99); of a `String` its characters; of a `Blob` its bytes; of a `Vec` or `BTreeMap` its items |
 /// | `format = "email"` | a `String` that looks like an e-mail address |
+/// | `format = "line"` | a `String` of one line that is not only white space |
+/// | `format = "name"` | such a line that is no number |
+/// | `format = "choice a b"` | a `String` that is one of these words |
 /// | `example = …` | a value for people: `3`, `25.99`, `true`, or JSON in a string, as `"[1,2]"`; for a `String`, `Blob` or `Timestamp` the text alone will do, as `"Tux"` |
 ///
 /// They hold for the value inside an `Option`, when there is one.

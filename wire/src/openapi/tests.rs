@@ -181,7 +181,7 @@ fn types_are_written_by_the_rules_of_transcoding() {
         (
             "id",
             json!({ "type": ["integer", "string"], "format": "uint64", "minimum": 0, "maximum": u64::MAX,
-                "pattern": "^[0-9]+$", "description": large }),
+                "pattern": "^(0|[1-9][0-9]{0,19})$", "description": large }),
         ),
         ("small", json!({ "type": "integer", "format": "int8", "minimum": -128, "maximum": 127 })),
         ("ratio", json!({ "type": "number", "format": "decimal", "x-scale": 3 })),
@@ -198,7 +198,7 @@ fn types_are_written_by_the_rules_of_transcoding() {
         ("tags", json!({ "type": "array", "items": { "type": "string" } })),
         (
             "counts",
-            json!({ "type": "object", "propertyNames": { "pattern": "^-?[0-9]+$" },
+            json!({ "type": "object", "propertyNames": { "pattern": "^(0|-?[1-9][0-9]{0,18})$" },
                 "additionalProperties": { "type": "integer", "format": "uint16", "minimum": 0, "maximum": 65535 } }),
         ),
     ];

@@ -184,11 +184,16 @@ impl Routes {
         Some(OutcomeRoute { service: *index, method, token })
     }
 
-    /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes.
+    /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes. The most exact template that a
+    /// path fits decides, whatever methods it has: `/orders/log` is no order.
     fn find<'a>(&'a self, http_method: &str, path: &'a str) -> Found<'a> {
         let wanted = if http_method == "HEAD" { "GET" } else { http_method };
         let mut others = BTreeSet::new();
+        let mut fits: Option<&Route> = None;
         for route in &self.routes {
+            if fits.is_some_and(|first| !first.is_as_exact_as(route)) {
+                continue;
+            }
             match route.matches(path) {
                 Ok(None) => {}
                 Err(_) => return Found::Malformed,
@@ -196,6 +201,7 @@ impl Routes {
                     return Found::Route(route, parameters);
                 }
                 Ok(Some(_)) => {
+                    fits = Some(route);
                     others.insert(route.http_method.as_str());
                 }
             }
@@ -259,6 +265,16 @@ impl Route {
     #[must_use]
     pub fn http_method(&self) -> &str {
         &self.http_method
+    }
+
+    /// Whether it has literals where another one has them, and parameters where that has them.
+    fn is_as_exact_as(&self, other: &Self) -> bool {
+        let alike = |(one, other): (&Segment, &Segment)| match (one, other) {
+            (Segment::Literal(one), Segment::Literal(other)) => one == other,
+            (Segment::Parameter(_), Segment::Parameter(_)) => true,
+            _ => false,
+        };
+        self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(alike)
     }
 
     /// The fields that the path fills, or `None` when it is another path.

@@ -135,14 +135,14 @@ pub struct Field {
     pub min: Option<i64>,
     /// The most that is taken, counted as in `min`.
     pub max: Option<i64>,
-    /// What a string looks like: one of [`FORMATS`], or empty for any.
+    /// What a string looks like: one of [`FORMATS`] or a choice, or empty for any.
     pub format: String,
     /// A value that the field takes, as JSON, for people; empty for none.
     pub example: String,
 }
 
-/// The formats that a field of text can have.
-pub const FORMATS: &[&str] = &["email"];
+/// The formats that a field of text can have, besides a choice: `choice` and the words of which it is one, a space before each.
+pub const FORMATS: &[&str] = &["email", "line", "name"];
 
 /// One variant of an enum.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]

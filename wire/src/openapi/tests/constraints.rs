@@ -86,7 +86,7 @@ fn constraints_are_keywords_and_examples_make_a_body() {
         (
             "price",
             json!({ "type": "number", "format": "decimal", "x-scale": 2, "minimum": 1.00, "maximum": 25.99,
-                "examples": [25.99] }),
+                "multipleOf": 0.01, "examples": [25.99] }),
         ),
         (
             "raw",
