@@ -16,6 +16,7 @@ use micronet_wire::service::Service;
 
 use crate::control::Control;
 use crate::l4::VirtualPort;
+use crate::settings::{Held, Settings};
 use crate::stats::{Counted, Regions, Stats};
 
 /// What a gateway is started with.
@@ -29,6 +30,10 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Where clients are, by their addresses.
     pub regions: Regions,
+    /// Whether it answers paths that serve its own examination, as `/echo`.
+    pub debug_routes: bool,
+    /// What is configured of its edge to begin with.
+    pub settings: Settings,
 }
 
 /// The index of the gateway's own service among those that its routes lead to; the others have that of their upstream.
@@ -52,9 +57,11 @@ pub struct Gateway {
     pub(crate) own: OwnSite,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) stats: Rc<Stats>,
+    settings: Rc<Held>,
     service: Rc<dyn Service>,
     own_schema: Rc<EncodedSchema>,
     pub(crate) request_ids: RequestIds,
+    pub(crate) debug_routes: bool,
     known: RefCell<Rc<Known>>,
     virtual_ports: VirtualPorts,
 }
@@ -85,10 +92,12 @@ impl Gateway {
             own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),
             http: config.http,
             stats,
+            settings: Rc::new(Held::new(config.settings.clone())),
             own_schema: Rc::new(service.schema().clone()),
             service,
             upstreams,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
+            debug_routes: config.debug_routes,
             known: RefCell::default(),
             virtual_ports,
         });
@@ -103,6 +112,18 @@ impl Gateway {
     #[must_use]
     pub fn service(&self) -> Rc<dyn Service> {
         Rc::new(Counted { service: Rc::clone(&self.service), stats: Rc::clone(&self.stats) })
+    }
+
+    /// What is configured of the edge now. What depends on a setting asks whenever it needs it.
+    #[must_use]
+    pub fn settings(&self) -> Rc<Settings> {
+        self.settings.settings()
+    }
+
+    /// From now on these settings hold, and the revision tells which they are.
+    pub fn apply(&self, settings: Settings) {
+        let applied = self.settings.apply(settings);
+        tracing::info!(revision = applied.revision, "settings hold");
     }
 
     /// Completes when each instance has been tried once, and the routes of those that were reached are known.

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use micronet_transport::clock;
-use micronet_transport::http_server::Site;
+use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_wire::http1::RequestHead;
-use micronet_wire::rest::{Answer, RequestIds};
+use micronet_wire::rest::RequestIds;
 
 use crate::config::Gateway;
+use crate::echo;
 use crate::stats::Protocol;
 use crate::targets;
 
@@ -47,12 +48,17 @@ impl Site for Visitor {
         &self.gateway.identity
     }
 
-    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
+    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let (gateway, since) = (&*self.gateway, clock::now());
         let metrics = gateway.identity.network.metrics();
         if head.path() == targets::PATH {
             let answer = targets::answer(head, &gateway.identity, gateway.http);
             metrics.http_of(head, targets::PATH).answered(answer.status.code(), clock::now() - since);
+            return answer.into();
+        }
+        if gateway.debug_routes && head.path() == echo::PATH {
+            let answer = echo::answer(head, body);
+            metrics.http_of(head, echo::PATH).answered(answer.status.code(), clock::now() - since);
             return answer;
         }
         let known = gateway.known();
@@ -62,6 +68,6 @@ impl Site for Visitor {
         let (status, took_ns) = (answer.status.code(), clock::now() - since);
         meter.answered(status, took_ns);
         gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);
-        answer
+        answer.into()
     }
 }

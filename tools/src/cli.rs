@@ -11,6 +11,7 @@ pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod net;
 pub(crate) mod ping;
+pub(crate) mod settings;
 
 use std::path::PathBuf;
 
@@ -31,6 +32,7 @@ use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
+use self::settings::GatewayConfigFlag;
 use crate::profile::{self, Chosen, PROFILES};
 
 /// Help is at most this wide, so that it fits the narrowest terminal in use. In columns.
@@ -243,6 +245,11 @@ pub(crate) struct UpFlags {
     /// its instances: 9001 for user, 9002 for product, and so on, 1000 above the service's own
     #[arg(long)]
     pub(crate) no_l4: bool,
+    /// Have the gateway answer /echo and /ws/echo too, which give back what they get: to examine it by
+    #[arg(long)]
+    pub(crate) debug_routes: bool,
+    #[command(flatten)]
+    pub(crate) gateway_config: GatewayConfigFlag,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]

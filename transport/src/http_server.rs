@@ -1,6 +1,13 @@
 //! One HTTP connection: read, answer what is complete, write; under the timers that its phase calls for.
 //!
-//! What is answered is a [`Site`]'s affair: a gateway's, or a service's on its own port.
+//! What is answered is a [`Site`]'s affair: a gateway's, or a service's on its own port. It may be an answer, a body that goes on, or
+//! another protocol, which gets the connection.
+
+mod response;
+mod streamed;
+mod upgraded;
+
+pub use self::response::{Response, Streamed, Upgrade, Upgraded};
 
 use std::future::Future;
 use std::io;
@@ -33,7 +40,7 @@ pub trait Site: 'static {
     fn identity(&self) -> &Identity;
 
     /// Answers one request.
-    fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Answer>;
+    fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Response>;
 }
 
 /// Serves one connection to its end.
@@ -60,6 +67,7 @@ pub(crate) async fn serve_begun<S: ByteStream>(
         output: BytesMut::new(),
         head: None,
         reading: None,
+        upgrade: None,
     };
     if let Err(error) = connection.run().await {
         tracing::debug!(%error, "an HTTP connection failed");
@@ -79,6 +87,8 @@ struct HttpConnection<S, A> {
     head: Option<RequestHead>,
     /// What is being read, a head or a body.
     reading: Option<Reading>,
+    /// The protocol that the connection has changed to.
+    upgrade: Option<Box<Upgrade>>,
 }
 
 /// A head or a body on its way.
@@ -106,6 +116,10 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         loop {
             self.answer_complete().await?;
             self.flush().await?;
+            if let Some(upgrade) = self.upgrade.take() {
+                Box::pin(self.hand_over(*upgrade)).await;
+                return Ok(());
+            }
             if !self.parser.is_open() {
                 return self.finish().await;
             }
@@ -136,9 +150,9 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
 
     /// Answers each request that the input holds whole.
     async fn answer_complete(&mut self) -> io::Result<()> {
-        while self.parser.is_open() {
+        while self.parser.is_open() && self.upgrade.is_none() {
             match self.next_request() {
-                Ok(Some((head, body))) => self.answer(&head, &body).await,
+                Ok(Some((head, body))) => self.answer(&head, &body).await?,
                 Ok(None) => break,
                 Err(error) => self.answer_error(&error),
             }
@@ -165,36 +179,42 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         Ok(self.head.take().map(|head| (head, body)))
     }
 
-    async fn answer(&mut self, head: &RequestHead, body: &[u8]) {
+    async fn answer(&mut self, head: &RequestHead, body: &[u8]) -> io::Result<()> {
         let request_id = self.site.request_ids().adopt(head.headers().get_str("X-Request-ID"));
         let answering = async {
             match Page::at(head.path()) {
-                Some(page) => self.show(page, head).await,
+                Some(page) => self.show(page, head).await.into(),
                 None => self.site.answer(&request_id, head, body).await,
             }
         };
-        let answer = tokio::select! {
+        let response = tokio::select! {
             biased;
             () = sent_away(self.stranger.as_ref()) => None,
-            answer = answering => Some(answer),
+            response = answering => Some(response),
         };
-        let Some(answer) = answer else {
+        let Some(mut response) = response else {
             let error = self.parser.fail(SENT_AWAY);
-            return self.answer_error(&error);
+            self.answer_error(&error);
+            return Ok(());
         };
         tracing::debug!(
             request_id,
             method = head.method_name(),
             path = head.path(),
-            status = answer.status.code(),
-            instance = answer.instance.as_deref(),
+            status = response.status(),
+            instance = response.answer_mut().and_then(|answer| answer.instance.as_deref()),
             "answered"
         );
         if self.drain.has_begun() {
             // The answer says that no other follows.
             self.parser.close_after_response();
         }
-        self.write(answer, &request_id);
+        match response {
+            Response::Answer(answer) => self.write(answer, &request_id),
+            Response::Stream(streamed) => return Box::pin(self.stream(*streamed, &request_id)).await,
+            Response::Upgrade(upgrade) => self.switch(upgrade, &request_id),
+        }
+        Ok(())
     }
 
     /// Shows a page by which the process is operated.
@@ -307,3 +327,6 @@ async fn sent_away(stranger: Option<&Stranger>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

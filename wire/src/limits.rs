@@ -285,10 +285,16 @@ pub const ADAPTER_MEMBERS_MAX: usize = 1 << 19;
 pub const HTTP_REQUEST_LINE_BYTES_MAX: usize = 8 << 10;
 /// The largest head, request line included; a larger one is answered 431. In bytes.
 pub const HTTP_HEAD_BYTES_MAX: usize = 32 << 10;
+/// The largest head that may be configured, in bytes: where a field is in it is kept in 16 bits.
+pub const HTTP_HEAD_BYTES_HARD_MAX: usize = 60 << 10;
 /// Header fields in a head; more are answered 431.
 pub const HTTP_HEADERS_MAX: usize = 100;
+/// The most header fields that may be configured.
+pub const HTTP_HEADERS_HARD_MAX: usize = 256;
 /// The largest request body; a larger one is answered 413. In bytes.
 pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
+/// The largest request body that may be configured, in bytes.
+pub const HTTP_BODY_BYTES_HARD_MAX: usize = 16 << 20;
 /// The longest chunk-size line, extensions included, in bytes.
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 1 << 10;
 /// The extensions of all chunks of one body together, in bytes: nobody reads them, so they must not be a way to make
@@ -313,6 +319,11 @@ pub const HTTP_IDLE_MS_MAX: u64 = 75_000;
 pub const HTTP_READ_BYTES: usize = 16 << 10;
 /// Answers to pipelined requests that are collected before they are written, in bytes.
 pub const HTTP_WRITE_BYTES: usize = 64 << 10;
+/// Connections that last, as those of WebSocket, are ended at this rate when their process drains, in connections a second: each at a
+/// moment that chance decides.
+pub const LASTING_ENDED_PER_S: u64 = 100;
+/// The time within which all of them are ended, however many there are, in milliseconds.
+pub const LASTING_DRAIN_MS_MAX: u64 = 20_000;
 /// HTTP connections that a gateway serves at once.
 pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
 
@@ -354,7 +365,7 @@ const _: () = {
         PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)
             + TOKEN_BYTES_MAX
             + REQUEST_ID_BYTES_MAX
-            + NAME_BYTES_MAX
+            + 2 * NAME_BYTES_MAX
             + METADATA_BYTES_MAX
             + 128
             <= REQUEST_HEAD_BYTES_MAX
@@ -375,6 +386,9 @@ const _: () = {
     assert!(6 * JSON_MESSAGE_BYTES_MAX + 2 <= JSON_BYTES_MAX);
     assert!(JSON_MESSAGE_BYTES_MAX <= MESSAGE_BYTES_MAX);
     assert!(HTTP_REQUEST_LINE_BYTES_MAX <= HTTP_HEAD_BYTES_MAX);
+    assert!(HTTP_HEAD_BYTES_MAX <= HTTP_HEAD_BYTES_HARD_MAX && HTTP_HEAD_BYTES_HARD_MAX <= u16::MAX as usize);
+    assert!(HTTP_HEADERS_MAX <= HTTP_HEADERS_HARD_MAX && HTTP_BODY_BYTES_MAX <= HTTP_BODY_BYTES_HARD_MAX);
+    assert!(LASTING_DRAIN_MS_MAX < DRAIN_MS_MAX);
     assert!(FAILURE_PENALTY_MS <= FAILURE_PENALTY_MS_MAX);
     assert!(0 < SLOW_START_PERMILLE_MIN && SLOW_START_PERMILLE_MIN <= 1_000);
     // A switch is judged by three windows before the next one.

@@ -1,8 +1,10 @@
 //! What may be configured of a gateway's edge: a file of TOML, each of whose tables is read by a module of its own. All of it can be
 //! applied while the gateway runs.
 
+mod held;
 mod section;
 
+pub(crate) use held::Held;
 pub use section::{Fault, Section};
 
 use section::Reader;

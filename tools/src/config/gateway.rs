@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::{
-    DiscoveryConfig, Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, TlsConfig,
-    check_exposure, cluster, elsewhere, front, listen, name, tls,
+    DiscoveryConfig, Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, SettingsFile,
+    TlsConfig, check_exposure, cluster, elsewhere, front, listen, name, tls,
 };
 use micronet_gateway::stats::Regions;
 
@@ -33,6 +33,10 @@ pub(crate) struct GatewayConfig {
     pub(crate) discovery: DiscoveryConfig,
     /// Where clients are, by their addresses.
     pub(crate) regions: Regions,
+    /// Whether it answers the paths that serve its examination.
+    pub(crate) debug_routes: bool,
+    /// What is configured of its edge.
+    pub(crate) settings: SettingsFile,
     /// What it passes through.
     pub(crate) l4: L4Config,
     /// The data folder.
@@ -77,7 +81,9 @@ pub(super) fn gateway(
         rpc,
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
+        settings: SettingsFile::read(flags.config.config, "--config")?,
         regions: regions(flags.regions.as_deref())?,
+        debug_routes: flags.debug_routes,
         peers,
         data,
         supervised: flags.supervised,

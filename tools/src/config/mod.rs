@@ -15,6 +15,7 @@ mod net;
 mod peers;
 mod ping;
 mod ports;
+mod settings;
 mod shop;
 pub(crate) mod target;
 mod tls;
@@ -41,6 +42,7 @@ pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
+pub(crate) use self::settings::SettingsFile;
 pub(crate) use self::shop::ShopConfig;
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
@@ -152,6 +154,10 @@ pub(crate) struct UpConfig {
     pub(crate) plan: Option<Plan>,
     /// The virtual ports of the gateway.
     pub(crate) l4: Vec<L4Plan>,
+    /// Whether the gateway answers the paths that serve its examination.
+    pub(crate) debug_routes: bool,
+    /// What is configured of the gateway's edge.
+    pub(crate) gateway: SettingsFile,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
     /// Whether it stops when its stdin closes.
@@ -252,6 +258,7 @@ fn up(
     let ports::Plan { instances, control_port } = ports::plan(profile, flags.base_port, &flags.ports)?;
     Ok(UpConfig {
         l4: if flags.no_l4 { Vec::new() } else { l4::plan(profile, flags.base_port, &instances)? },
+        debug_routes: flags.debug_routes,
         certificate_lifetime_s,
         tls,
         data,
@@ -266,6 +273,7 @@ fn up(
         instances,
         control_port,
         restarts: !flags.no_restart,
+        gateway: SettingsFile::read(flags.gateway_config.gateway_config, "--gateway-config")?,
         plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
         supervised: flags.supervised,

@@ -58,9 +58,15 @@ impl Launcher {
         }
         if plan.service.is_none() {
             add_peer(CONTROL, &[reachable(self.control)]);
+            if let Some(file) = &config.gateway.path {
+                arguments.extend(["--config".into(), file.display().to_string()]);
+            }
             for virtual_port in &self.l4 {
                 let l4 = format!("{}={}", virtual_port.port, virtual_port.service.name);
                 arguments.extend(["--l4".into(), l4]);
+            }
+            if config.debug_routes {
+                arguments.push("--debug-routes".into());
             }
         }
         arguments.push("--supervised".into());

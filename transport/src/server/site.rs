@@ -21,7 +21,7 @@ use micronet_wire::spiffe::SpiffeId;
 use super::entry::Entry;
 use super::places::Places;
 use crate::clock;
-use crate::http_server::Site;
+use crate::http_server::{Response, Site};
 use crate::identity::{Identity, random_bytes};
 use crate::metrics::RouteMeters;
 use crate::vitals::Share;
@@ -184,12 +184,12 @@ impl Site for Seen {
         &self.site.identity
     }
 
-    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Answer {
+    async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let OwnSite { routes, meters, identity, .. } = &*self.site;
         let (lead, since) = (routes.lead(head), clock::now());
         let meter = meters.of_lead(identity.network.metrics(), head, &lead);
         let answer = self.site.answer(&self.peer, request_id, (head, body), lead).await;
         meter.answered(answer.status.code(), clock::now() - since);
-        answer
+        answer.into()
     }
 }

@@ -1,12 +1,13 @@
 //! Answers: the envelope around data and errors, and the headers that each answer has.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use bytes::{BufMut, BytesMut};
 
 use crate::error::RpcError;
 use crate::faults::Faults;
-use crate::http1::{HttpDate, HttpError, ServerConnection, Status, WriteError};
+use crate::http1::{HttpDate, HttpError, ResponseWriter, ServerConnection, Status, WriteError};
 use crate::json::put_string;
 use crate::transcode::put_timestamp;
 
@@ -27,6 +28,8 @@ pub struct Answer {
     pub retry_after_s: Option<u32>,
     /// The instance that answered, when one did.
     pub instance: Option<Rc<str>>,
+    /// What else the head says, by name.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// What the log should hear of it, and the client should not.
     pub for_the_log: Option<String>,
 }
@@ -35,7 +38,7 @@ pub struct Answer {
 pub type Refused = Box<Answer>;
 
 /// What the body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// JSON in the envelope.
     Envelope,
@@ -44,11 +47,11 @@ enum Form {
     /// Plain text.
     Text,
     /// Of this type.
-    Other(&'static str),
+    Other(Cow<'static, str>),
 }
 
 impl Form {
-    fn content_type(self) -> &'static str {
+    fn content_type(&self) -> &str {
         match self {
             Self::Envelope | Self::Json => "application/json",
             Self::Text => "text/plain; charset=utf-8",
@@ -83,8 +86,8 @@ impl Answer {
 
     /// A body of this content type, without an envelope.
     #[must_use]
-    pub fn body_of(status: Status, content_type: &'static str, body: &[u8]) -> Self {
-        Self::new(status, BytesMut::from(body), Form::Other(content_type))
+    pub fn body_of(status: Status, content_type: impl Into<Cow<'static, str>>, body: &[u8]) -> Self {
+        Self::new(status, BytesMut::from(body), Form::Other(content_type.into()))
     }
 
     /// An error in the envelope. `details` is JSON; empty for none.
@@ -142,7 +145,16 @@ impl Answer {
     }
 
     fn new(status: Status, body: BytesMut, form: Form) -> Self {
-        Self { status, body, form, allow: None, retry_after_s: None, instance: None, for_the_log: None }
+        Self {
+            status,
+            body,
+            form,
+            allow: None,
+            retry_after_s: None,
+            instance: None,
+            headers: Vec::new(),
+            for_the_log: None,
+        }
     }
 
     /// The body; of an envelope all but `meta`.
@@ -165,6 +177,33 @@ impl Answer {
         if self.form == Form::Envelope {
             put_meta(&mut self.body, unix_us, request_id);
         }
+        self.begin(connection, output, unix_us, request_id)?.body(&self.body);
+        Ok(())
+    }
+
+    /// Writes the head and what there is of the body; the rest follows in pieces ([`ServerConnection::write_stream`]).
+    ///
+    /// # Errors
+    /// [`WriteError::NoRequest`] when there is no request to answer.
+    pub fn write_streamed(
+        self,
+        connection: &mut ServerConnection,
+        output: &mut BytesMut,
+        unix_us: i64,
+        request_id: &str,
+    ) -> Result<(), WriteError> {
+        self.begin(connection, output, unix_us, request_id)?.stream();
+        connection.write_stream(output, &self.body)
+    }
+
+    /// Writes the head but for its end.
+    fn begin<'a>(
+        &self,
+        connection: &'a mut ServerConnection,
+        output: &'a mut BytesMut,
+        unix_us: i64,
+        request_id: &str,
+    ) -> Result<ResponseWriter<'a>, WriteError> {
         let date = HttpDate::from_unix_s(u64::try_from(unix_us / 1_000_000).unwrap_or(0));
         let mut response = connection.respond(output, self.status, &date)?;
         // Every value is ours, or was checked when it was adopted, so none can break a header; one that did would be left out.
@@ -188,8 +227,10 @@ impl Answer {
         if self.status.code() == 401 {
             header("WWW-Authenticate", "Bearer");
         }
-        response.body(&self.body);
-        Ok(())
+        for (name, value) in &self.headers {
+            header(name, value);
+        }
+        Ok(response)
     }
 }
 
@@ -223,6 +264,7 @@ pub(super) fn code_of(status: Status) -> &'static str {
         415 => "UNSUPPORTED_MEDIA_TYPE",
         417 => "EXPECTATION_FAILED",
         422 => "INVALID_INPUT",
+        426 => "UPGRADE_REQUIRED",
         431 => "HEADERS_TOO_LARGE",
         501 => "NOT_IMPLEMENTED",
         502 => "BAD_GATEWAY",
