@@ -220,7 +220,7 @@ def method(data):
         "reply": varint(data, 32), "error": option(data, lambda data: varint(data, 32)), "shape": one_of(data, SHAPES),
         "idempotent": flag(data), "access": access(data), "rate_class": string(data),
         "http": listed(data, lambda data: {"method": string(data), "path": string(data)}),
-        "http_status": varint(data, 16), "media": one_of(data, MEDIA),
+        "http_status": varint(data, 16), "media": one_of(data, MEDIA), "errors": listed(data, string),
     }
 
 
@@ -365,6 +365,9 @@ def check_methods(said):
             rule(at < len(types), "no such type")
         rule(types[one["request"]][0] in ("Struct", "Unit"), "a request is no struct")
         rule(one["error"] is None or types[one["error"]][0] == "Enum", "an error type is no enum")
+        known = [] if one["error"] is None else [variant[0] for variant in types[one["error"]][3]]
+        check_unique(one["errors"])
+        rule(all(name in known for name in one["errors"]), "an error that its type doesn't have")
         rule(one["media"] != "Text" or types[one["reply"]][0] == "String", "text without string")
         rule(one["media"] != "Page" or is_page(types, types[one["reply"]]), "a page of another shape")
         rule(200 <= one["http_status"] <= 299, "the status of a success")

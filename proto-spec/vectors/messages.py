@@ -152,11 +152,11 @@ def services(*names):
 
 
 def method(method_id, name, request, reply, error=None, shape=0, idempotent=False, access=PUBLIC, rate="api", http=(),
-           status=200, media=0, doc=""):
+           status=200, media=0, errors=(), doc=""):
     return (
         varint(method_id) + string(name) + string(doc) + varint(request) + varint(reply)
         + (u8(0) if error is None else u8(1) + varint(error)) + varint(shape) + u8(idempotent) + access + string(rate)
-        + listed(*http) + varint(status) + varint(media)
+        + listed(*http) + varint(status) + varint(media) + listed(*map(string, errors))
     )
 
 
@@ -172,7 +172,8 @@ GOOD_TYPES = [
 PRODUCT_QUERY, PRODUCT_LOG, PRODUCT_LIST, NOTES_ADD = 0xA45FA70A, 0x5886B62C, 0x35F00E32, 0x948C7E77
 GET = binding("GET", "/api/v1/products/{name}")
 GOOD_METHODS = [
-    method(PRODUCT_QUERY, "query", QUERY, TOY, FAULT, idempotent=True, http=[GET], doc="Looks a toy up."),
+    method(PRODUCT_QUERY, "query", QUERY, TOY, FAULT, idempotent=True, http=[GET], errors=["NotFound"],
+           doc="Looks a toy up."),
     method(PRODUCT_LOG, "log", UNIT, STRING, idempotent=True, access=permission("products:read"), rate="monitoring",
            http=[binding("GET", "/log"), binding("POST", "/")], media=1),
     method(PRODUCT_LIST, "list", UNIT, PAGE, idempotent=True, http=[binding("GET", "/products")], media=2),
@@ -219,29 +220,30 @@ SCHEMA = [
         '{"Struct":{"name":"Toys","doc":"","fields":[{"name":"items","doc":"","of":10@},{"name":"pagination","doc":"","of":11@}]}}],'
         '"methods":[{"id":2757732106,"name":"query","doc":"Looks a toy up.","request":7,"reply":8,"error":9,'
         '"shape":"Unary","idempotent":true,"access":"Public","rate_class":"api",'
-        '"http":[{"method":"GET","path":"/api/v1/products/{name}"}],"http_status":200,"media":"Json"},'
+        '"http":[{"method":"GET","path":"/api/v1/products/{name}"}],"http_status":200,"media":"Json",'
+        '"errors":["NotFound"]},'
         '{"id":1485223468,"name":"log","doc":"","request":0,"reply":1,"error":null,"shape":"Unary","idempotent":true,'
         '"access":{"Permission":{"name":"products:read"}},"rate_class":"monitoring",'
-        '"http":[{"method":"GET","path":"/log"},{"method":"POST","path":"/"}],"http_status":200,"media":"Text"},'
+        '"http":[{"method":"GET","path":"/log"},{"method":"POST","path":"/"}],"http_status":200,"media":"Text","errors":[]},'
         '{"id":904924722,"name":"list","doc":"","request":0,"reply":12,"error":null,"shape":"Unary","idempotent":true,'
-        '"access":"Public","rate_class":"api","http":[{"method":"GET","path":"/products"}],"http_status":200,"media":"Page"}]}'
+        '"access":"Public","rate_class":"api","http":[{"method":"GET","path":"/products"}],"http_status":200,"media":"Page","errors":[]}]}'
     ).replace("@", ',"min":null,"max":null,"format":"","example":""')),  # A field without constraints.
     sound("a one-way method", schema([plain(0)], [method(NOTES_ADD, "add", 0, 0, shape=4)], "notes", ""), (
         '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
         '"error":null,"shape":"OneWay","idempotent":false,"access":"Public","rate_class":"api","http":[],"http_status":200,'
-        '"media":"Json"}]}' % NOTES_ADD
+        '"media":"Json","errors":[]}]}' % NOTES_ADD
     )),
     sound("a method for two services", schema(
         [plain(0)], [method(NOTES_ADD, "add", 0, 0, access=services("order", "cart-2"))], "notes", ""), (
         '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
         '"error":null,"shape":"Unary","idempotent":false,"access":{"Services":{"names":["order","cart-2"]}},'
-        '"rate_class":"api","http":[],"http_status":200,"media":"Json"}]}' % NOTES_ADD
+        '"rate_class":"api","http":[],"http_status":200,"media":"Json","errors":[]}]}' % NOTES_ADD
     )),
     sound("a method for whoever has signed in, shown bare", schema(
         [plain(0)], [method(NOTES_ADD, "add", 0, 0, access=varint(4), media=3)], "notes", ""), (
         '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
         '"error":null,"shape":"Unary","idempotent":false,"access":"SignedIn","rate_class":"api","http":[],'
-        '"http_status":200,"media":"Bare"}]}' % NOTES_ADD
+        '"http_status":200,"media":"Bare","errors":[]}]}' % NOTES_ADD
     )),
     sound("nothing at all", schema([], [], "empty", ""), '{"name":"empty","doc":"","types":[],"methods":[]}'),
     broken("cut", data=schema()[:-1]),
@@ -284,6 +286,9 @@ SCHEMA = [
     broken("a page of other fields", methods=query(reply=TOY, media=2)),
     broken("a page that ends with its items", [
         structure("Half", field("pagination", PAGINATION), field("items", TOYS))], query(reply=NEXT, media=2)),
+    broken("an error that the type doesn't have", methods=query(error=FAULT, errors=["Sold"])),
+    broken("an error twice", methods=query(error=FAULT, errors=["NotFound", "NotFound"])),
+    broken("errors without a type", methods=query(errors=["NotFound"])),
     broken("media 4", methods=query(media=4)),
     broken("a success of 404", methods=query(status=404)),
     broken("a path for streams of requests", methods=query(shape=2, idempotent=True, http=[GET])),

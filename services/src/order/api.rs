@@ -17,7 +17,7 @@ pub use self::streams::{OrderNews, Watch};
 #[service(name = "order")]
 pub trait Order {
     /// Buys pieces of one product. Repeated with the same idempotency token, it answers the same and buys nothing again.
-    #[rpc(http("POST /api/v1/orders", "POST /orders"), public, rate = "shop", status = 201)]
+    #[rpc(http("POST /api/v1/orders", "POST /orders"), public, rate = "shop", status = 201, errors(ProductNotFound, OutOfStock, CustomerNotFound))]
     async fn buy(&self, context: &CallContext, request: Buy) -> Result<Placed, CallError<OrderError>>;
 
     /// One order by its number.
@@ -25,7 +25,8 @@ pub trait Order {
         http("GET /api/v1/orders/{order_num}", "GET /orders/{order_num}"),
         public,
         idempotent,
-        rate = "shop"
+        rate = "shop",
+        errors(OrderNotFound)
     )]
     async fn get(&self, context: &CallContext, request: Get) -> Result<OrderInfo, CallError<OrderError>>;
 
@@ -41,7 +42,8 @@ pub trait Order {
             "PATCH /api/v1/orders/{order_num}"
         ),
         permission = "orders:write",
-        idempotent
+        idempotent,
+        errors(OrderNotFound, InvalidTransition)
     )]
     async fn update(
         &self,
@@ -53,7 +55,8 @@ pub trait Order {
     #[rpc(
         http("DELETE /api/v1/orders/{order_num}", "DELETE /orders/{order_num}"),
         permission = "orders:write",
-        idempotent
+        idempotent,
+        errors(OrderNotFound, InvalidTransition)
     )]
     async fn cancel(&self, context: &CallContext, request: Get) -> Result<OrderInfo, CallError<OrderError>>;
 

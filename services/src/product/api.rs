@@ -17,7 +17,7 @@ pub use self::streams::{ProductNews, Refusal, Uploaded, Watch};
 #[service(name = "product")]
 pub trait Product {
     /// One product by its name, or by its number.
-    #[rpc(http("GET /api/v1/products/{name}", "GET /products/{name}"), public, idempotent, rate = "shop")]
+    #[rpc(http("GET /api/v1/products/{name}", "GET /products/{name}"), public, idempotent, rate = "shop", errors(ProductNotFound))]
     async fn query(
         &self,
         context: &CallContext,
@@ -29,7 +29,7 @@ pub trait Product {
     async fn list(&self, context: &CallContext, request: List) -> Result<Products, RpcError>;
 
     /// Puts a product into the catalog.
-    #[rpc(http("POST /api/v1/products", "POST /products"), permission = "shop:write", status = 201)]
+    #[rpc(http("POST /api/v1/products", "POST /products"), permission = "shop:write", status = 201, errors(ProductAlreadyExists, CatalogFull, StockFull))]
     async fn create(
         &self,
         context: &CallContext,
@@ -37,7 +37,7 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Puts many products into the catalog: all of them, or none if any of them can't be.
-    #[rpc(http("POST /api/v1/products/import"), permission = "shop:write", rate = "bulk", status = 201)]
+    #[rpc(http("POST /api/v1/products/import"), permission = "shop:write", rate = "bulk", status = 201, errors(ProductsAlreadyExist, CatalogFull, StockFull))]
     async fn import(
         &self,
         context: &CallContext,
@@ -51,7 +51,8 @@ pub trait Product {
             "PUT /products/{product}",
             "PATCH /api/v1/products/{product}"
         ),
-        permission = "shop:write"
+        permission = "shop:write",
+        errors(ProductNotFound, ProductAlreadyExists)
     )]
     async fn update(
         &self,
@@ -60,7 +61,7 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Takes a product out of the catalog. Orders of it stay.
-    #[rpc(http("DELETE /api/v1/products/{name}", "DELETE /products/{name}"), permission = "shop:write")]
+    #[rpc(http("DELETE /api/v1/products/{name}", "DELETE /products/{name}"), permission = "shop:write", errors(ProductNotFound))]
     async fn remove(
         &self,
         context: &CallContext,
@@ -68,7 +69,7 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Adds pieces to the stock.
-    #[rpc(http("POST /api/v1/products/{name}/restock"), permission = "shop:write")]
+    #[rpc(http("POST /api/v1/products/{name}/restock"), permission = "shop:write", errors(ProductNotFound, StockFull))]
     async fn restock(
         &self,
         context: &CallContext,
@@ -76,7 +77,7 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Sells pieces at once, without an order and so without a line in the order log.
-    #[rpc(http("POST /api/v1/products/{name}/purchase"), public, rate = "shop")]
+    #[rpc(http("POST /api/v1/products/{name}/purchase"), public, rate = "shop", errors(ProductNotFound, OutOfStock))]
     async fn purchase(&self, context: &CallContext, request: Pieces)
     -> Result<Sold, CallError<ProductError>>;
 

@@ -24,8 +24,7 @@ const UNKNOWN: &str =
 /// The formats of strings besides a choice, as `micronet_wire::schema::FORMATS`.
 const FORMATS: [&str; 4] = ["email", "password", "line", "name"];
 
-const FORMAT_UNKNOWN: &str =
-    "the formats that are known: \"email\", \"password\", \"line\", \"name\", and \"choice A B …\" for one of some words";
+const FORMAT_UNKNOWN: &str = "the formats that are known: \"email\", \"password\", \"line\", \"name\", and \"choice A B …\" for one of some words";
 
 impl Constraints {
     /// Reads the attribute of a field of this type. What the macro can't see of the type is checked with the schema.

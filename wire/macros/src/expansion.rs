@@ -168,6 +168,7 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
             let reply = <#of as ::micronet_wire::schema::Message>::describe(types);
         }
     });
+    let errors = rpc.errors.iter().map(ToString::to_string);
     let bindings = rpc.http.iter().map(|binding| {
         let (method, path) = (&binding.method, &binding.path);
         quote! {
@@ -196,6 +197,7 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
                 http: ::std::vec![#(#bindings),*],
                 http_status: #status,
                 media: ::micronet_wire::schema::Media::#media,
+                errors: ::std::vec![#(::std::string::String::from(#errors)),*],
             }
         }
     }

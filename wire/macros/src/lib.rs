@@ -228,6 +228,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `service("order", "user")` | these services of the cluster may call, and no others | |
 /// | `http("GET /products/{name}", …)` | where HTTP reaches it; what stands in braces is a field of the request | not by HTTP |
 /// | `status = 201` | the HTTP status of a success | 200 |
+/// | `errors(NotFound, OutOfStock)` | the variants of the error type that it answers with | any of them |
 /// | `text` | HTTP shows the reply, a `String`, as plain text | JSON |
 /// | `page` | the reply is a page of a list, a struct of `items: Vec<…>` and `pagination`, a struct: HTTP shows the items as the envelope's data, and `pagination` beside them | the whole reply is the data |
 /// | `bare` | HTTP shows the reply as JSON without the envelope | in the envelope |

@@ -36,6 +36,8 @@ pub(crate) struct Rpc {
     pub(crate) page: bool,
     pub(crate) bare: bool,
     pub(crate) one_way: bool,
+    /// Which variants of the error type it answers with; empty for any.
+    pub(crate) errors: Vec<Ident>,
 }
 
 /// The attribute as it is being read: nothing has a default yet, so that a repetition is seen.
@@ -50,6 +52,7 @@ struct Words {
     page: bool,
     bare: bool,
     one_way: bool,
+    errors: Vec<Ident>,
 }
 
 const ACCESS_MISSING: &str = "who may call this method? say one of `public`, `signed_in`, `permission = \"…\"`, `service` and `service(\"…\")` in `#[rpc(…)]`";
@@ -96,6 +99,7 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
         page: words.page,
         bare: words.bare,
         one_way: words.one_way,
+        errors: words.errors,
     })
 }
 
@@ -120,6 +124,16 @@ impl Words {
                 let name = nonempty(meta)?;
                 self.set_access(meta, Access::Permission(name))
             }
+            "errors" => {
+                let content;
+                parenthesized!(content in meta.input);
+                let named = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+                if named.is_empty() || !self.errors.is_empty() {
+                    return Err(meta.error("name the variants once, as `errors(NotFound, OutOfStock)`"));
+                }
+                self.errors.extend(named);
+                Ok(())
+            }
             "rate" => once(meta, &mut self.rate, nonempty(meta)?),
             "status" => {
                 let literal: LitInt = meta.value()?.parse()?;
@@ -135,7 +149,7 @@ impl Words {
                 .error("`stream` is not supported yet: every method takes one request and gives one reply")),
             _ => Err(meta.error(
                 "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `one_way`, `public`, `signed_in`, \
-                 `permission = \"…\"`, `service`, `service(\"name\")`, `rate = \"…\"`, `status = 201`, `text`, `page` and `bare`",
+                 `permission = \"…\"`, `service`, `service(\"name\")`, `rate = \"…\"`, `status = 201`, `errors(…)`, `text`, `page` and `bare`",
             )),
         }
     }

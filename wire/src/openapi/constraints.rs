@@ -41,7 +41,7 @@ pub(super) fn add(described: &mut Object, schema: &ServiceSchema, field: &Field,
     if let Some(max) = field.max {
         described.set(most, limit(max));
     }
-    if let (true, Some(Type::Decimal { scale: scale @ 1.. })) = (asked, inner) {
+    if let (true, Some(Type::Decimal { scale })) = (asked, inner) {
         // Not in answers: there is none but what was stored so, and validators that divide binary fractions would refuse 0.07.
         described.set("multipleOf", decimal(1, *scale));
     }

@@ -120,7 +120,7 @@ fn own_errors(
     let mut by_status: BTreeMap<u16, OwnErrors> = BTreeMap::new();
     let described = method.error.and_then(|at| Some((at, schema.type_at(at)?)));
     let Some((at, Type::Enum { name, variants, .. })) = described else { return by_status };
-    for variant in variants {
+    for variant in variants.iter().filter(|variant| method.may_fail_with(variant)) {
         let status =
             if variant.http_status == 0 { Code::Application.http_status() } else { variant.http_status };
         let code = variant.error_code();

@@ -186,6 +186,8 @@ pub struct Method {
     pub http_status: u16,
     /// How HTTP shows the reply.
     pub media: Media,
+    /// The variants of its error type that it answers with, by name; empty for any of them.
+    pub errors: Vec<String>,
 }
 
 impl Method {
@@ -193,6 +195,12 @@ impl Method {
     #[must_use]
     pub fn is_bulk(&self) -> bool {
         self.rate_class == "bulk"
+    }
+
+    /// Whether it answers with this variant of its error type.
+    #[must_use]
+    pub fn may_fail_with(&self, variant: &Variant) -> bool {
+        self.errors.is_empty() || self.errors.contains(&variant.name)
     }
 
     /// The paths on which a server with HTTP leads to it. Streams have none here, whatever a schema says: HTTP doesn't carry them yet.
