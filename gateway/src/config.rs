@@ -18,6 +18,7 @@ use crate::control::Control;
 use crate::l4::VirtualPort;
 use crate::settings::{Held, Settings};
 use crate::stats::{Counted, Regions, Stats};
+use crate::targets;
 
 /// What a gateway is started with.
 #[derive(Debug, Clone, Default)]
@@ -152,7 +153,7 @@ impl Gateway {
             .iter()
             .enumerate()
             .flat_map(|(at, upstream)| upstream.schemas().into_iter().map(move |schema| (at, schema)));
-        let routes = Routes::from_schemas("micronet", own.into_iter().chain(behind));
+        let routes = Routes::from_schemas("micronet", own.into_iter().chain(behind)).beside(targets::PAGES);
         self.known.replace(Rc::new(Known { meters: RouteMeters::of(&routes), routes }));
     }
 }

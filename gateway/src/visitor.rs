@@ -59,7 +59,7 @@ impl Site for Visitor {
         if gateway.debug_routes && head.path() == echo::PATH {
             let answer = echo::answer(head, body);
             metrics.http_of(head, echo::PATH).answered(answer.status.code(), clock::now() - since);
-            return answer;
+            return answer.into();
         }
         let known = gateway.known();
         let lead = known.routes.lead(head);

@@ -16,6 +16,11 @@ use micronet_wire::schema::Decimal;
 use self::draw::Draws;
 use super::api::{Delay, Load, LoadChange, NodeState};
 
+/// The longest that a request waits, however slow it is.
+const DELAY_MAX: Duration = Duration::from_secs(5);
+/// The longest that it computes: the process does nothing else meanwhile.
+const WORK_MAX: Duration = Duration::from_secs(1);
+
 /// The load of one instance, and its counts.
 #[derive(Debug)]
 pub struct NodeStore {
@@ -147,8 +152,8 @@ fn task(load: &Load, number: u64, since_ns: u64) -> Task {
     let is_bad = since_ns.checked_div(period_ns).is_none_or(|periods| periods.is_multiple_of(2));
     let factor = if slow && is_bad { load.slower } else { 1 };
     Task {
-        delay: delay * factor,
-        work: Duration::from_micros(u64::from(load.work_us)) * factor,
+        delay: (delay * factor).min(DELAY_MAX),
+        work: (Duration::from_micros(u64::from(load.work_us)) * factor).min(WORK_MAX),
         fails: fails && is_bad,
     }
 }

@@ -17,7 +17,13 @@ pub use self::streams::{OrderNews, Watch};
 #[service(name = "order")]
 pub trait Order {
     /// Buys pieces of one product. Repeated with the same idempotency token, it answers the same and buys nothing again.
-    #[rpc(http("POST /api/v1/orders", "POST /orders"), public, rate = "shop", status = 201, errors(ProductNotFound, OutOfStock, CustomerNotFound))]
+    #[rpc(
+        http("POST /api/v1/orders", "POST /orders"),
+        public,
+        rate = "shop",
+        status = 201,
+        errors(ProductNotFound, OutOfStock, CustomerNotFound)
+    )]
     async fn buy(&self, context: &CallContext, request: Buy) -> Result<Placed, CallError<OrderError>>;
 
     /// One order by its number.

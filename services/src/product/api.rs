@@ -17,7 +17,13 @@ pub use self::streams::{ProductNews, Refusal, Uploaded, Watch};
 #[service(name = "product")]
 pub trait Product {
     /// One product by its name, or by its number.
-    #[rpc(http("GET /api/v1/products/{name}", "GET /products/{name}"), public, idempotent, rate = "shop", errors(ProductNotFound))]
+    #[rpc(
+        http("GET /api/v1/products/{name}", "GET /products/{name}"),
+        public,
+        idempotent,
+        rate = "shop",
+        errors(ProductNotFound)
+    )]
     async fn query(
         &self,
         context: &CallContext,
@@ -29,7 +35,12 @@ pub trait Product {
     async fn list(&self, context: &CallContext, request: List) -> Result<Products, RpcError>;
 
     /// Puts a product into the catalog.
-    #[rpc(http("POST /api/v1/products", "POST /products"), permission = "shop:write", status = 201, errors(ProductAlreadyExists, CatalogFull, StockFull))]
+    #[rpc(
+        http("POST /api/v1/products", "POST /products"),
+        permission = "shop:write",
+        status = 201,
+        errors(ProductAlreadyExists, CatalogFull, StockFull)
+    )]
     async fn create(
         &self,
         context: &CallContext,
@@ -37,7 +48,13 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Puts many products into the catalog: all of them, or none if any of them can't be.
-    #[rpc(http("POST /api/v1/products/import"), permission = "shop:write", rate = "bulk", status = 201, errors(ProductsAlreadyExist, CatalogFull, StockFull))]
+    #[rpc(
+        http("POST /api/v1/products/import"),
+        permission = "shop:write",
+        rate = "bulk",
+        status = 201,
+        errors(ProductsAlreadyExist, CatalogFull, StockFull)
+    )]
     async fn import(
         &self,
         context: &CallContext,
@@ -61,7 +78,11 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Takes a product out of the catalog. Orders of it stay.
-    #[rpc(http("DELETE /api/v1/products/{name}", "DELETE /products/{name}"), permission = "shop:write", errors(ProductNotFound))]
+    #[rpc(
+        http("DELETE /api/v1/products/{name}", "DELETE /products/{name}"),
+        permission = "shop:write",
+        errors(ProductNotFound)
+    )]
     async fn remove(
         &self,
         context: &CallContext,
@@ -69,7 +90,11 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Adds pieces to the stock.
-    #[rpc(http("POST /api/v1/products/{name}/restock"), permission = "shop:write", errors(ProductNotFound, StockFull))]
+    #[rpc(
+        http("POST /api/v1/products/{name}/restock"),
+        permission = "shop:write",
+        errors(ProductNotFound, StockFull)
+    )]
     async fn restock(
         &self,
         context: &CallContext,
@@ -77,7 +102,12 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Sells pieces at once, without an order and so without a line in the order log.
-    #[rpc(http("POST /api/v1/products/{name}/purchase"), public, rate = "shop", errors(ProductNotFound, OutOfStock))]
+    #[rpc(
+        http("POST /api/v1/products/{name}/purchase"),
+        public,
+        rate = "shop",
+        errors(ProductNotFound, OutOfStock)
+    )]
     async fn purchase(&self, context: &CallContext, request: Pieces)
     -> Result<Sold, CallError<ProductError>>;
 
@@ -419,7 +449,7 @@ pub enum ProductError {
         /// The name.
         name: String,
     },
-    /// Products on sale bear names that were given: nothing was imported.
+    /// Products on sale bear names that were given, or one was given twice: nothing was imported.
     #[status(409)]
     ProductsAlreadyExist {
         /// The names; the first few of many.
@@ -453,7 +483,10 @@ impl fmt::Display for ProductError {
             Self::NotReserved { state } => write!(f, "nothing is reserved under this token: {state}"),
             Self::ProductAlreadyExists { name } => write!(f, "there is a product named {name:?} already"),
             Self::ProductsAlreadyExist { count, .. } => {
-                write!(f, "there are products of {count} of these names already: nothing was imported")
+                write!(
+                    f,
+                    "there are products of {count} of these names already, or they are given twice: nothing was imported"
+                )
             }
             Self::CatalogFull { products_max } => {
                 write!(f, "the catalog is full: it holds {products_max} products")

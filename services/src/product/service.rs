@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use micronet_transport::clock::unix_us;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::faults::{FaultCode, Faults};
 use micronet_wire::limits::MESSAGE_BYTES_MAX;
 use micronet_wire::schema::{Decimal, HttpBinding, Timestamp};
 use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing};
@@ -196,17 +195,17 @@ impl Product for ProductService {
     }
 }
 
-/// Checks the names of products that enter the catalog together.
-fn check_names(products: &[NewProduct]) -> Result<(), RpcError> {
-    let mut faults = Faults::new();
+/// Checks that products which enter the catalog together bear names of their own.
+fn check_names(products: &[NewProduct]) -> Result<(), CallError<ProductError>> {
     let mut known = BTreeSet::new();
-    for (at, product) in products.iter().enumerate() {
-        let field = format!("products[{at}].name");
-        let is_new = known.insert(&product.name);
-        faults =
-            faults.check_as(FaultCode::Duplicate, is_new, &field, "another product here bears this name");
+    let twice: BTreeSet<_> =
+        products.iter().map(|product| &product.name).filter(|name| !known.insert(*name)).collect();
+    if twice.is_empty() {
+        return Ok(());
     }
-    faults.into_result()
+    let (count, names) =
+        (twice.len() as u64, twice.into_iter().take(store::NAMES_TOLD_MAX).cloned().collect());
+    Err(CallError::Service(ProductError::ProductsAlreadyExist { names, count }))
 }
 
 /// Ids and counts are never negative: the tables check it.

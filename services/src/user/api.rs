@@ -13,7 +13,13 @@ use crate::paging::Pagination;
 #[service(name = "user")]
 pub trait User {
     /// One user by number. Without the permission `users:read` only what anybody may know.
-    #[rpc(http("GET /api/v1/users/{id}", "GET /users/{id}"), public, idempotent, rate = "shop", errors(UserNotFound))]
+    #[rpc(
+        http("GET /api/v1/users/{id}", "GET /users/{id}"),
+        public,
+        idempotent,
+        rate = "shop",
+        errors(UserNotFound)
+    )]
     async fn get(&self, context: &CallContext, request: Get) -> Result<UserInfo, CallError<UserError>>;
 
     /// The users, a page of them; all, or those whose name or e-mail address contains a text.
@@ -21,7 +27,12 @@ pub trait User {
     async fn list(&self, context: &CallContext, request: List) -> Result<Users, RpcError>;
 
     /// Enters a user.
-    #[rpc(http("POST /api/v1/users", "POST /users"), permission = "users:write", status = 201, errors(UserAlreadyExists))]
+    #[rpc(
+        http("POST /api/v1/users", "POST /users"),
+        permission = "users:write",
+        status = 201,
+        errors(UserAlreadyExists)
+    )]
     async fn create(&self, context: &CallContext, request: NewUser)
     -> Result<UserInfo, CallError<UserError>>;
 
@@ -34,7 +45,11 @@ pub trait User {
     async fn update(&self, context: &CallContext, request: Update) -> Result<UserInfo, CallError<UserError>>;
 
     /// Forgets a user. Orders keep the number, which is never given again.
-    #[rpc(http("DELETE /api/v1/users/{id}", "DELETE /users/{id}"), permission = "users:write", errors(UserNotFound))]
+    #[rpc(
+        http("DELETE /api/v1/users/{id}", "DELETE /users/{id}"),
+        permission = "users:write",
+        errors(UserNotFound)
+    )]
     async fn remove(&self, context: &CallContext, request: Get) -> Result<Forgotten, CallError<UserError>>;
 
     /// Counts what users have bought. What was counted before is not counted again.

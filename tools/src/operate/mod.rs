@@ -99,7 +99,8 @@ fn warn_of_gateway(processes: &Answer<Processes>) {
 }
 
 /// Why an operation failed, and what to do about it.
-fn failure(error: CallError<ControlError>) -> CommandError {
+fn failure(error: impl Into<CallError<ControlError>>) -> CommandError {
+    let error = error.into();
     let words = CommandError::new(error.to_string());
     match error {
         CallError::Service(ControlError::NoSuchProcess { .. }) => words.next("`micronet ps` lists them"),

@@ -21,6 +21,8 @@ pub struct Routes {
     /// Each with the index of its service.
     schemas: Vec<(usize, Rc<EncodedSchema>)>,
     title: String,
+    /// The pages besides those of every process.
+    pages: &'static [openapi::Page],
     /// The description of it all, made when it is asked for first.
     openapi: OnceCell<String>,
 }
@@ -117,6 +119,12 @@ impl Routes {
         all
     }
 
+    /// The same beside these pages, which are described with them.
+    #[must_use]
+    pub fn beside(self, pages: &'static [openapi::Page]) -> Self {
+        Self { pages, ..self }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -149,6 +157,9 @@ impl Routes {
                 method => elsewhere(method, allow(["GET"].into())),
             });
         }
+        if let Some(page) = openapi::docs(head) {
+            return Lead::Answered(Box::new(page));
+        }
         if let Some(route) = self.outcome(head.path()) {
             return match head.method() {
                 Method::Post => Lead::Outcome(route),
@@ -172,7 +183,8 @@ impl Routes {
     #[must_use]
     pub fn openapi(&self) -> &str {
         self.openapi.get_or_init(|| {
-            openapi::document(&self.title, self.schemas.iter().map(|(_, schema)| schema.schema()))
+            let schemas = self.schemas.iter().map(|(_, schema)| schema.schema());
+            openapi::document(&self.title, schemas, self.pages)
         })
     }
 

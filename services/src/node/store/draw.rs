@@ -8,7 +8,7 @@ use micronet_wire::schema::Decimal;
 use crate::node::api::Delay;
 
 /// The longest delay that is drawn, in seconds.
-const DELAY_S_MAX: f64 = 10.0;
+const DELAY_S_MAX: f64 = 5.0;
 
 /// The random numbers of one request: SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number
 /// generators", OOPSLA 2014).
