@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -21,6 +22,7 @@ use micronet_wire::service::Service;
 use crate::database::{Databases, Location};
 use crate::demo::Demo;
 use crate::once::Keeping;
+use crate::redis_url::RedisUrl;
 
 /// What a service is started with.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +35,10 @@ pub struct Environment {
     pub keeping: Keeping,
     /// Who this instance is.
     pub identity: Rc<Identity>,
+    /// The folder for what nobody else may read, as private keys; without one it is kept in memory, and gone with the process.
+    pub private: Option<PathBuf>,
+    /// The Redis that others look into too, if there is one.
+    pub redis: Option<RedisUrl>,
     /// Where the other services are, by name.
     pub peers: BTreeMap<String, Vec<SocketAddr>>,
 }
