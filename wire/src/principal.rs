@@ -1,5 +1,8 @@
 //! Who calls (SPEC.md 6.5).
 
+use crate::limits::{NAME_BYTES_MAX, PERMISSIONS_MAX};
+use crate::request::is_printable;
+
 /// The identity on whose behalf a call is made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Principal {
@@ -63,6 +66,22 @@ impl Principal {
         match self {
             Self::Operator | Self::Service { .. } => true,
             Self::Anonymous | Self::User { .. } => self.organization() == Some(organization),
+        }
+    }
+
+    /// Whether a call can be made on its behalf: its names keep the limits of SPEC.md 6.5.
+    #[must_use]
+    pub fn keeps_limits(&self) -> bool {
+        let fits = |name: &String| is_printable(name.as_bytes(), NAME_BYTES_MAX);
+        match self {
+            Self::Anonymous | Self::Operator => true,
+            Self::Service { name } => fits(name),
+            Self::User { subject, organization, session, permissions } => {
+                fits(subject)
+                    && [organization, session].into_iter().all(|name| name.is_empty() || fits(name))
+                    && permissions.len() <= PERMISSIONS_MAX
+                    && permissions.iter().all(fits)
+            }
         }
     }
 

@@ -127,19 +127,11 @@ impl RequestHead {
         if self.token.as_ref().is_some_and(|token| !is_printable(token.as_bytes(), TOKEN_BYTES_MAX)) {
             return refused("the idempotency token");
         }
-        let names_fit = match &self.principal {
-            Some(Principal::User { subject, organization, session, permissions }) => {
-                permissions.len() <= PERMISSIONS_MAX
-                    && permissions
-                        .iter()
-                        .chain([subject])
-                        .chain([organization, session].into_iter().filter(|name| !name.is_empty()))
-                        .all(|name| is_printable(name.as_bytes(), NAME_BYTES_MAX))
-            }
-            Some(Principal::Service { name }) => is_printable(name.as_bytes(), NAME_BYTES_MAX),
-            _ => true,
-        };
-        if names_fit { Ok(()) } else { refused("the principal") }
+        if self.principal.as_ref().is_none_or(Principal::keeps_limits) {
+            Ok(())
+        } else {
+            refused("the principal")
+        }
     }
 
     /// Splits a REQUEST's payload into head and message.

@@ -17,7 +17,13 @@ pub use self::streams::{ProductNews, Refusal, Uploaded, Watch};
 #[service(name = "product")]
 pub trait Product {
     /// One product by its name, or by its number.
-    #[rpc(http("GET /api/v1/products/{name}", "GET /products/{name}"), public, idempotent, rate = "shop")]
+    #[rpc(
+        http("GET /api/v1/products/{name}", "GET /products/{name}"),
+        public,
+        idempotent,
+        rate = "shop",
+        cache = "watch"
+    )]
     async fn query(
         &self,
         context: &CallContext,
@@ -25,7 +31,14 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// The products on sale, a page of them.
-    #[rpc(http("GET /api/v1/products", "GET /products"), page, public, idempotent, rate = "shop")]
+    #[rpc(
+        http("GET /api/v1/products", "GET /products"),
+        page,
+        public,
+        idempotent,
+        rate = "shop",
+        cache = "watch"
+    )]
     async fn list(&self, context: &CallContext, request: List) -> Result<Products, RpcError>;
 
     /// Puts a product into the catalog.

@@ -31,6 +31,7 @@ pub(crate) struct Rpc {
     pub(crate) idempotent: bool,
     pub(crate) access: Access,
     pub(crate) rate: String,
+    pub(crate) cache: String,
     pub(crate) status: u16,
     pub(crate) text: bool,
     pub(crate) page: bool,
@@ -45,6 +46,7 @@ struct Words {
     idempotent: bool,
     access: Option<Access>,
     rate: Option<String>,
+    cache: Option<String>,
     status: Option<u16>,
     text: bool,
     page: bool,
@@ -80,6 +82,12 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
             "a reply is shown in one way: as `text`, as a `page` or `bare`",
         ));
     }
+    if words.cache.is_some() && (access != Access::Public || !words.idempotent) {
+        return Err(Error::new_spanned(
+            attribute,
+            "a reply that may be kept is one of a method that is `public` and `idempotent`",
+        ));
+    }
     if words.one_way && !words.http.is_empty() {
         return Err(Error::new_spanned(
             attribute,
@@ -91,6 +99,7 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
         idempotent: words.idempotent,
         access,
         rate: words.rate.unwrap_or_else(|| "api".into()),
+        cache: words.cache.unwrap_or_default(),
         status: words.status.unwrap_or(200),
         text: words.text,
         page: words.page,
@@ -121,6 +130,7 @@ impl Words {
                 self.set_access(meta, Access::Permission(name))
             }
             "rate" => once(meta, &mut self.rate, nonempty(meta)?),
+            "cache" => once(meta, &mut self.cache, nonempty(meta)?),
             "status" => {
                 let literal: LitInt = meta.value()?.parse()?;
                 match literal.base10_parse::<u16>() {
@@ -135,7 +145,7 @@ impl Words {
                 .error("`stream` is not supported yet: every method takes one request and gives one reply")),
             _ => Err(meta.error(
                 "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `one_way`, `public`, `signed_in`, \
-                 `permission = \"…\"`, `service`, `service(\"name\")`, `rate = \"…\"`, `status = 201`, `text`, `page` and `bare`",
+                 `permission = \"…\"`, `service`, `service(\"name\")`, `rate = \"…\"`, `cache = \"…\"`, `status = 201`, `text`, `page` and `bare`",
             )),
         }
     }

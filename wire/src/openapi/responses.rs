@@ -17,7 +17,7 @@ const ERROR: &str = "Error";
 /// The component of the error that lists what is wrong with a request.
 const FAULTS: &str = "Faults";
 
-const GENERAL: [General; 11] = [
+const GENERAL: [General; 12] = [
     (
         400,
         "BadRequest",
@@ -39,6 +39,12 @@ const GENERAL: [General; 11] = [
         "InvalidInput",
         "INVALID_INPUT",
         "A field is missing, unknown, of another type or out of its range.",
+    ),
+    (
+        429,
+        "TooManyRequests",
+        "RATE_LIMIT_EXCEEDED",
+        "The caller has asked too often: Retry-After says when to go on.",
     ),
     (500, "InternalError", "INTERNAL", "The service failed in a way that is its own mistake."),
     (502, "BadGateway", "BAD_GATEWAY", "The service's answer can't be shown."),

@@ -186,6 +186,9 @@ pub struct Method {
     pub http_status: u16,
     /// How HTTP shows the reply.
     pub media: Media,
+    /// The stream of the same service each of whose messages says that replies may differ from now on: a reply to somebody anonymous
+    /// may be kept until then. Empty where no reply may be kept.
+    pub cache: String,
 }
 
 impl Method {
