@@ -64,7 +64,10 @@ impl Visitor {
         }
         let asks = principal(head.headers().get("Authorization"), gateway.identity.operator_token.as_ref());
         let who = Who::asks(&asks.unwrap_or_default(), address);
-        let passed = who.and_then(|who| gateway.rates.pass(&settings.rates, class(&lead), who));
+        let passed = match who {
+            Some(who) => gateway.rates.pass_shared(&settings.rates, class(&lead), who).await,
+            None => None,
+        };
         if let Some(refused) = passed.filter(Passed::is_refused) {
             return refused.refusal();
         }

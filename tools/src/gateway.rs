@@ -59,6 +59,7 @@ async fn serve(
         http: Some(reachable(address)),
         regions: config.regions.clone(),
         debug_routes: config.debug_routes,
+        redis: config.redis.clone(),
         settings: config.settings.settings.clone(),
     })
     .map_err(|error| CommandError::new(format!("the gateway's own schema breaks a rule: {error}")))?;

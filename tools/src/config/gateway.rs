@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::{
     DiscoveryConfig, Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, SettingsFile,
-    TlsConfig, check_exposure, cluster, elsewhere, front, listen, name, tls,
+    TlsConfig, check_exposure, cluster, elsewhere, front, listen, name, redis::redis, tls,
 };
+use micronet_gateway::rates::RedisAt;
 use micronet_gateway::stats::Regions;
 
 use crate::address::{self, HostPort};
@@ -35,6 +36,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) regions: Regions,
     /// Whether it answers the paths that serve its examination.
     pub(crate) debug_routes: bool,
+    /// Where Redis is, if it shares its rate limits.
+    pub(crate) redis: Option<RedisAt>,
     /// What is configured of its edge.
     pub(crate) settings: SettingsFile,
     /// What it passes through.
@@ -81,6 +84,7 @@ pub(super) fn gateway(
         rpc,
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
+        redis: redis(flags.redis, environment)?,
         settings: SettingsFile::read(flags.config.config, "--config")?,
         regions: regions(flags.regions.as_deref())?,
         debug_routes: flags.debug_routes,
