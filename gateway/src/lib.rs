@@ -17,6 +17,7 @@ pub mod settings;
 pub mod stats;
 mod targets;
 pub mod visitor;
+mod websocket;
 
 #[cfg(test)]
 mod tests;

@@ -3,15 +3,20 @@
 
 mod held;
 mod section;
+mod websocket;
 
 pub(crate) use held::Held;
 pub use section::{Fault, Section};
+pub use websocket::WebSocket;
 
 use section::Reader;
 
 /// What may be configured of a gateway's edge. The default is what holds without a file.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settings {}
+pub struct Settings {
+    /// `[websocket]`.
+    pub websocket: WebSocket,
+}
 
 impl Settings {
     /// Reads a file's text.
@@ -20,7 +25,7 @@ impl Settings {
     /// Everything that is wrong with it, in the order of its lines.
     pub fn read(text: &str) -> Result<Self, Vec<Fault>> {
         let reader = Reader::new(text)?;
-        let settings = Self {};
+        let settings = Self { websocket: reader.section("websocket", WebSocket::read) };
         reader.end(settings)
     }
 }

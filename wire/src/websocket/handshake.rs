@@ -106,7 +106,9 @@ fn protocols(head: &RequestHead) -> Result<Vec<&str>, Refused> {
         match name {
             Some(name) if protocols.len() < PROTOCOLS_MAX => protocols.push(name),
             _ => {
-                return Err(refuse("Sec-WebSocket-Protocol has to be a list of at most 16 names, none twice"));
+                return Err(refuse(
+                    "Sec-WebSocket-Protocol has to be a list of at most 16 names, none twice",
+                ));
             }
         }
     }
