@@ -30,6 +30,8 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Where clients are, by their addresses.
     pub regions: Regions,
+    /// Whether it answers paths that serve its own examination, as `/echo`.
+    pub debug_routes: bool,
     /// What is configured of its edge to begin with.
     pub settings: Settings,
 }
@@ -59,6 +61,7 @@ pub struct Gateway {
     service: Rc<dyn Service>,
     own_schema: Rc<EncodedSchema>,
     pub(crate) request_ids: RequestIds,
+    pub(crate) debug_routes: bool,
     known: RefCell<Rc<Known>>,
     virtual_ports: VirtualPorts,
 }
@@ -94,6 +97,7 @@ impl Gateway {
             service,
             upstreams,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
+            debug_routes: config.debug_routes,
             known: RefCell::default(),
             virtual_ports,
         });

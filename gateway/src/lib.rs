@@ -11,6 +11,7 @@ pub mod accept;
 pub mod api;
 pub mod config;
 mod control;
+mod echo;
 pub mod l4;
 mod proxy;
 pub mod settings;

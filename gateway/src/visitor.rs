@@ -11,6 +11,7 @@ use micronet_wire::http1::RequestHead;
 use micronet_wire::rest::RequestIds;
 
 use crate::config::Gateway;
+use crate::echo;
 use crate::stats::Protocol;
 use crate::targets;
 
@@ -54,6 +55,11 @@ impl Site for Visitor {
             let answer = targets::answer(head, &gateway.identity, gateway.http);
             metrics.http_of(head, targets::PATH).answered(answer.status.code(), clock::now() - since);
             return answer.into();
+        }
+        if gateway.debug_routes && head.path() == echo::PATH {
+            let answer = echo::answer(head, body);
+            metrics.http_of(head, echo::PATH).answered(answer.status.code(), clock::now() - since);
+            return answer;
         }
         let known = gateway.known();
         let lead = known.routes.lead(head);

@@ -123,7 +123,7 @@ SCHEMA_TYPES = [
     ("Enum", "CallShape", "", variants(*values.SHAPES)),
     ("List", STRING),
     ("Enum", "Access", "", variants("Public", Permission=fields(name=STRING))
-        + variants("Service", Services=fields(names=STRINGS))),
+        + variants("Service", Services=fields(names=STRINGS)) + variants("SignedIn")),
     ("Enum", "Media", "", variants(*values.MEDIA)), ("Option", U32),
     ("Struct", "Method", "", fields(
         id=U32, name=STRING, doc=STRING, request=U32, reply=U32, error=ERROR, shape=SHAPE, idempotent=BOOL,

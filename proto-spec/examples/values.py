@@ -13,8 +13,8 @@ from decode import Input, Refused
 BITS = {"U16": 16, "U32": 32, "U64": 64, "I16": 16, "I32": 32, "I64": 64}
 PLAIN = ["Unit", "Bool", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "String", "Bytes", "Timestamp"]
 SHAPES = ["Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"]
-MEDIA = ["Json", "Text", "Page"]
-FORMATS = ["email"]
+MEDIA = ["Json", "Text", "Page", "Bare"]
+FORMATS = ["email", "password"]
 KEY_TYPES = {"Bool", "String", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64"}
 EXACT_MAX = 2**53 - 1
 
@@ -208,7 +208,7 @@ def one_of(data, names):
 
 
 def access(data):
-    kind = one_of(data, ["Public", "Permission", "Service", "Services"])
+    kind = one_of(data, ["Public", "Permission", "Service", "Services", "SignedIn"])
     if kind == "Permission":
         return {"Permission": {"name": string(data)}}
     return {"Services": {"names": listed(data, string)}} if kind == "Services" else kind

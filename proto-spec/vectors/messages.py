@@ -237,6 +237,12 @@ SCHEMA = [
         '"error":null,"shape":"Unary","idempotent":false,"access":{"Services":{"names":["order","cart-2"]}},'
         '"rate_class":"api","http":[],"http_status":200,"media":"Json"}]}' % NOTES_ADD
     )),
+    sound("a method for whoever has signed in, shown bare", schema(
+        [plain(0)], [method(NOTES_ADD, "add", 0, 0, access=varint(4), media=3)], "notes", ""), (
+        '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
+        '"error":null,"shape":"Unary","idempotent":false,"access":"SignedIn","rate_class":"api","http":[],'
+        '"http_status":200,"media":"Bare"}]}' % NOTES_ADD
+    )),
     sound("nothing at all", schema([], [], "empty", ""), '{"name":"empty","doc":"","types":[],"methods":[]}'),
     broken("cut", data=schema()[:-1]),
     broken("left over", data=schema() + b"!"),
@@ -278,14 +284,14 @@ SCHEMA = [
     broken("a page of other fields", methods=query(reply=TOY, media=2)),
     broken("a page that ends with its items", [
         structure("Half", field("pagination", PAGINATION), field("items", TOYS))], query(reply=NEXT, media=2)),
-    broken("media 3", methods=query(media=3)),
+    broken("media 4", methods=query(media=4)),
     broken("a success of 404", methods=query(status=404)),
     broken("a path for streams of requests", methods=query(shape=2, idempotent=True, http=[GET])),
     broken("a one-way method with a reply", methods=query(shape=4)),
     broken("a one-way method with errors", methods=query(shape=4, reply=UNIT, error=FAULT)),
     broken("a path for a one-way method", methods=query(shape=4, reply=UNIT, idempotent=True, http=[GET])),
     broken("an unknown shape", methods=query(shape=5)),
-    broken("access 4", methods=query(access=varint(4))),
+    broken("access 5", methods=query(access=varint(5))),
     broken("a method for no service", methods=query(access=services())),
     broken("a method for a service without a name", methods=query(access=services("order", ""))),
     broken("a method for a service with a space", methods=query(access=services("an order"))),

@@ -245,6 +245,9 @@ pub(crate) struct UpFlags {
     /// its instances: 9001 for user, 9002 for product, and so on, 1000 above the service's own
     #[arg(long)]
     pub(crate) no_l4: bool,
+    /// Have the gateway answer /echo and /ws/echo too, which give back what they get: to examine it by
+    #[arg(long)]
+    pub(crate) debug_routes: bool,
     #[command(flatten)]
     pub(crate) gateway_config: GatewayConfigFlag,
     #[command(flatten)]

@@ -58,6 +58,7 @@ async fn serve(
         peers: identity::resolve(&config.peers).await?,
         http: Some(reachable(address)),
         regions: config.regions.clone(),
+        debug_routes: config.debug_routes,
         settings: config.settings.settings.clone(),
     })
     .map_err(|error| CommandError::new(format!("the gateway's own schema breaks a rule: {error}")))?;

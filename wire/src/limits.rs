@@ -285,10 +285,16 @@ pub const ADAPTER_MEMBERS_MAX: usize = 1 << 19;
 pub const HTTP_REQUEST_LINE_BYTES_MAX: usize = 8 << 10;
 /// The largest head, request line included; a larger one is answered 431. In bytes.
 pub const HTTP_HEAD_BYTES_MAX: usize = 32 << 10;
+/// The largest head that may be configured, in bytes: where a field is in it is kept in 16 bits.
+pub const HTTP_HEAD_BYTES_HARD_MAX: usize = 60 << 10;
 /// Header fields in a head; more are answered 431.
 pub const HTTP_HEADERS_MAX: usize = 100;
+/// The most header fields that may be configured.
+pub const HTTP_HEADERS_HARD_MAX: usize = 256;
 /// The largest request body; a larger one is answered 413. In bytes.
 pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
+/// The largest request body that may be configured, in bytes.
+pub const HTTP_BODY_BYTES_HARD_MAX: usize = 16 << 20;
 /// The longest chunk-size line, extensions included, in bytes.
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 1 << 10;
 /// The extensions of all chunks of one body together, in bytes: nobody reads them, so they must not be a way to make
@@ -382,7 +388,7 @@ const _: () = {
         PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)
             + TOKEN_BYTES_MAX
             + REQUEST_ID_BYTES_MAX
-            + NAME_BYTES_MAX
+            + 2 * NAME_BYTES_MAX
             + METADATA_BYTES_MAX
             + 128
             <= REQUEST_HEAD_BYTES_MAX
@@ -408,6 +414,8 @@ const _: () = {
     assert!(WEBSOCKET_FRAME_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
     // What a client sends as one message, a call can carry.
     assert!(JSON_MESSAGE_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
+    assert!(HTTP_HEAD_BYTES_MAX <= HTTP_HEAD_BYTES_HARD_MAX && HTTP_HEAD_BYTES_HARD_MAX <= u16::MAX as usize);
+    assert!(HTTP_HEADERS_MAX <= HTTP_HEADERS_HARD_MAX && HTTP_BODY_BYTES_MAX <= HTTP_BODY_BYTES_HARD_MAX);
     assert!(FAILURE_PENALTY_MS <= FAILURE_PENALTY_MS_MAX);
     assert!(0 < SLOW_START_PERMILLE_MIN && SLOW_START_PERMILLE_MIN <= 1_000);
     // A switch is judged by three windows before the next one.

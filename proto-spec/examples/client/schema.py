@@ -30,9 +30,9 @@ TYPE = enum("Type", *SCALARS, struct("Decimal", scale=U8), struct("Option", item
 METHOD = struct(
     "Method", id=U32, name=STRING, doc=STRING, request=U32, reply=U32, error=Option(U32),
     shape=enum("CallShape", "Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"), idempotent=BOOL,
-    access=enum("Access", "Public", struct("Permission", name=STRING), "Service", struct("Services", names=List(STRING))),
+    access=enum("Access", "Public", struct("Permission", name=STRING), "Service", struct("Services", names=List(STRING)), "SignedIn"),
     rate_class=STRING, http=List(struct("HttpBinding", method=STRING, path=STRING)), http_status=U16,
-    media=enum("Media", "Json", "Text", "Page"))
+    media=enum("Media", "Json", "Text", "Page", "Bare"))
 SCHEMA = struct("ServiceSchema", name=STRING, doc=STRING, types=List(TYPE), methods=List(METHOD))  # SPEC 10.4
 FAULTS = List(struct("Fault", field=STRING, code=STRING, message=STRING))  # SPEC 8.6
 
@@ -132,7 +132,7 @@ def access_words(access: Any) -> str:
         case {"Services": {"names": names}}:
             require(1 <= len(names) == len(set(names)) <= 256, "the services that may call a method")
             return f"for {', '.join(names)}"
-    return {"Public": "public", "Service": "for services"}[access]
+    return {"Public": "public", "Service": "for services", "SignedIn": "for whoever has signed in"}[access]
 
 
 def require(holds: Any, words: str) -> None:

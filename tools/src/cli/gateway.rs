@@ -52,6 +52,9 @@ pub(crate) struct GatewayFlags {
     pub(crate) peers: Vec<String>,
     #[arg(long, value_name = "FILE", help = REGIONS_HELP)]
     pub(crate) regions: Option<PathBuf>,
+    /// Answer /echo and /ws/echo too, which give back what they get: to examine the gateway by, not for the public
+    #[arg(long)]
+    pub(crate) debug_routes: bool,
     #[command(flatten)]
     pub(crate) config: ConfigFlag,
     #[command(flatten)]

@@ -33,6 +33,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) discovery: DiscoveryConfig,
     /// Where clients are, by their addresses.
     pub(crate) regions: Regions,
+    /// Whether it answers the paths that serve its examination.
+    pub(crate) debug_routes: bool,
     /// What is configured of its edge.
     pub(crate) settings: SettingsFile,
     /// What it passes through.
@@ -81,6 +83,7 @@ pub(super) fn gateway(
         front: front(environment)?,
         settings: SettingsFile::read(flags.config.config, "--config")?,
         regions: regions(flags.regions.as_deref())?,
+        debug_routes: flags.debug_routes,
         peers,
         data,
         supervised: flags.supervised,

@@ -154,6 +154,8 @@ pub(crate) struct UpConfig {
     pub(crate) plan: Option<Plan>,
     /// The virtual ports of the gateway.
     pub(crate) l4: Vec<L4Plan>,
+    /// Whether the gateway answers the paths that serve its examination.
+    pub(crate) debug_routes: bool,
     /// What is configured of the gateway's edge.
     pub(crate) gateway: SettingsFile,
     /// The log filter that the children get.
@@ -256,6 +258,7 @@ fn up(
     let ports::Plan { instances, control_port } = ports::plan(profile, flags.base_port, &flags.ports)?;
     Ok(UpConfig {
         l4: if flags.no_l4 { Vec::new() } else { l4::plan(profile, flags.base_port, &instances)? },
+        debug_routes: flags.debug_routes,
         certificate_lifetime_s,
         tls,
         data,

@@ -65,6 +65,9 @@ impl Launcher {
                 let l4 = format!("{}={}", virtual_port.port, virtual_port.service.name);
                 arguments.extend(["--l4".into(), l4]);
             }
+            if config.debug_routes {
+                arguments.push("--debug-routes".into());
+            }
         }
         arguments.push("--supervised".into());
         if config.insecure {

@@ -60,8 +60,11 @@ impl Constraints {
             "max" => once(meta, &mut self.max, limit(meta.value()?)?),
             "format" => {
                 let literal: LitStr = meta.value()?.parse()?;
-                if literal.value() != "email" {
-                    return Err(Error::new_spanned(literal, "the formats that are known: \"email\""));
+                if !["email", "password"].contains(&literal.value().as_str()) {
+                    return Err(Error::new_spanned(
+                        literal,
+                        "the formats that are known: \"email\" and \"password\"",
+                    ));
                 }
                 once(meta, &mut self.format, literal.value())
             }

@@ -143,15 +143,17 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
     };
     let access = match &rpc.access {
         Access::Public => quote! { Public },
+        Access::SignedIn => quote! { SignedIn },
         Access::Service => quote! { Service },
         Access::Services(names) => {
             quote! { Services { names: ::std::vec![#(::std::string::String::from(#names)),*] } }
         }
         Access::Permission(name) => quote! { Permission { name: ::std::string::String::from(#name) } },
     };
-    let media = match (rpc.text, rpc.page) {
-        (true, _) => quote! { Text },
-        (_, true) => quote! { Page },
+    let media = match (rpc.text, rpc.page, rpc.bare) {
+        (true, ..) => quote! { Text },
+        (_, true, _) => quote! { Page },
+        (_, _, true) => quote! { Bare },
         _ => quote! { Json },
     };
     let shape = match (rpc.one_way, method.many_requests, method.replies.is_some()) {

@@ -6,7 +6,6 @@ use super::head_reader::StartLine;
 use super::headers::is_token;
 use super::target::{Target, parse_target};
 use super::{HttpError, Status};
-use crate::limits::HTTP_REQUEST_LINE_BYTES_MAX;
 
 /// A request method (RFC 9110 section 9, and PATCH of RFC 5789). Its letters' case matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,10 +53,16 @@ pub(super) struct RequestLine {
 }
 
 impl StartLine for RequestLine {
-    const BYTES_MAX: usize = HTTP_REQUEST_LINE_BYTES_MAX;
-    const TOO_LONG: HttpError = HttpError::new(Status::URI_TOO_LONG, "the request line is too long");
     // RFC 9112 section 2.2: a server ought to ignore at least one CR LF before a request line.
     const EMPTY_LINE_BEFORE: bool = true;
+
+    /// RFC 9112 section 3: a target that is too long is answered 414. What has not even come to one is no request.
+    fn too_long(begin: &[u8]) -> HttpError {
+        match begin.contains(&b' ') {
+            true => HttpError::new(Status::URI_TOO_LONG, "the request line is too long"),
+            false => HttpError::malformed("the method is too long"),
+        }
+    }
 
     /// RFC 9112 section 3: method SP request-target SP HTTP-version, single spaces. Section 3 lets a recipient split at
     /// any white space instead; that is lenience we don't have.

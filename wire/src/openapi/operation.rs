@@ -62,6 +62,7 @@ impl Operation<'_> {
         match &method.access {
             Access::Public => {}
             Access::Permission { name } => operation.put("x-permission", name.as_str()),
+            Access::SignedIn => operation.put("x-access", "signed in"),
             Access::Service => operation.put("x-access", "service"),
             Access::Services { names } => operation.put("x-access", format!("service: {}", names.join(", "))),
         }

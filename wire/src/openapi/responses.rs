@@ -150,6 +150,9 @@ fn success(types: &Types<'_>, method: &Method, components: &mut Components) -> O
     if method.media == Media::Text {
         return response(words, "text/plain", typed("string").into());
     }
+    if method.media == Media::Bare {
+        return response(words, "application/json", types.schema_of(method.reply, components).into());
+    }
     let mut properties = object([("success", object([("const", true.into())]).into())]);
     if method.media == Media::Page {
         for (name, schema) in types.page(method.reply, components) {

@@ -38,7 +38,7 @@ pub struct Answer {
 pub type Refused = Box<Answer>;
 
 /// What the body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// JSON in the envelope.
     Envelope,
@@ -47,11 +47,11 @@ enum Form {
     /// Plain text.
     Text,
     /// Of this type.
-    Other(&'static str),
+    Other(Cow<'static, str>),
 }
 
 impl Form {
-    fn content_type(self) -> &'static str {
+    fn content_type(&self) -> &str {
         match self {
             Self::Envelope | Self::Json => "application/json",
             Self::Text => "text/plain; charset=utf-8",
@@ -86,8 +86,8 @@ impl Answer {
 
     /// A body of this content type, without an envelope.
     #[must_use]
-    pub fn body_of(status: Status, content_type: &'static str, body: &[u8]) -> Self {
-        Self::new(status, BytesMut::from(body), Form::Other(content_type))
+    pub fn body_of(status: Status, content_type: impl Into<Cow<'static, str>>, body: &[u8]) -> Self {
+        Self::new(status, BytesMut::from(body), Form::Other(content_type.into()))
     }
 
     /// An error in the envelope. `details` is JSON; empty for none.

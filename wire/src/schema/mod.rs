@@ -15,7 +15,7 @@ pub use fingerprint::{EncodedSchema, Fingerprint, method_id};
 pub use micronet_wire_macros::Message;
 pub use registry::TypeRegistry;
 pub use validate::SchemaError;
-pub use values::{Blob, Decimal, Timestamp};
+pub use values::{Blob, Decimal, Hidden, Timestamp};
 
 use crate::encoding::{Decode, Encode};
 use crate::transcode::variant_index;
@@ -142,7 +142,7 @@ pub struct Field {
 }
 
 /// The formats that a field of text can have.
-pub const FORMATS: &[&str] = &["email"];
+pub const FORMATS: &[&str] = &["email", "password"];
 
 /// One variant of an enum.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
@@ -234,6 +234,8 @@ pub enum Access {
         /// Their node names, as `order`.
         names: Vec<String>,
     },
+    /// Anyone who has signed in, and the operator.
+    SignedIn,
 }
 
 /// A place where HTTP reaches a method.
@@ -255,6 +257,8 @@ pub enum Media {
     /// The reply is one page of a list: a struct of `items`, a list, and `pagination`, a struct. The envelope shows the
     /// items as its data, and `pagination` beside them.
     Page,
+    /// As JSON without the envelope: what has a form of its own, whoever serves it.
+    Bare,
 }
 
 impl Variant {
