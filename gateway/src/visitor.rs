@@ -13,7 +13,7 @@ use micronet_wire::rest::RequestIds;
 use crate::config::Gateway;
 use crate::echo;
 use crate::stats::Protocol;
-use crate::targets;
+use crate::{targets, websocket};
 
 /// The gateway as one connection sees it.
 #[derive(Debug)]
@@ -59,7 +59,12 @@ impl Site for Visitor {
         if gateway.debug_routes && head.path() == echo::PATH {
             let answer = echo::answer(head, body);
             metrics.http_of(head, echo::PATH).answered(answer.status.code(), clock::now() - since);
-            return answer;
+            return answer.into();
+        }
+        if gateway.debug_routes && head.path() == websocket::echo::PATH {
+            let response = websocket::echo::answer(&self.gateway, head, body);
+            metrics.http_of(head, websocket::echo::PATH).answered(response.status(), clock::now() - since);
+            return response;
         }
         let known = gateway.known();
         let lead = known.routes.lead(head);
