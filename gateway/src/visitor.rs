@@ -4,10 +4,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use micronet_transport::bearers::Asker;
 use micronet_transport::clock;
 use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_wire::http1::RequestHead;
+use micronet_wire::principal::Principal;
 use micronet_wire::rest::RequestIds;
 
 use crate::config::Gateway;
@@ -69,7 +71,13 @@ impl Site for Visitor {
         let known = gateway.known();
         let lead = known.routes.lead(head);
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
-        let answer = gateway.answer(request_id, (head, body), &known.routes, lead, self.client).await;
+        let answer = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
+            Ok(asker) => {
+                let who = (asker.principal(), self.client);
+                gateway.answer(request_id, (head, body), &known.routes, lead, who).await
+            }
+            Err(refused) => *refused,
+        };
         let (status, took_ns) = (answer.status.code(), clock::now() - since);
         meter.answered(status, took_ns);
         gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);

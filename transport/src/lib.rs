@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod balance;
+pub mod bearers;
 pub mod breaker;
 pub mod chance;
 pub mod checks;

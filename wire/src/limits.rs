@@ -350,6 +350,28 @@ pub const WEBSOCKET_FIRST_MS_MAX: u64 = 5_000;
 /// Time for the client to answer a close, in milliseconds.
 pub const WEBSOCKET_CLOSE_MS_MAX: u64 = 5_000;
 
+// ---- access tokens ------------------------------------------------------------------------------------------
+
+/// The longest access token, in bytes; a longer one is refused unread.
+pub const ACCESS_TOKEN_BYTES_MAX: usize = 4 << 10;
+/// How far the clocks of those who issue and those who verify tokens may differ, in seconds.
+pub const ACCESS_TOKEN_LEEWAY_S: i64 = 2;
+/// Verified tokens that a process remembers in each of two generations, so that it verifies each signature once.
+pub const VERIFIED_TOKENS_MAX: usize = 4096;
+/// Keys of tokens that are known at once.
+pub const TOKEN_KEYS_MAX: usize = 16;
+/// How often the keys of tokens are asked for, in milliseconds.
+pub const TOKEN_KEYS_REFRESH_MS: u64 = 60_000;
+/// How long after they were asked for the keys are not asked for again because of a token whose key isn't known, in milliseconds.
+pub const TOKEN_KEYS_PAUSE_MS: u64 = 2_000;
+/// How long the bearer of such a token waits for the keys, in milliseconds.
+pub const TOKEN_KEYS_WAIT_MS: u64 = 2_000;
+/// Revocations that are remembered; where there are more, all tokens that were issued so far are refused.
+pub const REVOCATIONS_MAX: usize = 1 << 16;
+/// The silence about revocations after which no token is believed any more, in seconds: as long as a token is good for, so that all
+/// that were issued before it have expired.
+pub const REVOCATIONS_SILENCE_S_MAX: i64 = 900;
+
 const _: () = {
     assert!(FRAME_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_HARD_MAX);
     assert!(HELLO_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MIN);
@@ -388,7 +410,7 @@ const _: () = {
         PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)
             + TOKEN_BYTES_MAX
             + REQUEST_ID_BYTES_MAX
-            + 2 * NAME_BYTES_MAX
+            + 3 * NAME_BYTES_MAX
             + METADATA_BYTES_MAX
             + 128
             <= REQUEST_HEAD_BYTES_MAX
