@@ -9,6 +9,7 @@
 
 mod answer;
 mod credential;
+mod opening;
 mod outcomes;
 mod reply;
 mod request;
@@ -18,8 +19,9 @@ mod trace;
 
 pub use answer::{API_VERSION, Answer, Refused};
 pub use credential::bearer_token;
+pub use opening::{Opening, accepts_events, events_begin, message_of_stream};
 pub use outcomes::{OUTCOME_TEMPLATE, OutcomeRoute, outcome_shown, put_outcome, question};
 pub use reply::{refused, shown};
 pub use request::Request;
 pub use request_ids::RequestIds;
-pub use routes::{Lead, Parameters, Route, Routes, other_methods};
+pub use routes::{Form, Lead, Parameters, Route, Routes, other_methods};

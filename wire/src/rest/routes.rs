@@ -37,7 +37,23 @@ pub struct Route {
     pub service: usize,
     /// The id of the RPC method.
     pub method: u32,
+    /// What its call is there.
+    pub form: Form,
 }
+
+/// What a call is at a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A request and an answer.
+    Answer,
+    /// A stream of events.
+    Events,
+    /// A WebSocket.
+    Socket,
+}
+
+/// What the paths of WebSockets begin with.
+const SOCKETS: &str = "ws";
 
 /// A part of a route's path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,14 +113,14 @@ impl Routes {
         for (service, schema) in schemas {
             all.known.insert(service);
             for method in &schema.schema().methods {
+                let form = if method.is_stream() { Form::Events } else { Form::Answer };
                 for binding in method.paths() {
-                    all.routes.push(Route {
-                        place: 0,
-                        http_method: binding.method.clone(),
-                        segments: segments(&binding.path).map(Segment::parse).collect(),
-                        service,
-                        method: method.id,
-                    });
+                    let path = segments(&binding.path).map(Segment::parse).collect();
+                    all.add(&binding.method, path, (service, method.id), form);
+                }
+                for binding in method.socket_paths() {
+                    let path = std::iter::once(SOCKETS).chain(segments(&binding.path));
+                    all.add("GET", path.map(Segment::parse).collect(), (service, method.id), Form::Socket);
                 }
             }
             all.schemas.push((service, schema));
@@ -115,6 +131,17 @@ impl Routes {
             route.place = place;
         }
         all
+    }
+
+    fn add(
+        &mut self,
+        http_method: &str,
+        segments: Vec<Segment>,
+        (service, method): (usize, u32),
+        form: Form,
+    ) {
+        let http_method = http_method.to_owned();
+        self.routes.push(Route { place: 0, http_method, segments, service, method, form });
     }
 
     /// How many there are.
