@@ -6,10 +6,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use micronet_transport::bearers::{self, Following};
 use micronet_transport::identity::{Identity, random_bytes};
 use micronet_transport::metrics::RouteMeters;
 use micronet_transport::server::OwnSite;
 use micronet_transport::upstream::Upstream;
+use micronet_wire::authority::{AUTHORITY, authority_schema};
 use micronet_wire::rest::{RequestIds, Routes};
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
@@ -64,6 +66,8 @@ pub struct Gateway {
     pub(crate) debug_routes: bool,
     known: RefCell<Rc<Known>>,
     virtual_ports: VirtualPorts,
+    /// Whom it believes by access tokens, where there is an authority.
+    _following: Option<Following>,
 }
 
 impl fmt::Debug for Gateway {
@@ -79,11 +83,13 @@ impl Gateway {
     /// When the schema of the gateway's own service breaks a rule, which a test keeps from happening.
     pub fn start(config: &Config) -> Result<Rc<Self>, SchemaError> {
         let identity = &config.identity;
-        let upstreams: Rc<[Upstream]> = config
-            .peers
-            .iter()
-            .map(|(service, addresses)| Upstream::connect(service, addresses, identity))
-            .collect();
+        let connect = |(service, addresses): (&String, &Vec<SocketAddr>)| match &**service {
+            // Called for the gateway's own sake, too.
+            AUTHORITY => Upstream::connect_typed(authority_schema(), addresses, identity),
+            service => Ok(Upstream::connect(service, addresses, identity)),
+        };
+        let upstreams: Rc<[Upstream]> = config.peers.iter().map(connect).collect::<Result<_, _>>()?;
+        let authority = upstreams.iter().find(|upstream| upstream.service() == AUTHORITY);
         let stats = Rc::new(Stats::new(config.regions.clone(), upstreams.len()));
         let virtual_ports = VirtualPorts::default();
         let service = Control::service(identity, &upstreams, &stats, &virtual_ports)?;
@@ -95,11 +101,12 @@ impl Gateway {
             settings: Rc::new(Held::new(config.settings.clone())),
             own_schema: Rc::new(service.schema().clone()),
             service,
-            upstreams,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             debug_routes: config.debug_routes,
             known: RefCell::default(),
             virtual_ports,
+            _following: authority.map(|authority| bearers::follow(identity, authority)),
+            upstreams,
         });
         gateway.learn_routes();
         for upstream in gateway.upstreams.iter() {

@@ -8,7 +8,7 @@ use micronet_transport::bearers::Asker;
 use micronet_transport::clock;
 use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
-use micronet_wire::http1::RequestHead;
+use micronet_wire::http1::{HttpLimits, RequestHead};
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::RequestIds;
 
@@ -48,6 +48,14 @@ impl Site for Visitor {
 
     fn identity(&self) -> &Identity {
         &self.gateway.identity
+    }
+
+    fn limits(&self) -> HttpLimits {
+        self.gateway.settings().http.limits
+    }
+
+    fn body_bytes_max(&self, head: &RequestHead) -> usize {
+        self.gateway.settings().http.body_bytes_max(head.path())
     }
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {

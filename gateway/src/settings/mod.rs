@@ -2,20 +2,24 @@
 //! applied while the gateway runs.
 
 mod held;
+mod http;
 mod section;
 mod websocket;
 
 pub(crate) use held::Held;
+pub use http::HttpSettings;
 pub use section::{Fault, Section};
-pub use websocket::WebSocket;
+pub use websocket::WebSocketSettings;
 
 use section::Reader;
 
 /// What may be configured of a gateway's edge. The default is what holds without a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
-    /// `[websocket]`.
-    pub websocket: WebSocket,
+    /// `[http]`
+    pub http: HttpSettings,
+    /// `[websocket]`
+    pub websocket: WebSocketSettings,
 }
 
 impl Settings {
@@ -25,7 +29,10 @@ impl Settings {
     /// Everything that is wrong with it, in the order of its lines.
     pub fn read(text: &str) -> Result<Self, Vec<Fault>> {
         let reader = Reader::new(text)?;
-        let settings = Self { websocket: reader.section("websocket", WebSocket::read) };
+        let settings = Self {
+            http: reader.section("http", HttpSettings::read),
+            websocket: reader.section("websocket", WebSocketSettings::read),
+        };
         reader.end(settings)
     }
 }

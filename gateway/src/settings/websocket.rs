@@ -12,7 +12,7 @@ use super::Section;
 
 /// What is configured of WebSocket.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WebSocket {
+pub struct WebSocketSettings {
     /// The longest frame that is taken, in bytes.
     pub frame: usize,
     /// The longest message that is taken, in bytes.
@@ -29,7 +29,7 @@ pub struct WebSocket {
     pub origins: Origins,
 }
 
-impl Default for WebSocket {
+impl Default for WebSocketSettings {
     fn default() -> Self {
         Self {
             frame: WEBSOCKET_FRAME_BYTES_MAX,
@@ -43,7 +43,7 @@ impl Default for WebSocket {
     }
 }
 
-impl WebSocket {
+impl WebSocketSettings {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let default = Self::default();
         let [short, day] = [Duration::from_millis(100), Duration::from_secs(86_400)];

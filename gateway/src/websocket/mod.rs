@@ -28,7 +28,7 @@ pub(crate) const GOING_AWAY: u16 = 1001;
 pub(crate) fn handshake<'a>(
     head: &'a RequestHead,
     body: &[u8],
-    settings: &settings::WebSocket,
+    settings: &settings::WebSocketSettings,
 ) -> Result<Handshake<'a>, Refused> {
     let handshake = Handshake::of(head, body)?;
     if settings.origins.allow(head) {
@@ -42,7 +42,7 @@ pub(crate) fn handshake<'a>(
 pub(crate) fn accept<S: Future<Output = ()> + 'static>(
     handshake: &Handshake<'_>,
     protocol: &str,
-    settings: settings::WebSocket,
+    settings: settings::WebSocketSettings,
     session: impl FnOnce(Socket, Drain) -> S + 'static,
 ) -> Response {
     let mut headers = vec![("Sec-WebSocket-Accept", derive_accept_key(handshake.key().as_bytes()).into())];

@@ -31,7 +31,7 @@ pub(crate) struct Socket {
     stream: Box<dyn ByteStream>,
     frames: WebSocketContext,
     pipe: Pipe,
-    settings: settings::WebSocket,
+    settings: settings::WebSocketSettings,
     timer: Pin<Box<Sleep>>,
     times: Times,
 }
@@ -65,7 +65,7 @@ struct Offence(CloseCode, &'static str);
 
 impl Socket {
     /// A connection of which `input` was read already.
-    pub(crate) fn new(stream: Box<dyn ByteStream>, input: BytesMut, settings: settings::WebSocket) -> Self {
+    pub(crate) fn new(stream: Box<dyn ByteStream>, input: BytesMut, settings: settings::WebSocketSettings) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(WEBSOCKET_READ_BYTES)
             .write_buffer_size(0)

@@ -72,7 +72,7 @@ impl Times {
     }
 
     /// When something is late unless it happens before. Whoever isn't read can't be heard.
-    pub(super) fn due(&self, settings: &settings::WebSocket, reads: bool) -> Instant {
+    pub(super) fn due(&self, settings: &settings::WebSocketSettings, reads: bool) -> Instant {
         let idle = self.spoke + settings.idle;
         let taking = self.taking.as_ref().map(|taking| taking.due(settings.stall));
         let answer =
@@ -81,7 +81,7 @@ impl Times {
     }
 
     /// What is late now. A client that is to be asked counts as asked from then on.
-    pub(super) fn late(&mut self, now: Instant, settings: &settings::WebSocket, reads: bool) -> Option<Late> {
+    pub(super) fn late(&mut self, now: Instant, settings: &settings::WebSocketSettings, reads: bool) -> Option<Late> {
         if self.taking.as_ref().is_some_and(|taking| taking.due(settings.stall) <= now) {
             return Some(Late::Gone("the client takes nothing"));
         }
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn who_is_silent_is_asked_and_then_gone() {
-        let (begin, settings) = (Instant::now(), settings::WebSocket::default());
+        let (begin, settings) = (Instant::now(), settings::WebSocketSettings::default());
         let after = |s: u64| begin + Duration::from_secs(s);
         let mut times = Times::begin(begin);
         assert_eq!(times.due(&settings, true), after(30));
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn who_takes_nothing_or_too_little_is_gone() {
-        let (begin, settings) = (Instant::now(), settings::WebSocket::default());
+        let (begin, settings) = (Instant::now(), settings::WebSocketSettings::default());
         let after = |s: u64| begin + Duration::from_secs(s);
         let mut times = Times::begin(begin);
         times.offered(begin);
