@@ -16,6 +16,7 @@ pub mod l4;
 mod proxy;
 pub mod settings;
 pub mod stats;
+mod streams;
 mod targets;
 pub mod visitor;
 mod websocket;

@@ -10,7 +10,7 @@ use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_wire::http1::{HttpLimits, RequestHead};
 use micronet_wire::principal::Principal;
-use micronet_wire::rest::RequestIds;
+use micronet_wire::rest::{Form, Lead, RequestIds};
 
 use crate::config::Gateway;
 use crate::echo;
@@ -59,7 +59,7 @@ impl Site for Visitor {
     }
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
-        let (gateway, since) = (&*self.gateway, clock::now());
+        let (gateway, since) = (&self.gateway, clock::now());
         let metrics = gateway.identity.network.metrics();
         if head.path() == targets::PATH {
             let answer = targets::answer(head, &gateway.identity, gateway.http);
@@ -79,16 +79,21 @@ impl Site for Visitor {
         let known = gateway.known();
         let lead = known.routes.lead(head);
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
-        let answer = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
-            Ok(asker) => {
-                let who = (asker.principal(), self.client);
-                gateway.answer(request_id, (head, body), &known.routes, lead, who).await
-            }
-            Err(refused) => *refused,
-        };
-        let (status, took_ns) = (answer.status.code(), clock::now() - since);
+        let response: Response =
+            match (Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await, lead) {
+                (Err(refused), _) => (*refused).into(),
+                (Ok(asker), Lead::Method(route, of_path)) if route.form != Form::Answer => {
+                    let to = (route, of_path);
+                    Box::pin(gateway.stream(request_id, (head, body), to, (asker, self.client))).await
+                }
+                (Ok(asker), lead) => {
+                    let who = (asker.principal(), self.client);
+                    gateway.answer(request_id, (head, body), &known.routes, lead, who).await.into()
+                }
+            };
+        let (status, took_ns) = (response.status(), clock::now() - since);
         meter.answered(status, took_ns);
         gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);
-        answer.into()
+        response
     }
 }

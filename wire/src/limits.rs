@@ -360,6 +360,17 @@ pub const WEBSOCKET_FIRST_MS_MAX: u64 = 5_000;
 /// Time for the client to answer a close, in milliseconds.
 pub const WEBSOCKET_CLOSE_MS_MAX: u64 = 5_000;
 
+// ---- streams over HTTP --------------------------------------------------------------------------------------
+
+/// Silence after which a stream of events gives a sign of life, in milliseconds: what stands between takes 30 s of it for the end.
+pub const EVENTS_BEAT_MS: u64 = 15_000;
+/// What fails within this time is answered as any call is, and later as an event, in milliseconds.
+pub const EVENTS_OPENING_MS: u64 = 200;
+/// After how long a browser opens a stream of events again, in milliseconds.
+pub const EVENTS_RETRY_MS: u64 = 2_000;
+/// How often whoever holds a stream open is looked at without news of revocations, in milliseconds.
+pub const BEARER_RECHECK_MS: u64 = 5_000;
+
 // ---- access tokens ------------------------------------------------------------------------------------------
 
 /// The longest access token, in bytes; a longer one is refused unread.

@@ -25,20 +25,21 @@ pub(crate) fn answer(gateway: &Rc<Gateway>, head: &RequestHead, body: &[u8]) -> 
         Err(refused) => return (*refused).into(),
     };
     let gateway = Rc::clone(gateway);
-    accept(&handshake, PROTOCOL, settings, |socket, drain| async move {
-        let ended = echo(&gateway, socket, drain).await;
+    accept(&handshake, PROTOCOL, settings, |mut socket, drain| async move {
+        let ended = echo(&gateway, &mut socket, drain).await;
         tracing::debug!(?ended, "an echo is over");
+        socket.end(&ended).await;
     })
 }
 
-async fn echo(gateway: &Gateway, mut socket: Socket, mut drain: Drain) -> Ended {
+async fn echo(gateway: &Gateway, socket: &mut Socket, mut drain: Drain) -> Ended {
     let metrics = gateway.identity.network.metrics();
     let _open = metrics.connection("websocket");
     let mut drained = pin!(drain.turn(|| metrics.connections_of("websocket")));
     loop {
         let turn = tokio::select! {
             biased;
-            () = &mut drained => return socket.close(GOING_AWAY, "the gateway is going away").await,
+            () = &mut drained => return GOING_AWAY,
             turn = socket.turn(true) => turn,
         };
         match turn {

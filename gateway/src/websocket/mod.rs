@@ -21,8 +21,11 @@ pub(crate) use socket::{Ended, Socket, Turn};
 
 use crate::settings;
 
-/// The close code of whoever ends (RFC 6455 section 7.4.1).
-pub(crate) const GOING_AWAY: u16 = 1001;
+/// The subprotocol of streams of messages.
+pub(crate) const PROTOCOL: &str = "micronet.v1";
+
+/// The end of connections when the gateway drains.
+pub(crate) const GOING_AWAY: Ended = Ended::Here(1001, "the gateway is going away");
 
 /// The handshake that a request begins, if the page may from which it comes.
 pub(crate) fn handshake<'a>(

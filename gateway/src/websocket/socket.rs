@@ -54,18 +54,21 @@ pub(crate) enum Turn {
 pub(crate) enum Ended {
     /// The client has closed it, with this code; 1005 for none.
     ByClient(u16),
-    /// It was closed here, with this code.
-    Here(u16),
+    /// The client did what ends a connection with this code, and these words.
+    Refused(u16, &'static str),
+    /// It is closed here, with this code and words.
+    Here(u16, &'static str),
     /// It broke, or the client is not there any more.
     Broken(String),
 }
 
-/// What the client did that ends the connection.
-struct Offence(CloseCode, &'static str);
-
 impl Socket {
     /// A connection of which `input` was read already.
-    pub(crate) fn new(stream: Box<dyn ByteStream>, input: BytesMut, settings: settings::WebSocketSettings) -> Self {
+    pub(crate) fn new(
+        stream: Box<dyn ByteStream>,
+        input: BytesMut,
+        settings: settings::WebSocketSettings,
+    ) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(WEBSOCKET_READ_BYTES)
             .write_buffer_size(0)
@@ -122,12 +125,11 @@ impl Socket {
                     Ok(Some(Message::Binary(bytes))) => return Turn::Binary(bytes),
                     Ok(Some(Message::Close(frame))) => {
                         let code = frame.map_or(CloseCode::Status, |frame| frame.code);
-                        self.finish().await;
                         return Turn::Over(Ended::ByClient(code.into()));
                     }
                     Ok(Some(_)) => continue,
                     Ok(None) => {}
-                    Err(Offence(code, words)) => return Turn::Over(self.refuse(code, words).await),
+                    Err(ended) => return Turn::Over(ended),
                 }
             }
             let had_room = self.has_room();
@@ -141,42 +143,46 @@ impl Socket {
                     let _ = self.frames.write(&mut self.pipe, Message::Ping(Bytes::new()));
                 }
                 Some(Late::Gone(words)) => return Turn::Over(Ended::Broken(words.into())),
-                Some(Late::Idle) => return Turn::Over(self.close(1000, "nothing was said for long").await),
+                Some(Late::Idle) => return Turn::Over(Ended::Here(1000, "nothing was said for long")),
             }
         }
     }
 
-    /// Closes the connection, with a code (RFC 6455 section 7.4) and words, of which 123 bytes are said at most.
-    pub(crate) async fn close(&mut self, code: u16, words: &str) -> Ended {
-        self.say_goodbye(code.into(), words);
+    /// Ends the connection as is right for how it came to that: with a goodbye, if there is somebody to hear it.
+    pub(crate) async fn end(mut self, ended: &Ended) {
+        match ended {
+            Ended::ByClient(_) => {}
+            Ended::Refused(code, words) => self.say_goodbye(*code, words),
+            Ended::Here(code, words) => {
+                self.say_goodbye(*code, words);
+                self.hear_goodbye().await;
+            }
+            Ended::Broken(_) => return,
+        }
+        self.finish().await;
+    }
+
+    /// Waits for the answer to a goodbye.
+    async fn hear_goodbye(&mut self) {
         let due = Instant::now() + Duration::from_millis(WEBSOCKET_CLOSE_MS_MAX);
         self.timer.as_mut().reset(due);
         while Instant::now() < due {
             match self.next_message() {
-                Ok(Some(Message::Close(_))) | Err(_) => break,
+                Ok(Some(Message::Close(_))) | Err(_) => return,
                 Ok(Some(_)) => {}
                 Ok(None) => {
                     if poll_fn(|cx| self.poll_exchange(cx, true)).await.is_err() {
-                        break;
+                        return;
                     }
                 }
             }
         }
-        self.finish().await;
-        Ended::Here(code)
     }
 
-    /// Ends the connection because of what the client did.
-    async fn refuse(&mut self, code: CloseCode, words: &str) -> Ended {
-        self.say_goodbye(code, words);
-        self.finish().await;
-        Ended::Here(code.into())
-    }
-
-    fn say_goodbye(&mut self, code: CloseCode, words: &str) {
-        // RFC 6455 section 5.5: a control frame has at most 125 bytes.
-        let reason = words[..words.floor_char_boundary(123)].into();
-        let _ = self.frames.close(&mut self.pipe, Some(CloseFrame { code, reason }));
+    fn say_goodbye(&mut self, code: u16, words: &'static str) {
+        // After the client's own it says nothing.
+        let goodbye = CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(words) };
+        let _ = self.frames.close(&mut self.pipe, Some(goodbye));
     }
 
     /// Writes what is left, and reads what still comes for a short while: closing a socket with unread bytes sends a reset, which may
@@ -194,7 +200,7 @@ impl Socket {
     }
 
     /// The next message that was read whole.
-    fn next_message(&mut self) -> Result<Option<Message>, Offence> {
+    fn next_message(&mut self) -> Result<Option<Message>, Ended> {
         match self.frames.read(&mut self.pipe) {
             Ok(message) => {
                 if matches!(message, Message::Text(_) | Message::Binary(_)) {
@@ -206,10 +212,10 @@ impl Socket {
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
-                Err(Offence(CloseCode::Size, "the message is too long"))
+                Err(Ended::Refused(1009, "the message is too long"))
             }
-            Err(Error::Utf8(_)) => Err(Offence(CloseCode::Invalid, "a text has to be UTF-8")),
-            Err(_) => Err(Offence(CloseCode::Protocol, "this is not as RFC 6455 says")),
+            Err(Error::Utf8(_)) => Err(Ended::Refused(1007, "a text has to be UTF-8")),
+            Err(_) => Err(Ended::Refused(1002, "this is not as RFC 6455 says")),
         }
     }
 

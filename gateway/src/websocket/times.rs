@@ -81,7 +81,12 @@ impl Times {
     }
 
     /// What is late now. A client that is to be asked counts as asked from then on.
-    pub(super) fn late(&mut self, now: Instant, settings: &settings::WebSocketSettings, reads: bool) -> Option<Late> {
+    pub(super) fn late(
+        &mut self,
+        now: Instant,
+        settings: &settings::WebSocketSettings,
+        reads: bool,
+    ) -> Option<Late> {
         if self.taking.as_ref().is_some_and(|taking| taking.due(settings.stall) <= now) {
             return Some(Late::Gone("the client takes nothing"));
         }
