@@ -44,3 +44,4 @@ mod traffic;
 mod up;
 mod upload;
 mod watch;
+mod websocket;
