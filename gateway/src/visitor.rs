@@ -59,9 +59,9 @@ impl Site for Visitor {
         let lead = known.routes.lead(head);
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
         let answer = gateway.answer(request_id, (head, body), &known.routes, lead, self.client).await;
-        let (status, took_ns) = (answer.status.code(), clock::now() - since);
-        meter.answered(status, took_ns);
-        gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);
+        let (status, now) = (answer.status.code(), clock::now());
+        meter.answered(status, now - since);
+        gateway.stats.answered(now, Protocol::Http, self.region, service, now - since, status >= 500);
         answer
     }
 }
