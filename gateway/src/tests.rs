@@ -336,10 +336,10 @@ fn a_dead_service_is_answered_before_any_timer() {
         let mut input = BytesMut::from("GET /things/cup HTTP/1.1\r\nHost: test\r\n\r\n");
         let head = parser.poll_head(&mut input).unwrap().unwrap();
         let before = Instant::now();
-        let answer = Visitor::new(&gateway, None).answer("id", &head, b"").await;
+        let mut response = Visitor::new(&gateway, None).answer("id", &head, b"").await;
         assert_eq!(before.elapsed(), Duration::ZERO, "a timer fired first");
-        assert_eq!(answer.status.code(), 503);
-        let body = String::from_utf8_lossy(answer.body());
+        assert_eq!(response.status(), 503);
+        let body = String::from_utf8_lossy(response.answer_mut().expect("an answer").body());
         assert!(body.contains("Sorry, things service is unavailable right now"), "{body}");
     });
 }

@@ -355,8 +355,10 @@ def principal(value):
     data = Input(value, "BAD_REQUEST")
     kind, names = data.uint(1), []
     while data.left():
-        names.append(printable(data.take(data.uint(1)), "BAD_REQUEST"))
-    allowed = {0: range(0, 1), 1: range(0, 1), 2: range(1, 2), 3: range(1, 66)}
+        name = data.take(data.uint(1))
+        not_known = kind == 3 and len(names) in (1, 2) and not name
+        names.append("" if not_known else printable(name, "BAD_REQUEST"))
+    allowed = {0: range(0, 1), 1: range(0, 1), 2: range(1, 2), 3: range(3, 68)}
     if kind not in allowed or len(names) not in allowed[kind]:
         raise Refused("BAD_REQUEST", f"principal of kind {kind} with {len(names)} names")
     return {"kind": PRINCIPALS[kind], "names": names}

@@ -61,7 +61,12 @@ pub(crate) fn options(said: &Value, now: u64) -> CallOptions {
         let names: Vec<String> = parts[1..].iter().map(|name| name.as_str().unwrap().to_owned()).collect();
         match parts[0].as_str() {
             Some("OPERATOR") => Principal::Operator,
-            _ => Principal::User { subject: names[0].clone(), permissions: names[1..].to_vec() },
+            _ => Principal::User {
+                subject: names[0].clone(),
+                organization: names[1].clone(),
+                session: names[2].clone(),
+                permissions: names[3..].to_vec(),
+            },
         }
     });
     let trace = said["trace"].as_str().map_or_else(TraceContext::default, |trace| {

@@ -15,6 +15,7 @@ pub(crate) fn methods(schema: &ServiceSchema, style: Style) -> String {
         let access = match &method.access {
             Access::Public => "public".to_owned(),
             Access::Permission { name } => name.clone(),
+            Access::SignedIn => "signed in".to_owned(),
             Access::Service => "services".to_owned(),
             Access::Services { names } => names.join(", "),
         };
@@ -63,6 +64,7 @@ fn about(method: &Method) -> String {
     let access = match &method.access {
         Access::Public => "anybody".to_owned(),
         Access::Permission { name } => format!("whoever has the permission {name}; the operator has all"),
+        Access::SignedIn => "whoever has signed in, and the operator".to_owned(),
         Access::Service => "other services of the cluster, and the operator".to_owned(),
         Access::Services { names } => {
             format!("of the cluster's services only {}; and the operator", names.join(" and "))

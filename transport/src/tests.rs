@@ -95,7 +95,7 @@ impl Probe for Probing {
     }
 }
 
-fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run(test: impl Future<Output = ()>) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap();
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await.unwrap() });

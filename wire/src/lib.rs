@@ -6,6 +6,7 @@
 
 extern crate self as micronet_wire; // What the macros expand to names the crate from outside.
 
+pub mod authority;
 pub mod builtin;
 pub mod conn;
 pub mod encoding;

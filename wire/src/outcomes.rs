@@ -154,7 +154,12 @@ mod tests {
     fn who_may_call_may_ask_and_only_the_operator_for_others() {
         const PUBLIC: u32 = BuiltinMethods::INSTANCE;
         const OF_SERVICES: u32 = BuiltinMethods::SCHEMA;
-        let user = || Principal::User { subject: "7".into(), permissions: vec!["*".into()] };
+        let user = || Principal::User {
+            subject: "7".into(),
+            organization: "1".into(),
+            session: "s1".into(),
+            permissions: vec!["*".into()],
+        };
         let order = || Principal::Service { name: "order".into() };
         let may = |asker: Principal, method, of: Option<&str>, whose: Principal| {
             let expected = Asked { principal: whose, method, token: "key".into() };

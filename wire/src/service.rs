@@ -89,6 +89,8 @@ pub fn authorize(principal: &Principal, access: &Access) -> Result<(), RpcError>
         Access::Permission { name } => refused(name),
         Access::Service if matches!(principal, Principal::Service { .. } | Principal::Operator) => Ok(()),
         Access::Service => refused("the identity of a service, or the operator's,"),
+        Access::SignedIn if matches!(principal, Principal::User { .. } | Principal::Operator) => Ok(()),
+        Access::SignedIn => refused("an account that has signed in"),
         Access::Services { names } if is_among(principal, names) => Ok(()),
         Access::Services { names } => {
             refused(&format!("the identity of the service {}, or the operator's,", names.join(" or ")))

@@ -186,6 +186,8 @@ fn now<F: Future>(future: F) -> F::Output {
 fn user(permissions: &[&str]) -> Principal {
     Principal::User {
         subject: "ada".into(),
+        organization: String::new(),
+        session: String::new(),
         permissions: permissions.iter().map(ToString::to_string).collect(),
     }
 }
@@ -305,6 +307,10 @@ fn access_is_checked_by_the_schema() {
     let refused = reserve(other()).unwrap_err();
     assert_eq!(refused.code, Code::InsufficientPermissions);
     assert!(refused.message.contains("the service order or cart"), "{refused}");
+    let signed_in = |principal: &Principal| crate::service::authorize(principal, &Access::SignedIn);
+    assert_eq!((signed_in(&user(&[])), signed_in(&Principal::Operator)), (Ok(()), Ok(())));
+    assert_eq!(signed_in(&Principal::Anonymous).unwrap_err().code, Code::Unauthenticated);
+    assert_eq!(signed_in(&other()).unwrap_err().code, Code::InsufficientPermissions);
     // Any service may say that somebody looked.
     assert!(crate::service::authorize(&other(), &Access::Service).is_ok());
 
@@ -374,6 +380,8 @@ fn the_schema_says_what_the_trait_says() {
         http: vec![],
         http_status: 200,
         media: Media::Json,
+        cache: String::new(),
+        errors: Vec::new(),
     };
     let http = |method: &str, path: &str| HttpBinding { method: method.into(), path: path.into() };
     let schema = product_schema();

@@ -30,9 +30,9 @@ TYPE = enum("Type", *SCALARS, struct("Decimal", scale=U8), struct("Option", item
 METHOD = struct(
     "Method", id=U32, name=STRING, doc=STRING, request=U32, reply=U32, error=Option(U32),
     shape=enum("CallShape", "Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"), idempotent=BOOL,
-    access=enum("Access", "Public", struct("Permission", name=STRING), "Service", struct("Services", names=List(STRING))),
+    access=enum("Access", "Public", struct("Permission", name=STRING), "Service", struct("Services", names=List(STRING)), "SignedIn"),
     rate_class=STRING, http=List(struct("HttpBinding", method=STRING, path=STRING)), http_status=U16,
-    media=enum("Media", "Json", "Text", "Page"))
+    media=enum("Media", "Json", "Text", "Page", "Bare"), cache=STRING, errors=List(STRING))
 SCHEMA = struct("ServiceSchema", name=STRING, doc=STRING, types=List(TYPE), methods=List(METHOD))  # SPEC 10.4
 FAULTS = List(struct("Fault", field=STRING, code=STRING, message=STRING))  # SPEC 8.6
 
@@ -98,6 +98,12 @@ class Service:
         unique((t.name for t in types if isinstance(t, (Struct, Enum))), "type")
         unique((m["name"] for m in schema["methods"]), "method")
         methods = [cls._method(schema["name"], m, types) for m in schema["methods"]]
+        kept = {m["name"]: m["cache"] for m in schema["methods"] if m["cache"]}
+        streams = {m.name.split(".")[1] for m in methods if m.shape == "ServerStream" and all_optional(m.request)}
+        for name, told_by in kept.items():  # SPEC 10.4
+            one = next(m for m in methods if m.name.endswith(f".{name}"))
+            require(one.shape == "Unary" and one.idempotent and one.access == "public" and told_by in streams,
+                    f"the method {one.name}: its replies can't be kept until {told_by} says otherwise")
         require(len({m.id for m in methods}) == len(methods), "two methods have the same id")
         require(not {m.id for m in methods} & {m.id for m in MICRONET.methods.values()}, "a method's id is built in")
         return cls(schema["name"], schema["doc"], {m.name: m for m in methods})
@@ -124,6 +130,11 @@ class Service:
         return method
 
 
+def all_optional(request: Type) -> bool:
+    """Whether a request can be empty (SPEC 10.4)."""
+    return request == UNIT or isinstance(request, Struct) and all(isinstance(f.type, Option) for f in request.fields)
+
+
 def access_words(access: Any) -> str:
     """Who may call a method (SPEC 10.7), for people."""
     match access:
@@ -132,7 +143,7 @@ def access_words(access: Any) -> str:
         case {"Services": {"names": names}}:
             require(1 <= len(names) == len(set(names)) <= 256, "the services that may call a method")
             return f"for {', '.join(names)}"
-    return {"Public": "public", "Service": "for services"}[access]
+    return {"Public": "public", "Service": "for services", "SignedIn": "for whoever has signed in"}[access]
 
 
 def require(holds: Any, words: str) -> None:

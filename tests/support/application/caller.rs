@@ -67,7 +67,12 @@ impl Caller {
         let Planned { shape, patience_ns, requests, pace, gives_up_ns, for_user, bulk } = planned;
         self.next_id += 1;
         let id = self.next_id;
-        let subject = || Principal::User { subject: format!("u{id}"), permissions: vec!["p".into()] };
+        let subject = || Principal::User {
+            subject: format!("u{id}"),
+            organization: format!("o{id}"),
+            session: String::new(),
+            permissions: vec!["p".into()],
+        };
         let options = CallOptions {
             principal: for_user.then(subject),
             deadline_ns: now + patience_ns,

@@ -8,6 +8,7 @@ use super::ExposureFlags;
 use super::certs::TlsFlags;
 use super::discovery::DiscoveryFlags;
 use super::l4::L4Flags;
+use super::settings::ConfigFlags;
 
 const GATEWAY_EXAMPLES: &str = "\
 Examples:
@@ -39,7 +40,7 @@ decides, and # begins a comment [default: loopback, private and other]";
 #[command(after_help = GATEWAY_EXAMPLES)]
 pub(crate) struct GatewayFlags {
     /// This instance's name, unlike every other's in the network
-    #[arg(long, value_name = "INSTANCE", default_value = "gateway-1")]
+    #[arg(long, value_name = "INSTANCE", default_value = crate::registry::GATEWAY_INSTANCE)]
     pub(crate) instance: String,
     /// Where it listens for HTTP; port 0 is a free port [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDR:PORT")]
@@ -51,6 +52,11 @@ pub(crate) struct GatewayFlags {
     pub(crate) peers: Vec<String>,
     #[arg(long, value_name = "FILE", help = REGIONS_HELP)]
     pub(crate) regions: Option<PathBuf>,
+    /// Answer /echo and /ws/echo too, which give back what they get: to examine the gateway by, not for the public
+    #[arg(long)]
+    pub(crate) debug_routes: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFlags,
     #[command(flatten)]
     pub(crate) discovery: DiscoveryFlags,
     #[command(flatten)]
@@ -62,4 +68,7 @@ pub(crate) struct GatewayFlags {
     /// End when stdin closes: for a parent process that may die
     #[arg(long, hide = true)]
     pub(crate) supervised: bool,
+    /// Take listening sockets from the parent, by stdin
+    #[arg(long, hide = true)]
+    pub(crate) inherit: bool,
 }

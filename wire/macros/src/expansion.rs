@@ -134,7 +134,7 @@ fn schema(service: &Service) -> TokenStream {
 fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
     let Method { name, doc, rpc, output, .. } = method;
     let (request, id) = (request_type(method), id_ident(method));
-    let (idempotent, rate, status) = (rpc.idempotent, &rpc.rate, rpc.status);
+    let (idempotent, rate, status, cache) = (rpc.idempotent, &rpc.rate, rpc.status, &rpc.cache);
     let described = quote_spanned! { at_call_site(&request) =>
         <#request as ::micronet_wire::schema::Message>::describe(types)
     };
@@ -143,15 +143,17 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
     };
     let access = match &rpc.access {
         Access::Public => quote! { Public },
+        Access::SignedIn => quote! { SignedIn },
         Access::Service => quote! { Service },
         Access::Services(names) => {
             quote! { Services { names: ::std::vec![#(::std::string::String::from(#names)),*] } }
         }
         Access::Permission(name) => quote! { Permission { name: ::std::string::String::from(#name) } },
     };
-    let media = match (rpc.text, rpc.page) {
-        (true, _) => quote! { Text },
-        (_, true) => quote! { Page },
+    let media = match (rpc.text, rpc.page, rpc.bare) {
+        (true, ..) => quote! { Text },
+        (_, true, _) => quote! { Page },
+        (_, _, true) => quote! { Bare },
         _ => quote! { Json },
     };
     let shape = match (rpc.one_way, method.many_requests, method.replies.is_some()) {
@@ -166,6 +168,7 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
             let reply = <#of as ::micronet_wire::schema::Message>::describe(types);
         }
     });
+    let errors = rpc.errors.iter().map(ToString::to_string);
     let bindings = rpc.http.iter().map(|binding| {
         let (method, path) = (&binding.method, &binding.path);
         quote! {
@@ -194,6 +197,8 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
                 http: ::std::vec![#(#bindings),*],
                 http_status: #status,
                 media: ::micronet_wire::schema::Media::#media,
+                cache: ::std::string::String::from(#cache),
+                errors: ::std::vec![#(::std::string::String::from(#errors)),*],
             }
         }
     }

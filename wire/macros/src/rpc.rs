@@ -12,6 +12,7 @@ use crate::attributes;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Public,
+    SignedIn,
     Permission(String),
     Service,
     Services(Vec<String>),
@@ -30,10 +31,14 @@ pub(crate) struct Rpc {
     pub(crate) idempotent: bool,
     pub(crate) access: Access,
     pub(crate) rate: String,
+    pub(crate) cache: String,
     pub(crate) status: u16,
     pub(crate) text: bool,
     pub(crate) page: bool,
+    pub(crate) bare: bool,
     pub(crate) one_way: bool,
+    /// Which variants of the error type it answers with; empty for any.
+    pub(crate) errors: Vec<Ident>,
 }
 
 /// The attribute as it is being read: nothing has a default yet, so that a repetition is seen.
@@ -43,13 +48,16 @@ struct Words {
     idempotent: bool,
     access: Option<Access>,
     rate: Option<String>,
+    cache: Option<String>,
     status: Option<u16>,
     text: bool,
     page: bool,
+    bare: bool,
     one_way: bool,
+    errors: Vec<Ident>,
 }
 
-const ACCESS_MISSING: &str = "who may call this method? say one of `public`, `permission = \"…\"`, `service` and `service(\"…\")` in `#[rpc(…)]`";
+const ACCESS_MISSING: &str = "who may call this method? say one of `public`, `signed_in`, `permission = \"…\"`, `service` and `service(\"…\")` in `#[rpc(…)]`";
 
 /// Takes the `#[rpc(…)]` of a method away and reads it.
 pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rpc> {
@@ -65,14 +73,23 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
     let Some(access) = words.access else {
         return Err(Error::new_spanned(attribute, ACCESS_MISSING));
     };
-    if words.http.is_empty() && (words.status.is_some() || words.text || words.page) {
+    if words.http.is_empty() && (words.status.is_some() || words.text || words.page || words.bare) {
         return Err(Error::new_spanned(
             attribute,
-            "`status`, `text` and `page` are for HTTP: the method has no `http(…)`",
+            "`status`, `text`, `page` and `bare` are for HTTP: the method has no `http(…)`",
         ));
     }
-    if words.text && words.page {
-        return Err(Error::new_spanned(attribute, "a reply is shown as `text` or as a `page`, not as both"));
+    if [words.text, words.page, words.bare].into_iter().filter(|said| *said).count() > 1 {
+        return Err(Error::new_spanned(
+            attribute,
+            "a reply is shown in one way: as `text`, as a `page` or `bare`",
+        ));
+    }
+    if words.cache.is_some() && (access != Access::Public || !words.idempotent) {
+        return Err(Error::new_spanned(
+            attribute,
+            "a reply that may be kept is one of a method that is `public` and `idempotent`",
+        ));
     }
     if words.one_way && !words.http.is_empty() {
         return Err(Error::new_spanned(
@@ -85,10 +102,13 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
         idempotent: words.idempotent,
         access,
         rate: words.rate.unwrap_or_else(|| "api".into()),
+        cache: words.cache.unwrap_or_default(),
         status: words.status.unwrap_or(200),
         text: words.text,
         page: words.page,
+        bare: words.bare,
         one_way: words.one_way,
+        errors: words.errors,
     })
 }
 
@@ -100,8 +120,10 @@ impl Words {
             "idempotent" => flag(meta, &mut self.idempotent),
             "text" => flag(meta, &mut self.text),
             "page" => flag(meta, &mut self.page),
+            "bare" => flag(meta, &mut self.bare),
             "one_way" => flag(meta, &mut self.one_way),
             "public" => self.set_access(meta, Access::Public),
+            "signed_in" => self.set_access(meta, Access::SignedIn),
             "service" if meta.input.peek(token::Paren) => {
                 let names = service_names(meta)?;
                 self.set_access(meta, Access::Services(names))
@@ -111,7 +133,18 @@ impl Words {
                 let name = nonempty(meta)?;
                 self.set_access(meta, Access::Permission(name))
             }
+            "errors" => {
+                let content;
+                parenthesized!(content in meta.input);
+                let named = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+                if named.is_empty() || !self.errors.is_empty() {
+                    return Err(meta.error("name the variants once, as `errors(NotFound, OutOfStock)`"));
+                }
+                self.errors.extend(named);
+                Ok(())
+            }
             "rate" => once(meta, &mut self.rate, nonempty(meta)?),
+            "cache" => once(meta, &mut self.cache, nonempty(meta)?),
             "status" => {
                 let literal: LitInt = meta.value()?.parse()?;
                 match literal.base10_parse::<u16>() {
@@ -125,8 +158,8 @@ impl Words {
             "stream" => Err(meta
                 .error("`stream` is not supported yet: every method takes one request and gives one reply")),
             _ => Err(meta.error(
-                "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `one_way`, `public`, \
-                 `permission = \"…\"`, `service`, `service(\"name\")`, `rate = \"…\"`, `status = 201`, `text` and `page`",
+                "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `one_way`, `public`, `signed_in`, \
+                 `permission = \"…\"`, `service`, `service(\"name\")`, `rate = \"…\"`, `cache = \"…\"`, `status = 201`, `errors(…)`, `text`, `page` and `bare`",
             )),
         }
     }
@@ -134,7 +167,10 @@ impl Words {
     fn set_access(&mut self, meta: &ParseNestedMeta<'_>, access: Access) -> Result<()> {
         match self.access.replace(access) {
             None => Ok(()),
-            Some(_) => Err(meta.error("only one of `public`, `permission = \"…\"` and `service` can hold")),
+            Some(_) => {
+                Err(meta
+                    .error("only one of `public`, `signed_in`, `permission = \"…\"` and `service` can hold"))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::body::{BodyEvent, BodyReader};
-use super::head_reader::HeadReader;
+use super::head_reader::{HeadLimits, HeadReader};
 use super::headers::{is_token, put_field, put_number};
 use super::request_line::parse_method;
 use super::response_head::{ResponseHead, StatusLine};
@@ -140,7 +140,7 @@ impl ClientConnection {
             let Some(awaited) = self.awaited.front().copied() else {
                 return if input.is_empty() { Ok(None) } else { Err(self.fail("a response to no request")) };
             };
-            let head = match reader.poll(input) {
+            let head = match reader.poll(input, HeadLimits::default()) {
                 Ok(Some((line, headers))) => ResponseHead::new(line, headers, awaited.is_head),
                 Ok(None) => return Ok(None),
                 Err(error) => Err(error),

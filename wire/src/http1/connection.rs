@@ -6,8 +6,8 @@ use super::body::{BodyEvent, BodyReader};
 use super::head_reader::HeadReader;
 use super::request_line::RequestLine;
 use super::response::{BodyForm, ResponseWriter};
-use super::{HttpDate, HttpError, Method, RequestHead, Status, Version, WriteError};
-use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_DRAIN_BYTES_MAX};
+use super::{HttpDate, HttpError, HttpLimits, Method, RequestHead, Status, Version, WriteError};
+use crate::limits::HTTP_DRAIN_BYTES_MAX;
 
 /// The server side of one HTTP/1.1 connection.
 ///
@@ -33,6 +33,7 @@ use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_DRAIN_BYTES_MAX};
 #[derive(Debug)]
 pub struct ServerConnection {
     state: State,
+    limits: HttpLimits,
     /// What the answer must know about the request.
     exchange: Exchange,
     /// The driver wants no further request.
@@ -73,11 +74,11 @@ enum AfterResponse {
 /// What the connection waits for, so that a driver knows which timer to arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The first byte of a request (`HTTP_IDLE_MS_MAX`); when the time is up, close without an answer.
+    /// The first byte of a request ([`HttpLimits::idle_ms_max`]); when the time is up, close without an answer.
     Idle,
-    /// The rest of a head (`HTTP_HEAD_MS_MAX` from its first byte on, however many follow).
+    /// The rest of a head ([`HttpLimits::head_ms_max`] from its first byte on, however many follow).
     ReadingHead,
-    /// The rest of a body, wanted or not (`HTTP_BODY_GAP_MS_MAX` since its last byte).
+    /// The rest of a body, wanted or not ([`HttpLimits::body_gap_ms_max`] since its last byte).
     ReadingBody,
     /// The caller: a request is to be answered, or an error, or a response to be ended.
     Responding,
@@ -97,7 +98,17 @@ impl ServerConnection {
     /// A connection on which nothing has come yet.
     #[must_use]
     pub fn new() -> Self {
-        ServerConnection { state: State::expect_head(), exchange: Exchange::UNKNOWN, closing: false }
+        ServerConnection {
+            state: State::expect_head(),
+            limits: HttpLimits::default(),
+            exchange: Exchange::UNKNOWN,
+            closing: false,
+        }
+    }
+
+    /// Holds what comes from now on to these limits.
+    pub fn set_limits(&mut self, limits: HttpLimits) {
+        self.limits = limits;
     }
 
     /// What the connection waits for. It is up to date after a poll that gave `None`.
@@ -132,7 +143,7 @@ impl ServerConnection {
             }
         }
         let State::ExpectHead { reader, begun } = &mut self.state else { return self.pending_error() };
-        let polled = reader.poll(input);
+        let polled = reader.poll(input, self.limits.of_heads());
         *begun = !input.is_empty();
         if let Some(line) = reader.line() {
             self.exchange =
@@ -147,18 +158,23 @@ impl ServerConnection {
             Ok(Some(head)) => {
                 self.exchange = Exchange::of(&head);
                 self.state =
-                    State::ExpectBody(BodyReader::new(head.body_length(), HTTP_BODY_BYTES_MAX as u64));
+                    State::ExpectBody(BodyReader::new(head.body_length(), self.limits.body_bytes_max as u64));
                 Ok(Some(head))
             }
             Ok(None) => Ok(None),
-            Err(error) => Err(self.fail(error)),
+            Err(error) => {
+                // A request line that makes no sense further on may be that of a HEAD: its answer has no content either.
+                let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+                self.exchange.is_head |= line.starts_with(b"HEAD ");
+                Err(self.fail(error))
+            }
         }
     }
 
     /// Wants the body of the request whose head has come, of `bytes_max` bytes at most: one that declares more is
     /// refused before it is read (413). A client that waits for it is told to go on (RFC 9110 section 10.1.1).
     ///
-    /// Without this call the limit is [`HTTP_BODY_BYTES_MAX`] and a waiting client is left waiting.
+    /// Without this call the limit is [`HttpLimits::body_bytes_max`] and a waiting client is left waiting.
     pub fn accept_body(&mut self, output: &mut BytesMut, bytes_max: u64) -> Result<(), HttpError> {
         let State::ExpectBody(body) = &mut self.state else {
             return self.pending_error().map(|_: Option<()>| ());

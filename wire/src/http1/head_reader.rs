@@ -4,16 +4,18 @@ use bytes::BytesMut;
 
 use super::lines::{LineFault, LineScanner};
 use super::{Headers, HttpError, Status};
-use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX, HTTP_TRAILER_BYTES_MAX};
+use crate::limits::{
+    HTTP_HEAD_BYTES_HARD_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_HARD_MAX, HTTP_HEADERS_MAX,
+    HTTP_REQUEST_LINE_BYTES_MAX, HTTP_TRAILER_BYTES_MAX,
+};
 
 /// The first line of a request or of a response.
 pub(super) trait StartLine: Sized {
-    /// The most bytes that it may have, without its CR LF.
-    const BYTES_MAX: usize;
-    /// What to say of a longer one.
-    const TOO_LONG: HttpError;
     /// Whether one empty line before it is skipped.
     const EMPTY_LINE_BEFORE: bool;
+
+    /// What to say of one that doesn't end where it must, of which this is the beginning.
+    fn too_long(begin: &[u8]) -> HttpError;
 
     /// Parses the line, without its CR LF and without control characters other than tabs.
     fn parse(line: &[u8]) -> Result<Self, HttpError>;
@@ -45,15 +47,20 @@ impl<L: StartLine> HeadReader<L> {
 
     /// Takes a head off the front of `input`, or nothing while it isn't complete. `input` begins with the same bytes in
     /// every call.
-    pub(super) fn poll(&mut self, input: &mut BytesMut) -> Result<Option<(L, Headers)>, HttpError> {
+    pub(super) fn poll(
+        &mut self,
+        input: &mut BytesMut,
+        limits: HeadLimits,
+    ) -> Result<Option<(L, Headers)>, HttpError> {
         if let HeadReader::ExpectLine { lines, empty_line_skipped } = self {
             if L::EMPTY_LINE_BEFORE && !*empty_line_skipped && input.starts_with(b"\r\n") {
                 _ = input.split_to(2);
                 *lines = LineScanner::default();
                 *empty_line_skipped = true;
             }
-            let line = lines.next_line(input, L::BYTES_MAX + 2).map_err(|fault| match fault {
-                LineFault::TooLong => L::TOO_LONG,
+            let end_max = limits.line_bytes_max + 2;
+            let line = lines.next_line(input, end_max).map_err(|fault| match fault {
+                LineFault::TooLong => L::too_long(&input[..end_max.min(input.len())]),
                 fault => HttpError::malformed(fault.reason("")),
             })?;
             let Some(line) = line else { return Ok(None) };
@@ -63,7 +70,7 @@ impl<L: StartLine> HeadReader<L> {
             };
         }
         let HeadReader::ExpectFields { section, .. } = self else { return Ok(None) };
-        let Some(headers) = section.poll(input, SectionReader::HEAD)? else { return Ok(None) };
+        let Some(headers) = section.poll(input, limits.section)? else { return Ok(None) };
         match std::mem::take(self) {
             HeadReader::ExpectFields { line, .. } => Ok(Some((line, headers))),
             HeadReader::ExpectLine { .. } => Ok(None),
@@ -80,22 +87,44 @@ pub(super) struct SectionReader {
     count: usize,
 }
 
-/// The most bytes of a section, and what to say of a larger one.
-#[derive(Clone, Copy)]
+/// The most bytes and fields of a section, and what to say of a larger one.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct SectionLimit {
     bytes_max: usize,
+    fields_max: usize,
     too_large: HttpError,
 }
 
+/// The limits of heads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeadLimits {
+    /// The most bytes of the start line, without its CR LF.
+    line_bytes_max: usize,
+    /// Those of the head, start line included (RFC 6585 section 5).
+    section: SectionLimit,
+}
+
+impl HeadLimits {
+    /// These, as far as a head can go.
+    pub(super) fn new(line_bytes_max: usize, bytes_max: usize, fields_max: usize) -> Self {
+        let too_large = HttpError::new(Status::REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large");
+        let bytes_max = bytes_max.min(HTTP_HEAD_BYTES_HARD_MAX);
+        let fields_max = fields_max.min(HTTP_HEADERS_HARD_MAX);
+        HeadLimits { line_bytes_max, section: SectionLimit { bytes_max, fields_max, too_large } }
+    }
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        HeadLimits::new(HTTP_REQUEST_LINE_BYTES_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX)
+    }
+}
+
 impl SectionReader {
-    /// The limit of a head, start line included (RFC 6585 section 5).
-    const HEAD: SectionLimit = SectionLimit {
-        bytes_max: HTTP_HEAD_BYTES_MAX,
-        too_large: HttpError::new(Status::REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large"),
-    };
     /// The limit of the trailers.
     pub(super) const TRAILERS: SectionLimit = SectionLimit {
         bytes_max: HTTP_TRAILER_BYTES_MAX,
+        fields_max: HTTP_HEADERS_MAX,
         too_large: HttpError::malformed("the trailers are too large"),
     };
 
@@ -122,7 +151,7 @@ impl SectionReader {
             match line {
                 None => return Ok(None),
                 Some(line) if line.is_empty() => break,
-                Some(_) if self.count == HTTP_HEADERS_MAX => return Err(limit.too_large),
+                Some(_) if self.count >= limit.fields_max => return Err(limit.too_large),
                 Some(_) => self.count += 1,
             }
         }

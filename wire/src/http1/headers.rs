@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{HttpError, WriteError};
-use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX, HTTP_TRAILER_BYTES_MAX};
+use crate::limits::{HTTP_HEAD_BYTES_HARD_MAX, HTTP_HEADERS_HARD_MAX, HTTP_TRAILER_BYTES_MAX};
 
 /// The fields of a head or of a trailer section, in the order in which they came.
 ///
@@ -18,7 +18,7 @@ pub struct Headers {
     fields: Vec<Field>,
 }
 
-/// Where a field's name and value are. 16 bits reach: a head is at most 32 KiB.
+/// Where a field's name and value are. 16 bits reach: no head is larger.
 #[derive(Clone, Copy)]
 struct Field {
     name: Span,
@@ -31,7 +31,7 @@ struct Span {
     bytes: u16,
 }
 
-const _: () = assert!(HTTP_HEAD_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(HTTP_HEAD_BYTES_HARD_MAX <= u16::MAX as usize);
 const _: () = assert!(HTTP_TRAILER_BYTES_MAX <= u16::MAX as usize);
 
 /// Most heads have no more fields than this; those that do cost a larger table on the stack.
@@ -44,7 +44,7 @@ impl Headers {
         let fields = if count <= FEW_FIELDS {
             parse_fields::<FEW_FIELDS>(&section, from, count)
         } else {
-            parse_fields::<HTTP_HEADERS_MAX>(&section, from, count)
+            parse_fields::<HTTP_HEADERS_HARD_MAX>(&section, from, count)
         };
         // RFC 9112 section 5: field-line = field-name ":" OWS field-value OWS. Section 5.1: no white space before the
         // colon.
@@ -164,7 +164,7 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
 
 /// Writes one header line. Framing and connection headers are refused: the connection writes them itself, since two
 /// of them that disagree would let the peer read another message than we wrote.
-pub(super) fn put_field(output: &mut BytesMut, name: &str, value: &[u8]) -> Result<(), WriteError> {
+pub(super) fn put_field(output: &mut impl BufMut, name: &str, value: &[u8]) -> Result<(), WriteError> {
     const RESERVED: [&str; 6] =
         ["content-length", "transfer-encoding", "connection", "keep-alive", "date", "host"];
     if !is_token(name.as_bytes()) {
@@ -177,7 +177,6 @@ pub(super) fn put_field(output: &mut BytesMut, name: &str, value: &[u8]) -> Resu
     if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
         return Err(WriteError::HeaderValue);
     }
-    output.reserve(name.len() + value.len() + 4);
     output.put_slice(name.as_bytes());
     output.put_slice(b": ");
     output.put_slice(value);
@@ -273,7 +272,7 @@ mod tests {
 
     #[test]
     fn more_fields_than_the_small_table_are_parsed() {
-        for count in [FEW_FIELDS - 1, FEW_FIELDS, FEW_FIELDS + 1, HTTP_HEADERS_MAX] {
+        for count in [FEW_FIELDS - 1, FEW_FIELDS, FEW_FIELDS + 1, HTTP_HEADERS_HARD_MAX] {
             assert_eq!(parse(&("a: b\r\n".repeat(count) + "\r\n")).unwrap().len(), count);
         }
     }

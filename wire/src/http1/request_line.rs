@@ -6,7 +6,6 @@ use super::head_reader::StartLine;
 use super::headers::is_token;
 use super::target::{Target, parse_target};
 use super::{HttpError, Status};
-use crate::limits::HTTP_REQUEST_LINE_BYTES_MAX;
 
 /// A request method (RFC 9110 section 9, and PATCH of RFC 5789). Its letters' case matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +38,7 @@ pub enum Method {
 pub enum Version {
     /// HTTP/1.0
     Http10,
-    /// HTTP/1.1
+    /// HTTP/1.1, and what a later minor version has in common with it
     Http11,
 }
 
@@ -54,10 +53,16 @@ pub(super) struct RequestLine {
 }
 
 impl StartLine for RequestLine {
-    const BYTES_MAX: usize = HTTP_REQUEST_LINE_BYTES_MAX;
-    const TOO_LONG: HttpError = HttpError::new(Status::URI_TOO_LONG, "the request line is too long");
     // RFC 9112 section 2.2: a server ought to ignore at least one CR LF before a request line.
     const EMPTY_LINE_BEFORE: bool = true;
+
+    /// RFC 9112 section 3: a target that is too long is answered 414. What has not even come to one is no request.
+    fn too_long(begin: &[u8]) -> HttpError {
+        match begin.contains(&b' ') {
+            true => HttpError::new(Status::URI_TOO_LONG, "the request line is too long"),
+            false => HttpError::malformed("the method is too long"),
+        }
+    }
 
     /// RFC 9112 section 3: method SP request-target SP HTTP-version, single spaces. Section 3 lets a recipient split at
     /// any white space instead; that is lenience we don't have.
@@ -87,6 +92,8 @@ pub(super) fn parse_version(version: &[u8]) -> Result<Version, HttpError> {
     match version {
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" => Ok(Version::Http10),
+        // RFC 9110 section 2.5: a later minor version is understood as far as ours goes.
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => Ok(Version::Http11),
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
@@ -150,7 +157,10 @@ mod tests {
 
     #[test]
     fn a_version_is_one_that_we_speak() {
-        for version in ["HTTP/0.9", "HTTP/1.2", "HTTP/2.0", "HTTP/3.0", "HTTP/9.9"] {
+        for version in ["HTTP/1.1", "HTTP/1.2", "HTTP/1.9"] {
+            check(&format!("GET / {version}"), Ok((Method::Get, Version::Http11)));
+        }
+        for version in ["HTTP/0.9", "HTTP/0.1", "HTTP/2.0", "HTTP/2.1", "HTTP/3.0", "HTTP/9.9"] {
             check(&format!("GET / {version}"), Err(505));
         }
         check("PRI * HTTP/2.0", Err(505));

@@ -7,7 +7,6 @@ use super::head_reader::StartLine;
 use super::headers::Headers;
 use super::request_line::parse_version;
 use super::{HttpError, Status, Version};
-use crate::limits::HTTP_REQUEST_LINE_BYTES_MAX;
 
 /// The head of a response.
 #[derive(Clone, Debug)]
@@ -77,9 +76,11 @@ impl ResponseHead {
 }
 
 impl StartLine for StatusLine {
-    const BYTES_MAX: usize = HTTP_REQUEST_LINE_BYTES_MAX;
-    const TOO_LONG: HttpError = HttpError::malformed("the status line is too long");
     const EMPTY_LINE_BEFORE: bool = false;
+
+    fn too_long(_: &[u8]) -> HttpError {
+        HttpError::malformed("the status line is too long")
+    }
 
     /// RFC 9112 section 4: HTTP-version SP status-code SP [ reason-phrase ]. Servers that leave out the phrase often
     /// leave out the space before it too; that is ambiguous to no one.

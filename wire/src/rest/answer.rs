@@ -1,20 +1,26 @@
 //! Answers: the envelope around data and errors, and the headers that each answer has.
 
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::error::RpcError;
+use super::conditional::EntityTag;
+use super::standing::Standing;
+use crate::error::{Code, RpcError};
 use crate::faults::Faults;
-use crate::http1::{HttpDate, HttpError, ServerConnection, Status, WriteError};
+use crate::http1::{HeaderBlock, HttpDate, HttpError, ResponseWriter, ServerConnection, Status, WriteError};
 use crate::json::put_string;
 use crate::transcode::put_timestamp;
 
 /// The version of the HTTP interface, in `meta` and in `X-API-Version`.
 pub const API_VERSION: &str = "v1";
 
+const STRICT: &Standing = &Standing::STRICT;
+
 /// An answer on its way to the client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Answer {
     /// The status.
     pub status: Status,
@@ -23,10 +29,24 @@ pub struct Answer {
     form: Form,
     /// What `Allow` says, for 405 and OPTIONS.
     pub allow: Option<String>,
-    /// Seconds to wait, for 503.
+    /// What `WWW-Authenticate` says, for 401.
+    pub challenge: &'static str,
+    /// Seconds to wait, for 503 and 429.
     pub retry_after_s: Option<u32>,
+    /// What stands for the body, where it was asked for.
+    pub entity_tag: Option<EntityTag>,
+    /// Who may keep the answer; nobody where it is empty.
+    pub cache_control: &'static str,
+    /// The content policy of an answer that is a page; those of the site's for others.
+    pub content_policy: Option<&'static str>,
+    /// What each answer of the site says; [`Standing::STRICT`] where nothing is given.
+    pub standing: Option<Rc<Standing>>,
+    /// The same as lines that are ready, behind the others.
+    pub lines: HeaderBlock,
     /// The instance that answered, when one did.
     pub instance: Option<Rc<str>>,
+    /// What else the head says, by name.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// What the log should hear of it, and the client should not.
     pub for_the_log: Option<String>,
 }
@@ -35,7 +55,7 @@ pub struct Answer {
 pub type Refused = Box<Answer>;
 
 /// What the body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// JSON in the envelope.
     Envelope,
@@ -44,11 +64,11 @@ enum Form {
     /// Plain text.
     Text,
     /// Of this type.
-    Other(&'static str),
+    Other(Cow<'static, str>),
 }
 
 impl Form {
-    fn content_type(self) -> &'static str {
+    fn content_type(&self) -> &str {
         match self {
             Self::Envelope | Self::Json => "application/json",
             Self::Text => "text/plain; charset=utf-8",
@@ -83,8 +103,8 @@ impl Answer {
 
     /// A body of this content type, without an envelope.
     #[must_use]
-    pub fn body_of(status: Status, content_type: &'static str, body: &[u8]) -> Self {
-        Self::new(status, BytesMut::from(body), Form::Other(content_type))
+    pub fn body_of(status: Status, content_type: impl Into<Cow<'static, str>>, body: &[u8]) -> Self {
+        Self::new(status, BytesMut::from(body), Form::Other(content_type.into()))
     }
 
     /// An error in the envelope. `details` is JSON; empty for none.
@@ -129,8 +149,18 @@ impl Answer {
         }
         let mut answer =
             Self::error(status(error.code.http_status()), error.code.name(), &error.message, b"");
-        if answer.status.code() == 503 {
+        if matches!(answer.status.code(), 429 | 503) {
             answer.retry_after_s = Some(error.retry_after_ms.div_ceil(1000).max(1));
+        }
+        answer
+    }
+
+    /// A request of which it can't be said who asks. The challenge tells whether the token is at fault (RFC 6750 section 3.1).
+    #[must_use]
+    pub fn unidentified(error: &RpcError) -> Self {
+        let mut answer = Self::rpc_error(error);
+        if matches!(error.code, Code::InvalidCredentials | Code::TokenExpired) {
+            answer.challenge = "Bearer error=\"invalid_token\"";
         }
         answer
     }
@@ -142,13 +172,39 @@ impl Answer {
     }
 
     fn new(status: Status, body: BytesMut, form: Form) -> Self {
-        Self { status, body, form, allow: None, retry_after_s: None, instance: None, for_the_log: None }
+        Self {
+            status,
+            body,
+            form,
+            allow: None,
+            challenge: "Bearer",
+            retry_after_s: None,
+            entity_tag: None,
+            cache_control: "",
+            content_policy: None,
+            standing: None,
+            lines: HeaderBlock::default(),
+            instance: None,
+            headers: Vec::new(),
+            for_the_log: None,
+        }
     }
 
     /// The body; of an envelope all but `meta`.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The answer's entity tag, which it says from now on.
+    pub fn tagged(&mut self) -> EntityTag {
+        let (body, strong) = (&self.body, self.form != Form::Envelope);
+        *self.entity_tag.get_or_insert_with(|| {
+            // SipHash without a key: the same body has the same tag at every gateway of this build.
+            let mut hasher = DefaultHasher::new();
+            body.hash(&mut hasher);
+            EntityTag { hash: hasher.finish(), strong }
+        })
     }
 
     /// Writes the answer, with the time at which it is given, in microseconds since 1970.
@@ -162,9 +218,36 @@ impl Answer {
         unix_us: i64,
         request_id: &str,
     ) -> Result<(), WriteError> {
-        if self.form == Form::Envelope {
+        if self.form == Form::Envelope && !self.status.is_bodiless() {
             put_meta(&mut self.body, unix_us, request_id);
         }
+        self.begin(connection, output, unix_us, request_id)?.body(&self.body);
+        Ok(())
+    }
+
+    /// Writes the head and what there is of the body; the rest follows in pieces ([`ServerConnection::write_stream`]).
+    ///
+    /// # Errors
+    /// [`WriteError::NoRequest`] when there is no request to answer.
+    pub fn write_streamed(
+        self,
+        connection: &mut ServerConnection,
+        output: &mut BytesMut,
+        unix_us: i64,
+        request_id: &str,
+    ) -> Result<(), WriteError> {
+        self.begin(connection, output, unix_us, request_id)?.stream();
+        connection.write_stream(output, &self.body)
+    }
+
+    /// Writes the head but for its end.
+    fn begin<'a>(
+        &self,
+        connection: &'a mut ServerConnection,
+        output: &'a mut BytesMut,
+        unix_us: i64,
+        request_id: &str,
+    ) -> Result<ResponseWriter<'a>, WriteError> {
         let date = HttpDate::from_unix_s(u64::try_from(unix_us / 1_000_000).unwrap_or(0));
         let mut response = connection.respond(output, self.status, &date)?;
         // Every value is ours, or was checked when it was adopted, so none can break a header; one that did would be left out.
@@ -186,10 +269,24 @@ impl Answer {
             header("Retry-After", &seconds.to_string());
         }
         if self.status.code() == 401 {
-            header("WWW-Authenticate", "Bearer");
+            header("WWW-Authenticate", self.challenge);
         }
-        response.body(&self.body);
-        Ok(())
+        for (name, value) in &self.headers {
+            header(name, value);
+        }
+        if let Some(tag) = self.entity_tag {
+            let _ = tag.show(|tag| response.header("ETag", tag).map(|_| ()));
+        }
+        let kept_by = if self.cache_control.is_empty() { "no-store" } else { self.cache_control };
+        let _ = response.header("Cache-Control", kept_by);
+        let standing = self.standing.as_deref().unwrap_or(STRICT);
+        response.block(standing.fields());
+        match self.content_policy {
+            None => drop(response.block(standing.content_policy())),
+            Some(policy) => drop(response.header(Standing::CONTENT_POLICY.0, policy)),
+        }
+        response.block(&self.lines);
+        Ok(response)
     }
 }
 
@@ -216,12 +313,15 @@ pub(super) fn code_of(status: Status) -> &'static str {
         400 => "BAD_REQUEST",
         404 => "NOT_FOUND",
         405 => "METHOD_NOT_ALLOWED",
+        406 => "NOT_ACCEPTABLE",
         408 => "REQUEST_TIMEOUT",
+        412 => "PRECONDITION_FAILED",
         413 => "BODY_TOO_LARGE",
         414 => "URI_TOO_LONG",
         415 => "UNSUPPORTED_MEDIA_TYPE",
         417 => "EXPECTATION_FAILED",
         422 => "INVALID_INPUT",
+        426 => "UPGRADE_REQUIRED",
         431 => "HEADERS_TOO_LARGE",
         501 => "NOT_IMPLEMENTED",
         502 => "BAD_GATEWAY",

@@ -18,6 +18,13 @@ pub fn shown(schema: &ServiceSchema, method: &Method, reply: &[u8]) -> Answer {
             Err(_) => broken("the service's answer is no text"),
         };
     }
+    if method.media == Media::Bare {
+        let mut json = BytesMut::new();
+        return match to_json(schema, method.reply, reply, &mut json) {
+            Ok(()) => Answer::body_of(status, "application/json", &json),
+            Err(error) => broken(format!("the service's answer: {error}")),
+        };
+    }
     let data = |out: &mut BytesMut| {
         let start = out.len();
         to_json(schema, method.reply, reply, out)?;

@@ -17,6 +17,16 @@ pub struct Timestamp(pub i64);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Blob(pub Vec<u8>);
 
+/// A text that is shown to nobody, as a password: a string wherever it travels, and not in what `Debug` writes.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden(not shown)")
+    }
+}
+
 impl<const SCALE: u8> std::fmt::Display for Decimal<SCALE> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
@@ -53,6 +63,7 @@ macro_rules! transparent {
 transparent!([const SCALE: u8] Decimal<SCALE>, i64, Type::Decimal { scale: SCALE });
 transparent!([] Timestamp, i64, Type::Timestamp);
 transparent!([] Blob, Vec<u8>, Type::Bytes);
+transparent!([] Hidden, String, Type::String);
 
 macro_rules! plain {
     ($($rust:ty => $type:expr),* $(,)?) => {$(

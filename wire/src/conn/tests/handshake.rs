@@ -110,7 +110,12 @@ fn a_proof_is_good_for_one_connection() {
 
 #[test]
 fn a_principal_is_believed_only_with_the_proof_of_the_cluster() {
-    let user = || Principal::User { subject: "ann".into(), permissions: vec!["orders:read".into()] };
+    let user = || Principal::User {
+        subject: "ann".into(),
+        organization: "1".into(),
+        session: "s1".into(),
+        permissions: vec!["orders:read".into()],
+    };
     let order = Principal::Service { name: "order".into() };
     let cluster = Some(Credential::Cluster);
     let operator = Some(Credential::Operator);
