@@ -174,14 +174,14 @@ impl Site for Visitor {
         let is_page = head.path() == targets::PATH;
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
         let response = self.admit(request_id, &known, lead, (head, body)).await;
-        let (status, took_ns) = (response.status(), clock::now() - since);
+        let (status, now) = (response.status(), clock::now());
         if is_page {
-            metrics.http_of(head, targets::PATH).answered(status, took_ns);
+            metrics.http_of(head, targets::PATH).answered(status, now - since);
             return response;
         }
-        meter.answered(status, took_ns);
+        meter.answered(status, now - since);
         let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
-        gateway.stats.answered(protocol, self.region, service, took_ns, status >= 500);
+        gateway.stats.answered(now, protocol, self.region, service, now - since, status >= 500);
         response
     }
 
