@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use micronet_transport::bearers::{self, Following};
@@ -16,6 +18,7 @@ use micronet_wire::rest::{RequestIds, Routes};
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
 
+use crate::audit::Audit;
 use crate::control::Control;
 use crate::l4::VirtualPort;
 use crate::settings::{Held, Settings};
@@ -34,8 +37,36 @@ pub struct Config {
     pub regions: Regions,
     /// Whether it answers paths that serve its own examination, as `/echo`.
     pub debug_routes: bool,
+    /// Where the journals of its audit log are; without it, actions are not written down.
+    pub audit: Option<PathBuf>,
     /// What is configured of its edge to begin with.
     pub settings: Settings,
+}
+
+/// Why a gateway can't start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The schema of its own service breaks a rule.
+    Schema(SchemaError),
+    /// The journal of its audit log can't be written.
+    Audit(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Schema(error) => write!(f, "the gateway's own schema breaks a rule: {error}"),
+            Self::Audit(error) => write!(f, "the audit log can't be written: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<SchemaError> for StartError {
+    fn from(error: SchemaError) -> Self {
+        Self::Schema(error)
+    }
 }
 
 /// The index of the gateway's own service among those that its routes lead to; the others have that of their upstream.
@@ -66,6 +97,7 @@ pub struct Gateway {
     pub(crate) debug_routes: bool,
     known: RefCell<Rc<Known>>,
     virtual_ports: VirtualPorts,
+    pub(crate) audit: Audit,
     /// Whom it believes by access tokens, where there is an authority.
     _following: Option<Following>,
 }
@@ -80,8 +112,9 @@ impl Gateway {
     /// Starts to connect to the services. Must be called on a `LocalRuntime` or within a `LocalSet`.
     ///
     /// # Errors
-    /// When the schema of the gateway's own service breaks a rule, which a test keeps from happening.
-    pub fn start(config: &Config) -> Result<Rc<Self>, SchemaError> {
+    /// When the journal of its audit log can't be written, or the schema of the gateway's own service breaks a rule, which a test
+    /// keeps from happening.
+    pub fn start(config: &Config) -> Result<Rc<Self>, StartError> {
         let identity = &config.identity;
         let connect = |(service, addresses): (&String, &Vec<SocketAddr>)| match &**service {
             // Called for the gateway's own sake, too.
@@ -105,6 +138,12 @@ impl Gateway {
             debug_routes: config.debug_routes,
             known: RefCell::default(),
             virtual_ports,
+            audit: match (&config.audit, authority) {
+                (Some(folder), Some(authority)) => {
+                    Audit::begin(folder, identity, authority).map_err(StartError::Audit)?
+                }
+                _ => Audit::default(),
+            },
             _following: authority.map(|authority| bearers::follow(identity, authority)),
             upstreams,
         });

@@ -12,6 +12,7 @@ use micronet_wire::http1::RequestHead;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::RequestIds;
 
+use crate::audit::Action;
 use crate::config::Gateway;
 use crate::echo;
 use crate::stats::Protocol;
@@ -21,6 +22,8 @@ use crate::targets;
 #[derive(Debug)]
 pub struct Visitor {
     gateway: Rc<Gateway>,
+    /// The address of the client, where it is known.
+    from: Option<IpAddr>,
     /// Where the client is, where its address is known.
     region: Option<usize>,
     /// Stands for the client where instances are picked.
@@ -37,7 +40,7 @@ impl Visitor {
             hasher.finish()
         };
         let region = from.map(|address| gateway.stats.regions().of(address));
-        Self { gateway: Rc::clone(gateway), region, client: from.map(hash) }
+        Self { gateway: Rc::clone(gateway), from, region, client: from.map(hash) }
     }
 }
 
@@ -69,7 +72,9 @@ impl Site for Visitor {
         let answer = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
             Ok(asker) => {
                 let who = (asker.principal(), self.client);
-                gateway.answer(request_id, (head, body), &known.routes, lead, who).await
+                let action = Action::of((&known.routes, &lead), head, who.0, self.from, request_id);
+                let answer = gateway.answer(request_id, (head, body), &known.routes, lead, who);
+                gateway.audit.watch(action, answer).await
             }
             Err(refused) => *refused,
         };

@@ -59,9 +59,10 @@ async fn serve(
         http: Some(reachable(address)),
         regions: config.regions.clone(),
         debug_routes: config.debug_routes,
+        audit: Some(data.audit()),
         settings: config.settings.settings.clone(),
     })
-    .map_err(|error| CommandError::new(format!("the gateway's own schema breaks a rule: {error}")))?;
+    .map_err(|error| CommandError::new(error.to_string()))?;
     if let Some(front) = &config.front {
         tracing::info!(%front, "clients use this address");
     }
