@@ -19,7 +19,7 @@ impl Action {
         (routes, lead): (&Routes, &Lead<'_>),
         head: &RequestHead,
         asker: &Principal,
-        address: Option<IpAddr>,
+        address: IpAddr,
         request_id: &str,
     ) -> Option<Self> {
         let (subject, organization) = match asker {
@@ -52,7 +52,7 @@ impl Action {
             method: clipped(head.method_name(), 16),
             path: clipped(&path, 2048),
             object: clipped(&object, 2048),
-            address: address.map(|address| address.to_canonical().to_string()).unwrap_or_default(),
+            address: address.to_canonical().to_string(),
             request_id: clipped(request_id, 256),
             ..AuditEntry::default()
         }))

@@ -242,7 +242,7 @@ fn an_action_is_whatever_somebody_who_has_signed_in_changes() {
     };
     let of = |request: &str, asker: &Principal| {
         let head = head(request);
-        let from = Some("192.0.2.1".parse().unwrap());
+        let from = "192.0.2.1".parse().unwrap();
         Action::of((&routes, &routes.lead(&head)), &head, asker, from, "req-1")
     };
     let refused = Answer::rpc_error(&RpcError::new(Code::InsufficientPermissions, "no"));
