@@ -13,6 +13,7 @@ use micronet_wire::principal::Principal;
 use micronet_wire::rest::{Answer, Form, Lead, RequestIds, conditional, unmet_precondition};
 use micronet_wire::spiffe::SpiffeId;
 
+use crate::audit::Action;
 use crate::config::{Gateway, Known};
 use crate::rates::{self, Kind, Passed, Who};
 use crate::settings::Settings;
@@ -72,7 +73,8 @@ impl Visitor {
         if let Some(answer) = cors::preflight(&settings.cors, head) {
             return answer.into();
         }
-        let address = Who::at(rates::client(self.peer, head, &settings.rates.trusted_proxies));
+        let from = rates::client(self.peer, head, &settings.rates.trusted_proxies);
+        let address = Who::at(from);
         if let Some(refused) = self.too_many(&settings, head, address) {
             return refused.refusal().into();
         }
@@ -83,7 +85,9 @@ impl Visitor {
         let asker = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
             Ok(asker) => asker,
             Err(refused) => {
-                gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                if refused.status.code() == 401 {
+                    gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                }
                 return (*refused).into();
             }
         };
@@ -105,8 +109,9 @@ impl Visitor {
             }
             lead => {
                 let who = (asker.principal(), self.client);
-                let answer = gateway.answer(request_id, (head, body), &known.routes, lead, who).await;
-                conditional(head, answer).into()
+                let action = Action::of((&known.routes, &lead), head, who.0, from, request_id);
+                let answer = gateway.answer(request_id, (head, body), &known.routes, lead, who);
+                conditional(head, gateway.audit.watch(action, answer).await).into()
             }
         };
         if let (Some(passed), Some(answer)) = (passed, response.answer_mut()) {

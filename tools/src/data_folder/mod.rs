@@ -86,6 +86,11 @@ impl DataFolder {
         self.path.join("databases")
     }
 
+    /// The folder of what gateways have written down for the audit log, and the service auth has not taken yet.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.path.join("audit")
+    }
+
     /// The log of one instance.
     pub(crate) fn log(&self, instance: &str) -> PathBuf {
         self.logs().join(format!("{instance}.log"))
@@ -163,6 +168,11 @@ impl DataFolder {
         }
         let folder = self.databases();
         let deleted = empty_folder(&folder).map_err(|error| failed("empty", &folder, &error))?;
+        // What was done in the network that is gone is of no interest to the next one.
+        let audit = self.audit();
+        fs::remove_dir_all(&audit)
+            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+            .map_err(|error| failed("delete", &audit, &error))?;
         drop(lock);
         Ok(deleted)
     }
