@@ -53,6 +53,8 @@ async fn serve(
     let environment = Environment {
         demo: databases::settle_demo(data, &databases, config.demo)?,
         database: databases,
+        private: Some(data.private(name)),
+        redis: config.redis.clone(),
         keeping: Keeping::for_hours(config.tokens_kept_hours),
         identity: Rc::clone(&identity),
         peers: identity::resolve(&config.peers).await?,
