@@ -40,11 +40,11 @@ pub trait Auth {
     async fn login(&self, context: &CallContext, request: Login) -> Result<Tokens, CallError<AuthError>>;
 
     /// Gives new tokens for a refresh token, which is good once: one that comes a second time ends its session.
-    #[rpc(http("POST /api/v1/auth/refresh", "POST /auth/refresh"), public, rate = "auth")]
+    #[rpc(http("POST /api/v1/auth/refresh", "POST /auth/refresh"), public)]
     async fn refresh(&self, context: &CallContext, request: Refresh) -> Result<Tokens, CallError<AuthError>>;
 
     /// Signs out: ends the session of a refresh token, or that of the access token of the request.
-    #[rpc(http("POST /api/v1/auth/logout", "POST /auth/logout"), public, idempotent, rate = "auth")]
+    #[rpc(http("POST /api/v1/auth/logout", "POST /auth/logout"), public, idempotent)]
     async fn logout(
         &self,
         context: &CallContext,
