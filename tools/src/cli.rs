@@ -33,7 +33,7 @@ use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
-pub(crate) use self::redis::RedisFlags;
+use self::redis::RedisFlag;
 use self::settings::GatewayConfigFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -227,7 +227,7 @@ pub(crate) struct UpFlags {
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
     #[command(flatten)]
-    pub(crate) redis: RedisFlags,
+    pub(crate) redis: RedisFlag,
     /// For how many hours idempotency tokens are remembered, 1 to 720: a write that is repeated within them is done once
     /// [default: 24]
     #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]
@@ -292,7 +292,7 @@ pub(crate) struct ServiceFlags {
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
     #[command(flatten)]
-    pub(crate) redis: RedisFlags,
+    pub(crate) redis: RedisFlag,
     /// For how many hours idempotency tokens are remembered, 1 to 720: a write that is repeated within them is done once
     /// [default: 24]
     #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]

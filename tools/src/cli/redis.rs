@@ -1,14 +1,20 @@
-//! The flags of what may stand in Redis too.
+//! The flag that names a Redis server.
 
 use clap::Args;
 
-const REDIS_HELP: &str = "\
-A Redis that also knows who has signed in, and which tokens are revoked: redis://USER:PASSWORD@HOST:PORT/DATABASE. Nothing \
-depends on it. A password is safer in REDIS_URL, which is taken where this is not given";
-
-/// Where Redis is.
-#[derive(Debug, Default, Args)]
-pub(crate) struct RedisFlags {
-    #[arg(long, value_name = "URL", help = REDIS_HELP)]
+/// The flag of `up`, `gateway` and `service`.
+#[derive(Default, Args)]
+pub(crate) struct RedisFlag {
+    /// A Redis server, as redis://HOST:PORT: by it gateways share their rate limits, and the service auth tells who has signed in and
+    /// which tokens are revoked. Nothing waits for it: while it is away each gateway goes by its own, and auth tells it later
+    /// [default: the environment's REDIS_URL, which others can't read from the list of processes; else none]
+    #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<String>,
+}
+
+/// Without the URL, which may hold a password.
+impl std::fmt::Debug for RedisFlag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisFlag").field("redis", &self.redis.is_some()).finish()
+    }
 }

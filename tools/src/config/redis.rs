@@ -1,46 +1,46 @@
-//! Which Redis is told of sessions, if one is.
+//! Where Redis is.
 
-use micronet_services::redis_url::RedisUrl;
+use std::str::FromStr;
 
 use super::Environment;
-use crate::cli::RedisFlags;
+use crate::cli::redis::RedisFlag;
 use crate::error::CommandError;
 use crate::registry::REDIS_ENVIRONMENT;
 
-/// The Redis that is named, by the flag or by the environment. What is said of a bad URL doesn't repeat it: it may hold a password.
-pub(super) fn redis(
-    flags: RedisFlags,
+/// What the flag says, or else the environment. What is said of a bad URL doesn't repeat it: it may hold a password.
+pub(super) fn redis<T: FromStr<Err = String>>(
+    flag: RedisFlag,
     environment: Environment<'_>,
-) -> Result<Option<RedisUrl>, CommandError> {
-    let (text, place) = match flags.redis {
-        Some(text) => (text, "--redis"),
-        None => match environment(REDIS_ENVIRONMENT).filter(|text| !text.trim().is_empty()) {
-            Some(text) => (text, REDIS_ENVIRONMENT),
-            None => return Ok(None),
+) -> Result<Option<T>, CommandError> {
+    let (said_by, url) = match flag.redis {
+        Some(url) => ("--redis", url),
+        None => match environment(REDIS_ENVIRONMENT) {
+            Some(url) if !url.is_empty() => (REDIS_ENVIRONMENT, url),
+            _ => return Ok(None),
         },
     };
-    text.trim().parse().map(Some).map_err(|error| {
-        CommandError::usage(format!("{place} names no Redis: {error}"))
-            .next("write redis://USER:PASSWORD@HOST:PORT/DATABASE, or leave it out")
-    })
+    let refuse = |why: String| {
+        CommandError::usage(format!("{said_by} is no URL of a Redis server: {why}"))
+            .next("write it as redis://HOST:PORT, or redis://USER:PASSWORD@HOST:PORT")
+    };
+    url.parse().map(Some).map_err(refuse)
 }
 
 #[cfg(test)]
 mod tests {
+    use micronet_services::redis_url::RedisUrl;
+
     use super::*;
 
     #[test]
     fn the_flag_comes_before_the_environment_and_no_password_is_repeated() {
-        let flags = |text: &str| RedisFlags { redis: Some(text.to_owned()) };
+        let flag = |text: &str| RedisFlag { redis: Some(text.to_owned()) };
         let environment = |_: &str| Some("redis://there:1".to_owned());
-        let shown = |found: Option<RedisUrl>| found.map(|url| url.to_string());
-        assert_eq!(
-            shown(redis(flags("redis://:sesame@here:2"), &environment).unwrap()).unwrap(),
-            "redis://here:2"
-        );
-        assert_eq!(shown(redis(RedisFlags::default(), &environment).unwrap()).unwrap(), "redis://there:1");
-        assert_eq!(shown(redis(RedisFlags::default(), &|_: &str| None).unwrap()), None);
-        let refused = redis(flags("http://:sesame@here"), &environment).unwrap_err().to_string();
+        let found = |flag, environment| redis::<RedisUrl>(flag, environment).map(|url| url.map(|url| url.to_string()));
+        assert_eq!(found(flag("redis://:sesame@here:2"), &environment).unwrap(), Some("redis://here:2".into()));
+        assert_eq!(found(RedisFlag::default(), &environment).unwrap(), Some("redis://there:1".into()));
+        assert_eq!(found(RedisFlag::default(), &|_: &str| None).unwrap(), None);
+        let refused = found(flag("http://:sesame@here"), &environment).unwrap_err().to_string();
         assert!(refused.contains("--redis") && !refused.contains("sesame"), "{refused}");
     }
 }

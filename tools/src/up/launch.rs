@@ -94,7 +94,7 @@ impl Launcher {
             arguments,
             data: self.data.path().to_owned(),
             database: config.database.clone().filter(|_| plan.service.is_some()),
-            redis: config.redis.clone().filter(|_| plan.service_name() == AUTH),
+            redis: config.redis.clone().filter(|_| plan.service.is_none() || plan.service_name() == AUTH),
             sockets: if plan.service.is_none() { self.sockets_of_gateway(plan) } else { Vec::new() },
             log: self.data.log(&plan.instance),
             again,

@@ -135,14 +135,14 @@ pub struct Field {
     pub min: Option<i64>,
     /// The most that is taken, counted as in `min`.
     pub max: Option<i64>,
-    /// What a string looks like: one of [`FORMATS`], or empty for any.
+    /// What a string looks like: one of [`FORMATS`] or a choice, or empty for any.
     pub format: String,
     /// A value that the field takes, as JSON, for people; empty for none.
     pub example: String,
 }
 
-/// The formats that a field of text can have.
-pub const FORMATS: &[&str] = &["email", "password"];
+/// The formats that a field of text can have, besides a choice: `choice` and the words of which it is one, a space before each.
+pub const FORMATS: &[&str] = &["email", "password", "line", "name"];
 
 /// One variant of an enum.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
@@ -189,6 +189,8 @@ pub struct Method {
     /// The stream of the same service each of whose messages says that replies may differ from now on: a reply to somebody anonymous
     /// may be kept until then. Empty where no reply may be kept.
     pub cache: String,
+    /// The variants of its error type that it answers with, by name; empty for any of them.
+    pub errors: Vec<String>,
 }
 
 impl Method {
@@ -198,10 +200,26 @@ impl Method {
         self.rate_class == "bulk"
     }
 
-    /// The paths on which a server with HTTP leads to it. Streams have none here, whatever a schema says: HTTP doesn't carry them yet.
+    /// Whether it answers with this variant of its error type.
     #[must_use]
-    pub fn paths(&self) -> &[HttpBinding] {
-        if self.shape == CallShape::Unary { &self.http } else { &[] }
+    pub fn may_fail_with(&self, variant: &Variant) -> bool {
+        self.errors.is_empty() || self.errors.contains(&variant.name)
+    }
+
+    /// Whether its messages go one by one, in either direction.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        !matches!(self.shape, CallShape::Unary | CallShape::OneWay)
+    }
+
+    /// The paths on which a server with HTTP leads to it: of a stream of replies those at which it is a stream of events.
+    pub fn paths(&self) -> impl Iterator<Item = &HttpBinding> {
+        self.http.iter().filter(|binding| !binding.is_socket())
+    }
+
+    /// The paths at which a stream is a WebSocket, without what they all begin with (`/ws`).
+    pub fn socket_paths(&self) -> impl Iterator<Item = &HttpBinding> {
+        self.http.iter().filter(|_| self.is_stream())
     }
 }
 
@@ -244,10 +262,18 @@ pub enum Access {
 /// A place where HTTP reaches a method.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct HttpBinding {
-    /// GET, POST, PUT, PATCH or DELETE.
+    /// GET, POST, PUT, PATCH or DELETE; or WS, for a stream that is a WebSocket and nothing else.
     pub method: String,
     /// As `/api/v1/products/{name}`; what stands in braces is a field of the request.
     pub path: String,
+}
+
+impl HttpBinding {
+    /// Whether it is a WebSocket and nothing else.
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        self.method == "WS"
+    }
 }
 
 /// How HTTP shows a reply.
