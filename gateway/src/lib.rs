@@ -17,6 +17,7 @@ mod echo;
 pub mod l4;
 mod proxy;
 pub mod rates;
+pub mod redirect;
 pub mod settings;
 pub mod stats;
 mod targets;

@@ -4,17 +4,27 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 
+use micronet_transport::bearers::Asker;
 use micronet_transport::clock;
 use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
-use micronet_wire::http1::RequestHead;
-use micronet_wire::rest::{Answer, Lead, RequestIds, conditional, principal, unmet_precondition};
+use micronet_wire::http1::{HttpLimits, RequestHead};
+use micronet_wire::principal::Principal;
+use micronet_wire::rest::{Answer, Lead, RequestIds, conditional, unmet_precondition};
+use micronet_wire::spiffe::SpiffeId;
 
 use crate::config::{Gateway, Known};
 use crate::rates::{self, Kind, Passed, Who};
 use crate::settings::Settings;
 use crate::stats::Protocol;
 use crate::{cors, echo, targets};
+
+/// What is known of a client that came over TLS.
+#[derive(Debug, Default)]
+pub struct Secure {
+    /// Whom of the cluster its certificate names.
+    pub id: Option<SpiffeId>,
+}
 
 /// The gateway as one connection sees it.
 #[derive(Debug)]
@@ -26,6 +36,8 @@ pub struct Visitor {
     region: Option<usize>,
     /// Stands for the client where instances are picked.
     client: Option<u64>,
+    /// What is known of a client that came over TLS.
+    secure: Option<Secure>,
 }
 
 impl Visitor {
@@ -39,7 +51,13 @@ impl Visitor {
         };
         let region = from.map(|address| gateway.stats.regions().of(address));
         let peer = from.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
-        Self { gateway: Rc::clone(gateway), peer, region, client: from.map(hash) }
+        Self { gateway: Rc::clone(gateway), peer, region, client: from.map(hash), secure: None }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn over_tls(self, secure: Secure) -> Self {
+        Self { secure: Some(secure), ..self }
     }
 
     /// Answers a request if it may come in.
@@ -62,8 +80,14 @@ impl Visitor {
         {
             return *refused;
         }
-        let asks = principal(head.headers().get("Authorization"), gateway.identity.operator_token.as_ref());
-        let who = Who::asks(&asks.unwrap_or_default(), address);
+        let asker = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
+            Ok(asker) => asker,
+            Err(refused) => {
+                gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                return *refused;
+            }
+        };
+        let who = Who::asks(asker.principal(), address);
         let passed = match who {
             Some(who) => gateway.rates.pass_shared(&settings.rates, class(&lead), who).await,
             None => None,
@@ -72,13 +96,11 @@ impl Visitor {
             return refused.refusal();
         }
         let answer = if head.path() == targets::PATH {
-            targets::answer(head, &gateway.identity, gateway.http)
+            targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some())
         } else {
-            gateway.answer(request_id, (head, body), &known.routes, lead, self.client).await
+            let who = (asker.principal(), self.client);
+            gateway.answer(request_id, (head, body), &known.routes, lead, who).await
         };
-        if answer.status.code() == 401 && head.headers().get("Authorization").is_some() {
-            gateway.rates.pass(&settings.rates, Kind::Refused, address);
-        }
         let mut answer = conditional(head, answer);
         if let Some(passed) = passed {
             passed.tell(&mut answer);
@@ -115,6 +137,14 @@ impl Site for Visitor {
         &self.gateway.identity
     }
 
+    fn limits(&self) -> HttpLimits {
+        self.gateway.settings().http.limits
+    }
+
+    fn body_bytes_max(&self, head: &RequestHead) -> usize {
+        self.gateway.settings().http.body_bytes_max(head.path())
+    }
+
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let (gateway, since) = (&*self.gateway, clock::now());
         let (metrics, known) = (gateway.identity.network.metrics(), gateway.known());
@@ -133,13 +163,17 @@ impl Site for Visitor {
         let answer = self.admit(request_id, &known, lead, (head, body)).await;
         let (status, took_ns) = (answer.status.code(), clock::now() - since);
         meter.answered(status, took_ns);
-        gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);
+        let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
+        gateway.stats.answered(protocol, self.region, service, took_ns, status >= 500);
         answer.into()
     }
 
     fn dress(&self, head: Option<&RequestHead>, answer: &mut Answer) {
         let settings = self.gateway.settings();
         answer.standing = Some(Rc::clone(&settings.headers.standing));
+        if let (Some(_), Some(hsts)) = (&self.secure, &settings.tls.hsts) {
+            let _ = answer.lines.put("Strict-Transport-Security", &**hsts);
+        }
         if let Some(head) = head {
             cors::tell(&settings.cors, head, &mut answer.lines);
         }

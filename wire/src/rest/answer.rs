@@ -8,7 +8,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::conditional::EntityTag;
 use super::standing::Standing;
-use crate::error::RpcError;
+use crate::error::{Code, RpcError};
 use crate::faults::Faults;
 use crate::http1::{HeaderBlock, HttpDate, HttpError, ResponseWriter, ServerConnection, Status, WriteError};
 use crate::json::put_string;
@@ -29,6 +29,8 @@ pub struct Answer {
     form: Form,
     /// What `Allow` says, for 405 and OPTIONS.
     pub allow: Option<String>,
+    /// What `WWW-Authenticate` says, for 401.
+    pub challenge: &'static str,
     /// Seconds to wait, for 503 and 429.
     pub retry_after_s: Option<u32>,
     /// What stands for the body, where it was asked for.
@@ -153,6 +155,16 @@ impl Answer {
         answer
     }
 
+    /// A request of which it can't be said who asks. The challenge tells whether the token is at fault (RFC 6750 section 3.1).
+    #[must_use]
+    pub fn unidentified(error: &RpcError) -> Self {
+        let mut answer = Self::rpc_error(error);
+        if matches!(error.code, Code::InvalidCredentials | Code::TokenExpired) {
+            answer.challenge = "Bearer error=\"invalid_token\"";
+        }
+        answer
+    }
+
     /// A request that breaks HTTP, or one of its limits.
     #[must_use]
     pub fn http_error(error: &HttpError) -> Self {
@@ -165,6 +177,7 @@ impl Answer {
             body,
             form,
             allow: None,
+            challenge: "Bearer",
             retry_after_s: None,
             entity_tag: None,
             cache_control: "",
@@ -256,7 +269,7 @@ impl Answer {
             header("Retry-After", &seconds.to_string());
         }
         if self.status.code() == 401 {
-            header("WWW-Authenticate", "Bearer");
+            header("WWW-Authenticate", self.challenge);
         }
         for (name, value) in &self.headers {
             header(name, value);
