@@ -123,7 +123,7 @@ impl Visitor {
 fn class(lead: &Lead<'_>) -> Kind {
     match lead {
         Lead::Method(route, _) => Kind::of_class(&route.rate_class),
-        Lead::Outcome(_) => Kind::Api,
+        Lead::Outcome(route) => Kind::of_class(&route.rate_class),
         Lead::Answered(_) | Lead::Nowhere(_) => Kind::Monitoring,
     }
 }
