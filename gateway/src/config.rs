@@ -23,6 +23,7 @@ use crate::l4::VirtualPort;
 use crate::rates::{Rates, RedisAt};
 use crate::settings::{Held, Settings, Source};
 use crate::stats::{Counted, Regions, Stats};
+use crate::targets;
 
 /// What a gateway is started with.
 #[derive(Debug, Clone, Default)]
@@ -218,7 +219,7 @@ impl Gateway {
             .iter()
             .enumerate()
             .flat_map(|(at, upstream)| upstream.schemas().into_iter().map(move |schema| (at, schema)));
-        let routes = Routes::from_schemas("micronet", own.into_iter().chain(behind));
+        let routes = Routes::from_schemas("micronet", own.into_iter().chain(behind)).beside(targets::PAGES);
         self.known.replace(Rc::new(Known { meters: RouteMeters::of(&routes), routes }));
     }
 }

@@ -32,7 +32,7 @@ METHOD = struct(
     shape=enum("CallShape", "Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"), idempotent=BOOL,
     access=enum("Access", "Public", struct("Permission", name=STRING), "Service", struct("Services", names=List(STRING)), "SignedIn"),
     rate_class=STRING, http=List(struct("HttpBinding", method=STRING, path=STRING)), http_status=U16,
-    media=enum("Media", "Json", "Text", "Page", "Bare"), cache=STRING)
+    media=enum("Media", "Json", "Text", "Page", "Bare"), cache=STRING, errors=List(STRING))
 SCHEMA = struct("ServiceSchema", name=STRING, doc=STRING, types=List(TYPE), methods=List(METHOD))  # SPEC 10.4
 FAULTS = List(struct("Fault", field=STRING, code=STRING, message=STRING))  # SPEC 8.6
 

@@ -168,6 +168,7 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
             let reply = <#of as ::micronet_wire::schema::Message>::describe(types);
         }
     });
+    let errors = rpc.errors.iter().map(ToString::to_string);
     let bindings = rpc.http.iter().map(|binding| {
         let (method, path) = (&binding.method, &binding.path);
         quote! {
@@ -197,6 +198,7 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
                 http_status: #status,
                 media: ::micronet_wire::schema::Media::#media,
                 cache: ::std::string::String::from(#cache),
+                errors: ::std::vec![#(::std::string::String::from(#errors)),*],
             }
         }
     }

@@ -37,6 +37,8 @@ pub(crate) struct Rpc {
     pub(crate) page: bool,
     pub(crate) bare: bool,
     pub(crate) one_way: bool,
+    /// Which variants of the error type it answers with; empty for any.
+    pub(crate) errors: Vec<Ident>,
 }
 
 /// The attribute as it is being read: nothing has a default yet, so that a repetition is seen.
@@ -52,6 +54,7 @@ struct Words {
     page: bool,
     bare: bool,
     one_way: bool,
+    errors: Vec<Ident>,
 }
 
 const ACCESS_MISSING: &str = "who may call this method? say one of `public`, `signed_in`, `permission = \"…\"`, `service` and `service(\"…\")` in `#[rpc(…)]`";
@@ -105,6 +108,7 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
         page: words.page,
         bare: words.bare,
         one_way: words.one_way,
+        errors: words.errors,
     })
 }
 
@@ -129,6 +133,16 @@ impl Words {
                 let name = nonempty(meta)?;
                 self.set_access(meta, Access::Permission(name))
             }
+            "errors" => {
+                let content;
+                parenthesized!(content in meta.input);
+                let named = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+                if named.is_empty() || !self.errors.is_empty() {
+                    return Err(meta.error("name the variants once, as `errors(NotFound, OutOfStock)`"));
+                }
+                self.errors.extend(named);
+                Ok(())
+            }
             "rate" => once(meta, &mut self.rate, nonempty(meta)?),
             "cache" => once(meta, &mut self.cache, nonempty(meta)?),
             "status" => {
@@ -145,7 +159,7 @@ impl Words {
                 .error("`stream` is not supported yet: every method takes one request and gives one reply")),
             _ => Err(meta.error(
                 "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `one_way`, `public`, `signed_in`, \
-                 `permission = \"…\"`, `service`, `service(\"name\")`, `rate = \"…\"`, `cache = \"…\"`, `status = 201`, `text`, `page` and `bare`",
+                 `permission = \"…\"`, `service`, `service(\"name\")`, `rate = \"…\"`, `cache = \"…\"`, `status = 201`, `errors(…)`, `text`, `page` and `bare`",
             )),
         }
     }

@@ -313,6 +313,7 @@ pub(super) fn code_of(status: Status) -> &'static str {
         400 => "BAD_REQUEST",
         404 => "NOT_FOUND",
         405 => "METHOD_NOT_ALLOWED",
+        406 => "NOT_ACCEPTABLE",
         408 => "REQUEST_TIMEOUT",
         412 => "PRECONDITION_FAILED",
         413 => "BODY_TOO_LARGE",

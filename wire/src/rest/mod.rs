@@ -7,6 +7,7 @@
 //! This module owns what a client over HTTP sees: paths, statuses, headers and the envelope. It must not know where a call is
 //! carried out.
 
+mod accept;
 mod answer;
 mod conditional;
 mod credential;

@@ -147,6 +147,7 @@ impl ServiceSchema {
         {
             return invalid(format!("the error type of {name} is no enum"));
         }
+        self.check_errors(method)?;
         if let Access::Services { names } = &method.access {
             check_callers(name, names)?;
         }
@@ -230,6 +231,26 @@ impl ServiceSchema {
             && matches!(self.type_at(items.of), Some(Type::List { .. }))
             && pagination.name == "pagination"
             && matches!(self.type_at(pagination.of), Some(Type::Struct { .. }))
+    }
+
+    /// The errors that a method names are variants of its error type.
+    fn check_errors(&self, method: &Method) -> Result<(), SchemaError> {
+        let variants = match method.error.and_then(|at| self.type_at(at)) {
+            Some(Type::Enum { variants, .. }) => &variants[..],
+            _ => &[],
+        };
+        let mut names = BTreeSet::new();
+        let wrong = method
+            .errors
+            .iter()
+            .find(|named| !variants.iter().any(|known| known.name == **named) || !names.insert(*named));
+        match wrong {
+            Some(wrong) => invalid(format!(
+                "{} has the error {wrong:?}, which its error type doesn't have, or twice",
+                method.name
+            )),
+            None => Ok(()),
+        }
     }
 
     /// SPEC 10.2: a one-way method has no answer to describe.

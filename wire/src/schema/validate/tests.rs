@@ -43,6 +43,7 @@ fn method(name: &str, request: TypeRef, reply: TypeRef) -> Method {
         http_status: 200,
         media: Media::Json,
         cache: String::new(),
+        errors: Vec::new(),
     }
 }
 

@@ -39,6 +39,7 @@ fn service(
         http_status: 200,
         media: Media::Json,
         cache: String::new(),
+        errors: Vec::new(),
     };
     let types = types.into_types();
     let schema = ServiceSchema { name: "shelf".into(), doc: String::new(), types, methods: vec![method] };
