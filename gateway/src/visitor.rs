@@ -83,7 +83,9 @@ impl Visitor {
         let asker = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
             Ok(asker) => asker,
             Err(refused) => {
-                gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                if refused.status.code() == 401 {
+                    gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                }
                 return *refused;
             }
         };
