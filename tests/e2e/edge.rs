@@ -12,6 +12,7 @@ use micronet_tests::network::Network;
 
 /// Writes a file of settings into the folder, and gives its path.
 fn settings(folder: &Folder, text: &str) -> String {
+    fs::create_dir_all(folder.path()).expect("the folder can be made");
     let path = folder.path().join("edge.toml");
     fs::write(&path, text).expect("the settings can be written");
     path.display().to_string()
