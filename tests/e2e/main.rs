@@ -46,3 +46,4 @@ mod traffic;
 mod up;
 mod upload;
 mod watch;
+mod websocket;
