@@ -144,7 +144,7 @@ fn examine(gateway: &Rc<Gateway>, head: &RequestHead, body: &[u8]) -> Option<(&'
 fn class(lead: &Lead<'_>) -> Kind {
     match lead {
         Lead::Method(route, _) => Kind::of_class(&route.rate_class),
-        Lead::Outcome(_) => Kind::Api,
+        Lead::Outcome(route) => Kind::of_class(&route.rate_class),
         Lead::Answered(_) | Lead::Nowhere(_) => Kind::Monitoring,
     }
 }

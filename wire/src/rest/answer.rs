@@ -206,6 +206,12 @@ impl Answer {
         &self.body
     }
 
+    /// The type of the body.
+    #[must_use]
+    pub fn content_type(&self) -> &str {
+        self.form.content_type()
+    }
+
     /// The answer's entity tag, which it says from now on.
     pub fn tagged(&mut self) -> EntityTag {
         let (body, strong) = (&self.body, self.form != Form::Envelope);

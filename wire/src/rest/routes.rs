@@ -245,8 +245,9 @@ impl Routes {
     fn outcome(&self, path: &str) -> Option<OutcomeRoute> {
         let (service, method, token) = outcomes::parse(path)?;
         let (index, schema) = self.schemas.iter().find(|(_, schema)| schema.schema().name == service)?;
-        let method = schema.schema().method_named(&method)?.id;
-        Some(OutcomeRoute { service: *index, method, token })
+        let method = schema.schema().method_named(&method)?;
+        let rate_class = method.rate_class.clone();
+        Some(OutcomeRoute { service: *index, method: method.id, token, rate_class })
     }
 
     /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes. The most exact template that a
