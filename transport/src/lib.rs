@@ -7,6 +7,7 @@
 mod alarm;
 pub mod backoff;
 pub mod balance;
+pub mod bearers;
 pub mod breaker;
 pub mod chance;
 pub mod checks;
