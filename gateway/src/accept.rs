@@ -1,4 +1,4 @@
-//! Taking HTTP connections, as many as there may be, and letting them finish when the gateway drains.
+//! Taking HTTP connections, as many as there may be and in TLS where there are certificates, and letting them finish when the gateway drains.
 
 use std::cell::Cell;
 use std::io;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use micronet_transport::crowd::{Crowd, Full, Guest};
 use micronet_transport::drain::Drain;
+use micronet_transport::tls::edge::EdgeTls;
 use micronet_transport::{clock, http_server, listener};
 use micronet_wire::http1::{HttpError, ServerConnection, Status};
 use micronet_wire::limits::{HTTP_REFUSALS_MAX, LINGER_MS_MAX};
@@ -18,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::Gateway;
-use crate::visitor::Visitor;
+use crate::visitor::{Secure, Visitor};
 
 /// Descriptors that connections of HTTP leave to everything else, and at least one in so many.
 const DESCRIPTORS_SPARED_MIN: usize = 32;
@@ -37,10 +38,14 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, drain: Drain) {
         let entered = door.enter(peer);
         async move {
             match entered {
-                Ok(guest) => {
-                    let visitor = Visitor::new(&door.gateway, Some(peer.ip()));
-                    http_server::serve_guest(stream, Rc::new(visitor), drain, guest).await;
-                }
+                Ok(guest) => match door.gateway.tls() {
+                    // Apart, so that a connection in plaintext is no larger for it.
+                    Some(tls) => Box::pin(door.serve_tls((stream, peer), tls, drain, guest)).await,
+                    None => {
+                        let visitor = Visitor::new(&door.gateway, Some(peer.ip()));
+                        http_server::serve_guest(stream, Rc::new(visitor), drain, guest).await;
+                    }
+                },
                 Err(_) => door.refuse(stream).await,
             }
         }
@@ -69,6 +74,27 @@ impl Door {
             tracing::debug!(%peer, ?full, "no room for a connection");
         }
         entered
+    }
+
+    /// Serves a connection in TLS. While the gateway drains a handshake that was begun is ended, for the request that follows it.
+    async fn serve_tls(
+        &self,
+        (stream, peer): (TcpStream, SocketAddr),
+        tls: EdgeTls,
+        drain: Drain,
+        guest: Guest,
+    ) {
+        match tls.accept(stream, self.gateway.identity.tls.as_ref()).await {
+            Ok((stream, client)) => {
+                if let Some(client) = &client {
+                    tracing::debug!(%peer, names = client.names, id = ?client.id, "a client has a certificate");
+                }
+                let secure = Secure { id: client.and_then(|client| client.id) };
+                let visitor = Visitor::new(&self.gateway, Some(peer.ip())).over_tls(secure);
+                http_server::serve_guest(stream, Rc::new(visitor), drain, guest).await;
+            }
+            Err(why) => tracing::debug!(%peer, %why, "no TLS"),
+        }
     }
 
     /// Connections can't be taken for want of descriptors: some that idle give theirs back.

@@ -8,26 +8,45 @@ use micronet_transport::identity::Identity;
 use micronet_wire::http1::{Method, RequestHead, Status};
 use micronet_wire::json::put_string;
 use micronet_wire::network::InstancesOf;
+use micronet_wire::openapi::Page;
 use micronet_wire::rest::{Answer, other_methods};
 
 /// Where Prometheus finds it.
 pub(crate) const PATH: &str = "/api/v1/targets";
 
+/// What the gateway's description says of it.
+pub(crate) const PAGES: &[Page] = &[Page {
+    path: PATH,
+    id: "operation.targets",
+    doc: "Everything that has metrics, as Prometheus finds it (HTTP service discovery).",
+    content_type: "application/json",
+    schema: r#"{ "type": "array", "items": { "type": "object", "required": ["targets", "labels"], "properties": {
+        "targets": { "type": "array", "items": { "type": "string" } },
+        "labels": { "type": "object", "additionalProperties": { "type": "string" } } } } }"#,
+    may_be_unavailable: false,
+}];
+
 /// The list, for a gateway that serves HTTP there.
-pub(crate) fn answer(head: &RequestHead, identity: &Identity, http: Option<SocketAddr>) -> Answer {
+pub(crate) fn answer(
+    head: &RequestHead,
+    identity: &Identity,
+    http: Option<SocketAddr>,
+    https: bool,
+) -> Answer {
     if !matches!(head.method(), Method::Get | Method::Head) {
         return *other_methods(head.method(), &["GET"]);
     }
-    Answer::body_of(Status::OK, "application/json", &list(identity, http))
+    Answer::body_of(Status::OK, "application/json", &list(identity, http, https))
 }
 
-fn list(identity: &Identity, http: Option<SocketAddr>) -> BytesMut {
+fn list(identity: &Identity, http: Option<SocketAddr>, https: bool) -> BytesMut {
     let mut out = BytesMut::from(&b"["[..]);
-    // The gateway's HTTP is plaintext also where services speak TLS.
-    let scheme = if identity.tls.is_some() { "https" } else { "http" };
+    // The gateway's HTTP has TLS of its own, or none, whatever services speak.
+    let of = |tls: bool| if tls { "https" } else { "http" };
+    let scheme = of(identity.tls.is_some());
     if let Some(address) = http {
         let own = [
-            ("__scheme__", "http"),
+            ("__scheme__", of(https)),
             ("__meta_micronet_cluster", &identity.cluster),
             ("__meta_micronet_service", &identity.node),
             ("__meta_micronet_instance", &identity.instance),

@@ -1,7 +1,7 @@
-//! A client's connection over HTTP: its requests are counted, by where it comes from too, and answered.
+//! A client's connection over HTTP: its requests are let in or refused, counted, by where they come from too, and answered.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 
 use micronet_transport::bearers::Asker;
@@ -10,21 +10,34 @@ use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_wire::http1::{HttpLimits, RequestHead};
 use micronet_wire::principal::Principal;
-use micronet_wire::rest::{Form, Lead, RequestIds};
+use micronet_wire::rest::{Answer, Form, Lead, RequestIds, conditional, unmet_precondition};
+use micronet_wire::spiffe::SpiffeId;
 
-use crate::config::Gateway;
-use crate::echo;
+use crate::config::{Gateway, Known};
+use crate::rates::{self, Kind, Passed, Who};
+use crate::settings::Settings;
 use crate::stats::Protocol;
-use crate::{targets, websocket};
+use crate::{cors, echo, targets, websocket};
+
+/// What is known of a client that came over TLS.
+#[derive(Debug, Default)]
+pub struct Secure {
+    /// Whom of the cluster its certificate names.
+    pub id: Option<SpiffeId>,
+}
 
 /// The gateway as one connection sees it.
 #[derive(Debug)]
 pub struct Visitor {
     gateway: Rc<Gateway>,
+    /// The address at the other end; where it isn't known, one that nobody has.
+    peer: IpAddr,
     /// Where the client is, where its address is known.
     region: Option<usize>,
     /// Stands for the client where instances are picked.
     client: Option<u64>,
+    /// What is known of a client that came over TLS.
+    secure: Option<Secure>,
 }
 
 impl Visitor {
@@ -37,7 +50,97 @@ impl Visitor {
             hasher.finish()
         };
         let region = from.map(|address| gateway.stats.regions().of(address));
-        Self { gateway: Rc::clone(gateway), region, client: from.map(hash) }
+        let peer = from.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+        Self { gateway: Rc::clone(gateway), peer, region, client: from.map(hash), secure: None }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn over_tls(self, secure: Secure) -> Self {
+        Self { secure: Some(secure), ..self }
+    }
+
+    /// Answers a request if it may come in.
+    async fn admit(
+        &self,
+        request_id: &str,
+        known: &Known,
+        lead: Lead<'_>,
+        (head, body): (&RequestHead, &[u8]),
+    ) -> Response {
+        let (gateway, settings) = (&self.gateway, self.gateway.settings());
+        if let Some(answer) = cors::preflight(&settings.cors, head) {
+            return answer.into();
+        }
+        let address = Who::at(rates::client(self.peer, head, &settings.rates.trusted_proxies));
+        if let Some(refused) = self.too_many(&settings, head, address) {
+            return refused.refusal().into();
+        }
+        if let Some(refused) = cors::foreign_write(&settings.cors, head).or_else(|| unmet_precondition(head))
+        {
+            return (*refused).into();
+        }
+        let asker = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
+            Ok(asker) => asker,
+            Err(refused) => {
+                gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                return (*refused).into();
+            }
+        };
+        let passed = match Who::asks(asker.principal(), address) {
+            Some(who) => gateway.rates.pass_shared(&settings.rates, class(&lead), who).await,
+            None => None,
+        };
+        if let Some(refused) = passed.filter(Passed::is_refused) {
+            return refused.refusal().into();
+        }
+        let mut response: Response = match lead {
+            _ if head.path() == targets::PATH => {
+                targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some()).into()
+            }
+            Lead::Method(route, of_path) if route.form != Form::Answer => {
+                let to = (route, of_path);
+                // Apart, so that what answers a request is no larger for it.
+                Box::pin(gateway.stream(request_id, (head, body), to, (asker, self.client))).await
+            }
+            lead => {
+                let who = (asker.principal(), self.client);
+                let answer = gateway.answer(request_id, (head, body), &known.routes, lead, who).await;
+                conditional(head, answer).into()
+            }
+        };
+        if let (Some(passed), Some(answer)) = (passed, response.answer_mut()) {
+            passed.tell(answer);
+        }
+        response
+    }
+
+    /// Why an address may ask nothing now, whoever it is: it asks too often, or with too many credentials that were refused.
+    fn too_many(&self, settings: &Settings, head: &RequestHead, address: Who) -> Option<Passed> {
+        let (rates, limits) = (&self.gateway.rates, &settings.rates);
+        let of_all = rates.pass(limits, Kind::Address, address).filter(Passed::is_refused);
+        of_all.or_else(|| {
+            head.headers().get("Authorization")?;
+            rates.look(limits, Kind::Refused, address).filter(Passed::is_refused)
+        })
+    }
+}
+
+/// What answers a path that serves the gateway's own examination, and the path.
+fn examine(gateway: &Rc<Gateway>, head: &RequestHead, body: &[u8]) -> Option<(&'static str, Response)> {
+    match head.path() {
+        echo::PATH => Some((echo::PATH, echo::answer(head, body).into())),
+        websocket::echo::PATH => Some((websocket::echo::PATH, websocket::echo::answer(gateway, head, body))),
+        _ => None,
+    }
+}
+
+/// The class of limits that a request belongs to, by where it leads.
+fn class(lead: &Lead<'_>) -> Kind {
+    match lead {
+        Lead::Method(route, _) => Kind::of_class(&route.rate_class),
+        Lead::Outcome(_) => Kind::Api,
+        Lead::Answered(_) | Lead::Nowhere(_) => Kind::Monitoring,
     }
 }
 
@@ -60,40 +163,36 @@ impl Site for Visitor {
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let (gateway, since) = (&self.gateway, clock::now());
-        let metrics = gateway.identity.network.metrics();
-        if head.path() == targets::PATH {
-            let answer = targets::answer(head, &gateway.identity, gateway.http);
-            metrics.http_of(head, targets::PATH).answered(answer.status.code(), clock::now() - since);
-            return answer.into();
-        }
-        if gateway.debug_routes && head.path() == echo::PATH {
-            let answer = echo::answer(head, body);
-            metrics.http_of(head, echo::PATH).answered(answer.status.code(), clock::now() - since);
-            return answer.into();
-        }
-        if gateway.debug_routes && head.path() == websocket::echo::PATH {
-            let response = websocket::echo::answer(&self.gateway, head, body);
-            metrics.http_of(head, websocket::echo::PATH).answered(response.status(), clock::now() - since);
+        let (metrics, known) = (gateway.identity.network.metrics(), gateway.known());
+        if gateway.debug_routes
+            && let Some((path, response)) = examine(gateway, head, body)
+        {
+            metrics.http_of(head, path).answered(response.status(), clock::now() - since);
             return response;
         }
-        let known = gateway.known();
         let lead = known.routes.lead(head);
+        let is_page = head.path() == targets::PATH;
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
-        let response: Response =
-            match (Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await, lead) {
-                (Err(refused), _) => (*refused).into(),
-                (Ok(asker), Lead::Method(route, of_path)) if route.form != Form::Answer => {
-                    let to = (route, of_path);
-                    Box::pin(gateway.stream(request_id, (head, body), to, (asker, self.client))).await
-                }
-                (Ok(asker), lead) => {
-                    let who = (asker.principal(), self.client);
-                    gateway.answer(request_id, (head, body), &known.routes, lead, who).await.into()
-                }
-            };
+        let response = self.admit(request_id, &known, lead, (head, body)).await;
         let (status, took_ns) = (response.status(), clock::now() - since);
+        if is_page {
+            metrics.http_of(head, targets::PATH).answered(status, took_ns);
+            return response;
+        }
         meter.answered(status, took_ns);
-        gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);
+        let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
+        gateway.stats.answered(protocol, self.region, service, took_ns, status >= 500);
         response
+    }
+
+    fn dress(&self, head: Option<&RequestHead>, answer: &mut Answer) {
+        let settings = self.gateway.settings();
+        answer.standing = Some(Rc::clone(&settings.headers.standing));
+        if let (Some(_), Some(hsts)) = (&self.secure, &settings.tls.hsts) {
+            let _ = answer.lines.put("Strict-Transport-Security", &**hsts);
+        }
+        if let Some(head) = head {
+            cors::tell(&settings.cors, head, &mut answer.lines);
+        }
     }
 }

@@ -18,6 +18,7 @@ mod gateway_service;
 mod http_corpus;
 mod http_limits;
 mod http_rules;
+mod https;
 mod idempotency;
 mod l4;
 mod lab;

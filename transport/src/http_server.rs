@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use micronet_wire::http1::{HttpError, HttpLimits, Phase, RequestHead, ServerConnection, Status};
-use micronet_wire::limits::{HTTP_READ_BYTES, HTTP_READ_IDLE_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX};
+use micronet_wire::limits::{
+    HTTP_DRAIN_IDLE_MS, HTTP_READ_BYTES, HTTP_READ_IDLE_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX,
+};
 use micronet_wire::rest::{Answer, RequestIds};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -50,8 +52,16 @@ pub trait Site: 'static {
         self.limits().body_bytes_max
     }
 
+    /// Whether it answers the pages by which the process is operated.
+    fn has_pages(&self) -> bool {
+        true
+    }
+
     /// Answers one request.
     fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Response>;
+
+    /// Adds to an answer what each one says, also the pages of [`crate::ops`] and what refuses a broken request, which has no head.
+    fn dress(&self, _head: Option<&RequestHead>, _answer: &mut Answer) {}
 }
 
 /// Serves one connection to its end.
@@ -85,6 +95,7 @@ pub(crate) async fn serve_begun<S: ByteStream>(
         output: BytesMut::new(),
         head: None,
         reading: None,
+        drained_at: None,
         upgrade: None,
     };
     if let Err(error) = connection.run().await {
@@ -106,6 +117,8 @@ struct HttpConnection<S, A> {
     head: Option<RequestHead>,
     /// What is being read, a head or a body.
     reading: Option<Reading>,
+    /// When the connection ends unless a request comes, where the process drains.
+    drained_at: Option<Instant>,
     /// The protocol that the connection has changed to.
     upgrade: Option<Box<Upgrade>>,
 }
@@ -131,7 +144,6 @@ const SENT_AWAY: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too ma
 
 impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn run(mut self) -> io::Result<()> {
-        let mut draining = false;
         self.heed_limits();
         loop {
             self.answer_complete().await?;
@@ -143,11 +155,15 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             if !self.parser.is_open() {
                 return self.finish().await;
             }
-            match self.read(draining).await? {
+            match self.read().await? {
                 Read::Bytes => {}
                 Read::Draining => {
-                    draining = true;
-                    self.parser.close_after_response();
+                    // A client that has just come, or come back, may have sent a request already: it is answered, and the
+                    // connection closed with it.
+                    self.drained_at = Some(Instant::now() + Duration::from_millis(HTTP_DRAIN_IDLE_MS));
+                    if self.parser.phase() != Phase::Idle {
+                        self.parser.close_after_response();
+                    }
                 }
                 // There is nothing to say, and nothing to wait for.
                 read @ (Read::TimedOut | Read::SentAway) if self.parser.phase() == Phase::Idle => {
@@ -207,7 +223,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn answer(&mut self, head: &RequestHead, body: &[u8]) -> io::Result<()> {
         let request_id = self.site.request_ids().adopt(head.headers().get_str("X-Request-ID"));
         let answering = async {
-            match Page::at(head.path()) {
+            match Page::at(head.path()).filter(|_| self.site.has_pages()) {
                 Some(page) => self.show(page, head).await.into(),
                 None => self.site.answer(&request_id, head, body).await,
             }
@@ -222,6 +238,9 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             self.answer_error(&error);
             return Ok(());
         };
+        if let Some(answer) = response.answer_mut() {
+            self.site.dress(Some(head), answer);
+        }
         tracing::debug!(
             request_id,
             method = head.method_name(),
@@ -257,7 +276,9 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         let request_id = self.site.request_ids().adopt(None);
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
         self.site.identity().network.metrics().http_broken().answered(error.status.code(), 0);
-        self.write(Answer::http_error(error), &request_id);
+        let mut answer = Answer::http_error(error);
+        self.site.dress(None, &mut answer);
+        self.write(answer, &request_id);
     }
 
     fn write(&mut self, answer: Answer, request_id: &str) {
@@ -293,7 +314,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         self.parser.set_limits(self.limits);
     }
 
-    async fn read(&mut self, draining: bool) -> io::Result<Read> {
+    async fn read(&mut self) -> io::Result<Read> {
         self.heed_limits();
         let idle_since = (self.parser.phase() == Phase::Idle).then(Instant::now);
         let deadline = self.deadline();
@@ -305,7 +326,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             () = self.place.sent_away(), if idle_since.is_none() => return Ok(Read::SentAway),
             () = self.place.sent_away_idle(), if idle_since.is_some() => return Ok(Read::SentAway),
             read = self.stream.read_buf(&mut self.input) => read?,
-            () = self.drain.begun(), if !draining => return Ok(Read::Draining),
+            () = self.drain.begun(), if self.drained_at.is_none() => return Ok(Read::Draining),
             () = self.alarm.wait_until(deadline) => return Ok(Read::TimedOut),
         };
         self.place.idles(None);
@@ -334,7 +355,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         let (phase, now) = (self.parser.phase(), Instant::now());
         if !matches!(phase, Phase::ReadingHead | Phase::ReadingBody) {
             self.reading = None;
-            return now + Duration::from_millis(self.limits.idle_ms_max);
+            return self.drained_at.unwrap_or(now + Duration::from_millis(self.limits.idle_ms_max));
         }
         if self.reading.as_ref().is_none_or(|reading| reading.phase != phase) {
             self.reading = Some(Reading { phase, since: now, bytes: 0 });

@@ -315,6 +315,8 @@ pub const HTTP_BODY_GAP_MS_MAX: u64 = 30_000;
 pub const HTTP_RATE_BYTES_PER_S_MIN: u64 = 1_024;
 /// Time that a keep-alive connection may idle between requests, in milliseconds.
 pub const HTTP_IDLE_MS_MAX: u64 = 75_000;
+/// How long a connection without a request stays open for one that may be on its way, when the process drains, in milliseconds.
+pub const HTTP_DRAIN_IDLE_MS: u64 = 500;
 /// What one read takes from an HTTP connection at most, in bytes.
 pub const HTTP_READ_BYTES: usize = 16 << 10;
 /// What the first read of a request takes at most, in bytes: most have no more, and that is what a connection keeps that idles.

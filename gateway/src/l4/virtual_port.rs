@@ -81,7 +81,18 @@ impl VirtualPort {
     /// # Errors
     /// Those of the operating system, as when the port is in use.
     pub fn open(config: &Config, network: &Rc<Network>) -> io::Result<(Rc<Self>, TcpListener)> {
-        let listener = socket::listen(config.listen)?;
+        Self::open_on(socket::listen(config.listen)?, config, network)
+    }
+
+    /// The same on a socket that listens already.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn open_on(
+        listener: TcpListener,
+        config: &Config,
+        network: &Rc<Network>,
+    ) -> io::Result<(Rc<Self>, TcpListener)> {
         let address = listener.local_addr()?;
         let backends = match &config.target {
             Target::Service(name) => Backends::of_service(name, network, config.algorithm),

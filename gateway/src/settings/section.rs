@@ -25,12 +25,22 @@ impl Display for Fault {
     }
 }
 
+/// A setting that stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// Its table and its key, as `http.idle`.
+    pub(crate) key: String,
+    /// What the file says, without the password of a URL.
+    pub(crate) value: String,
+}
+
 /// A file that is being read.
 pub(super) struct Reader<'a> {
     text: &'a str,
     whole: Spanned<DeTable<'a>>,
     read: RefCell<BTreeSet<&'static str>>,
     faults: RefCell<Vec<Fault>>,
+    given: RefCell<Vec<Given>>,
 }
 
 impl<'a> Reader<'a> {
@@ -40,7 +50,13 @@ impl<'a> Reader<'a> {
             let line = line(text, &error.span().unwrap_or_default());
             vec![Fault { line, words: error.message().replace('\n', ", ") }]
         })?;
-        Ok(Self { text, whole, read: RefCell::default(), faults: RefCell::default() })
+        Ok(Self {
+            text,
+            whole,
+            read: RefCell::default(),
+            faults: RefCell::default(),
+            given: RefCell::default(),
+        })
     }
 
     /// Reads the table of this name, which may be missing, as `[http]`.
@@ -61,7 +77,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What was read, unless something was wrong.
-    pub(super) fn end<T>(self, settings: T) -> Result<T, Vec<Fault>> {
+    pub(super) fn end<T>(self, settings: T) -> Result<(T, Vec<Given>), Vec<Fault>> {
         for (name, _) in self.whole.get_ref() {
             if !self.read.borrow().contains(&**name.get_ref()) {
                 self.fault(&name.span(), format!("there is no [{}]", name.get_ref()));
@@ -69,7 +85,7 @@ impl<'a> Reader<'a> {
         }
         let mut faults = self.faults.into_inner();
         faults.sort();
-        if faults.is_empty() { Ok(settings) } else { Err(faults) }
+        if faults.is_empty() { Ok((settings, self.given.into_inner())) } else { Err(faults) }
     }
 
     fn fault(&self, at: &Range<usize>, words: String) {
@@ -172,6 +188,12 @@ impl<'a> Section<'a> {
         )
     }
 
+    /// Whether the file has it.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
     /// Notes that the settings don't go together.
     pub fn fault(&mut self, key: &'static str, words: impl Into<String>) {
         let at = self.value(key).map(Spanned::span).unwrap_or_default();
@@ -189,7 +211,11 @@ impl<'a> Section<'a> {
         take: impl FnOnce(&'a DeValue<'a>) -> Option<T>,
     ) -> Option<T> {
         self.asked.insert(key);
-        let taken = take(self.value(key)?.get_ref());
+        let value = self.value(key)?;
+        let text = self.reader.text.get(value.span()).unwrap_or_default();
+        let given = Given { key: format!("{}.{key}", self.name), value: without_password(text) };
+        self.reader.given.borrow_mut().push(given);
+        let taken = take(value.get_ref());
         if taken.is_none() {
             self.fault(key, format!("has to be {}", expected()));
         }
@@ -229,6 +255,15 @@ fn in_units(value: &DeValue<'_>, units: &[(&str, u64)]) -> Option<u64> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let (_, times) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
     number.parse::<u64>().ok()?.checked_mul(*times)
+}
+
+/// A value without what stands between a URL's scheme and its host.
+fn without_password(value: &str) -> String {
+    let hidden = value.find("://").and_then(|at| {
+        let (scheme, rest) = value.split_at(at + 3);
+        rest.rfind('@').map(|end| format!("{scheme}***{}", &rest[end..]))
+    });
+    hidden.unwrap_or_else(|| value.to_owned())
 }
 
 fn line(text: &str, at: &Range<usize>) -> usize {
@@ -278,7 +313,7 @@ kind = "strict"
                 _ => None,
             }),
         });
-        reader.end(edge).map_err(said)
+        reader.end(edge).map(|(edge, _)| edge).map_err(said)
     }
 
     #[test]
@@ -289,6 +324,17 @@ kind = "strict"
         let default = read("").expect("an empty file");
         assert_eq!((default.idle, default.head, default.many), (Duration::from_secs(1), 1, 7));
         assert_eq!((default.open, default.hosts.len(), default.kind), (false, 0, None));
+    }
+
+    #[test]
+    fn what_is_given_is_listed_without_passwords() {
+        let reader = Reader::new("[edge]\nb = \"redis://me:secret@host:1\"\na = 7\n").expect("TOML");
+        let read = reader.section("edge", |section| {
+            (section.number("a", 1, 0..=9), section.parsed("b", "a URL", |url| Some(url.len())))
+        });
+        let (_, given) = reader.end(read).expect("a sound file");
+        let shown: Vec<_> = given.iter().map(|each| format!("{}={}", each.key, each.value)).collect();
+        assert_eq!(shown, ["edge.a=7", "edge.b=\"redis://***@host:1\""]);
     }
 
     #[test]

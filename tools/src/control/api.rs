@@ -5,11 +5,13 @@ pub(crate) mod network;
 
 use std::fmt;
 
+use micronet_wire::error::RpcError;
 use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
 use self::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use self::network::{Declare, Declared};
+use micronet_gateway::api::settings::InForce;
 
 /// The operation of a network: its processes, their logs and their faults.
 #[service(name = "control")]
@@ -19,7 +21,8 @@ pub(crate) trait Control {
         http("GET /api/v1/control/processes"),
         permission = "control:read",
         idempotent,
-        rate = "monitoring"
+        rate = "monitoring",
+        errors(NoSuchProcess)
     )]
     async fn processes(
         &self,
@@ -28,7 +31,12 @@ pub(crate) trait Control {
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Starts what doesn't run, an instance or a service, and answers when it is ready. A crash loop is forgotten.
-    #[rpc(http("POST /api/v1/control/processes/{name}/start"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/start"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess, Busy, DidNotStart)
+    )]
     async fn start(
         &self,
         context: &CallContext,
@@ -36,23 +44,46 @@ pub(crate) trait Control {
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Stops an instance or a service: running requests finish. It answers when they have ended.
-    #[rpc(http("POST /api/v1/control/processes/{name}/stop"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/stop"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess, Busy)
+    )]
     async fn stop(&self, context: &CallContext, request: Named)
     -> Result<Processes, CallError<ControlError>>;
 
     /// Starts an instance anew, or those of a service one by one: callers leave it first, its running requests finish, and the next
     /// one's turn comes when callers give the new process calls. Of a service with one instance another stands in meanwhile. The
-    /// gateway's port is away for a moment.
-    #[rpc(http("POST /api/v1/control/processes/{name}/restart"), permission = "control:write")]
+    /// gateway's new process takes its sockets over when it is ready; if it never is, the one before goes on.
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/restart"),
+        permission = "control:write",
+        errors(NoSuchProcess, Busy, NotPossible, DidNotStart)
+    )]
     async fn restart(
         &self,
         context: &CallContext,
         request: Named,
     ) -> Result<Processes, CallError<ControlError>>;
 
+    /// Has the gateway read its settings and certificates again, and apply them without dropping a connection. If something is wrong
+    /// with them, everything that is wrong is told, and what held before holds.
+    #[rpc(http("POST /api/v1/control/processes/{name}/reload"), permission = "control:write", idempotent)]
+    async fn reload(
+        &self,
+        context: &CallContext,
+        request: Named,
+    ) -> Result<Reloaded, CallError<ControlError>>;
+
     /// Runs so many instances of a service. New ones get names and free ports; those that go are those with the highest numbers, when
     /// their running requests have finished.
-    #[rpc(http("POST /api/v1/control/services/{service}/scale"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/services/{service}/scale"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess, Busy, NotPossible, DidNotStart)
+    )]
     async fn scale(
         &self,
         context: &CallContext,
@@ -60,7 +91,12 @@ pub(crate) trait Control {
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Lets an instance, or those of a service, rest: they get calls only where no other can take them.
-    #[rpc(http("POST /api/v1/control/processes/{name}/drain"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/drain"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess)
+    )]
     async fn drain(
         &self,
         context: &CallContext,
@@ -68,7 +104,12 @@ pub(crate) trait Control {
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Takes that back.
-    #[rpc(http("POST /api/v1/control/processes/{name}/undrain"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/undrain"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess)
+    )]
     async fn undrain(
         &self,
         context: &CallContext,
@@ -76,20 +117,37 @@ pub(crate) trait Control {
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Makes an instance, or all of a service, fail: nobody calls it, until it recovers or the time is over.
-    #[rpc(http("POST /api/v1/control/processes/{name}/fail"), permission = "control:write")]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/fail"),
+        permission = "control:write",
+        errors(NoSuchProcess, LastHealthy, NotPossible)
+    )]
     async fn fail(&self, context: &CallContext, request: Break) -> Result<Fault, CallError<ControlError>>;
 
     /// Ends all faults of an instance, or of those of a service.
-    #[rpc(http("POST /api/v1/control/processes/{name}/recover"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/recover"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess)
+    )]
     async fn recover(&self, context: &CallContext, request: Named)
     -> Result<Faults, CallError<ControlError>>;
 
     /// Stops the processes of an instance or a service where they stand (SIGSTOP), and lets them go on when the time is over.
-    #[rpc(http("POST /api/v1/control/processes/{name}/stall"), permission = "control:write")]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/stall"),
+        permission = "control:write",
+        errors(NoSuchProcess, LastHealthy, NotPossible)
+    )]
     async fn stall(&self, context: &CallContext, request: Break) -> Result<Fault, CallError<ControlError>>;
 
     /// Makes an instance, or those of a service, slow or unreliable: calls to it take longer, fail, or get no answer.
-    #[rpc(http("POST /api/v1/control/processes/{name}/disturb"), permission = "control:write")]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/disturb"),
+        permission = "control:write",
+        errors(NoSuchProcess, LastHealthy, NotPossible)
+    )]
     async fn disturb(
         &self,
         context: &CallContext,
@@ -97,7 +155,11 @@ pub(crate) trait Control {
     ) -> Result<Fault, CallError<ControlError>>;
 
     /// Cuts an instance, or those of a service, off from the others: nothing passes between them, and nobody is told.
-    #[rpc(http("POST /api/v1/control/processes/{name}/partition"), permission = "control:write")]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/partition"),
+        permission = "control:write",
+        errors(NoSuchProcess, LastHealthy, NotPossible)
+    )]
     async fn partition(
         &self,
         context: &CallContext,
@@ -106,27 +168,33 @@ pub(crate) trait Control {
 
     /// The faults that are in force, and what the last ones came to.
     #[rpc(http("GET /api/v1/control/faults"), permission = "control:read", idempotent, rate = "monitoring")]
-    async fn faults(&self, context: &CallContext) -> Result<Faults, CallError<ControlError>>;
+    async fn faults(&self, context: &CallContext) -> Result<Faults, RpcError>;
 
     /// One fault, in force or past.
     #[rpc(
         http("GET /api/v1/control/faults/{id}"),
         permission = "control:read",
         idempotent,
-        rate = "monitoring"
+        rate = "monitoring",
+        errors(NoSuchFault)
     )]
     async fn fault(&self, context: &CallContext, request: FaultId) -> Result<Fault, CallError<ControlError>>;
 
     /// Ends a fault before its time.
-    #[rpc(http("DELETE /api/v1/control/faults/{id}"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("DELETE /api/v1/control/faults/{id}"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchFault)
+    )]
     async fn clear(&self, context: &CallContext, request: FaultId) -> Result<Fault, CallError<ControlError>>;
 
     /// The network as it was declared: its segments, its links, and who may call whom.
     #[rpc(http("GET /api/v1/control/network"), permission = "control:read", idempotent, rate = "monitoring")]
-    async fn network(&self, context: &CallContext) -> Result<Declared, CallError<ControlError>>;
+    async fn network(&self, context: &CallContext) -> Result<Declared, RpcError>;
 
     /// Declares another network, which holds at once, for connections that are open too. It answers when all have heard it.
-    #[rpc(http("PUT /api/v1/control/network"), permission = "control:write", idempotent)]
+    #[rpc(http("PUT /api/v1/control/network"), permission = "control:write", idempotent, errors(WrongPlan))]
     async fn declare(
         &self,
         context: &CallContext,
@@ -135,10 +203,16 @@ pub(crate) trait Control {
 
     /// Declares none: all are as near to each other as the machine has them, and may call each other.
     #[rpc(http("DELETE /api/v1/control/network"), permission = "control:write", idempotent)]
-    async fn withdraw(&self, context: &CallContext) -> Result<Declared, CallError<ControlError>>;
+    async fn withdraw(&self, context: &CallContext) -> Result<Declared, RpcError>;
 
     /// The last lines of a log: of all instances, of a service's, or of one.
-    #[rpc(http("GET /api/v1/control/logs"), permission = "control:read", idempotent, rate = "monitoring")]
+    #[rpc(
+        http("GET /api/v1/control/logs"),
+        permission = "control:read",
+        idempotent,
+        rate = "monitoring",
+        errors(NoSuchProcess)
+    )]
     async fn log(&self, context: &CallContext, request: LogOf) -> Result<Lines, CallError<ControlError>>;
 
     /// The same line by line, and what is added to it as it comes.
@@ -146,7 +220,8 @@ pub(crate) trait Control {
         http("GET /api/v1/control/logs/follow"),
         permission = "control:read",
         idempotent,
-        rate = "monitoring"
+        rate = "monitoring",
+        errors(NoSuchProcess)
     )]
     async fn follow(
         &self,
@@ -160,7 +235,7 @@ pub(crate) trait Control {
 #[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Which {
     /// A service, or an instance; all processes unless given.
-    #[field(min = 1, max = 64, example = "product")]
+    #[field(min = 1, max = 64, example = "node")]
     pub(crate) name: Option<String>,
 }
 
@@ -168,7 +243,7 @@ pub(crate) struct Which {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
     /// The instance's name, or the service's.
-    #[field(min = 1, max = 64, example = "product-1")]
+    #[field(min = 1, max = 64, example = "node-3")]
     pub(crate) name: String,
 }
 
@@ -231,7 +306,7 @@ pub(crate) enum ProcessState {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scale {
     /// The service.
-    #[field(min = 1, max = 64, example = "product")]
+    #[field(min = 1, max = 64, example = "node")]
     pub(crate) service: String,
     /// So many.
     #[field(min = 1, max = 16, example = 3)]
@@ -242,7 +317,7 @@ pub(crate) struct Scale {
 #[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LogOf {
     /// A service, or an instance; all of them unless given.
-    #[field(min = 1, max = 64, example = "product-1")]
+    #[field(min = 1, max = 64, example = "node-3")]
     pub(crate) name: Option<String>,
     /// How many lines of each log's end; 20 unless given.
     #[field(max = 1_000)]
@@ -303,7 +378,7 @@ pub(crate) enum ControlError {
         reason: String,
     },
     /// A plan of a network is not right.
-    #[status(422)]
+    #[status(409)]
     WrongPlan {
         /// The line, counted from 1.
         line: u64,
@@ -318,6 +393,21 @@ pub(crate) enum ControlError {
         /// How it ended, or what it waits for.
         reason: String,
     },
+    /// The settings that were to be read again can't be used; those from before hold.
+    #[status(422)]
+    UnusableSettings {
+        /// Whose.
+        instance: String,
+        /// Everything that is wrong with them.
+        faults: Vec<String>,
+    },
+}
+
+/// The settings that processes have read again.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reloaded {
+    /// What holds now, process by process.
+    pub(crate) settings: Vec<InForce>,
 }
 
 impl fmt::Display for ControlError {
@@ -341,6 +431,9 @@ impl fmt::Display for ControlError {
             Self::Busy { service } => write!(f, "another operation on {service} is under way"),
             Self::NotPossible { reason } => f.write_str(reason),
             Self::WrongPlan { line, reason } => write!(f, "the plan, line {line}: {reason}"),
+            Self::UnusableSettings { instance, faults } => {
+                write!(f, "the settings of {instance} can't be used: {}", faults.join("; "))
+            }
             Self::DidNotStart { instance, reason } => write!(f, "{instance} did not start: {reason}"),
         }
     }

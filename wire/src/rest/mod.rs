@@ -7,7 +7,9 @@
 //! This module owns what a client over HTTP sees: paths, statuses, headers and the envelope. It must not know where a call is
 //! carried out.
 
+mod accept;
 mod answer;
+mod conditional;
 mod credential;
 mod opening;
 mod outcomes;
@@ -15,9 +17,11 @@ mod reply;
 mod request;
 mod request_ids;
 mod routes;
+mod standing;
 mod trace;
 
 pub use answer::{API_VERSION, Answer, Refused};
+pub use conditional::{EntityTag, conditional, unmet_precondition};
 pub use credential::bearer_token;
 pub use opening::{Opening, accepts_events, events_begin, message_of_stream};
 pub use outcomes::{OUTCOME_TEMPLATE, OutcomeRoute, outcome_shown, put_outcome, question};
@@ -25,3 +29,4 @@ pub use reply::{refused, shown};
 pub use request::Request;
 pub use request_ids::RequestIds;
 pub use routes::{Form, Lead, Parameters, Route, Routes, other_methods};
+pub use standing::Standing;
