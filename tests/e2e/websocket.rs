@@ -4,6 +4,7 @@ mod client;
 mod echo;
 mod events;
 mod feeds;
+mod signed_in;
 mod streams;
 
 use std::fs::{self, Permissions};
