@@ -6,11 +6,13 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use micronet_transport::bearers::{self, Following};
 use micronet_transport::identity::{Identity, random_bytes};
 use micronet_transport::metrics::RouteMeters;
 use micronet_transport::server::OwnSite;
 use micronet_transport::tls::edge::EdgeTls;
 use micronet_transport::upstream::Upstream;
+use micronet_wire::authority::{AUTHORITY, authority_schema};
 use micronet_wire::rest::{RequestIds, Routes};
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
@@ -61,6 +63,12 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+impl From<SchemaError> for StartError {
+    fn from(error: SchemaError) -> Self {
+        Self::Schema(error)
+    }
+}
+
 /// The index of the gateway's own service among those that its routes lead to; the others have that of their upstream.
 pub(crate) const OWN: usize = usize::MAX;
 
@@ -89,6 +97,8 @@ pub struct Gateway {
     pub(crate) debug_routes: bool,
     known: RefCell<Rc<Known>>,
     virtual_ports: VirtualPorts,
+    /// Whom it believes by access tokens, where there is an authority.
+    _following: Option<Following>,
 }
 
 impl fmt::Debug for Gateway {
@@ -104,18 +114,19 @@ impl Gateway {
     /// When its settings can't be used.
     pub fn start(config: &Config) -> Result<Rc<Self>, StartError> {
         let identity = &config.identity;
-        let upstreams: Rc<[Upstream]> = config
-            .peers
-            .iter()
-            .map(|(service, addresses)| Upstream::connect(service, addresses, identity))
-            .collect();
+        let connect = |(service, addresses): (&String, &Vec<SocketAddr>)| match &**service {
+            // Called for the gateway's own sake, too.
+            AUTHORITY => Upstream::connect_typed(authority_schema(), addresses, identity),
+            service => Ok(Upstream::connect(service, addresses, identity)),
+        };
+        let upstreams: Rc<[Upstream]> = config.peers.iter().map(connect).collect::<Result<_, _>>()?;
+        let authority = upstreams.iter().find(|upstream| upstream.service() == AUTHORITY);
         let stats = Rc::new(Stats::new(config.regions.clone(), upstreams.len()));
         let virtual_ports = VirtualPorts::default();
         let settings =
             Held::new(config.settings.clone(), config.source.clone()).map_err(StartError::Settings)?;
         let settings = Rc::new(settings);
-        let service = Control::service(identity, &upstreams, &stats, &virtual_ports, &settings)
-            .map_err(StartError::Schema)?;
+        let service = Control::service(identity, &upstreams, &stats, &virtual_ports, &settings)?;
         let gateway = Rc::new(Self {
             identity: Rc::clone(identity),
             own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),
@@ -124,11 +135,12 @@ impl Gateway {
             settings,
             own_schema: Rc::new(service.schema().clone()),
             service,
-            upstreams,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             debug_routes: config.debug_routes,
             known: RefCell::default(),
             virtual_ports,
+            _following: authority.map(|authority| bearers::follow(identity, authority)),
+            upstreams,
         });
         gateway.learn_routes();
         for upstream in gateway.upstreams.iter() {

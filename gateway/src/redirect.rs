@@ -8,7 +8,7 @@ use micronet_transport::http_server::{self, Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_transport::listener;
 use micronet_wire::error::Code;
-use micronet_wire::http1::{RequestHead, Status};
+use micronet_wire::http1::{HttpLimits, RequestHead, Status};
 use micronet_wire::limits::HTTP_CONNECTIONS_MAX;
 use micronet_wire::rest::{Answer, RequestIds};
 use tokio::net::TcpListener;
@@ -24,9 +24,13 @@ const HTTPS_PORT: u16 = 443;
 pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, address: SocketAddr, drain: Drain) {
     let site = Rc::new(Redirect { gateway, port: address.port() });
     let connection_drain = drain.clone();
-    listener::accept(listener, HTTP_CONNECTIONS_MAX, drain, |stream, _| {
-        http_server::serve_connection(stream, Rc::clone(&site), connection_drain.clone())
-    })
+    listener::accept(
+        listener,
+        HTTP_CONNECTIONS_MAX,
+        drain,
+        || {},
+        |stream, _| http_server::serve_connection(stream, Rc::clone(&site), connection_drain.clone()),
+    )
     .await;
 }
 
@@ -43,6 +47,10 @@ impl Site for Redirect {
 
     fn identity(&self) -> &Identity {
         &self.gateway.identity
+    }
+
+    fn limits(&self) -> HttpLimits {
+        self.gateway.settings().http.limits
     }
 
     fn has_pages(&self) -> bool {

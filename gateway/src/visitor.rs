@@ -4,10 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use micronet_transport::bearers::Asker;
 use micronet_transport::clock;
 use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
-use micronet_wire::http1::RequestHead;
+use micronet_wire::http1::{HttpLimits, RequestHead};
 use micronet_wire::rest::RequestIds;
 use micronet_wire::spiffe::SpiffeId;
 
@@ -68,6 +69,14 @@ impl Site for Visitor {
         self.secure.as_ref().and_then(|_| self.gateway.settings().tls.hsts.clone())
     }
 
+    fn limits(&self) -> HttpLimits {
+        self.gateway.settings().http.limits
+    }
+
+    fn body_bytes_max(&self, head: &RequestHead) -> usize {
+        self.gateway.settings().http.body_bytes_max(head.path())
+    }
+
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let (gateway, since) = (&*self.gateway, clock::now());
         let metrics = gateway.identity.network.metrics();
@@ -84,7 +93,16 @@ impl Site for Visitor {
         let known = gateway.known();
         let lead = known.routes.lead(head);
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
-        let answer = gateway.answer(request_id, (head, body), &known.routes, lead, self.client).await;
+        // Whom the cluster's own CA vouches for need not say who it is.
+        let certified = self.secure.as_ref().and_then(|secure| secure.id.as_ref()).map(SpiffeId::principal);
+        let peer = certified.unwrap_or_default();
+        let answer = match Asker::of_lead(&lead, head, &peer, &gateway.identity).await {
+            Ok(asker) => {
+                let who = (asker.principal(), self.client);
+                gateway.answer(request_id, (head, body), &known.routes, lead, who).await
+            }
+            Err(refused) => *refused,
+        };
         let (status, took_ns) = (answer.status.code(), clock::now() - since);
         meter.answered(status, took_ns);
         let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };

@@ -128,6 +128,8 @@ codes! {
     InvalidCredentials = 52, "INVALID_CREDENTIALS", 401, Caller, Never;
     /// The idempotency token's outcome was asked for before the write came: it will not be executed.
     TokenWithdrawn = 53, "TOKEN_WITHDRAWN", 409, Caller, Never;
+    /// The access token was right, but it has expired.
+    TokenExpired = 54, "TOKEN_EXPIRED", 401, Caller, Never;
     /// The deadline passed.
     DeadlineExceeded = 64, "DEADLINE_EXCEEDED", 504, Callee, MaybeExecuted;
     /// The caller cancelled the call.

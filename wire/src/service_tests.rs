@@ -187,6 +187,7 @@ fn user(permissions: &[&str]) -> Principal {
     Principal::User {
         subject: "ada".into(),
         organization: String::new(),
+        session: String::new(),
         permissions: permissions.iter().map(ToString::to_string).collect(),
     }
 }

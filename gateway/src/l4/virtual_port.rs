@@ -123,9 +123,13 @@ impl VirtualPort {
     ///
     /// Must run on a `LocalRuntime` or within a `LocalSet`.
     pub async fn serve(self: Rc<Self>, listener: TcpListener, drain: Drain) {
-        listener::accept(listener, self.connections_max, drain, |stream, peer| {
-            Rc::clone(&self).connection(stream, peer.ip())
-        })
+        listener::accept(
+            listener,
+            self.connections_max,
+            drain,
+            || {},
+            |stream, peer| Rc::clone(&self).connection(stream, peer.ip()),
+        )
         .await;
     }
 

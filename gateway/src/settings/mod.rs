@@ -2,11 +2,13 @@
 //! applied while the gateway runs.
 
 mod held;
+mod http;
 mod section;
 mod source;
 mod tls;
 
 pub(crate) use held::Held;
+pub use http::HttpSettings;
 pub(crate) use section::Given;
 pub use section::{Fault, Section};
 pub use source::Source;
@@ -17,8 +19,10 @@ use section::Reader;
 /// What may be configured of a gateway's edge. The default is what holds without a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
-    /// TLS of the HTTP port.
+    /// `[tls]`
     pub tls: Tls,
+    /// `[http]`
+    pub http: HttpSettings,
 }
 
 impl Settings {
@@ -33,8 +37,10 @@ impl Settings {
     /// The same, with what stands in the file; what `source` says of a setting holds where the file has none.
     fn read_listed(text: &str, source: &Source) -> Result<(Self, Vec<Given>), Vec<Fault>> {
         let reader = Reader::new(text)?;
-        let settings =
-            Self { tls: reader.section("tls", |section| Tls::read(section, source.certificate.as_deref())) };
+        let settings = Self {
+            http: reader.section("http", HttpSettings::read),
+            tls: reader.section("tls", |section| Tls::read(section, source.certificate.as_deref())),
+        };
         reader.end(settings)
     }
 }

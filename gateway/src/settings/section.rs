@@ -1,7 +1,7 @@
 //! A table of the settings' file, asked for key by key: what is wrong is noted, and all of it told at the end.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
@@ -135,9 +135,27 @@ impl<'a> Section<'a> {
     pub fn bytes(&mut self, key: &'static str, default: usize, range: RangeInclusive<usize>) -> usize {
         let words =
             || format!("a size from {} B to {} B, as \"8KiB\" or \"1MiB\"", range.start(), range.end());
-        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
-        let bytes = self.read(key, words, |value| usize::try_from(in_units(value, &units)?).ok());
+        let bytes = self.read(key, words, |value| usize::try_from(in_units(value, &SIZES)?).ok());
         bytes.map_or(default, |bytes| self.within(key, bytes, &range, &words()))
+    }
+
+    /// A table of sizes in bytes by names of the operator's own, which is a table of what is `expected`.
+    pub fn sizes(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        range: RangeInclusive<usize>,
+    ) -> BTreeMap<String, usize> {
+        let words = || format!("{expected}; each a size from {} B to {} B", range.start(), range.end());
+        let size = |value: &DeValue<'_>| {
+            let bytes = usize::try_from(in_units(value, &SIZES)?).ok();
+            bytes.filter(|bytes| range.contains(bytes))
+        };
+        let sizes = self.read(key, words, |value| {
+            let entries = value.as_table()?.iter();
+            entries.map(|(name, value)| Some((name.get_ref().to_string(), size(value.get_ref())?))).collect()
+        });
+        sizes.unwrap_or_default()
     }
 
     /// `true` or `false`.
@@ -227,6 +245,9 @@ impl<'a> Section<'a> {
         }
     }
 }
+
+/// The units of sizes, and what they are in bytes.
+const SIZES: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
 
 /// A text of a number and a unit.
 fn in_units(value: &DeValue<'_>, units: &[(&str, u64)]) -> Option<u64> {

@@ -83,6 +83,16 @@ impl Metrics {
         self.families.shed.inc();
     }
 
+    /// No connection can be taken, for want of descriptors or memory.
+    pub fn accept_failed(&self) {
+        self.families.accept_failures.inc();
+    }
+
+    /// A connection was refused, or closed while it idled, since there were too many: `total`, `address` or `idle`.
+    pub fn connection_shed(&self, reason: &str, count: u64) {
+        self.families.connections_shed.with_label_values(&[reason]).inc_by(count);
+    }
+
     /// Counts an open connection that speaks so, for as long as the answer lives.
     #[must_use]
     pub fn connection(&self, protocol: &str) -> OpenConnection {

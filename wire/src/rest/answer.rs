@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::error::RpcError;
+use crate::error::{Code, RpcError};
 use crate::faults::Faults;
 use crate::http1::{HttpDate, HttpError, ResponseWriter, ServerConnection, Status, WriteError};
 use crate::json::put_string;
@@ -24,6 +24,8 @@ pub struct Answer {
     form: Form,
     /// What `Allow` says, for 405 and OPTIONS.
     pub allow: Option<String>,
+    /// What `WWW-Authenticate` says, for 401.
+    pub challenge: &'static str,
     /// Seconds to wait, for 503.
     pub retry_after_s: Option<u32>,
     /// The instance that answered, when one did.
@@ -138,6 +140,16 @@ impl Answer {
         answer
     }
 
+    /// A request of which it can't be said who asks. The challenge tells whether the token is at fault (RFC 6750 section 3.1).
+    #[must_use]
+    pub fn unidentified(error: &RpcError) -> Self {
+        let mut answer = Self::rpc_error(error);
+        if matches!(error.code, Code::InvalidCredentials | Code::TokenExpired) {
+            answer.challenge = "Bearer error=\"invalid_token\"";
+        }
+        answer
+    }
+
     /// A request that breaks HTTP, or one of its limits.
     #[must_use]
     pub fn http_error(error: &HttpError) -> Self {
@@ -150,6 +162,7 @@ impl Answer {
             body,
             form,
             allow: None,
+            challenge: "Bearer",
             retry_after_s: None,
             instance: None,
             headers: Vec::new(),
@@ -225,7 +238,7 @@ impl Answer {
             header("Retry-After", &seconds.to_string());
         }
         if self.status.code() == 401 {
-            header("WWW-Authenticate", "Bearer");
+            header("WWW-Authenticate", self.challenge);
         }
         for (name, value) in &self.headers {
             header(name, value);
