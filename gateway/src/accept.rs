@@ -1,5 +1,4 @@
-//! Taking HTTP connections, as many as there may be, in TLS where there are certificates, and letting them finish when the gateway
-//! drains.
+//! Taking HTTP connections, as many as there may be and in TLS where there are certificates, and letting them finish when the gateway drains.
 
 use std::cell::Cell;
 use std::io;
@@ -38,16 +37,18 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, drain: Drain) {
         let (door, drain) = (Rc::clone(&door), connection_drain.clone());
         let entered = door.enter(peer);
         async move {
-            match (entered, door.gateway.tls()) {
-                (Ok(guest), None) => {
-                    let visitor = Visitor::new(&door.gateway, Some(peer.ip()));
-                    http_server::serve_guest(stream, Rc::new(visitor), drain, guest).await;
-                }
-                // Apart, so that a connection in plaintext is no larger for it.
-                (Ok(guest), Some(tls)) => Box::pin(door.serve_tls((stream, peer), tls, drain, guest)).await,
-                (Err(_), None) => door.refuse(stream).await,
-                // Whom there is no room for isn't worth a handshake.
-                (Err(_), Some(_)) => {}
+            match entered {
+                Ok(guest) => match door.gateway.tls() {
+                    // Apart, so that a connection in plaintext is no larger for it.
+                    Some(tls) => Box::pin(door.serve_tls((stream, peer), tls, drain, guest)).await,
+                    None => {
+                        let visitor = Visitor::new(&door.gateway, Some(peer.ip()));
+                        http_server::serve_guest(stream, Rc::new(visitor), drain, guest).await;
+                    }
+                },
+                // Who came for a handshake couldn't read it, and isn't worth one.
+                Err(_) if door.gateway.tls().is_some() => {}
+                Err(_) => door.refuse(stream).await,
             }
         }
     })
@@ -77,13 +78,6 @@ impl Door {
         entered
     }
 
-    /// Connections can't be taken for want of descriptors: some that idle give theirs back.
-    fn exhausted(&self) {
-        let metrics = self.gateway.identity.network.metrics();
-        metrics.accept_failed();
-        self.crowd.make_room();
-    }
-
     /// Serves a connection in TLS. While the gateway drains a handshake that was begun is ended, for the request that follows it.
     async fn serve_tls(
         &self,
@@ -92,18 +86,24 @@ impl Door {
         drain: Drain,
         guest: Guest,
     ) {
-        let gateway = &self.gateway;
-        match tls.accept(stream, gateway.identity.tls.as_ref(), &guest).await {
+        match tls.accept(stream, self.gateway.identity.tls.as_ref(), &guest).await {
             Ok((stream, client)) => {
                 if let Some(client) = &client {
                     tracing::debug!(%peer, names = client.names, id = ?client.id, "a client has a certificate");
                 }
                 let secure = Secure { id: client.and_then(|client| client.id) };
-                let visitor = Visitor::new(gateway, Some(peer.ip())).over_tls(secure);
+                let visitor = Visitor::new(&self.gateway, Some(peer.ip())).over_tls(secure);
                 http_server::serve_guest(stream, Rc::new(visitor), drain, guest).await;
             }
             Err(why) => tracing::debug!(%peer, %why, "no TLS"),
         }
+    }
+
+    /// Connections can't be taken for want of descriptors: some that idle give theirs back.
+    fn exhausted(&self) {
+        let metrics = self.gateway.identity.network.metrics();
+        metrics.accept_failed();
+        self.crowd.make_room();
     }
 
     /// Says that there is no room, if not too many are being told it already.

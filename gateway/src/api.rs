@@ -193,7 +193,10 @@ pub struct SetBalancer {
     #[field(min = 1, max = 64, example = "product")]
     pub service: String,
     /// The algorithm's name.
-    #[field(min = 1, max = 64, example = "p2c_ewma")]
+    #[field(
+        format = "choice round_robin least_connections least_response_time weighted ip_hash p2c_ewma adaptive",
+        example = "p2c_ewma"
+    )]
     pub algorithm: String,
 }
 
@@ -201,7 +204,10 @@ pub struct SetBalancer {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct LabAlgorithm {
     /// The algorithm's name.
-    #[field(min = 1, max = 64, example = "least_connections")]
+    #[field(
+        format = "choice round_robin least_connections least_response_time weighted ip_hash p2c_ewma adaptive",
+        example = "least_connections"
+    )]
     pub algo: String,
 }
 

@@ -17,10 +17,13 @@ use micronet_wire::rest::{RequestIds, Routes};
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
 
+use crate::cache::Cache;
 use crate::control::Control;
 use crate::l4::VirtualPort;
+use crate::rates::Rates;
 use crate::settings::{Held, Settings, Source};
 use crate::stats::{Counted, Regions, Stats};
+use crate::targets;
 
 /// What a gateway is started with.
 #[derive(Debug, Clone, Default)]
@@ -63,12 +66,6 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-impl From<SchemaError> for StartError {
-    fn from(error: SchemaError) -> Self {
-        Self::Schema(error)
-    }
-}
-
 /// The index of the gateway's own service among those that its routes lead to; the others have that of their upstream.
 pub(crate) const OWN: usize = usize::MAX;
 
@@ -93,6 +90,8 @@ pub struct Gateway {
     settings: Rc<Held>,
     service: Rc<dyn Service>,
     own_schema: Rc<EncodedSchema>,
+    pub(crate) rates: Rates,
+    pub(crate) cache: Rc<Cache>,
     pub(crate) request_ids: RequestIds,
     pub(crate) debug_routes: bool,
     known: RefCell<Rc<Known>>,
@@ -119,14 +118,18 @@ impl Gateway {
             AUTHORITY => Upstream::connect_typed(authority_schema(), addresses, identity),
             service => Ok(Upstream::connect(service, addresses, identity)),
         };
-        let upstreams: Rc<[Upstream]> = config.peers.iter().map(connect).collect::<Result<_, _>>()?;
+        let upstreams: Rc<[Upstream]> =
+            config.peers.iter().map(connect).collect::<Result<_, _>>().map_err(StartError::Schema)?;
         let authority = upstreams.iter().find(|upstream| upstream.service() == AUTHORITY);
         let stats = Rc::new(Stats::new(config.regions.clone(), upstreams.len()));
         let virtual_ports = VirtualPorts::default();
+        let cache = Cache::new(&upstreams);
+        cache.show(identity.network.metrics());
         let settings =
             Held::new(config.settings.clone(), config.source.clone()).map_err(StartError::Settings)?;
         let settings = Rc::new(settings);
-        let service = Control::service(identity, &upstreams, &stats, &virtual_ports, &settings)?;
+        let service = Control::service(identity, &upstreams, (&stats, &cache), &virtual_ports, &settings)
+            .map_err(StartError::Schema)?;
         let gateway = Rc::new(Self {
             identity: Rc::clone(identity),
             own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),
@@ -135,6 +138,8 @@ impl Gateway {
             settings,
             own_schema: Rc::new(service.schema().clone()),
             service,
+            rates: Rates::default(),
+            cache,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             debug_routes: config.debug_routes,
             known: RefCell::default(),
@@ -211,7 +216,7 @@ impl Gateway {
             .iter()
             .enumerate()
             .flat_map(|(at, upstream)| upstream.schemas().into_iter().map(move |schema| (at, schema)));
-        let routes = Routes::from_schemas("micronet", own.into_iter().chain(behind));
+        let routes = Routes::from_schemas("micronet", own.into_iter().chain(behind)).beside(targets::PAGES);
         self.known.replace(Rc::new(Known { meters: RouteMeters::of(&routes), routes }));
     }
 }

@@ -27,6 +27,7 @@ use crate::api::{
     About, AlgorithmInfo, Announcement, BalancerOf, Balancers, Gateway, GatewayError, GatewayServer,
     InstanceBehind, LabAlgorithm, Links, OfService, Registered, ServiceBehind, SetBalancer, WhichInstances,
 };
+use crate::cache::Cache;
 use crate::config::VirtualPorts;
 use crate::settings::{Given, Held};
 use crate::stats::Stats;
@@ -44,6 +45,7 @@ pub(crate) struct Control {
     identity: Rc<Identity>,
     upstreams: Rc<[Upstream]>,
     stats: Rc<Stats>,
+    cache: Rc<Cache>,
     started: Timestamp,
     registrations: Rc<Registrations>,
     virtual_ports: VirtualPorts,
@@ -55,7 +57,7 @@ impl Control {
     pub(crate) fn service(
         identity: &Rc<Identity>,
         upstreams: &Rc<[Upstream]>,
-        stats: &Rc<Stats>,
+        (stats, cache): (&Rc<Stats>, &Rc<Cache>),
         virtual_ports: &VirtualPorts,
         settings: &Rc<Held>,
     ) -> Result<Rc<dyn Service>, SchemaError> {
@@ -64,6 +66,7 @@ impl Control {
             identity: Rc::clone(identity),
             upstreams: Rc::clone(upstreams),
             stats: Rc::clone(stats),
+            cache: Rc::clone(cache),
             started,
             registrations: Registrations::new(&identity.network),
             virtual_ports: Rc::clone(virtual_ports),
@@ -192,6 +195,7 @@ impl Gateway for Control {
             services: report.services,
             protocols: report.protocols,
             regions: report.regions,
+            cache: self.cache.stats(),
             tcp: self.virtual_ports.borrow().iter().map(|port| port.report().into()).collect(),
         })
     }

@@ -10,7 +10,7 @@ use micronet_transport::retry::Repeats;
 use micronet_transport::upstream::{Failed, Instance, Want, told_to_caller};
 use micronet_wire::builtin::BuiltinMethods;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::http1::RequestHead;
+use micronet_wire::http1::{Method, RequestHead};
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
@@ -41,8 +41,16 @@ impl Gateway {
         }
         match lead {
             Lead::Method(route, of_path) => {
-                let called = self.call(request_id, (head, body), (route, of_path), asker, client);
-                called.await.unwrap_or_else(|refused| *refused)
+                let called = async || {
+                    let called = self.call(request_id, (head, body), (route, of_path), asker, client);
+                    called.await.unwrap_or_else(|refused| *refused)
+                };
+                let answer = self.cache.answer(&self.settings().cache, head, route, called).await;
+                if !matches!(head.method(), Method::Get | Method::Head) {
+                    // Before it is acknowledged.
+                    self.cache.written();
+                }
+                answer
             }
             Lead::Outcome(route) => {
                 self.outcome(request_id, (head, body), &route, asker).await.unwrap_or_else(|refused| *refused)

@@ -28,7 +28,7 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, address: SocketA
         listener,
         HTTP_CONNECTIONS_MAX,
         drain,
-        || {},
+        || (),
         |stream, _| http_server::serve_connection(stream, Rc::clone(&site), connection_drain.clone()),
     )
     .await;

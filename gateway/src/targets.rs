@@ -8,10 +8,23 @@ use micronet_transport::identity::Identity;
 use micronet_wire::http1::{Method, RequestHead, Status};
 use micronet_wire::json::put_string;
 use micronet_wire::network::InstancesOf;
+use micronet_wire::openapi::Page;
 use micronet_wire::rest::{Answer, other_methods};
 
 /// Where Prometheus finds it.
 pub(crate) const PATH: &str = "/api/v1/targets";
+
+/// What the gateway's description says of it.
+pub(crate) const PAGES: &[Page] = &[Page {
+    path: PATH,
+    id: "operation.targets",
+    doc: "Everything that has metrics, as Prometheus finds it (HTTP service discovery).",
+    content_type: "application/json",
+    schema: r#"{ "type": "array", "items": { "type": "object", "required": ["targets", "labels"], "properties": {
+        "targets": { "type": "array", "items": { "type": "string" } },
+        "labels": { "type": "object", "additionalProperties": { "type": "string" } } } } }"#,
+    may_be_unavailable: false,
+}];
 
 /// The list, for a gateway that serves HTTP there.
 pub(crate) fn answer(

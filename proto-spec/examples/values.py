@@ -14,7 +14,7 @@ BITS = {"U16": 16, "U32": 32, "U64": 64, "I16": 16, "I32": 32, "I64": 64}
 PLAIN = ["Unit", "Bool", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "String", "Bytes", "Timestamp"]
 SHAPES = ["Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"]
 MEDIA = ["Json", "Text", "Page", "Bare"]
-FORMATS = ["email", "password"]
+FORMATS = ["email", "password", "line", "name"]
 KEY_TYPES = {"Bool", "String", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64"}
 EXACT_MAX = 2**53 - 1
 
@@ -220,7 +220,7 @@ def method(data):
         "reply": varint(data, 32), "error": option(data, lambda data: varint(data, 32)), "shape": one_of(data, SHAPES),
         "idempotent": flag(data), "access": access(data), "rate_class": string(data),
         "http": listed(data, lambda data: {"method": string(data), "path": string(data)}),
-        "http_status": varint(data, 16), "media": one_of(data, MEDIA),
+        "http_status": varint(data, 16), "media": one_of(data, MEDIA), "cache": string(data), "errors": listed(data, string),
     }
 
 
@@ -314,7 +314,14 @@ def check_constraints(types):
             given = [limit for limit in (least, greatest) if limit is not None]
             rule(given == sorted(given), f"{name} takes nothing")
             rule(not given or reach and all(reach[0] <= limit <= reach[1] for limit in given), f"a limit of {name}")
-            rule(form == "" or form in FORMATS and kind_within == "String", f"the format of {name}")
+            rule(form == "" or is_format(form) and kind_within == "String", f"the format of {name}")
+
+
+def is_format(form):
+    """Whether a string can have this format: a known one, or a choice of words."""
+    kind, *words = form.split(" ")
+    graphic = all(word and all("!" <= letter <= "~" for letter in word) for word in words)
+    return form in FORMATS or kind == "choice" and bool(words) and graphic and len(set(words)) == len(words)
 
 
 def limits_of(kind):
@@ -344,6 +351,15 @@ def check_callers(access):
         rule(1 <= len(names) <= 256 and len(names) == len(set(names)), "no service, too many, or one twice")
 
 
+def check_cache(one, types, methods):
+    """SPEC 10.4: whose replies may be kept, and until when."""
+    rule(one["shape"] == "Unary" and one["idempotent"] and one["access"] == "Public", "a reply that nobody may keep")
+    told_by = methods.get(one["cache"])
+    rule(told_by is not None and told_by["shape"] == "ServerStream", "what ends a kept reply is no stream")
+    request = types[told_by["request"]]
+    rule(request[0] == "Unit" or all(types[of][0] == "Option" for _, _, of, *_ in request[3]), "a stream that asks for more")
+
+
 def check_methods(said):
     """SPEC 10.2, 10.4, 10.5, 10.6, 10.7."""
     types, methods = said["types"], said["methods"]
@@ -358,9 +374,14 @@ def check_methods(said):
             rule(at < len(types), "no such type")
         rule(types[one["request"]][0] in ("Struct", "Unit"), "a request is no struct")
         rule(one["error"] is None or types[one["error"]][0] == "Enum", "an error type is no enum")
+        known = [] if one["error"] is None else [variant[0] for variant in types[one["error"]][3]]
+        check_unique(one["errors"])
+        rule(all(name in known for name in one["errors"]), "an error that its type doesn't have")
         rule(one["media"] != "Text" or types[one["reply"]][0] == "String", "text without string")
         rule(one["media"] != "Page" or is_page(types, types[one["reply"]]), "a page of another shape")
         rule(200 <= one["http_status"] <= 299, "the status of a success")
+        if one["cache"]:
+            check_cache(one, types, {other["name"]: other for other in methods})
         if one["shape"] == "OneWay":
             rule(types[one["reply"]][0] == "Unit" and one["error"] is None, "a one-way method has no answer")
         rule(not one["http"] or one["shape"] in ("Unary", "ServerStream"), "HTTP can't carry the shape")

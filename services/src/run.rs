@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -23,6 +24,7 @@ use micronet_wire::service::Service;
 use crate::database::{Databases, Location};
 use crate::demo::Demo;
 use crate::once::Keeping;
+use crate::redis_url::RedisUrl;
 
 /// What a service is started with.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +37,10 @@ pub struct Environment {
     pub keeping: Keeping,
     /// Who this instance is.
     pub identity: Rc<Identity>,
+    /// The folder for what nobody else may read, as private keys; without one it is kept in memory, and gone with the process.
+    pub private: Option<PathBuf>,
+    /// The Redis that others look into too, if there is one.
+    pub redis: Option<RedisUrl>,
     /// Where the other services are, by name.
     pub peers: BTreeMap<String, Vec<SocketAddr>>,
 }

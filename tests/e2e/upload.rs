@@ -140,7 +140,7 @@ fn what_is_wrong_is_told_by_its_place() {
         "{\"name\":\"Tux\",\"price\":30}\n",
     );
     let expected = json!({"created": 1, "updated": 1, "unchanged": 0, "refused": 2, "refusals": [
-        {"index": 1, "reason": "a product's name is not a number"},
+        {"index": 1, "reason": "name: expected one line of text that is no number, found \"7\""},
         {"index": 2, "reason": "price: expected at least 0.00, found -1.00"},
     ]});
     check(&upload(&network, &["-", "--token", "one"], lines).check(0), &expected);

@@ -41,16 +41,6 @@ pub trait Site: 'static {
     /// The process that answers, as the pages by which it is operated tell.
     fn identity(&self) -> &Identity;
 
-    /// Whether it answers the pages by which the process is operated.
-    fn has_pages(&self) -> bool {
-        true
-    }
-
-    /// What `Strict-Transport-Security` says on each answer.
-    fn hsts(&self) -> Option<Rc<str>> {
-        None
-    }
-
     /// What connections may take now, and for how long they may dally.
     fn limits(&self) -> HttpLimits {
         HttpLimits::default()
@@ -62,8 +52,16 @@ pub trait Site: 'static {
         self.limits().body_bytes_max
     }
 
+    /// Whether it answers the pages by which the process is operated.
+    fn has_pages(&self) -> bool {
+        true
+    }
+
     /// Answers one request.
     fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Response>;
+
+    /// Adds to an answer what each one says, also the pages of [`crate::ops`] and what refuses a broken request, which has no head.
+    fn dress(&self, _head: Option<&RequestHead>, _answer: &mut Answer) {}
 }
 
 /// Serves one connection to its end.
@@ -240,6 +238,9 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             self.answer_error(&error);
             return Ok(());
         };
+        if let Some(answer) = response.answer_mut() {
+            self.site.dress(Some(head), answer);
+        }
         tracing::debug!(
             request_id,
             method = head.method_name(),
@@ -251,9 +252,6 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         if self.drain.has_begun() {
             // The answer says that no other follows.
             self.parser.close_after_response();
-        }
-        if let Some(answer) = response.answer_mut() {
-            self.secure(answer);
         }
         match response {
             Response::Answer(answer) => self.write(answer, &request_id),
@@ -279,15 +277,8 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
         self.site.identity().network.metrics().http_broken().answered(error.status.code(), 0);
         let mut answer = Answer::http_error(error);
-        self.secure(&mut answer);
+        self.site.dress(None, &mut answer);
         self.write(answer, &request_id);
-    }
-
-    /// Adds what is said over TLS.
-    fn secure(&self, answer: &mut Answer) {
-        if let Some(hsts) = self.site.hsts() {
-            answer.headers.push(("Strict-Transport-Security", String::from(&*hsts).into()));
-        }
     }
 
     fn write(&mut self, answer: Answer, request_id: &str) {

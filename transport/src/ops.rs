@@ -1,6 +1,8 @@
 //! The pages by which a process is operated, on every port that speaks HTTP: how it is doing, and what it has counted. They are no
 //! part of a service's schema, and go before its routes.
 
+use std::sync::LazyLock;
+
 use bytes::BytesMut;
 use micronet_wire::http1::{Method, RequestHead, Status};
 use micronet_wire::json::{put_decimal, put_string};
@@ -14,6 +16,12 @@ use crate::metrics;
 
 /// The parts that services may have. One that isn't configured says so.
 const PARTS: [&str; 4] = ["database", "redis", "message_queue", "external_apis"];
+
+/// The version of what is deployed: that of the program, unless the environment says another one.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let said = std::env::var("APP_VERSION").ok().filter(|version| !version.trim().is_empty());
+    said.unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned())
+});
 
 /// A page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +96,7 @@ fn status(code: Status, identity: &Identity, word: &str, more: impl FnOnce(&mut 
     let mut out = BytesMut::new();
     let fields = [
         ("{\"status\":", word),
-        (",\"version\":", env!("CARGO_PKG_VERSION")),
+        (",\"version\":", VERSION.as_str()),
         (",\"service\":", &identity.node),
         (",\"instance\":", &identity.instance),
     ];
@@ -114,14 +122,14 @@ fn put_checks(out: &mut BytesMut, found: &[Found]) {
         put_string(out, part);
         out.extend_from_slice(b":{\"status\":");
         match found {
-            None => put_string(out, "not_configured"),
+            None => put_string(out, "not configured"),
             Some(Found { wrong, took_us, .. }) => {
                 put_string(out, if wrong.is_none() { "healthy" } else { "unhealthy" });
                 if let Some(wrong) = wrong {
                     out.extend_from_slice(b",\"reason\":");
                     put_string(out, wrong);
                 }
-                out.extend_from_slice(b",\"took_ms\":");
+                out.extend_from_slice(b",\"latency_ms\":");
                 put_decimal(out, i64::try_from(*took_us).unwrap_or(i64::MAX), 3);
             }
         }
@@ -159,7 +167,7 @@ mod tests {
                 }
             };
             let none =
-                ["\"status\":\"healthy\"", "\"database\":{\"status\":\"not_configured\"}", "\"order-1\""];
+                ["\"status\":\"healthy\"", "\"database\":{\"status\":\"not configured\"}", "\"order-1\""];
             check("GET /health", false, 200, &none).await;
             check("GET /ready", false, 200, &["\"status\":\"ready\""]).await;
             check("GET /alive", true, 200, &["\"status\":\"alive\"", "\"timestamp\":\"", "\"version\":\""])
@@ -168,10 +176,10 @@ mod tests {
             check("POST /metrics", false, 405, &["GET, HEAD, OPTIONS"]).await;
             check("GET /ready", true, 503, &["\"status\":\"not_ready\"", "draining"]).await;
             identity.network.checks().add("database", || async { Ok(()) });
-            check("GET /health", true, 200, &["\"database\":{\"status\":\"healthy\",\"took_ms\":"]).await;
+            check("GET /health", true, 200, &["\"database\":{\"status\":\"healthy\",\"latency_ms\":"]).await;
             identity.network.checks().add("database", || async { Err("it is away".into()) });
             let wrong =
-                ["\"status\":\"unhealthy\"", "\"reason\":\"it is away\"", "\"redis\":{\"status\":\"not_c"];
+                ["\"status\":\"unhealthy\"", "\"reason\":\"it is away\"", "\"redis\":{\"status\":\"not c"];
             check("GET /health", false, 503, &wrong).await;
             check("GET /ready", false, 503, &["\"reason\":\"database: it is away\""]).await;
             check("GET /alive", false, 200, &[]).await;

@@ -121,7 +121,7 @@ codes! {
     /// The principal lacks the permission that the words name.
     InsufficientPermissions = 49, "INSUFFICIENT_PERMISSIONS", 403, Caller, Never;
     /// The idempotency token was used before with another request.
-    TokenReused = 50, "TOKEN_REUSED", 422, Caller, Never;
+    TokenReused = 50, "TOKEN_REUSED", 409, Caller, Never;
     /// A write came without the idempotency token that the method needs.
     TokenMissing = 51, "TOKEN_MISSING", 400, Caller, Never;
     /// A credential was given, but it is not right.
@@ -142,6 +142,8 @@ codes! {
     Unavailable = 68, "SERVICE_UNAVAILABLE", 503, Network, NeverStarted;
     /// The connection was lost while the call was in flight.
     ConnectionLost = 69, "CONNECTION_LOST", 503, Network, MaybeExecuted;
+    /// The caller has asked too often; the call was not started.
+    RateLimitExceeded = 70, "RATE_LIMIT_EXCEEDED", 429, Caller, Never;
     /// The service's store failed.
     Database = 80, "DATABASE_ERROR", 503, Callee, MaybeExecuted;
     /// The service failed in a way that is its own mistake.

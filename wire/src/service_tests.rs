@@ -380,6 +380,8 @@ fn the_schema_says_what_the_trait_says() {
         http: vec![],
         http_status: 200,
         media: Media::Json,
+        cache: String::new(),
+        errors: Vec::new(),
     };
     let http = |method: &str, path: &str| HttpBinding { method: method.into(), path: path.into() };
     let schema = product_schema();

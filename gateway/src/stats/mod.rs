@@ -12,7 +12,8 @@ use micronet_transport::clock;
 use micronet_wire::schema::EncodedSchema;
 use micronet_wire::service::{Bytes, CallContext, Handling, Service};
 
-pub use self::regions::{BadRegions, Regions};
+pub use self::regions::{BadRegions, Network, Regions};
+pub(crate) use self::report::percent;
 use self::series::Series;
 
 /// Servers that are remembered, also when they are gone; one more, and that is forgotten which was silent for longest.

@@ -102,7 +102,7 @@ pub struct Load {
     pub seed: u64,
 }
 
-/// How long a request waits: a distribution, cut at ten seconds. Times are kept to a millisecond, and never too short.
+/// How long a request waits: a distribution, cut at five seconds. Times are kept to a millisecond, and never too short.
 #[derive(Message, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delay {
     /// Not at all.
@@ -110,28 +110,28 @@ pub enum Delay {
     /// Always the same.
     Fixed {
         /// So many microseconds.
-        #[field(max = 10_000_000)]
+        #[field(max = 5_000_000)]
         us: u32,
     },
-    /// Everything in a range is as likely.
+    /// Everything between two times is as likely, whichever of them is the longer.
     Uniform {
         /// From so many microseconds.
-        #[field(max = 10_000_000)]
+        #[field(max = 5_000_000)]
         from_us: u32,
         /// To so many.
-        #[field(max = 10_000_000)]
+        #[field(max = 5_000_000)]
         to_us: u32,
     },
     /// As the times between events that know nothing of each other.
     Exponential {
         /// The mean, in microseconds.
-        #[field(max = 10_000_000)]
+        #[field(max = 5_000_000)]
         mean_us: u32,
     },
     /// As many services answer: mostly near the median, sometimes much later.
     Lognormal {
         /// Half of the requests wait less, in microseconds.
-        #[field(max = 10_000_000)]
+        #[field(max = 5_000_000)]
         median_us: u32,
         /// The standard deviation of the logarithm: 0.5 is mild, 1.5 is wild.
         #[field(min = 0, max = 5_000, example = "0.500")]
@@ -140,7 +140,7 @@ pub enum Delay {
     /// A heavy tail: few requests wait very long.
     Pareto {
         /// The least, in microseconds.
-        #[field(max = 10_000_000)]
+        #[field(max = 5_000_000)]
         least_us: u32,
         /// The exponent of the tail: the smaller, the heavier; up to 1 it has no mean.
         #[field(min = 100, max = 100_000, example = "2.500")]
@@ -162,7 +162,7 @@ pub struct LoadChange {
     /// Of a thousand requests, so many are slow.
     #[field(max = 1_000)]
     pub slow_per_mille: Option<u32>,
-    /// A slow request waits and computes so many times as long.
+    /// A slow request waits and computes so many times as long: up to five seconds and one.
     #[field(min = 1, max = 1_000, example = "10")]
     pub slower: Option<u32>,
     /// Requests fail and are slow only in every second period of so many milliseconds; 0 is always.
@@ -172,5 +172,6 @@ pub struct LoadChange {
     #[field(max = 1_000_000)]
     pub payload_bytes: Option<u32>,
     /// What the random numbers come from.
+    #[field(max = 9_007_199_254_740_991)]
     pub seed: Option<u64>,
 }

@@ -66,7 +66,7 @@ impl Node for NodeService {
     }
 
     async fn set_load(&self, _: &CallContext, request: LoadChange) -> Result<NodeState, RpcError> {
-        self.store.change(request, clock::now())?;
+        self.store.change(request, clock::now());
         Ok(self.store.state(&self.instance))
     }
 }

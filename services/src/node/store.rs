@@ -11,11 +11,15 @@ mod tests;
 use std::cell::Cell;
 use std::time::Duration;
 
-use micronet_wire::error::{Code, RpcError};
 use micronet_wire::schema::Decimal;
 
 use self::draw::Draws;
 use super::api::{Delay, Load, LoadChange, NodeState};
+
+/// The longest that a request waits, however slow it is.
+const DELAY_MAX: Duration = Duration::from_secs(5);
+/// The longest that it computes: the process does nothing else meanwhile.
+const WORK_MAX: Duration = Duration::from_secs(1);
 
 /// The load of one instance, and its counts.
 #[derive(Debug)]
@@ -101,16 +105,7 @@ impl NodeStore {
     }
 
     /// Changes the load from `now` on, and begins its random numbers anew.
-    ///
-    /// # Errors
-    /// When a range of delays ends before it begins.
-    pub fn change(&self, change: LoadChange, now: u64) -> Result<(), RpcError> {
-        if let Some(Delay::Uniform { from_us, to_us }) = change.delay
-            && from_us > to_us
-        {
-            let words = format!("delay: the range from {from_us} to {to_us} us is empty");
-            return Err(RpcError::new(Code::InvalidInput, words));
-        }
+    pub fn change(&self, change: LoadChange, now: u64) {
         let old = self.load();
         self.load.set(Load {
             work_us: change.work_us.unwrap_or(old.work_us),
@@ -124,7 +119,6 @@ impl NodeStore {
         });
         self.set_ns.set(now);
         self.drawn.set(0);
-        Ok(())
     }
 
     /// A request has come.
@@ -158,8 +152,8 @@ fn task(load: &Load, number: u64, since_ns: u64) -> Task {
     let is_bad = since_ns.checked_div(period_ns).is_none_or(|periods| periods.is_multiple_of(2));
     let factor = if slow && is_bad { load.slower } else { 1 };
     Task {
-        delay: delay * factor,
-        work: Duration::from_micros(u64::from(load.work_us)) * factor,
+        delay: (delay * factor).min(DELAY_MAX),
+        work: (Duration::from_micros(u64::from(load.work_us)) * factor).min(WORK_MAX),
         fails: fails && is_bad,
     }
 }

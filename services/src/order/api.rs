@@ -17,7 +17,13 @@ pub use self::streams::{OrderNews, Watch};
 #[service(name = "order")]
 pub trait Order {
     /// Buys pieces of one product. Repeated with the same idempotency token, it answers the same and buys nothing again.
-    #[rpc(http("POST /api/v1/orders", "POST /orders"), public, rate = "shop", status = 201)]
+    #[rpc(
+        http("POST /api/v1/orders", "POST /orders"),
+        public,
+        rate = "shop",
+        status = 201,
+        errors(ProductNotFound, OutOfStock, CustomerNotFound)
+    )]
     async fn buy(&self, context: &CallContext, request: Buy) -> Result<Placed, CallError<OrderError>>;
 
     /// One order by its number.
@@ -25,7 +31,8 @@ pub trait Order {
         http("GET /api/v1/orders/{order_num}", "GET /orders/{order_num}"),
         public,
         idempotent,
-        rate = "shop"
+        rate = "shop",
+        errors(OrderNotFound)
     )]
     async fn get(&self, context: &CallContext, request: Get) -> Result<OrderInfo, CallError<OrderError>>;
 
@@ -41,7 +48,8 @@ pub trait Order {
             "PATCH /api/v1/orders/{order_num}"
         ),
         permission = "orders:write",
-        idempotent
+        idempotent,
+        errors(OrderNotFound, InvalidTransition)
     )]
     async fn update(
         &self,
@@ -53,7 +61,8 @@ pub trait Order {
     #[rpc(
         http("DELETE /api/v1/orders/{order_num}", "DELETE /orders/{order_num}"),
         permission = "orders:write",
-        idempotent
+        idempotent,
+        errors(OrderNotFound, InvalidTransition)
     )]
     async fn cancel(&self, context: &CallContext, request: Get) -> Result<OrderInfo, CallError<OrderError>>;
 
@@ -80,13 +89,13 @@ pub trait Order {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Buy {
     /// The product's name.
-    #[field(min = 1, max = 200, example = "Tux")]
+    #[field(min = 1, max = 200, format = "line", example = "Tux")]
     pub name: String,
     /// How many pieces, at least 1.
     #[field(min = 1, example = "1")]
     pub quantity: u32,
     /// The number of the user who buys; nobody has to be one.
-    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "123")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "123")]
     pub customer: Option<u64>,
 }
 
@@ -115,7 +124,10 @@ pub struct List {
     #[field(min = 1, max = 100)]
     pub per_page: Option<u32>,
     /// `order_num`, `name`, `quantity` or `total`; with a `-` before it from the highest to the lowest; `-order_num` unless given.
-    #[field(example = "-total")]
+    #[field(
+        format = "choice order_num -order_num name -name quantity -quantity total -total",
+        example = "-total"
+    )]
     pub sort: Option<String>,
     /// Only those in this state.
     pub status: Option<OrderStatus>,

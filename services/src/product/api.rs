@@ -17,7 +17,14 @@ pub use self::streams::{ProductNews, Refusal, Uploaded, Watch};
 #[service(name = "product")]
 pub trait Product {
     /// One product by its name, or by its number.
-    #[rpc(http("GET /api/v1/products/{name}", "GET /products/{name}"), public, idempotent, rate = "shop")]
+    #[rpc(
+        http("GET /api/v1/products/{name}", "GET /products/{name}"),
+        public,
+        idempotent,
+        rate = "shop",
+        cache = "watch",
+        errors(ProductNotFound)
+    )]
     async fn query(
         &self,
         context: &CallContext,
@@ -25,11 +32,23 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// The products on sale, a page of them.
-    #[rpc(http("GET /api/v1/products", "GET /products"), page, public, idempotent, rate = "shop")]
+    #[rpc(
+        http("GET /api/v1/products", "GET /products"),
+        page,
+        public,
+        idempotent,
+        rate = "shop",
+        cache = "watch"
+    )]
     async fn list(&self, context: &CallContext, request: List) -> Result<Products, RpcError>;
 
     /// Puts a product into the catalog.
-    #[rpc(http("POST /api/v1/products", "POST /products"), permission = "shop:write", status = 201)]
+    #[rpc(
+        http("POST /api/v1/products", "POST /products"),
+        permission = "shop:write",
+        status = 201,
+        errors(ProductAlreadyExists, CatalogFull, StockFull)
+    )]
     async fn create(
         &self,
         context: &CallContext,
@@ -37,7 +56,13 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Puts many products into the catalog: all of them, or none if any of them can't be.
-    #[rpc(http("POST /api/v1/products/import"), permission = "shop:write", rate = "bulk", status = 201)]
+    #[rpc(
+        http("POST /api/v1/products/import"),
+        permission = "shop:write",
+        rate = "bulk",
+        status = 201,
+        errors(ProductsAlreadyExist, CatalogFull, StockFull)
+    )]
     async fn import(
         &self,
         context: &CallContext,
@@ -51,7 +76,8 @@ pub trait Product {
             "PUT /products/{product}",
             "PATCH /api/v1/products/{product}"
         ),
-        permission = "shop:write"
+        permission = "shop:write",
+        errors(ProductNotFound, ProductAlreadyExists)
     )]
     async fn update(
         &self,
@@ -60,7 +86,11 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Takes a product out of the catalog. Orders of it stay.
-    #[rpc(http("DELETE /api/v1/products/{name}", "DELETE /products/{name}"), permission = "shop:write")]
+    #[rpc(
+        http("DELETE /api/v1/products/{name}", "DELETE /products/{name}"),
+        permission = "shop:write",
+        errors(ProductNotFound)
+    )]
     async fn remove(
         &self,
         context: &CallContext,
@@ -68,7 +98,11 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Adds pieces to the stock.
-    #[rpc(http("POST /api/v1/products/{name}/restock"), permission = "shop:write")]
+    #[rpc(
+        http("POST /api/v1/products/{name}/restock"),
+        permission = "shop:write",
+        errors(ProductNotFound, StockFull)
+    )]
     async fn restock(
         &self,
         context: &CallContext,
@@ -76,7 +110,12 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// Sells pieces at once, without an order and so without a line in the order log.
-    #[rpc(http("POST /api/v1/products/{name}/purchase"), public, rate = "shop")]
+    #[rpc(
+        http("POST /api/v1/products/{name}/purchase"),
+        public,
+        rate = "shop",
+        errors(ProductNotFound, OutOfStock)
+    )]
     async fn purchase(&self, context: &CallContext, request: Pieces)
     -> Result<Sold, CallError<ProductError>>;
 
@@ -167,16 +206,16 @@ pub struct List {
     #[field(min = 1, max = 100)]
     pub per_page: Option<u32>,
     /// `id` (unless given), `name`, `price` or `quantity`; with a `-` before it from the highest to the lowest.
-    #[field(example = "-price")]
+    #[field(format = "choice id -id name -name price -price quantity -quantity", example = "-price")]
     pub sort: Option<String>,
     /// Only those whose name contains this, in upper or lower case.
     #[field(max = 200)]
     pub search: Option<String>,
     /// Only those that cost at least this.
-    #[field(min = 0)]
+    #[field(min = 0, max = 1_000_000_000)]
     pub min_price: Option<Decimal<2>>,
     /// Only those that cost at most this.
-    #[field(min = 0)]
+    #[field(min = 0, max = 1_000_000_000)]
     pub max_price: Option<Decimal<2>>,
     /// Only those of which there are pieces (or, if false, of which there are none).
     pub in_stock: Option<bool>,
@@ -214,7 +253,7 @@ pub struct ProductInfo {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct NewProduct {
     /// Its name: unique among the products on sale, and not a number.
-    #[field(min = 1, max = 200, example = "Penguin")]
+    #[field(min = 1, max = 200, format = "name", example = "Penguin")]
     pub name: String,
     /// The price of one piece.
     #[field(min = 0, max = 1_000_000_000, example = "12.50")]
@@ -246,7 +285,7 @@ pub struct Update {
     #[field(min = 1, max = 200, example = "Tux")]
     pub product: String,
     /// The new name.
-    #[field(min = 1, max = 200)]
+    #[field(min = 1, max = 200, format = "name")]
     pub name: Option<String>,
     /// The new price of one piece.
     #[field(min = 0, max = 1_000_000_000, example = "19.99")]
@@ -418,7 +457,7 @@ pub enum ProductError {
         /// The name.
         name: String,
     },
-    /// Products on sale bear names that were given: nothing was imported.
+    /// Products on sale bear names that were given, or one was given twice: nothing was imported.
     #[status(409)]
     ProductsAlreadyExist {
         /// The names; the first few of many.
@@ -452,7 +491,10 @@ impl fmt::Display for ProductError {
             Self::NotReserved { state } => write!(f, "nothing is reserved under this token: {state}"),
             Self::ProductAlreadyExists { name } => write!(f, "there is a product named {name:?} already"),
             Self::ProductsAlreadyExist { count, .. } => {
-                write!(f, "there are products of {count} of these names already: nothing was imported")
+                write!(
+                    f,
+                    "there are products of {count} of these names already, or they are given twice: nothing was imported"
+                )
             }
             Self::CatalogFull { products_max } => {
                 write!(f, "the catalog is full: it holds {products_max} products")

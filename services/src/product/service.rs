@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 
 use micronet_transport::clock::unix_us;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::faults::{FaultCode, Faults};
 use micronet_wire::limits::MESSAGE_BYTES_MAX;
 use micronet_wire::schema::{Decimal, HttpBinding, Timestamp};
 use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing};
@@ -97,7 +96,6 @@ impl Product for ProductService {
     }
 
     async fn create(&self, context: &CallContext, request: NewProduct) -> Answer<ProductInfo> {
-        Faults::new().check(is_name(&request.name), "name", NOT_A_NAME).into_result()?;
         let once = once(context, "product.create", &request)?;
         let created = self.store.create(once, vec![request.into()]).await?;
         Ok(created.into_iter().next().ok_or_else(nothing_created)?)
@@ -111,7 +109,6 @@ impl Product for ProductService {
     }
 
     async fn update(&self, context: &CallContext, request: Update) -> Answer<ProductInfo> {
-        Faults::new().check(request.name.as_deref().is_none_or(is_name), "name", NOT_A_NAME).into_result()?;
         // Done twice, it would not find a product by the name that it has taken away.
         let once = once(context, "product.update", &request)?;
         let change = Change { name: request.name, price_minor: request.price.map(|price| price.0) };
@@ -198,28 +195,17 @@ impl Product for ProductService {
     }
 }
 
-/// What is wrong with a name that is a number: it would stand for another product.
-const NOT_A_NAME: &str = "a product's name is not a number";
-
-fn is_name(text: &str) -> bool {
-    !store::is_number(text)
-}
-
-/// Checks the names of products that enter the catalog together.
-fn check_names(products: &[NewProduct]) -> Result<(), RpcError> {
-    let mut faults = Faults::new();
+/// Checks that products which enter the catalog together bear names of their own.
+fn check_names(products: &[NewProduct]) -> Result<(), CallError<ProductError>> {
     let mut known = BTreeSet::new();
-    for (at, product) in products.iter().enumerate() {
-        let field = format!("products[{at}].name");
-        let is_new = known.insert(&product.name);
-        faults = faults.check(is_name(&product.name), &field, NOT_A_NAME).check_as(
-            FaultCode::Duplicate,
-            is_new,
-            &field,
-            "another product here bears this name",
-        );
+    let twice: BTreeSet<_> =
+        products.iter().map(|product| &product.name).filter(|name| !known.insert(*name)).collect();
+    if twice.is_empty() {
+        return Ok(());
     }
-    faults.into_result()
+    let (count, names) =
+        (twice.len() as u64, twice.into_iter().take(store::NAMES_TOLD_MAX).cloned().collect());
+    Err(CallError::Service(ProductError::ProductsAlreadyExist { names, count }))
 }
 
 /// Ids and counts are never negative: the tables check it.

@@ -60,7 +60,7 @@ pub const STOCK_MAX: i64 = 1_000_000_000_000;
 pub const PRODUCTS_MAX: i64 = 100_000;
 
 /// Names that are told when an import is refused for those that are taken.
-const NAMES_TOLD_MAX: usize = 16;
+pub(super) const NAMES_TOLD_MAX: usize = 16;
 
 // They fit an error's detail.
 const _: () = assert!(NAMES_TOLD_MAX * (NAME_CHARS_MAX * 4 + 3) + 64 <= ERROR_DETAIL_BYTES_MAX);

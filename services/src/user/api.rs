@@ -13,7 +13,13 @@ use crate::paging::Pagination;
 #[service(name = "user")]
 pub trait User {
     /// One user by number. Without the permission `users:read` only what anybody may know.
-    #[rpc(http("GET /api/v1/users/{id}", "GET /users/{id}"), public, idempotent, rate = "shop")]
+    #[rpc(
+        http("GET /api/v1/users/{id}", "GET /users/{id}"),
+        public,
+        idempotent,
+        rate = "shop",
+        errors(UserNotFound)
+    )]
     async fn get(&self, context: &CallContext, request: Get) -> Result<UserInfo, CallError<UserError>>;
 
     /// The users, a page of them; all, or those whose name or e-mail address contains a text.
@@ -21,7 +27,12 @@ pub trait User {
     async fn list(&self, context: &CallContext, request: List) -> Result<Users, RpcError>;
 
     /// Enters a user.
-    #[rpc(http("POST /api/v1/users", "POST /users"), permission = "users:write", status = 201)]
+    #[rpc(
+        http("POST /api/v1/users", "POST /users"),
+        permission = "users:write",
+        status = 201,
+        errors(UserAlreadyExists)
+    )]
     async fn create(&self, context: &CallContext, request: NewUser)
     -> Result<UserInfo, CallError<UserError>>;
 
@@ -34,7 +45,11 @@ pub trait User {
     async fn update(&self, context: &CallContext, request: Update) -> Result<UserInfo, CallError<UserError>>;
 
     /// Forgets a user. Orders keep the number, which is never given again.
-    #[rpc(http("DELETE /api/v1/users/{id}", "DELETE /users/{id}"), permission = "users:write")]
+    #[rpc(
+        http("DELETE /api/v1/users/{id}", "DELETE /users/{id}"),
+        permission = "users:write",
+        errors(UserNotFound)
+    )]
     async fn remove(&self, context: &CallContext, request: Get) -> Result<Forgotten, CallError<UserError>>;
 
     /// Counts what users have bought. What was counted before is not counted again.
@@ -68,7 +83,10 @@ pub struct List {
     #[field(min = 1, max = 100)]
     pub per_page: Option<u32>,
     /// `id` (unless given), `name`, `email`, `orders` or `spent`; with a `-` before it from the highest to the lowest.
-    #[field(example = "-spent")]
+    #[field(
+        format = "choice id -id name -name email -email orders -orders spent -spent",
+        example = "-spent"
+    )]
     pub sort: Option<String>,
     /// Only those whose name or e-mail address contains this, in upper or lower case.
     #[field(max = 200)]
@@ -88,7 +106,7 @@ pub struct Users {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct NewUser {
     /// The name.
-    #[field(min = 1, max = 200, example = "Ada Lovelace")]
+    #[field(min = 1, max = 200, format = "line", example = "Ada Lovelace")]
     pub name: String,
     /// The e-mail address: nobody else has it.
     #[field(min = 3, max = 254, format = "email", example = "ada@example.com")]
@@ -102,7 +120,7 @@ pub struct Update {
     #[field(min = 1, max = 9_223_372_036_854_775_807, example = "123")]
     pub id: u64,
     /// The new name.
-    #[field(min = 1, max = 200, example = "Ada King")]
+    #[field(min = 1, max = 200, format = "line", example = "Ada King")]
     pub name: Option<String>,
     /// The new e-mail address.
     #[field(min = 3, max = 254, format = "email")]

@@ -11,7 +11,7 @@ use crate::lab::compare::scenario::Scenario;
 
 const LOAD_HELP: &str = "\
 A request to a node first waits, then computes, and then fails or is answered.
-How long it waits is a distribution, cut at ten seconds; times are in us, ms or s:
+How long it waits is a distribution, cut at five seconds; times are in us, ms or s:
 
   none               not at all
   fixed:3ms          always the same

@@ -5,6 +5,7 @@ pub(crate) mod network;
 
 use std::fmt;
 
+use micronet_wire::error::RpcError;
 use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
@@ -20,7 +21,8 @@ pub(crate) trait Control {
         http("GET /api/v1/control/processes"),
         permission = "control:read",
         idempotent,
-        rate = "monitoring"
+        rate = "monitoring",
+        errors(NoSuchProcess)
     )]
     async fn processes(
         &self,
@@ -29,7 +31,12 @@ pub(crate) trait Control {
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Starts what doesn't run, an instance or a service, and answers when it is ready. A crash loop is forgotten.
-    #[rpc(http("POST /api/v1/control/processes/{name}/start"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/start"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess, Busy, DidNotStart)
+    )]
     async fn start(
         &self,
         context: &CallContext,
@@ -37,14 +44,23 @@ pub(crate) trait Control {
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Stops an instance or a service: running requests finish. It answers when they have ended.
-    #[rpc(http("POST /api/v1/control/processes/{name}/stop"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/stop"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess, Busy)
+    )]
     async fn stop(&self, context: &CallContext, request: Named)
     -> Result<Processes, CallError<ControlError>>;
 
     /// Starts an instance anew, or those of a service one by one: callers leave it first, its running requests finish, and the next
     /// one's turn comes when callers give the new process calls. Of a service with one instance another stands in meanwhile. The
     /// gateway's new process takes its sockets over when it is ready; if it never is, the one before goes on.
-    #[rpc(http("POST /api/v1/control/processes/{name}/restart"), permission = "control:write")]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/restart"),
+        permission = "control:write",
+        errors(NoSuchProcess, Busy, NotPossible, DidNotStart)
+    )]
     async fn restart(
         &self,
         context: &CallContext,
@@ -62,7 +78,12 @@ pub(crate) trait Control {
 
     /// Runs so many instances of a service. New ones get names and free ports; those that go are those with the highest numbers, when
     /// their running requests have finished.
-    #[rpc(http("POST /api/v1/control/services/{service}/scale"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/services/{service}/scale"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess, Busy, NotPossible, DidNotStart)
+    )]
     async fn scale(
         &self,
         context: &CallContext,
@@ -70,7 +91,12 @@ pub(crate) trait Control {
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Lets an instance, or those of a service, rest: they get calls only where no other can take them.
-    #[rpc(http("POST /api/v1/control/processes/{name}/drain"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/drain"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess)
+    )]
     async fn drain(
         &self,
         context: &CallContext,
@@ -78,7 +104,12 @@ pub(crate) trait Control {
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Takes that back.
-    #[rpc(http("POST /api/v1/control/processes/{name}/undrain"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/undrain"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess)
+    )]
     async fn undrain(
         &self,
         context: &CallContext,
@@ -86,20 +117,37 @@ pub(crate) trait Control {
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Makes an instance, or all of a service, fail: nobody calls it, until it recovers or the time is over.
-    #[rpc(http("POST /api/v1/control/processes/{name}/fail"), permission = "control:write")]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/fail"),
+        permission = "control:write",
+        errors(NoSuchProcess, LastHealthy, NotPossible)
+    )]
     async fn fail(&self, context: &CallContext, request: Break) -> Result<Fault, CallError<ControlError>>;
 
     /// Ends all faults of an instance, or of those of a service.
-    #[rpc(http("POST /api/v1/control/processes/{name}/recover"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/recover"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess)
+    )]
     async fn recover(&self, context: &CallContext, request: Named)
     -> Result<Faults, CallError<ControlError>>;
 
     /// Stops the processes of an instance or a service where they stand (SIGSTOP), and lets them go on when the time is over.
-    #[rpc(http("POST /api/v1/control/processes/{name}/stall"), permission = "control:write")]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/stall"),
+        permission = "control:write",
+        errors(NoSuchProcess, LastHealthy, NotPossible)
+    )]
     async fn stall(&self, context: &CallContext, request: Break) -> Result<Fault, CallError<ControlError>>;
 
     /// Makes an instance, or those of a service, slow or unreliable: calls to it take longer, fail, or get no answer.
-    #[rpc(http("POST /api/v1/control/processes/{name}/disturb"), permission = "control:write")]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/disturb"),
+        permission = "control:write",
+        errors(NoSuchProcess, LastHealthy, NotPossible)
+    )]
     async fn disturb(
         &self,
         context: &CallContext,
@@ -107,7 +155,11 @@ pub(crate) trait Control {
     ) -> Result<Fault, CallError<ControlError>>;
 
     /// Cuts an instance, or those of a service, off from the others: nothing passes between them, and nobody is told.
-    #[rpc(http("POST /api/v1/control/processes/{name}/partition"), permission = "control:write")]
+    #[rpc(
+        http("POST /api/v1/control/processes/{name}/partition"),
+        permission = "control:write",
+        errors(NoSuchProcess, LastHealthy, NotPossible)
+    )]
     async fn partition(
         &self,
         context: &CallContext,
@@ -116,27 +168,33 @@ pub(crate) trait Control {
 
     /// The faults that are in force, and what the last ones came to.
     #[rpc(http("GET /api/v1/control/faults"), permission = "control:read", idempotent, rate = "monitoring")]
-    async fn faults(&self, context: &CallContext) -> Result<Faults, CallError<ControlError>>;
+    async fn faults(&self, context: &CallContext) -> Result<Faults, RpcError>;
 
     /// One fault, in force or past.
     #[rpc(
         http("GET /api/v1/control/faults/{id}"),
         permission = "control:read",
         idempotent,
-        rate = "monitoring"
+        rate = "monitoring",
+        errors(NoSuchFault)
     )]
     async fn fault(&self, context: &CallContext, request: FaultId) -> Result<Fault, CallError<ControlError>>;
 
     /// Ends a fault before its time.
-    #[rpc(http("DELETE /api/v1/control/faults/{id}"), permission = "control:write", idempotent)]
+    #[rpc(
+        http("DELETE /api/v1/control/faults/{id}"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchFault)
+    )]
     async fn clear(&self, context: &CallContext, request: FaultId) -> Result<Fault, CallError<ControlError>>;
 
     /// The network as it was declared: its segments, its links, and who may call whom.
     #[rpc(http("GET /api/v1/control/network"), permission = "control:read", idempotent, rate = "monitoring")]
-    async fn network(&self, context: &CallContext) -> Result<Declared, CallError<ControlError>>;
+    async fn network(&self, context: &CallContext) -> Result<Declared, RpcError>;
 
     /// Declares another network, which holds at once, for connections that are open too. It answers when all have heard it.
-    #[rpc(http("PUT /api/v1/control/network"), permission = "control:write", idempotent)]
+    #[rpc(http("PUT /api/v1/control/network"), permission = "control:write", idempotent, errors(WrongPlan))]
     async fn declare(
         &self,
         context: &CallContext,
@@ -145,14 +203,20 @@ pub(crate) trait Control {
 
     /// Declares none: all are as near to each other as the machine has them, and may call each other.
     #[rpc(http("DELETE /api/v1/control/network"), permission = "control:write", idempotent)]
-    async fn withdraw(&self, context: &CallContext) -> Result<Declared, CallError<ControlError>>;
+    async fn withdraw(&self, context: &CallContext) -> Result<Declared, RpcError>;
 
     /// The last lines of a log: of all instances, of a service's, or of one.
-    #[rpc(http("GET /api/v1/control/logs"), permission = "control:read", idempotent, rate = "monitoring")]
+    #[rpc(
+        http("GET /api/v1/control/logs"),
+        permission = "control:read",
+        idempotent,
+        rate = "monitoring",
+        errors(NoSuchProcess)
+    )]
     async fn log(&self, context: &CallContext, request: LogOf) -> Result<Lines, CallError<ControlError>>;
 
     /// The same line by line, and what is added to it as it comes.
-    #[rpc(permission = "control:read", idempotent, rate = "monitoring")]
+    #[rpc(permission = "control:read", idempotent, rate = "monitoring", errors(NoSuchProcess))]
     async fn follow(
         &self,
         context: &CallContext,
@@ -165,7 +229,7 @@ pub(crate) trait Control {
 #[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Which {
     /// A service, or an instance; all processes unless given.
-    #[field(min = 1, max = 64, example = "product")]
+    #[field(min = 1, max = 64, example = "node")]
     pub(crate) name: Option<String>,
 }
 
@@ -173,7 +237,7 @@ pub(crate) struct Which {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
     /// The instance's name, or the service's.
-    #[field(min = 1, max = 64, example = "product-1")]
+    #[field(min = 1, max = 64, example = "node-3")]
     pub(crate) name: String,
 }
 
@@ -236,7 +300,7 @@ pub(crate) enum ProcessState {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scale {
     /// The service.
-    #[field(min = 1, max = 64, example = "product")]
+    #[field(min = 1, max = 64, example = "node")]
     pub(crate) service: String,
     /// So many.
     #[field(min = 1, max = 16, example = 3)]
@@ -247,7 +311,7 @@ pub(crate) struct Scale {
 #[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LogOf {
     /// A service, or an instance; all of them unless given.
-    #[field(min = 1, max = 64, example = "product-1")]
+    #[field(min = 1, max = 64, example = "node-3")]
     pub(crate) name: Option<String>,
     /// How many lines of each log's end; 20 unless given.
     #[field(max = 1_000)]
@@ -308,7 +372,7 @@ pub(crate) enum ControlError {
         reason: String,
     },
     /// A plan of a network is not right.
-    #[status(422)]
+    #[status(409)]
     WrongPlan {
         /// The line, counted from 1.
         line: u64,

@@ -171,7 +171,7 @@ impl Control for Controller {
         self.breaker.begin(&request.name, &instances, kind, request.for_ms, force).await
     }
 
-    async fn faults(&self, _: &CallContext) -> Answer<Faults> {
+    async fn faults(&self, _: &CallContext) -> Result<Faults, RpcError> {
         Ok(self.breaker.faults())
     }
 
@@ -183,7 +183,7 @@ impl Control for Controller {
         Ok(self.breaker.end(request.id).await?)
     }
 
-    async fn network(&self, _: &CallContext) -> Answer<Declared> {
+    async fn network(&self, _: &CallContext) -> Result<Declared, RpcError> {
         Ok(self.governor.book.borrow().plan().map(Declared::from).unwrap_or_default())
     }
 
@@ -191,10 +191,10 @@ impl Control for Controller {
         let plan = Plan::read(&request.plan)
             .map_err(|wrong| ControlError::WrongPlan { line: wrong.line as u64, reason: wrong.words })?;
         self.governor.say(|book| book.declare(Some(plan))).await;
-        self.network(context).await
+        Ok(self.network(context).await?)
     }
 
-    async fn withdraw(&self, context: &CallContext) -> Answer<Declared> {
+    async fn withdraw(&self, context: &CallContext) -> Result<Declared, RpcError> {
         self.governor.say(|book| book.declare(None)).await;
         self.network(context).await
     }

@@ -104,7 +104,8 @@ fn reload(answer: Answer<Reloaded>) -> Result<ExitCode, CommandError> {
 }
 
 /// Why an operation failed, and what to do about it.
-fn failure(error: CallError<ControlError>) -> CommandError {
+fn failure(error: impl Into<CallError<ControlError>>) -> CommandError {
+    let error = error.into();
     let words = CommandError::new(error.to_string());
     match error {
         CallError::Service(ControlError::UnusableSettings { instance, faults }) => {

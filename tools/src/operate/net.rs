@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use micronet_wire::service::CallError;
+
 use super::{Control, failure, options};
 use crate::config::{NetChange, NetCommand};
 use crate::control::api::network::Declare;
@@ -13,9 +15,9 @@ use crate::terminal;
 /// Changes it, if that is wanted, and shows it.
 pub(super) async fn run(control: &Control, command: NetCommand) -> Result<ExitCode, CommandError> {
     let answer = match command.change {
-        NetChange::Keep => control.network(options()).await,
+        NetChange::Keep => control.network(options()).await.map_err(CallError::from),
         NetChange::Apply(plan) => control.declare(&Declare { plan: plan.source }, options()).await,
-        NetChange::Clear => control.withdraw(options()).await,
+        NetChange::Clear => control.withdraw(options()).await.map_err(CallError::from),
     };
     let declared = answer.map_err(failure)?;
     if declared.plan.is_empty() {

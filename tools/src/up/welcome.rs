@@ -101,7 +101,8 @@ fn in_https(commands: &str, config: &UpConfig) -> String {
         None => "curl -s ".into(),
     };
     let curls = commands.lines().filter(|line| line.trim_start().starts_with("curl -s "));
-    let lines = curls.map(|line| line.replacen("localhost:", "https://localhost:", 1).replacen("curl -s ", &curl, 1));
+    let lines =
+        curls.map(|line| line.replacen("localhost:", "https://localhost:", 1).replacen("curl -s ", &curl, 1));
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -67,6 +67,9 @@ impl RouteMeters {
             },
             Lead::Outcome(_) => metrics.http("POST", OUTCOME_TEMPLATE),
             Lead::Answered(_) if head.path() == openapi::PATH => metrics.http_of(head, openapi::PATH),
+            Lead::Answered(_) if head.path() == openapi::DOCS_PATH => {
+                metrics.http_of(head, openapi::DOCS_PATH)
+            }
             Lead::Answered(_) | Lead::Nowhere(_) => metrics.http_of(head, NOWHERE),
         }
     }

@@ -12,8 +12,8 @@ use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
-    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, outcome_shown,
-    question, refused, shown,
+    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, conditional,
+    outcome_shown, question, refused, shown, unmet_precondition,
 };
 use micronet_wire::service::{CallContext, Service, authorize};
 use micronet_wire::spiffe::SpiffeId;
@@ -184,10 +184,15 @@ impl Site for Seen {
         let OwnSite { routes, meters, identity, .. } = &*self.site;
         let (lead, since) = (routes.lead(head), clock::now());
         let meter = meters.of_lead(identity.network.metrics(), head, &lead);
-        let answer = match Asker::of_lead(&lead, head, &self.peer, identity).await {
+        let asked = match unmet_precondition(head) {
+            Some(refused) => Err(refused),
+            None => Asker::of_lead(&lead, head, &self.peer, identity).await,
+        };
+        let answer = match asked {
             Ok(asker) => self.site.answer(asker.principal(), request_id, (head, body), lead).await,
             Err(refused) => *refused,
         };
+        let answer = conditional(head, answer);
         meter.answered(answer.status.code(), clock::now() - since);
         answer.into()
     }

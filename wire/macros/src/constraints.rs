@@ -21,6 +21,11 @@ pub(crate) struct Constraints {
 const UNKNOWN: &str =
     "not known here: `#[field(…)]` has `min = 1`, `max = 200`, `format = \"email\"` and `example = \"…\"`";
 
+/// The formats of strings besides a choice, as `micronet_wire::schema::FORMATS`.
+const FORMATS: [&str; 4] = ["email", "password", "line", "name"];
+
+const FORMAT_UNKNOWN: &str = "the formats that are known: \"email\", \"password\", \"line\", \"name\", and \"choice A B …\" for one of some words";
+
 impl Constraints {
     /// Reads the attribute of a field of this type. What the macro can't see of the type is checked with the schema.
     pub(crate) fn read(attributes: &[Attribute], of: &Type) -> Result<Self> {
@@ -60,13 +65,11 @@ impl Constraints {
             "max" => once(meta, &mut self.max, limit(meta.value()?)?),
             "format" => {
                 let literal: LitStr = meta.value()?.parse()?;
-                if !["email", "password"].contains(&literal.value().as_str()) {
-                    return Err(Error::new_spanned(
-                        literal,
-                        "the formats that are known: \"email\" and \"password\"",
-                    ));
+                let format = literal.value();
+                if !FORMATS.contains(&format.as_str()) && !format.starts_with("choice ") {
+                    return Err(Error::new_spanned(literal, FORMAT_UNKNOWN));
                 }
-                once(meta, &mut self.format, literal.value())
+                once(meta, &mut self.format, format)
             }
             "example" => once(meta, &mut self.example, example(meta.value()?, of)?),
             _ => Err(meta.error(UNKNOWN)),

@@ -66,6 +66,9 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// |---|---|
 /// | `min = 1`, `max = 200` | the least and the most: of an integer its value; of a `Decimal` its smallest units (`2599` is 25.99); of a `String` its characters; of a `Blob` its bytes; of a `Vec` or `BTreeMap` its items |
 /// | `format = "email"` | a `String` that looks like an e-mail address |
+/// | `format = "line"` | a `String` of one line that is not only white space |
+/// | `format = "name"` | such a line that is no number |
+/// | `format = "choice a b"` | a `String` that is one of these words |
 /// | `format = "password"` | a `String` that is shown to nobody; a [`Hidden`](../micronet_wire/schema/struct.Hidden.html) in the service's own memory |
 /// | `example = …` | a value for people: `3`, `25.99`, `true`, or JSON in a string, as `"[1,2]"`; for a `String`, `Blob` or `Timestamp` the text alone will do, as `"Tux"` |
 ///
@@ -225,12 +228,14 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `service("order", "user")` | these services of the cluster may call, and no others | |
 /// | `http("GET /products/{name}", …)` | where HTTP reaches it; what stands in braces is a field of the request | not by HTTP |
 /// | `status = 201` | the HTTP status of a success | 200 |
+/// | `errors(NotFound, OutOfStock)` | the variants of the error type that it answers with | any of them |
 /// | `text` | HTTP shows the reply, a `String`, as plain text | JSON |
 /// | `page` | the reply is a page of a list, a struct of `items: Vec<…>` and `pagination`, a struct: HTTP shows the items as the envelope's data, and `pagination` beside them | the whole reply is the data |
 /// | `bare` | HTTP shows the reply as JSON without the envelope | in the envelope |
 /// | `one_way` | there is no answer, and the method returns nothing | the caller waits for the outcome |
 /// | `idempotent` | to execute it twice has the same effect as once | a repeat needs a token |
 /// | `rate = "shop"` | the class of rate limits | `"api"` |
+/// | `cache = "watch"` | a reply to somebody anonymous may be kept until this stream of the same service, whose request can be empty, says anything | no reply may be kept |
 ///
 /// # What it writes
 ///

@@ -6,9 +6,15 @@ use super::tree::{Node, Object};
 use super::types::{self, SAFE_MAX};
 use crate::json::put_decimal;
 use crate::schema::{Field, Measure, ServiceSchema, Type};
+use crate::transcode::choices;
 
-/// Adds what a field says of its values to the schema of its type.
-pub(super) fn add(described: &mut Object, schema: &ServiceSchema, field: &Field) {
+/// What the pattern of a line calls control characters, and what separates lines and paragraphs.
+const BREAKS: &str = r"\u0000-\u001f\u007f-\u009f\u2028\u2029";
+/// What it calls blank besides: white space, and what has no width.
+const BLANKS: &str = r"\u0020\u00a0\u1680\u2000-\u200f\u202f\u205f-\u2064\u3000\ufeff";
+
+/// Adds what a field says of its values to the schema of its type. What is `asked` for says how exact a number may be.
+pub(super) fn add(described: &mut Object, schema: &ServiceSchema, field: &Field, asked: bool) {
     let inner = match schema.type_at(field.of) {
         Some(Type::Option { item }) => schema.type_at(*item),
         other => other,
@@ -35,14 +41,35 @@ pub(super) fn add(described: &mut Object, schema: &ServiceSchema, field: &Field)
     if let Some(max) = field.max {
         described.set(most, limit(max));
     }
-    if !field.format.is_empty() {
-        described.set("format", field.format.as_str());
+    if let (true, Some(Type::Decimal { scale })) = (asked, inner) {
+        // Not in answers: there is none but what was stored so, and validators that divide binary fractions would refuse 0.07.
+        described.set("multipleOf", decimal(1, *scale));
     }
+    add_format(described, &field.format);
     if always_a_number(inner, field) {
         types::always_number(described);
     }
     if !field.example.is_empty() {
         described.put("examples", vec![Node::Verbatim(field.example.clone())]);
+    }
+}
+
+fn add_format(described: &mut Object, format: &str) {
+    let line_with = |seen: &str| format!("^[^{BREAKS}]*[^{BREAKS}{BLANKS}{seen}][^{BREAKS}]*$");
+    match format {
+        "" => {}
+        "line" => described.set("pattern", line_with("")),
+        "name" => described.set("pattern", line_with("0-9")),
+        format => match choices(format) {
+            None => described.set("format", format),
+            Some(words) => {
+                let mut values: Vec<Node> = words.map(Node::from).collect();
+                if matches!(described.get("type"), Some(Node::List(_))) {
+                    values.push(Node::Verbatim("null".into()));
+                }
+                described.set("enum", values);
+            }
+        },
     }
 }
 

@@ -11,9 +11,12 @@
 //! | component `service.Type` | a struct or an enum |
 //! | component `service.Type-without-field` | the body of a request of which the path fills some fields |
 //! | component `service.Type.Variant` | the answer to an error of the service's own |
+//! | tag `operation` | the pages that are no methods, [`Page`], and the outcomes of writes |
 
 mod constraints;
+mod docs;
 mod operation;
+mod pages;
 mod responses;
 #[cfg(test)]
 mod tests;
@@ -24,7 +27,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
 
+pub use self::docs::{DOCS_PATH, docs};
 use self::operation::Operation;
+pub use self::pages::Page;
 use self::tree::{Node, Object, object};
 use self::types::{Components, Types};
 use crate::rest::API_VERSION;
@@ -33,15 +38,28 @@ use crate::schema::ServiceSchema;
 /// Where HTTP serves the document.
 pub const PATH: &str = "/openapi.json";
 
-/// The document about these services. Where two of them claim a path, it belongs to the first, as its route does.
+/// What is true of all operations.
+const ABOUT: &str = "Answers are JSON in an envelope: `success`, `data` and `meta`, of a list `pagination` too; of an error `success`, \
+`error` with `code`, `message` and `details`, and `meta`. Each has the headers X-Request-ID and X-API-Version. A path answers other methods \
+than its own with 405, and OPTIONS with those that it has, in Allow. A write that bears an Idempotency-Key is carried out once.";
+
+/// What the pages are.
+const OPERATION: &str = "How the process is doing, what can be asked of it, and what became of writes.";
+
+/// The document about these services, and about the pages that a site has besides those of every process. Where two services claim
+/// a path, it belongs to the first, as its route does.
 #[must_use]
-pub fn document<'a>(title: &str, schemas: impl IntoIterator<Item = &'a ServiceSchema>) -> String {
+pub fn document<'a>(
+    title: &str,
+    schemas: impl IntoIterator<Item = &'a ServiceSchema>,
+    pages: &[Page],
+) -> String {
     let mut document = Document::default();
     for schema in schemas {
         document.add(schema);
     }
     let mut text = BytesMut::with_capacity(64 << 10);
-    Node::from(document.finish(title)).write(&mut text, 0);
+    Node::from(document.finish(title, pages)).write(&mut text, 0);
     text.extend_from_slice(b"\n");
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -103,12 +121,14 @@ impl Document {
         self.labels.insert(label);
     }
 
-    fn finish(mut self, title: &str) -> Object {
+    fn finish(mut self, title: &str, pages: &[Page]) -> Object {
         responses::add_general(&mut self.components);
-        let mut paths: Vec<Path> = self.paths.into_values().collect();
-        paths.sort_by(|a, b| a.template.cmp(&b.template));
-        let paths: Object =
-            paths.into_iter().map(|path| (path.template, Object::from_iter(path.operations))).collect();
+        let of_services =
+            self.paths.into_values().map(|path| (path.template, Object::from_iter(path.operations)));
+        let of_pages = pages::paths(pages).map(|(path, item)| (path.to_owned(), item));
+        // The pages go before the routes of services, as they do where requests are answered.
+        let paths: BTreeMap<String, Object> = of_services.chain(of_pages).collect();
+        self.tags.push(object([("name", pages::TAG.into()), ("description", OPERATION.into())]).into());
         let components = object([
             ("schemas", Object::from_iter(self.components).into()),
             ("responses", responses::general().into()),
@@ -118,10 +138,18 @@ impl Document {
         ]);
         object([
             ("openapi", "3.1.0".into()),
-            ("info", object([("title", title.into()), ("version", API_VERSION.into())]).into()),
+            (
+                "info",
+                object([
+                    ("title", title.into()),
+                    ("version", API_VERSION.into()),
+                    ("description", ABOUT.into()),
+                ])
+                .into(),
+            ),
             ("servers", vec![object([("url", "/".into())]).into()].into()),
             ("tags", self.tags.into()),
-            ("paths", paths.into()),
+            ("paths", Object::from_iter(paths).into()),
             ("components", components.into()),
         ])
     }

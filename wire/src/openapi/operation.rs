@@ -57,7 +57,12 @@ impl Operation<'_> {
             responses::of(self.schema, self.types, method, self.label, has_body, components),
         );
         if method.access != Access::Public {
-            operation.put("security", vec![object([(CREDENTIAL, Node::List(vec![]))]).into()]);
+            // Of a bearer, what is listed are the roles or permissions that are wanted (OpenAPI 3.1, Security Requirement).
+            let wanted = match &method.access {
+                Access::Permission { name } => texts([name.as_str()]),
+                _ => Node::List(vec![]),
+            };
+            operation.put("security", vec![object([(CREDENTIAL, wanted)]).into()]);
         }
         match &method.access {
             Access::Public => {}
@@ -159,9 +164,14 @@ pub(super) fn shared_parameters() -> Object {
 
 /// The credentials that requests may carry.
 pub(super) fn security_schemes() -> Object {
-    let words = "Authorization: Bearer TOKEN. One that isn't known is refused, also where none is needed.";
-    let bearer =
-        object([("type", "http".into()), ("scheme", "bearer".into()), ("description", words.into())]);
+    let words = "Authorization: Bearer TOKEN, with an access token of who has signed in, or the operator's token. One that isn't \
+                 known is refused, also where none is needed.";
+    let bearer = object([
+        ("type", "http".into()),
+        ("scheme", "bearer".into()),
+        ("bearerFormat", "JWT".into()),
+        ("description", words.into()),
+    ]);
     object([(CREDENTIAL, bearer.into())])
 }
 
@@ -171,7 +181,7 @@ fn parameter_name(segment: &str) -> Option<&str> {
 }
 
 /// A text's first sentence without its full stop, and the whole text when there is more.
-fn in_short(doc: &str) -> (&str, &str) {
+pub(super) fn in_short(doc: &str) -> (&str, &str) {
     let end = doc.find(['\n']).unwrap_or(doc.len()).min(doc.find(". ").unwrap_or(doc.len()));
     let summary = doc[..end].trim_end().trim_end_matches('.');
     (summary, if end < doc.len() { doc } else { "" })

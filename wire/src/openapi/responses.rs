@@ -17,22 +17,25 @@ const ERROR: &str = "Error";
 /// The component of the error that lists what is wrong with a request.
 const FAULTS: &str = "Faults";
 
-const GENERAL: [General; 11] = [
+/// The errors that methods have, by what they are and who calls them.
+pub(super) const GENERAL: [General; 15] = [
     (
         400,
         "BadRequest",
         "BAD_REQUEST",
         "The request is malformed: its path, its query, its JSON or a header.",
     ),
-    (401, "Unauthenticated", "UNAUTHENTICATED", "No credential was given, or one that isn't known."),
+    (401, "Unauthenticated", "UNAUTHENTICATED", "No credential was given, or one that isn't known any more."),
     (403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "The credential lacks the permission."),
+    (406, "NotAcceptable", "NOT_ACCEPTABLE", "The answer is of a media type that Accept excludes."),
     (
         409,
-        "TokenWithdrawn",
-        "TOKEN_WITHDRAWN",
-        "Somebody has asked what became of the call with this Idempotency-Key before it came.",
+        "TokenConflict",
+        "TOKEN_REUSED",
+        "The Idempotency-Key was used with another request, or somebody has asked what became of it before it came (TOKEN_WITHDRAWN).",
     ),
     (413, "BodyTooLarge", "BODY_TOO_LARGE", "The body is too long."),
+    (414, "UriTooLong", "URI_TOO_LONG", "The path and the query are too long."),
     (415, "UnsupportedMediaType", "UNSUPPORTED_MEDIA_TYPE", "The body doesn't say that it is JSON."),
     (
         422,
@@ -40,6 +43,8 @@ const GENERAL: [General; 11] = [
         "INVALID_INPUT",
         "A field is missing, unknown, of another type or out of its range.",
     ),
+    (429, "TooManyRequests", "RATE_LIMIT_EXCEEDED", "Too many requests came: wait as Retry-After says."),
+    (431, "HeadersTooLarge", "HEADERS_TOO_LARGE", "The headers are too long, or too many."),
     (500, "InternalError", "INTERNAL", "The service failed in a way that is its own mistake."),
     (502, "BadGateway", "BAD_GATEWAY", "The service's answer can't be shown."),
     (
@@ -49,6 +54,14 @@ const GENERAL: [General; 11] = [
         "The service can't be reached or has too much to do: try again later.",
     ),
     (504, "DeadlineExceeded", "DEADLINE_EXCEEDED", "The service took too long."),
+];
+
+/// Errors of no method: of paths, of verbs, and of HTTP itself.
+const OF_HTTP: [General; 4] = [
+    (404, "NotFound", "ROUTE_NOT_FOUND", "There is nothing at this path."),
+    (405, "MethodNotAllowed", "METHOD_NOT_ALLOWED", "This path has other methods: Allow names them."),
+    (408, "RequestTimeout", "REQUEST_TIMEOUT", "The request didn't come in time."),
+    (417, "ExpectationFailed", "EXPECTATION_FAILED", "The request expects what isn't known here."),
 ];
 
 /// The responses object of a method.
@@ -73,7 +86,7 @@ pub(super) fn of(
             continue;
         }
         let response = match own.remove(&general.0) {
-            None => object([("$ref", format!("#/components/responses/{}", general.1).into())]),
+            None => general_reference(general.1),
             Some(mut own) => {
                 own.references.push(reference(component_of(general.0)).into());
                 own.words.push(general.3.to_owned());
@@ -105,7 +118,7 @@ impl OwnErrors {
             1 => self.references.remove(0),
             _ => object([("anyOf", self.references.into())]).into(),
         };
-        response(&self.words.join("\n\n"), "application/json", schema)
+        response_of(&self.words.join("\n\n"), "application/json", schema)
     }
 }
 
@@ -120,7 +133,7 @@ fn own_errors(
     let mut by_status: BTreeMap<u16, OwnErrors> = BTreeMap::new();
     let described = method.error.and_then(|at| Some((at, schema.type_at(at)?)));
     let Some((at, Type::Enum { name, variants, .. })) = described else { return by_status };
-    for variant in variants {
+    for variant in variants.iter().filter(|variant| method.may_fail_with(variant)) {
         let status =
             if variant.http_status == 0 { Code::Application.http_status() } else { variant.http_status };
         let code = variant.error_code();
@@ -148,10 +161,10 @@ fn success(types: &Types<'_>, method: &Method, components: &mut Components) -> O
         return object([("description", words.into()), ("headers", header_references().into())]);
     }
     if method.media == Media::Text {
-        return response(words, "text/plain", typed("string").into());
+        return response_of(words, "text/plain", typed("string").into());
     }
     if method.media == Media::Bare {
-        return response(words, "application/json", types.schema_of(method.reply, components).into());
+        return response_of(words, "application/json", types.schema_of(method.reply, components).into());
     }
     let mut properties = object([("success", object([("const", true.into())]).into())]);
     if method.media == Media::Page {
@@ -162,10 +175,11 @@ fn success(types: &Types<'_>, method: &Method, components: &mut Components) -> O
         properties.put("data", types.schema_of(method.reply, components));
     }
     properties.put("meta", reference("Meta"));
-    response(words, "application/json", envelope(properties).into())
+    response_of(words, "application/json", envelope(properties).into())
 }
 
-fn response(words: &str, media: &str, schema: Node) -> Object {
+/// A response with a body.
+pub(super) fn response_of(words: &str, media: &str, schema: Node) -> Object {
     let content = object([(media, object([("schema", schema)]).into())]);
     object([
         ("description", words.into()),
@@ -174,7 +188,12 @@ fn response(words: &str, media: &str, schema: Node) -> Object {
     ])
 }
 
-/// The responses that any method can have.
+/// A reference to a response of the components.
+pub(super) fn general_reference(name: &str) -> Object {
+    object([("$ref", format!("#/components/responses/{name}").into())])
+}
+
+/// The responses that don't depend on a method.
 pub(super) fn general() -> Object {
     let describe = |&(status, name, code, words): &General| {
         let meta = r#"{ "timestamp": "2026-01-31T12:00:00.000000Z", "version": "v1", "request_id": "6f1d0c2a-0000002a" }"#;
@@ -186,11 +205,14 @@ pub(super) fn general() -> Object {
             ("example", Node::Verbatim(example)),
         ]);
         let mut headers = header_references();
-        if status == 503 {
+        if matches!(status, 429 | 503) {
             headers.put("Retry-After", header_reference("RetryAfter"));
         }
         if status == 401 {
             headers.put("WWW-Authenticate", header_reference("Authenticate"));
+        }
+        if status == 405 {
+            headers.put("Allow", header_reference("Allow"));
         }
         let described = object([
             ("description", words.into()),
@@ -199,7 +221,7 @@ pub(super) fn general() -> Object {
         ]);
         (name, described)
     };
-    GENERAL.iter().map(describe).collect()
+    GENERAL.iter().chain(&OF_HTTP).map(describe).collect()
 }
 
 /// The headers that answers have.
@@ -215,6 +237,7 @@ pub(super) fn headers() -> Object {
         ("ApiVersion", header("The version of the HTTP interface.", typed("string"))),
         ("Instance", header("The instance that answered.", typed("string"))),
         ("RetryAfter", header("Seconds to wait before asking again.", typed("integer"))),
+        ("Allow", header("The methods of the path.", typed("string"))),
         ("Authenticate", header("The kind of credential that is wanted.", typed("string"))),
     ])
 }
@@ -284,7 +307,7 @@ fn envelope_of_error(code: Object, details: Object) -> Object {
 }
 
 /// An object of which all members are required.
-fn envelope(properties: Object) -> Object {
+pub(super) fn envelope(properties: Object) -> Object {
     let required = properties.names().collect::<Vec<_>>();
     let required = texts(required);
     typed("object").with("properties", properties).with("required", required)

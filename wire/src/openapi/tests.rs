@@ -86,7 +86,12 @@ trait Shelf {
     #[rpc(http("GET /api/v1/things/{id}", "GET /things/{id}"), public, idempotent, rate = "shop")]
     async fn find(&self, context: &CallContext, request: Find) -> Result<Everything, CallError<ShelfError>>;
     /// Puts one.
-    #[rpc(http("POST /shelves/{shelf}/{id}"), permission = "things:write", status = 201)]
+    #[rpc(
+        http("POST /shelves/{shelf}/{id}"),
+        permission = "things:write",
+        status = 201,
+        errors(NotThere, Unclear)
+    )]
     async fn put(&self, context: &CallContext, request: Put) -> Result<Find, CallError<ShelfError>>;
     /// Takes one away.
     #[rpc(http("DELETE /things/{number}"), service("order", "cart"), status = 204)]
@@ -119,7 +124,7 @@ trait Other {
 }
 
 fn both() -> Value {
-    let text = document("both", [&shelf_schema(), &other_schema()]);
+    let text = document("both", [&shelf_schema(), &other_schema()], &[]);
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -131,15 +136,17 @@ fn check(document: &Value, pointer: &str, expected: Value) {
 #[test]
 fn the_same_schemas_give_the_same_text() {
     let (shelf, other) = (shelf_schema(), other_schema());
-    let text = document("both", [&shelf, &other]);
-    assert_eq!(text, document("both", [&shelf.clone(), &other.clone()]));
+    let text = document("both", [&shelf, &other], &[]);
+    assert_eq!(text, document("both", [&shelf.clone(), &other.clone()], &[]));
     assert!(
         text.starts_with("{\n  \"openapi\": \"3.1.0\",\n  \"info\": {\n    \"title\": \"both\""),
         "{text}"
     );
-    // None has no paths, and is a document nevertheless.
-    let empty: Value = serde_json::from_str(&document("none", [])).unwrap();
-    assert_eq!(empty["paths"], json!({}));
+    // Without a service there are the pages that every process has.
+    let empty: Value = serde_json::from_str(&document("none", [], &[])).unwrap();
+    let paths: Vec<&String> = empty["paths"].as_object().unwrap().keys().collect();
+    let outcomes = "/api/v1/outcomes/{method}/{token}";
+    assert_eq!(paths, ["/alive", outcomes, "/docs", "/health", "/metrics", "/openapi.json", "/ready"]);
 }
 
 #[test]
@@ -156,6 +163,7 @@ fn references_resolve_and_names_are_unique() {
             assert_eq!(in_path.collect::<Vec<_>>(), segments.collect::<Vec<_>>(), "{verb} {path}");
         }
     }
+    operations.retain(|id| !id.starts_with("operation."));
     let expected = ["other.find", "shelf.find", "shelf.find-2", "shelf.list", "shelf.put", "shelf.take"];
     assert_eq!(operations.iter().map(String::as_str).collect::<Vec<_>>(), expected);
     let mut values = vec![&document];
@@ -181,11 +189,11 @@ fn types_are_written_by_the_rules_of_transcoding() {
         (
             "id",
             json!({ "type": ["integer", "string"], "format": "uint64", "minimum": 0, "maximum": u64::MAX,
-                "pattern": "^[0-9]+$", "description": large }),
+                "pattern": "^(0|[1-9][0-9]{0,19})$", "description": large }),
         ),
         ("small", json!({ "type": "integer", "format": "int8", "minimum": -128, "maximum": 127 })),
-        ("ratio", json!({ "type": "number", "format": "decimal", "x-scale": 3 })),
-        ("whole", json!({ "type": "number", "format": "decimal", "x-scale": 0 })),
+        ("ratio", json!({ "type": "number", "format": "decimal", "x-scale": 3, "multipleOf": 0.001 })),
+        ("whole", json!({ "type": "number", "format": "decimal", "x-scale": 0, "multipleOf": 1 })),
         ("at", json!({ "type": "string", "format": "date-time", "description": "When." })),
         ("raw", json!({ "type": "string", "contentEncoding": "base64" })),
         ("flag", json!({ "type": "boolean" })),
@@ -260,7 +268,7 @@ fn operations_say_what_rest_does() {
 
     let put = "/paths/~1shelves~1{shelf}~1{id}/post";
     check(&document, &format!("{put}/x-permission"), json!("things:write"));
-    check(&document, &format!("{put}/security"), json!([{ "bearer": [] }]));
+    check(&document, &format!("{put}/security"), json!([{ "bearer": ["things:write"] }]));
     check(&document, &format!("{put}/requestBody/required"), json!(true));
     let body = "shelf.Put-without-shelf-id";
     let schema = format!("{put}/requestBody/content/application~1json/schema/$ref");
@@ -271,16 +279,30 @@ fn operations_say_what_rest_does() {
         let all = document.pointer(&format!("{pointer}/responses")).and_then(Value::as_object).unwrap();
         all.keys().cloned().collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(statuses(find), "200 400 401 404 422 500 502 503 504");
-    assert_eq!(statuses(put), "201 400 401 403 404 409 413 415 422 500 502 503 504");
-    assert_eq!(statuses("/paths/~1things/get"), "200 400 401 422 500 502 503 504");
-    assert_eq!(statuses("/paths/~1things~1{id}/delete"), "204 400 401 403 409 422 500 502 503 504");
+    assert_eq!(statuses(find), "200 400 401 404 406 414 422 429 431 500 502 503 504");
+    assert_eq!(statuses(put), "201 400 401 403 404 406 409 413 414 415 422 429 431 500 502 503 504");
+    assert_eq!(statuses("/paths/~1things/get"), "200 400 401 406 414 422 429 431 500 502 503 504");
+    let take = "/paths/~1things~1{id}/delete";
+    assert_eq!(statuses(take), "204 400 401 403 406 409 414 422 429 431 500 502 503 504");
     assert!(document.pointer("/paths/~1things~1{id}/delete/responses/204/content").is_none());
     check(
         &document,
         "/paths/~1things/get/responses/200/content",
         json!({ "text/plain": { "schema": { "type": "string" } } }),
     );
+
+    // What it names is all that it answers with.
+    let mut schema = shelf_schema();
+    let find_500 = format!("{find}/responses/500/content/application~1json/schema/anyOf/0");
+    check(&document, &find_500, json!({ "$ref": "#/components/schemas/shelf.ShelfError.Broken" }));
+    schema.methods[0].errors = vec!["NotThere".into()];
+    let named: Value = serde_json::from_str(&super::document("one", [&schema], &[])).unwrap();
+    check(
+        &named,
+        &format!("{find}/responses/500"),
+        json!({ "$ref": "#/components/responses/InternalError" }),
+    );
+    check(&named, &format!("{find}/responses/400"), json!({ "$ref": "#/components/responses/BadRequest" }));
 
     let of_404 = format!("{find}/responses/404/content/application~1json/schema");
     check(&document, &of_404, json!({ "$ref": "#/components/schemas/shelf.ShelfError.NotThere" }));
@@ -307,12 +329,12 @@ fn a_service_that_is_being_replaced_is_described_once_and_what_is_new_beside_it(
     let older = other_schema();
     let mut newer = older.clone();
     newer.methods[0].http[1].path = "/newest/{number}".into();
-    let document: Value = serde_json::from_str(&document("both", [&older, &newer])).unwrap();
-    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
-    assert_eq!(paths, ["/newest/{number}", "/other/{number}", "/things/{number}"]);
+    let document: Value = serde_json::from_str(&document("both", [&older, &newer], &[])).unwrap();
+    let paths = document["paths"].as_object().unwrap().keys().filter(|path| path.ends_with("{number}"));
+    assert_eq!(paths.collect::<Vec<_>>(), ["/newest/{number}", "/other/{number}", "/things/{number}"]);
     check(&document, "/paths/~1newest~1{number}/get/operationId", json!("other-2.find-2"));
     assert!(document.pointer("/paths/~1newest~1{number}/get/x-alias-of").is_none());
-    assert_eq!(document["tags"].as_array().unwrap().len(), 1);
+    assert_eq!(document["tags"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -321,7 +343,7 @@ fn a_stream_is_led_to_by_no_path_and_not_described() {
     use crate::schema::{CallShape, EncodedSchema, ServiceSchema};
 
     let mut schema = other_schema();
-    assert!(document("one", [&schema]).contains("other.find"));
+    assert!(document("one", [&schema], &[]).contains("other.find"));
     let routes = |schema: &ServiceSchema| {
         let encoded = EncodedSchema::new(schema.clone()).unwrap();
         Routes::from_schemas("one", [(0, std::rc::Rc::new(encoded))]).to_string()
@@ -329,7 +351,7 @@ fn a_stream_is_led_to_by_no_path_and_not_described() {
     assert!(routes(&schema).contains("/things/{number}"), "{}", routes(&schema));
     // SPEC 10.6 lets it have one.
     schema.methods[0].shape = CallShape::ServerStream;
-    let document = document("one", [&schema]);
+    let document = document("one", [&schema], &[]);
     assert!(!document.contains("/things/{number}") && !document.contains("other.find"), "{document}");
     assert_eq!(routes(&schema), "");
 }

@@ -62,7 +62,7 @@ impl<'a> Types<'a> {
     /// The type of a field that stands in a path or a query; `None` when it is one that can't.
     pub(super) fn parameter(&self, field: &Field, components: &mut Components) -> Option<Object> {
         let mut schema = self.as_text(field, components)?;
-        constraints::add(&mut schema, self.schema, field);
+        constraints::add(&mut schema, self.schema, field, true);
         Some(schema)
     }
 
@@ -99,15 +99,16 @@ impl<'a> Types<'a> {
             Type::U8 => integer("uint8", 0, Node::Unsigned(u8::MAX.into())),
             Type::U16 => integer("uint16", 0, Node::Unsigned(u16::MAX.into())),
             Type::U32 => integer("uint32", 0, Node::Unsigned(u32::MAX.into())),
-            Type::U64 => large(integer("uint64", 0, Node::Unsigned(u64::MAX)), "^[0-9]+$"),
+            Type::U64 => large(integer("uint64", 0, Node::Unsigned(u64::MAX)), "^(0|[1-9][0-9]{0,19})$"),
             Type::I8 => integer("int8", i8::MIN.into(), Node::Signed(i8::MAX.into())),
             Type::I16 => integer("int16", i16::MIN.into(), Node::Signed(i16::MAX.into())),
             Type::I32 => integer("int32", i32::MIN.into(), Node::Signed(i32::MAX.into())),
-            Type::I64 => large(integer("int64", i64::MIN, Node::Signed(i64::MAX)), "^-?[0-9]+$"),
+            Type::I64 => {
+                large(integer("int64", i64::MIN, Node::Signed(i64::MAX)), "^(0|-?[1-9][0-9]{0,18})$")
+            }
             Type::String => typed("string"),
             Type::Bytes => typed("string").with("contentEncoding", "base64"),
             Type::Timestamp => typed("string").with("format", "date-time"),
-            // Not `multipleOf`: validators divide binary fractions, and so would refuse 0.07.
             Type::Decimal { scale } => {
                 typed("number").with("format", "decimal").with("x-scale", Node::Signed(i64::from(*scale)))
             }
@@ -141,7 +142,7 @@ impl<'a> Types<'a> {
 
     /// The items and the pagination of a reply that is a page.
     pub(super) fn page(&self, reply: TypeRef, components: &mut Components) -> Vec<(String, Node)> {
-        let field = |field: &Field| (field.name.clone(), self.field(field, components).into());
+        let field = |field: &Field| (field.name.clone(), self.field(field, false, components).into());
         self.fields(reply).iter().map(field).collect()
     }
 
@@ -198,7 +199,9 @@ impl<'a> Types<'a> {
             .filter(|field| !self.is_optional(field))
             .map(|field| field.name.as_str())
             .collect();
-        let properties: Object = fields.map(|field| (&*field.name, self.field(field, components))).collect();
+        let asked = self.asked.contains(&at);
+        let properties: Object =
+            fields.map(|field| (&*field.name, self.field(field, asked, components))).collect();
         let mut structure = typed("object").with_text("description", doc);
         if !properties.is_empty() {
             structure.put("properties", properties);
@@ -206,19 +209,19 @@ impl<'a> Types<'a> {
         if !required.is_empty() {
             structure.put("required", texts(required));
         }
-        if self.asked.contains(&at) {
+        if asked {
             structure.put("additionalProperties", false);
         }
         structure
     }
 
-    /// A field with its words.
-    fn field(&self, field: &Field, components: &mut Components) -> Object {
+    /// A field with its words, of a type that is asked for or isn't.
+    fn field(&self, field: &Field, asked: bool, components: &mut Components) -> Object {
         let mut described = self.schema_of(field.of, components);
         if !field.doc.is_empty() {
             described.set("description", field.doc.as_str());
         }
-        constraints::add(&mut described, self.schema, field);
+        constraints::add(&mut described, self.schema, field, asked);
         described
     }
 

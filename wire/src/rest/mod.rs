@@ -7,19 +7,24 @@
 //! This module owns what a client over HTTP sees: paths, statuses, headers and the envelope. It must not know where a call is
 //! carried out.
 
+mod accept;
 mod answer;
+mod conditional;
 mod credential;
 mod outcomes;
 mod reply;
 mod request;
 mod request_ids;
 mod routes;
+mod standing;
 mod trace;
 
 pub use answer::{API_VERSION, Answer, Refused};
+pub use conditional::{EntityTag, conditional, unmet_precondition};
 pub use credential::bearer_token;
 pub use outcomes::{OUTCOME_TEMPLATE, OutcomeRoute, outcome_shown, put_outcome, question};
 pub use reply::{refused, shown};
 pub use request::Request;
 pub use request_ids::RequestIds;
 pub use routes::{Lead, Parameters, Route, Routes, other_methods};
+pub use standing::Standing;

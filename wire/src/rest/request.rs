@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
+use super::accept::accepts;
 use super::answer::{Answer, Refused};
 use super::routes::Parameters;
 use super::trace::trace_context;
 use crate::http1::{Method as HttpMethod, RequestHead, query_pairs};
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::principal::Principal;
-use crate::schema::{Method, ServiceSchema};
+use crate::schema::{Media, Method, ServiceSchema};
 use crate::service::CallOptions;
 use crate::transcode::{TranscodeError, TranscodeErrorKind, to_binary};
 
@@ -80,8 +81,12 @@ impl<'a> Request<'a> {
     /// The message, by the schema of whoever the call goes to.
     ///
     /// # Errors
-    /// The answer to a request that isn't one of this method.
+    /// The answer to a request that isn't one of this method, or whose client takes no answer of the method's media type.
     pub fn message(&self, schema: &ServiceSchema, method: &Method) -> Result<Bytes, Refused> {
+        let media_type = if method.media == Media::Text { "text/plain" } else { "application/json" };
+        if !accepts(self.head.headers().get_all("Accept"), media_type) {
+            return Err(refuse(406, &format!("the answer is {media_type}, which Accept excludes")));
+        }
         let of_path = self.of_path.iter().map(|(name, text)| (*name, &**text));
         let of_query = self.of_query.iter().map(|(name, text)| (&**name, &**text));
         let parameters: Vec<(&str, &str)> = of_path.chain(of_query).collect();

@@ -21,6 +21,8 @@ pub struct Routes {
     /// Each with the index of its service.
     schemas: Vec<(usize, Rc<EncodedSchema>)>,
     title: String,
+    /// The pages besides those of every process.
+    pages: &'static [openapi::Page],
     /// The description of it all, made when it is asked for first.
     openapi: OnceCell<String>,
 }
@@ -37,6 +39,10 @@ pub struct Route {
     pub service: usize,
     /// The id of the RPC method.
     pub method: u32,
+    /// The class of rate limits that the method belongs to.
+    pub rate_class: String,
+    /// The stream of the service that says when a reply may not be kept any more; empty where none may be kept at all.
+    pub cache: String,
 }
 
 /// A part of a route's path.
@@ -104,6 +110,8 @@ impl Routes {
                         segments: segments(&binding.path).map(Segment::parse).collect(),
                         service,
                         method: method.id,
+                        rate_class: method.rate_class.clone(),
+                        cache: method.cache.clone(),
                     });
                 }
             }
@@ -115,6 +123,12 @@ impl Routes {
             route.place = place;
         }
         all
+    }
+
+    /// The same beside these pages, which are described with them.
+    #[must_use]
+    pub fn beside(self, pages: &'static [openapi::Page]) -> Self {
+        Self { pages, ..self }
     }
 
     /// How many there are.
@@ -149,6 +163,9 @@ impl Routes {
                 method => elsewhere(method, allow(["GET"].into())),
             });
         }
+        if let Some(page) = openapi::docs(head) {
+            return Lead::Answered(Box::new(page));
+        }
         if let Some(route) = self.outcome(head.path()) {
             return match head.method() {
                 Method::Post => Lead::Outcome(route),
@@ -172,7 +189,8 @@ impl Routes {
     #[must_use]
     pub fn openapi(&self) -> &str {
         self.openapi.get_or_init(|| {
-            openapi::document(&self.title, self.schemas.iter().map(|(_, schema)| schema.schema()))
+            let schemas = self.schemas.iter().map(|(_, schema)| schema.schema());
+            openapi::document(&self.title, schemas, self.pages)
         })
     }
 
@@ -184,11 +202,16 @@ impl Routes {
         Some(OutcomeRoute { service: *index, method, token })
     }
 
-    /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes.
+    /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes. The most exact template that a
+    /// path fits decides, whatever methods it has: `/orders/log` is no order.
     fn find<'a>(&'a self, http_method: &str, path: &'a str) -> Found<'a> {
         let wanted = if http_method == "HEAD" { "GET" } else { http_method };
         let mut others = BTreeSet::new();
+        let mut fits: Option<&Route> = None;
         for route in &self.routes {
+            if fits.is_some_and(|first| !first.is_as_exact_as(route)) {
+                continue;
+            }
             match route.matches(path) {
                 Ok(None) => {}
                 Err(_) => return Found::Malformed,
@@ -196,6 +219,7 @@ impl Routes {
                     return Found::Route(route, parameters);
                 }
                 Ok(Some(_)) => {
+                    fits = Some(route);
                     others.insert(route.http_method.as_str());
                 }
             }
@@ -259,6 +283,16 @@ impl Route {
     #[must_use]
     pub fn http_method(&self) -> &str {
         &self.http_method
+    }
+
+    /// Whether it has literals where another one has them, and parameters where that has them.
+    fn is_as_exact_as(&self, other: &Self) -> bool {
+        let alike = |(one, other): (&Segment, &Segment)| match (one, other) {
+            (Segment::Literal(one), Segment::Literal(other)) => one == other,
+            (Segment::Parameter(_), Segment::Parameter(_)) => true,
+            _ => false,
+        };
+        self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(alike)
     }
 
     /// The fields that the path fills, or `None` when it is another path.

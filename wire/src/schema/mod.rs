@@ -135,14 +135,14 @@ pub struct Field {
     pub min: Option<i64>,
     /// The most that is taken, counted as in `min`.
     pub max: Option<i64>,
-    /// What a string looks like: one of [`FORMATS`], or empty for any.
+    /// What a string looks like: one of [`FORMATS`] or a choice, or empty for any.
     pub format: String,
     /// A value that the field takes, as JSON, for people; empty for none.
     pub example: String,
 }
 
-/// The formats that a field of text can have.
-pub const FORMATS: &[&str] = &["email", "password"];
+/// The formats that a field of text can have, besides a choice: `choice` and the words of which it is one, a space before each.
+pub const FORMATS: &[&str] = &["email", "password", "line", "name"];
 
 /// One variant of an enum.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
@@ -186,6 +186,11 @@ pub struct Method {
     pub http_status: u16,
     /// How HTTP shows the reply.
     pub media: Media,
+    /// The stream of the same service each of whose messages says that replies may differ from now on: a reply to somebody anonymous
+    /// may be kept until then. Empty where no reply may be kept.
+    pub cache: String,
+    /// The variants of its error type that it answers with, by name; empty for any of them.
+    pub errors: Vec<String>,
 }
 
 impl Method {
@@ -193,6 +198,12 @@ impl Method {
     #[must_use]
     pub fn is_bulk(&self) -> bool {
         self.rate_class == "bulk"
+    }
+
+    /// Whether it answers with this variant of its error type.
+    #[must_use]
+    pub fn may_fail_with(&self, variant: &Variant) -> bool {
+        self.errors.is_empty() || self.errors.contains(&variant.name)
     }
 
     /// The paths on which a server with HTTP leads to it. Streams have none here, whatever a schema says: HTTP doesn't carry them yet.

@@ -3,9 +3,8 @@
 use bytes::BytesMut;
 
 use super::binary::BinaryReader;
-use super::email::is_email;
 use super::error::{Failure, Outcome, TranscodeErrorKind};
-use super::scalar::short;
+use super::format;
 use super::to_binary::to_binary;
 use crate::json::put_decimal;
 use crate::schema::{Field, ServiceSchema, Type, TypeRef};
@@ -98,9 +97,8 @@ pub(super) fn violation(field: &Field, measured: Measured<'_>) -> Option<Violati
         ));
     }
     match measured {
-        Measured::Text(text) if field.format == "email" && !is_email(text) => {
-            let words = format!("expected an e-mail address, found {}", short(text));
-            Some((TranscodeErrorKind::Format, words))
+        Measured::Text(text) if !field.format.is_empty() => {
+            format::fault(&field.format, text).map(|words| (TranscodeErrorKind::Format, words))
         }
         _ => None,
     }

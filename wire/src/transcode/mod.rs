@@ -8,7 +8,7 @@
 //! |---|---|
 //! | unit | `null` |
 //! | bool | `true`, `false` |
-//! | integers | a number; `1.0` and `1e3` are none, `-0` is 0. Beyond 2^53 - 1 either way it is written as a string, since JavaScript would round it; the 64-bit types accept a string for every value |
+//! | integers | a number; `1.0` is 1, `-0` is 0, `1e3` and `"1.0"` are none. Beyond 2^53 - 1 either way it is written as a string, since JavaScript would round it; the 64-bit types accept a string for every value |
 //! | string | a string |
 //! | bytes | a string of base64: standard alphabet, with padding, no stray bits (RFC 4648 section 4) |
 //! | timestamp | a string as `2026-11-21T03:31:18.000123Z` (RFC 3339): written in UTC with 6 digits of fraction; accepted with none to 6 and with an offset. Years 0000 to 9999, no leap seconds |
@@ -35,6 +35,7 @@ mod collection;
 mod constraint;
 mod email;
 mod error;
+mod format;
 mod parameters;
 mod path;
 mod scalar;
@@ -50,6 +51,7 @@ pub use adapt::{MethodAdapter, ServiceAdapter};
 pub use check::check_constraints;
 pub(crate) use constraint::check_example;
 pub use error::{Place, TranscodeError, TranscodeErrorKind};
+pub use format::{choices, is_format};
 pub use time::put_timestamp;
 pub use to_binary::to_binary;
 pub use to_json::{to_json, variant_index};

@@ -2,7 +2,7 @@
 
 use super::binary::put_length;
 use super::error::{Failure, Outcome, TranscodeErrorKind};
-use super::scalar::{Refusal, put_parsed, short};
+use super::scalar::{Refusal, put_number, short};
 use super::structure::unknown_words;
 use super::to_binary::{Packer, refused};
 use crate::schema::{Field, Type, TypeRef, Variant};
@@ -50,7 +50,7 @@ impl Packer<'_> {
                 let words = "a field of this type can't be given in the path or query";
                 Err(Failure::new(TranscodeErrorKind::Type, None, words))
             }
-            _ => put_parsed(described, text, self.out)
+            _ => put_number(described, text, self.out)
                 .map_err(|refusal| refused(described, refusal, &short(text), None)),
         }
     }

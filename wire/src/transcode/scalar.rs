@@ -48,6 +48,19 @@ pub(super) fn put_parsed(described: &Type, text: &str, out: &mut BytesMut) -> Re
     Ok(())
 }
 
+/// The same for a number in JSON or in a parameter, where `1.0` is an integer as it is in JSON Schema.
+pub(super) fn put_number(described: &Type, text: &str, out: &mut BytesMut) -> Result<(), Refusal> {
+    let whole = text.split_once('.').filter(|(_, fraction)| {
+        !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0') && is_integer(described)
+    });
+    put_parsed(described, whole.map_or(text, |(whole, _)| whole), out)
+}
+
+fn is_integer(described: &Type) -> bool {
+    use Type::{I8, I16, I32, I64, U8, U16, U32, U64};
+    matches!(described, U8 | U16 | U32 | U64 | I8 | I16 | I32 | I64)
+}
+
 /// What a value of this type looks like, in words that follow "expected".
 pub(super) fn expectation(described: &Type) -> String {
     let integer = |least: i64, greatest: u64| format!("an integer from {least} to {greatest}");

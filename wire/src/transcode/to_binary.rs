@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::binary::put_length;
 use super::error::{Failure, Outcome, TranscodeError, TranscodeErrorKind};
-use super::scalar::{Refusal, cut, expectation, put_parsed, refusal_words, short};
+use super::scalar::{Refusal, cut, expectation, put_number, put_parsed, refusal_words, short};
 use super::survey::survey;
 use super::{base64, parameters};
 use crate::json::{Kind, Reader, Text};
@@ -167,7 +167,7 @@ impl<'a> Packer<'a> {
             (Kind::Number, _) => {
                 let offset = self.json.offset();
                 let text = self.json.number()?;
-                put_parsed(described, text, self.out)
+                put_number(described, text, self.out)
                     .map_err(|refusal| refused(described, refusal, &cut(text), offset))
             }
             _ => Err(self.mismatch(described)),

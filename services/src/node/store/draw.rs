@@ -8,7 +8,7 @@ use micronet_wire::schema::Decimal;
 use crate::node::api::Delay;
 
 /// The longest delay that is drawn, in seconds.
-const DELAY_S_MAX: f64 = 10.0;
+const DELAY_S_MAX: f64 = 5.0;
 
 /// The random numbers of one request: SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number
 /// generators", OOPSLA 2014).
@@ -49,7 +49,7 @@ impl Draws {
             Delay::None => 0.0,
             Delay::Fixed { us } => f64::from(us),
             Delay::Uniform { from_us, to_us } => {
-                f64::from(from_us) + f64::from(to_us.saturating_sub(from_us)) * self.unit()
+                f64::from(from_us.min(to_us)) + f64::from(from_us.abs_diff(to_us)) * self.unit()
             }
             Delay::Exponential { mean_us } => -f64::from(mean_us) * self.unit().ln(),
             Delay::Lognormal { median_us, sigma } => {

@@ -28,7 +28,7 @@ fn delays_are_distributed_as_they_say() {
     assert!(delays(Delay::None).iter().all(|delay| *delay == 0.0));
     assert!(delays(Delay::Fixed { us: 700 }).iter().all(|delay| *delay == 700e-6));
 
-    let uniform = delays(Delay::Uniform { from_us: 1_000, to_us: 3_000 });
+    let uniform = delays(Delay::Uniform { from_us: 3_000, to_us: 1_000 });
     assert!(uniform[0] >= 1e-3 && uniform[99_999] <= 3e-3);
     near(uniform[25_000], 1.5e-3, "the first quarter of the uniform one");
 
@@ -62,10 +62,10 @@ fn the_same_seed_gives_the_same_requests() {
     assert_ne!(fates(7), fates(8));
     // A change of the load begins anew.
     let store = NodeStore::new(plain());
-    store.change(LoadChange { delay: Some(load_of(1).delay), ..LoadChange::default() }, 0).unwrap();
+    store.change(LoadChange { delay: Some(load_of(1).delay), ..LoadChange::default() }, 0);
     let first = store.task(0);
     assert_ne!(store.task(0), first);
-    store.change(LoadChange::default(), 0).unwrap();
+    store.change(LoadChange::default(), 0);
     assert_eq!(store.task(0), first);
 }
 
@@ -74,11 +74,11 @@ fn ten_times_slower_is_one_setting() {
     let store = NodeStore::new(plain());
     let usual = Task { delay: Duration::from_micros(3_000), work: Duration::from_micros(100), fails: false };
     assert_eq!(store.task(0), usual);
-    store.change(LoadChange { slower: Some(10), ..LoadChange::default() }, 0).unwrap();
+    store.change(LoadChange { slower: Some(10), ..LoadChange::default() }, 0);
     let slow = Task { delay: usual.delay * 10, work: usual.work * 10, fails: false };
     assert_eq!(store.task(0), slow);
     // Only some of them.
-    store.change(LoadChange { slow_per_mille: Some(100), ..LoadChange::default() }, 0).unwrap();
+    store.change(LoadChange { slow_per_mille: Some(100), ..LoadChange::default() }, 0);
     let among = (0..10_000).filter(|_| store.task(0) == slow).count();
     assert!((850..1_150).contains(&among), "{among} of 10000 were slow");
 }
@@ -86,10 +86,10 @@ fn ten_times_slower_is_one_setting() {
 #[test]
 fn some_requests_fail() {
     let store = NodeStore::new(plain());
-    store.change(LoadChange { errors_per_mille: Some(50), ..LoadChange::default() }, 0).unwrap();
+    store.change(LoadChange { errors_per_mille: Some(50), ..LoadChange::default() }, 0);
     let failed = (0..10_000).filter(|_| store.task(0).fails).count();
     assert!((400..600).contains(&failed), "{failed} of 10000 failed");
-    store.change(LoadChange { errors_per_mille: Some(1_000), ..LoadChange::default() }, 0).unwrap();
+    store.change(LoadChange { errors_per_mille: Some(1_000), ..LoadChange::default() }, 0);
     assert!((0..1_000).all(|_| store.task(0).fails));
 }
 
@@ -103,20 +103,11 @@ fn a_load_can_come_and_go() {
         ..LoadChange::default()
     };
     let set = 9_000 * MS;
-    store.change(change, set).unwrap();
+    store.change(change, set);
     for (after_ms, is_bad) in [(0, true), (499, true), (500, false), (999, false), (1_000, true)] {
         let task = store.task(set + after_ms * MS);
         assert_eq!((task.fails, task.delay == Duration::from_millis(30)), (is_bad, is_bad), "{after_ms} ms");
     }
-}
-
-#[test]
-fn an_empty_range_is_refused() {
-    let store = NodeStore::new(plain());
-    let delay = Some(Delay::Uniform { from_us: 2, to_us: 1 });
-    let refused = store.change(LoadChange { delay, slower: Some(2), ..LoadChange::default() }, 0);
-    assert_eq!(refused.unwrap_err().code, Code::InvalidInput);
-    assert_eq!(store.load(), plain(), "nothing of it is taken over");
 }
 
 #[test]

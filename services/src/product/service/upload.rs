@@ -13,7 +13,7 @@ use micronet_wire::outcomes::{Asked, TokenOutcome};
 use micronet_wire::service::{CallContext, Incoming};
 use sha2::{Digest, Sha256};
 
-use super::{Answer, NOT_A_NAME, is_name};
+use super::Answer;
 use crate::calls::{Token, request_hash};
 use crate::once::Once;
 use crate::outcomes::replied;
@@ -31,8 +31,7 @@ pub(super) async fn upload(
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         match requests.next().await {
-            Ok(Some(product)) if is_name(&product.name) => batch.push(Ok(product)),
-            Ok(Some(_)) => batch.push(Err(NOT_A_NAME.to_owned())),
+            Ok(Some(product)) => batch.push(Ok(product)),
             Ok(None) => break,
             // What is wrong with one of them doesn't concern the others.
             Err(error) if matches!(error.code, Code::InvalidInput | Code::BadRequest) => {

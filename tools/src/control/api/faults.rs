@@ -6,7 +6,7 @@ use micronet_wire::schema::{Message, Timestamp};
 #[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Break {
     /// The instance's name, or the service's.
-    #[field(min = 1, max = 64, example = "product-1")]
+    #[field(min = 1, max = 64, example = "node-3")]
     pub(crate) name: String,
     /// For how long, in milliseconds: a minute unless given, an hour at most.
     #[field(min = 1, max = 3_600_000, example = 30_000)]
@@ -19,7 +19,7 @@ pub(crate) struct Break {
 #[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Disturb {
     /// The instance's name, or the service's.
-    #[field(min = 1, max = 64, example = "product-1")]
+    #[field(min = 1, max = 64, example = "node-3")]
     pub(crate) name: String,
     /// For how long, in milliseconds: a minute unless given, an hour at most.
     #[field(min = 1, max = 3_600_000, example = 30_000)]
@@ -44,7 +44,7 @@ pub(crate) struct Disturb {
 #[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Partition {
     /// The instance's name, or the service's.
-    #[field(min = 1, max = 64, example = "product-1")]
+    #[field(min = 1, max = 64, example = "node-3")]
     pub(crate) name: String,
     /// From which instance, or from those of which service; from all others unless given.
     #[field(min = 1, max = 64, example = "gateway")]

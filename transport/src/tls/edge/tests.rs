@@ -53,7 +53,8 @@ impl Folder {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]).unwrap();
+        let builder =
+            ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]).unwrap();
         Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
     }
 }
@@ -132,14 +133,15 @@ fn everything_that_is_wrong_with_files_is_told() {
         CertificateFiles { chain: mixed.chain.clone(), key: folder.issue("other", "c.example").key },
         CertificateFiles { chain: missing.clone(), key: missing },
     ];
-    let loaded = EdgeTls::load(EdgeConfig {
-        certificates,
-        clients: Clients::MustShow(mixed.key),
-        tls12: false,
-    });
+    let loaded =
+        EdgeTls::load(EdgeConfig { certificates, clients: Clients::MustShow(mixed.key), tls12: false });
     let errors = loaded.err().unwrap();
-    let wanted =
-        ["others can read this private key", "it is not the key of", "cannot read", "it holds no certificate"];
+    let wanted = [
+        "others can read this private key",
+        "it is not the key of",
+        "cannot read",
+        "it holds no certificate",
+    ];
     assert_eq!(errors.len(), wanted.len(), "{errors:?}");
     for (error, wanted) in errors.iter().zip(wanted) {
         assert!(error.to_string().contains(wanted), "{error} instead of {wanted}");

@@ -36,6 +36,10 @@ struct Wish {
     #[field(max = 2, example = "{}")]
     sizes: BTreeMap<String, u8>,
     place: Place,
+    #[field(format = "line")]
+    line: Option<String>,
+    #[field(format = "choice up -up")]
+    order: Option<String>,
 }
 
 #[derive(Message, Debug, Clone)]
@@ -71,7 +75,7 @@ trait WishList {
 
 #[test]
 fn constraints_are_keywords_and_examples_make_a_body() {
-    let text = document("wishes", [&wish_list_schema()]);
+    let text = document("wishes", [&wish_list_schema()], &[]);
     let document: Value = serde_json::from_str(&text).unwrap();
     let cases = [
         (
@@ -86,8 +90,9 @@ fn constraints_are_keywords_and_examples_make_a_body() {
         (
             "price",
             json!({ "type": "number", "format": "decimal", "x-scale": 2, "minimum": 1.00, "maximum": 25.99,
-                "examples": [25.99] }),
+                "multipleOf": 0.01, "examples": [25.99] }),
         ),
+        ("order", json!({ "type": ["string", "null"], "enum": ["up", "-up", null] })),
         (
             "raw",
             json!({ "type": "string", "contentEncoding": "base64", "maxLength": 8, "examples": ["AQ=="] }),
@@ -102,6 +107,8 @@ fn constraints_are_keywords_and_examples_make_a_body() {
     check(&document, &field("sizes/maxProperties"), json!(2));
     check(&document, &field("offset/minimum"), json!(-5));
     check(&document, &field("offset/type"), json!(["integer", "string", "null"]));
+    let line = document.pointer(&field("line/pattern")).and_then(Value::as_str).unwrap();
+    assert!(line.starts_with("^[^") && line.contains(r"\u3000") && line.ends_with("]*$"), "{line}");
     // Exactly as many digits as its scale has.
     assert!(text.contains("\"minimum\": 1.00,"), "{text}");
 
@@ -130,7 +137,7 @@ fn constraints_are_keywords_and_examples_make_a_body() {
 
 #[test]
 fn a_pages_items_are_the_data_and_its_pagination_stands_beside_them() {
-    let document: Value = serde_json::from_str(&document("wishes", [&wish_list_schema()])).unwrap();
+    let document: Value = serde_json::from_str(&document("wishes", [&wish_list_schema()], &[])).unwrap();
     let envelope = "/paths/~1wishes~1{who}/get/responses/200/content/application~1json/schema";
     let items = json!({ "type": "array", "items": { "$ref": "#/components/schemas/wishes.Wish" } });
     check(&document, &format!("{envelope}/properties/data"), items);

@@ -1,8 +1,8 @@
 //! The rules of constraints and examples (SPEC.md 10.9). They are looked at when the types are known to be sound.
 
 use super::{SchemaError, invalid};
-use crate::schema::{FORMATS, Field, Measure, ServiceSchema, Type};
-use crate::transcode::check_example;
+use crate::schema::{Field, Measure, ServiceSchema, Type};
+use crate::transcode::{check_example, is_format};
 
 impl ServiceSchema {
     /// Checks what fields say beyond their types.
@@ -47,7 +47,7 @@ impl ServiceSchema {
             }
         }
         if !field.format.is_empty() {
-            if !FORMATS.contains(&field.format.as_str()) {
+            if !is_format(&field.format) {
                 return Err(format!("has the unknown format {:?}", field.format));
             }
             if self.measure(field.of) != Some(Measure::Characters) {

@@ -56,7 +56,7 @@ fn values_of_another_type() {
         assert_eq!(pack::<i64>(text.as_bytes(), &[]).unwrap_err().kind, Type, "{text}");
         assert_eq!(pack::<Decimal<2>>(text.as_bytes(), &[]).unwrap_err().kind, Type, "{text}");
     }
-    for text in ["1.0", "1e3", "1E3", "-0.0", "0e0"] {
+    for text in ["1.5", "1e3", "1E3", "-0.01", "0e0", "1.0e1"] {
         let words =
             format!("expected an integer from -128 to 127 without fraction or exponent, found {text}");
         check::<i8>(text, Type, (1, 1), &format!("line 1, column 1: {words}"));

@@ -135,10 +135,10 @@ async fn products_are_created_updated_left_or_refused(on: On) {
     let done = uploaded(&store, "2", &second).await;
     let refused = |index, reason: &str| Refusal { index, reason: reason.to_owned() };
     let refusals = vec![
-        refused(2, "a product's name is not a number"),
+        refused(2, "name: expected one line of text that is no number, found \"7\""),
         refused(3, "name: expected at least 1 character, found 0"),
         refused(4, "price: expected at least 0.00, found -0.01"),
-        refused(5, "a product's name has 1 to 200 characters, none of them zero"),
+        refused(5, "name: expected one line of text that is no number, found \"Zero \\u0000\""),
     ];
     assert_eq!(done, Uploaded { refused: 4, refusals, ..report(1, 2, 1) });
     assert_eq!(row(&store, "Whale").await, (3_000, 0, 0));

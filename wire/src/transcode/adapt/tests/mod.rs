@@ -38,6 +38,8 @@ fn service(
         http: Vec::new(),
         http_status: 200,
         media: Media::Json,
+        cache: String::new(),
+        errors: Vec::new(),
     };
     let types = types.into_types();
     let schema = ServiceSchema { name: "shelf".into(), doc: String::new(), types, methods: vec![method] };
