@@ -278,8 +278,8 @@ fn server_config(
     };
     let mut server = builder.with_cert_resolver(Arc::new(ByName { certificates }));
     server.alpn_protocols = vec![HTTP_1_1.to_vec()];
-    // RFC 7627: without it a session of TLS 1.2 could be joined to another one.
-    server.require_ems = true;
+    // RFC 7627, section 1: without it a client's certificate could be passed on to another session of TLS 1.2.
+    server.require_ems = !matches!(config.clients, Clients::Anybody);
     // What is resumed is in the ticket, under keys that change every six hours: nothing is kept here for it.
     server.session_storage = Arc::new(NoServerSessionStorage {});
     match tickets {
