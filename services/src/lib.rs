@@ -10,6 +10,7 @@ pub mod events;
 pub mod once;
 pub mod outcomes;
 pub mod paging;
+pub mod remembered;
 pub mod run;
 pub mod store;
 #[cfg(test)]

@@ -297,7 +297,11 @@ fn operations_say_what_rest_does() {
     check(&document, &find_500, json!({ "$ref": "#/components/schemas/shelf.ShelfError.Broken" }));
     schema.methods[0].errors = vec!["NotThere".into()];
     let named: Value = serde_json::from_str(&super::document("one", [&schema], &[])).unwrap();
-    check(&named, &format!("{find}/responses/500"), json!({ "$ref": "#/components/responses/InternalError" }));
+    check(
+        &named,
+        &format!("{find}/responses/500"),
+        json!({ "$ref": "#/components/responses/InternalError" }),
+    );
     check(&named, &format!("{find}/responses/400"), json!({ "$ref": "#/components/responses/BadRequest" }));
 
     let of_404 = format!("{find}/responses/404/content/application~1json/schema");
