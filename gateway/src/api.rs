@@ -1,5 +1,6 @@
 //! The gateway's own service: what it is, what it sees of the network behind it, and how it balances.
 
+pub mod settings;
 pub mod stats;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use micronet_wire::network::{InstanceState, Instances};
 use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
+use self::settings::InForce;
 use self::stats::Stats;
 
 /// The gateway itself: what is behind it, how it balances, and how it is doing.
@@ -53,6 +55,15 @@ pub trait Gateway {
         context: &CallContext,
         request: LabAlgorithm,
     ) -> Result<BalancerOf, CallError<GatewayError>>;
+
+    /// What is configured of the gateway's edge, and since when it holds.
+    #[rpc(http("GET /api/v1/gateway/settings"), permission = "gateway:read", idempotent, rate = "monitoring")]
+    async fn settings(&self, context: &CallContext) -> Result<InForce, RpcError>;
+
+    /// Reads the settings and the certificates again and applies them, to all connections at once. If something is wrong with
+    /// them, everything that is wrong is told, and what held before holds.
+    #[rpc(http("POST /api/v1/gateway/reload"), permission = "gateway:write", idempotent)]
+    async fn reload(&self, context: &CallContext) -> Result<InForce, CallError<GatewayError>>;
 
     /// Announces the calling instance of a service: it is behind this gateway for as long as the call lasts. The gateway says at
     /// once that it is, and again every ten seconds.
@@ -242,12 +253,21 @@ pub enum GatewayError {
         /// The name.
         service: String,
     },
+    /// The settings can't be used. What held before holds.
+    #[status(422)]
+    UnusableSettings {
+        /// Everything that is wrong with them.
+        faults: Vec<String>,
+    },
 }
 
 impl fmt::Display for GatewayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchService { service } => write!(f, "no service {service:?} is behind this gateway"),
+            Self::UnusableSettings { faults } => {
+                write!(f, "the settings can't be used: {}", faults.join("; "))
+            }
         }
     }
 }

@@ -6,17 +6,22 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use micronet_transport::bearers::{self, Following};
 use micronet_transport::identity::{Identity, random_bytes};
 use micronet_transport::metrics::RouteMeters;
 use micronet_transport::server::OwnSite;
+use micronet_transport::tls::edge::EdgeTls;
 use micronet_transport::upstream::Upstream;
+use micronet_wire::authority::{AUTHORITY, authority_schema};
 use micronet_wire::rest::{RequestIds, Routes};
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
 
+use crate::cache::Cache;
 use crate::control::Control;
 use crate::l4::VirtualPort;
-use crate::settings::{Held, Settings};
+use crate::rates::Rates;
+use crate::settings::{Held, Settings, Source};
 use crate::stats::{Counted, Regions, Stats};
 use crate::targets;
 
@@ -35,7 +40,31 @@ pub struct Config {
     pub debug_routes: bool,
     /// What is configured of its edge to begin with.
     pub settings: Settings,
+    /// Where they come from.
+    pub source: Source,
 }
+
+/// Why a gateway can't start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The schema of its own service breaks a rule, which a test keeps from happening.
+    Schema(SchemaError),
+    /// Its settings can't be used.
+    Settings(Vec<String>),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Schema(error) => write!(f, "the gateway's own schema breaks a rule: {error}"),
+            Self::Settings(faults) => {
+                write!(f, "the gateway's settings can't be used: {}", faults.join("; "))
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
 
 /// The index of the gateway's own service among those that its routes lead to; the others have that of their upstream.
 pub(crate) const OWN: usize = usize::MAX;
@@ -61,10 +90,14 @@ pub struct Gateway {
     settings: Rc<Held>,
     service: Rc<dyn Service>,
     own_schema: Rc<EncodedSchema>,
+    pub(crate) rates: Rates,
+    pub(crate) cache: Rc<Cache>,
     pub(crate) request_ids: RequestIds,
     pub(crate) debug_routes: bool,
     known: RefCell<Rc<Known>>,
     virtual_ports: VirtualPorts,
+    /// Whom it believes by access tokens, where there is an authority.
+    _following: Option<Following>,
 }
 
 impl fmt::Debug for Gateway {
@@ -77,30 +110,42 @@ impl Gateway {
     /// Starts to connect to the services. Must be called on a `LocalRuntime` or within a `LocalSet`.
     ///
     /// # Errors
-    /// When the schema of the gateway's own service breaks a rule, which a test keeps from happening.
-    pub fn start(config: &Config) -> Result<Rc<Self>, SchemaError> {
+    /// When its settings can't be used.
+    pub fn start(config: &Config) -> Result<Rc<Self>, StartError> {
         let identity = &config.identity;
-        let upstreams: Rc<[Upstream]> = config
-            .peers
-            .iter()
-            .map(|(service, addresses)| Upstream::connect(service, addresses, identity))
-            .collect();
+        let connect = |(service, addresses): (&String, &Vec<SocketAddr>)| match &**service {
+            // Called for the gateway's own sake, too.
+            AUTHORITY => Upstream::connect_typed(authority_schema(), addresses, identity),
+            service => Ok(Upstream::connect(service, addresses, identity)),
+        };
+        let upstreams: Rc<[Upstream]> =
+            config.peers.iter().map(connect).collect::<Result<_, _>>().map_err(StartError::Schema)?;
+        let authority = upstreams.iter().find(|upstream| upstream.service() == AUTHORITY);
         let stats = Rc::new(Stats::new(config.regions.clone(), upstreams.len()));
         let virtual_ports = VirtualPorts::default();
-        let service = Control::service(identity, &upstreams, &stats, &virtual_ports)?;
+        let cache = Cache::new(&upstreams);
+        cache.show(identity.network.metrics());
+        let settings =
+            Held::new(config.settings.clone(), config.source.clone()).map_err(StartError::Settings)?;
+        let settings = Rc::new(settings);
+        let service = Control::service(identity, &upstreams, (&stats, &cache), &virtual_ports, &settings)
+            .map_err(StartError::Schema)?;
         let gateway = Rc::new(Self {
             identity: Rc::clone(identity),
             own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),
             http: config.http,
             stats,
-            settings: Rc::new(Held::new(config.settings.clone())),
+            settings,
             own_schema: Rc::new(service.schema().clone()),
             service,
-            upstreams,
+            rates: Rates::default(),
+            cache,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             debug_routes: config.debug_routes,
             known: RefCell::default(),
             virtual_ports,
+            _following: authority.map(|authority| bearers::follow(identity, authority)),
+            upstreams,
         });
         gateway.learn_routes();
         for upstream in gateway.upstreams.iter() {
@@ -121,10 +166,28 @@ impl Gateway {
         self.settings.settings()
     }
 
-    /// From now on these settings hold, and the revision tells which they are.
+    /// TLS of the HTTP port.
+    pub(crate) fn tls(&self) -> Option<EdgeTls> {
+        self.settings.tls()
+    }
+
+    /// From now on these settings hold. Those whose files can't be used don't, which the log tells.
     pub fn apply(&self, settings: Settings) {
-        let applied = self.settings.apply(settings);
-        tracing::info!(revision = applied.revision, "settings hold");
+        match self.settings.apply(settings) {
+            Ok(applied) => tracing::info!(revision = applied.revision, "settings hold"),
+            Err(faults) => tracing::warn!(?faults, "the settings can't be used; those from before hold"),
+        }
+    }
+
+    /// Reads the settings again from where they come from, and applies them; what is wrong with them is in the log.
+    pub fn reload(&self) {
+        let _ = self.settings.reload();
+    }
+
+    /// Whether there is something that can be read again.
+    #[must_use]
+    pub fn can_reload(&self) -> bool {
+        self.settings.source().is_some()
     }
 
     /// Completes when each instance has been tried once, and the routes of those that were reached are known.

@@ -21,12 +21,15 @@ use micronet_wire::principal::Principal;
 use micronet_wire::schema::{SchemaError, Timestamp};
 use micronet_wire::service::{CallContext, CallError, CallOptions, Outgoing, Service};
 
+use crate::api::settings::{InForce, Setting};
 use crate::api::stats::{Connections, Stats as StatsShown};
 use crate::api::{
     About, AlgorithmInfo, Announcement, BalancerOf, Balancers, Gateway, GatewayError, GatewayServer,
     InstanceBehind, LabAlgorithm, Links, OfService, Registered, ServiceBehind, SetBalancer, WhichInstances,
 };
+use crate::cache::Cache;
 use crate::config::VirtualPorts;
+use crate::settings::{Given, Held};
 use crate::stats::Stats;
 use crate::targets;
 
@@ -42,9 +45,11 @@ pub(crate) struct Control {
     identity: Rc<Identity>,
     upstreams: Rc<[Upstream]>,
     stats: Rc<Stats>,
+    cache: Rc<Cache>,
     started: Timestamp,
     registrations: Rc<Registrations>,
     virtual_ports: VirtualPorts,
+    settings: Rc<Held>,
 }
 
 impl Control {
@@ -52,20 +57,37 @@ impl Control {
     pub(crate) fn service(
         identity: &Rc<Identity>,
         upstreams: &Rc<[Upstream]>,
-        stats: &Rc<Stats>,
+        (stats, cache): (&Rc<Stats>, &Rc<Cache>),
         virtual_ports: &VirtualPorts,
+        settings: &Rc<Held>,
     ) -> Result<Rc<dyn Service>, SchemaError> {
         let started = Timestamp(clock::unix_us());
         let control = Self {
             identity: Rc::clone(identity),
             upstreams: Rc::clone(upstreams),
             stats: Rc::clone(stats),
+            cache: Rc::clone(cache),
             started,
             registrations: Registrations::new(&identity.network),
             virtual_ports: Rc::clone(virtual_ports),
+            settings: Rc::clone(settings),
         };
         let server = GatewayServer::new(control)?;
         Ok(Rc::new(WithBuiltin::new(server, &identity.instance, VERSION, started)?))
+    }
+
+    fn in_force(&self) -> InForce {
+        let held = self.settings.in_force();
+        let setting = |given: &Given| Setting { key: given.key.clone(), value: given.value.clone() };
+        InForce {
+            instance: self.identity.instance.clone(),
+            revision: held.revision,
+            since: Timestamp(held.since_us),
+            file: self.settings.source().file.as_ref().map(|path| path.display().to_string()),
+            given: held.given.iter().map(setting).collect(),
+            https: held.tls.is_some(),
+            pending: self.settings.pending(),
+        }
     }
 
     fn seen(&self, of: &InstancesOf) -> Instances {
@@ -173,6 +195,7 @@ impl Gateway for Control {
             services: report.services,
             protocols: report.protocols,
             regions: report.regions,
+            cache: self.cache.stats(),
             tcp: self.virtual_ports.borrow().iter().map(|port| port.report().into()).collect(),
         })
     }
@@ -219,6 +242,16 @@ impl Gateway for Control {
         request: LabAlgorithm,
     ) -> Result<BalancerOf, CallError<GatewayError>> {
         self.set_algorithm(LAB, ("algo", &request.algo))
+    }
+
+    async fn settings(&self, _context: &CallContext) -> Result<InForce, RpcError> {
+        Ok(self.in_force())
+    }
+
+    async fn reload(&self, _context: &CallContext) -> Result<InForce, CallError<GatewayError>> {
+        let reloaded = self.settings.reload();
+        reloaded.map_err(|faults| CallError::Service(GatewayError::UnusableSettings { faults }))?;
+        Ok(self.in_force())
     }
 }
 

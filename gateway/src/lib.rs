@@ -9,11 +9,15 @@
 
 pub mod accept;
 pub mod api;
+mod cache;
 pub mod config;
 mod control;
+mod cors;
 mod echo;
 pub mod l4;
 mod proxy;
+pub mod rates;
+pub mod redirect;
 pub mod settings;
 pub mod stats;
 mod targets;

@@ -10,7 +10,7 @@ use micronet_transport::retry::Repeats;
 use micronet_transport::upstream::{Failed, Instance, Want, told_to_caller};
 use micronet_wire::builtin::BuiltinMethods;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::http1::RequestHead;
+use micronet_wire::http1::{Method, RequestHead};
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
@@ -22,17 +22,17 @@ use micronet_wire::service::{CallOptions, Caller, authorize};
 use crate::config::{Gateway, OWN};
 
 impl Gateway {
-    /// Answers a request that leads there. `client` stands for whoever asks.
+    /// Answers a request that leads there, of somebody who asks as this principal, from where the number stands for.
     pub(crate) async fn answer(
         &self,
         request_id: &str,
         (head, body): (&RequestHead, &[u8]),
         routes: &Routes,
         lead: Lead<'_>,
-        client: Option<u64>,
+        (asker, client): (&Principal, Option<u64>),
     ) -> Answer {
         if lead.service() == Some(OWN) {
-            return self.own.answer(&Principal::Anonymous, request_id, (head, body), lead).await;
+            return self.own.answer(asker, request_id, (head, body), lead).await;
         }
         if let Lead::Method(..) | Lead::Outcome(_) = &lead
             && let Err(error) = self.suffer().await
@@ -41,11 +41,19 @@ impl Gateway {
         }
         match lead {
             Lead::Method(route, of_path) => {
-                let called = self.call(request_id, (head, body), route, of_path, client);
-                called.await.unwrap_or_else(|refused| *refused)
+                let called = async || {
+                    let called = self.call(request_id, (head, body), (route, of_path), asker, client);
+                    called.await.unwrap_or_else(|refused| *refused)
+                };
+                let answer = self.cache.answer(&self.settings().cache, head, route, called).await;
+                if !matches!(head.method(), Method::Get | Method::Head) {
+                    // Before it is acknowledged.
+                    self.cache.written();
+                }
+                answer
             }
             Lead::Outcome(route) => {
-                self.outcome(request_id, head, body, &route).await.unwrap_or_else(|refused| *refused)
+                self.outcome(request_id, (head, body), &route, asker).await.unwrap_or_else(|refused| *refused)
             }
             Lead::Answered(answer) => *answer,
             Lead::Nowhere(answer) => self.unreached(routes).unwrap_or(*answer),
@@ -79,15 +87,14 @@ impl Gateway {
         &self,
         request_id: &str,
         (head, body): (&RequestHead, &[u8]),
-        route: &Route,
-        of_path: Parameters<'_>,
+        (route, of_path): (&Route, Parameters<'_>),
+        asker: &Principal,
         client: Option<u64>,
     ) -> Result<Answer, Refused> {
         let request = Request::new(head, body, of_path)?;
         // One deadline for all attempts together.
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let operator_token = self.identity.operator_token.as_ref();
-        let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
+        let options = request.options(asker.clone(), request_id, deadline_ns, random_bytes)?;
         let upstream = &self.upstreams[route.service];
         let repeats = Repeats::of(route.method);
         let attempted = upstream.attempt(
@@ -100,8 +107,7 @@ impl Gateway {
                 let schema = instance.schema.schema();
                 let method = schema.method(route.method).ok_or_else(|| Failed::Refused(method_gone()))?;
                 // Who may not call hears nothing about the request. The service checks it too.
-                let caller = options.principal.as_ref().unwrap_or(&Principal::Anonymous);
-                authorize(caller, &method.access).map_err(|error| {
+                authorize(asker, &method.access).map_err(|error| {
                     let mut answer = refused(schema, method, &error);
                     answer.instance = Some(Rc::clone(&instance.name));
                     Failed::Refused(Box::new(answer))
@@ -150,14 +156,13 @@ impl Gateway {
     async fn outcome(
         &self,
         request_id: &str,
-        head: &RequestHead,
-        body: &[u8],
+        (head, body): (&RequestHead, &[u8]),
         route: &OutcomeRoute,
+        asker: &Principal,
     ) -> Result<Answer, Refused> {
         let request = Request::new(head, body, Parameters::new())?;
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let operator_token = self.identity.operator_token.as_ref();
-        let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
+        let options = request.options(asker.clone(), request_id, deadline_ns, random_bytes)?;
         let message = question(route, request.of_query("principal"))?;
         let upstream = &self.upstreams[route.service];
         let attempted = upstream.attempt(

@@ -27,20 +27,26 @@ pub(crate) const PAGES: &[Page] = &[Page {
 }];
 
 /// The list, for a gateway that serves HTTP there.
-pub(crate) fn answer(head: &RequestHead, identity: &Identity, http: Option<SocketAddr>) -> Answer {
+pub(crate) fn answer(
+    head: &RequestHead,
+    identity: &Identity,
+    http: Option<SocketAddr>,
+    https: bool,
+) -> Answer {
     if !matches!(head.method(), Method::Get | Method::Head) {
         return *other_methods(head.method(), &["GET"]);
     }
-    Answer::body_of(Status::OK, "application/json", &list(identity, http))
+    Answer::body_of(Status::OK, "application/json", &list(identity, http, https))
 }
 
-fn list(identity: &Identity, http: Option<SocketAddr>) -> BytesMut {
+fn list(identity: &Identity, http: Option<SocketAddr>, https: bool) -> BytesMut {
     let mut out = BytesMut::from(&b"["[..]);
-    // The gateway's HTTP is plaintext also where services speak TLS.
-    let scheme = if identity.tls.is_some() { "https" } else { "http" };
+    // The gateway's HTTP has TLS of its own, or none, whatever services speak.
+    let of = |tls: bool| if tls { "https" } else { "http" };
+    let scheme = of(identity.tls.is_some());
     if let Some(address) = http {
         let own = [
-            ("__scheme__", "http"),
+            ("__scheme__", of(https)),
             ("__meta_micronet_cluster", &identity.cluster),
             ("__meta_micronet_service", &identity.node),
             ("__meta_micronet_instance", &identity.instance),

@@ -1,28 +1,43 @@
-//! A client's connection over HTTP: its requests are counted, by where it comes from too, and answered.
+//! A client's connection over HTTP: its requests are let in or refused, counted, by where they come from too, and answered.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 
+use micronet_transport::bearers::Asker;
 use micronet_transport::clock;
 use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
-use micronet_wire::http1::RequestHead;
-use micronet_wire::rest::RequestIds;
+use micronet_wire::http1::{HttpLimits, RequestHead};
+use micronet_wire::principal::Principal;
+use micronet_wire::rest::{Answer, Lead, RequestIds, conditional, unmet_precondition};
+use micronet_wire::spiffe::SpiffeId;
 
-use crate::config::Gateway;
-use crate::echo;
+use crate::config::{Gateway, Known};
+use crate::rates::{self, Kind, Passed, Who};
+use crate::settings::Settings;
 use crate::stats::Protocol;
-use crate::targets;
+use crate::{cors, echo, targets};
+
+/// What is known of a client that came over TLS.
+#[derive(Debug, Default)]
+pub struct Secure {
+    /// Whom of the cluster its certificate names.
+    pub id: Option<SpiffeId>,
+}
 
 /// The gateway as one connection sees it.
 #[derive(Debug)]
 pub struct Visitor {
     gateway: Rc<Gateway>,
+    /// The address at the other end; where it isn't known, one that nobody has.
+    peer: IpAddr,
     /// Where the client is, where its address is known.
     region: Option<usize>,
     /// Stands for the client where instances are picked.
     client: Option<u64>,
+    /// What is known of a client that came over TLS.
+    secure: Option<Secure>,
 }
 
 impl Visitor {
@@ -35,7 +50,78 @@ impl Visitor {
             hasher.finish()
         };
         let region = from.map(|address| gateway.stats.regions().of(address));
-        Self { gateway: Rc::clone(gateway), region, client: from.map(hash) }
+        let peer = from.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+        Self { gateway: Rc::clone(gateway), peer, region, client: from.map(hash), secure: None }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn over_tls(self, secure: Secure) -> Self {
+        Self { secure: Some(secure), ..self }
+    }
+
+    /// Answers a request if it may come in.
+    async fn admit(
+        &self,
+        request_id: &str,
+        known: &Known,
+        lead: Lead<'_>,
+        (head, body): (&RequestHead, &[u8]),
+    ) -> Answer {
+        let (gateway, settings) = (&*self.gateway, self.gateway.settings());
+        if let Some(answer) = cors::preflight(&settings.cors, head) {
+            return answer;
+        }
+        let address = Who::at(rates::client(self.peer, head, &settings.rates.trusted_proxies));
+        if let Some(refused) = self.too_many(&settings, head, address) {
+            return refused.refusal();
+        }
+        if let Some(refused) = cors::foreign_write(&settings.cors, head).or_else(|| unmet_precondition(head))
+        {
+            return *refused;
+        }
+        let asker = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
+            Ok(asker) => asker,
+            Err(refused) => {
+                gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                return *refused;
+            }
+        };
+        let who = Who::asks(asker.principal(), address);
+        let passed = who.and_then(|who| gateway.rates.pass(&settings.rates, class(&lead), who));
+        if let Some(refused) = passed.filter(Passed::is_refused) {
+            return refused.refusal();
+        }
+        let answer = if head.path() == targets::PATH {
+            targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some())
+        } else {
+            let who = (asker.principal(), self.client);
+            gateway.answer(request_id, (head, body), &known.routes, lead, who).await
+        };
+        let mut answer = conditional(head, answer);
+        if let Some(passed) = passed {
+            passed.tell(&mut answer);
+        }
+        answer
+    }
+
+    /// Why an address may ask nothing now, whoever it is: it asks too often, or with too many credentials that were refused.
+    fn too_many(&self, settings: &Settings, head: &RequestHead, address: Who) -> Option<Passed> {
+        let (rates, limits) = (&self.gateway.rates, &settings.rates);
+        let of_all = rates.pass(limits, Kind::Address, address).filter(Passed::is_refused);
+        of_all.or_else(|| {
+            head.headers().get("Authorization")?;
+            rates.look(limits, Kind::Refused, address).filter(Passed::is_refused)
+        })
+    }
+}
+
+/// The class of limits that a request belongs to, by where it leads.
+fn class(lead: &Lead<'_>) -> Kind {
+    match lead {
+        Lead::Method(route, _) => Kind::of_class(&route.rate_class),
+        Lead::Outcome(_) => Kind::Api,
+        Lead::Answered(_) | Lead::Nowhere(_) => Kind::Monitoring,
     }
 }
 
@@ -48,11 +134,20 @@ impl Site for Visitor {
         &self.gateway.identity
     }
 
+    fn limits(&self) -> HttpLimits {
+        self.gateway.settings().http.limits
+    }
+
+    fn body_bytes_max(&self, head: &RequestHead) -> usize {
+        self.gateway.settings().http.body_bytes_max(head.path())
+    }
+
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let (gateway, since) = (&*self.gateway, clock::now());
-        let metrics = gateway.identity.network.metrics();
+        let (metrics, known) = (gateway.identity.network.metrics(), gateway.known());
+        let lead = known.routes.lead(head);
         if head.path() == targets::PATH {
-            let answer = targets::answer(head, &gateway.identity, gateway.http);
+            let answer = self.admit(request_id, &known, lead, (head, body)).await;
             metrics.http_of(head, targets::PATH).answered(answer.status.code(), clock::now() - since);
             return answer.into();
         }
@@ -61,13 +156,23 @@ impl Site for Visitor {
             metrics.http_of(head, echo::PATH).answered(answer.status.code(), clock::now() - since);
             return answer.into();
         }
-        let known = gateway.known();
-        let lead = known.routes.lead(head);
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
-        let answer = gateway.answer(request_id, (head, body), &known.routes, lead, self.client).await;
+        let answer = self.admit(request_id, &known, lead, (head, body)).await;
         let (status, took_ns) = (answer.status.code(), clock::now() - since);
         meter.answered(status, took_ns);
-        gateway.stats.answered(Protocol::Http, self.region, service, took_ns, status >= 500);
+        let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
+        gateway.stats.answered(protocol, self.region, service, took_ns, status >= 500);
         answer.into()
+    }
+
+    fn dress(&self, head: Option<&RequestHead>, answer: &mut Answer) {
+        let settings = self.gateway.settings();
+        answer.standing = Some(Rc::clone(&settings.headers.standing));
+        if let (Some(_), Some(hsts)) = (&self.secure, &settings.tls.hsts) {
+            let _ = answer.lines.put("Strict-Transport-Security", &**hsts);
+        }
+        if let Some(head) = head {
+            cors::tell(&settings.cors, head, &mut answer.lines);
+        }
     }
 }

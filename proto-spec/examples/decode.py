@@ -356,9 +356,9 @@ def principal(value):
     kind, names = data.uint(1), []
     while data.left():
         name = data.take(data.uint(1))
-        no_organization = kind == 3 and len(names) == 1 and not name
-        names.append("" if no_organization else printable(name, "BAD_REQUEST"))
-    allowed = {0: range(0, 1), 1: range(0, 1), 2: range(1, 2), 3: range(2, 67)}
+        not_known = kind == 3 and len(names) in (1, 2) and not name
+        names.append("" if not_known else printable(name, "BAD_REQUEST"))
+    allowed = {0: range(0, 1), 1: range(0, 1), 2: range(1, 2), 3: range(3, 68)}
     if kind not in allowed or len(names) not in allowed[kind]:
         raise Refused("BAD_REQUEST", f"principal of kind {kind} with {len(names)} names")
     return {"kind": PRINCIPALS[kind], "names": names}

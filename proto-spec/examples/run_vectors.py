@@ -127,7 +127,8 @@ SCHEMA_TYPES = [
     ("Enum", "Media", "", variants(*values.MEDIA)), ("Option", U32),
     ("Struct", "Method", "", fields(
         id=U32, name=STRING, doc=STRING, request=U32, reply=U32, error=ERROR, shape=SHAPE, idempotent=BOOL,
-        access=ACCESS, rate_class=STRING, http=BINDINGS, http_status=U16, media=MEDIA, errors=STRINGS)),
+        access=ACCESS, rate_class=STRING, http=BINDINGS, http_status=U16, media=MEDIA,
+        cache=STRING, errors=STRINGS)),
     ("List", METHOD), ("Struct", "ServiceSchema", "", fields(name=STRING, doc=STRING, types=TYPES, methods=METHODS)),
 ]
 

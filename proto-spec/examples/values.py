@@ -220,7 +220,7 @@ def method(data):
         "reply": varint(data, 32), "error": option(data, lambda data: varint(data, 32)), "shape": one_of(data, SHAPES),
         "idempotent": flag(data), "access": access(data), "rate_class": string(data),
         "http": listed(data, lambda data: {"method": string(data), "path": string(data)}),
-        "http_status": varint(data, 16), "media": one_of(data, MEDIA), "errors": listed(data, string),
+        "http_status": varint(data, 16), "media": one_of(data, MEDIA), "cache": string(data), "errors": listed(data, string),
     }
 
 
@@ -351,6 +351,15 @@ def check_callers(access):
         rule(1 <= len(names) <= 256 and len(names) == len(set(names)), "no service, too many, or one twice")
 
 
+def check_cache(one, types, methods):
+    """SPEC 10.4: whose replies may be kept, and until when."""
+    rule(one["shape"] == "Unary" and one["idempotent"] and one["access"] == "Public", "a reply that nobody may keep")
+    told_by = methods.get(one["cache"])
+    rule(told_by is not None and told_by["shape"] == "ServerStream", "what ends a kept reply is no stream")
+    request = types[told_by["request"]]
+    rule(request[0] == "Unit" or all(types[of][0] == "Option" for _, _, of, *_ in request[3]), "a stream that asks for more")
+
+
 def check_methods(said):
     """SPEC 10.2, 10.4, 10.5, 10.6, 10.7."""
     types, methods = said["types"], said["methods"]
@@ -371,6 +380,8 @@ def check_methods(said):
         rule(one["media"] != "Text" or types[one["reply"]][0] == "String", "text without string")
         rule(one["media"] != "Page" or is_page(types, types[one["reply"]]), "a page of another shape")
         rule(200 <= one["http_status"] <= 299, "the status of a success")
+        if one["cache"]:
+            check_cache(one, types, {other["name"]: other for other in methods})
         if one["shape"] == "OneWay":
             rule(types[one["reply"]][0] == "Unit" and one["error"] is None, "a one-way method has no answer")
         rule(not one["http"] or one["shape"] in ("Unary", "ServerStream"), "HTTP can't carry the shape")

@@ -320,13 +320,13 @@ REQUESTS = [
     good("the least", head(1), PLAIN_HEAD),
     good("everything",
          head(250_000, head_entry(1, TRACE) + head_entry(2, b"req-7") + head_entry(3, b"order:42")
-              + head_entry(4, u8(3) + names("ann", "7", "orders:read", "orders:write"))
+              + head_entry(4, u8(3) + names("ann", "7", "s1", "orders:read", "orders:write"))
               + head_entry(5, metadata(("tenant", "Zoë's shop"), ("x-debug", ""))) + head_entry(6, u8(1))) + x("00 01"),
          {
              "deadline_us": 250_000,
              "trace": {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7", "flags": 1},
              "request_id": "req-7", "token": "order:42",
-             "principal": {"kind": "USER", "names": ["ann", "7", "orders:read", "orders:write"]},
+             "principal": {"kind": "USER", "names": ["ann", "7", "s1", "orders:read", "orders:write"]},
              "metadata": {"tenant": "Zoë's shop", "x-debug": ""}, "bulk": True, "message": "0001",
          }),
     good("a trace id of zero is none", head(1, head_entry(1, bytes(16) + TRACE[16:])), PLAIN_HEAD),
@@ -335,9 +335,9 @@ REQUESTS = [
     good("for nobody", principal(u8(0)), by("ANONYMOUS")),
     good("for the operator", principal(u8(1)), by("OPERATOR")),
     good("for a service", principal(u8(2), names("order")), by("SERVICE", "order")),
-    good("for a user without permissions", principal(u8(3), names("ann", "7")), by("USER", "ann", "7")),
-    good("for a user of no organization", principal(u8(3), names("ann", "", "p")), by("USER", "ann", "", "p")),
-    good("for a user with 64 permissions", principal(u8(3), names("ann", "7", *MANY)), by("USER", "ann", "7", *MANY)),
+    good("for a user without permissions", principal(u8(3), names("ann", "7", "s1")), by("USER", "ann", "7", "s1")),
+    good("for a user of no organization", principal(u8(3), names("ann", "", "s1", "p")), by("USER", "ann", "", "s1", "p")),
+    good("for a user with 64 permissions", principal(u8(3), names("ann", "7", "", *MANY)), by("USER", "ann", "7", "", *MANY)),
     good("16 pairs of metadata", with_metadata(*PAIRS[:16]), PLAIN_HEAD | {"metadata": dict(PAIRS[:16])}),
     good("metadata of 2048 bytes", with_metadata(("k", "v" * 2044)), PLAIN_HEAD | {"metadata": {"k": "v" * 2044}}),
     good("a bulk call", head(1, head_entry(6, u8(1))), PLAIN_HEAD | {"bulk": True}),
@@ -379,10 +379,10 @@ REQUESTS = [
     bad("6.5", "a service without name", principal(u8(2)), "BAD_REQUEST"),
     bad("6.5", "a service with two names", principal(u8(2), names("a", "b")), "BAD_REQUEST"),
     bad("6.5", "a user without id", principal(u8(3)), "BAD_REQUEST"),
-    bad("6.5", "a user with an empty id", principal(u8(3), names("", "7")), "BAD_REQUEST"),
-    bad("6.5", "a user without organization", principal(u8(3), names("ann")), "BAD_REQUEST"),
-    bad("6.5", "a user with an empty permission", principal(u8(3), names("ann", "7", "")), "BAD_REQUEST"),
-    bad("6.5", "a user with 65 permissions", principal(u8(3), names("ann", "7", *MANY, "p64")), "BAD_REQUEST"),
+    bad("6.5", "a user with an empty id", principal(u8(3), names("", "7", "s1")), "BAD_REQUEST"),
+    bad("6.5", "a user without session", principal(u8(3), names("ann", "7")), "BAD_REQUEST"),
+    bad("6.5", "a user with an empty permission", principal(u8(3), names("ann", "7", "s1", "")), "BAD_REQUEST"),
+    bad("6.5", "a user with 65 permissions", principal(u8(3), names("ann", "7", "s1", *MANY, "p64")), "BAD_REQUEST"),
     bad("6.5", "a name that ends early", principal(u8(2), u8(5), b"four"), "BAD_REQUEST"),
 ]
 

@@ -10,12 +10,12 @@ PROVED = proof(SECRET, 1, NONCES["dialler"], NONCES["acceptor"], "order", "order
 PROVE = {"secret": SECRET.hex(), "credential": "CLUSTER"}
 EVERYTHING = (
     head_entry(1, x("4bf92f3577b34da6a3ce929d0e0e473600f067aa0ba902b701")) + head_entry(2, b"req-7")
-    + head_entry(3, b"order:42") + head_entry(4, u8(3) + names("ann", "7", "orders:read"))
+    + head_entry(3, b"order:42") + head_entry(4, u8(3) + names("ann", "7", "s1", "orders:read"))
     + head_entry(5, metadata(("tenant", "one")))
 )
 EVERYTHING_OPTIONS = {
     "deadline_us": 250_000, "trace": "4bf92f3577b34da6a3ce929d0e0e473600f067aa0ba902b701", "request_id": "req-7",
-    "token": "order:42", "principal": ["USER", "ann", "7", "orders:read"], "metadata": {"tenant": "one"},
+    "token": "order:42", "principal": ["USER", "ann", "7", "s1", "orders:read"], "metadata": {"tenant": "one"},
 }
 
 ANNOUNCED = frame(ANNOUNCE, entry(6, u32(1)) + entry(7, u32(2000)) + entry(0x8010, u8(2)))

@@ -214,9 +214,9 @@ impl Database {
     pub async fn open(location: &Location, migrations: &[Migration]) -> Result<Self, DatabaseError> {
         // The lock is held until the connections stand, so that nobody migrates between our check and our first read.
         let (engine, _lock) = Engine::prepare(location, migrations).await?;
-        let connection = engine.connect_to_write().await?;
         let readers = Readers::new(engine.clone());
-        drop(readers.read().await?);
+        // A connection to a server takes a while until it stands: both at once.
+        let (connection, _) = tokio::try_join!(engine.connect_to_write(), readers.read())?;
         let turns = engine.turns()?;
         Ok(Self { readers, writer: Writer::start(engine, connection, turns) })
     }

@@ -54,6 +54,54 @@ pub struct DemoUser {
     pub email: &'static str,
 }
 
+/// The organization of the demonstration, whose admin may do everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoOrganization {
+    /// Its name.
+    pub name: &'static str,
+    /// Its short name.
+    pub slug: &'static str,
+    /// Who may sign in.
+    pub accounts: &'static [DemoAccount],
+}
+
+/// An account of the demonstration. Its password is no secret: whoever reads this knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoAccount {
+    /// The e-mail address; of a domain that nobody has (RFC 2606).
+    pub email: &'static str,
+    /// The password.
+    pub password: &'static str,
+    /// Its hash: Argon2id, as a PHC string.
+    pub hashed_password: &'static str,
+    /// The name.
+    pub full_name: &'static str,
+    /// The role.
+    pub role: &'static str,
+}
+
+/// The demonstration's organization: a manager and a client.
+const ORGANIZATION: DemoOrganization = DemoOrganization {
+    name: "Demo",
+    slug: "demo",
+    accounts: &[
+        DemoAccount {
+            email: "manager@demo.example",
+            password: "manager-demo",
+            hashed_password: "$argon2id$v=19$m=19456,t=2,p=1$qa6hUDTiKTJe4R0gaT3TlA$4J361rWK2NUgzJlpo0hsXGhCfuc29Qx9ao17HkH9CVg",
+            full_name: "Demo Manager",
+            role: "admin",
+        },
+        DemoAccount {
+            email: "client@demo.example",
+            password: "client-demo",
+            hashed_password: "$argon2id$v=19$m=19456,t=2,p=1$T2OjNkCLvACXgMg1Al7ugQ$p4tKWntnJj4fOfP07NhN8xf29OCYjqzpA6Rwx+Acmbw",
+            full_name: "Demo Client",
+            role: "viewer",
+        },
+    ],
+};
+
 /// The shop's users.
 const USERS: [DemoUser; 4] = [
     DemoUser { id: 1, name: "Ada Lovelace", email: "ada@example.com" },
@@ -109,6 +157,15 @@ impl Demo {
         match self {
             Self::Shop => &USERS,
             Self::ToyStore | Self::None => &[],
+        }
+    }
+
+    /// The organization and its accounts.
+    #[must_use]
+    pub fn organization(self) -> Option<&'static DemoOrganization> {
+        match self {
+            Self::Shop | Self::ToyStore => Some(&ORGANIZATION),
+            Self::None => None,
         }
     }
 

@@ -10,6 +10,7 @@ pub mod events;
 pub mod once;
 pub mod outcomes;
 pub mod paging;
+pub mod redis_url;
 pub mod remembered;
 pub mod run;
 pub mod store;
@@ -34,6 +35,7 @@ macro_rules! services {
 }
 
 services! {
+    auth,
     user,
     product,
     order,

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use micronet_transport::bearers::follow_at;
 use micronet_transport::clock;
 use micronet_transport::drain::Drain;
 use micronet_transport::identity::Identity;
 use micronet_transport::server::serve;
 use micronet_transport::socket;
 use micronet_transport::upstream::Upstream;
+use micronet_wire::authority::AUTHORITY;
 use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::outcomes::Outcomes;
 use micronet_wire::schema::{SchemaError, ServiceSchema, Timestamp};
@@ -21,6 +24,7 @@ use micronet_wire::service::Service;
 use crate::database::{Databases, Location};
 use crate::demo::Demo;
 use crate::once::Keeping;
+use crate::redis_url::RedisUrl;
 
 /// What a service is started with.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +37,10 @@ pub struct Environment {
     pub keeping: Keeping,
     /// Who this instance is.
     pub identity: Rc<Identity>,
+    /// The folder for what nobody else may read, as private keys; without one it is kept in memory, and gone with the process.
+    pub private: Option<PathBuf>,
+    /// The Redis that others look into too, if there is one.
+    pub redis: Option<RedisUrl>,
     /// Where the other services are, by name.
     pub peers: BTreeMap<String, Vec<SocketAddr>>,
 }
@@ -139,9 +147,10 @@ impl Definition {
         start: |_| Box::pin(async { Err(StartError::UnknownService(String::new())) }),
     };
 
-    /// All services that it may call.
+    /// All services that it may call. Each makes use of the authority, where there is one, to know who shows it an access token.
     pub fn calls(&self) -> impl Iterator<Item = &'static str> {
-        self.requires.iter().chain(self.wants).copied()
+        let authority = (self.name != AUTHORITY).then_some(AUTHORITY);
+        self.requires.iter().chain(self.wants).copied().chain(authority)
     }
 }
 
@@ -181,6 +190,16 @@ pub fn definition(name: &str) -> Result<&'static Definition, StartError> {
         .ok_or_else(|| StartError::UnknownService(name.into()))
 }
 
+/// Where this process reaches itself, that listens there.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
 /// Runs one instance of a service until `drain` begins. `ready` hears the address once calls are taken.
 ///
 /// # Errors
@@ -197,11 +216,17 @@ pub async fn run(
     // The port comes first: what can't listen should not touch the database.
     let listener = socket::listen(listen).map_err(|error| StartError::Listen(listen, error))?;
     let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
+    // The authority itself is no exception: it hears of its own revocations as others do.
+    let authority = match definition.name {
+        AUTHORITY => Some(vec![reachable(address)]),
+        _ => environment.peers.get(AUTHORITY).cloned(),
+    };
     let Running { service, outcomes, finish } = (definition.start)(environment).await?;
     let started = Timestamp(clock::unix_us());
     let (instance, version) = (&identity.instance, env!("CARGO_PKG_VERSION"));
     let service = WithBuiltin::with_outcomes(service, instance, version, started, outcomes)?;
     ready(address);
+    let _following = authority.map(|addresses| follow_at(&identity, &addresses)).transpose()?;
     serve(listener, Rc::new(service), identity, drain).await;
     finish.await;
     Ok(())

@@ -10,7 +10,7 @@ use micronet_services::store::{Store as _, StoreResult};
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::patience::until;
 use serde_json::Value;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::buyer::{Buyer, Purchase, TOYS, WISH_QUANTITY};
 use crate::shop::Shop;
@@ -149,33 +149,50 @@ impl Books {
 /// there and nobody buys.
 fn snapshot(shop: &Shop) -> Snapshot {
     let (mut http, bearer) = shop.auditor();
-    until("everything to be settled", || {
+    let attempts = Attempts::open(shop);
+    let snapshot = until("everything to be settled", || {
         let log = http.get("/orders/log").check(200).text();
         let stock = inventory(&mut http, &bearer)?;
-        let left = left_over(shop).map_err(|error| error.to_string())?;
+        let left = attempts.left_over().map_err(|error| error.to_string())?;
         let at_rest = stock.iter().all(|toy| toy.reserved == 0) && left.is_empty();
         if at_rest && http.get("/orders/log").check(200).text() == log {
             Ok(Snapshot { log, stock })
         } else {
             Err(format!("{stock:?}, {left:?}"))
         }
-    })
+    });
+    attempts.close();
+    snapshot
 }
 
-/// Attempts in order's own database that are not decided, or of which product has not been told.
-fn left_over(shop: &Shop) -> StoreResult<Vec<String>, OrderError> {
-    let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
-    runtime.block_on(async {
-        let store = OrderStore::over(
-            Database::open(&shop.order_database(), OrderStore::MIGRATIONS).await?,
-            Keeping::default(),
-        );
-        let pending = store.recoverable(None, i64::MAX, 100).await?;
-        let untold = store.untold("product", 100).await?;
-        store.database().close().await;
-        let pending = pending.iter().map(|attempt| format!("{attempt:?}"));
-        Ok(pending.chain(untold.iter().map(|event| format!("{event:?}"))).collect())
-    })
+/// Order's own database, open as long as it is looked at: what kills find is what the servers themselves leave behind.
+struct Attempts {
+    runtime: Runtime,
+    store: OrderStore,
+}
+
+impl Attempts {
+    fn open(shop: &Shop) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
+        let place = shop.order_database();
+        let database = runtime.block_on(Database::open(&place, OrderStore::MIGRATIONS));
+        let database = database.unwrap_or_else(|error| panic!("order's database: {error}"));
+        Self { runtime, store: OrderStore::over(database, Keeping::default()) }
+    }
+
+    /// Those that are not decided, or of which product has not been told.
+    fn left_over(&self) -> StoreResult<Vec<String>, OrderError> {
+        self.runtime.block_on(async {
+            let pending = self.store.recoverable(None, i64::MAX, 100).await?;
+            let untold = self.store.untold("product", 100).await?;
+            let pending = pending.iter().map(|attempt| format!("{attempt:?}"));
+            Ok(pending.chain(untold.iter().map(|event| format!("{event:?}"))).collect())
+        })
+    }
+
+    fn close(self) {
+        self.runtime.block_on(self.store.database().close());
+    }
 }
 
 /// Checks that each piece is in stock, reserved or sold, also while everybody buys.

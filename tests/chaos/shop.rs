@@ -1,6 +1,7 @@
 //! The shop: every server a process of its own, started by hand, and killed.
 
 use std::net::SocketAddr;
+use std::thread;
 
 use micronet_services::database::{Databases, Location, ServerUrl};
 use micronet_tests::folder::Folder;
@@ -96,11 +97,16 @@ impl Shop {
         }
     }
 
-    /// Starts them again on their ports, and waits until the gateway has found them.
+    /// Starts them again on their ports, all at once, and waits until the gateway has found them.
     pub(crate) fn restart(&mut self, victims: &[usize]) {
-        for victim in victims {
-            self.servers[*victim].restart(self.folder.path());
-        }
+        let data = self.folder.path();
+        thread::scope(|scope| {
+            for (number, server) in self.servers.iter_mut().enumerate() {
+                if victims.contains(&number) {
+                    scope.spawn(move || server.restart(data));
+                }
+            }
+        });
         self.wait_until_all_answer();
     }
 

@@ -3,7 +3,7 @@
 //!
 //! `MICRONET_STREAM_MIB` says how long each stream is.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -116,8 +116,8 @@ async fn send(
 
 /// What has become of all streams so far.
 struct Books {
-    /// Those that have come to a quarter, and wait for what happens then.
-    waiting: Cell<usize>,
+    /// How many have come to a quarter, and wait for what happens then.
+    waiting: watch::Sender<usize>,
     /// From whom each has come, broken ones included.
     sources: RefCell<BTreeMap<usize, Vec<u8>>>,
 }
@@ -168,7 +168,7 @@ async fn attempt(
             rest = &rest[wanted.len()..];
         }
         if received >= bytes / 4 && !*happened.borrow() {
-            books.waiting.set(books.waiting.get() + 1);
+            books.waiting.send_modify(|waiting| *waiting += 1);
             let _ = happened.wait_for(|happened| *happened).await;
         }
     }
@@ -193,7 +193,7 @@ fn streams_survive_their_servers() {
         let _gateway = Server::start(folder.path(), "gateway-1", &gateway);
         let front = SocketAddr::from(([127, 0, 0, 1], port));
 
-        let books = Rc::new(Books { waiting: Cell::new(0), sources: RefCell::default() });
+        let books = Rc::new(Books { waiting: watch::Sender::new(0), sources: RefCell::default() });
         let mut streams = JoinSet::new();
         for which in 0..STREAMS {
             let (material, books, mut happened) = (Rc::clone(&material), Rc::clone(&books), happened.clone());
@@ -202,9 +202,8 @@ fn streams_survive_their_servers() {
             });
         }
         let survived = async {
-            while books.waiting.get() < STREAMS {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            let mut waiting = books.waiting.subscribe();
+            let _ = waiting.wait_for(|waiting| *waiting == STREAMS).await.expect("the books are kept");
             // Both take no more connections; what one of them has open it finishes, and what the other one has is lost.
             for name in [DRAINING, DYING] {
                 sources[usize::from(name)].closing.send_replace(true);

@@ -54,8 +54,9 @@ fn principal_means(principal: &Principal) -> Value {
         Principal::Anonymous => json!({"kind": "ANONYMOUS", "names": []}),
         Principal::Operator => json!({"kind": "OPERATOR", "names": []}),
         Principal::Service { name } => json!({"kind": "SERVICE", "names": [name]}),
-        Principal::User { subject, organization, permissions } => {
-            let names: Vec<&String> = [subject, organization].into_iter().chain(permissions).collect();
+        Principal::User { subject, organization, session, permissions } => {
+            let names: Vec<&String> =
+                [subject, organization, session].into_iter().chain(permissions).collect();
             json!({"kind": "USER", "names": names})
         }
     }

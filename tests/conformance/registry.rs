@@ -164,9 +164,9 @@ fn request_tags_and_principals() {
         (0..=u8::MAX).filter(|class| words(6, &[*class]).is_empty()).map(|class| row([&class])).collect();
     assert_eq!(rows("class", &["number"]), in_code);
     assert_eq!(rows("class", &["number", "name"]), columns("**6.7**", "| class", &[0, 1]));
-    // A kind of principal is known when it goes with no name, or with one, or two.
+    // A kind of principal is known when it goes with no name, or with one, or three.
     let known = |kind: &u8| {
-        [&[*kind][..], &[*kind, 1, b'a'], &[*kind, 1, b'a', 1, b'b']]
+        [&[*kind][..], &[*kind, 1, b'a'], &[*kind, 1, b'a', 1, b'b', 1, b'c']]
             .iter()
             .any(|value| words(4, value).is_empty())
     };

@@ -64,7 +64,8 @@ pub(crate) fn options(said: &Value, now: u64) -> CallOptions {
             _ => Principal::User {
                 subject: names[0].clone(),
                 organization: names[1].clone(),
-                permissions: names[2..].to_vec(),
+                session: names[2].clone(),
+                permissions: names[3..].to_vec(),
             },
         }
     });

@@ -1,7 +1,7 @@
 //! Networks whose links are all TLS with certificates for both sides.
 
 mod commands;
-mod openssl;
+pub(crate) mod openssl;
 mod ping;
 mod refusals;
 mod rotation;

@@ -40,6 +40,7 @@ fn with_methods(schema: &ServiceSchema) -> ServiceSchema {
         http: Vec::new(),
         http_status: 200,
         media: Media::Json,
+        cache: String::new(),
         errors: Vec::new(),
     };
     let structs = (0..schema.types.len()).filter(|at| matches!(schema.types[*at], Type::Struct { .. }));

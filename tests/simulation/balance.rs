@@ -13,7 +13,8 @@ use crate::instances::{Instance, S, START_NS, World};
 
 const SERVICE_NS: u64 = 10 * MS;
 
-/// Whatever the seed, one instance's part of the calls of so long, in percent, is within its bounds for each algorithm.
+/// One instance's part of the calls of so long, in percent, is within its bounds for each algorithm: for ninety-nine of a hundred seeds,
+/// and never further outside than they are wide by half, since the more seeds there are, the odder the oddest.
 fn check(
     what: &str,
     instances: &[Instance],
@@ -23,17 +24,26 @@ fn check(
     expected: &[(Algorithm, RangeInclusive<f64>)],
 ) {
     for (algorithm, bounds) in expected {
-        let (mut least, mut most) = (100.0_f64, 0.0_f64);
+        let half = (bounds.end() - bounds.start()) / 2.0;
+        let far = bounds.start() - half..=bounds.end() + half;
+        let (mut least, mut most, mut seeds, mut outside) = (100.0_f64, 0.0_f64, 0, Vec::new());
         for seed in crate::seeds().step_by(50) {
             let mut world = World::new(seed, *algorithm, instances.to_vec());
             world.run(for_ns);
             let part = world.parts(from_ns)[at];
-            (least, most) = (least.min(part), most.max(part));
+            (least, most, seeds) = (least.min(part), most.max(part), seeds + 1);
+            if !bounds.contains(&part) {
+                outside.push(format!("seed {seed}: {part:.1} %"));
+            }
             assert!(
-                bounds.contains(&part),
-                "seed {seed}, {what}, {algorithm}: {part:.1} % is not in {bounds:?}"
+                far.contains(&part),
+                "seed {seed}, {what}, {algorithm}: {part:.1} % is far from {bounds:?}"
             );
         }
+        assert!(
+            outside.len() * 100 <= seeds,
+            "{what}, {algorithm}, of {seeds} seeds: {outside:?} not in {bounds:?}"
+        );
         println!("{what}, {algorithm}: {least:.1} % to {most:.1} %");
     }
 }

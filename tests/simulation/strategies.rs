@@ -40,8 +40,10 @@ fn principals() -> impl Strategy<Value = Principal> {
         Just(Principal::Anonymous),
         Just(Principal::Operator),
         name().prop_map(|name| Principal::Service { name }),
-        (name(), "[!-~]{0,64}", proptest::collection::vec(name(), 0..=64)).prop_map(
-            |(subject, organization, permissions)| Principal::User { subject, organization, permissions }
+        (name(), "[!-~]{0,64}", "[!-~]{0,64}", proptest::collection::vec(name(), 0..=64)).prop_map(
+            |(subject, organization, session, permissions)| {
+                Principal::User { subject, organization, session, permissions }
+            }
         ),
     ]
 }

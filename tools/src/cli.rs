@@ -22,8 +22,8 @@ use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
-use self::control::LogsFlags;
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
+use self::control::{LogsFlags, RELOAD_EXAMPLES};
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
@@ -32,7 +32,7 @@ use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
-use self::settings::GatewayConfigFlag;
+use self::settings::GatewayConfigFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
 /// Help is at most this wide, so that it fits the narrowest terminal in use. In columns.
@@ -193,6 +193,9 @@ pub(crate) enum RawCommand {
     Stop(NameFlags),
     /// Start an instance or a service anew, one by one, so that no request fails
     Restart(RestartFlags),
+    /// Have the gateway read its settings and certificates again, without dropping a connection
+    #[command(after_help = RELOAD_EXAMPLES)]
+    Reload(NameFlags),
     /// Change how many instances a service has
     Scale(ScaleFlags),
     /// Give an instance no more calls, but let it run
@@ -249,7 +252,7 @@ pub(crate) struct UpFlags {
     #[arg(long)]
     pub(crate) debug_routes: bool,
     #[command(flatten)]
-    pub(crate) gateway_config: GatewayConfigFlag,
+    pub(crate) gateway_config: GatewayConfigFlags,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
     #[command(flatten)]
@@ -301,7 +304,7 @@ pub(crate) struct ServiceFlags {
 #[derive(Debug, Default, Args)]
 pub(crate) struct ExposureFlags {
     /// Listen on an address that other machines reach, although nothing is encrypted there and peers are not authenticated.
-    /// A service with --mtls doesn't need it; the gateway does, whose HTTP is plaintext
+    /// A service with --mtls doesn't need it, nor does a gateway with HTTPS besides
     #[arg(long)]
     pub(crate) insecure: bool,
     /// The cluster's name; processes of another cluster are refused

@@ -16,6 +16,7 @@ mod discovery;
 mod error;
 mod gateway;
 mod identity;
+mod inherited;
 mod instances;
 mod lab;
 mod load;

@@ -6,6 +6,8 @@ use std::ffi::OsStr;
 pub(crate) const CLUSTER_DEFAULT: &str = "micronet";
 /// The gateway's name among services.
 pub(crate) const GATEWAY: &str = "gateway";
+/// The name of the instance of the gateway that `up` starts.
+pub(crate) const GATEWAY_INSTANCE: &str = "gateway-1";
 /// The gateway's port; every other default port is counted from it.
 pub(crate) const BASE_PORT: u16 = 8000;
 /// The name under which `--port` knows the gateway's RPC port.

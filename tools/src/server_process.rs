@@ -8,11 +8,14 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::error::CommandError;
 use crate::process_limits;
-use crate::stop_signal::{self, StopSignal};
+use crate::stop_signal::{self, Ends, StopSignal};
 use crate::terminal;
 
 /// What a ready server prints before its address. `up` reads it, and so may any other parent.
 pub(crate) const READY_PREFIX: &str = "listening on ";
+
+/// What a server prints that has closed the sockets which it shares with its successor.
+pub(crate) const DRAINING_LINE: &str = "draining";
 
 /// The duty to say, once, that a server is ready.
 #[derive(Debug)]
@@ -32,17 +35,19 @@ impl ReadyLine {
 }
 
 /// Runs a server until it is told to stop and has drained.
-pub(crate) fn run<Server, Serving>(supervised: bool, server: Server) -> Result<(), CommandError>
+pub(crate) fn run<Server, Serving>(ends: Ends, server: Server) -> Result<(), CommandError>
 where
     Server: FnOnce(ReadyLine, StopSignal) -> Serving,
     Serving: Future<Output = Result<(), CommandError>>,
 {
     process_limits::prepare();
-    if supervised && let Err(error) = set_parent_process_death_signal(Some(Signal::CONT)) {
+    if ends.with_parent
+        && let Err(error) = set_parent_process_death_signal(Some(Signal::CONT))
+    {
         tracing::warn!(%error, "if this process is stalled when its parent dies, it stays so");
     }
     runtime()?.block_on(async move {
-        let stop = stop_signal::drain_on_signal(supervised)
+        let stop = stop_signal::drain_on_signal(ends)
             .map_err(|error| CommandError::new(format!("could not listen for signals: {error}")))?;
         server(ReadyLine(()), stop).await
     })

@@ -13,7 +13,7 @@ use crate::error::CommandError;
 use crate::identity;
 use crate::registration;
 use crate::server_process::{self, ReadyLine};
-use crate::stop_signal::StopSignal;
+use crate::stop_signal::{Ends, StopSignal};
 
 /// Runs the service until it is told to stop and has drained.
 pub(crate) fn run(config: ServiceConfig) -> Result<(), CommandError> {
@@ -24,15 +24,18 @@ pub(crate) fn run(config: ServiceConfig) -> Result<(), CommandError> {
     if !config.supervised && config.tls.is_none() {
         server_process::warn_of_exposure(config.listen.ip(), "what passes");
     }
-    server_process::run(config.supervised, async move |ready, stop| {
-        // `up` has prepared every database before it started this process.
-        if !config.supervised {
-            let databases = databases::place(&data, config.database.as_ref());
-            let demo = databases::settle_demo(&data, &databases, config.demo)?;
-            databases::prepare_databases(&databases, [config.service], demo).await?;
-        }
-        serve(&config, &data, ready, stop).await
-    })
+    server_process::run(
+        Ends { with_parent: config.supervised, with_terminal: true },
+        async move |ready, stop| {
+            // `up` has prepared every database before it started this process.
+            if !config.supervised {
+                let databases = databases::place(&data, config.database.as_ref());
+                let demo = databases::settle_demo(&data, &databases, config.demo)?;
+                databases::prepare_databases(&databases, [config.service], demo).await?;
+            }
+            serve(&config, &data, ready, stop).await
+        },
+    )
 }
 
 /// Serves `config.service` on `config.listen` until `stop` completes, then drains.

@@ -14,6 +14,15 @@ use crate::terminal;
 /// Completes once, when the process should drain and end.
 pub(crate) type StopSignal = Pin<Box<dyn Future<Output = ()>>>;
 
+/// What ends a process besides SIGTERM and SIGINT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// The end of its stdin.
+    pub(crate) with_parent: bool,
+    /// SIGHUP; else that means something else to it.
+    pub(crate) with_terminal: bool,
+}
+
 /// How long an orphan may take beyond the longest drain before it is ended, in milliseconds.
 const ORPHAN_MARGIN_MS: u64 = 5_000;
 /// The exit code of a command that a signal ended before it was done (128 + SIGINT, as shells count).
@@ -24,7 +33,7 @@ pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 pub(crate) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
-    /// None where whoever started this process had it ignored, as `nohup` does.
+    /// None where whoever started this process had it ignored, as `nohup` does, and where it doesn't ask to stop.
     hang_up: Option<Signal>,
     /// Where the parent process may die before this one should go on without it.
     parent_gone: Option<oneshot::Receiver<()>>,
@@ -38,11 +47,19 @@ impl StopSignals {
 
     /// The same, and for the end of stdin where a parent watches over this process.
     pub(crate) fn listen_supervised(supervised: bool) -> io::Result<Self> {
+        Self::listen_for(Ends { with_parent: supervised, with_terminal: true })
+    }
+
+    fn listen_for(ends: Ends) -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hang_up: if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) },
-            parent_gone: supervised.then(watch_parent).transpose()?,
+            hang_up: if ignores_hang_up() || !ends.with_terminal {
+                None
+            } else {
+                Some(signal(SignalKind::hangup())?)
+            },
+            parent_gone: ends.with_parent.then(watch_parent).transpose()?,
         })
     }
 
@@ -72,8 +89,8 @@ fn ignores_hang_up() -> bool {
 }
 
 /// The stop signal of a service or the gateway. A second signal ends the process at once. Within a runtime only.
-pub(crate) fn drain_on_signal(supervised: bool) -> io::Result<StopSignal> {
-    let mut signals = StopSignals::listen_supervised(supervised)?;
+pub(crate) fn drain_on_signal(ends: Ends) -> io::Result<StopSignal> {
+    let mut signals = StopSignals::listen_for(ends)?;
     let (stop, stopped) = oneshot::channel();
     tokio::task::spawn_local(async move {
         let why = signals.next().await;

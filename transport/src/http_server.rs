@@ -3,6 +3,7 @@
 //! What is answered is a [`Site`]'s affair: a gateway's, or a service's on its own port. It may be an answer, a body that goes on, or
 //! another protocol, which gets the connection.
 
+mod place;
 mod response;
 mod streamed;
 mod upgraded;
@@ -15,21 +16,22 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use micronet_wire::http1::{HttpError, Phase, RequestHead, ServerConnection, Status};
+use micronet_wire::http1::{HttpError, HttpLimits, Phase, RequestHead, ServerConnection, Status};
 use micronet_wire::limits::{
-    HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_RATE_BYTES_PER_S_MIN,
-    HTTP_READ_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX,
+    HTTP_DRAIN_IDLE_MS, HTTP_READ_BYTES, HTTP_READ_IDLE_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX,
 };
 use micronet_wire::rest::{Answer, RequestIds};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
+pub(crate) use self::place::Place;
+use crate::alarm::Alarm;
 use crate::clock;
+use crate::crowd::Guest;
 use crate::drain::Drain;
 use crate::driver::ByteStream;
 use crate::identity::Identity;
 use crate::ops::Page;
-use crate::strangers::Stranger;
 
 /// What answers the requests of HTTP connections.
 pub trait Site: 'static {
@@ -39,34 +41,61 @@ pub trait Site: 'static {
     /// The process that answers, as the pages by which it is operated tell.
     fn identity(&self) -> &Identity;
 
+    /// What connections may take now, and for how long they may dally.
+    fn limits(&self) -> HttpLimits {
+        HttpLimits::default()
+    }
+
+    /// The largest body of this request, in bytes.
+    fn body_bytes_max(&self, head: &RequestHead) -> usize {
+        let _ = head;
+        self.limits().body_bytes_max
+    }
+
+    /// Whether it answers the pages by which the process is operated.
+    fn has_pages(&self) -> bool {
+        true
+    }
+
     /// Answers one request.
     fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Response>;
+
+    /// Adds to an answer what each one says, also the pages of [`crate::ops`] and what refuses a broken request, which has no head.
+    fn dress(&self, _head: Option<&RequestHead>, _answer: &mut Answer) {}
 }
 
 /// Serves one connection to its end.
 pub async fn serve_connection<S: ByteStream>(stream: S, site: Rc<impl Site>, drain: Drain) {
-    serve_begun(stream, BytesMut::new(), site, drain, None).await;
+    serve_begun(stream, BytesMut::new(), site, drain, Place::Free).await;
 }
 
-/// Serves a connection of which `input` was read already. It ends early when its `stranger` has to make room.
+/// The same of one of a crowd, which has to make room for others when it idles.
+pub async fn serve_guest<S: ByteStream>(stream: S, site: Rc<impl Site>, drain: Drain, guest: Guest) {
+    serve_begun(stream, BytesMut::new(), site, drain, Place::Guest(guest)).await;
+}
+
+/// Serves a connection of which `input` was read already. It ends early when its `place` is needed.
 pub(crate) async fn serve_begun<S: ByteStream>(
     stream: S,
     input: BytesMut,
     site: Rc<impl Site>,
     drain: Drain,
-    stranger: Option<Stranger>,
+    place: Place,
 ) {
     let _open = site.identity().network.metrics().connection("http");
     let connection = HttpConnection {
         stream,
         site,
         drain,
-        stranger,
+        place,
+        limits: HttpLimits::default(),
+        alarm: Alarm::default(),
         parser: ServerConnection::new(),
         input,
         output: BytesMut::new(),
         head: None,
         reading: None,
+        drained_at: None,
         upgrade: None,
     };
     if let Err(error) = connection.run().await {
@@ -78,8 +107,9 @@ struct HttpConnection<S, A> {
     stream: S,
     site: Rc<A>,
     drain: Drain,
-    /// Its place among those that have proved nothing, on a port where these are counted.
-    stranger: Option<Stranger>,
+    place: Place,
+    limits: HttpLimits,
+    alarm: Alarm,
     parser: ServerConnection,
     input: BytesMut,
     output: BytesMut,
@@ -87,6 +117,8 @@ struct HttpConnection<S, A> {
     head: Option<RequestHead>,
     /// What is being read, a head or a body.
     reading: Option<Reading>,
+    /// When the connection ends unless a request comes, where the process drains.
+    drained_at: Option<Instant>,
     /// The protocol that the connection has changed to.
     upgrade: Option<Box<Upgrade>>,
 }
@@ -112,7 +144,7 @@ const SENT_AWAY: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too ma
 
 impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn run(mut self) -> io::Result<()> {
-        let mut draining = false;
+        self.heed_limits();
         loop {
             self.answer_complete().await?;
             self.flush().await?;
@@ -123,14 +155,22 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             if !self.parser.is_open() {
                 return self.finish().await;
             }
-            match self.read(draining).await? {
+            match self.read().await? {
                 Read::Bytes => {}
                 Read::Draining => {
-                    draining = true;
-                    self.parser.close_after_response();
+                    // A client that has just come, or come back, may have sent a request already: it is answered, and the
+                    // connection closed with it.
+                    self.drained_at = Some(Instant::now() + Duration::from_millis(HTTP_DRAIN_IDLE_MS));
+                    if self.parser.phase() != Phase::Idle {
+                        self.parser.close_after_response();
+                    }
                 }
-                Read::TimedOut | Read::SentAway if self.parser.phase() == Phase::Idle => {
-                    return self.finish().await;
+                // There is nothing to say, and nothing to wait for.
+                read @ (Read::TimedOut | Read::SentAway) if self.parser.phase() == Phase::Idle => {
+                    if matches!(read, Read::SentAway) {
+                        self.site.identity().network.metrics().connection_shed("idle", 1);
+                    }
+                    return self.stream.shutdown().await;
                 }
                 Read::TimedOut => {
                     let error = self.parser.fail(HttpError::TIMEOUT);
@@ -168,7 +208,8 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             && let Some(head) = self.parser.poll_head(&mut self.input)?
         {
             self.reading = None;
-            self.parser.accept_body(&mut self.output, HTTP_BODY_BYTES_MAX as u64)?;
+            let bytes_max = self.site.body_bytes_max(&head);
+            self.parser.accept_body(&mut self.output, bytes_max as u64)?;
             self.head = Some(head);
         }
         if self.head.is_none() {
@@ -182,14 +223,14 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn answer(&mut self, head: &RequestHead, body: &[u8]) -> io::Result<()> {
         let request_id = self.site.request_ids().adopt(head.headers().get_str("X-Request-ID"));
         let answering = async {
-            match Page::at(head.path()) {
+            match Page::at(head.path()).filter(|_| self.site.has_pages()) {
                 Some(page) => self.show(page, head).await.into(),
                 None => self.site.answer(&request_id, head, body).await,
             }
         };
         let response = tokio::select! {
             biased;
-            () = sent_away(self.stranger.as_ref()) => None,
+            () = self.place.sent_away() => None,
             response = answering => Some(response),
         };
         let Some(mut response) = response else {
@@ -197,6 +238,9 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             self.answer_error(&error);
             return Ok(());
         };
+        if let Some(answer) = response.answer_mut() {
+            self.site.dress(Some(head), answer);
+        }
         tracing::debug!(
             request_id,
             method = head.method_name(),
@@ -232,7 +276,9 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         let request_id = self.site.request_ids().adopt(None);
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
         self.site.identity().network.metrics().http_broken().answered(error.status.code(), 0);
-        self.write(Answer::http_error(error), &request_id);
+        let mut answer = Answer::http_error(error);
+        self.site.dress(None, &mut answer);
+        self.write(answer, &request_id);
     }
 
     fn write(&mut self, answer: Answer, request_id: &str) {
@@ -247,11 +293,11 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn flush(&mut self) -> io::Result<()> {
         let (since, mut written) = (Instant::now(), 0);
         while !self.output.is_empty() {
-            let deadline = patience(since, written);
+            let deadline = patience(&self.limits, since, written);
             written += tokio::select! {
                 biased;
                 // Who doesn't take what was asked for doesn't hold a place for it.
-                () = sent_away(self.stranger.as_ref()) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                () = self.place.sent_away() => return Err(io::ErrorKind::ConnectionAborted.into()),
                 wrote = self.stream.write_buf(&mut self.output) => match wrote? {
                     0 => return Err(io::ErrorKind::WriteZero.into()),
                     more => more,
@@ -262,25 +308,45 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         self.stream.flush().await
     }
 
-    async fn read(&mut self, draining: bool) -> io::Result<Read> {
+    /// Takes over what is configured now.
+    fn heed_limits(&mut self) {
+        self.limits = self.site.limits();
+        self.parser.set_limits(self.limits);
+    }
+
+    async fn read(&mut self) -> io::Result<Read> {
+        self.heed_limits();
+        let idle_since = (self.parser.phase() == Phase::Idle).then(Instant::now);
         let deadline = self.deadline();
-        if self.input.is_empty() && self.parser.phase() == Phase::Idle {
-            // What large bodies have made of the buffer is given back.
-            self.input = BytesMut::new();
-        }
-        self.input.reserve(HTTP_READ_BYTES);
+        self.make_space(idle_since.is_some());
+        self.place.idles(idle_since);
         let read = tokio::select! {
             biased;
             // First, or a connection that always has something to say would never make room.
-            () = sent_away(self.stranger.as_ref()) => return Ok(Read::SentAway),
+            () = self.place.sent_away(), if idle_since.is_none() => return Ok(Read::SentAway),
+            () = self.place.sent_away_idle(), if idle_since.is_some() => return Ok(Read::SentAway),
             read = self.stream.read_buf(&mut self.input) => read?,
-            () = self.drain.begun(), if !draining => return Ok(Read::Draining),
-            () = tokio::time::sleep_until(deadline) => return Ok(Read::TimedOut),
+            () = self.drain.begun(), if self.drained_at.is_none() => return Ok(Read::Draining),
+            () = self.alarm.wait_until(deadline) => return Ok(Read::TimedOut),
         };
+        self.place.idles(None);
         if let Some(reading) = &mut self.reading {
             reading.bytes += read;
         }
         Ok(if read == 0 { Read::End } else { Read::Bytes })
+    }
+
+    /// Makes space for what is read next. A connection that idles keeps little of it: what large bodies have made of the buffer is
+    /// given back.
+    fn make_space(&mut self, idles: bool) {
+        let empty = self.input.is_empty();
+        if idles && empty && self.input.capacity() > HTTP_READ_BYTES {
+            self.input = BytesMut::new();
+        }
+        self.input.reserve(if idles && empty { HTTP_READ_IDLE_BYTES } else { HTTP_READ_BYTES });
+        if self.output.is_empty() && self.output.capacity() > HTTP_WRITE_BYTES {
+            self.output = BytesMut::new();
+        }
     }
 
     /// When the client must have sent more: a whole head within an absolute time from its first byte, a body in time and at a
@@ -289,15 +355,15 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         let (phase, now) = (self.parser.phase(), Instant::now());
         if !matches!(phase, Phase::ReadingHead | Phase::ReadingBody) {
             self.reading = None;
-            return now + Duration::from_millis(HTTP_IDLE_MS_MAX);
+            return self.drained_at.unwrap_or(now + Duration::from_millis(self.limits.idle_ms_max));
         }
         if self.reading.as_ref().is_none_or(|reading| reading.phase != phase) {
             self.reading = Some(Reading { phase, since: now, bytes: 0 });
         }
         let (since, bytes) = self.reading.as_ref().map_or((now, 0), |reading| (reading.since, reading.bytes));
         match phase {
-            Phase::ReadingHead => since + Duration::from_millis(HTTP_HEAD_MS_MAX),
-            _ => patience(since, bytes),
+            Phase::ReadingHead => since + Duration::from_millis(self.limits.head_ms_max),
+            _ => patience(&self.limits, since, bytes),
         }
     }
 
@@ -314,18 +380,10 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
 }
 
 /// Until when the next bytes of a transfer must have come: each within a gap, and all of them at a minimum rate.
-fn patience(since: Instant, bytes: usize) -> Instant {
-    let gap = Duration::from_millis(HTTP_BODY_GAP_MS_MAX);
-    let earned = Duration::from_millis(bytes as u64 * 1000 / HTTP_RATE_BYTES_PER_S_MIN);
+fn patience(limits: &HttpLimits, since: Instant, bytes: usize) -> Instant {
+    let gap = Duration::from_millis(limits.body_gap_ms_max);
+    let earned = Duration::from_millis(bytes as u64 * 1000 / limits.rate_bytes_per_s_min.max(1));
     (Instant::now() + gap).min(since + gap + earned)
-}
-
-/// Completes when the connection has to make room; never where nobody is counted.
-async fn sent_away(stranger: Option<&Stranger>) {
-    match stranger {
-        Some(stranger) => stranger.sent_away().await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use micronet_wire::limits::{CONNECTION_CREDIT_BYTES, STRANGER_CREDIT_BYTES};
 use micronet_wire::schema::Fingerprint;
 use micronet_wire::spiffe::SpiffeId;
 
+use crate::bearers::Bearers;
 use crate::network::Network;
 use crate::tls::Tls;
 
@@ -28,6 +29,8 @@ pub struct Identity {
     pub credential: Option<Credential>,
     /// Its certificate, where everything that it says and hears travels in TLS. Nothing is proved by secrets then.
     pub tls: Option<Tls>,
+    /// Whom it believes by their access tokens.
+    pub bearers: Rc<Bearers>,
     /// What this process knows of the network around it, and is told by its operator.
     pub network: Rc<Network>,
 }

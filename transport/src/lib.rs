@@ -4,13 +4,16 @@
 //! [`client::Client`] is one connection that calls are made on; an [`upstream::Upstream`] keeps connections to all instances
 //! of a service and picks one for each call. Everything runs on single-threaded runtimes, so nothing here takes a lock.
 
+mod alarm;
 pub mod backoff;
 pub mod balance;
+pub mod bearers;
 pub mod breaker;
 pub mod chance;
 pub mod checks;
 pub mod client;
 pub mod clock;
+pub mod crowd;
 pub mod diagnosis;
 pub mod discovery;
 pub mod drain;

@@ -36,7 +36,7 @@ use self::unheard::Unheard;
 use crate::clock;
 use crate::drain::Drain;
 use crate::driver::ByteStream;
-use crate::http_server;
+use crate::http_server::{self, Place};
 use crate::identity::Identity;
 use crate::listener;
 use crate::metrics::ServerMeters;
@@ -49,9 +49,12 @@ use crate::vitals;
 /// Must run on a `LocalRuntime` or within a `LocalSet`.
 pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc<Identity>, drain: Drain) {
     vitals::watch_lag();
+    let counted = Rc::clone(&identity);
+    let tracked = counted.network.metrics();
     let port = Port::new(service, identity, drain.clone());
     let strangers = Strangers::default();
-    listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, |stream, peer| {
+    let exhausted = || tracked.accept_failed();
+    listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, exhausted, |stream, peer| {
         tracing::debug!(%peer, "connection accepted");
         let served = port.clone().serve(stream, strangers.enter());
         async move {
@@ -152,8 +155,8 @@ impl Port {
         } else {
             // SPEC 15.1: whoever has a certificate is no stranger.
             let site = Rc::new(self.site.seen_by(peer.as_ref()));
-            let stranger = peer.is_none().then_some(stranger);
-            http_server::serve_begun(stream, input, site, self.drain, stranger).await;
+            let place = if peer.is_none() { Place::Stranger(stranger) } else { Place::Free };
+            http_server::serve_begun(stream, input, site, self.drain, place).await;
         }
     }
 

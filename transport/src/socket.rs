@@ -100,10 +100,16 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let (_trigger, drain) = channel();
             let (seen, mut accepted) = tokio::sync::mpsc::channel(1);
-            tokio::task::spawn_local(listener::accept(listener, 1, drain, move |stream, _| {
-                let seen = seen.clone();
-                async move { seen.send(options(&stream)).await.unwrap() }
-            }));
+            tokio::task::spawn_local(listener::accept(
+                listener,
+                1,
+                drain,
+                || {},
+                move |stream, _| {
+                    let seen = seen.clone();
+                    async move { seen.send(options(&stream)).await.unwrap() }
+                },
+            ));
             let stream = connect(address).await.unwrap();
             assert_eq!(options(&stream), wanted);
             assert_eq!(accepted.recv().await, Some(wanted));

@@ -4,6 +4,7 @@
 //! time to time: new connections are made with what is there now, and those that are open go on with what they began with.
 
 mod begun;
+pub mod edge;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -25,15 +26,16 @@ use micronet_wire::spiffe::SpiffeId;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, KeyLogFile, RootCertStore, ServerConfig};
 use tokio::time::Instant;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 pub(crate) use self::begun::Begun;
-pub(crate) use self::refusal::Refused;
+pub use self::refusal::Refused;
 pub(crate) use self::words::{is_refusal, words};
 use crate::driver::ByteStream;
 
@@ -44,6 +46,12 @@ pub struct TlsFiles {
     pub ca: PathBuf,
     /// The process's own certificate and its private key, both in one PEM file, so that they are replaced together.
     pub own: PathBuf,
+}
+
+impl TlsFiles {
+    fn paths(&self) -> [&Path; 2] {
+        [&self.ca, &self.own]
+    }
 }
 
 /// The certificate of a process, and the CA that it trusts. Clones share what is loaded.
@@ -59,7 +67,8 @@ struct Inner {
 /// What was in the files when they were last read.
 struct Loaded {
     id: SpiffeId,
-    stamps: [Stamp; 2],
+    stamps: Vec<Stamp>,
+    diallers: Arc<verify::Diallers>,
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
 }
@@ -110,6 +119,13 @@ impl Tls {
         self.0.reload()
     }
 
+    /// Whom a certificate names, if the cluster's CA has signed it.
+    pub(crate) fn vouches_for(&self, chain: &[CertificateDer<'_>]) -> Option<SpiffeId> {
+        let (own, intermediates) = chain.split_first()?;
+        let verified = self.0.loaded().diallers.verify_client_cert(own, intermediates, UnixTime::now());
+        verified.ok().and_then(|_| verify::spiffe_id(own))
+    }
+
     /// Looks at the files from time to time, for as long as somebody holds this.
     ///
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
@@ -154,7 +170,7 @@ impl Tls {
         stream: Begun<S>,
         due: Instant,
     ) -> Result<(server::TlsStream<Begun<S>>, SpiffeId), Refused> {
-        let stream = refusal::expect_tls(stream).await?;
+        let stream = refusal::expect_tls(stream, refusal::MUTUAL_TLS_ONLY).await?;
         let config = Arc::clone(&self.0.loaded().server);
         let shaking = TlsAcceptor::from(config).accept(stream).into_fallible();
         let stream = match tokio::time::timeout_at(due, shaking).await {
@@ -206,7 +222,7 @@ impl Inner {
     }
 
     fn reload(&self) -> Result<bool, TlsError> {
-        if stamps(&self.files)? == self.loaded().stamps {
+        if stamps(self.files.paths())? == self.loaded().stamps {
             return Ok(false);
         }
         let fresh = Loaded::read(&self.files, self.key_log)?;
@@ -223,7 +239,7 @@ impl Inner {
 impl Loaded {
     fn read(files: &TlsFiles, key_log: bool) -> Result<Self, TlsError> {
         // First: what is replaced while it is read will be read again.
-        let stamps = stamps(files)?;
+        let stamps = stamps(files.paths())?;
         let unusable = |path: &Path, why: &dyn fmt::Display| TlsError(format!("{}: {why}", path.display()));
         let (ca, own) = (read(&files.ca)?, read_private(&files.own)?);
         let mut roots = RootCertStore::empty();
@@ -236,28 +252,28 @@ impl Loaded {
         let id = verify::spiffe_id(&chain[0])
             .ok_or_else(|| of_own(&"the certificate has no SPIFFE id of a cluster"))?;
         let (provider, roots) = (Arc::new(aws_lc_rs::default_provider()), Arc::new(roots));
+        let diallers = verify::Diallers::new(&provider, &roots, id.cluster()).map_err(|why| of_own(&why))?;
+        let diallers = Arc::new(diallers);
         let mut server =
-            server_config(&provider, &roots, &id, chain.clone(), key()?).map_err(|why| of_own(&why))?;
+            server_config(&provider, &diallers, chain.clone(), key()?).map_err(|why| of_own(&why))?;
         let mut client = client_config(&provider, &roots, &id, chain, key()?).map_err(|why| of_own(&why))?;
         if key_log {
             server.key_log = Arc::new(KeyLogFile::new());
             client.key_log = Arc::new(KeyLogFile::new());
         }
-        Ok(Self { id, stamps, server: Arc::new(server), client: Arc::new(client) })
+        Ok(Self { id, stamps, diallers, server: Arc::new(server), client: Arc::new(client) })
     }
 }
 
 fn server_config(
     provider: &Arc<CryptoProvider>,
-    roots: &Arc<RootCertStore>,
-    id: &SpiffeId,
+    diallers: &Arc<verify::Diallers>,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<ServerConfig, rustls::Error> {
-    let verifier = verify::Diallers::new(provider, roots, id.cluster())?;
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&TLS13])?
-        .with_client_cert_verifier(Arc::new(verifier))
+        .with_client_cert_verifier(Arc::<verify::Diallers>::clone(diallers))
         .with_single_cert(chain, key)?;
     // A session that is resumed would outlive the certificate that it was made with.
     config.send_tls13_tickets = 0;
@@ -307,10 +323,10 @@ fn read_private(path: &Path) -> Result<Vec<u8>, TlsError> {
     read(path)
 }
 
-fn stamps(files: &TlsFiles) -> Result<[Stamp; 2], TlsError> {
+fn stamps<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Result<Vec<Stamp>, TlsError> {
     let stamp = |path: &Path| match fs::metadata(path) {
         Ok(file) => Ok((file.mtime(), file.mtime_nsec(), file.ino(), file.len())),
         Err(error) => Err(TlsError(format!("cannot read {}: {error}", path.display()))),
     };
-    Ok([stamp(&files.ca)?, stamp(&files.own)?])
+    paths.into_iter().map(stamp).collect()
 }

@@ -247,6 +247,12 @@ impl Upstream {
         self.0.pick(clock::now(), Want::default(), &|_| true, tried).map(|(_, instance)| instance)
     }
 
+    /// Whether there is an instance that may be called now.
+    #[must_use]
+    pub fn is_callable(&self) -> bool {
+        self.0.denied(clock::now()).is_none() && self.0.any_callable(|instance| instance.client.is_serving())
+    }
+
     /// The error when no instance could be picked: none may be called or can be reached, or all have too much in flight.
     #[must_use]
     pub fn no_instance(&self) -> RpcError {

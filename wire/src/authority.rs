@@ -10,6 +10,9 @@ use crate::error::RpcError;
 use crate::schema::{Message, Timestamp};
 use crate::service::{CallContext, Outgoing, service};
 
+/// The name of the service that verifiers ask.
+pub const AUTHORITY: &str = "auth";
+
 /// The claim `iss` of every token.
 pub const ISSUER: &str = "micronet";
 

@@ -128,6 +128,8 @@ codes! {
     InvalidCredentials = 52, "INVALID_CREDENTIALS", 401, Caller, Never;
     /// The idempotency token's outcome was asked for before the write came: it will not be executed.
     TokenWithdrawn = 53, "TOKEN_WITHDRAWN", 409, Caller, Never;
+    /// The access token was right, but it has expired.
+    TokenExpired = 54, "TOKEN_EXPIRED", 401, Caller, Never;
     /// The deadline passed.
     DeadlineExceeded = 64, "DEADLINE_EXCEEDED", 504, Callee, MaybeExecuted;
     /// The caller cancelled the call.
@@ -140,6 +142,8 @@ codes! {
     Unavailable = 68, "SERVICE_UNAVAILABLE", 503, Network, NeverStarted;
     /// The connection was lost while the call was in flight.
     ConnectionLost = 69, "CONNECTION_LOST", 503, Network, MaybeExecuted;
+    /// The caller has asked too often; the call was not started.
+    RateLimitExceeded = 70, "RATE_LIMIT_EXCEEDED", 429, Caller, Never;
     /// The service's store failed.
     Database = 80, "DATABASE_ERROR", 503, Callee, MaybeExecuted;
     /// The service failed in a way that is its own mistake.

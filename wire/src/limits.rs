@@ -315,8 +315,12 @@ pub const HTTP_BODY_GAP_MS_MAX: u64 = 30_000;
 pub const HTTP_RATE_BYTES_PER_S_MIN: u64 = 1_024;
 /// Time that a keep-alive connection may idle between requests, in milliseconds.
 pub const HTTP_IDLE_MS_MAX: u64 = 75_000;
+/// How long a connection without a request stays open for one that may be on its way, when the process drains, in milliseconds.
+pub const HTTP_DRAIN_IDLE_MS: u64 = 500;
 /// What one read takes from an HTTP connection at most, in bytes.
 pub const HTTP_READ_BYTES: usize = 16 << 10;
+/// What the first read of a request takes at most, in bytes: most have no more, and that is what a connection keeps that idles.
+pub const HTTP_READ_IDLE_BYTES: usize = 4 << 10;
 /// Answers to pipelined requests that are collected before they are written, in bytes.
 pub const HTTP_WRITE_BYTES: usize = 64 << 10;
 /// Connections that last, as those of WebSocket, are ended at this rate when their process drains, in connections a second: each at a
@@ -324,8 +328,38 @@ pub const HTTP_WRITE_BYTES: usize = 64 << 10;
 pub const LASTING_ENDED_PER_S: u64 = 100;
 /// The time within which all of them are ended, however many there are, in milliseconds.
 pub const LASTING_DRAIN_MS_MAX: u64 = 20_000;
-/// HTTP connections that a gateway serves at once.
+/// HTTP connections that a gateway serves at once; the next is answered 503, unless one that idles can make room for it.
 pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
+/// The most of them that may be configured.
+pub const HTTP_CONNECTIONS_HARD_MAX: usize = 1_000_000;
+/// Those of them from one address, or from one /64 of IPv6, but for this machine's own; the next is answered 503.
+pub const HTTP_CONNECTIONS_PER_ADDRESS_MAX: usize = 1_000;
+/// Connections beyond those limits that are told so at once; further ones are just closed.
+pub const HTTP_REFUSALS_MAX: usize = 64;
+/// The longest time that may be configured for anything of HTTP, in milliseconds.
+pub const HTTP_TIME_MS_HARD_MAX: u64 = 3_600_000;
+
+// ---- access tokens ------------------------------------------------------------------------------------------
+
+/// The longest access token, in bytes; a longer one is refused unread.
+pub const ACCESS_TOKEN_BYTES_MAX: usize = 4 << 10;
+/// How far the clocks of those who issue and those who verify tokens may differ, in seconds.
+pub const ACCESS_TOKEN_LEEWAY_S: i64 = 2;
+/// Verified tokens that a process remembers in each of two generations, so that it verifies each signature once.
+pub const VERIFIED_TOKENS_MAX: usize = 4096;
+/// Keys of tokens that are known at once.
+pub const TOKEN_KEYS_MAX: usize = 16;
+/// How often the keys of tokens are asked for, in milliseconds.
+pub const TOKEN_KEYS_REFRESH_MS: u64 = 60_000;
+/// How long after they were asked for the keys are not asked for again because of a token whose key isn't known, in milliseconds.
+pub const TOKEN_KEYS_PAUSE_MS: u64 = 2_000;
+/// How long the bearer of such a token waits for the keys, in milliseconds.
+pub const TOKEN_KEYS_WAIT_MS: u64 = 2_000;
+/// Revocations that are remembered; where there are more, all tokens that were issued so far are refused.
+pub const REVOCATIONS_MAX: usize = 1 << 16;
+/// The silence about revocations after which no token is believed any more, in seconds: as long as a token is good for, so that all
+/// that were issued before it have expired.
+pub const REVOCATIONS_SILENCE_S_MAX: i64 = 900;
 
 const _: () = {
     assert!(FRAME_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_HARD_MAX);
@@ -365,7 +399,7 @@ const _: () = {
         PERMISSIONS_MAX * (NAME_BYTES_MAX + 1)
             + TOKEN_BYTES_MAX
             + REQUEST_ID_BYTES_MAX
-            + 2 * NAME_BYTES_MAX
+            + 3 * NAME_BYTES_MAX
             + METADATA_BYTES_MAX
             + 128
             <= REQUEST_HEAD_BYTES_MAX

@@ -157,6 +157,7 @@ mod tests {
         let user = || Principal::User {
             subject: "7".into(),
             organization: "1".into(),
+            session: "s1".into(),
             permissions: vec!["*".into()],
         };
         let order = || Principal::Service { name: "order".into() };

@@ -1,5 +1,8 @@
 //! Who calls (SPEC.md 6.5).
 
+use crate::limits::{NAME_BYTES_MAX, PERMISSIONS_MAX};
+use crate::request::is_printable;
+
 /// The identity on whose behalf a call is made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Principal {
@@ -19,6 +22,8 @@ pub enum Principal {
         subject: String,
         /// The id of the organization that it belongs to; empty for none.
         organization: String,
+        /// The session in which it has signed in; empty where that isn't known.
+        session: String,
         /// What it may do, as `orders:read`, `orders:*` or `*`.
         permissions: Vec<String>,
     },
@@ -44,6 +49,15 @@ impl Principal {
         }
     }
 
+    /// The session in which it has signed in, where that is known.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        match self {
+            Self::User { session, .. } if !session.is_empty() => Some(session),
+            _ => None,
+        }
+    }
+
     /// Whether what belongs to an organization exists as far as it is concerned: the operator and the cluster's services know
     /// of everything, a user knows of what its own organization has. What somebody can't see, a handler answers as if it
     /// weren't there.
@@ -52,6 +66,22 @@ impl Principal {
         match self {
             Self::Operator | Self::Service { .. } => true,
             Self::Anonymous | Self::User { .. } => self.organization() == Some(organization),
+        }
+    }
+
+    /// Whether a call can be made on its behalf: its names keep the limits of SPEC.md 6.5.
+    #[must_use]
+    pub fn keeps_limits(&self) -> bool {
+        let fits = |name: &String| is_printable(name.as_bytes(), NAME_BYTES_MAX);
+        match self {
+            Self::Anonymous | Self::Operator => true,
+            Self::Service { name } => fits(name),
+            Self::User { subject, organization, session, permissions } => {
+                fits(subject)
+                    && [organization, session].into_iter().all(|name| name.is_empty() || fits(name))
+                    && permissions.len() <= PERMISSIONS_MAX
+                    && permissions.iter().all(fits)
+            }
         }
     }
 
@@ -67,7 +97,7 @@ impl Principal {
         }
     }
 
-    /// The principal that a [`key`](Self::key) names, without organization and permissions; `None` if it names none.
+    /// The principal that a [`key`](Self::key) names, without organization, session and permissions; `None` if it names none.
     #[must_use]
     pub fn from_key(key: &str) -> Option<Self> {
         match key {
@@ -79,6 +109,7 @@ impl Principal {
                 ("user", id) => Some(Self::User {
                     subject: id.to_owned(),
                     organization: String::new(),
+                    session: String::new(),
                     permissions: Vec::new(),
                 }),
                 _ => None,
@@ -103,6 +134,7 @@ mod tests {
         Principal::User {
             subject: subject.into(),
             organization: organization.into(),
+            session: String::new(),
             permissions: permissions.iter().map(ToString::to_string).collect(),
         }
     }

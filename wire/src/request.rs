@@ -127,19 +127,11 @@ impl RequestHead {
         if self.token.as_ref().is_some_and(|token| !is_printable(token.as_bytes(), TOKEN_BYTES_MAX)) {
             return refused("the idempotency token");
         }
-        let names_fit = match &self.principal {
-            Some(Principal::User { subject, organization, permissions }) => {
-                permissions.len() <= PERMISSIONS_MAX
-                    && permissions
-                        .iter()
-                        .chain([subject])
-                        .chain((!organization.is_empty()).then_some(organization))
-                        .all(|name| is_printable(name.as_bytes(), NAME_BYTES_MAX))
-            }
-            Some(Principal::Service { name }) => is_printable(name.as_bytes(), NAME_BYTES_MAX),
-            _ => true,
-        };
-        if names_fit { Ok(()) } else { refused("the principal") }
+        if self.principal.as_ref().is_none_or(Principal::keeps_limits) {
+            Ok(())
+        } else {
+            refused("the principal")
+        }
     }
 
     /// Splits a REQUEST's payload into head and message.
@@ -230,8 +222,8 @@ fn take_text(value: &[u8], max: usize, what: &str) -> Result<String, RpcError> {
     }
 }
 
-/// The kinds of principal on the wire (SPEC 6.5): a byte, then for a service its name, for a user subject, organization and
-/// permissions, each with its length in one byte. Only an organization may have the length 0.
+/// The kinds of principal on the wire (SPEC 6.5): a byte, then for a service its name, for a user subject, organization, session
+/// and permissions, each with its length in one byte. Only organization and session may have the length 0.
 mod principal_kind {
     pub(super) const ANONYMOUS: u8 = 0;
     pub(super) const OPERATOR: u8 = 1;
@@ -243,9 +235,9 @@ fn principal_bytes(principal: &Principal) -> usize {
     match principal {
         Principal::Anonymous | Principal::Operator => 1,
         Principal::Service { name } => 2 + name.len(),
-        Principal::User { subject, organization, permissions } => {
+        Principal::User { subject, organization, session, permissions } => {
             let permissions: usize = permissions.iter().map(|permission| 1 + permission.len()).sum();
-            3 + subject.len() + organization.len() + permissions
+            4 + subject.len() + organization.len() + session.len() + permissions
         }
     }
 }
@@ -264,10 +256,11 @@ fn put_principal(out: &mut impl BufMut, principal: &Principal) {
             put(&[principal_kind::SERVICE]);
             put_name(&mut put, name);
         }
-        Principal::User { subject, organization, permissions } => {
+        Principal::User { subject, organization, session, permissions } => {
             put(&[principal_kind::USER]);
             put_name(&mut put, subject);
             put_name(&mut put, organization);
+            put_name(&mut put, session);
             permissions.iter().for_each(|permission| put_name(&mut put, permission));
         }
     }
@@ -281,8 +274,8 @@ fn take_principal(mut value: &[u8]) -> Result<Principal, RpcError> {
         let Some((name, rest)) = rest.split_at_checked(usize::from(length)) else {
             return malformed("the principal is cut short");
         };
-        // A user who belongs to no organization.
-        let none = kind == principal_kind::USER && names.len() == 1 && name.is_empty();
+        // A user who belongs to no organization, or has no session.
+        let none = kind == principal_kind::USER && matches!(names.len(), 1 | 2) && name.is_empty();
         names.push(match none {
             true => String::new(),
             false => take_text(name, NAME_BYTES_MAX, "a name of the principal")?,
@@ -293,10 +286,10 @@ fn take_principal(mut value: &[u8]) -> Result<Principal, RpcError> {
         (principal_kind::ANONYMOUS, 0) => Ok(Principal::Anonymous),
         (principal_kind::OPERATOR, 0) => Ok(Principal::Operator),
         (principal_kind::SERVICE, 1) => Ok(Principal::Service { name: names.remove(0) }),
-        (principal_kind::USER, 2..) if names.len() <= 2 + PERMISSIONS_MAX => {
-            let permissions = names.split_off(2);
-            let [subject, organization] = [names.remove(0), names.remove(0)];
-            Ok(Principal::User { subject, organization, permissions })
+        (principal_kind::USER, 3..) if names.len() <= 3 + PERMISSIONS_MAX => {
+            let permissions = names.split_off(3);
+            let [subject, organization, session] = [names.remove(0), names.remove(0), names.remove(0)];
+            Ok(Principal::User { subject, organization, session, permissions })
         }
         _ => malformed("the principal is of no known kind"),
     }

@@ -187,6 +187,7 @@ fn user(permissions: &[&str]) -> Principal {
     Principal::User {
         subject: "ada".into(),
         organization: String::new(),
+        session: String::new(),
         permissions: permissions.iter().map(ToString::to_string).collect(),
     }
 }
@@ -379,6 +380,7 @@ fn the_schema_says_what_the_trait_says() {
         http: vec![],
         http_status: 200,
         media: Media::Json,
+        cache: String::new(),
         errors: Vec::new(),
     };
     let http = |method: &str, path: &str| HttpBinding { method: method.into(), path: path.into() };

@@ -27,8 +27,29 @@ pub struct Stats {
     pub protocols: Vec<Share>,
     /// By where the clients are.
     pub regions: Vec<Share>,
+    /// What was answered from memory, since the start.
+    pub cache: CacheStats,
     /// What is passed through as TCP, by virtual port.
     pub tcp: Vec<TcpPort>,
+}
+
+/// What was answered from the response cache, of requests that could have been.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct CacheStats {
+    /// From memory.
+    pub hits: u64,
+    /// By a call that was under way for another request.
+    pub shared: u64,
+    /// By a call of their own.
+    pub misses: u64,
+    /// By a call whose reply couldn't be kept, since changes went unheard.
+    pub bypassed: u64,
+    /// Those without a call of their own, in per cent.
+    pub hit_percent: Decimal<2>,
+    /// Answers that are kept.
+    pub entries: u64,
+    /// What they take.
+    pub bytes: u64,
 }
 
 /// What was passed through a virtual port.

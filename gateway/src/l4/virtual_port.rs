@@ -81,7 +81,18 @@ impl VirtualPort {
     /// # Errors
     /// Those of the operating system, as when the port is in use.
     pub fn open(config: &Config, network: &Rc<Network>) -> io::Result<(Rc<Self>, TcpListener)> {
-        let listener = socket::listen(config.listen)?;
+        Self::open_on(socket::listen(config.listen)?, config, network)
+    }
+
+    /// The same on a socket that listens already.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn open_on(
+        listener: TcpListener,
+        config: &Config,
+        network: &Rc<Network>,
+    ) -> io::Result<(Rc<Self>, TcpListener)> {
         let address = listener.local_addr()?;
         let backends = match &config.target {
             Target::Service(name) => Backends::of_service(name, network, config.algorithm),
@@ -112,9 +123,13 @@ impl VirtualPort {
     ///
     /// Must run on a `LocalRuntime` or within a `LocalSet`.
     pub async fn serve(self: Rc<Self>, listener: TcpListener, drain: Drain) {
-        listener::accept(listener, self.connections_max, drain, |stream, peer| {
-            Rc::clone(&self).connection(stream, peer.ip())
-        })
+        listener::accept(
+            listener,
+            self.connections_max,
+            drain,
+            || {},
+            |stream, peer| Rc::clone(&self).connection(stream, peer.ip()),
+        )
         .await;
     }
 

@@ -1,7 +1,7 @@
 //! A table of the settings' file, asked for key by key: what is wrong is noted, and all of it told at the end.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
@@ -25,12 +25,22 @@ impl Display for Fault {
     }
 }
 
+/// A setting that stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// Its table and its key, as `http.idle`.
+    pub(crate) key: String,
+    /// What the file says, without the password of a URL.
+    pub(crate) value: String,
+}
+
 /// A file that is being read.
 pub(super) struct Reader<'a> {
     text: &'a str,
     whole: Spanned<DeTable<'a>>,
     read: RefCell<BTreeSet<&'static str>>,
     faults: RefCell<Vec<Fault>>,
+    given: RefCell<Vec<Given>>,
 }
 
 impl<'a> Reader<'a> {
@@ -40,7 +50,13 @@ impl<'a> Reader<'a> {
             let line = line(text, &error.span().unwrap_or_default());
             vec![Fault { line, words: error.message().replace('\n', ", ") }]
         })?;
-        Ok(Self { text, whole, read: RefCell::default(), faults: RefCell::default() })
+        Ok(Self {
+            text,
+            whole,
+            read: RefCell::default(),
+            faults: RefCell::default(),
+            given: RefCell::default(),
+        })
     }
 
     /// Reads the table of this name, which may be missing, as `[http]`.
@@ -61,7 +77,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What was read, unless something was wrong.
-    pub(super) fn end<T>(self, settings: T) -> Result<T, Vec<Fault>> {
+    pub(super) fn end<T>(self, settings: T) -> Result<(T, Vec<Given>), Vec<Fault>> {
         for (name, _) in self.whole.get_ref() {
             if !self.read.borrow().contains(&**name.get_ref()) {
                 self.fault(&name.span(), format!("there is no [{}]", name.get_ref()));
@@ -69,7 +85,7 @@ impl<'a> Reader<'a> {
         }
         let mut faults = self.faults.into_inner();
         faults.sort();
-        if faults.is_empty() { Ok(settings) } else { Err(faults) }
+        if faults.is_empty() { Ok((settings, self.given.into_inner())) } else { Err(faults) }
     }
 
     fn fault(&self, at: &Range<usize>, words: String) {
@@ -119,9 +135,27 @@ impl<'a> Section<'a> {
     pub fn bytes(&mut self, key: &'static str, default: usize, range: RangeInclusive<usize>) -> usize {
         let words =
             || format!("a size from {} B to {} B, as \"8KiB\" or \"1MiB\"", range.start(), range.end());
-        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
-        let bytes = self.read(key, words, |value| usize::try_from(in_units(value, &units)?).ok());
+        let bytes = self.read(key, words, |value| usize::try_from(in_units(value, &SIZES)?).ok());
         bytes.map_or(default, |bytes| self.within(key, bytes, &range, &words()))
+    }
+
+    /// A table of sizes in bytes by names of the operator's own, which is a table of what is `expected`.
+    pub fn sizes(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        range: RangeInclusive<usize>,
+    ) -> BTreeMap<String, usize> {
+        let words = || format!("{expected}; each a size from {} B to {} B", range.start(), range.end());
+        let size = |value: &DeValue<'_>| {
+            let bytes = usize::try_from(in_units(value, &SIZES)?).ok();
+            bytes.filter(|bytes| range.contains(bytes))
+        };
+        let sizes = self.read(key, words, |value| {
+            let entries = value.as_table()?.iter();
+            entries.map(|(name, value)| Some((name.get_ref().to_string(), size(value.get_ref())?))).collect()
+        });
+        sizes.unwrap_or_default()
     }
 
     /// `true` or `false`.
@@ -154,6 +188,12 @@ impl<'a> Section<'a> {
         )
     }
 
+    /// Whether the file has it.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
     /// Notes that the settings don't go together.
     pub fn fault(&mut self, key: &'static str, words: impl Into<String>) {
         let at = self.value(key).map(Spanned::span).unwrap_or_default();
@@ -171,7 +211,11 @@ impl<'a> Section<'a> {
         take: impl FnOnce(&'a DeValue<'a>) -> Option<T>,
     ) -> Option<T> {
         self.asked.insert(key);
-        let taken = take(self.value(key)?.get_ref());
+        let value = self.value(key)?;
+        let text = self.reader.text.get(value.span()).unwrap_or_default();
+        let given = Given { key: format!("{}.{key}", self.name), value: without_password(text) };
+        self.reader.given.borrow_mut().push(given);
+        let taken = take(value.get_ref());
         if taken.is_none() {
             self.fault(key, format!("has to be {}", expected()));
         }
@@ -202,12 +246,24 @@ impl<'a> Section<'a> {
     }
 }
 
+/// The units of sizes, and what they are in bytes.
+const SIZES: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
+
 /// A text of a number and a unit.
 fn in_units(value: &DeValue<'_>, units: &[(&str, u64)]) -> Option<u64> {
     let text = value.as_str()?;
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let (_, times) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
     number.parse::<u64>().ok()?.checked_mul(*times)
+}
+
+/// A value without what stands between a URL's scheme and its host.
+fn without_password(value: &str) -> String {
+    let hidden = value.find("://").and_then(|at| {
+        let (scheme, rest) = value.split_at(at + 3);
+        rest.rfind('@').map(|end| format!("{scheme}***{}", &rest[end..]))
+    });
+    hidden.unwrap_or_else(|| value.to_owned())
 }
 
 fn line(text: &str, at: &Range<usize>) -> usize {
@@ -257,7 +313,7 @@ kind = "strict"
                 _ => None,
             }),
         });
-        reader.end(edge).map_err(said)
+        reader.end(edge).map(|(edge, _)| edge).map_err(said)
     }
 
     #[test]
@@ -268,6 +324,17 @@ kind = "strict"
         let default = read("").expect("an empty file");
         assert_eq!((default.idle, default.head, default.many), (Duration::from_secs(1), 1, 7));
         assert_eq!((default.open, default.hosts.len(), default.kind), (false, 0, None));
+    }
+
+    #[test]
+    fn what_is_given_is_listed_without_passwords() {
+        let reader = Reader::new("[edge]\nb = \"redis://me:secret@host:1\"\na = 7\n").expect("TOML");
+        let read = reader.section("edge", |section| {
+            (section.number("a", 1, 0..=9), section.parsed("b", "a URL", |url| Some(url.len())))
+        });
+        let (_, given) = reader.end(read).expect("a sound file");
+        let shown: Vec<_> = given.iter().map(|each| format!("{}={}", each.key, each.value)).collect();
+        assert_eq!(shown, ["edge.a=7", "edge.b=\"redis://***@host:1\""]);
     }
 
     #[test]

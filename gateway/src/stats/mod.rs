@@ -12,7 +12,8 @@ use micronet_transport::clock;
 use micronet_wire::schema::EncodedSchema;
 use micronet_wire::service::{Bytes, CallContext, Handling, Service};
 
-pub use self::regions::{BadRegions, Regions};
+pub use self::regions::{BadRegions, Network, Regions};
+pub(crate) use self::report::percent;
 use self::series::Series;
 
 /// Servers that are remembered, also when they are gone; one more, and that is forgotten which was silent for longest.
@@ -46,16 +47,19 @@ impl Service for Counted {
 pub(crate) enum Protocol {
     /// HTTP.
     Http,
+    /// HTTP in TLS.
+    Https,
     /// The binary RPC, on the gateway's own port for it.
     Rpc,
 }
 
 impl Protocol {
-    const ALL: [Self; 2] = [Self::Http, Self::Rpc];
+    const ALL: [Self; 3] = [Self::Http, Self::Https, Self::Rpc];
 
     fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Https => "https",
             Self::Rpc => "rpc",
         }
     }
@@ -72,7 +76,7 @@ pub(crate) struct Stats {
 #[derive(Debug, Default)]
 struct Measured {
     all: Series,
-    protocols: [Series; 2],
+    protocols: [Series; 3],
     /// By region, in the order of their names.
     regions: Vec<Series>,
     /// By service: the index of its upstream.

@@ -32,8 +32,9 @@ pub struct Regions {
     networks: Vec<(Network, usize)>,
 }
 
+/// A network, as `10.1.0.0/16`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Network {
+pub struct Network {
     /// IPv4 addresses are those of `::ffff:0:0/96`.
     bits: u128,
     prefix: u32,
@@ -112,6 +113,12 @@ impl FromStr for Network {
 }
 
 impl Network {
+    /// Whether it has this address.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
+        bits(address) & self.mask() == self.bits
+    }
+
     fn mask(self) -> u128 {
         u128::MAX.checked_shl(128 - self.prefix).unwrap_or(0)
     }
@@ -125,8 +132,7 @@ impl Regions {
 
     /// The region of an address, by its place among the names.
     pub(crate) fn of(&self, address: IpAddr) -> usize {
-        let bits = bits(address);
-        let found = self.networks.iter().find(|(network, _)| bits & network.mask() == network.bits);
+        let found = self.networks.iter().find(|(network, _)| network.has(address));
         found.map_or(0, |(_, region)| *region)
     }
 }

@@ -142,7 +142,7 @@ fn measured(summed: &Summed, over_ns: u64) -> Measured {
 }
 
 /// A part of a whole, in per cent; none of nothing.
-fn percent(part: u64, whole: u64) -> Decimal<2> {
+pub(crate) fn percent(part: u64, whole: u64) -> Decimal<2> {
     ratio(u128::from(part) * 100, whole.into())
 }
 

@@ -32,7 +32,7 @@ METHOD = struct(
     shape=enum("CallShape", "Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"), idempotent=BOOL,
     access=enum("Access", "Public", struct("Permission", name=STRING), "Service", struct("Services", names=List(STRING)), "SignedIn"),
     rate_class=STRING, http=List(struct("HttpBinding", method=STRING, path=STRING)), http_status=U16,
-    media=enum("Media", "Json", "Text", "Page", "Bare"), errors=List(STRING))
+    media=enum("Media", "Json", "Text", "Page", "Bare"), cache=STRING, errors=List(STRING))
 SCHEMA = struct("ServiceSchema", name=STRING, doc=STRING, types=List(TYPE), methods=List(METHOD))  # SPEC 10.4
 FAULTS = List(struct("Fault", field=STRING, code=STRING, message=STRING))  # SPEC 8.6
 
@@ -98,6 +98,12 @@ class Service:
         unique((t.name for t in types if isinstance(t, (Struct, Enum))), "type")
         unique((m["name"] for m in schema["methods"]), "method")
         methods = [cls._method(schema["name"], m, types) for m in schema["methods"]]
+        kept = {m["name"]: m["cache"] for m in schema["methods"] if m["cache"]}
+        streams = {m.name.split(".")[1] for m in methods if m.shape == "ServerStream" and all_optional(m.request)}
+        for name, told_by in kept.items():  # SPEC 10.4
+            one = next(m for m in methods if m.name.endswith(f".{name}"))
+            require(one.shape == "Unary" and one.idempotent and one.access == "public" and told_by in streams,
+                    f"the method {one.name}: its replies can't be kept until {told_by} says otherwise")
         require(len({m.id for m in methods}) == len(methods), "two methods have the same id")
         require(not {m.id for m in methods} & {m.id for m in MICRONET.methods.values()}, "a method's id is built in")
         return cls(schema["name"], schema["doc"], {m.name: m for m in methods})
@@ -122,6 +128,11 @@ class Service:
             require([f.name for f in fields] == ["items", "pagination"] and isinstance(fields[0].type, List)
                     and isinstance(fields[1].type, Struct), what + "its page isn't one (SPEC 10.4)")
         return method
+
+
+def all_optional(request: Type) -> bool:
+    """Whether a request can be empty (SPEC 10.4)."""
+    return request == UNIT or isinstance(request, Struct) and all(isinstance(f.type, Option) for f in request.fields)
 
 
 def access_words(access: Any) -> str:

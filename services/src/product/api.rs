@@ -22,6 +22,7 @@ pub trait Product {
         public,
         idempotent,
         rate = "shop",
+        cache = "watch",
         errors(ProductNotFound)
     )]
     async fn query(
@@ -31,7 +32,14 @@ pub trait Product {
     ) -> Result<ProductInfo, CallError<ProductError>>;
 
     /// The products on sale, a page of them.
-    #[rpc(http("GET /api/v1/products", "GET /products"), page, public, idempotent, rate = "shop")]
+    #[rpc(
+        http("GET /api/v1/products", "GET /products"),
+        page,
+        public,
+        idempotent,
+        rate = "shop",
+        cache = "watch"
+    )]
     async fn list(&self, context: &CallContext, request: List) -> Result<Products, RpcError>;
 
     /// Puts a product into the catalog.

@@ -7,23 +7,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What openssl said.
-pub(super) struct Said {
+pub(crate) struct Said {
     /// For `s_client -quiet`: the bytes that came out of TLS, and nothing else.
-    pub(super) stdout: Vec<u8>,
+    pub(crate) stdout: Vec<u8>,
     /// Its stdout and stderr as text.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Whether it was content.
-    pub(super) good: bool,
+    pub(crate) good: bool,
 }
 
 /// Whether openssl is there.
-pub(super) fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     crate::external::has("openssl")
 }
 
 /// Runs openssl to its end with these bytes on its stdin.
 #[track_caller]
-pub(super) fn run(arguments: &[&str], input: &[u8]) -> Said {
+pub(crate) fn run(arguments: &[&str], input: &[u8]) -> Said {
     let mut command = Command::new("openssl");
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("openssl starts");
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &[&str], input: &[u8]) -> Said {
 
 /// The same where it has to be content.
 #[track_caller]
-pub(super) fn check(arguments: &[&str]) -> String {
+pub(crate) fn check(arguments: &[&str]) -> String {
     let said = run(arguments, b"");
     assert!(said.good, "openssl {arguments:?}: {}", said.text);
     said.text
@@ -44,20 +44,20 @@ pub(super) fn check(arguments: &[&str]) -> String {
 
 /// Connects by TLS, says these bytes, and reads until the server closes.
 #[track_caller]
-pub(super) fn talk(server: SocketAddr, flags: &[&str], input: &[u8]) -> Said {
+pub(crate) fn talk(server: SocketAddr, flags: &[&str], input: &[u8]) -> Said {
     let server = server.to_string();
     run(&[&["s_client", "-quiet", "-connect", &server], flags].concat(), input)
 }
 
 /// The flags by which `s_client` presents what is in this file: a certificate and its key.
-pub(super) fn presenting(file: &Path) -> [String; 4] {
+pub(crate) fn presenting(file: &Path) -> [String; 4] {
     let file = file.display().to_string();
     ["-cert".into(), file.clone(), "-key".into(), file]
 }
 
 /// The SHA-256 of the certificate that a server presents, in hexadecimal.
 #[track_caller]
-pub(super) fn presented(server: SocketAddr) -> String {
+pub(crate) fn presented(server: SocketAddr) -> String {
     let server = server.to_string();
     let met = run(&["s_client", "-connect", &server], b"");
     let mark = run(&["x509", "-noout", "-fingerprint", "-sha256"], met.text.as_bytes()).text;
@@ -66,7 +66,7 @@ pub(super) fn presented(server: SocketAddr) -> String {
 }
 
 /// A CA of somebody else, made by openssl alone: its certificate and its key.
-pub(super) fn foreign_ca(folder: &Path) -> (PathBuf, PathBuf) {
+pub(crate) fn foreign_ca(folder: &Path) -> (PathBuf, PathBuf) {
     let (ca, key) = (folder.join("foreign.pem"), folder.join("foreign.key"));
     let (ca_path, key_path) = (ca.display().to_string(), key.display().to_string());
     check(&[
@@ -90,7 +90,7 @@ pub(super) fn foreign_ca(folder: &Path) -> (PathBuf, PathBuf) {
 }
 
 /// Has openssl issue a certificate with these alternative names. The file has the certificate and its key.
-pub(super) fn issue(folder: &Path, (ca, ca_key): (&Path, &Path), name: &str, names: &str) -> PathBuf {
+pub(crate) fn issue(folder: &Path, (ca, ca_key): (&Path, &Path), name: &str, names: &str) -> PathBuf {
     let at = |ending: &str| folder.join(format!("{name}.{ending}")).display().to_string();
     let (request, key, certificate, extensions) = (at("csr"), at("key"), at("crt"), at("ext"));
     check(&[

@@ -70,6 +70,7 @@ impl Caller {
         let subject = || Principal::User {
             subject: format!("u{id}"),
             organization: format!("o{id}"),
+            session: String::new(),
             permissions: vec!["p".into()],
         };
         let options = CallOptions {

@@ -1,5 +1,6 @@
 //! The cluster's CA: made once, and whoever has its key issues certificates.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use micronet_wire::spiffe::{SpiffeId, is_trust_domain};
@@ -12,6 +13,7 @@ use super::folder::{CertsFolder, OPERATOR, is_free_name};
 use super::inspected::Inspected;
 use super::{CA_LIFETIME_S, CLOCK_SKEW_S, unix_s};
 use crate::error::CommandError;
+use crate::registry::GATEWAY;
 
 /// A CA, ready to issue.
 pub(crate) struct Authority {
@@ -25,15 +27,18 @@ pub(crate) struct Holder {
     id: SpiffeId,
     /// The names under which it is reached, for those who look at names (curl, browsers).
     dns: Vec<String>,
+    /// The addresses, likewise.
+    ips: Vec<IpAddr>,
 }
 
 impl Holder {
-    /// An instance of a service, reached by the names of both, as `localhost`, and by these.
+    /// An instance of a service, reached by the names of both, as `localhost`, and by these. A gateway, which clients reach who
+    /// look at addresses, is also at those of its own machine.
     pub(crate) fn service(
         cluster: &str,
         node: &str,
         instance: &str,
-        further_dns: &[String],
+        (further_dns, further_ips): (&[String], &[IpAddr]),
     ) -> Result<Self, CommandError> {
         let text = format!("spiffe://{cluster}/service/{node}/{instance}");
         let id: SpiffeId = match text.parse() {
@@ -47,12 +52,18 @@ impl Holder {
         let mut dns: Vec<String> = [node, instance, "localhost"].map(str::to_owned).into();
         dns.extend_from_slice(further_dns);
         dns.dedup();
-        Ok(Self { id, dns })
+        let mut ips = further_ips.to_vec();
+        if node == GATEWAY {
+            ips.extend([IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)]);
+        }
+        ips.sort_unstable();
+        ips.dedup();
+        Ok(Self { id, dns, ips })
     }
 
     /// The operator, who is reached nowhere.
     pub(crate) fn operator(cluster: &str) -> Self {
-        Self { id: SpiffeId::Operator { cluster: cluster.to_owned() }, dns: Vec::new() }
+        Self { id: SpiffeId::Operator { cluster: cluster.to_owned() }, dns: Vec::new(), ips: Vec::new() }
     }
 
     /// Whom the certificate of this name is for.
@@ -63,7 +74,7 @@ impl Holder {
                 .next("see what there is: micronet certs show"));
         }
         let found = Inspected::read(&path)?;
-        let holder = found.id.map(|id| Self { id, dns: found.dns });
+        let holder = found.id.map(|id| Self { id, dns: found.dns, ips: found.ips });
         match holder {
             Some(holder) if holder.id.cluster() == cluster && holder.name() == name => Ok(holder),
             _ => Err(CommandError::new(format!(
@@ -184,6 +195,7 @@ impl Authority {
             let name = name.as_str().try_into().map_err(unmade)?;
             params.subject_alt_names.push(SanType::DnsName(name));
         }
+        params.subject_alt_names.extend(holder.ips.iter().map(|ip| SanType::IpAddress(*ip)));
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

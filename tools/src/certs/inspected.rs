@@ -1,6 +1,7 @@
 //! What is in a certificate's file, for people and for those who issue it again.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
 use micronet_wire::spiffe::{SpiffeId, is_trust_domain};
@@ -23,6 +24,8 @@ pub(super) struct Inspected {
     pub(super) trust_domain: Option<String>,
     /// The host names that are in it.
     pub(super) dns: Vec<String>,
+    /// The addresses that are in it.
+    pub(super) ips: Vec<IpAddr>,
     /// When it begins to be good, in seconds since 1970.
     pub(super) not_before_s: i64,
     /// When it is no longer good, in seconds since 1970.
@@ -51,7 +54,7 @@ impl Inspected {
         let pem =
             Pem::iter_from_buffer(text).find_map(|pem| pem.ok().filter(|pem| pem.label == "CERTIFICATE"))?;
         let certificate = pem.parse_x509().ok()?;
-        let (uris, dns) = names(&certificate);
+        let (uris, dns, ips) = names(&certificate);
         let uri = if let [uri] = &uris[..] { uri.as_str() } else { "" };
         let trust_domain =
             uri.strip_prefix("spiffe://").filter(|name| certificate.is_ca() && is_trust_domain(name));
@@ -62,6 +65,7 @@ impl Inspected {
             id: uri.parse().ok(),
             trust_domain: trust_domain.map(str::to_owned),
             dns,
+            ips,
             not_before_s: certificate.validity().not_before.timestamp(),
             not_after_s: at.unix_timestamp(),
             expires: format!(
@@ -87,17 +91,24 @@ impl Inspected {
     }
 }
 
-/// The URIs and the host names of a certificate.
-fn names(certificate: &X509Certificate<'_>) -> (Vec<String>, Vec<String>) {
-    let (mut uris, mut dns) = (Vec::new(), Vec::new());
+/// The URIs, the host names and the addresses of a certificate.
+fn names(certificate: &X509Certificate<'_>) -> (Vec<String>, Vec<String>, Vec<IpAddr>) {
+    let (mut uris, mut dns, mut ips) = (Vec::new(), Vec::new(), Vec::new());
     if let Ok(Some(names)) = certificate.subject_alternative_name() {
         for name in &names.value.general_names {
             match name {
                 GeneralName::URI(uri) => uris.push((*uri).to_owned()),
                 GeneralName::DNSName(name) => dns.push((*name).to_owned()),
+                GeneralName::IPAddress(bytes) => ips.extend(ip(bytes)),
                 _ => {}
             }
         }
     }
-    (uris, dns)
+    (uris, dns, ips)
+}
+
+/// An address of four bytes or sixteen (RFC 5280, section 4.2.1.6).
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }

@@ -48,10 +48,10 @@ pub(crate) fn run(config: &CertsConfig) -> Result<ExitCode, CommandError> {
                 terminal::note("what a former CA has issued is worth nothing now: micronet certs rotate");
             }
         }
-        CertsCommand::Issue { node, instance, dns, lifetime_s, force } => {
+        CertsCommand::Issue { node, instance, dns, ips, lifetime_s, force } => {
             let authority = Authority::open(&folder)?;
             let holder = match node {
-                Some(node) => Holder::service(authority.cluster(), node, instance, dns)?,
+                Some(node) => Holder::service(authority.cluster(), node, instance, (dns, ips))?,
                 None => Holder::operator(authority.cluster()),
             };
             let path = folder.of(holder.name());

@@ -29,7 +29,7 @@ impl Renewal {
     ) -> Result<Self, CommandError> {
         let authority = Authority::open_or_create(&folder, cluster)?;
         let services: Result<Vec<Holder>, CommandError> =
-            instances.map(|(node, instance)| Holder::service(cluster, node, instance, &[])).collect();
+            instances.map(|(node, instance)| Holder::service(cluster, node, instance, (&[], &[]))).collect();
         let mut holders = services?;
         holders.push(Holder::operator(cluster));
         let mut renewal = Self { folder, cluster: cluster.to_owned(), holders, lifetime_s, due_s: 0 };
@@ -39,7 +39,7 @@ impl Renewal {
 
     /// Issues the certificate of one more instance.
     pub(crate) fn add(&mut self, node: &str, instance: &str) -> Result<(), CommandError> {
-        let holder = Holder::service(&self.cluster, node, instance, &[])?;
+        let holder = Holder::service(&self.cluster, node, instance, (&[], &[]))?;
         let authority = Authority::open_of(&self.folder, &self.cluster)?;
         authority.issue_into(&self.folder, &holder, self.lifetime_s)?;
         if !self.holders.contains(&holder) {

@@ -63,6 +63,7 @@ fn to_json(name: &str, found: &Inspected, status: &str) -> Value {
         "subject": found.subject,
         "spiffe_id": spiffe_id(found),
         "dns": found.dns,
+        "ips": found.ips,
         "expires": found.expires,
         "status": status,
         "sha256": found.fingerprint,

@@ -20,7 +20,7 @@ fn what_is_issued_can_be_used_and_read_again() {
     let opened = Authority::open(&folder).unwrap();
     assert_eq!((made.cluster(), opened.cluster()), ("lab", "lab"));
     let dns = ["shop.example".to_owned()];
-    let holder = Holder::service("lab", "order", "order-2", &dns).unwrap();
+    let holder = Holder::service("lab", "order", "order-2", (&dns, &[])).unwrap();
     for authority in [made, opened] {
         authority.issue_into(&folder, &holder, 60).unwrap();
         let tls = Tls::load(folder.files("order-2"), false).unwrap();

@@ -1,5 +1,6 @@
 //! The flags of `micronet certs`, and those by which other commands use certificates.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -9,6 +10,8 @@ Examples:
   micronet certs init                     a CA for the cluster, good for 10 years
   micronet certs issue order              the certificate of order-1, for a day
   micronet certs issue product --instance product-2 --dns shop.example
+  micronet certs issue gateway --dns shop.example --ip 192.0.2.1
+                                          for its HTTPS
   micronet certs issue operator           for `micronet call` and openssl
   micronet certs show                     who has one, and until when
   micronet certs rotate                   reissue all of them
@@ -52,6 +55,9 @@ pub(crate) enum CertsAction {
         /// A further host name under which it is reached; may be repeated
         #[arg(long, value_name = "NAME")]
         dns: Vec<String>,
+        /// An IP address under which it is reached; may be repeated. The gateway's has 127.0.0.1 and ::1 anyway
+        #[arg(long, value_name = "ADDRESS")]
+        ip: Vec<IpAddr>,
         #[command(flatten)]
         lifetime: LifetimeFlag,
         /// Replace a certificate that is there

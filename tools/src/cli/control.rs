@@ -20,8 +20,16 @@ Examples:
 
 Callers leave an instance before it ends, and its running requests finish. The
 next one's turn comes when callers give the new process calls. Where a service
-has one instance, another stands in for it meanwhile. So no request fails. Only
-the gateway has nobody to stand in: its port is away for a moment.";
+has one instance, another stands in for it meanwhile. So no request fails. The
+gateway's new process takes over the sockets of the one before when it is ready,
+and no connection is refused; if it never gets ready, the one before goes on.";
+
+pub(crate) const RELOAD_EXAMPLES: &str = "\
+Examples:
+  micronet reload gateway        read the file of `up --gateway-config` again
+
+Settings that can't be used are refused with everything that is wrong with them,
+and those from before hold. Without `up`, SIGHUP does the same to a gateway.";
 
 const SCALE_EXAMPLES: &str = "\
 Examples:

@@ -8,7 +8,7 @@ use super::ExposureFlags;
 use super::certs::TlsFlags;
 use super::discovery::DiscoveryFlags;
 use super::l4::L4Flags;
-use super::settings::ConfigFlag;
+use super::settings::ConfigFlags;
 
 const GATEWAY_EXAMPLES: &str = "\
 Examples:
@@ -40,7 +40,7 @@ decides, and # begins a comment [default: loopback, private and other]";
 #[command(after_help = GATEWAY_EXAMPLES)]
 pub(crate) struct GatewayFlags {
     /// This instance's name, unlike every other's in the network
-    #[arg(long, value_name = "INSTANCE", default_value = "gateway-1")]
+    #[arg(long, value_name = "INSTANCE", default_value = crate::registry::GATEWAY_INSTANCE)]
     pub(crate) instance: String,
     /// Where it listens for HTTP; port 0 is a free port [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDR:PORT")]
@@ -56,7 +56,7 @@ pub(crate) struct GatewayFlags {
     #[arg(long)]
     pub(crate) debug_routes: bool,
     #[command(flatten)]
-    pub(crate) config: ConfigFlag,
+    pub(crate) config: ConfigFlags,
     #[command(flatten)]
     pub(crate) discovery: DiscoveryFlags,
     #[command(flatten)]
@@ -68,4 +68,7 @@ pub(crate) struct GatewayFlags {
     /// End when stdin closes: for a parent process that may die
     #[arg(long, hide = true)]
     pub(crate) supervised: bool,
+    /// Take listening sockets from the parent, by stdin
+    #[arg(long, hide = true)]
+    pub(crate) inherit: bool,
 }

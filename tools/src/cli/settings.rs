@@ -1,21 +1,28 @@
-//! The flags that name the file of the gateway's settings.
+//! The flags that say what is configured of a gateway's edge.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The flag of `gateway`.
+/// The flags of `gateway`.
 #[derive(Debug, Default, Args)]
-pub(crate) struct ConfigFlag {
-    /// A file of TOML with the settings of its edge, a table for each part; README describes it
+pub(crate) struct ConfigFlags {
+    /// A file of TOML with the settings of its edge, a table for each part; README describes it. It is read again at SIGHUP, and
+    /// by `micronet reload gateway`
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Speak HTTPS, with this instance's certificate in the folder of certificates where the file's [tls] names none
+    #[arg(long)]
+    pub(crate) https: bool,
 }
 
-/// The flag of `up`.
+/// The flags of `up`.
 #[derive(Debug, Default, Args)]
-pub(crate) struct GatewayConfigFlag {
+pub(crate) struct GatewayConfigFlags {
     /// A file of TOML with the settings of the gateway's edge, a table for each part; README describes it
     #[arg(long, value_name = "FILE")]
     pub(crate) gateway_config: Option<PathBuf>,
+    /// Have the gateway speak HTTPS, with a certificate of the cluster's own CA where the file's [tls] names none
+    #[arg(long)]
+    pub(crate) https: bool,
 }

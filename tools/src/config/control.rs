@@ -36,6 +36,8 @@ pub(crate) enum Operation {
     Stop(String),
     /// Processes are started anew, one by one.
     Restart(String),
+    /// Processes read their settings again.
+    Reload(String),
     /// A service gets another number of instances.
     Scale {
         /// The service.
@@ -110,6 +112,10 @@ pub(super) fn stop(flags: NameFlags) -> Result<Operation, CommandError> {
 
 pub(super) fn restart(flags: RestartFlags) -> Result<Operation, CommandError> {
     process(flags.of.name).map(Operation::Restart)
+}
+
+pub(super) fn reload(flags: NameFlags) -> Result<Operation, CommandError> {
+    process(flags.name).map(Operation::Reload)
 }
 
 pub(super) fn scale(flags: ScaleFlags) -> Result<Operation, CommandError> {

@@ -6,8 +6,7 @@ use crate::cli::ExposureFlags;
 use crate::error::CommandError;
 
 /// What mTLS leaves unprotected.
-pub(super) const OF_THE_GATEWAY: &str =
-    "the gateway's HTTP is plaintext, also with --mtls: it is neither encrypted nor authenticated";
+pub(super) const OF_THE_GATEWAY: &str = "the gateway's HTTP is plaintext, also with --mtls, unless it has certificates: --https, or [tls] in its settings";
 
 /// What mTLS doesn't protect where TCP is passed through to any server.
 pub(super) const OF_PLAIN_TCP: &str = "what the servers behind a virtual port speak is theirs to protect";

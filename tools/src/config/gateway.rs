@@ -7,6 +7,7 @@ use super::{
     DiscoveryConfig, Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, SettingsFile,
     TlsConfig, check_exposure, cluster, elsewhere, front, listen, name, tls,
 };
+use micronet_gateway::settings::Source;
 use micronet_gateway::stats::Regions;
 
 use crate::address::{self, HostPort};
@@ -45,6 +46,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) tls: Option<TlsConfig>,
     /// Whether `up` started it: then it ends when its stdin closes.
     pub(crate) supervised: bool,
+    /// Whether its parent hands it listening sockets.
+    pub(crate) inherits: bool,
 }
 
 pub(super) fn gateway(
@@ -54,7 +57,12 @@ pub(super) fn gateway(
 ) -> Result<GatewayConfig, CommandError> {
     let tls = tls::tls(flags.tls, &data, environment)?;
     let listen = listen(flags.listen.as_deref(), BASE_PORT)?;
-    check_exposure(listen.ip(), &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
+    let instance = name("instance", flags.instance)?;
+    let certificate = flags.config.https.then(|| tls::of_gateway(tls.as_ref(), &data, &instance));
+    let settings = SettingsFile::read(Source { file: flags.config.config, certificate }, "--config")?;
+    if !settings.is_https() {
+        check_exposure(listen.ip(), &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
+    }
     let rpc_port = rpc_port_of_gateway(listen.port());
     let rpc = match &flags.rpc {
         Some(text) => address::parse_listen(text, rpc_port)?,
@@ -75,18 +83,19 @@ pub(super) fn gateway(
     Ok(GatewayConfig {
         l4,
         discovery,
-        instance: name("instance", flags.instance)?,
+        instance,
         tls,
         listen,
         rpc,
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
-        settings: SettingsFile::read(flags.config.config, "--config")?,
+        settings,
         regions: regions(flags.regions.as_deref())?,
         debug_routes: flags.debug_routes,
         peers,
         data,
         supervised: flags.supervised,
+        inherits: flags.inherit,
     })
 }
 

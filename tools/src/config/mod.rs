@@ -42,7 +42,7 @@ pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
-pub(crate) use self::settings::SettingsFile;
+pub(crate) use self::settings::{GatewayEdge, SettingsFile};
 pub(crate) use self::shop::ShopConfig;
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
@@ -53,7 +53,7 @@ use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::profile::Profile;
 use crate::registry::{
-    BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, Service, port_default, service_named,
+    BASE_PORT, CLUSTER_DEFAULT, GATEWAY_ENVIRONMENT, GATEWAY_INSTANCE, Service, port_default, service_named,
 };
 use micronet_services::database::ServerUrl;
 use micronet_services::demo::Demo;
@@ -157,7 +157,7 @@ pub(crate) struct UpConfig {
     /// Whether the gateway answers the paths that serve its examination.
     pub(crate) debug_routes: bool,
     /// What is configured of the gateway's edge.
-    pub(crate) gateway: SettingsFile,
+    pub(crate) gateway: GatewayEdge,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
     /// Whether it stops when its stdin closes.
@@ -220,6 +220,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Start(flags) => control::start(flags).map(operate),
         RawCommand::Stop(flags) => control::stop(flags).map(operate),
         RawCommand::Restart(flags) => control::restart(flags).map(operate),
+        RawCommand::Reload(flags) => control::reload(flags).map(operate),
         RawCommand::Scale(flags) => control::scale(flags).map(operate),
         RawCommand::Drain(flags) => control::drain(flags).map(operate),
         RawCommand::Undrain(flags) => control::undrain(flags).map(operate),
@@ -242,8 +243,12 @@ fn up(
     }
     let listen = address::listen_ip(flags.listen.as_deref().unwrap_or("127.0.0.1"))?;
     let tls = tls::tls(flags.tls, &data, environment)?;
-    // The gateway's HTTP is plaintext in any case.
-    check_exposure(listen, &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
+    let certificate =
+        flags.gateway_config.https.then(|| tls::of_gateway(tls.as_ref(), &data, GATEWAY_INSTANCE));
+    let gateway = GatewayEdge::new(flags.gateway_config.gateway_config, certificate)?;
+    if tls.is_none() || !gateway.https {
+        check_exposure(listen, &flags.exposure, tls.is_some().then_some(OF_THE_GATEWAY))?;
+    }
     let certificate_lifetime_s = tls::lifetime_s(&flags.lifetime)?;
     if certificate_lifetime_s < LIFETIME_S_MIN_RENEWED {
         return Err(CommandError::usage(format!(
@@ -251,8 +256,8 @@ fn up(
         ))
         .next(format!("--certificate-lifetime is at least {LIFETIME_S_MIN_RENEWED}s here")));
     }
-    if tls.is_none() && flags.lifetime.lifetime.is_some() {
-        return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls"));
+    if tls.is_none() && gateway.certificate.is_none() && flags.lifetime.lifetime.is_some() {
+        return Err(CommandError::usage("--certificate-lifetime is of no use without --mtls or --https"));
     }
     let profile = flags.profile.0;
     let ports::Plan { instances, control_port } = ports::plan(profile, flags.base_port, &flags.ports)?;
@@ -273,7 +278,7 @@ fn up(
         instances,
         control_port,
         restarts: !flags.no_restart,
-        gateway: SettingsFile::read(flags.gateway_config.gateway_config, "--gateway-config")?,
+        gateway,
         plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
         supervised: flags.supervised,

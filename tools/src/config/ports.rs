@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::error::CommandError;
 use crate::profile::Profile;
-use crate::registry::{CONTROL, GATEWAY, GATEWAY_RPC, Service, control_port, rpc_port_of_gateway};
+use crate::registry::{
+    CONTROL, GATEWAY, GATEWAY_INSTANCE, GATEWAY_RPC, Service, control_port, rpc_port_of_gateway,
+};
 
 /// The most instances of one service that one `up` runs.
 pub(crate) const INSTANCES_MAX: usize = 16;
@@ -71,7 +73,7 @@ pub(super) fn plan(profile: &Profile, base: Option<u16>, flags: &[String]) -> Re
     };
     plan.push(InstancePlan {
         service: None,
-        instance: format!("{GATEWAY}-1"),
+        instance: GATEWAY_INSTANCE.to_owned(),
         port: one(GATEWAY)?.map_or_else(|| moved(profile.gateway_port), Ok)?,
         rpc_port: one(GATEWAY_RPC)?.or(Some(rpc_port_of_gateway(base.unwrap_or(profile.gateway_port)))),
     });

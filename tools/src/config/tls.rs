@@ -1,9 +1,10 @@
 //! Certificates: what `micronet certs` does with them, and how other commands use them.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::{Environment, name};
-use crate::certs::{LIFETIME_S_DEFAULT, OPERATOR};
+use crate::certs::{CertsFolder, LIFETIME_S_DEFAULT, OPERATOR};
 use crate::cli::certs::{CertsAction, CertsFlags, LifetimeFlag, TlsFlags};
 use crate::data_folder;
 use crate::error::CommandError;
@@ -50,6 +51,8 @@ pub(crate) enum CertsCommand {
         instance: String,
         /// Further host names.
         dns: Vec<String>,
+        /// The addresses under which it is reached.
+        ips: Vec<IpAddr>,
         /// How long it is good, in seconds.
         lifetime_s: u64,
         /// Whether one that is there is replaced.
@@ -91,19 +94,25 @@ pub(super) fn tls(
     Ok(Some(TlsConfig { certs: flags.certs.unwrap_or_else(|| data_folder::certs(data)), key_log }))
 }
 
+/// The file of a gateway's certificate and key.
+pub(super) fn of_gateway(tls: Option<&TlsConfig>, data: &Path, instance: &str) -> PathBuf {
+    let folder = tls.map_or_else(|| data_folder::certs(data), |tls| tls.certs.clone());
+    CertsFolder::new(&folder).of(instance)
+}
+
 pub(super) fn certs(flags: CertsFlags, data: &Path) -> Result<CertsConfig, CommandError> {
     let command = match flags.action {
         CertsAction::Init { cluster, force } => {
             CertsCommand::Init { cluster: name("cluster", cluster)?, force }
         }
-        CertsAction::Issue { service, instance, dns, lifetime, force } => {
+        CertsAction::Issue { service, instance, dns, ip, lifetime, force } => {
             let node = (service != OPERATOR).then(|| known(&service)).transpose()?;
-            if node.is_none() && (instance.is_some() || !dns.is_empty()) {
+            if node.is_none() && (instance.is_some() || !dns.is_empty() || !ip.is_empty()) {
                 return Err(CommandError::usage("the operator has no instance, and nobody dials it")
-                    .next("leave --instance and --dns out"));
+                    .next("leave --instance, --dns and --ip out"));
             }
             let instance = name("instance", instance.unwrap_or_else(|| format!("{service}-1")))?;
-            CertsCommand::Issue { node, instance, dns, lifetime_s: lifetime_s(&lifetime)?, force }
+            CertsCommand::Issue { node, instance, dns, ips: ip, lifetime_s: lifetime_s(&lifetime)?, force }
         }
         CertsAction::Show { json } => CertsCommand::Show { json },
         CertsAction::Rotate { names, lifetime } => {

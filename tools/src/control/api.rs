@@ -11,6 +11,7 @@ use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
 use self::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use self::network::{Declare, Declared};
+use micronet_gateway::api::settings::InForce;
 
 /// The operation of a network: its processes, their logs and their faults.
 #[service(name = "control")]
@@ -54,7 +55,7 @@ pub(crate) trait Control {
 
     /// Starts an instance anew, or those of a service one by one: callers leave it first, its running requests finish, and the next
     /// one's turn comes when callers give the new process calls. Of a service with one instance another stands in meanwhile. The
-    /// gateway's port is away for a moment.
+    /// gateway's new process takes its sockets over when it is ready; if it never is, the one before goes on.
     #[rpc(
         http("POST /api/v1/control/processes/{name}/restart"),
         permission = "control:write",
@@ -65,6 +66,15 @@ pub(crate) trait Control {
         context: &CallContext,
         request: Named,
     ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Has the gateway read its settings and certificates again, and apply them without dropping a connection. If something is wrong
+    /// with them, everything that is wrong is told, and what held before holds.
+    #[rpc(http("POST /api/v1/control/processes/{name}/reload"), permission = "control:write", idempotent)]
+    async fn reload(
+        &self,
+        context: &CallContext,
+        request: Named,
+    ) -> Result<Reloaded, CallError<ControlError>>;
 
     /// Runs so many instances of a service. New ones get names and free ports; those that go are those with the highest numbers, when
     /// their running requests have finished.
@@ -377,6 +387,21 @@ pub(crate) enum ControlError {
         /// How it ended, or what it waits for.
         reason: String,
     },
+    /// The settings that were to be read again can't be used; those from before hold.
+    #[status(422)]
+    UnusableSettings {
+        /// Whose.
+        instance: String,
+        /// Everything that is wrong with them.
+        faults: Vec<String>,
+    },
+}
+
+/// The settings that processes have read again.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reloaded {
+    /// What holds now, process by process.
+    pub(crate) settings: Vec<InForce>,
 }
 
 impl fmt::Display for ControlError {
@@ -400,6 +425,9 @@ impl fmt::Display for ControlError {
             Self::Busy { service } => write!(f, "another operation on {service} is under way"),
             Self::NotPossible { reason } => f.write_str(reason),
             Self::WrongPlan { line, reason } => write!(f, "the plan, line {line}: {reason}"),
+            Self::UnusableSettings { instance, faults } => {
+                write!(f, "the settings of {instance} can't be used: {}", faults.join("; "))
+            }
             Self::DidNotStart { instance, reason } => write!(f, "{instance} did not start: {reason}"),
         }
     }

@@ -225,7 +225,7 @@ impl Governor {
     }
 
     /// A connection to a process that runs: the one that there is, or a new one.
-    async fn connection(&self, instance: &Instance) -> Result<Client, RpcError> {
+    pub(super) async fn connection(&self, instance: &Instance) -> Result<Client, RpcError> {
         let away = || RpcError::new(Code::Unavailable, format!("{} doesn't run", instance.name()));
         let (pid, address) = (instance.pid().ok_or_else(away)?, rpc_address(instance).ok_or_else(away)?);
         let known = self.connections.borrow().get(instance.name()).cloned();
@@ -263,7 +263,7 @@ async fn in_time<T>(asking: impl Future<Output = Result<T, RpcError>>) -> Result
 }
 
 /// What is said to a process is the operator's word.
-fn options() -> CallOptions {
+pub(super) fn options() -> CallOptions {
     CallOptions { principal: Some(Principal::Operator), ..CallOptions::default() }
 }
 

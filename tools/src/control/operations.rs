@@ -19,7 +19,7 @@ use super::api::ControlError;
 use super::governor::{Governor, name_of};
 use super::rules::Name;
 use crate::registry::{Service, service_named};
-use crate::up::{Fleet, Instance, State};
+use crate::up::{Fleet, Instance, State, Supervisor};
 
 /// How long callers may take to leave an instance, in milliseconds. Then it drains all the same: no call is lost by that, but
 /// one may have to be tried elsewhere.
@@ -121,7 +121,7 @@ impl Operations {
             return ready(instance).await.map_err(Into::into);
         }
         let Some(service) = instance.plan().service else {
-            // Nobody stands before the gateway who could ask another one.
+            // The gateway's sockets stay open: what comes meanwhile is the former process's or the next one's.
             instance.restart();
             return ready(instance).await.map_err(Into::into);
         };
@@ -256,8 +256,11 @@ impl Operations {
 
 /// Waits until an instance that was started is ready.
 async fn ready(instance: &Instance) -> Result<(), ControlError> {
-    instance.until(|supervisor| !matches!(supervisor.state(), State::Starting | State::Stopping)).await;
-    if instance.state() == State::Running {
+    let is_settled = |supervisor: &Supervisor| {
+        !matches!(supervisor.state(), State::Starting | State::Stopping) && !supervisor.is_succeeded()
+    };
+    instance.until(is_settled).await;
+    if instance.state() == State::Running && !instance.look(Supervisor::kept_its_place) {
         return Ok(());
     }
     let reason = instance.look(|supervisor| supervisor.reason().to_owned());

@@ -2,18 +2,21 @@
 
 use std::rc::Rc;
 
+use micronet_gateway::api::settings::InForce;
+use micronet_gateway::api::{GatewayClient, GatewayError};
 use micronet_transport::clock;
 use micronet_transport::identity::Identity;
-use micronet_wire::error::RpcError;
+use micronet_wire::error::{Code, RpcError};
 use micronet_wire::service::{CallContext, CallError, Outgoing};
 
 use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use super::api::network::{Declare, Declared};
 use super::api::{
-    Control, ControlError, Line, Lines, LogOf, Named, Process, ProcessState, Processes, Scale, Which,
+    Control, ControlError, Line, Lines, LogOf, Named, Process, ProcessState, Processes, Reloaded, Scale,
+    Which,
 };
 use super::faults::Breaker;
-use super::governor::{Governor, name_of};
+use super::governor::{Governor, name_of, options};
 use super::logs::{self, Reader};
 use super::operations::{Answer, Operations, scalable};
 use super::rules::{Kind, Name};
@@ -46,6 +49,22 @@ impl Controller {
 
     fn named(&self, name: &str) -> Answer<Vec<Rc<Instance>>> {
         Ok(chosen(&*self.fleet()?, Some(name))?)
+    }
+
+    async fn reload_one(&self, instance: &Instance) -> Answer<InForce> {
+        let name = || instance.name().to_owned();
+        if instance.plan().service.is_some() {
+            let reason = format!("{} has no settings that could be read again: the gateway has", name());
+            return Err(ControlError::NotPossible { reason }.into());
+        }
+        let gateway = GatewayClient::new(self.governor.connection(instance).await?);
+        gateway.reload(options()).await.map_err(|error| match error {
+            CallError::Service(GatewayError::UnusableSettings { faults }) => {
+                ControlError::UnusableSettings { instance: name(), faults }.into()
+            }
+            CallError::Service(other) => RpcError::new(Code::Internal, other.to_string()).into(),
+            CallError::Rpc(error) => error.into(),
+        })
     }
 
     async fn rest(&self, request: &Named, rests: bool) -> Answer<Processes> {
@@ -88,6 +107,14 @@ impl Control for Controller {
         let instances = self.named(&request.name)?;
         self.operations.restart(instances.clone()).await?;
         Ok(self.shown(&instances))
+    }
+
+    async fn reload(&self, _: &CallContext, request: Named) -> Answer<Reloaded> {
+        let mut settings = Vec::new();
+        for instance in self.named(&request.name)? {
+            settings.push(self.reload_one(&instance).await?);
+        }
+        Ok(Reloaded { settings })
     }
 
     async fn scale(&self, _: &CallContext, request: Scale) -> Answer<Processes> {

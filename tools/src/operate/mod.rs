@@ -17,11 +17,11 @@ use micronet_wire::service::{CallError, CallOptions};
 use micronet_wire::transcode::to_json;
 
 use crate::config::{OperateConfig, Operation};
-use crate::control::api::{ControlClient, ControlError, Named, Process, Processes, Scale, control_schema};
+use crate::control::api::{ControlClient, ControlError, Named, Processes, Reloaded, Scale, control_schema};
 use crate::error::CommandError;
 use crate::identity;
 use crate::network_file::{NetworkFile, Protocol};
-use crate::registry::{CONTROL, GATEWAY};
+use crate::registry::CONTROL;
 use crate::server_process;
 use crate::terminal::{self, Style};
 
@@ -44,11 +44,8 @@ async fn operate(config: OperateConfig) -> Result<ExitCode, CommandError> {
         Operation::Ps { name, json, watch } => ps::run(&control, name, json, watch).await,
         Operation::Start(name) => show(control.start(&Named { name }, options()).await),
         Operation::Stop(name) => show(control.stop(&Named { name }, options()).await),
-        Operation::Restart(name) => {
-            let restarted = control.restart(&Named { name }, options()).await;
-            warn_of_gateway(&restarted);
-            show(restarted)
-        }
+        Operation::Restart(name) => show(control.restart(&Named { name }, options()).await),
+        Operation::Reload(name) => reload(control.reload(&Named { name }, options()).await),
         Operation::Scale { service, count } => {
             show(control.scale(&Scale { service, count }, options()).await)
         }
@@ -90,12 +87,20 @@ fn show(answer: Answer<Processes>) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Of the gateway there is one, and nobody who could stand in for it.
-fn warn_of_gateway(processes: &Answer<Processes>) {
-    let is_gateway = |process: &Process| process.service == GATEWAY;
-    if processes.as_ref().is_ok_and(|all| all.processes.iter().any(is_gateway)) {
-        terminal::note("the gateway's port was away for a moment: its clients have to connect again");
+/// Shows the settings that hold now, or all that is wrong with those that were to hold.
+fn reload(answer: Answer<Reloaded>) -> Result<ExitCode, CommandError> {
+    for held in answer.map_err(failure)?.settings {
+        let instance = &held.instance;
+        let file = held.file.as_deref().unwrap_or("no file");
+        terminal::say(&format!("{instance}: settings of {file}, revision {}", held.revision));
+        if !held.pending.is_empty() {
+            terminal::note(&format!(
+                "held only after `micronet restart {instance}`: {}",
+                held.pending.join(", ")
+            ));
+        }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Why an operation failed, and what to do about it.
@@ -103,6 +108,11 @@ fn failure(error: impl Into<CallError<ControlError>>) -> CommandError {
     let error = error.into();
     let words = CommandError::new(error.to_string());
     match error {
+        CallError::Service(ControlError::UnusableSettings { instance, faults }) => {
+            let faults: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+            CommandError::new(format!("the settings of {instance} can't be used:{faults}"))
+                .next("those from before hold")
+        }
         CallError::Service(ControlError::NoSuchProcess { .. }) => words.next("`micronet ps` lists them"),
         CallError::Service(ControlError::NoSuchFault { .. }) => {
             words.next("`micronet fault list` lists them")

@@ -3,20 +3,23 @@
 use std::fs::{File, OpenOptions};
 use std::future::pending;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use micronet_services::database::ServerUrl;
 use rustix::process::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdout, Command};
 
 use super::log_tail;
 use crate::data_folder::FILE_MODE;
+use crate::inherited;
 use crate::registry;
-use crate::server_process::READY_PREFIX;
+use crate::server_process::{DRAINING_LINE, READY_PREFIX};
 
 /// How a child is started.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(super) struct Launch {
     pub(super) database: Option<ServerUrl>,
     /// Where its stderr goes.
     pub(super) log: PathBuf,
+    /// Where it listens with sockets that are kept open here while it is started anew.
+    pub(super) sockets: Vec<SocketAddr>,
     /// The line with which its log goes on, where it was started before; else a new log is begun.
     pub(super) again: Option<String>,
 }
@@ -40,6 +45,8 @@ pub(super) struct Launch {
 pub(super) enum Event {
     /// It has said where it listens.
     Ready(SocketAddr),
+    /// It accepts nothing any more on the sockets that it shares with its successor.
+    Draining,
     /// It has ended, in these words.
     Ended(String),
 }
@@ -49,18 +56,20 @@ pub(super) enum Event {
 pub(super) struct Child {
     process: tokio::process::Child,
     /// The child ends when this closes, which the operating system sees to even if this process is killed.
-    _stdin: Option<ChildStdin>,
+    _stdin: Option<OwnedFd>,
     stdout: Option<Lines<BufReader<ChildStdout>>>,
 }
 
 impl Child {
-    /// Starts the process; else says why not.
-    pub(super) fn start(launch: &Launch) -> Result<Self, String> {
+    /// Starts the process, which gets these sockets; else says why not.
+    pub(super) fn start(launch: &Launch, sockets: &[net::TcpListener]) -> Result<Self, String> {
         let log = log_of(launch)
             .map_err(|error| format!("could not open its log {}: {error}", launch.log.display()))?;
         let mut command = Command::new(&launch.program);
         command.args(&launch.arguments).arg("--data").arg(&launch.data);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        let (ours, theirs) =
+            UnixStream::pair().map_err(|error| format!("could not open a socket for its stdin: {error}"))?;
+        command.stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         // A group of its own: Ctrl-C reaches `up` alone, which then stops its children in their order.
         command.process_group(0);
         for variable in registry::address_variables() {
@@ -74,9 +83,14 @@ impl Child {
             let program = launch.program.display();
             format!("could not start {program}: {error}; is the program's file still there?")
         })?;
-        let stdin = process.stdin.take();
+        // So that the child's end is nobody's but the child's.
+        drop(command);
+        if !launch.sockets.is_empty() {
+            inherited::send(&ours, sockets)
+                .map_err(|error| format!("could not hand it its sockets: {error}"))?;
+        }
         let stdout = process.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-        Ok(Self { process, _stdin: stdin, stdout })
+        Ok(Self { process, _stdin: Some(ours.into()), stdout })
     }
 
     /// Its process id, until it is reaped.
@@ -96,6 +110,9 @@ impl Child {
                         let address = line.strip_prefix(READY_PREFIX);
                         if let Some(address) = address.and_then(|address| address.trim().parse().ok()) {
                             return Event::Ready(address);
+                        }
+                        if line == DRAINING_LINE {
+                            return Event::Draining;
                         }
                     }
                     None => self.stdout = None,
@@ -150,6 +167,7 @@ mod tests {
             arguments: vec!["-c".into(), script.into()],
             data: scratch.0.clone(),
             database: None,
+            sockets: Vec::new(),
             log: scratch.open().log("child-1"),
             again: None,
         }
@@ -168,7 +186,7 @@ mod tests {
         let scratch = ScratchFolder::new("child-ready");
         block_on(async {
             let script = "echo starting; echo listening on 127.0.0.1:9; echo more; read line; exit 7";
-            let mut child = Child::start(&launch(&scratch, script)).unwrap();
+            let mut child = Child::start(&launch(&scratch, script), &[]).unwrap();
             assert_eq!(child.next().await, at_port_9());
             kill_process(child.pid().unwrap(), Signal::TERM).unwrap();
             assert_eq!(child.next().await, Event::Ended("signal: 15 (SIGTERM)".into()));
@@ -181,7 +199,7 @@ mod tests {
         let scratch = ScratchFolder::new("child-stdin");
         block_on(async {
             let script = "echo listening on 127.0.0.1:9; read line; exit 7";
-            let mut child = Child::start(&launch(&scratch, script)).unwrap();
+            let mut child = Child::start(&launch(&scratch, script), &[]).unwrap();
             assert_eq!(child.next().await, at_port_9());
             child._stdin = None;
             assert_eq!(child.next().await, Event::Ended("exit status: 7".into()));
@@ -193,7 +211,7 @@ mod tests {
         let scratch = ScratchFolder::new("child-log");
         block_on(async {
             let mut each = launch(&scratch, "echo no disk >&2; exit 3");
-            let run = async |launch: &Launch| Child::start(launch).unwrap().next().await;
+            let run = async |launch: &Launch| Child::start(launch, &[]).unwrap().next().await;
             let ended = Event::Ended("exit status: 3".into());
             assert_eq!(run(&each).await, ended);
             each.again = Some("---- again".into());
@@ -211,7 +229,7 @@ mod tests {
     fn what_can_not_be_started_says_so() {
         let scratch = ScratchFolder::new("child-none");
         let launch = Launch { program: "/nowhere/at/all".into(), ..launch(&scratch, "") };
-        let why = block_on(async { Child::start(&launch).unwrap_err() });
+        let why = block_on(async { Child::start(&launch, &[]).unwrap_err() });
         assert!(why.contains("/nowhere/at/all") && why.contains("still there"), "{why}");
     }
 }

@@ -1,24 +1,38 @@
 //! One supervised process: a task that does to it what its supervisor says, and tells what happens to it.
 
-use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
+use std::cell::{Cell, Ref, RefCell};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use micronet_transport::clock;
 use micronet_transport::identity::random_bytes;
+use micronet_transport::socket;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use super::children::{Child, Event, Launch};
 use super::log_tail::{self, LogTail};
-use super::supervisor::{Action, State, Supervisor};
+use super::supervisor::{Action, STOP_MS_MAX, State, Supervisor};
 use crate::address::reachable;
 use crate::config::InstancePlan;
 use crate::terminal;
 
+/// How long a process may take to stop accepting when its successor is ready, in milliseconds. Then it is killed.
+const LEAVE_MS_MAX: u64 = 5_000;
 /// Lines of a dead process's log that are shown.
 const LAST_LINES: usize = 10;
+
+/// A successor that is ready, while the process before it is leaving.
+#[derive(Debug)]
+struct Follows {
+    /// Where it listens.
+    address: SocketAddr,
+    /// When the one before must have stopped accepting, in nanoseconds.
+    by_ns: u64,
+}
 
 /// A process that `up` keeps running.
 #[derive(Debug)]
@@ -28,6 +42,12 @@ pub(crate) struct Instance {
     supervisor: RefCell<Supervisor>,
     /// None once it is reaped, so that no stranger's process is ever signalled.
     pid: Cell<Option<Pid>>,
+    /// Its successor, until that is ready.
+    successor: Cell<Option<Pid>>,
+    /// Those before it that still drain.
+    former: RefCell<Vec<Pid>>,
+    /// Its listening sockets, which are open while anybody wants it to run.
+    sockets: RefCell<Vec<TcpListener>>,
     address: Cell<Option<SocketAddr>>,
     /// The task is to start a process.
     launches: Cell<bool>,
@@ -48,8 +68,12 @@ impl Instance {
         changes: watch::Sender<u64>,
     ) -> Self {
         Self {
-            supervisor: RefCell::new(Supervisor::new(clock::now(), restarts_itself)),
+            // Only the gateway's sockets are handed over.
+            supervisor: RefCell::new(Supervisor::new(clock::now(), restarts_itself, plan.service.is_none())),
             pid: Cell::new(None),
+            successor: Cell::new(None),
+            former: RefCell::default(),
+            sockets: RefCell::default(),
             address: Cell::new(None),
             launches: Cell::new(false),
             told: Notify::new(),
@@ -124,7 +148,10 @@ impl Instance {
     /// Ends it at once.
     pub(super) fn kill(&self) {
         self.tell(|supervisor| supervisor.stop(clock::now()));
-        self.signal(Signal::KILL);
+        let former = self.former.borrow().clone();
+        for pid in former.into_iter().chain(self.successor.get()).chain(self.pid.get()) {
+            self.signal_process(pid, Signal::KILL);
+        }
     }
 
     /// From now on nothing is said of what happens to it.
@@ -134,11 +161,20 @@ impl Instance {
 
     /// Sends its process a signal, if there is one.
     pub(crate) fn signal(&self, signal: Signal) {
-        if let Some(pid) = self.pid.get()
-            && let Err(error) = kill_process(pid, signal)
-        {
+        if let Some(pid) = self.pid.get() {
+            self.signal_process(pid, signal);
+        }
+    }
+
+    fn signal_process(&self, pid: Pid, signal: Signal) {
+        if let Err(error) = kill_process(pid, signal) {
             tracing::debug!(instance = self.plan.instance, ?signal, %error, "not signalled");
         }
+    }
+
+    /// One that was stalled hears of it too.
+    fn terminate(&self, pid: Pid) {
+        [Signal::TERM, Signal::CONT].into_iter().for_each(|each| self.signal_process(pid, each));
     }
 
     /// Waits until it stands so.
@@ -150,7 +186,7 @@ impl Instance {
 
     /// Waits until there is no process.
     pub(crate) async fn ended(&self) {
-        self.until(|supervisor| !supervisor.state().has_process()).await;
+        self.until(|supervisor| !supervisor.state().has_process() && self.former.borrow().is_empty()).await;
     }
 
     /// How it last ended, with the end of its log.
@@ -161,31 +197,126 @@ impl Instance {
 
     /// Does what the supervisor says, for ever. `launch` says how a process is started, given the line with which its log goes on.
     pub(super) async fn supervise(self: Rc<Self>, launch: impl Fn(Option<String>) -> Option<Launch>) {
-        let mut child: Option<Child> = None;
+        let (mut child, mut successor): (Option<Child>, Option<Child>) = (None, None);
+        // Where the successor listens, once it is ready and the process before it leaves.
+        let mut follows: Option<Follows> = None;
         loop {
             if self.launches.take() {
                 let Some(launch) = launch(self.line_of_restart()) else { return };
-                match Child::start(&launch) {
-                    Ok(started) => {
+                let started = Child::start(&launch, &self.hold(&launch.sockets));
+                match (started, self.look(Supervisor::is_succeeded)) {
+                    (Ok(started), false) => {
                         self.pid.set(started.pid());
                         child = Some(started);
-                        self.changed();
                     }
-                    Err(why) => self.has_ended(&why),
+                    (Ok(started), true) => {
+                        self.successor.set(started.pid());
+                        successor = Some(started);
+                    }
+                    (Err(why), false) => self.has_ended(&why),
+                    (Err(why), true) => self.successor_has_ended(&why, false),
                 }
+                self.changed();
+            }
+            if !self.look(Supervisor::is_succeeded)
+                && let Some(left) = successor.take()
+            {
+                // What was to follow isn't wanted any more.
+                follows = None;
+                self.successor.take().into_iter().for_each(|pid| self.terminate(pid));
+                self.see_out(left);
             }
             let due_ns = self.look(Supervisor::due_ns);
             tokio::select! {
                 () = self.told.notified() => {}
                 event = next(&mut child) => match event {
                     Event::Ready(address) => self.is_ready(address),
+                    // Of one that drains without a successor, the end is heard.
+                    Event::Draining => if let Some(following) = follows.take() {
+                        self.pid.set(self.successor.take());
+                        let former = std::mem::replace(&mut child, successor.take());
+                        former.into_iter().for_each(|former| self.see_out(former));
+                        self.is_ready(following.address);
+                    },
                     Event::Ended(how) => {
-                        self.pid.set(None);
-                        child = None;
-                        self.has_ended(&how);
+                        child = successor.take();
+                        self.pid.set(self.successor.take());
+                        match (&child, follows.take()) {
+                            (None, _) => self.has_ended(&how),
+                            (Some(_), Some(following)) => self.is_ready(following.address),
+                            (Some(_), None) => self.tell(|supervisor| {
+                                supervisor.succeeded_early(clock::now());
+                                None
+                            }),
+                        }
                     }
                 },
+                event = next(&mut successor) => match event {
+                    Event::Ready(address) => {
+                        follows = Some(Follows { address, by_ns: clock::now() + LEAVE_MS_MAX * 1_000_000 });
+                        self.pid.get().into_iter().for_each(|pid| self.terminate(pid));
+                    }
+                    Event::Draining => {}
+                    Event::Ended(how) => {
+                        successor = None;
+                        self.successor.set(None);
+                        self.successor_has_ended(&how, follows.take().is_some());
+                    }
+                },
+                () = wait_until(follows.as_ref().map(|following| following.by_ns)) => {
+                    // It doesn't even stop accepting: its end is heard above.
+                    self.signal(Signal::KILL);
+                    follows.iter_mut().for_each(|following| following.by_ns += LEAVE_MS_MAX * 1_000_000);
+                }
                 () = wait_until(due_ns) => self.tell(|supervisor| supervisor.on_time(clock::now())),
+            }
+        }
+    }
+
+    /// Opens the sockets on these addresses, so that they stay open while the process is started anew. Those that can't be opened are
+    /// left to the process, which says why.
+    fn hold(&self, addresses: &[SocketAddr]) -> Ref<'_, [TcpListener]> {
+        let is_on = |socket: &TcpListener, address| socket.local_addr().is_ok_and(|own| own == address);
+        let mut sockets = self.sockets.borrow_mut();
+        sockets.retain(|socket| addresses.iter().any(|address| is_on(socket, *address)));
+        for address in addresses {
+            if !sockets.iter().any(|socket| is_on(socket, *address)) {
+                sockets.extend(socket::bind(*address));
+            }
+        }
+        drop(sockets);
+        Ref::map(self.sockets.borrow(), Vec::as_slice)
+    }
+
+    /// Waits for the end of a process that drains while another one serves already.
+    fn see_out(self: &Rc<Self>, mut former: Child) {
+        let Some(pid) = former.pid() else { return };
+        self.former.borrow_mut().push(pid);
+        let instance = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let ended = async |former: &mut Child| while !matches!(former.next().await, Event::Ended(_)) {};
+            if timeout(Duration::from_millis(STOP_MS_MAX), ended(&mut former)).await.is_err() {
+                instance.signal_process(pid, Signal::KILL);
+                ended(&mut former).await;
+            }
+            instance.former.borrow_mut().retain(|other| *other != pid);
+            instance.changed();
+        });
+    }
+
+    fn successor_has_ended(&self, how: &str, leaves: bool) {
+        self.tell(|supervisor| {
+            supervisor.successor_ended(clock::now(), how, leaves);
+            None
+        });
+        if !self.is_leaving.get() {
+            let words = log_tail::excerpt(&self.log, LAST_LINES);
+            terminal::warn(&format!(
+                "the process that was to follow {} ended before it was ready ({how}){words}",
+                self.plan.instance
+            ));
+            if !leaves {
+                terminal::note("  the one before serves on");
             }
         }
     }
@@ -242,11 +373,16 @@ impl Instance {
         match action {
             Some(Action::Launch) => self.launches.set(true),
             // One that was stalled hears of it too.
-            Some(Action::Terminate) => {
-                [Signal::TERM, Signal::CONT].into_iter().for_each(|each| self.signal(each));
-            }
+            Some(Action::Terminate) => self.pid.get().into_iter().for_each(|pid| self.terminate(pid)),
             Some(Action::Kill) => self.signal(Signal::KILL),
+            Some(Action::KillSuccessor) => {
+                self.successor.get().into_iter().for_each(|pid| self.signal_process(pid, Signal::KILL));
+            }
             None => {}
+        }
+        if !self.look(Supervisor::is_wanted) {
+            // Nobody is coming who would accept what waits there.
+            self.sockets.borrow_mut().clear();
         }
         self.told.notify_one();
         self.changed();

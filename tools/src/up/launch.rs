@@ -58,8 +58,12 @@ impl Launcher {
         }
         if plan.service.is_none() {
             add_peer(CONTROL, &[reachable(self.control)]);
-            if let Some(file) = &config.gateway.path {
+            if let Some(file) = &config.gateway.file {
                 arguments.extend(["--config".into(), file.display().to_string()]);
+            }
+            arguments.push("--inherit".into());
+            if config.gateway.certificate.is_some() {
+                arguments.push("--https".into());
             }
             for virtual_port in &self.l4 {
                 let l4 = format!("{}={}", virtual_port.port, virtual_port.service.name);
@@ -90,9 +94,19 @@ impl Launcher {
             arguments,
             data: self.data.path().to_owned(),
             database: config.database.clone().filter(|_| plan.service.is_some()),
+            sockets: if plan.service.is_none() { self.sockets_of_gateway(plan) } else { Vec::new() },
             log: self.data.log(&plan.instance),
             again,
         }
+    }
+
+    /// Where the gateway listens: these sockets stay open while it is started anew.
+    fn sockets_of_gateway(&self, plan: &InstancePlan) -> Vec<SocketAddr> {
+        let virtual_ports = self.l4.iter().map(|each| each.port);
+        let ports = [plan.port].into_iter().chain(plan.rpc_port).chain(virtual_ports);
+        // Settings that can't be used are the gateway's own to refuse.
+        let redirect = self.config.gateway.read().ok().and_then(|read| read.settings.tls.redirect);
+        ports.map(|port| SocketAddr::new(self.config.listen, port)).chain(redirect).collect()
     }
 
     /// The services whose TCP is passed through, and where a program on this machine reaches them so.

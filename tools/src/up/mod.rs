@@ -26,7 +26,7 @@ pub(crate) use self::fleet::Fleet;
 pub(crate) use self::instance::Instance;
 use self::launch::Launcher;
 pub(crate) use self::launch::calls;
-pub(crate) use self::supervisor::State;
+pub(crate) use self::supervisor::{State, Supervisor};
 use crate::certs::{CertsFolder, Renewal};
 use crate::config::{InstancePlan, L4Plan, UpConfig};
 use crate::control;
@@ -36,7 +36,7 @@ use crate::error::CommandError;
 use crate::identity;
 use crate::network_file::NetworkFile;
 use crate::process_limits;
-use crate::registry::{CONTROL, CONTROL_INSTANCE};
+use crate::registry::{CONTROL, CONTROL_INSTANCE, GATEWAY, GATEWAY_INSTANCE};
 use crate::server_process;
 use crate::stop_signal::StopSignals;
 use crate::terminal::{self, Style};
@@ -49,8 +49,11 @@ pub(crate) fn run(config: UpConfig) -> Result<ExitCode, CommandError> {
     process_limits::prepare();
     let data = DataFolder::open(&config.data)?;
     let lock = data.lock_network()?;
-    let exposed = if config.tls.is_some() { "the gateway's HTTP" } else { "what passes" };
-    server_process::warn_of_exposure(config.listen, exposed);
+    match (&config.tls, config.gateway.https) {
+        (None, _) => server_process::warn_of_exposure(config.listen, "what passes"),
+        (Some(_), false) => server_process::warn_of_exposure(config.listen, "the gateway's HTTP"),
+        (Some(_), true) => {}
+    }
     NetworkFile::remove(&data.network_file())?;
     port_check::all_free(config.listen, &config.instances)?;
     port_check::is_free(config.listen, CONTROL_INSTANCE, (config.control_port, CONTROL))?;
@@ -67,6 +70,8 @@ pub(crate) fn run(config: UpConfig) -> Result<ExitCode, CommandError> {
     // Made before any child runs, so that no two of them make them at once.
     let (_, _) = (data.cluster_secret()?, data.operator_token()?);
     let renewal = certificates(&config, &instances)?;
+    // The gateway reads them too, but here whoever typed the command sees what is wrong.
+    config.gateway.read()?;
     let network = start_and_wait(Rc::new(config), (instances, l4), &data, demo, renewal);
     let code = server_process::runtime()?.block_on(network);
     drop(lock);
@@ -125,7 +130,7 @@ async fn start_and_wait(
 
 /// Issues the certificates of all instances, where they speak TLS to each other.
 fn certificates(config: &UpConfig, instances: &[InstancePlan]) -> Result<Option<Renewal>, CommandError> {
-    let Some(tls) = &config.tls else { return Ok(None) };
+    let Some(tls) = &config.tls else { return certificate_of_gateway(config) };
     if tls.key_log {
         terminal::warn(
             "--tls-key-log: whoever reads the file that SSLKEYLOGFILE names can read what was said",
@@ -134,6 +139,16 @@ fn certificates(config: &UpConfig, instances: &[InstancePlan]) -> Result<Option<
     let holders = instances.iter().map(|plan| (plan.service_name(), plan.instance.as_str()));
     let holders = holders.chain([(CONTROL, CONTROL_INSTANCE)]);
     let folder = CertsFolder::new(&tls.certs);
+    Renewal::begin(folder, &config.cluster, holders, config.certificate_lifetime_s).map(Some)
+}
+
+/// Issues the gateway's certificate alone, where it speaks HTTPS with one of the cluster's.
+fn certificate_of_gateway(config: &UpConfig) -> Result<Option<Renewal>, CommandError> {
+    let Some(folder) = config.gateway.certificate.as_ref().and_then(|file| file.parent()) else {
+        return Ok(None);
+    };
+    let holders = [(GATEWAY, GATEWAY_INSTANCE)].into_iter();
+    let folder = CertsFolder::new(folder);
     Renewal::begin(folder, &config.cluster, holders, config.certificate_lifetime_s).map(Some)
 }
 

@@ -8,6 +8,7 @@
 //! | stopped | an operator's word | starting |
 //! | starting | that it says where it listens | running; where it dies first, as running; where it takes too long, it is killed |
 //! | running | its death | backing off, or crash loop after the fifth within a minute |
+//! | running, a successor on its way | that this is ready | running, with that one; where it dies or takes too long, with the one there is |
 //! | backing off | the end of a pause | starting |
 //! | crash loop | an operator's word | starting |
 //! | stopping | its end | stopped; or starting, where it is wanted again; where it takes too long, it is killed |
@@ -62,6 +63,19 @@ pub(crate) enum Action {
     Terminate,
     /// End it at once.
     Kill,
+    /// End its successor at once.
+    KillSuccessor,
+}
+
+/// What is known of the process that is to follow one which still serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Successor {
+    #[default]
+    None,
+    /// It was started, and isn't ready yet.
+    Coming,
+    /// The last one never got ready.
+    Failed,
 }
 
 /// The supervisor of one process.
@@ -74,6 +88,10 @@ pub(crate) struct Supervisor {
     wanted: bool,
     /// Whether one that dies is started again.
     restarts_itself: bool,
+    /// Whether one that is restarted serves until its successor is ready.
+    overlaps: bool,
+    /// What is known of its successor.
+    successor: Successor,
     /// When the state ends by itself.
     due_ns: Option<u64>,
     /// Pauses since it last recovered.
@@ -85,14 +103,17 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// A process that was never started. `restarts_itself`: one that dies is started again.
-    pub(crate) fn new(now_ns: u64, restarts_itself: bool) -> Self {
+    /// A process that was never started. `restarts_itself`: one that dies is started again. `overlaps`: one that is restarted serves
+    /// until its successor is ready.
+    pub(crate) fn new(now_ns: u64, restarts_itself: bool, overlaps: bool) -> Self {
         Self {
             state: State::Stopped,
             since_ns: now_ns,
             reason: "not started yet".into(),
             wanted: false,
             restarts_itself,
+            overlaps,
+            successor: Successor::None,
             due_ns: None,
             pauses: 0,
             deaths_ns: VecDeque::new(),
@@ -114,6 +135,21 @@ impl Supervisor {
     /// Why, in a few words.
     pub(crate) fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// Whether anybody wants it to run: an operator, or who starts it again when it dies.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Whether it serves only until its successor is ready.
+    pub(crate) fn is_succeeded(&self) -> bool {
+        self.successor == Successor::Coming
+    }
+
+    /// Whether the successor that it was to have never got ready.
+    pub(crate) fn kept_its_place(&self) -> bool {
+        self.successor == Successor::Failed
     }
 
     /// How often it was started again.
@@ -154,6 +190,8 @@ impl Supervisor {
         self.forget();
         self.wanted = true;
         match self.state {
+            State::Running if self.is_succeeded() => None,
+            State::Running if self.overlaps => Some(self.launch_successor(now_ns)),
             State::Starting | State::Running => self.end(now_ns, "restarted by the operator"),
             State::Stopped | State::BackingOff | State::CrashLoop => self.start(now_ns),
             State::Stopping => None,
@@ -162,8 +200,38 @@ impl Supervisor {
 
     /// It has said where it listens.
     pub(crate) fn ready(&mut self, now_ns: u64) {
-        if self.state == State::Starting {
+        if self.state == State::Starting || self.is_succeeded() {
             self.enter(State::Running, now_ns, "ready");
+        }
+    }
+
+    /// Its successor has ended, or could not be started. The process that there is goes on; unless it `leaves`: then another one follows.
+    pub(crate) fn successor_ended(&mut self, now_ns: u64, how: &str, leaves: bool) {
+        if !self.is_succeeded() {
+            return;
+        }
+        let late = self.due_ns.is_none();
+        let late = if late {
+            format!(", killed since it was not ready within {} s", READY_MS_MAX / 1_000)
+        } else {
+            String::new()
+        };
+        let words = format!("the process that was to follow it ended before it was ready: {how}{late}");
+        if leaves {
+            self.enter(State::Stopping, now_ns, &words);
+            self.due_ns = Some(now_ns + ns(STOP_MS_MAX));
+        } else {
+            self.enter(State::Running, now_ns, &words);
+            self.successor = Successor::Failed;
+        }
+    }
+
+    /// It has ended while its successor, which follows it now, was on its way.
+    pub(crate) fn succeeded_early(&mut self, now_ns: u64) {
+        if self.is_succeeded() {
+            let due_ns = self.due_ns;
+            self.enter(State::Starting, now_ns, "the one before has ended");
+            self.due_ns = due_ns;
         }
     }
 
@@ -195,6 +263,7 @@ impl Supervisor {
         match self.state {
             State::BackingOff => Some(self.launch(now_ns, "started again after it died")),
             State::Starting | State::Stopping => Some(Action::Kill),
+            State::Running if self.is_succeeded() => Some(Action::KillSuccessor),
             State::Stopped | State::Running | State::CrashLoop => None,
         }
     }
@@ -261,10 +330,23 @@ impl Supervisor {
         Action::Launch
     }
 
+    fn launch_successor(&mut self, now_ns: u64) -> Action {
+        self.launches += 1;
+        self.enter(
+            State::Running,
+            now_ns,
+            "restarted by the operator: it serves until its successor is ready",
+        );
+        self.successor = Successor::Coming;
+        self.due_ns = Some(now_ns + ns(READY_MS_MAX));
+        Action::Launch
+    }
+
     fn enter(&mut self, state: State, now_ns: u64, why: &str) {
         self.state = state;
         self.since_ns = now_ns;
         self.due_ns = None;
+        self.successor = Successor::None;
         why.clone_into(&mut self.reason);
     }
 
@@ -293,7 +375,7 @@ mod tests {
 
     impl Run {
         fn new() -> Self {
-            Self { supervisor: Supervisor::new(0, true), now_ms: 1_000_000 }
+            Self { supervisor: Supervisor::new(0, true, false), now_ms: 1_000_000 }
         }
 
         /// One that runs.
@@ -471,12 +553,68 @@ mod tests {
 
     #[test]
     fn one_that_is_not_to_come_back_stays_where_it_died() {
-        let mut supervisor = Supervisor::new(0, false);
+        let mut supervisor = Supervisor::new(0, false, false);
         supervisor.start(0);
         supervisor.ready(0);
         assert_eq!(supervisor.ended(1, "signal: 9", 0), None);
         assert_eq!(supervisor.state(), State::Stopped);
         assert_eq!(supervisor.reason(), "died: signal: 9");
         assert_eq!(supervisor.start(2), Some(Action::Launch));
+    }
+
+    /// One that overlaps, with a successor on its way.
+    fn succeeded() -> Run {
+        let mut run = Run { supervisor: Supervisor::new(0, true, true), now_ms: 1_000_000 };
+        run.supervisor.start(run.now());
+        run.supervisor.ready(run.now());
+        assert_eq!(run.supervisor.restart(run.now()), Some(Action::Launch));
+        run.check(State::Running);
+        assert!(run.supervisor.is_succeeded());
+        assert_eq!(run.supervisor.restart(run.now()), None, "there is one on its way");
+        run
+    }
+
+    #[test]
+    fn one_that_overlaps_serves_until_its_successor_is_ready() {
+        let mut run = succeeded();
+        run.supervisor.ready(run.now());
+        run.check(State::Running);
+        assert_eq!((run.supervisor.is_succeeded(), run.supervisor.due_ns()), (false, None));
+        assert_eq!((run.supervisor.restarts(), run.supervisor.kept_its_place()), (1, false));
+    }
+
+    #[test]
+    fn one_whose_successor_never_gets_ready_goes_on() {
+        let mut run = succeeded();
+        run.supervisor.successor_ended(run.now(), "exit status: 2", false);
+        run.check(State::Running);
+        assert!(
+            run.supervisor.kept_its_place() && run.supervisor.reason().ends_with("ready: exit status: 2")
+        );
+        // It takes too long.
+        assert_eq!(run.supervisor.restart(run.now()), Some(Action::Launch));
+        assert_eq!(run.waits(Some(Action::KillSuccessor)), READY_MS_MAX);
+        run.supervisor.successor_ended(run.now(), "signal: 9", false);
+        run.check(State::Running);
+        assert!(run.supervisor.reason().contains("not ready within"), "{:?}", run.supervisor);
+        // It was ready, so that the one before leaves already: another one follows.
+        run.supervisor.restart(run.now());
+        run.supervisor.successor_ended(run.now(), "signal: 9", true);
+        run.check(State::Stopping);
+        assert_eq!(run.supervisor.ended(run.now(), "exit status: 0", 0), Some(Action::Launch));
+    }
+
+    #[test]
+    fn a_successor_follows_early_one_that_dies() {
+        let mut run = succeeded();
+        run.supervisor.succeeded_early(run.now());
+        run.check(State::Starting);
+        run.supervisor.ready(run.now());
+        run.check(State::Running);
+        // And is ended with one that is stopped.
+        let mut run = succeeded();
+        assert_eq!(run.supervisor.stop(run.now()), Some(Action::Terminate));
+        run.check(State::Stopping);
+        assert!(!run.supervisor.is_succeeded() && !run.supervisor.is_wanted());
     }
 }

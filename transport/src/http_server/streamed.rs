@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt};
 use micronet_wire::limits::{HTTP_READ_BYTES, HTTP_WRITE_BYTES};
 use tokio::io::AsyncReadExt;
 
-use super::{HttpConnection, Site, Streamed, sent_away};
+use super::{HttpConnection, Site, Streamed};
 use crate::clock;
 use crate::driver::ByteStream;
 
@@ -30,7 +30,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             self.flush().await?;
             let piece = tokio::select! {
                 biased;
-                () = sent_away(self.stranger.as_ref()) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                () = self.place.sent_away() => return Err(io::ErrorKind::ConnectionAborted.into()),
                 () = &mut turn => {
                     self.parser.close_after_response();
                     None

@@ -3,7 +3,7 @@
 use micronet_wire::http1::{HttpDate, WriteError};
 use micronet_wire::rest::Answer;
 
-use super::{HttpConnection, Site, Upgrade, Upgraded, sent_away};
+use super::{HttpConnection, Site, Upgrade, Upgraded};
 use crate::clock;
 use crate::driver::ByteStream;
 
@@ -31,11 +31,11 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
 
     /// Gives the connection to the protocol that was agreed on, to its end.
     pub(super) async fn hand_over(self, upgrade: Upgrade) {
-        let Self { stream, input, drain, stranger, .. } = self;
+        let Self { stream, input, drain, place, .. } = self;
         let taken_over = (upgrade.take_over)(Upgraded { stream: Box::new(stream), input, drain });
         tokio::select! {
             biased;
-            () = sent_away(stranger.as_ref()) => {}
+            () = place.sent_away() => {}
             () = taken_over => {}
         }
     }

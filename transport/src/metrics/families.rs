@@ -29,6 +29,8 @@ pub(super) struct Families {
     pub(super) client_duration: HistogramVec,
     pub(super) connections: IntGaugeVec,
     pub(super) shed: IntCounter,
+    pub(super) connections_shed: IntCounterVec,
+    pub(super) accept_failures: IntCounter,
     calls_at_work_limit: IntGauge,
     calls_in_flight: IntGauge,
     queue_delay: Gauge,
@@ -97,6 +99,15 @@ impl Families {
             shed: all.declared(IntCounter::new(
                 "micronet_calls_shed_total",
                 "Calls that were refused before they began, over RPC or HTTP, since there was too much work.",
+            )),
+            connections_shed: all.counters(
+                "micronet_connections_shed_total",
+                "HTTP connections that were too many: refused in all or by their address, or closed while they idled.",
+                &["reason"],
+            ),
+            accept_failures: all.declared(IntCounter::new(
+                "micronet_accept_failures_total",
+                "Failures to take a connection for want of descriptors or memory.",
             )),
             calls_at_work_limit: all.gauge(
                 "micronet_calls_at_work_limit",

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use prometheus::{Encoder, Histogram, IntGauge, TextEncoder};
+use prometheus::{Encoder, Histogram, IntCounter, IntGauge, Opts, TextEncoder};
 
 use self::families::Families;
 pub use self::http::{HttpMeter, RouteMeters};
@@ -31,6 +31,14 @@ pub struct Metrics {
     http: RefCell<Vec<Rc<HttpMeter>>>,
     /// States of the program's own.
     watched: RefCell<Vec<Watched>>,
+    /// Counts of the program's own.
+    tallies: RefCell<Vec<Tally>>,
+}
+
+/// A count that is kept elsewhere.
+struct Tally {
+    counter: IntCounter,
+    total: Box<dyn Fn() -> u64>,
 }
 
 /// A state that is looked at when the page is asked for.
@@ -47,7 +55,12 @@ impl fmt::Debug for Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { families: Families::new(), http: RefCell::default(), watched: RefCell::default() }
+        Self {
+            families: Families::new(),
+            http: RefCell::default(),
+            watched: RefCell::default(),
+            tallies: RefCell::default(),
+        }
     }
 }
 
@@ -59,11 +72,34 @@ impl Metrics {
         for Watched { gauge, state } in &*self.watched.borrow() {
             gauge.set(i64::try_from(state()).unwrap_or(i64::MAX));
         }
+        for Tally { counter, total } in &*self.tallies.borrow() {
+            counter.inc_by(total().saturating_sub(counter.get()));
+        }
         let mut page = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.families.registry.gather(), &mut page) {
             tracing::error!(%error, "the metrics can't be written");
         }
         page
+    }
+
+    /// Shows a count of the program's own from now on, which is looked at when the page is asked for: of several by one name, the one with this
+    /// label.
+    pub fn tally(
+        &self,
+        name: &str,
+        help: &str,
+        (label, value): (&str, &str),
+        total: impl Fn() -> u64 + 'static,
+    ) {
+        let shown =
+            IntCounter::with_opts(Opts::new(name, help).const_label(label, value)).and_then(|counter| {
+                self.families.registry.register(Box::new(counter.clone()))?;
+                Ok(counter)
+            });
+        match shown {
+            Ok(counter) => self.tallies.borrow_mut().push(Tally { counter, total: Box::new(total) }),
+            Err(error) => tracing::error!(name, %error, "this can't be shown among the metrics"),
+        }
     }
 
     /// Shows a state of the program's own from now on, which is looked at when the page is asked for.
@@ -81,6 +117,16 @@ impl Metrics {
     /// A call was refused, since there was too much work.
     pub(crate) fn shed(&self) {
         self.families.shed.inc();
+    }
+
+    /// No connection can be taken, for want of descriptors or memory.
+    pub fn accept_failed(&self) {
+        self.families.accept_failures.inc();
+    }
+
+    /// A connection was refused, or closed while it idled, since there were too many: `total`, `address` or `idle`.
+    pub fn connection_shed(&self, reason: &str, count: u64) {
+        self.families.connections_shed.with_label_values(&[reason]).inc_by(count);
     }
 
     /// Counts an open connection that speaks so, for as long as the answer lives.

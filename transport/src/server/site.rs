@@ -12,14 +12,15 @@ use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
-    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, outcome_shown,
-    question, refused, shown,
+    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, conditional,
+    outcome_shown, question, refused, shown, unmet_precondition,
 };
 use micronet_wire::service::{CallContext, Service, authorize};
 use micronet_wire::spiffe::SpiffeId;
 
 use super::entry::Entry;
 use super::places::Places;
+use crate::bearers::Asker;
 use crate::clock;
 use crate::http_server::{Response, Site};
 use crate::identity::{Identity, random_bytes};
@@ -62,17 +63,17 @@ impl OwnSite {
         Seen { site: Rc::clone(self), peer: peer.map(SpiffeId::principal).unwrap_or_default() }
     }
 
-    /// Answers a request that leads to this service, of somebody who is `peer` unless the request itself says who asks.
+    /// Answers a request that leads to this service, of somebody who asks as this principal.
     pub async fn answer(
         &self,
-        peer: &Principal,
+        asker: &Principal,
         request_id: &str,
         (head, body): (&RequestHead, &[u8]),
         lead: Lead<'_>,
     ) -> Answer {
         let answered = match lead {
-            Lead::Method(route, of_path) => self.call(peer, request_id, (head, body), route, of_path).await,
-            Lead::Outcome(route) => self.outcome(peer, request_id, (head, body), &route).await,
+            Lead::Method(route, of_path) => self.call(asker, request_id, (head, body), route, of_path).await,
+            Lead::Outcome(route) => self.outcome(asker, request_id, (head, body), &route).await,
             Lead::Answered(answer) | Lead::Nowhere(answer) => return *answer,
         };
         answered.unwrap_or_else(|refused| *refused)
@@ -80,7 +81,7 @@ impl OwnSite {
 
     async fn call(
         &self,
-        peer: &Principal,
+        asker: &Principal,
         request_id: &str,
         (head, body): (&RequestHead, &[u8]),
         route: &Route,
@@ -91,7 +92,7 @@ impl OwnSite {
             return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
         };
         let request = Request::new(head, body, of_path)?;
-        let context = self.context(peer, request_id, &request)?;
+        let context = self.context(asker, request_id, &request)?;
         // Who may not call hears nothing about the request. The dispatch checks it too.
         let outcome = match authorize(&context.principal, &method.access) {
             Err(error) => Err(error),
@@ -111,7 +112,7 @@ impl OwnSite {
     /// Tells what became of a write.
     async fn outcome(
         &self,
-        peer: &Principal,
+        asker: &Principal,
         request_id: &str,
         (head, body): (&RequestHead, &[u8]),
         route: &OutcomeRoute,
@@ -121,7 +122,7 @@ impl OwnSite {
             return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
         };
         let request = Request::new(head, body, Parameters::new())?;
-        let context = self.context(peer, request_id, &request)?;
+        let context = self.context(asker, request_id, &request)?;
         let message = question(route, request.of_query("principal"))?;
         let mut answer = match self.handle(context, BuiltinMethods::OUTCOME, message).await {
             Ok(answered) => outcome_shown(schema, method, &answered),
@@ -133,19 +134,14 @@ impl OwnSite {
 
     fn context(
         &self,
-        peer: &Principal,
+        asker: &Principal,
         request_id: &str,
         request: &Request<'_>,
     ) -> Result<CallContext, Refused> {
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let operator_token = self.identity.operator_token.as_ref();
-        let options = request.options(request_id, operator_token, deadline_ns, random_bytes)?;
+        let options = request.options(asker.clone(), request_id, deadline_ns, random_bytes)?;
         Ok(CallContext {
-            // A credential in the request comes before the certificate of the connection.
-            principal: options
-                .principal
-                .filter(|who| *who != Principal::Anonymous)
-                .unwrap_or_else(|| peer.clone()),
+            principal: options.principal.unwrap_or_default(),
             deadline_ns,
             request_id: options.request_id,
             trace: options.trace,
@@ -188,7 +184,15 @@ impl Site for Seen {
         let OwnSite { routes, meters, identity, .. } = &*self.site;
         let (lead, since) = (routes.lead(head), clock::now());
         let meter = meters.of_lead(identity.network.metrics(), head, &lead);
-        let answer = self.site.answer(&self.peer, request_id, (head, body), lead).await;
+        let asked = match unmet_precondition(head) {
+            Some(refused) => Err(refused),
+            None => Asker::of_lead(&lead, head, &self.peer, identity).await,
+        };
+        let answer = match asked {
+            Ok(asker) => self.site.answer(asker.principal(), request_id, (head, body), lead).await,
+            Err(refused) => *refused,
+        };
+        let answer = conditional(head, answer);
         meter.answered(answer.status.code(), clock::now() - since);
         answer.into()
     }

@@ -17,11 +17,12 @@ use crate::driver::ByteStream;
 /// The first byte of a TLS handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 /// What a plaintext peer is told.
-const TLS_ONLY: &str = "this port speaks TLS 1.3, with certificates for both sides, and nothing else";
+pub(super) const MUTUAL_TLS_ONLY: &str =
+    "this port speaks TLS 1.3, with certificates for both sides, and nothing else";
 
 /// Why a peer was refused, for the log.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refused(String);
+pub struct Refused(String);
 
 impl Refused {
     pub(super) fn new(words: impl Into<String>) -> Self {
@@ -36,13 +37,11 @@ impl fmt::Display for Refused {
 }
 
 /// Lets a TLS handshake pass. Who begins in plaintext is told what is wrong, and hears nothing else of this instance.
-pub(super) async fn expect_tls<S: ByteStream>(mut stream: Begun<S>) -> Result<Begun<S>, Refused> {
+pub(super) async fn expect_tls<S: ByteStream>(mut stream: Begun<S>, what: &str) -> Result<Begun<S>, Refused> {
     let (words, spoken) = match stream.input.first() {
         Some(&TLS_HANDSHAKE) => return Ok(stream),
-        Some(first) if *first == PREFACE[0] => {
-            (greeting_refused(Code::TlsRequired, TLS_ONLY), "micronet's RPC")
-        }
-        _ => (http_refusal(), "HTTP, or something else,"),
+        Some(first) if *first == PREFACE[0] => (greeting_refused(Code::TlsRequired, what), "micronet's RPC"),
+        _ => (http_refusal(what), "HTTP, or something else,"),
     };
     // Whatever goes wrong now, the connection is over.
     let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS_MAX), stream.write_all(&words)).await;
@@ -62,10 +61,10 @@ pub(super) async fn after<S: ByteStream>(mut stream: Begun<S>, why: String) -> R
     Refused(why)
 }
 
-fn http_refusal() -> BytesMut {
+fn http_refusal(what: &str) -> BytesMut {
     let code = Code::TlsRequired;
     let body =
-        format!(r#"{{"success":false,"error":{{"code":"{code}","message":"{TLS_ONLY}","details":{{}}}}}}"#);
+        format!(r#"{{"success":false,"error":{{"code":"{code}","message":"{what}","details":{{}}}}}}"#);
     let head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n";
     BytesMut::from(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes())
 }

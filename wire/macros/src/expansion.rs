@@ -134,7 +134,7 @@ fn schema(service: &Service) -> TokenStream {
 fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
     let Method { name, doc, rpc, output, .. } = method;
     let (request, id) = (request_type(method), id_ident(method));
-    let (idempotent, rate, status) = (rpc.idempotent, &rpc.rate, rpc.status);
+    let (idempotent, rate, status, cache) = (rpc.idempotent, &rpc.rate, rpc.status, &rpc.cache);
     let described = quote_spanned! { at_call_site(&request) =>
         <#request as ::micronet_wire::schema::Message>::describe(types)
     };
@@ -197,6 +197,7 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
                 http: ::std::vec![#(#bindings),*],
                 http_status: #status,
                 media: ::micronet_wire::schema::Media::#media,
+                cache: ::std::string::String::from(#cache),
                 errors: ::std::vec![#(::std::string::String::from(#errors)),*],
             }
         }

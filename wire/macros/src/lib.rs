@@ -235,6 +235,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `one_way` | there is no answer, and the method returns nothing | the caller waits for the outcome |
 /// | `idempotent` | to execute it twice has the same effect as once | a repeat needs a token |
 /// | `rate = "shop"` | the class of rate limits | `"api"` |
+/// | `cache = "watch"` | a reply to somebody anonymous may be kept until this stream of the same service, whose request can be empty, says anything | no reply may be kept |
 ///
 /// # What it writes
 ///

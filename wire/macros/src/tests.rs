@@ -204,6 +204,8 @@ fn rpc_attributes_are_checked() {
         (quote! { public, idempotent, idempotent }, "twice"),
         (quote! { public, rate = "a", rate = "b" }, "twice"),
         (quote! { public, rate = "" }, "can't be empty"),
+        (quote! { public, cache = "watch" }, "`public` and `idempotent`"),
+        (quote! { service, idempotent, cache = "watch" }, "`public` and `idempotent`"),
         (quote! { public, http("GET /"), status = 404 }, "between 200 and 299"),
         (quote! { public, status = 201 }, "the method has no `http(…)`"),
         (quote! { public, text }, "the method has no `http(…)`"),

@@ -162,7 +162,12 @@ impl ServerConnection {
                 Ok(Some(head))
             }
             Ok(None) => Ok(None),
-            Err(error) => Err(self.fail(error)),
+            Err(error) => {
+                // A request line that makes no sense further on may be that of a HEAD: its answer has no content either.
+                let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+                self.exchange.is_head |= line.starts_with(b"HEAD ");
+                Err(self.fail(error))
+            }
         }
     }
 

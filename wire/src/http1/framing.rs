@@ -111,6 +111,10 @@ fn check_host(version: Version, headers: &Headers) -> Result<(), HttpError> {
         (None, _) if version == Version::Http10 => Ok(()),
         (None, _) => Err(HttpError::malformed("the Host header is missing")),
         (Some(_), Some(_)) => Err(HttpError::malformed("several Host headers")),
+        // A comma may stand in a name (RFC 3986 section 3.2.2), but in none of a real host: rather, two fields were joined here.
+        (Some(host), None) if host.contains(&b',') => {
+            Err(HttpError::malformed("several hosts in the Host header"))
+        }
         (Some(host), None) if is_authority(host) => Ok(()),
         (Some(_), None) => Err(HttpError::malformed("the Host header is invalid")),
     }

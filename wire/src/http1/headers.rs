@@ -164,7 +164,7 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
 
 /// Writes one header line. Framing and connection headers are refused: the connection writes them itself, since two
 /// of them that disagree would let the peer read another message than we wrote.
-pub(super) fn put_field(output: &mut BytesMut, name: &str, value: &[u8]) -> Result<(), WriteError> {
+pub(super) fn put_field(output: &mut impl BufMut, name: &str, value: &[u8]) -> Result<(), WriteError> {
     const RESERVED: [&str; 6] =
         ["content-length", "transfer-encoding", "connection", "keep-alive", "date", "host"];
     if !is_token(name.as_bytes()) {
@@ -177,7 +177,6 @@ pub(super) fn put_field(output: &mut BytesMut, name: &str, value: &[u8]) -> Resu
     if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
         return Err(WriteError::HeaderValue);
     }
-    output.reserve(name.len() + value.len() + 4);
     output.put_slice(name.as_bytes());
     output.put_slice(b": ");
     output.put_slice(value);

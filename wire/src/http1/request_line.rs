@@ -38,7 +38,7 @@ pub enum Method {
 pub enum Version {
     /// HTTP/1.0
     Http10,
-    /// HTTP/1.1
+    /// HTTP/1.1, and what a later minor version has in common with it
     Http11,
 }
 
@@ -92,6 +92,8 @@ pub(super) fn parse_version(version: &[u8]) -> Result<Version, HttpError> {
     match version {
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" => Ok(Version::Http10),
+        // RFC 9110 section 2.5: a later minor version is understood as far as ours goes.
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => Ok(Version::Http11),
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
             if major.is_ascii_digit() && minor.is_ascii_digit() =>
         {
@@ -155,7 +157,10 @@ mod tests {
 
     #[test]
     fn a_version_is_one_that_we_speak() {
-        for version in ["HTTP/0.9", "HTTP/1.2", "HTTP/2.0", "HTTP/3.0", "HTTP/9.9"] {
+        for version in ["HTTP/1.1", "HTTP/1.2", "HTTP/1.9"] {
+            check(&format!("GET / {version}"), Ok((Method::Get, Version::Http11)));
+        }
+        for version in ["HTTP/0.9", "HTTP/0.1", "HTTP/2.0", "HTTP/2.1", "HTTP/3.0", "HTTP/9.9"] {
             check(&format!("GET / {version}"), Err(505));
         }
         check("PRI * HTTP/2.0", Err(505));

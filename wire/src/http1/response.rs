@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::headers::{is_token, put_field, put_number};
-use super::{HttpDate, ServerConnection, Status, Version, WriteError};
+use super::{HeaderBlock, HttpDate, ServerConnection, Status, Version, WriteError};
 
 /// A response that is being written, straight into the driver's output.
 ///
@@ -42,7 +42,7 @@ impl<'a> ResponseWriter<'a> {
         date: &HttpDate,
     ) -> Self {
         let start = output.len();
-        output.reserve(256);
+        output.reserve(1 << 10);
         // RFC 9110 section 6.2: the version is ours, not the request's.
         output.put_slice(b"HTTP/1.1 ");
         put_number(output, u64::from(status.code()), 10);
@@ -87,6 +87,12 @@ impl<'a> ResponseWriter<'a> {
         put_field(self.output, name, value.as_ref())?;
         self.offers_upgrade |= is_upgrade;
         Ok(self)
+    }
+
+    /// Adds header lines that are ready.
+    pub fn block(&mut self, block: &HeaderBlock) -> &mut Self {
+        self.output.extend_from_slice(block.bytes());
+        self
     }
 
     /// Finishes the response with this body. The answer to HEAD says the body's length without it; a status that has

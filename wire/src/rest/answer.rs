@@ -1,21 +1,26 @@
 //! Answers: the envelope around data and errors, and the headers that each answer has.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::error::RpcError;
+use super::conditional::EntityTag;
+use super::standing::Standing;
+use crate::error::{Code, RpcError};
 use crate::faults::Faults;
-use crate::http1::{HttpDate, HttpError, ResponseWriter, ServerConnection, Status, WriteError};
+use crate::http1::{HeaderBlock, HttpDate, HttpError, ResponseWriter, ServerConnection, Status, WriteError};
 use crate::json::put_string;
 use crate::transcode::put_timestamp;
 
 /// The version of the HTTP interface, in `meta` and in `X-API-Version`.
 pub const API_VERSION: &str = "v1";
 
+const STRICT: &Standing = &Standing::STRICT;
+
 /// An answer on its way to the client.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Answer {
     /// The status.
     pub status: Status,
@@ -24,8 +29,20 @@ pub struct Answer {
     form: Form,
     /// What `Allow` says, for 405 and OPTIONS.
     pub allow: Option<String>,
-    /// Seconds to wait, for 503.
+    /// What `WWW-Authenticate` says, for 401.
+    pub challenge: &'static str,
+    /// Seconds to wait, for 503 and 429.
     pub retry_after_s: Option<u32>,
+    /// What stands for the body, where it was asked for.
+    pub entity_tag: Option<EntityTag>,
+    /// Who may keep the answer; nobody where it is empty.
+    pub cache_control: &'static str,
+    /// The content policy of an answer that is a page; those of the site's for others.
+    pub content_policy: Option<&'static str>,
+    /// What each answer of the site says; [`Standing::STRICT`] where nothing is given.
+    pub standing: Option<Rc<Standing>>,
+    /// The same as lines that are ready, behind the others.
+    pub lines: HeaderBlock,
     /// The instance that answered, when one did.
     pub instance: Option<Rc<str>>,
     /// What else the head says, by name.
@@ -132,8 +149,18 @@ impl Answer {
         }
         let mut answer =
             Self::error(status(error.code.http_status()), error.code.name(), &error.message, b"");
-        if answer.status.code() == 503 {
+        if matches!(answer.status.code(), 429 | 503) {
             answer.retry_after_s = Some(error.retry_after_ms.div_ceil(1000).max(1));
+        }
+        answer
+    }
+
+    /// A request of which it can't be said who asks. The challenge tells whether the token is at fault (RFC 6750 section 3.1).
+    #[must_use]
+    pub fn unidentified(error: &RpcError) -> Self {
+        let mut answer = Self::rpc_error(error);
+        if matches!(error.code, Code::InvalidCredentials | Code::TokenExpired) {
+            answer.challenge = "Bearer error=\"invalid_token\"";
         }
         answer
     }
@@ -150,7 +177,13 @@ impl Answer {
             body,
             form,
             allow: None,
+            challenge: "Bearer",
             retry_after_s: None,
+            entity_tag: None,
+            cache_control: "",
+            content_policy: None,
+            standing: None,
+            lines: HeaderBlock::default(),
             instance: None,
             headers: Vec::new(),
             for_the_log: None,
@@ -161,6 +194,17 @@ impl Answer {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The answer's entity tag, which it says from now on.
+    pub fn tagged(&mut self) -> EntityTag {
+        let (body, strong) = (&self.body, self.form != Form::Envelope);
+        *self.entity_tag.get_or_insert_with(|| {
+            // SipHash without a key: the same body has the same tag at every gateway of this build.
+            let mut hasher = DefaultHasher::new();
+            body.hash(&mut hasher);
+            EntityTag { hash: hasher.finish(), strong }
+        })
     }
 
     /// Writes the answer, with the time at which it is given, in microseconds since 1970.
@@ -174,7 +218,7 @@ impl Answer {
         unix_us: i64,
         request_id: &str,
     ) -> Result<(), WriteError> {
-        if self.form == Form::Envelope {
+        if self.form == Form::Envelope && !self.status.is_bodiless() {
             put_meta(&mut self.body, unix_us, request_id);
         }
         self.begin(connection, output, unix_us, request_id)?.body(&self.body);
@@ -225,11 +269,23 @@ impl Answer {
             header("Retry-After", &seconds.to_string());
         }
         if self.status.code() == 401 {
-            header("WWW-Authenticate", "Bearer");
+            header("WWW-Authenticate", self.challenge);
         }
         for (name, value) in &self.headers {
             header(name, value);
         }
+        if let Some(tag) = self.entity_tag {
+            let _ = tag.show(|tag| response.header("ETag", tag).map(|_| ()));
+        }
+        let kept_by = if self.cache_control.is_empty() { "no-store" } else { self.cache_control };
+        let _ = response.header("Cache-Control", kept_by);
+        let standing = self.standing.as_deref().unwrap_or(STRICT);
+        response.block(standing.fields());
+        match self.content_policy {
+            None => drop(response.block(standing.content_policy())),
+            Some(policy) => drop(response.header(Standing::CONTENT_POLICY.0, policy)),
+        }
+        response.block(&self.lines);
         Ok(response)
     }
 }
@@ -259,6 +315,7 @@ pub(super) fn code_of(status: Status) -> &'static str {
         405 => "METHOD_NOT_ALLOWED",
         406 => "NOT_ACCEPTABLE",
         408 => "REQUEST_TIMEOUT",
+        412 => "PRECONDITION_FAILED",
         413 => "BODY_TOO_LARGE",
         414 => "URI_TOO_LONG",
         415 => "UNSUPPORTED_MEDIA_TYPE",

@@ -1,6 +1,6 @@
 //! REST: an HTTP request as a call, and what comes back as an answer, from schemas alone (SPEC.md 10.6).
 //!
-//! The steps of a request, a file a step: [`Routes`] find the method that is bound to its path, [`principal`] says who asks,
+//! The steps of a request, a file a step: [`Routes`] find the method that is bound to its path, [`bearer_token`] is what it shows of who asks,
 //! [`Request`] makes it a call, [`shown`] and [`refused`] make an [`Answer`] of what came back. A gateway does so for the
 //! services behind it, a service on its own port for itself.
 //!
@@ -9,18 +9,22 @@
 
 mod accept;
 mod answer;
+mod conditional;
 mod credential;
 mod outcomes;
 mod reply;
 mod request;
 mod request_ids;
 mod routes;
+mod standing;
 mod trace;
 
 pub use answer::{API_VERSION, Answer, Refused};
-pub use credential::principal;
+pub use conditional::{EntityTag, conditional, unmet_precondition};
+pub use credential::bearer_token;
 pub use outcomes::{OUTCOME_TEMPLATE, OutcomeRoute, outcome_shown, put_outcome, question};
 pub use reply::{refused, shown};
 pub use request::Request;
 pub use request_ids::RequestIds;
 pub use routes::{Lead, Parameters, Route, Routes, other_methods};
+pub use standing::Standing;

@@ -6,12 +6,11 @@ use bytes::{Bytes, BytesMut};
 
 use super::accept::accepts;
 use super::answer::{Answer, Refused};
-use super::credential::principal;
 use super::routes::Parameters;
 use super::trace::trace_context;
-use crate::hello::Secret;
 use crate::http1::{Method as HttpMethod, RequestHead, query_pairs};
 use crate::limits::TOKEN_BYTES_MAX;
+use crate::principal::Principal;
 use crate::schema::{Media, Method, ServiceSchema};
 use crate::service::CallOptions;
 use crate::transcode::{TranscodeError, TranscodeErrorKind, to_binary};
@@ -51,21 +50,19 @@ impl<'a> Request<'a> {
         self.of_query.iter().find(|(given, _)| given == name).map(|(_, text)| &**text)
     }
 
-    /// What the call says besides its message. A write whose client chose no key gets a token of these random bytes: only whoever
+    /// What the call says besides its message, on this principal's behalf. A write whose client chose no key gets a token of these random bytes: only whoever
     /// carries the call out may repeat it then.
     ///
     /// # Errors
-    /// The answer to a credential that isn't known, or a header that can't be used.
+    /// The answer to a header that can't be used.
     pub fn options(
         &self,
+        principal: Principal,
         request_id: &str,
-        operator_token: Option<&Secret>,
         deadline_ns: u64,
         random: impl FnOnce() -> [u8; 16],
     ) -> Result<CallOptions, Refused> {
-        let principal = principal(self.single("Authorization")?, operator_token)
-            .map_err(|error| Box::new(Answer::rpc_error(&error)))?;
-        let token = match self.single("Idempotency-Key")? {
+        let token = match single(self.head, "Idempotency-Key")? {
             None if self.is_read() => None,
             None => Some(format!("{:032x}", u128::from_ne_bytes(random()))),
             Some(key) => Some(idempotency_key(key)?),
@@ -107,7 +104,7 @@ impl<'a> Request<'a> {
         if self.is_read() {
             return Err(refuse(400, "a GET request carries no body"));
         }
-        let content_type = self.single("Content-Type")?.unwrap_or(b"");
+        let content_type = single(self.head, "Content-Type")?.unwrap_or(b"");
         let essence = content_type.split(|byte| *byte == b';').next().unwrap_or(b"").trim_ascii();
         if essence.eq_ignore_ascii_case(b"application/json") {
             Ok(())
@@ -115,14 +112,14 @@ impl<'a> Request<'a> {
             Err(refuse(415, "the body has to be JSON: send it with Content-Type: application/json"))
         }
     }
+}
 
-    /// A header that decides something: given twice, it could be read in two ways.
-    fn single(&self, name: &str) -> Result<Option<&[u8]>, Refused> {
-        let mut given = self.head.headers().get_all(name);
-        match (given.next(), given.next()) {
-            (value, None) => Ok(value),
-            _ => Err(refuse(400, &format!("{name} is given twice"))),
-        }
+/// A header that decides something: given twice, it could be read in two ways.
+pub(super) fn single<'a>(head: &'a RequestHead, name: &str) -> Result<Option<&'a [u8]>, Refused> {
+    let mut given = head.headers().get_all(name);
+    match (given.next(), given.next()) {
+        (value, None) => Ok(value),
+        _ => Err(refuse(400, &format!("{name} is given twice"))),
     }
 }
 

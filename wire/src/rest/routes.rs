@@ -39,6 +39,10 @@ pub struct Route {
     pub service: usize,
     /// The id of the RPC method.
     pub method: u32,
+    /// The class of rate limits that the method belongs to.
+    pub rate_class: String,
+    /// The stream of the service that says when a reply may not be kept any more; empty where none may be kept at all.
+    pub cache: String,
 }
 
 /// A part of a route's path.
@@ -106,6 +110,8 @@ impl Routes {
                         segments: segments(&binding.path).map(Segment::parse).collect(),
                         service,
                         method: method.id,
+                        rate_class: method.rate_class.clone(),
+                        cache: method.cache.clone(),
                     });
                 }
             }

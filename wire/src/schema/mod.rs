@@ -186,6 +186,9 @@ pub struct Method {
     pub http_status: u16,
     /// How HTTP shows the reply.
     pub media: Media,
+    /// The stream of the same service each of whose messages says that replies may differ from now on: a reply to somebody anonymous
+    /// may be kept until then. Empty where no reply may be kept.
+    pub cache: String,
     /// The variants of its error type that it answers with, by name; empty for any of them.
     pub errors: Vec<String>,
 }

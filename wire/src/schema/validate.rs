@@ -155,6 +155,7 @@ impl ServiceSchema {
             self.check_one_way(method)?;
         }
         self.check_streams(method)?;
+        self.check_cache(method)?;
         if !method.http.is_empty() && !matches!(method.shape, CallShape::Unary | CallShape::ServerStream) {
             return invalid(format!("{name} has a path, but HTTP can't carry its shape"));
         }
@@ -190,6 +191,38 @@ fn check_callers(method: &str, names: &[String]) -> Result<(), SchemaError> {
 }
 
 impl ServiceSchema {
+    /// SPEC 10.4: what anybody may read is kept until a stream says otherwise, which can be asked for without knowing more.
+    fn check_cache(&self, method: &Method) -> Result<(), SchemaError> {
+        let (name, stream) = (&method.name, &method.cache);
+        if stream.is_empty() {
+            return Ok(());
+        }
+        if method.shape != CallShape::Unary || !method.idempotent || method.access != Access::Public {
+            return invalid(format!(
+                "replies of {name} may be kept, but it isn't unary, idempotent and public"
+            ));
+        }
+        let Some(told_by) =
+            self.method_named(stream).filter(|told_by| told_by.shape == CallShape::ServerStream)
+        else {
+            return invalid(format!(
+                "replies of {name} are kept until {stream} says otherwise, which is no stream of replies"
+            ));
+        };
+        match self.type_at(told_by.request) {
+            Some(Type::Struct { fields, .. })
+                if fields
+                    .iter()
+                    .any(|field| !matches!(self.type_at(field.of), Some(Type::Option { .. }))) =>
+            {
+                invalid(format!(
+                    "replies of {name} are kept until {stream} says otherwise, whose request can't be empty"
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// SPEC 10.4: a page has two fields, in this order.
     fn is_page(&self, reply: TypeRef) -> bool {
         let Some(Type::Struct { fields, .. }) = self.type_at(reply) else { return false };

@@ -113,6 +113,7 @@ fn a_principal_is_believed_only_with_the_proof_of_the_cluster() {
     let user = || Principal::User {
         subject: "ann".into(),
         organization: "1".into(),
+        session: "s1".into(),
         permissions: vec!["orders:read".into()],
     };
     let order = Principal::Service { name: "order".into() };

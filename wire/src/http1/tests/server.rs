@@ -164,9 +164,8 @@ fn there_is_one_valid_host() {
     check_head("GET / HTTP/1.1\nHost: a\nHost: a", &["400", "Closed"]);
     check_head("GET / HTTP/1.0\nHost: a\nHost: b", &["400", "Closed"]);
     check_head("GET / HTTP/1.0", &["GET / @ \"\"", "Closed"]);
-    for host in ["", "a b", "a,b", "a@b", "http://a", "a/", "[::1", "a:x"] {
-        let expected: &[&str] = if host == "a,b" { &["GET / @a,b \"\""] } else { &["400", "Closed"] };
-        check_head(&format!("GET / HTTP/1.1\nHost: {host}"), expected);
+    for host in ["", "a b", "a,b", "a, b", "a@b", "http://a", "a/", "[::1", "a:x"] {
+        check_head(&format!("GET / HTTP/1.1\nHost: {host}"), &["400", "Closed"]);
     }
 }
 
@@ -271,7 +270,9 @@ fn limits_are_exact() {
     let path = "a".repeat(HTTP_REQUEST_LINE_BYTES_MAX - 14);
     check(request_line(HTTP_REQUEST_LINE_BYTES_MAX).as_bytes(), &[&format!("GET /{path} @a \"\"")]);
     check(request_line(HTTP_REQUEST_LINE_BYTES_MAX + 1).as_bytes(), &["414", "Closed"]);
-    check("a".repeat(HTTP_REQUEST_LINE_BYTES_MAX + 2).as_bytes(), &["414", "Closed"]);
+    // What is too long for a method is none.
+    check("a".repeat(HTTP_REQUEST_LINE_BYTES_MAX + 2).as_bytes(), &["400", "Closed"]);
+    check(format!("a /{}", "a".repeat(HTTP_REQUEST_LINE_BYTES_MAX - 1)).as_bytes(), &["414", "Closed"]);
     check("a".repeat(HTTP_REQUEST_LINE_BYTES_MAX + 1).as_bytes(), &["ReadingHead"]);
 
     let head = |bytes: usize| format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(bytes - 32));

@@ -42,6 +42,7 @@ fn method(name: &str, request: TypeRef, reply: TypeRef) -> Method {
         http: vec![HttpBinding { method: "GET".into(), path: "/api/v1/products/{name}".into() }],
         http_status: 200,
         media: Media::Json,
+        cache: String::new(),
         errors: Vec::new(),
     }
 }

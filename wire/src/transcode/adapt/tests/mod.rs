@@ -38,6 +38,7 @@ fn service(
         http: Vec::new(),
         http_status: 200,
         media: Media::Json,
+        cache: String::new(),
         errors: Vec::new(),
     };
     let types = types.into_types();
