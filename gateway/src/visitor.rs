@@ -88,7 +88,10 @@ impl Visitor {
             }
         };
         let who = Who::asks(asker.principal(), address);
-        let passed = who.and_then(|who| gateway.rates.pass(&settings.rates, class(&lead), who));
+        let passed = match who {
+            Some(who) => gateway.rates.pass_shared(&settings.rates, class(&lead), who).await,
+            None => None,
+        };
         if let Some(refused) = passed.filter(Passed::is_refused) {
             return refused.refusal();
         }
