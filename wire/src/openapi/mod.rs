@@ -130,7 +130,8 @@ impl Document {
         responses::add_general(&mut self.components);
         let of_services =
             self.paths.into_values().map(|path| (path.template, Object::from_iter(path.operations)));
-        let of_pages = pages::paths(pages, self.write.as_deref().unwrap_or("service.method")).map(|(path, item)| (path.to_owned(), item));
+        let of_pages = pages::paths(pages, self.write.as_deref().unwrap_or("service.method"))
+            .map(|(path, item)| (path.to_owned(), item));
         // The pages go before the routes of services, as they do where requests are answered.
         let paths: BTreeMap<String, Object> = of_services.chain(of_pages).collect();
         self.tags.push(object([("name", pages::TAG.into()), ("description", OPERATION.into())]).into());
