@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 /// A network in which everybody may ask as often as wanted, since all tests have one address.
 fn network(flags: &[&str]) -> Network {
     let folder = Folder::new();
+    std::fs::create_dir_all(folder.path()).expect("the folder is made");
     let settings = folder.path().join("gateway.toml");
     std::fs::write(&settings, "[rates]\nauth = \"off\"\napi = \"off\"\n").expect("the settings are written");
     let settings = settings.display().to_string();
@@ -35,6 +36,15 @@ impl Person {
         let text = |name: &str| answer.at(&format!("/data/{name}")).as_str().expect("a text").to_owned();
         Self { access: text("access_token"), refresh: text("refresh_token"), session: text("session") }
     }
+}
+
+/// Waits until somebody is heard: whoever has just started asks `auth` first what is revoked.
+#[track_caller]
+fn heard(server: SocketAddr, who: &Person, request: &str) {
+    until("the token to be taken", || {
+        let answer = ask(server, Some(who), request, &Value::Null);
+        if answer.status() == 200 { Ok(()) } else { Err(answer.shown()) }
+    });
 }
 
 /// Asks in the name of somebody.
@@ -116,7 +126,7 @@ fn wrong_credentials_are_answered_alike() {
     let auth = network.address("auth-1");
     let mut bodies = Vec::new();
     for (email, password) in
-        [("client@demo.example", "wrong"), ("nobody@demo.example", "client-demo"), ("x", "y")]
+        [("client@demo.example", "wrong"), ("nobody@demo.example", "client-demo"), ("nobody", "y")]
     {
         let mut body = try_login(auth, email, password).check(401).json();
         body["meta"] = Value::Null;

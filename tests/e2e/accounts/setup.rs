@@ -6,7 +6,7 @@ use micronet_tests::folder::Folder;
 use micronet_tests::network::Network;
 use serde_json::{Value, json};
 
-use super::{ask, login};
+use super::{ask, heard, login};
 
 #[test]
 fn the_code_that_up_prints_makes_the_first_account_and_is_gone() {
@@ -34,11 +34,11 @@ fn the_code_that_up_prints_makes_the_first_account_and_is_gone() {
     assert!(!file.exists(), "the code is good no more");
     ask(gateway, None, "POST /auth/setup", &setup(&code)).check(409);
     let ada = login(gateway, "ada@example.com", "correct horse");
-    ask(gateway, Some(&ada), "GET /users", &Value::Null).check(200);
+    heard(gateway, &ada, "GET /users");
 
     let mut again = Network::start_in(network.stop(), &[]);
     let said = again.up().stdout();
     assert!(!said.contains("There is no account yet") && !said.contains("demo.example"), "{said}");
     let gateway = again.gateway();
-    ask(gateway, Some(&ada), "GET /users", &Value::Null).check(200);
+    heard(gateway, &ada, "GET /users");
 }

@@ -1,9 +1,8 @@
 //! What ends tokens before their time.
 
-use micronet_tests::patience::until;
 use serde_json::{Value, json};
 
-use super::{Person, ask, client, login, manager, network, refused_everywhere, renew, try_login};
+use super::{Person, ask, client, heard, login, manager, network, refused_everywhere, renew, try_login};
 
 #[test]
 fn a_refresh_token_that_comes_again_ends_all_that_came_of_it() {
@@ -109,11 +108,8 @@ fn a_key_that_is_replaced_is_published_for_what_it_has_signed() {
     // Verifiers learn of a key when they see a token that it has signed.
     for place in [gateway, auth, network.address("order-1")] {
         for person in [&before, &after] {
-            until("the token to be taken", || {
-                let path = if place == network.address("order-1") { "GET /orders" } else { "GET /auth/me" };
-                let answer = ask(place, Some(person), path, &Value::Null);
-                if answer.status() == 200 { Ok(()) } else { Err(answer.shown()) }
-            });
+            let is_order = place == network.address("order-1");
+            heard(place, person, if is_order { "GET /orders" } else { "GET /auth/me" });
         }
     }
 }
