@@ -105,7 +105,10 @@ impl Call {
                 let replies = if method.shape == CallShape::ClientStream { Arity::One } else { Arity::Many };
                 let options =
                     CallOptions { bulk: method.is_bulk(), idempotent: method.idempotent, ..options.clone() };
+                let since = clock::now();
                 let opened = instance.client.open(method.id, request, replies, options).await;
+                let took_ns = clock::now() - since;
+                self.gateway.stats.served(self.service, &instance.name, took_ns, opened.is_err());
                 opened.map_err(|error| Failed::Call { error, repeatable: false })
             },
         );
