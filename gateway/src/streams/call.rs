@@ -107,8 +107,8 @@ impl Call {
                     CallOptions { bulk: method.is_bulk(), idempotent: method.idempotent, ..options.clone() };
                 let since = clock::now();
                 let opened = instance.client.open(method.id, request, replies, options).await;
-                let took_ns = clock::now() - since;
-                self.gateway.stats.served(self.service, &instance.name, took_ns, opened.is_err());
+                let (now, failed) = (clock::now(), opened.is_err());
+                self.gateway.stats.served(now, self.service, &instance.name, now - since, failed);
                 opened.map_err(|error| Failed::Call { error, repeatable: false })
             },
         );

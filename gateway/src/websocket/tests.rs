@@ -97,9 +97,9 @@ async fn a_goodbye_is_said_once_and_its_answer_waited_for() {
 
     let (socket, mut client) = self::socket(b"");
     let answered = async {
-        let mut goodbye = [0; 4 + 24];
+        let mut goodbye = [0; 2 + 27];
         client.read_exact(&mut goodbye).await.expect("a goodbye");
-        assert_eq!(goodbye[..4], [0x88, 26, 0x03, 0xe9]);
+        assert_eq!(goodbye[..4], [0x88, 27, 0x03, 0xe9]);
         // What was on its way is passed over.
         client.write_all(&masked(0x81, b"too late")).await.expect("room");
         client.write_all(&masked(0x88, &1001_u16.to_be_bytes())).await.expect("room");
