@@ -10,6 +10,7 @@ mod databases;
 mod dead_services;
 mod discovery;
 mod durability;
+mod edge;
 mod envelope;
 mod external;
 mod feeds;

@@ -87,6 +87,11 @@ impl DataFolder {
         self.path.join("databases")
     }
 
+    /// The folder of what gateways have written down for the audit log, and the service auth has not taken yet.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.path.join("audit")
+    }
+
     /// The folder of what only one service may read: private keys. The service makes it when it has something to put there.
     pub(crate) fn private(&self, service: &str) -> PathBuf {
         self.path.join(service)
@@ -169,6 +174,11 @@ impl DataFolder {
         }
         let folder = self.databases();
         let deleted = empty_folder(&folder).map_err(|error| failed("empty", &folder, &error))?;
+        // What was done in the network that is gone is of no interest to the next one.
+        let audit = self.audit();
+        fs::remove_dir_all(&audit)
+            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+            .map_err(|error| failed("delete", &audit, &error))?;
         drop(lock);
         Ok(deleted)
     }
