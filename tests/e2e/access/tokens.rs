@@ -138,7 +138,7 @@ fn another_gateway(network: &Network) -> Server {
     let peer = |service: &str, instance: &str| format!("{service}={}", network.address(instance));
     let peers = [peer("auth", "auth-1"), peer("order", "order-1")];
     let settings = network.folder().path().join("gateway.toml").display().to_string();
-    let flags = ["--instance", "gateway-2", "--rpc", "127.0.0.1:0", "--config", &settings];
+    let flags = ["--rpc", "127.0.0.1:0", "--config", &settings];
     let arguments = [&["gateway", "--peer", &peers[0], "--peer", &peers[1]][..], &flags].concat();
     Server::start(network.folder().path(), "gateway-2", &arguments)
 }
