@@ -206,6 +206,12 @@ impl Answer {
         &self.body
     }
 
+    /// The type of the body.
+    #[must_use]
+    pub fn content_type(&self) -> &str {
+        self.form.content_type()
+    }
+
     /// The answer's entity tag, which it says from now on.
     pub fn tagged(&mut self) -> EntityTag {
         let (body, strong) = (&self.body, self.form != Form::Envelope);
@@ -215,6 +221,13 @@ impl Answer {
             body.hash(&mut hasher);
             EntityTag { hash: hasher.finish(), strong }
         })
+    }
+
+    /// The error in the envelope as a message of a stream: `{"error":{…}}`.
+    #[must_use]
+    pub fn error_message(&self) -> String {
+        let error = self.body.strip_prefix(br#"{"success":false,"#.as_slice()).unwrap_or_default();
+        format!("{{{}}}", String::from_utf8_lossy(error))
     }
 
     /// Writes the answer, with the time at which it is given, in microseconds since 1970.
