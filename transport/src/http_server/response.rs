@@ -13,6 +13,7 @@ use crate::driver::ByteStream;
 
 /// What a site makes of a request.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // Nearly all are answers: to box them would cost each an allocation.
 pub enum Response {
     /// An answer, whole.
     Answer(Answer),

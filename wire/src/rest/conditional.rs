@@ -16,8 +16,9 @@ impl EntityTag {
     /// How the tag is written: 16 hexadecimal digits in quotes.
     fn opaque(self) -> [u8; 18] {
         let mut text = *b"\"0123456789abcdef\"";
-        for (at, digit) in text[1..17].iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[(self.hash >> (60 - 4 * at)) as usize & 0xf];
+        for (pair, byte) in text[1..17].chunks_exact_mut(2).zip(self.hash.to_be_bytes()) {
+            pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
+            pair[1] = b"0123456789abcdef"[usize::from(byte & 0xf)];
         }
         text
     }
