@@ -123,7 +123,8 @@ impl Gateway {
                 let since = clock::now();
                 let answer = instance.client.call(method.id, message, options).await;
                 let failed = answer.as_ref().is_err_and(is_server_error);
-                self.stats.served(route.service, &instance.name, clock::now() - since, failed);
+                let now = clock::now();
+                self.stats.served(now, route.service, &instance.name, now - since, failed);
                 let reply = answer.map_err(|error| {
                     if !method.idempotent {
                         repeats.failed(&instance.schema, &error);
