@@ -82,7 +82,7 @@ impl Visitor {
         {
             return (*refused).into();
         }
-        let asker = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
+        let asker = match Asker::of_lead(&lead, head, &self.certified(), &gateway.identity).await {
             Ok(asker) => asker,
             Err(refused) => {
                 if refused.status.code() == 401 {
@@ -118,6 +118,12 @@ impl Visitor {
             passed.tell(answer);
         }
         response
+    }
+
+    /// Who asks unless the request itself says it: whom the client's certificate names, where the cluster's own CA has signed it.
+    fn certified(&self) -> Principal {
+        let id = self.secure.as_ref().and_then(|secure| secure.id.as_ref());
+        id.map(SpiffeId::principal).unwrap_or_default()
     }
 
     /// Why an address may ask nothing now, whoever it is: it asks too often, or with too many credentials that were refused.
