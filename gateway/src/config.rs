@@ -20,7 +20,7 @@ use micronet_wire::service::Service;
 use crate::cache::Cache;
 use crate::control::Control;
 use crate::l4::VirtualPort;
-use crate::rates::Rates;
+use crate::rates::{Rates, RedisAt};
 use crate::settings::{Held, Settings, Source};
 use crate::stats::{Counted, Regions, Stats};
 use crate::targets;
@@ -38,6 +38,8 @@ pub struct Config {
     pub regions: Regions,
     /// Whether it answers paths that serve its own examination, as `/echo`.
     pub debug_routes: bool,
+    /// Where Redis is, if rate limits are shared with other gateways.
+    pub redis: Option<RedisAt>,
     /// What is configured of its edge to begin with.
     pub settings: Settings,
     /// Where they come from.
@@ -90,7 +92,7 @@ pub struct Gateway {
     settings: Rc<Held>,
     service: Rc<dyn Service>,
     own_schema: Rc<EncodedSchema>,
-    pub(crate) rates: Rates,
+    pub(crate) rates: Rc<Rates>,
     pub(crate) cache: Rc<Cache>,
     pub(crate) request_ids: RequestIds,
     pub(crate) debug_routes: bool,
@@ -123,7 +125,8 @@ impl Gateway {
         let authority = upstreams.iter().find(|upstream| upstream.service() == AUTHORITY);
         let stats = Rc::new(Stats::new(config.regions.clone(), upstreams.len()));
         let virtual_ports = VirtualPorts::default();
-        let cache = Cache::new(&upstreams);
+        let (cache, rates) = (Cache::new(&upstreams), Rates::new(config.redis.clone()));
+        rates.show(identity.network.metrics());
         cache.show(identity.network.metrics());
         let settings =
             Held::new(config.settings.clone(), config.source.clone()).map_err(StartError::Settings)?;
@@ -138,7 +141,7 @@ impl Gateway {
             settings,
             own_schema: Rc::new(service.schema().clone()),
             service,
-            rates: Rates::default(),
+            rates,
             cache,
             request_ids: RequestIds::new(u32::from_ne_bytes(random_bytes())),
             debug_routes: config.debug_routes,

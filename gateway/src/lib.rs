@@ -20,8 +20,10 @@ pub mod rates;
 pub mod redirect;
 pub mod settings;
 pub mod stats;
+mod streams;
 mod targets;
 pub mod visitor;
+mod websocket;
 
 #[cfg(test)]
 mod tests;

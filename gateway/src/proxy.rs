@@ -61,7 +61,7 @@ impl Gateway {
     }
 
     /// Does to a request what the operator wants to go wrong with it here. Calls of its own service meet theirs there.
-    async fn suffer(&self) -> Result<(), RpcError> {
+    pub(crate) async fn suffer(&self) -> Result<(), RpcError> {
         let Some(fate) = self.identity.network.fate(clock::now()) else { return Ok(()) };
         let patience = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
         tokio::time::timeout(patience, fate.pass(&self.identity.instance))

@@ -45,3 +45,4 @@ mod traffic;
 mod up;
 mod upload;
 mod watch;
+mod websocket;

@@ -11,6 +11,7 @@ pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod net;
 pub(crate) mod ping;
+pub(crate) mod redis;
 pub(crate) mod settings;
 
 use std::path::PathBuf;

@@ -55,6 +55,8 @@ async fn serve(
         database: databases,
         keeping: Keeping::for_hours(config.tokens_kept_hours),
         identity: Rc::clone(&identity),
+        private: None,
+        redis: None,
         peers: identity::resolve(&config.peers).await?,
     };
     let drain = server_process::drain_at(stop);

@@ -1,19 +1,25 @@
 //! How often callers may ask: by address before anybody is asked who they are, and then by the class of the method, an account's own
-//! count or, without one, its address's. What decides is pure ([`gcra`], [`table`]); nothing here waits.
+//! count or, without one, its address's. What decides is pure ([`gcra`], [`table`]); what several gateways count together, `shared` asks
+//! Redis for.
 
 mod client;
 mod gcra;
+mod shared;
 mod table;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use micronet_transport::clock;
+use micronet_transport::metrics::Metrics;
 use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::rest::Answer;
 
 pub(crate) use self::client::{Who, client};
 pub use self::gcra::{Left, Limit};
+use self::shared::Shared;
+pub use self::shared::{RedisAt, SHARED_WAIT_MS_MAX};
 use self::table::Table;
 use crate::settings::Rates as Limits;
 
@@ -98,6 +104,9 @@ impl Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
     tables: RefCell<[Table<Who>; Kind::ALL.len()]>,
+    /// What other gateways count, too.
+    shared: Option<Rc<Shared>>,
+    refused: [Cell<u64>; Kind::ALL.len()],
 }
 
 /// What is left of a limit after a request, for the answer to tell.
@@ -109,11 +118,72 @@ pub(crate) struct Passed {
 }
 
 impl Rates {
+    /// Nothing is used. With Redis, counts are shared with other gateways.
+    pub(crate) fn new(redis: Option<RedisAt>) -> Rc<Self> {
+        Rc::new(Self { shared: redis.map(Shared::new), ..Self::default() })
+    }
+
+    /// Shows it among the metrics.
+    pub(crate) fn show(self: &Rc<Self>, metrics: &Metrics) {
+        for kind in Kind::ALL {
+            let rates = Rc::clone(self);
+            metrics.tally(
+                "micronet_rate_limited_total",
+                "Requests that were refused since there were too many, by the limit.",
+                ("class", kind.name()),
+                move || rates.refused[kind as usize].get(),
+            );
+        }
+        let rates = Rc::clone(self);
+        metrics.watch("micronet_rate_limited_callers", "Callers of whom counts are kept.", move || {
+            rates.remembered()
+        });
+        if self.shared.is_some() {
+            let rates = Rc::clone(self);
+            let help =
+                "Whether limits are shared by Redis, 1, or it is away and they are this gateway's own, 0.";
+            metrics.watch("micronet_rate_limits_shared", help, move || {
+                usize::from(rates.shared.as_ref().is_some_and(|shared| shared.answers()))
+            });
+        }
+    }
+
+    /// The same as [`pass`](Self::pass), by a count that gateways share where they do.
+    pub(crate) async fn pass_shared(&self, limits: &Limits, kind: Kind, who: Who) -> Option<Passed> {
+        let limit = *limits.limit(kind)?;
+        let Some(shared) = self.shared.as_ref().filter(|_| Shared::has(&limit)) else {
+            return self.pass(limits, kind, who);
+        };
+        let own = self.look(limits, kind, who)?;
+        if own.is_refused() {
+            // What is too many here is too many for all of them.
+            return Some(self.counted(own));
+        }
+        let key = format!("rate_limit:{who}:{}", kind.name());
+        match shared.pass(&key, &limit).await {
+            None => self.pass(limits, kind, who),
+            Some(left) if left.wait_ns.is_some() => Some(self.counted(Passed { kind, limit, left })),
+            Some(left) => {
+                // So that it is known here, should Redis go away.
+                self.pass(limits, kind, who);
+                Some(Passed { kind, limit, left })
+            }
+        }
+    }
+
+    fn counted(&self, passed: Passed) -> Passed {
+        if passed.is_refused() {
+            let count = &self.refused[passed.kind as usize];
+            count.set(count.get() + 1);
+        }
+        passed
+    }
+
     /// Counts a request. Nothing comes back where no limit holds.
     pub(crate) fn pass(&self, limits: &Limits, kind: Kind, who: Who) -> Option<Passed> {
         let limit = *limits.limit(kind)?;
         let left = self.tables.borrow_mut()[kind as usize].pass(who, &limit, clock::now());
-        Some(Passed { kind, limit, left })
+        Some(self.counted(Passed { kind, limit, left }))
     }
 
     /// How it stands, and nothing counted.

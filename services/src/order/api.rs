@@ -72,7 +72,7 @@ pub trait Order {
 
     /// What happens to orders, in order and as it happens: the first reply, and at least one in 20 seconds, says up to which event all
     /// was told, and from there it goes on when the stream has ended.
-    #[rpc(service, idempotent, rate = "monitoring")]
+    #[rpc(http("GET /api/v1/events/orders/watch"), service, idempotent, rate = "monitoring")]
     async fn watch(
         &self,
         context: &CallContext,

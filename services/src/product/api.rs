@@ -169,7 +169,7 @@ pub trait Product {
 
     /// What changes in the catalog and its stock, in order and as it happens: the first reply, and at least one in 20 seconds, says up
     /// to which event all was told, and from there it goes on when the stream has ended.
-    #[rpc(service, idempotent, rate = "monitoring")]
+    #[rpc(http("GET /api/v1/events/products/watch"), public, idempotent, rate = "monitoring")]
     async fn watch(
         &self,
         context: &CallContext,
@@ -180,7 +180,7 @@ pub trait Product {
     /// Puts products into the catalog, or gives those of their names the price and the pieces on sale that are told. They come one by
     /// one; what is wrong with one doesn't concern the others. Repeated with the same idempotency token and the same products,
     /// it does what was left.
-    #[rpc(permission = "shop:write", rate = "bulk")]
+    #[rpc(http("WS /api/v1/products/upload"), permission = "shop:write", rate = "bulk")]
     async fn upload(
         &self,
         context: &CallContext,

@@ -8,6 +8,7 @@ use super::ExposureFlags;
 use super::certs::TlsFlags;
 use super::discovery::DiscoveryFlags;
 use super::l4::L4Flags;
+use super::redis::RedisFlag;
 use super::settings::ConfigFlags;
 
 const GATEWAY_EXAMPLES: &str = "\
@@ -57,6 +58,8 @@ pub(crate) struct GatewayFlags {
     pub(crate) debug_routes: bool,
     #[command(flatten)]
     pub(crate) config: ConfigFlags,
+    #[command(flatten)]
+    pub(crate) redis: RedisFlag,
     #[command(flatten)]
     pub(crate) discovery: DiscoveryFlags,
     #[command(flatten)]

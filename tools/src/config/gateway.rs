@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::{
     DiscoveryConfig, Environment, L4Config, L4Target, OF_PLAIN_TCP, OF_THE_GATEWAY, Peers, SettingsFile,
-    TlsConfig, check_exposure, cluster, elsewhere, front, listen, name, tls,
+    TlsConfig, check_exposure, cluster, elsewhere, front, listen, name, redis::redis, tls,
 };
+use micronet_gateway::rates::RedisAt;
 use micronet_gateway::settings::Source;
 use micronet_gateway::stats::Regions;
 
@@ -36,6 +37,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) regions: Regions,
     /// Whether it answers the paths that serve its examination.
     pub(crate) debug_routes: bool,
+    /// Where Redis is, if it shares its rate limits.
+    pub(crate) redis: Option<RedisAt>,
     /// What is configured of its edge.
     pub(crate) settings: SettingsFile,
     /// What it passes through.
@@ -90,6 +93,7 @@ pub(super) fn gateway(
         cluster: cluster(flags.exposure)?,
         front: front(environment)?,
         settings,
+        redis: redis(flags.redis, environment)?,
         regions: regions(flags.regions.as_deref())?,
         debug_routes: flags.debug_routes,
         peers,

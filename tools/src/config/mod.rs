@@ -15,6 +15,7 @@ mod net;
 mod peers;
 mod ping;
 mod ports;
+mod redis;
 mod settings;
 mod shop;
 pub(crate) mod target;

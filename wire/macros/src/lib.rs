@@ -226,7 +226,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `permission = "orders:read"` | who has the permission may call | |
 /// | `service` | other services of the cluster may call | |
 /// | `service("order", "user")` | these services of the cluster may call, and no others | |
-/// | `http("GET /products/{name}", …)` | where HTTP reaches it; what stands in braces is a field of the request | not by HTTP |
+/// | `http("GET /products/{name}", …)` | where HTTP reaches it; what stands in braces is a field of the request. A stream of replies may have `GET /path`, where it is a stream of events, and a WebSocket at `/ws/path`; any stream may have `WS /path`, which is the WebSocket alone | not by HTTP |
 /// | `status = 201` | the HTTP status of a success | 200 |
 /// | `errors(NotFound, OutOfStock)` | the variants of the error type that it answers with | any of them |
 /// | `text` | HTTP shows the reply, a `String`, as plain text | JSON |

@@ -94,7 +94,9 @@ impl Document {
         let types = Types::new(schema, &label);
         for method in &schema.methods {
             let mut first = None;
-            for (at, binding) in method.paths().iter().enumerate() {
+            // What is a WebSocket alone, OpenAPI has no words for.
+            let bindings = method.http.iter().enumerate().filter(|(_, binding)| !binding.is_socket());
+            for (at, binding) in bindings {
                 let shape: Vec<&str> = binding.path.split('/').map(shape).collect();
                 let path = self
                     .paths

@@ -160,6 +160,10 @@ fn success(types: &Types<'_>, method: &Method, components: &mut Components) -> O
     if method.http_status == 204 {
         return object([("description", words.into()), ("headers", header_references().into())]);
     }
+    if method.is_stream() {
+        let events = typed("string").with("x-event-data", types.schema_of(method.reply, components));
+        return response_of("Events, for as long as somebody listens.", "text/event-stream", events.into());
+    }
     if method.media == Media::Text {
         return response_of(words, "text/plain", typed("string").into());
     }

@@ -207,6 +207,13 @@ impl Answer {
         })
     }
 
+    /// The error in the envelope as a message of a stream: `{"error":{…}}`.
+    #[must_use]
+    pub fn error_message(&self) -> String {
+        let error = self.body.strip_prefix(br#"{"success":false,"#.as_slice()).unwrap_or_default();
+        format!("{{{}}}", String::from_utf8_lossy(error))
+    }
+
     /// Writes the answer, with the time at which it is given, in microseconds since 1970.
     ///
     /// # Errors

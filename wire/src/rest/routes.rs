@@ -10,7 +10,7 @@ use super::answer::{Answer, Refused};
 use super::outcomes::{self, OutcomeRoute};
 use crate::http1::{DecodeError, Method, RequestHead, Status, TargetForm, decode_component, segments};
 use crate::openapi;
-use crate::schema::EncodedSchema;
+use crate::schema::{self, EncodedSchema};
 
 /// All routes of a gateway, or of a service on its own port.
 #[derive(Debug, Default)]
@@ -43,7 +43,23 @@ pub struct Route {
     pub rate_class: String,
     /// The stream of the service that says when a reply may not be kept any more; empty where none may be kept at all.
     pub cache: String,
+    /// What its call is there.
+    pub form: Form,
 }
+
+/// What a call is at a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A request and an answer.
+    Answer,
+    /// A stream of events.
+    Events,
+    /// A WebSocket.
+    Socket,
+}
+
+/// What the paths of WebSockets begin with.
+const SOCKETS: &str = "ws";
 
 /// A part of a route's path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,16 +119,14 @@ impl Routes {
         for (service, schema) in schemas {
             all.known.insert(service);
             for method in &schema.schema().methods {
+                let form = if method.is_stream() { Form::Events } else { Form::Answer };
                 for binding in method.paths() {
-                    all.routes.push(Route {
-                        place: 0,
-                        http_method: binding.method.clone(),
-                        segments: segments(&binding.path).map(Segment::parse).collect(),
-                        service,
-                        method: method.id,
-                        rate_class: method.rate_class.clone(),
-                        cache: method.cache.clone(),
-                    });
+                    let path = segments(&binding.path).map(Segment::parse).collect();
+                    all.add(&binding.method, path, (service, method), form);
+                }
+                for binding in method.socket_paths() {
+                    let path = std::iter::once(SOCKETS).chain(segments(&binding.path));
+                    all.add("GET", path.map(Segment::parse).collect(), (service, method), Form::Socket);
                 }
             }
             all.schemas.push((service, schema));
@@ -129,6 +143,25 @@ impl Routes {
     #[must_use]
     pub fn beside(self, pages: &'static [openapi::Page]) -> Self {
         Self { pages, ..self }
+    }
+
+    fn add(
+        &mut self,
+        http_method: &str,
+        segments: Vec<Segment>,
+        (service, method): (usize, &schema::Method),
+        form: Form,
+    ) {
+        self.routes.push(Route {
+            place: 0,
+            http_method: http_method.to_owned(),
+            segments,
+            service,
+            method: method.id,
+            rate_class: method.rate_class.clone(),
+            cache: method.cache.clone(),
+            form,
+        });
     }
 
     /// How many there are.

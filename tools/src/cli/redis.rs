@@ -1,0 +1,19 @@
+//! The flag that names a Redis server.
+
+use clap::Args;
+
+/// The flag of `gateway`.
+#[derive(Default, Args)]
+pub(crate) struct RedisFlag {
+    /// A Redis server by which gateways share their rate limits, as redis://HOST:PORT; while it is away each goes by its own [default: the
+    /// environment's REDIS_URL, which others can't read from the list of processes; else none]
+    #[arg(long, value_name = "URL")]
+    pub(crate) redis: Option<String>,
+}
+
+/// Without the URL, which may hold a password.
+impl std::fmt::Debug for RedisFlag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisFlag").field("redis", &self.redis.is_some()).finish()
+    }
+}
