@@ -9,6 +9,7 @@
 
 pub mod accept;
 pub mod api;
+pub mod audit;
 mod cache;
 pub mod config;
 mod control;
@@ -20,8 +21,10 @@ pub mod rates;
 pub mod redirect;
 pub mod settings;
 pub mod stats;
+mod streams;
 mod targets;
 pub mod visitor;
+mod websocket;
 
 #[cfg(test)]
 mod tests;

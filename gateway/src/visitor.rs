@@ -10,14 +10,15 @@ use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_wire::http1::{HttpLimits, RequestHead};
 use micronet_wire::principal::Principal;
-use micronet_wire::rest::{Answer, Lead, RequestIds, conditional, unmet_precondition};
+use micronet_wire::rest::{Answer, Form, Lead, RequestIds, conditional, unmet_precondition};
 use micronet_wire::spiffe::SpiffeId;
 
+use crate::audit::Action;
 use crate::config::{Gateway, Known};
 use crate::rates::{self, Kind, Passed, Who};
 use crate::settings::Settings;
 use crate::stats::Protocol;
-use crate::{cors, echo, targets};
+use crate::{cors, echo, targets, websocket};
 
 /// What is known of a client that came over TLS.
 #[derive(Debug, Default)]
@@ -67,45 +68,62 @@ impl Visitor {
         known: &Known,
         lead: Lead<'_>,
         (head, body): (&RequestHead, &[u8]),
-    ) -> Answer {
-        let (gateway, settings) = (&*self.gateway, self.gateway.settings());
+    ) -> Response {
+        let (gateway, settings) = (&self.gateway, self.gateway.settings());
         if let Some(answer) = cors::preflight(&settings.cors, head) {
-            return answer;
+            return answer.into();
         }
-        let address = Who::at(rates::client(self.peer, head, &settings.rates.trusted_proxies));
+        let from = rates::client(self.peer, head, &settings.rates.trusted_proxies);
+        let address = Who::at(from);
         if let Some(refused) = self.too_many(&settings, head, address) {
-            return refused.refusal();
+            return refused.refusal().into();
         }
         if let Some(refused) = cors::foreign_write(&settings.cors, head).or_else(|| unmet_precondition(head))
         {
-            return *refused;
+            return (*refused).into();
         }
-        let asker = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
+        let asker = match Asker::of_lead(&lead, head, &self.certified(), &gateway.identity).await {
             Ok(asker) => asker,
             Err(refused) => {
-                gateway.rates.pass(&settings.rates, Kind::Refused, address);
-                return *refused;
+                if refused.status.code() == 401 {
+                    gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                }
+                return (*refused).into();
             }
         };
-        let who = Who::asks(asker.principal(), address);
-        let passed = match who {
+        let passed = match Who::asks(asker.principal(), address) {
             Some(who) => gateway.rates.pass_shared(&settings.rates, class(&lead), who).await,
             None => None,
         };
         if let Some(refused) = passed.filter(Passed::is_refused) {
-            return refused.refusal();
+            return refused.refusal().into();
         }
-        let answer = if head.path() == targets::PATH {
-            targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some())
-        } else {
-            let who = (asker.principal(), self.client);
-            gateway.answer(request_id, (head, body), &known.routes, lead, who).await
+        let mut response: Response = match lead {
+            _ if head.path() == targets::PATH => {
+                targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some()).into()
+            }
+            Lead::Method(route, of_path) if route.form != Form::Answer => {
+                let to = (route, of_path);
+                // Apart, so that what answers a request is no larger for it.
+                Box::pin(gateway.stream(request_id, (head, body), to, (asker, self.client))).await
+            }
+            lead => {
+                let who = (asker.principal(), self.client);
+                let action = Action::of((&known.routes, &lead), head, who.0, from, request_id);
+                let answer = gateway.answer(request_id, (head, body), &known.routes, lead, who);
+                conditional(head, gateway.audit.watch(action, answer).await).into()
+            }
         };
-        let mut answer = conditional(head, answer);
-        if let Some(passed) = passed {
-            passed.tell(&mut answer);
+        if let (Some(passed), Some(answer)) = (passed, response.answer_mut()) {
+            passed.tell(answer);
         }
-        answer
+        response
+    }
+
+    /// Who asks unless the request itself says it: whom the client's certificate names, where the cluster's own CA has signed it.
+    fn certified(&self) -> Principal {
+        let id = self.secure.as_ref().and_then(|secure| secure.id.as_ref());
+        id.map(SpiffeId::principal).unwrap_or_default()
     }
 
     /// Why an address may ask nothing now, whoever it is: it asks too often, or with too many credentials that were refused.
@@ -119,11 +137,20 @@ impl Visitor {
     }
 }
 
+/// What answers a path that serves the gateway's own examination, and the path.
+fn examine(gateway: &Rc<Gateway>, head: &RequestHead, body: &[u8]) -> Option<(&'static str, Response)> {
+    match head.path() {
+        echo::PATH => Some((echo::PATH, echo::answer(head, body).into())),
+        websocket::echo::PATH => Some((websocket::echo::PATH, websocket::echo::answer(gateway, head, body))),
+        _ => None,
+    }
+}
+
 /// The class of limits that a request belongs to, by where it leads.
 fn class(lead: &Lead<'_>) -> Kind {
     match lead {
         Lead::Method(route, _) => Kind::of_class(&route.rate_class),
-        Lead::Outcome(_) => Kind::Api,
+        Lead::Outcome(route) => Kind::of_class(&route.rate_class),
         Lead::Answered(_) | Lead::Nowhere(_) => Kind::Monitoring,
     }
 }
@@ -146,26 +173,27 @@ impl Site for Visitor {
     }
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
-        let (gateway, since) = (&*self.gateway, clock::now());
+        let (gateway, since) = (&self.gateway, clock::now());
         let (metrics, known) = (gateway.identity.network.metrics(), gateway.known());
+        if gateway.debug_routes
+            && let Some((path, response)) = examine(gateway, head, body)
+        {
+            metrics.http_of(head, path).answered(response.status(), clock::now() - since);
+            return response;
+        }
         let lead = known.routes.lead(head);
-        if head.path() == targets::PATH {
-            let answer = self.admit(request_id, &known, lead, (head, body)).await;
-            metrics.http_of(head, targets::PATH).answered(answer.status.code(), clock::now() - since);
-            return answer.into();
-        }
-        if gateway.debug_routes && head.path() == echo::PATH {
-            let answer = echo::answer(head, body);
-            metrics.http_of(head, echo::PATH).answered(answer.status.code(), clock::now() - since);
-            return answer.into();
-        }
+        let is_page = head.path() == targets::PATH;
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
-        let answer = self.admit(request_id, &known, lead, (head, body)).await;
-        let (status, took_ns) = (answer.status.code(), clock::now() - since);
-        meter.answered(status, took_ns);
+        let response = self.admit(request_id, &known, lead, (head, body)).await;
+        let (status, now) = (response.status(), clock::now());
+        if is_page {
+            metrics.http_of(head, targets::PATH).answered(status, now - since);
+            return response;
+        }
+        meter.answered(status, now - since);
         let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
-        gateway.stats.answered(protocol, self.region, service, took_ns, status >= 500);
-        answer.into()
+        gateway.stats.answered(now, protocol, self.region, service, now - since, status >= 500);
+        response
     }
 
     fn dress(&self, head: Option<&RequestHead>, answer: &mut Answer) {

@@ -14,7 +14,7 @@ BITS = {"U16": 16, "U32": 32, "U64": 64, "I16": 16, "I32": 32, "I64": 64}
 PLAIN = ["Unit", "Bool", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "String", "Bytes", "Timestamp"]
 SHAPES = ["Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"]
 MEDIA = ["Json", "Text", "Page", "Bare"]
-FORMATS = ["email", "password", "line", "name"]
+FORMATS = ["email", "password", "line", "name", "slug"]
 KEY_TYPES = {"Bool", "String", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64"}
 EXACT_MAX = 2**53 - 1
 
@@ -384,11 +384,12 @@ def check_methods(said):
             check_cache(one, types, {other["name"]: other for other in methods})
         if one["shape"] == "OneWay":
             rule(types[one["reply"]][0] == "Unit" and one["error"] is None, "a one-way method has no answer")
-        rule(not one["http"] or one["shape"] in ("Unary", "ServerStream"), "HTTP can't carry the shape")
+            rule(not one["http"], "a one-way method has no path")
         request = types[one["request"]]
         names = [name for name, _, of, *_ in request[3] if is_text(types[of])] if request[0] == "Struct" else []
         for binding in one["http"]:
             rule(binding["method"] != "GET" or one["idempotent"], "a GET that is not idempotent")
+            rule(carries(binding["method"], one["shape"]), "the binding can't carry the shape")
             check_binding(binding, names)
 
 
@@ -399,8 +400,15 @@ def is_text(of):
     return of[0] not in ("Unit", "Bytes", "Option", "List", "Map", "Struct")
 
 
+def carries(http_method, shape):
+    """SPEC 10.6."""
+    if shape == "ServerStream":
+        return http_method in ("GET", "WS")
+    return (http_method == "WS") == (shape in ("ClientStream", "Bidirectional"))
+
+
 def check_binding(binding, names):
-    rule(binding["method"] in ("GET", "POST", "PUT", "PATCH", "DELETE"), "HTTP method")
+    rule(binding["method"] in ("GET", "POST", "PUT", "PATCH", "DELETE", "WS"), "HTTP method")
     rule(binding["path"].startswith("/"), "the path doesn't start with /")
     named = []
     for segment in binding["path"][1:].split("/"):

@@ -30,6 +30,7 @@ pub mod schema;
 pub mod service;
 pub mod spiffe;
 pub mod transcode;
+pub mod websocket;
 
 #[cfg(test)]
 mod message_tests;

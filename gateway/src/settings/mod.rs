@@ -10,6 +10,7 @@ mod rates;
 mod section;
 mod source;
 mod tls;
+mod websocket;
 
 pub use cache::Cache;
 pub use cors::Cors;
@@ -21,6 +22,7 @@ pub(crate) use section::Given;
 pub use section::{Fault, Section};
 pub use source::Source;
 pub use tls::Tls;
+pub use websocket::WebSocketSettings;
 
 use section::Reader;
 
@@ -39,6 +41,8 @@ pub struct Settings {
     pub rates: Rates,
     /// `[tls]`.
     pub tls: Tls,
+    /// `[websocket]`.
+    pub websocket: WebSocketSettings,
 }
 
 impl Settings {
@@ -60,6 +64,7 @@ impl Settings {
             http: reader.section("http", HttpSettings::read),
             rates: reader.section("rates", Rates::read),
             tls: reader.section("tls", |section| Tls::read(section, source.certificate.as_deref())),
+            websocket: reader.section("websocket", WebSocketSettings::read),
         };
         reader.end(settings)
     }

@@ -72,7 +72,7 @@ pub trait Order {
 
     /// What happens to orders, in order and as it happens: the first reply, and at least one in 20 seconds, says up to which event all
     /// was told, and from there it goes on when the stream has ended.
-    #[rpc(service, idempotent, rate = "monitoring")]
+    #[rpc(http("GET /api/v1/events/orders/watch"), service, idempotent, rate = "monitoring")]
     async fn watch(
         &self,
         context: &CallContext,
@@ -81,7 +81,13 @@ pub trait Order {
     ) -> Result<(), CallError<OrderError>>;
 
     /// The order log: a line `id name quantity` for each attempt, in the order of their decisions; -1 for one without an order.
-    #[rpc(http("GET /api/v1/orders/log", "GET /orders/log"), text, permission = "orders:read", idempotent)]
+    #[rpc(
+        http("GET /api/v1/orders/log", "GET /orders/log"),
+        text,
+        permission = "orders:read",
+        idempotent,
+        rate = "shop"
+    )]
     async fn log(&self, context: &CallContext, request: Log) -> Result<String, RpcError>;
 }
 

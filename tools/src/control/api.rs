@@ -216,7 +216,13 @@ pub(crate) trait Control {
     async fn log(&self, context: &CallContext, request: LogOf) -> Result<Lines, CallError<ControlError>>;
 
     /// The same line by line, and what is added to it as it comes.
-    #[rpc(permission = "control:read", idempotent, rate = "monitoring", errors(NoSuchProcess))]
+    #[rpc(
+        http("GET /api/v1/control/logs/follow"),
+        permission = "control:read",
+        idempotent,
+        rate = "monitoring",
+        errors(NoSuchProcess)
+    )]
     async fn follow(
         &self,
         context: &CallContext,

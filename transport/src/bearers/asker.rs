@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use micronet_wire::error::RpcError;
 use micronet_wire::http1::RequestHead;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{Answer, Lead, Refused, bearer_token};
@@ -52,10 +53,17 @@ impl Asker {
     /// The answer to a credential that isn't known, isn't good any more, or can't be judged now.
     pub async fn of(head: &RequestHead, peer: &Principal, identity: &Identity) -> Result<Self, Refused> {
         let Some(token) = bearer_token(head)? else { return Ok(Self::Known(peer.clone())) };
+        Self::of_token(token, identity).await.map_err(|error| Box::new(Answer::unidentified(&error)))
+    }
+
+    /// Who shows this token: the operator's, or an access token.
+    ///
+    /// # Errors
+    /// Those of [`Bearers::verify`](super::Bearers::verify).
+    pub async fn of_token(token: &str, identity: &Identity) -> Result<Self, RpcError> {
         if identity.operator_token.as_ref().is_some_and(|operator| operator.matches(token.as_bytes())) {
             return Ok(Self::Known(Principal::Operator));
         }
-        let verified = identity.bearers.verify(token, clock::unix_us()).await;
-        verified.map(Self::Bearer).map_err(|error| Box::new(Answer::unidentified(&error)))
+        identity.bearers.verify(token, clock::unix_us()).await.map(Self::Bearer)
     }
 }

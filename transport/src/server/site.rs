@@ -12,7 +12,7 @@ use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
-    Answer, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, conditional,
+    Answer, Form, Lead, OutcomeRoute, Parameters, Refused, Request, RequestIds, Route, Routes, conditional,
     outcome_shown, question, refused, shown, unmet_precondition,
 };
 use micronet_wire::service::{CallContext, Service, authorize};
@@ -91,6 +91,12 @@ impl OwnSite {
         let Some(method) = schema.method(route.method) else {
             return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
         };
+        if route.form != Form::Answer {
+            return Err(Box::new(Answer::refusal(
+                501,
+                "streams are carried here by RPC, and over HTTP by a gateway",
+            )));
+        }
         let request = Request::new(head, body, of_path)?;
         let context = self.context(asker, request_id, &request)?;
         // Who may not call hears nothing about the request. The dispatch checks it too.

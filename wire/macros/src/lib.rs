@@ -68,6 +68,7 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// | `format = "email"` | a `String` that looks like an e-mail address |
 /// | `format = "line"` | a `String` of one line that is not only white space |
 /// | `format = "name"` | such a line that is no number |
+/// | `format = "slug"` | a `String` of small letters, digits, and `-` within |
 /// | `format = "choice a b"` | a `String` that is one of these words |
 /// | `format = "password"` | a `String` that is shown to nobody; a [`Hidden`](../micronet_wire/schema/struct.Hidden.html) in the service's own memory |
 /// | `example = …` | a value for people: `3`, `25.99`, `true`, or JSON in a string, as `"[1,2]"`; for a `String`, `Blob` or `Timestamp` the text alone will do, as `"Tux"` |
@@ -226,7 +227,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `permission = "orders:read"` | who has the permission may call | |
 /// | `service` | other services of the cluster may call | |
 /// | `service("order", "user")` | these services of the cluster may call, and no others | |
-/// | `http("GET /products/{name}", …)` | where HTTP reaches it; what stands in braces is a field of the request | not by HTTP |
+/// | `http("GET /products/{name}", …)` | where HTTP reaches it; what stands in braces is a field of the request. A stream of replies may have `GET /path`, where it is a stream of events, and a WebSocket at `/ws/path`; any stream may have `WS /path`, which is the WebSocket alone | not by HTTP |
 /// | `status = 201` | the HTTP status of a success | 200 |
 /// | `errors(NotFound, OutOfStock)` | the variants of the error type that it answers with | any of them |
 /// | `text` | HTTP shows the reply, a `String`, as plain text | JSON |

@@ -238,8 +238,8 @@ fn binding(text: &str) -> std::result::Result<Binding, String> {
     let Some((method, path)) = text.split_once(' ') else {
         return Err("a binding is an HTTP method, a space and a path, as `GET /products/{name}`".into());
     };
-    if !matches!(method, "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
-        return Err(format!("{method:?} is none of GET, POST, PUT, PATCH and DELETE"));
+    if !matches!(method, "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "WS") {
+        return Err(format!("{method:?} is none of GET, POST, PUT, PATCH, DELETE and WS"));
     }
     let Some(rest) = path.strip_prefix('/') else {
         return Err(format!("the path {path:?} doesn't start with a slash"));

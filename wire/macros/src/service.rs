@@ -152,11 +152,14 @@ fn read_method(function: &mut TraitItemFn) -> Result<Method> {
     if rpc.one_way && (many_requests || replies.is_some()) {
         return Err(Error::new_spanned(signature, "a one-way method has one request, and no replies"));
     }
-    if !rpc.http.is_empty() && (many_requests || replies.is_some()) {
-        return Err(Error::new_spanned(
-            signature,
-            "HTTP can't carry a stream of messages: leave out `http(…)`",
-        ));
+    let refused = rpc.http.iter().find_map(|binding| match (binding.method.as_str(), many_requests, replies.is_some()) {
+        ("WS", false, false) => Some("one request and one reply need no WebSocket: bind it to another HTTP method than WS"),
+        ("WS", ..) | (_, false, false) | ("GET", false, true) => None,
+        (_, true, _) => Some("a stream of requests is carried by WebSocket alone: `http(\"WS /path\")`"),
+        _ => Some("a stream of replies is bound to GET, where it is a stream of events and a WebSocket, or to WS"),
+    });
+    if let Some(words) = refused {
+        return Err(Error::new_spanned(signature, words));
     }
     Ok(Method {
         ident: signature.ident.clone(),

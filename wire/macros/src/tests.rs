@@ -163,13 +163,30 @@ fn a_one_way_method_returns_nothing() {
 }
 
 #[test]
-fn a_stream_has_no_path() {
-    for signature in [
-        quote! { async fn a(&self, c: &CallContext, requests: Incoming<Q>) -> R; },
-        quote! { async fn a(&self, c: &CallContext, request: Q, replies: Outgoing<S>) -> R; },
-        quote! { async fn a(&self, c: &CallContext, requests: Incoming<Q>, replies: Outgoing<S>) -> R; },
+fn a_stream_is_bound_to_what_can_carry_it() {
+    let unary = quote! { async fn a(&self, c: &CallContext, request: Q) -> R; };
+    let requests = quote! { async fn a(&self, c: &CallContext, requests: Incoming<Q>) -> R; };
+    let replies = quote! { async fn a(&self, c: &CallContext, request: Q, replies: Outgoing<S>) -> R; };
+    let both =
+        quote! { async fn a(&self, c: &CallContext, requests: Incoming<Q>, replies: Outgoing<S>) -> R; };
+    for (signature, binding, words) in [
+        (&unary, "WS /a", "need no WebSocket"),
+        (&requests, "POST /a", "by WebSocket alone"),
+        (&both, "GET /a", "by WebSocket alone"),
+        (&replies, "POST /a", "bound to GET"),
     ] {
-        check_method(&quote! { #[rpc(public, http("POST /a"))] #signature }, "HTTP can't carry a stream");
+        check_method(&quote! { #[rpc(public, http(#binding))] #signature }, words);
+    }
+    for (signature, binding) in [
+        (&unary, "GET /a"),
+        (&requests, "WS /a"),
+        (&both, "WS /a"),
+        (&replies, "GET /a"),
+        (&replies, "WS /a"),
+    ] {
+        let method = quote! { #[rpc(public, idempotent, http(#binding))] #signature };
+        let item = syn::parse2(quote! { trait A { #method } }).expect("a trait");
+        assert!(service::read("a".into(), item).is_ok(), "{binding}");
     }
 }
 

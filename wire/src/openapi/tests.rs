@@ -279,11 +279,11 @@ fn operations_say_what_rest_does() {
         let all = document.pointer(&format!("{pointer}/responses")).and_then(Value::as_object).unwrap();
         all.keys().cloned().collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(statuses(find), "200 400 401 404 406 414 422 429 431 500 502 503 504");
-    assert_eq!(statuses(put), "201 400 401 403 404 406 409 413 414 415 422 429 431 500 502 503 504");
-    assert_eq!(statuses("/paths/~1things/get"), "200 400 401 406 414 422 429 431 500 502 503 504");
+    assert_eq!(statuses(find), "200 304 400 401 404 406 414 422 429 431 500 502 503 504");
+    assert_eq!(statuses(put), "201 400 401 403 404 406 409 412 413 414 415 422 429 431 500 502 503 504");
+    assert_eq!(statuses("/paths/~1things/get"), "200 304 400 401 406 414 422 429 431 500 502 503 504");
     let take = "/paths/~1things~1{id}/delete";
-    assert_eq!(statuses(take), "204 400 401 403 406 409 414 422 429 431 500 502 503 504");
+    assert_eq!(statuses(take), "204 400 401 403 406 409 412 414 422 429 431 500 502 503 504");
     assert!(document.pointer("/paths/~1things~1{id}/delete/responses/204/content").is_none());
     check(
         &document,
@@ -338,20 +338,30 @@ fn a_service_that_is_being_replaced_is_described_once_and_what_is_new_beside_it(
 }
 
 #[test]
-fn a_stream_is_led_to_by_no_path_and_not_described() {
+fn a_stream_of_replies_is_one_of_events_and_a_websocket() {
     use crate::rest::Routes;
     use crate::schema::{CallShape, EncodedSchema, ServiceSchema};
 
     let mut schema = other_schema();
-    assert!(document("one", [&schema], &[]).contains("other.find"));
     let routes = |schema: &ServiceSchema| {
         let encoded = EncodedSchema::new(schema.clone()).unwrap();
         Routes::from_schemas("one", [(0, std::rc::Rc::new(encoded))]).to_string()
     };
-    assert!(routes(&schema).contains("/things/{number}"), "{}", routes(&schema));
-    // SPEC 10.6 lets it have one.
+    assert!(!routes(&schema).contains("/ws/"), "{}", routes(&schema));
     schema.methods[0].shape = CallShape::ServerStream;
-    let document = document("one", [&schema], &[]);
-    assert!(!document.contains("/things/{number}") && !document.contains("other.find"), "{document}");
-    assert_eq!(routes(&schema), "");
+    schema.methods[0].http.truncate(1);
+    let path = schema.methods[0].http[0].path.clone();
+    assert_eq!(routes(&schema), format!("GET {path}\nGET /ws{path}\n"));
+    let described: Value = serde_json::from_str(&document("one", [&schema], &[])).unwrap();
+    let answer =
+        &described["paths"][&path]["get"]["responses"]["200"]["content"]["text/event-stream"]["schema"];
+    assert_eq!(answer["type"], json!("string"));
+    assert!(
+        answer["x-event-data"]["$ref"].is_string() || answer["x-event-data"]["type"].is_string(),
+        "{answer}"
+    );
+    // What is a WebSocket alone isn't described.
+    schema.methods[0].http[0].method = "WS".into();
+    assert_eq!(routes(&schema), format!("GET /ws{path}\n"));
+    assert!(!document("one", [&schema], &[]).contains("other.find"));
 }

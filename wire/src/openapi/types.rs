@@ -24,7 +24,7 @@ pub(super) struct Types<'a> {
 impl<'a> Types<'a> {
     pub(super) fn new(schema: &'a ServiceSchema, label: &'a str) -> Self {
         let mut types = Self { schema, label, asked: BTreeSet::new() };
-        for method in schema.methods.iter().filter(|method| !method.paths().is_empty()) {
+        for method in schema.methods.iter().filter(|method| method.paths().next().is_some()) {
             types.ask(method.request);
         }
         types

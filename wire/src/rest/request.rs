@@ -123,18 +123,18 @@ pub(super) fn single<'a>(head: &'a RequestHead, name: &str) -> Result<Option<&'a
     }
 }
 
-fn idempotency_key(key: &[u8]) -> Result<String, Refused> {
+pub(super) fn idempotency_key(key: &[u8]) -> Result<String, Refused> {
     let usable = (1..=TOKEN_BYTES_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
     let words = "Idempotency-Key: 1 to 64 printable ASCII characters without spaces";
     if usable { Ok(String::from_utf8_lossy(key).into_owned()) } else { Err(refuse(400, words)) }
 }
 
-fn refuse(code: u16, words: &str) -> Refused {
+pub(super) fn refuse(code: u16, words: &str) -> Refused {
     Box::new(Answer::refusal(code, words))
 }
 
 /// The answer to a request that can't be made the method's message.
-fn untranscodable(error: &TranscodeError) -> Answer {
+pub(super) fn untranscodable(error: &TranscodeError) -> Answer {
     use TranscodeErrorKind as Kind;
     let code = match error.kind {
         Kind::Malformed | Kind::TooDeep => 400,

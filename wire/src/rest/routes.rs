@@ -10,7 +10,7 @@ use super::answer::{Answer, Refused};
 use super::outcomes::{self, OutcomeRoute};
 use crate::http1::{DecodeError, Method, RequestHead, Status, TargetForm, decode_component, segments};
 use crate::openapi;
-use crate::schema::EncodedSchema;
+use crate::schema::{EncodedSchema, Method as RpcMethod, ServiceSchema};
 
 /// All routes of a gateway, or of a service on its own port.
 #[derive(Debug, Default)]
@@ -43,7 +43,23 @@ pub struct Route {
     pub rate_class: String,
     /// The stream of the service that says when a reply may not be kept any more; empty where none may be kept at all.
     pub cache: String,
+    /// What its call is there.
+    pub form: Form,
 }
+
+/// What a call is at a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A request and an answer.
+    Answer,
+    /// A stream of events.
+    Events,
+    /// A WebSocket.
+    Socket,
+}
+
+/// What the paths of WebSockets begin with.
+const SOCKETS: &str = "ws";
 
 /// A part of a route's path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,16 +119,14 @@ impl Routes {
         for (service, schema) in schemas {
             all.known.insert(service);
             for method in &schema.schema().methods {
+                let form = if method.is_stream() { Form::Events } else { Form::Answer };
                 for binding in method.paths() {
-                    all.routes.push(Route {
-                        place: 0,
-                        http_method: binding.method.clone(),
-                        segments: segments(&binding.path).map(Segment::parse).collect(),
-                        service,
-                        method: method.id,
-                        rate_class: method.rate_class.clone(),
-                        cache: method.cache.clone(),
-                    });
+                    let path = segments(&binding.path).map(Segment::parse).collect();
+                    all.add(&binding.method, path, (service, method), form);
+                }
+                for binding in method.socket_paths() {
+                    let path = std::iter::once(SOCKETS).chain(segments(&binding.path));
+                    all.add("GET", path.map(Segment::parse).collect(), (service, method), Form::Socket);
                 }
             }
             all.schemas.push((service, schema));
@@ -129,6 +143,25 @@ impl Routes {
     #[must_use]
     pub fn beside(self, pages: &'static [openapi::Page]) -> Self {
         Self { pages, ..self }
+    }
+
+    fn add(
+        &mut self,
+        http_method: &str,
+        segments: Vec<Segment>,
+        (service, method): (usize, &RpcMethod),
+        form: Form,
+    ) {
+        self.routes.push(Route {
+            place: 0,
+            http_method: http_method.to_owned(),
+            segments,
+            service,
+            method: method.id,
+            rate_class: method.rate_class.clone(),
+            cache: method.cache.clone(),
+            form,
+        });
     }
 
     /// How many there are.
@@ -194,12 +227,27 @@ impl Routes {
         })
     }
 
+    /// The service and the method that a route leads to.
+    #[must_use]
+    pub fn called(&self, route: &Route) -> Option<(&ServiceSchema, &RpcMethod)> {
+        self.served(route.service, route.method)
+    }
+
+    /// A service by its index, and one of its methods by its id.
+    #[must_use]
+    pub fn served(&self, service: usize, method: u32) -> Option<(&ServiceSchema, &RpcMethod)> {
+        let of_service = self.schemas.iter().filter(|(at, _)| *at == service);
+        let mut schemas = of_service.map(|(_, schema)| schema.schema());
+        schemas.find_map(|schema| Some((schema, schema.method(method)?)))
+    }
+
     /// The write whose outcome a path asks for.
     fn outcome(&self, path: &str) -> Option<OutcomeRoute> {
         let (service, method, token) = outcomes::parse(path)?;
         let (index, schema) = self.schemas.iter().find(|(_, schema)| schema.schema().name == service)?;
-        let method = schema.schema().method_named(&method)?.id;
-        Some(OutcomeRoute { service: *index, method, token })
+        let method = schema.schema().method_named(&method)?;
+        let rate_class = method.rate_class.clone();
+        Some(OutcomeRoute { service: *index, method: method.id, token, rate_class })
     }
 
     /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes. The most exact template that a
@@ -283,6 +331,26 @@ impl Route {
     #[must_use]
     pub fn http_method(&self) -> &str {
         &self.http_method
+    }
+
+    /// What a request is about, by the fields that its path fills: each with the word before it, as `orders/17`.
+    #[must_use]
+    pub fn object(&self, of_path: &Parameters<'_>) -> String {
+        let mut object = String::new();
+        let mut word = None;
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => word = Some(literal.as_str()),
+                Segment::Parameter(name) => {
+                    let value = of_path.iter().find(|(given, _)| given == name).map(|(_, value)| &**value);
+                    for part in word.take().into_iter().chain(value) {
+                        object.extend((!object.is_empty()).then_some('/'));
+                        object.push_str(part);
+                    }
+                }
+            }
+        }
+        object
     }
 
     /// Whether it has literals where another one has them, and parameters where that has them.

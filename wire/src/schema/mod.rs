@@ -142,7 +142,7 @@ pub struct Field {
 }
 
 /// The formats that a field of text can have, besides a choice: `choice` and the words of which it is one, a space before each.
-pub const FORMATS: &[&str] = &["email", "password", "line", "name"];
+pub const FORMATS: &[&str] = &["email", "password", "line", "name", "slug"];
 
 /// One variant of an enum.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
@@ -206,10 +206,20 @@ impl Method {
         self.errors.is_empty() || self.errors.contains(&variant.name)
     }
 
-    /// The paths on which a server with HTTP leads to it. Streams have none here, whatever a schema says: HTTP doesn't carry them yet.
+    /// Whether its messages go one by one, in either direction.
     #[must_use]
-    pub fn paths(&self) -> &[HttpBinding] {
-        if self.shape == CallShape::Unary { &self.http } else { &[] }
+    pub fn is_stream(&self) -> bool {
+        !matches!(self.shape, CallShape::Unary | CallShape::OneWay)
+    }
+
+    /// The paths on which a server with HTTP leads to it: of a stream of replies those at which it is a stream of events.
+    pub fn paths(&self) -> impl Iterator<Item = &HttpBinding> {
+        self.http.iter().filter(|binding| !binding.is_socket())
+    }
+
+    /// The paths at which a stream is a WebSocket, without what they all begin with (`/ws`).
+    pub fn socket_paths(&self) -> impl Iterator<Item = &HttpBinding> {
+        self.http.iter().filter(|_| self.is_stream())
     }
 }
 
@@ -252,10 +262,18 @@ pub enum Access {
 /// A place where HTTP reaches a method.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct HttpBinding {
-    /// GET, POST, PUT, PATCH or DELETE.
+    /// GET, POST, PUT, PATCH or DELETE; or WS, for a stream that is a WebSocket and nothing else.
     pub method: String,
     /// As `/api/v1/products/{name}`; what stands in braces is a field of the request.
     pub path: String,
+}
+
+impl HttpBinding {
+    /// Whether it is a WebSocket and nothing else.
+    #[must_use]
+    pub fn is_socket(&self) -> bool {
+        self.method == "WS"
+    }
 }
 
 /// How HTTP shows a reply.

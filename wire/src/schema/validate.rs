@@ -156,15 +156,18 @@ impl ServiceSchema {
         }
         self.check_streams(method)?;
         self.check_cache(method)?;
-        if !method.http.is_empty() && !matches!(method.shape, CallShape::Unary | CallShape::ServerStream) {
-            return invalid(format!("{name} has a path, but HTTP can't carry its shape"));
-        }
         if !(200..300).contains(&method.http_status) {
             return invalid(format!("{name} answers a success with {}", method.http_status));
         }
         for binding in &method.http {
-            if !matches!(binding.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
+            if !matches!(binding.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "WS") {
                 return invalid(format!("{name} is bound to the unknown HTTP method {}", binding.method));
+            }
+            if !carries(&binding.method, method.shape) {
+                return invalid(format!(
+                    "{name} is bound to {}, which can't carry its shape",
+                    binding.method
+                ));
             }
             // SPEC 10.6: a GET changes nothing, and whoever sends one may repeat it.
             if binding.method == "GET" && !method.idempotent {
@@ -173,6 +176,17 @@ impl ServiceSchema {
             self.check_path(name, &binding.path, fields)?;
         }
         Ok(())
+    }
+}
+
+/// SPEC 10.6: a stream is a WebSocket, and one of replies alone may be a stream of events too.
+fn carries(http_method: &str, shape: CallShape) -> bool {
+    match shape {
+        CallShape::Unary => http_method != "WS",
+        CallShape::ServerStream => matches!(http_method, "GET" | "WS"),
+        CallShape::ClientStream | CallShape::Bidirectional => http_method == "WS",
+        // It has no answer, and is refused by itself.
+        CallShape::OneWay => true,
     }
 }
 

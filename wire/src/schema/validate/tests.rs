@@ -304,6 +304,7 @@ fn rules_of_methods() {
         ("is one-way, but has a reply or an error", one_way(|method| method.error = Some(ERROR))),
         ("HTTP can't reach it", one_way(|method| method.http = good().methods[0].http.clone())),
         ("can't carry its shape", with_method(|method| method.shape = CallShape::ClientStream)),
+        ("can't carry its shape", with_method(|method| method.http[0].method = "WS".into())),
         ("answers a success with 404", with_method(|method| method.http_status = 404)),
         ("unknown HTTP method get", with_path("get", "/")),
         ("doesn't start with a slash", with_path("GET", "products")),

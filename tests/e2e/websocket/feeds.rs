@@ -1,0 +1,215 @@
+//! A service with a stream of each shape, that the gateway knows by its schema only.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use micronet_tests::folder::Folder;
+use micronet_tests::rpc;
+use micronet_transport::drain;
+use micronet_transport::identity::Identity;
+use micronet_transport::server::serve;
+use micronet_transport::socket;
+use micronet_wire::builtin::WithBuiltin;
+use micronet_wire::error::{Code, RpcError};
+use micronet_wire::hello::Secret;
+use micronet_wire::schema::{Message, Timestamp};
+use micronet_wire::service::{CallContext, Incoming, Outgoing, service};
+
+/// Asks for numbers.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub(crate) struct Count {
+    /// The last one; without it they don't end.
+    pub(crate) to: Option<u64>,
+    /// Those after this one.
+    pub(crate) after: Option<u64>,
+}
+
+/// A number.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub(crate) struct Counted {
+    /// Itself.
+    pub(crate) through: u64,
+    /// Who counts.
+    pub(crate) by: String,
+}
+
+/// Asks for much.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub(crate) struct Flood {
+    /// How long each message is, in bytes.
+    pub(crate) bytes: u32,
+}
+
+/// A lot.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub(crate) struct Water {
+    /// As long as was asked for.
+    pub(crate) drops: String,
+}
+
+/// A number.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub(crate) struct Number {
+    /// Itself.
+    #[field(max = 1000)]
+    pub(crate) number: u32,
+}
+
+/// Streams of each shape.
+#[service(name = "feeds")]
+trait Feeds {
+    /// Numbers, in order.
+    #[rpc(http("GET /api/v1/feeds/count"), public, idempotent)]
+    async fn count(
+        &self,
+        c: &CallContext,
+        request: Count,
+        replies: Outgoing<Counted>,
+    ) -> Result<(), RpcError>;
+    /// As much as somebody takes.
+    #[rpc(http("GET /api/v1/feeds/flood/{bytes}"), public, idempotent)]
+    async fn flood(&self, c: &CallContext, request: Flood, replies: Outgoing<Water>) -> Result<(), RpcError>;
+    /// What not everybody may know.
+    #[rpc(http("GET /api/v1/feeds/secret"), permission = "feeds:read", idempotent)]
+    async fn secret(
+        &self,
+        c: &CallContext,
+        request: Count,
+        replies: Outgoing<Counted>,
+    ) -> Result<(), RpcError>;
+    /// The sum of numbers.
+    #[rpc(http("WS /api/v1/feeds/sum"), public)]
+    async fn sum(&self, c: &CallContext, requests: Incoming<Number>) -> Result<Number, RpcError>;
+    /// Doubles each; 13 is unlucky.
+    #[rpc(http("WS /api/v1/feeds/double"), public)]
+    async fn double(
+        &self,
+        c: &CallContext,
+        requests: Incoming<Number>,
+        replies: Outgoing<Number>,
+    ) -> Result<(), RpcError>;
+}
+
+struct Feeding {
+    name: String,
+    sent: Arc<AtomicUsize>,
+}
+
+impl Feeding {
+    async fn tell(&self, request: Count, mut replies: Outgoing<Counted>) -> Result<(), RpcError> {
+        let mut number = request.after.unwrap_or(0);
+        while request.to.is_none_or(|last| number < last) {
+            number += 1;
+            replies.send(&Counted { through: number, by: self.name.clone() }).await?;
+            if request.to.is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Feeds for Feeding {
+    async fn count(
+        &self,
+        _: &CallContext,
+        request: Count,
+        replies: Outgoing<Counted>,
+    ) -> Result<(), RpcError> {
+        self.tell(request, replies).await
+    }
+
+    async fn flood(
+        &self,
+        _: &CallContext,
+        request: Flood,
+        mut replies: Outgoing<Water>,
+    ) -> Result<(), RpcError> {
+        let water = Water { drops: "x".repeat(request.bytes as usize) };
+        loop {
+            replies.send(&water).await?;
+            self.sent.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    async fn secret(
+        &self,
+        _: &CallContext,
+        request: Count,
+        replies: Outgoing<Counted>,
+    ) -> Result<(), RpcError> {
+        self.tell(request, replies).await
+    }
+
+    async fn sum(&self, _: &CallContext, mut requests: Incoming<Number>) -> Result<Number, RpcError> {
+        let mut sum = 0;
+        while let Some(Number { number }) = requests.next().await? {
+            sum += number;
+        }
+        Ok(Number { number: sum })
+    }
+
+    async fn double(
+        &self,
+        _: &CallContext,
+        mut requests: Incoming<Number>,
+        mut replies: Outgoing<Number>,
+    ) -> Result<(), RpcError> {
+        while let Some(Number { number }) = requests.next().await? {
+            if number == 13 {
+                return Err(RpcError::new(Code::Internal, "thirteen is unlucky"));
+            }
+            replies.send(&Number { number: 2 * number }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// An instance of it; it drains when this is dropped.
+pub(crate) struct Instance {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    /// Messages of a flood that were sent.
+    pub(crate) sent: Arc<AtomicUsize>,
+    _alive: mpsc::Sender<()>,
+}
+
+/// Starts an instance with the secrets of this folder.
+pub(crate) fn instance(folder: &Folder, name: &str) -> Instance {
+    let (ready, address) = mpsc::channel();
+    let (alive, ended) = mpsc::channel::<()>();
+    let (name, shown) = (name.to_owned(), name.to_owned());
+    let sent = Arc::new(AtomicUsize::new(0));
+    let feeding = Feeding { name: name.clone(), sent: Arc::clone(&sent) };
+    let secret = folder.cluster_secret();
+    thread::spawn(move || {
+        rpc::run(async {
+            let listener = socket::listen("127.0.0.1:0".parse().expect("an address")).expect("a port");
+            ready.send(listener.local_addr().expect("an address")).expect("the test waits");
+            let identity = Identity {
+                cluster: "micronet".into(),
+                node: "feeds".into(),
+                instance: name.clone(),
+                cluster_secret: Some(Secret::new(secret)),
+                ..Identity::default()
+            };
+            let service = FeedsServer::new(feeding).expect("a schema");
+            let service = WithBuiltin::new(service, &name, "0", Timestamp(0)).expect("a schema");
+            let (trigger, drain) = drain::channel();
+            let (gone, told) = tokio::sync::oneshot::channel();
+            thread::spawn(move || {
+                let _ = ended.recv();
+                let _ = gone.send(());
+            });
+            tokio::join!(serve(listener, Rc::new(service), Rc::new(identity), drain), async {
+                let _ = told.await;
+                trigger.drain();
+            });
+        });
+    });
+    Instance { name: shown, address: address.recv().expect("it listens"), sent, _alive: alive }
+}
