@@ -106,9 +106,9 @@ impl Door {
         self.crowd.make_room();
     }
 
-    /// Says that there is no room, if not too many are being told it already.
+    /// Says that there is no room, if not too many are being told it already, and it can be said without TLS.
     async fn refuse(&self, stream: TcpStream) {
-        if self.refusing.get() >= HTTP_REFUSALS_MAX {
+        if self.refusing.get() >= HTTP_REFUSALS_MAX || self.gateway.tls().is_some() {
             return;
         }
         self.refusing.set(self.refusing.get() + 1);

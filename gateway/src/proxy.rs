@@ -45,7 +45,12 @@ impl Gateway {
                     let called = self.call(request_id, (head, body), (route, of_path), asker, client);
                     called.await.unwrap_or_else(|refused| *refused)
                 };
-                let answer = self.cache.answer(&self.settings().cache, head, route, called).await;
+                let answer = match asker {
+                    Principal::Anonymous => {
+                        self.cache.answer(&self.settings().cache, head, route, called).await
+                    }
+                    _ => called().await,
+                };
                 if !matches!(head.method(), Method::Get | Method::Head) {
                     // Before it is acknowledged.
                     self.cache.written();
@@ -118,7 +123,8 @@ impl Gateway {
                 let since = clock::now();
                 let answer = instance.client.call(method.id, message, options).await;
                 let failed = answer.as_ref().is_err_and(is_server_error);
-                self.stats.served(route.service, &instance.name, clock::now() - since, failed);
+                let now = clock::now();
+                self.stats.served(now, route.service, &instance.name, now - since, failed);
                 let reply = answer.map_err(|error| {
                     if !method.idempotent {
                         repeats.failed(&instance.schema, &error);

@@ -33,6 +33,7 @@ use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
+use self::redis::RedisFlag;
 use self::settings::GatewayConfigFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -225,6 +226,8 @@ pub(crate) struct UpFlags {
     pub(crate) demo: Option<Demo>,
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
+    #[command(flatten)]
+    pub(crate) redis: RedisFlag,
     /// For how many hours idempotency tokens are remembered, 1 to 720: a write that is repeated within them is done once
     /// [default: 24]
     #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]
@@ -288,6 +291,8 @@ pub(crate) struct ServiceFlags {
     pub(crate) demo: Option<Demo>,
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
+    #[command(flatten)]
+    pub(crate) redis: RedisFlag,
     /// For how many hours idempotency tokens are remembered, 1 to 720: a write that is repeated within them is done once
     /// [default: 24]
     #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]

@@ -35,8 +35,7 @@ mod tests {
 
     #[test]
     fn it_goes_off_when_it_was_asked_to_last() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-        runtime.unwrap().block_on(async {
+        crate::tests::run_paused(async {
             let (mut alarm, begin) = (Alarm::default(), Instant::now());
             // Waits that are given up: later and later ones, then an earlier one.
             for ms in [10, 2_000, 5_000, 7] {

@@ -75,12 +75,7 @@ mod tests {
 
     #[test]
     fn each_part_is_looked_at_and_none_for_long() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build_local(Default::default())
-            .unwrap();
-        runtime.block_on(async {
+        crate::tests::run_paused(async {
             let checks = Checks::default();
             checks.add("database", || async { Ok(()) });
             checks.add("redis", || async { Err("it is away".to_owned()) });

@@ -4,6 +4,7 @@ mod deadlines;
 mod instances;
 mod one_way;
 mod resume;
+mod runtime;
 mod streams;
 mod vitals;
 
@@ -23,6 +24,7 @@ use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, CallOptions, Caller, service};
 use tokio::sync::Notify;
 
+pub(crate) use self::runtime::{run, run_paused};
 use crate::client::Client;
 use crate::drain::{DrainTrigger, channel};
 use crate::identity::Identity;
@@ -93,12 +95,6 @@ impl Probe for Probing {
         self.gate.notified().await;
         self.notes.borrow_mut().push(request.text);
     }
-}
-
-pub(crate) fn run(test: impl Future<Output = ()>) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap();
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await.unwrap() });
 }
 
 fn identity(node: &str, secret: &str) -> Rc<Identity> {
@@ -300,12 +296,7 @@ fn dropping_an_upstream_closes_its_connections() {
 
 #[test]
 fn a_service_that_is_gone_fails_before_any_timer() {
-    let paused = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build_local(Default::default())
-        .unwrap();
-    paused.block_on(async {
+    run_paused(async {
         // Bound but never accepted from: connecting succeeds at the kernel, and no HELLO comes.
         let silent = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let upstream = Upstream::connect("probe", &[silent.local_addr().unwrap()], &identity("caller", "s"));
@@ -320,12 +311,7 @@ fn a_service_that_is_gone_fails_before_any_timer() {
 
 #[test]
 fn a_silent_peer_is_given_up_by_the_fake_clock() {
-    let paused = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build_local(Default::default())
-        .unwrap();
-    paused.block_on(async {
+    run_paused(async {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let (_trigger, drain) = channel();
         let serving = tokio::task::spawn_local(serve_connection(

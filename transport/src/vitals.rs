@@ -304,12 +304,7 @@ mod tests {
 
     #[test]
     fn a_runtime_that_was_blocked_shows_it() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build_local(Default::default())
-            .unwrap();
-        runtime.block_on(async {
+        crate::tests::run_paused(async {
             watch_lag();
             watch_lag();
             tokio::time::sleep(Duration::from_millis(LAG_SAMPLE_MS / 2)).await;
@@ -321,7 +316,6 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(20)).await;
             assert!(lag_us() < 2_000, "{}", lag_us());
         });
-        drop(runtime);
         assert!(!PROCESS.with(|process| process.sampled.get()));
     }
 }

@@ -36,7 +36,8 @@ impl Service for Counted {
             let since = clock::now();
             let answer = handling.await;
             let failed = answer.as_ref().is_err_and(|error| error.code.http_status() >= 500);
-            stats.answered(Protocol::Rpc, None, None, clock::now() - since, failed);
+            let now = clock::now();
+            stats.answered(now, Protocol::Rpc, None, None, now - since, failed);
             answer
         })
     }
@@ -75,7 +76,7 @@ pub(crate) struct Stats {
 
 #[derive(Debug, Default)]
 struct Measured {
-    all: Series,
+    /// By protocol; together they are all requests.
     protocols: [Series; 3],
     /// By region, in the order of their names.
     regions: Vec<Series>,
@@ -110,28 +111,29 @@ impl Stats {
         &self.regions
     }
 
-    /// A client's request was answered, after so many nanoseconds: for a service, if it was for one.
+    /// A client's request was answered at `now`, after so many nanoseconds: for a service, if it was for one.
     pub(crate) fn answered(
         &self,
+        now: u64,
         protocol: Protocol,
         region: Option<usize>,
         service: Option<usize>,
         took_ns: u64,
         failed: bool,
     ) {
-        let (now, mut measured) = (clock::now(), self.measured.borrow_mut());
-        let Measured { all, protocols, regions, services, .. } = &mut *measured;
+        let mut measured = self.measured.borrow_mut();
+        let Measured { protocols, regions, services, .. } = &mut *measured;
         let of_region = region.and_then(|region| regions.get_mut(region));
         let of_service = service.and_then(|service| services.get_mut(service));
-        let every = [Some(all), protocols.get_mut(protocol as usize), of_region, of_service];
+        let every = [protocols.get_mut(protocol as usize), of_region, of_service];
         for series in every.into_iter().flatten() {
             series.record(now, took_ns, failed);
         }
     }
 
-    /// An instance of a service has answered, or failed to.
-    pub(crate) fn served(&self, service: usize, instance: &Rc<str>, took_ns: u64, failed: bool) {
-        let (now, servers) = (clock::now(), &mut self.measured.borrow_mut().servers);
+    /// An instance of a service has answered at `now`, or failed to.
+    pub(crate) fn served(&self, now: u64, service: usize, instance: &Rc<str>, took_ns: u64, failed: bool) {
+        let servers = &mut self.measured.borrow_mut().servers;
         let is_it = |server: &Server| server.service == service && server.instance == *instance;
         let at = servers.iter().position(is_it).unwrap_or_else(|| {
             if servers.len() >= SERVERS_MAX {

@@ -40,7 +40,13 @@ impl Stats {
             start_ns: now.saturating_sub(self.started_ns).max(1),
         };
         let measured = self.measured.borrow();
-        let all = measured.all.lately(now);
+        let sum = |of: &dyn Fn(&Series) -> Summed| {
+            measured.protocols.iter().fold(Summed::default(), |mut sum, series| {
+                sum.add(&of(series));
+                sum
+            })
+        };
+        let (all, since_start) = (sum(&|series| series.lately(now)), sum(&Series::since_start));
         let share = |(name, series): (&str, &Series)| spans.share(name, series, all.requests);
         let protocols = Protocol::ALL.iter().map(|protocol| protocol.name()).zip(&measured.protocols);
         let regions = self.regions.names().iter().map(String::as_str).zip(&measured.regions);
@@ -48,7 +54,7 @@ impl Stats {
         Report {
             lately_s: LATELY_S,
             lately: spans.lately(&all),
-            since_start: spans.since_start(&measured.all),
+            since_start: spans.since_start(&since_start),
             services: services.into_iter().map(service).collect(),
             protocols: protocols.map(share).collect(),
             regions: regions.map(share).filter(|share| share.since_start.requests > 0).collect(),
@@ -83,7 +89,7 @@ impl Stats {
                 share_percent: percent(lately.requests, all_calls),
                 fair_percent: percent(u64::from(each.weight), all_weights),
                 lately: spans.lately(&lately),
-                since_start: spans.since_start(series),
+                since_start: spans.since_start(&series.since_start()),
                 instance: each.instance,
                 address: each.address,
                 state: each.state,
@@ -94,7 +100,7 @@ impl Stats {
         let of_service = measured.services.get(at).unwrap_or(&nothing);
         ServiceStats {
             lately: spans.lately(&of_service.lately(spans.now)),
-            since_start: spans.since_start(of_service),
+            since_start: spans.since_start(&of_service.since_start()),
             distribution: distribution(&calls),
             service: called.service,
             algorithm: called.algorithm,
@@ -112,7 +118,7 @@ impl Spans {
             name: name.to_owned(),
             percent: percent(lately.requests, of_all),
             lately: self.lately(&lately),
-            since_start: self.since_start(series),
+            since_start: self.since_start(&series.since_start()),
         }
     }
 
@@ -120,8 +126,8 @@ impl Spans {
         measured(summed, self.lately_ns)
     }
 
-    fn since_start(self, series: &Series) -> Measured {
-        measured(series.since_start(), self.start_ns)
+    fn since_start(self, summed: &Summed) -> Measured {
+        measured(summed, self.start_ns)
     }
 }
 
@@ -204,8 +210,8 @@ mod tests {
             tokio::time::advance(std::time::Duration::from_secs(10)).await;
             for n in 0..40 {
                 let region = stats.regions().of("127.0.0.1".parse().unwrap());
-                stats.answered(Protocol::Http, Some(region), Some(0), 2_000_000, n % 10 == 0);
-                stats.served(0, if n < 30 { &one } else { &two }, 1_000_000, n == 0);
+                stats.answered(clock::now(), Protocol::Http, Some(region), Some(0), 2_000_000, n % 10 == 0);
+                stats.served(clock::now(), 0, if n < 30 { &one } else { &two }, 1_000_000, n == 0);
             }
             let instance = |name: &str| CalledInstance {
                 instance: name.into(),
@@ -242,8 +248,9 @@ mod tests {
                 shares.iter().map(|share| (share.name.clone(), share.percent.0)).collect()
             };
             assert_eq!(mix(&report.regions), [("loopback".to_owned(), 10_000)]);
-            let protocols = [("http", 10_000), ("https", 0), ("rpc", 0)];
-            assert_eq!(mix(&report.protocols), protocols.map(|(name, percent)| (name.to_owned(), percent)));
+            let all =
+                [("http", 10_000), ("https", 0), ("rpc", 0)].map(|(name, part)| (name.to_owned(), part));
+            assert_eq!(mix(&report.protocols), all);
         });
     }
 }

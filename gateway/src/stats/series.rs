@@ -13,11 +13,11 @@ const LONGEST_US: u64 = 60_000_000;
 /// Durations are told apart to so many digits.
 const DIGITS: u8 = 2;
 
-/// Requests of one kind. What is older than a minute is forgotten window by window.
+/// Requests of one kind. What is older than a minute goes window by window to what was before.
 #[derive(Debug, Default)]
 pub(crate) struct Series {
     windows: [Option<Box<Window>>; WINDOWS],
-    since_start: Summed,
+    before: Summed,
 }
 
 #[derive(Debug)]
@@ -44,6 +44,7 @@ impl Series {
             Some(window) => {
                 if window.number != number {
                     window.number = number;
+                    self.before.add(&window.summed);
                     window.summed.clear();
                 }
                 window
@@ -51,7 +52,6 @@ impl Series {
             None => window.insert(Box::new(Window { number, summed: Summed::default() })),
         };
         window.summed.record(took_ns / 1_000, failed);
-        self.since_start.record(took_ns / 1_000, failed);
     }
 
     /// Requests of the last minute.
@@ -65,8 +65,12 @@ impl Series {
     }
 
     /// All requests.
-    pub(crate) fn since_start(&self) -> &Summed {
-        &self.since_start
+    pub(crate) fn since_start(&self) -> Summed {
+        let mut all = self.before.clone();
+        for window in self.windows.iter().flatten() {
+            all.add(&window.summed);
+        }
+        all
     }
 }
 
@@ -97,7 +101,7 @@ impl Summed {
         }
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.errors += other.errors;
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
@@ -148,7 +152,9 @@ mod tests {
         assert!(near(lately.percentile_us(50.0), 270_000), "{}", lately.percentile_us(50.0));
         assert!(near(lately.percentile_us(99.0), 300_000), "{}", lately.percentile_us(99.0));
         assert_eq!(lately.mean_us(), 270_500);
-        assert_eq!((series.since_start().requests, series.since_start().errors), (300, 75));
+        let all = series.since_start();
+        assert_eq!((all.requests, all.errors), (300, 75));
+        assert!(near(all.percentile_us(50.0), 150_000), "{}", all.percentile_us(50.0));
         assert_eq!(series.lately(1_400 * S).requests, 0);
         assert_eq!(series.lately(1_400 * S).percentile_us(50.0), 0);
     }

@@ -17,6 +17,17 @@ const BUILD_PATIENCE: Duration = Duration::from_secs(900);
 /// What of the tree is not the project's source.
 const NOT_SOURCES: [&str; 5] = ["target", ".git", "micronet-data", "node_modules", "__pycache__"];
 
+/// The packages of the tree.
+const OURS: [&str; 7] = [
+    "micronet-wire",
+    "micronet-wire-macros",
+    "micronet-transport",
+    "micronet-services",
+    "micronet-gateway",
+    "micronet",
+    "micronet-tests",
+];
+
 /// Where the services are named.
 const LIST: &str = "services/src/lib.rs";
 
@@ -128,11 +139,15 @@ fn write(folder: &Path, tree: &Tree) {
 /// Builds the program of the copy.
 fn build(copy: &Path, folder: &Path) -> PathBuf {
     let mut command = cargo_build(true);
-    // Nothing is shared with the ordinary builds: cargo takes a workspace and its copy for the same.
-    command.env("CARGO_BUILD_BUILD_DIR", folder);
-    // Nobody debugs it.
-    command.env("CARGO_PROFILE_DEV_DEBUG", "0");
-    command.args(["--package", "micronet", "--target-dir"]).arg(folder).current_dir(copy);
+    // What others wrote is compiled already, with the features that all tests together ask for: a test beside the program has cargo
+    // choose the same.
+    command.env("CARGO_BUILD_BUILD_DIR", target());
+    command.args(["--workspace", "--bin", "micronet", "--test", "layout", "--target-dir"]).arg(folder);
+    // What is ours isn't shared: cargo takes a workspace and its copy for the same, unless their profiles differ. Nobody debugs the copy.
+    for package in OURS {
+        command.args(["--config", &format!("profile.dev.package.{package}.debug=false")]);
+    }
+    command.current_dir(copy);
     let mut cargo = Process::start("cargo", &mut command);
     let built = until_or("the build of the program with one service more", BUILD_PATIENCE, || {
         if cargo.is_running() { Err(cargo.said()) } else { Ok(()) }

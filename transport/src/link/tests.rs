@@ -18,6 +18,7 @@ use crate::drain::channel;
 use crate::identity::Identity;
 use crate::server::{serve, serve_connection};
 use crate::socket;
+use crate::tests::{run, run_paused};
 
 /// What is at the other end.
 #[service(name = "shelf")]
@@ -48,13 +49,6 @@ fn identity(node: &str) -> Rc<Identity> {
         credential: Some(Credential::Cluster),
         ..Identity::default()
     })
-}
-
-fn run(paused: bool, test: impl Future<Output = ()>) {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().start_paused(paused).build_local(Default::default()).unwrap().block_on(async {
-        tokio::time::timeout(Duration::from_secs(if paused { 3_600 } else { 20 }), test).await.unwrap();
-    });
 }
 
 fn ms(ms: u64) -> Duration {
@@ -106,7 +100,7 @@ async fn call(client: &Client) -> Duration {
 
 #[test]
 fn a_link_delays_both_ways_and_changes_while_it_is_used() {
-    run(true, async {
+    run_paused(async {
         let network = Rc::new(Network::default());
         let (client, _serving) = connection(&network).await;
         assert_eq!(call(&client).await, ms(0));
@@ -131,7 +125,7 @@ fn a_link_delays_both_ways_and_changes_while_it_is_used() {
 
 #[test]
 fn a_link_has_a_bandwidth_each_way() {
-    run(true, async {
+    run_paused(async {
         let network = Rc::new(Network::default());
         govern(&network, [LinkRule { delay_us: 50_000, bytes_per_s: 100_000, ..rule() }]);
         let (ours, theirs) = pipe(&network);
@@ -168,7 +162,7 @@ fn a_link_has_a_bandwidth_each_way() {
 
 #[test]
 fn what_is_lost_comes_later_and_nothing_is_missing() {
-    run(true, async {
+    run_paused(async {
         let network = Rc::new(Network::default());
         govern(&network, [LinkRule { delay_us: 1_000, loss_permille: 100, ..rule() }]);
         let (mut ours, mut theirs) = pipe(&network);
@@ -192,7 +186,7 @@ fn what_is_lost_comes_later_and_nothing_is_missing() {
 
 #[test]
 fn a_cut_link_is_silent_until_heartbeats_are_missed_and_heals() {
-    run(true, async {
+    run_paused(async {
         let network = Rc::new(Network::default());
         let (client, serving) = connection(&network).await;
         // A short cut delays what was on its way, and no more.
@@ -216,7 +210,7 @@ fn a_cut_link_is_silent_until_heartbeats_are_missed_and_heals() {
 
 #[test]
 fn nobody_behind_a_cut_hears_that_a_connection_has_ended() {
-    run(true, async {
+    run_paused(async {
         let network = Rc::new(Network::default());
         let (mut ours, mut theirs) = pipe(&network);
         govern(&network, [cut()]);
@@ -237,7 +231,7 @@ fn nobody_behind_a_cut_hears_that_a_connection_has_ended() {
 
 #[test]
 fn who_dials_over_a_link_waits_or_hears_that_it_may_not() {
-    run(true, async {
+    run_paused(async {
         let network = Rc::new(Network::default());
         let link = Link::new(&network, Some("shelf"), address());
         let dial = async |links: Vec<LinkRule>| {
@@ -270,7 +264,7 @@ fn who_dials_over_a_link_waits_or_hears_that_it_may_not() {
 
 #[test]
 fn the_first_rule_that_fits_the_instance_holds() {
-    run(true, async {
+    run_paused(async {
         let network = Rc::new(Network::default());
         let delay = |instance: Option<&str>, delay_us| LinkRule {
             instance: instance.map(str::to_owned),
@@ -306,7 +300,7 @@ fn the_first_rule_that_fits_the_instance_holds() {
 
 #[test]
 fn connections_over_sockets_are_shaped_and_ended_by_the_rules() {
-    run(false, async {
+    run(async {
         let listener = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (_trigger, drain) = channel();

@@ -26,6 +26,7 @@ use crate::client::Client;
 use crate::drain::{DrainTrigger, channel};
 use crate::identity::Identity;
 use crate::socket;
+use crate::tests::{run, run_paused};
 
 #[derive(Message, Debug, Clone, PartialEq)]
 struct Cup {
@@ -135,11 +136,6 @@ fn identity(node: &str) -> Rc<Identity> {
     })
 }
 
-fn run(paused: bool, test: impl Future<Output = ()>) {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().start_paused(paused).build_local(Default::default()).unwrap().block_on(test);
-}
-
 /// The client's end of a connection to the service's port.
 fn connect() -> (DuplexStream, DrainTrigger, JoinHandle<()>) {
     let (ours, theirs) = duplex(1 << 20);
@@ -171,7 +167,7 @@ async fn check(request: &str, expected: &[&str]) {
 
 #[test]
 fn a_services_own_port_answers_http_as_a_gateway_does() {
-    run(false, async {
+    run(async {
         let cases: &[(&str, &[&str])] = &[
             (
                 "GET /cups/a%20cup HTTP/1.1",
@@ -250,7 +246,7 @@ fn a_services_own_port_answers_http_as_a_gateway_does() {
 
 #[test]
 fn pipelined_requests_on_a_services_port_are_answered_in_order() {
-    run(false, async {
+    run(async {
         let requests: String =
             (0..50).map(|n| format!("GET /cups/n{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
         let answers = exchange(requests).await;
@@ -261,7 +257,7 @@ fn pipelined_requests_on_a_services_port_are_answered_in_order() {
 
 #[test]
 fn what_is_neither_language_is_answered_in_http() {
-    run(false, async {
+    run(async {
         for garbage in [
             &b"hello?\r\n\r\n"[..],
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -296,7 +292,7 @@ async fn check_patience(sent: &[u8], patience_ms: u64, expected: &str) {
 
 #[test]
 fn slow_peers_are_given_up_in_time() {
-    run(true, async {
+    run_paused(async {
         check_patience(b"", HANDSHAKE_MS_MAX, "").await;
         check_patience(b"G", HTTP_HEAD_MS_MAX, "HTTP/1.1 408 ").await;
         check_patience(b"GET /cups/x HTTP/1.1\r\nHost:", HTTP_HEAD_MS_MAX, "HTTP/1.1 408 ").await;
@@ -310,7 +306,7 @@ fn slow_peers_are_given_up_in_time() {
 
 #[test]
 fn draining_ends_what_is_idle_and_finishes_what_was_asked() {
-    run(false, async {
+    run(async {
         let (mut silent, trigger, serving) = connect();
         tokio::task::yield_now().await;
         trigger.drain();
@@ -329,7 +325,7 @@ fn draining_ends_what_is_idle_and_finishes_what_was_asked() {
 
 #[test]
 fn rpc_and_http_share_a_port_and_its_room_for_strangers() {
-    run(false, async {
+    run(async {
         let listener = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (_trigger, drain) = channel();

@@ -69,11 +69,6 @@ fn connect(link: Link) -> Client {
     Client::over(near, &identity("caller", "s"))
 }
 
-fn run_paused(test: impl Future<Output = ()>) {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().start_paused(true).build_local(Default::default()).unwrap().block_on(test);
-}
-
 fn within_ms(ms: u64) -> CallOptions {
     CallOptions { deadline_ns: clock::now() + ms * 1_000_000, ..CallOptions::default() }
 }

@@ -276,12 +276,7 @@ fn the_operator_asks_and_tells_over_rpc() {
 
 #[test]
 fn connections_are_replaced_by_age_and_nobody_notices() {
-    let paused = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build_local(Default::default())
-        .unwrap();
-    paused.block_on(async {
+    run_paused(async {
         let house = house(&["a"]).await;
         let begin = tokio::time::Instant::now();
         let first = house.upstream.pick(&[]).expect("it is there").client;

@@ -20,6 +20,7 @@ use crate::drain::{DrainTrigger, channel};
 use crate::identity::Identity;
 use crate::server::serve;
 use crate::socket;
+use crate::tests::run;
 
 const ORDER: &str = "spiffe://toys/service/order/order-1";
 const PROBE: &str = "spiffe://toys/service/probe/probe-1";
@@ -116,12 +117,6 @@ impl Ca {
 
 fn identity(files: TlsFiles) -> Identity {
     Identity { tls: Some(Tls::load(files, false).unwrap()), ..Identity::default() }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap();
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await.unwrap() });
 }
 
 /// Starts a service with this identity on a free port.

@@ -94,11 +94,7 @@ fn who_drains_is_called_when_nobody_else_is_left() {
 
 #[test]
 fn who_answers_no_heartbeat_is_spared_unless_this_process_is_late_itself() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build_local(Default::default());
-    runtime.unwrap().block_on(async {
+    crate::tests::run_paused(async {
         let upstream = Upstream::connect("toys", &[], &Rc::default());
         let silent = instance("toys-1", Announcement::default());
         let client = silent.client.clone();

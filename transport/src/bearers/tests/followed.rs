@@ -15,6 +15,7 @@ use crate::drain::{DrainTrigger, channel};
 use crate::identity::Identity;
 use crate::server::serve;
 use crate::socket;
+use crate::tests::run;
 
 /// An authority that remembers what it revokes, and whatever is added to it.
 #[derive(Clone, Default)]
@@ -84,12 +85,6 @@ fn open(office: &Office, address: SocketAddr) -> (SocketAddr, DrainTrigger, Join
     let service = Rc::new(WithBuiltin::new(service, "auth-1", "0", Timestamp(0)).unwrap());
     let serving = tokio::task::spawn_local(serve(listener, service, identity("auth"), drain));
     (address, trigger, serving)
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()).unwrap();
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await.unwrap() });
 }
 
 /// Waits until a token is judged so.

@@ -48,7 +48,7 @@ impl Faulty {
 
 #[test]
 fn injected_faults_delay_fail_and_drop_calls_but_not_what_takes_them_back() {
-    run(true, async {
+    run_paused(async {
         let faulty = Faulty::start().await;
         let ms = Duration::from_millis;
         assert_eq!(faulty.call().await, (Ok(()), ms(0)));
@@ -90,7 +90,7 @@ fn injected_faults_delay_fail_and_drop_calls_but_not_what_takes_them_back() {
 
 #[test]
 fn calls_over_http_meet_the_same_faults() {
-    run(true, async {
+    run_paused(async {
         let (mut stream, theirs) = duplex(1 << 20);
         let (_trigger, drain) = channel();
         let cups = identity("cups");
@@ -111,7 +111,7 @@ fn calls_over_http_meet_the_same_faults() {
 
 #[test]
 fn an_operator_can_take_back_what_fails_every_call() {
-    run(true, async {
+    run_paused(async {
         let (ours, theirs) = duplex(1 << 20);
         let (_trigger, drain) = channel();
         tokio::task::spawn_local(serve_connection(theirs, cupboard(), identity("cups"), drain));

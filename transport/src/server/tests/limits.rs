@@ -41,7 +41,7 @@ async fn settle() {
 
 #[test]
 fn what_is_beyond_the_limit_is_refused_at_once_and_may_go_elsewhere() {
-    run(true, async {
+    run_paused(async {
         let (port, _trigger) = port(4);
         let client = Client::over(connect_to(&port), &identity("caller"));
         client.ready().await.unwrap();
