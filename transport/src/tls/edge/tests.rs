@@ -65,9 +65,9 @@ fn edge(certificates: Vec<CertificateFiles>) -> Result<EdgeTls, Vec<String>> {
 }
 
 fn run(test: impl Future<Output = ()>) {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().start_paused(true).build_local(Default::default());
-    runtime.unwrap().block_on(test);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true);
+    runtime.build_local(Default::default()).unwrap().block_on(test);
 }
 
 /// The server's side of a connection whose other end is this.
