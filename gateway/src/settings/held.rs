@@ -76,7 +76,7 @@ impl Held {
             let (revision, since_us) = (held.revision + 1, clock::unix_us());
             *held = InForce { settings: Rc::new(settings), tls, revision, since_us, ..held.clone() };
         } else if let Some(tls) = &held.tls {
-            tls.reload().map_err(in_words)?;
+            tls.reload().map_err(|errors| in_words(&errors))?;
         }
         Ok(held.clone())
     }
@@ -94,10 +94,10 @@ impl Held {
         });
         match &applied {
             Ok(now) if now.revision == before => {
-                tracing::info!(revision = before, "nothing has changed in the settings")
+                tracing::info!(revision = before, "nothing has changed in the settings");
             }
             Ok(now) => {
-                tracing::info!(revision = now.revision, pending = ?self.pending(), "the settings were read again")
+                tracing::info!(revision = now.revision, pending = ?self.pending(), "the settings were read again");
             }
             Err(faults) => {
                 for fault in faults {
@@ -123,14 +123,14 @@ impl Held {
 fn load(settings: &Settings, there: Option<&EdgeTls>) -> Result<Option<EdgeTls>, Vec<String>> {
     let Some(config) = &settings.tls.edge else { return Ok(None) };
     if let Some(there) = there.filter(|there| there.config() == config) {
-        there.reload().map_err(in_words)?;
+        there.reload().map_err(|errors| in_words(&errors))?;
         return Ok(Some(there.clone()));
     }
-    let tls = EdgeTls::load(config.clone()).map_err(in_words)?;
+    let tls = EdgeTls::load(config.clone()).map_err(|errors| in_words(&errors))?;
     tls.follow_files();
     Ok(Some(tls))
 }
 
-fn in_words(errors: Vec<TlsError>) -> Vec<String> {
+fn in_words(errors: &[TlsError]) -> Vec<String> {
     errors.iter().map(ToString::to_string).collect()
 }

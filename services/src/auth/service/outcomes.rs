@@ -36,12 +36,11 @@ async fn outcome(store: &AuthStore, asked: &Asked) -> Result<TokenOutcome, RpcEr
     let Some(stored) = store.ask_once(token, unix_us()).await? else { return Ok(TokenOutcome::NeverStarted) };
     // Only the number is stored.
     let id = row_id(decoded(&stored)?);
-    let outcome = match asked.method {
+    match asked.method {
         AuthMethods::CREATE_ORGANIZATION => told(store.organization(id).await.map(organization_info)),
         AuthMethods::CREATE_ACCOUNT => told(store.account(id).await.map(account_info)),
         _ => told(registered(store, id).await),
-    };
-    outcome
+    }
 }
 
 /// What a repeat would be answered; that the database is away is no outcome.
