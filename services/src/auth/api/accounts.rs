@@ -76,7 +76,10 @@ pub struct ListAccounts {
     #[field(min = 1, max = 100)]
     pub per_page: Option<u32>,
     /// `id` (unless given), `email`, `full_name` or `created_at`; with a `-` before it from the highest to the lowest.
-    #[field(example = "-created_at")]
+    #[field(
+        format = "choice id -id email -email full_name -full_name created_at -created_at",
+        example = "-created_at"
+    )]
     pub sort: Option<String>,
     /// Only those whose name or e-mail address contains this, in upper or lower case.
     #[field(max = 200)]
