@@ -65,13 +65,15 @@ fn edge(certificates: Vec<CertificateFiles>) -> Result<EdgeTls, Vec<String>> {
 }
 
 fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true);
     runtime.build_local(Default::default()).unwrap().block_on(test);
 }
 
 /// The server's side of a connection whose other end is this.
 async fn accept(edge: &EdgeTls, stream: DuplexStream) -> Result<(), String> {
-    let guest = Crowd::default().enter(Ipv4Addr::LOCALHOST.into(), 1, 1).ok().unwrap();
+    let crowd = Crowd::default();
+    let guest = crowd.enter(Ipv4Addr::LOCALHOST.into(), 1, 1).ok().unwrap();
     edge.accept(stream, None, &guest).await.map(drop).map_err(|why| why.to_string())
 }
 
