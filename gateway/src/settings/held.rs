@@ -94,10 +94,10 @@ impl Held {
         });
         match &applied {
             Ok(now) if now.revision == before => {
-                tracing::info!(revision = before, "nothing has changed in the settings")
+                tracing::info!(revision = before, "nothing has changed in the settings");
             }
             Ok(now) => {
-                tracing::info!(revision = now.revision, pending = ?self.pending(), "the settings were read again")
+                tracing::info!(revision = now.revision, pending = ?self.pending(), "the settings were read again");
             }
             Err(faults) => {
                 for fault in faults {
@@ -131,6 +131,7 @@ fn load(settings: &Settings, there: Option<&EdgeTls>) -> Result<Option<EdgeTls>,
     Ok(Some(tls))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err gives it away")]
 fn in_words(errors: Vec<TlsError>) -> Vec<String> {
     errors.iter().map(ToString::to_string).collect()
 }

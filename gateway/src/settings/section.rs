@@ -160,7 +160,7 @@ impl<'a> Section<'a> {
 
     /// `true` or `false`.
     pub fn flag(&mut self, key: &'static str, default: bool) -> bool {
-        let flag = self.read(key, || "true or false".into(), |value| value.as_bool());
+        let flag = self.read(key, || "true or false".into(), DeValue::as_bool);
         flag.unwrap_or(default)
     }
 
