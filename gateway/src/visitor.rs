@@ -186,13 +186,14 @@ impl Site for Visitor {
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
         let response = self.admit(request_id, &known, lead, (head, body)).await;
         let (status, now) = (response.status(), clock::now());
+        let took_ns = now - since;
         if is_page {
-            metrics.http_of(head, targets::PATH).answered(status, now - since);
+            metrics.http_of(head, targets::PATH).answered(status, took_ns);
             return response;
         }
-        meter.answered(status, now - since);
+        meter.answered(status, took_ns);
         let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
-        gateway.stats.answered(now, protocol, self.region, service, now - since, status >= 500);
+        gateway.stats.answered(now, protocol, self.region, service, took_ns, status >= 500);
         response
     }
 

@@ -1,6 +1,7 @@
 //! Real networks of real processes on free ports, used as people use them: over HTTP, over the binary RPC and by the
 //! `micronet` command.
 
+mod access;
 mod accounts;
 mod by_hand;
 mod call;

@@ -73,6 +73,6 @@ fn the_document_is_valid_and_says_what_is_answered() {
     check(&network, network.address("product-1"), "product", &["product", "operation"], python.as_ref());
     check(&network, network.address("order-1"), "order", &["order", "operation"], python.as_ref());
     // The gateway last: what it leads to stops and breaks parts of the network too.
-    let tags = ["gateway", "control", "node", "order", "product", "user", "operation"];
+    let tags = ["gateway", "auth", "control", "node", "order", "product", "user", "operation"];
     check(&network, network.gateway(), "micronet", &tags, python.as_ref());
 }
