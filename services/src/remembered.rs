@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(sum(add("c", 0)).await, Err(Code::InvalidInput));
         assert_eq!(sum(add("c", 1)).await, Ok(8));
         assert_eq!(
-            sum(super::tests::add(&counter, Principal::Anonymous, "a", 3)).await,
+            sum(self::add(&counter, Principal::Anonymous, "a", 3)).await,
             Err(Code::Unauthenticated)
         );
     }

@@ -178,7 +178,8 @@ async fn lists_hold_what_is_asked_for(on: On) {
     let (_place, store) = demo(on).await;
     store.register(once("r"), named("E", "e"), person("ada@example.com", "admin")).await.unwrap();
     store.set_active(2, false, 20).await.unwrap();
-    let cases: [(Option<i64>, &str, Option<bool>, &[i64]); 6] = [
+    type Case = (Option<i64>, &'static str, Option<bool>, &'static [i64]);
+    let cases: [Case; 6] = [
         (None, "", None, &[1, 2, 3]),
         (Some(1), "", None, &[1, 2]),
         (Some(2), "", None, &[3]),
