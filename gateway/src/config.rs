@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use micronet_transport::bearers::{self, Following};
@@ -17,6 +19,7 @@ use micronet_wire::rest::{RequestIds, Routes};
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
 
+use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::control::Control;
 use crate::l4::VirtualPort;
@@ -38,6 +41,8 @@ pub struct Config {
     pub regions: Regions,
     /// Whether it answers paths that serve its own examination, as `/echo`.
     pub debug_routes: bool,
+    /// Where the journals of its audit log are; without it, actions are not written down.
+    pub audit: Option<PathBuf>,
     /// Where Redis is, if rate limits are shared with other gateways.
     pub redis: Option<RedisAt>,
     /// What is configured of its edge to begin with.
@@ -53,6 +58,8 @@ pub enum StartError {
     Schema(SchemaError),
     /// Its settings can't be used.
     Settings(Vec<String>),
+    /// The journal of its audit log can't be written.
+    Audit(io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -62,11 +69,18 @@ impl fmt::Display for StartError {
             Self::Settings(faults) => {
                 write!(f, "the gateway's settings can't be used: {}", faults.join("; "))
             }
+            Self::Audit(error) => write!(f, "the audit log can't be written: {error}"),
         }
     }
 }
 
 impl std::error::Error for StartError {}
+
+impl From<SchemaError> for StartError {
+    fn from(error: SchemaError) -> Self {
+        Self::Schema(error)
+    }
+}
 
 /// The index of the gateway's own service among those that its routes lead to; the others have that of their upstream.
 pub(crate) const OWN: usize = usize::MAX;
@@ -98,6 +112,7 @@ pub struct Gateway {
     pub(crate) debug_routes: bool,
     known: RefCell<Rc<Known>>,
     virtual_ports: VirtualPorts,
+    pub(crate) audit: Audit,
     /// Whom it believes by access tokens, where there is an authority.
     _following: Option<Following>,
 }
@@ -112,7 +127,7 @@ impl Gateway {
     /// Starts to connect to the services. Must be called on a `LocalRuntime` or within a `LocalSet`.
     ///
     /// # Errors
-    /// When its settings can't be used.
+    /// When its settings can't be used, or the journal of its audit log can't be written.
     pub fn start(config: &Config) -> Result<Rc<Self>, StartError> {
         let identity = &config.identity;
         let connect = |(service, addresses): (&String, &Vec<SocketAddr>)| match &**service {
@@ -147,6 +162,12 @@ impl Gateway {
             debug_routes: config.debug_routes,
             known: RefCell::default(),
             virtual_ports,
+            audit: match (&config.audit, authority) {
+                (Some(folder), Some(authority)) => {
+                    Audit::begin(folder, identity, authority).map_err(StartError::Audit)?
+                }
+                _ => Audit::default(),
+            },
             _following: authority.map(|authority| bearers::follow(identity, authority)),
             upstreams,
         });

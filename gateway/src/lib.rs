@@ -9,6 +9,7 @@
 
 pub mod accept;
 pub mod api;
+pub mod audit;
 mod cache;
 pub mod config;
 mod control;

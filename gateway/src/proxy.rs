@@ -45,7 +45,12 @@ impl Gateway {
                     let called = self.call(request_id, (head, body), (route, of_path), asker, client);
                     called.await.unwrap_or_else(|refused| *refused)
                 };
-                let answer = self.cache.answer(&self.settings().cache, head, route, called).await;
+                let answer = match asker {
+                    Principal::Anonymous => {
+                        self.cache.answer(&self.settings().cache, head, route, called).await
+                    }
+                    _ => called().await,
+                };
                 if !matches!(head.method(), Method::Get | Method::Head) {
                     // Before it is acknowledged.
                     self.cache.written();

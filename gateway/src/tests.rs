@@ -27,6 +27,7 @@ use crate::config::{Config, Gateway};
 use crate::visitor::Visitor;
 
 mod declared;
+mod edge;
 mod own;
 
 #[derive(Message, Debug, Clone)]

@@ -13,6 +13,7 @@ use micronet_wire::principal::Principal;
 use micronet_wire::rest::{Answer, Form, Lead, RequestIds, conditional, unmet_precondition};
 use micronet_wire::spiffe::SpiffeId;
 
+use crate::audit::Action;
 use crate::config::{Gateway, Known};
 use crate::rates::{self, Kind, Passed, Who};
 use crate::settings::Settings;
@@ -72,7 +73,8 @@ impl Visitor {
         if let Some(answer) = cors::preflight(&settings.cors, head) {
             return answer.into();
         }
-        let address = Who::at(rates::client(self.peer, head, &settings.rates.trusted_proxies));
+        let from = rates::client(self.peer, head, &settings.rates.trusted_proxies);
+        let address = Who::at(from);
         if let Some(refused) = self.too_many(&settings, head, address) {
             return refused.refusal().into();
         }
@@ -80,10 +82,12 @@ impl Visitor {
         {
             return (*refused).into();
         }
-        let asker = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
+        let asker = match Asker::of_lead(&lead, head, &self.certified(), &gateway.identity).await {
             Ok(asker) => asker,
             Err(refused) => {
-                gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                if refused.status.code() == 401 {
+                    gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                }
                 return (*refused).into();
             }
         };
@@ -105,14 +109,21 @@ impl Visitor {
             }
             lead => {
                 let who = (asker.principal(), self.client);
-                let answer = gateway.answer(request_id, (head, body), &known.routes, lead, who).await;
-                conditional(head, answer).into()
+                let action = Action::of((&known.routes, &lead), head, who.0, from, request_id);
+                let answer = gateway.answer(request_id, (head, body), &known.routes, lead, who);
+                conditional(head, gateway.audit.watch(action, answer).await).into()
             }
         };
         if let (Some(passed), Some(answer)) = (passed, response.answer_mut()) {
             passed.tell(answer);
         }
         response
+    }
+
+    /// Who asks unless the request itself says it: whom the client's certificate names, where the cluster's own CA has signed it.
+    fn certified(&self) -> Principal {
+        let id = self.secure.as_ref().and_then(|secure| secure.id.as_ref());
+        id.map(SpiffeId::principal).unwrap_or_default()
     }
 
     /// Why an address may ask nothing now, whoever it is: it asks too often, or with too many credentials that were refused.
@@ -139,7 +150,7 @@ fn examine(gateway: &Rc<Gateway>, head: &RequestHead, body: &[u8]) -> Option<(&'
 fn class(lead: &Lead<'_>) -> Kind {
     match lead {
         Lead::Method(route, _) => Kind::of_class(&route.rate_class),
-        Lead::Outcome(_) => Kind::Api,
+        Lead::Outcome(route) => Kind::of_class(&route.rate_class),
         Lead::Answered(_) | Lead::Nowhere(_) => Kind::Monitoring,
     }
 }
@@ -175,14 +186,13 @@ impl Site for Visitor {
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
         let response = self.admit(request_id, &known, lead, (head, body)).await;
         let (status, now) = (response.status(), clock::now());
-        let took_ns = now - since;
         if is_page {
-            metrics.http_of(head, targets::PATH).answered(status, took_ns);
+            metrics.http_of(head, targets::PATH).answered(status, now - since);
             return response;
         }
-        meter.answered(status, took_ns);
+        meter.answered(status, now - since);
         let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
-        gateway.stats.answered(now, protocol, self.region, service, took_ns, status >= 500);
+        gateway.stats.answered(now, protocol, self.region, service, now - since, status >= 500);
         response
     }
 

@@ -215,3 +215,31 @@ fn slow_clients_are_nobody_elses_affair() {
     }
     assert!(metric(&mut client, "micronet_connections{protocol=\"http\"}") > 2_000.0);
 }
+
+#[test]
+fn bodies_on_their_way_have_one_limit_together() {
+    let folder = Folder::new();
+    let gateway = gateway(&folder, "[http]\nbuffered = \"1MiB\"\n");
+    let mut client = HttpClient::connect(gateway.address());
+    let part = "x".repeat(400 << 10);
+    let begun = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{part}", 1 << 20);
+    let buffered = "micronet_http_buffered_bytes";
+    let mut held: Vec<TcpStream> = (0..2).map(|_| connected(gateway.address())).collect();
+    for (at, stream) in held.iter_mut().enumerate() {
+        stream.write_all(begun.as_bytes()).expect("it can be sent");
+        until("the part to have come", || match metric(&mut client, buffered) {
+            bytes if bytes >= 400.0 * 1_024.0 * (at as f64 + 1.0) => Ok(()),
+            bytes => Err(bytes.to_string()),
+        });
+    }
+    let third = sent(gateway.address(), &begun);
+    check_status(&third, 503, "too much is on its way already");
+    client.request("POST", "/echo", &[], b"hi").check(200);
+    // The others come to their end.
+    held[0].write_all("x".repeat(624 << 10).as_bytes()).expect("it can be sent");
+    drop(held);
+    until("nothing to be kept", || match metric(&mut client, buffered) {
+        0.0 => Ok(()),
+        bytes => Err(bytes.to_string()),
+    });
+}

@@ -1,6 +1,8 @@
 //! Real networks of real processes on free ports, used as people use them: over HTTP, over the binary RPC and by the
 //! `micronet` command.
 
+mod access;
+mod accounts;
 mod by_hand;
 mod call;
 mod call_both_ways;
@@ -9,6 +11,7 @@ mod databases;
 mod dead_services;
 mod discovery;
 mod durability;
+mod edge;
 mod envelope;
 mod external;
 mod feeds;

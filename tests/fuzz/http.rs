@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use micronet_wire::http1::{
-    BodyEvent, ClientConnection, HttpDate, HttpError, Phase, ServerConnection, Status,
+    BodyEvent, ClientConnection, HttpDate, HttpError, HttpLimits, Phase, ServerConnection, Status,
 };
 use micronet_wire::limits::{HTTP_BODY_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
 
@@ -56,6 +56,15 @@ type Verdict = (Vec<String>, BytesMut);
 /// Requests, answered in order. The first byte says in which pieces they come.
 pub(crate) fn server(input: &[u8]) {
     let Some((&piece, bytes)) = input.split_first() else { return };
+    // Every other input meets limits that it can reach.
+    let tight = HttpLimits {
+        request_line_bytes_max: 40,
+        head_bytes_max: 120,
+        headers_max: 4,
+        ..HttpLimits::default()
+    };
+    let limits = if piece & 1 == 0 { HttpLimits::default() } else { tight };
+    let serve_all = |bytes: &[u8], piece, by_events| serve_all(bytes, piece, by_events, limits);
     let whole = serve_all(bytes, usize::MAX, false);
     assert_eq!(whole, serve_all(bytes, usize::from(piece) + 1, false), "in other pieces");
     assert_eq!(whole.0, serve_all(bytes, usize::from(piece) + 1, true).0, "body by body, and piece by piece");
@@ -70,8 +79,9 @@ fn shape(line: &str) -> String {
     shape.into_iter().collect()
 }
 
-fn serve_all(bytes: &[u8], piece: usize, by_events: bool) -> Verdict {
+fn serve_all(bytes: &[u8], piece: usize, by_events: bool, limits: HttpLimits) -> Verdict {
     let (mut connection, mut input, mut output) = (ServerConnection::new(), BytesMut::new(), BytesMut::new());
+    connection.set_limits(limits);
     let mut serving = Serving { by_events, lines: Vec::new(), body: Vec::new(), request: None };
     for piece in bytes.chunks(piece.min(bytes.len().max(1))) {
         input.extend_from_slice(piece);

@@ -18,6 +18,7 @@ pub mod process;
 pub mod program;
 pub mod python;
 pub mod random;
+pub mod redis;
 pub mod rpc;
 pub mod scenarios;
 pub mod server;

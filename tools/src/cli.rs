@@ -33,6 +33,7 @@ use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
+use self::redis::RedisFlag;
 use self::settings::GatewayConfigFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -131,8 +132,8 @@ toy), 1 when something failed, and 130 when Ctrl-C stopped it.";
 const PEER_HELP: &str = "\
 Where a service is that this one calls; may be repeated. An address is HOST or HOST:PORT; without a port the service's \
 default port is used. dns:HOST:PORT stands for all addresses that the name has from time to time, srv:NAME for what its SRV \
-records say. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER \
-for order), else it is the default port on localhost where this one can't do without";
+records say. What is not given here is taken from the environment (AUTH for auth, USERS for user, CATALOG for product, \
+ORDER for order), else it is the default port on localhost where this one can't do without";
 
 const DATABASE_HELP: &str = "\
 The PostgreSQL database that holds all data, a schema for each service: postgres://USER:PASSWORD@HOST:PORT/DATABASE, \
@@ -225,6 +226,8 @@ pub(crate) struct UpFlags {
     pub(crate) demo: Option<Demo>,
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
+    #[command(flatten)]
+    pub(crate) redis: RedisFlag,
     /// For how many hours idempotency tokens are remembered, 1 to 720: a write that is repeated within them is done once
     /// [default: 24]
     #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]
@@ -288,6 +291,8 @@ pub(crate) struct ServiceFlags {
     pub(crate) demo: Option<Demo>,
     #[arg(long, value_name = "URL", help = DATABASE_HELP)]
     pub(crate) database: Option<String>,
+    #[command(flatten)]
+    pub(crate) redis: RedisFlag,
     /// For how many hours idempotency tokens are remembered, 1 to 720: a write that is repeated within them is done once
     /// [default: 24]
     #[arg(long, value_name = "HOURS", env = "MICRONET_TOKENS_KEPT", value_parser = kept_hours())]

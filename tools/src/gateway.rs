@@ -77,6 +77,7 @@ async fn serve(
         http: Some(reachable(address)),
         regions: config.regions.clone(),
         debug_routes: config.debug_routes,
+        audit: Some(data.audit()),
         redis: config.redis.clone(),
         settings: config.settings.settings.clone(),
         source: config.settings.source.clone(),

@@ -50,6 +50,12 @@ use clap::Parser;
 use crate::config::Command;
 use crate::error::CommandError;
 
+/// Gives back what a rush of clients has made it take; the C library's allocator keeps most of that for ever, and a little more each
+/// time.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match run(cli::Flags::parse()) {
         Ok(code) => code,

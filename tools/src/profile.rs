@@ -65,7 +65,12 @@ const SHOP: Profile = Profile {
     about: "the shop's services, and its data",
     demo: Some(Demo::Shop),
     gateway_port: 8000,
-    members: Members::Named(&[("user", &[8001]), ("product", &[8002, 8012]), ("order", &[8003])]),
+    members: Members::Named(&[
+        ("auth", &[8004]),
+        ("user", &[8001]),
+        ("product", &[8002, 8012]),
+        ("order", &[8003]),
+    ]),
     things_to_try: &[QUERY, LIST, BUY, RANDOM, DESCRIPTION],
 };
 

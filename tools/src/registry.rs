@@ -26,6 +26,12 @@ pub(crate) const GATEWAY_ENVIRONMENT: &str = "FRONT";
 /// The environment variable that holds the URL of the PostgreSQL server with all data. `up` hands it to its services.
 pub(crate) const DATABASE_ENVIRONMENT: &str = "DATABASE_URL";
 
+/// The environment variable that holds the URL of a Redis server. `up` hands it to its services.
+pub(crate) const REDIS_ENVIRONMENT: &str = "REDIS_URL";
+
+/// The service of which accounts are.
+pub(crate) const AUTH: &str = micronet_wire::authority::AUTHORITY;
+
 /// The services that this binary can run, in the order in which they start.
 pub(crate) use micronet_services::ALL as SERVICES;
 pub(crate) use micronet_services::run::Definition as Service;

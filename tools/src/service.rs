@@ -53,10 +53,10 @@ async fn serve(
     let environment = Environment {
         demo: databases::settle_demo(data, &databases, config.demo)?,
         database: databases,
+        private: Some(data.private(name)),
+        redis: config.redis.clone(),
         keeping: Keeping::for_hours(config.tokens_kept_hours),
         identity: Rc::clone(&identity),
-        private: None,
-        redis: None,
         peers: identity::resolve(&config.peers).await?,
     };
     let drain = server_process::drain_at(stop);

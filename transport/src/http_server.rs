@@ -3,6 +3,7 @@
 //! What is answered is a [`Site`]'s affair: a gateway's, or a service's on its own port. It may be an answer, a body that goes on, or
 //! another protocol, which gets the connection.
 
+mod buffered;
 mod place;
 mod response;
 mod streamed;
@@ -24,6 +25,7 @@ use micronet_wire::rest::{Answer, RequestIds};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
+use self::buffered::Buffered;
 pub(crate) use self::place::Place;
 use crate::alarm::Alarm;
 use crate::clock;
@@ -83,7 +85,9 @@ pub(crate) async fn serve_begun<S: ByteStream>(
     place: Place,
 ) {
     let _open = site.identity().network.metrics().connection("http");
+    let buffered = Buffered::new(site.identity().network.metrics().http_buffered());
     let connection = HttpConnection {
+        buffered,
         stream,
         site,
         drain,
@@ -109,6 +113,7 @@ struct HttpConnection<S, A> {
     drain: Drain,
     place: Place,
     limits: HttpLimits,
+    buffered: Buffered,
     alarm: Alarm,
     parser: ServerConnection,
     input: BytesMut,
@@ -138,6 +143,9 @@ enum Read {
     Draining,
     SentAway,
 }
+
+/// What is said to a client whose body there is no memory for.
+const NO_MEMORY: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too much is on its way already");
 
 /// What is said to a connection that has to make room in the middle of a request.
 const SENT_AWAY: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too many connections");
@@ -215,7 +223,11 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         if self.head.is_none() {
             return Ok(None);
         }
-        let Some(body) = self.parser.poll_body(&mut self.input)? else { return Ok(None) };
+        let body = self.parser.poll_body(&mut self.input)?;
+        if !self.may_keep() {
+            return Err(self.parser.fail(NO_MEMORY));
+        }
+        let Some(body) = body else { return Ok(None) };
         self.reading = None;
         Ok(self.head.take().map(|head| (head, body)))
     }
@@ -273,6 +285,8 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     /// Answers a request that breaks HTTP; the connection closes after it.
     fn answer_error(&mut self, error: &HttpError) {
         self.head = None;
+        // Nobody looks at the rest any more, and there may be no memory for it.
+        self.input = BytesMut::new();
         let request_id = self.site.request_ids().adopt(None);
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
         self.site.identity().network.metrics().http_broken().answered(error.status.code(), 0);
@@ -293,6 +307,10 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn flush(&mut self) -> io::Result<()> {
         let (since, mut written) = (Instant::now(), 0);
         while !self.output.is_empty() {
+            if !self.may_keep() {
+                // Nothing else can be said in the middle of an answer.
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
             let deadline = patience(&self.limits, since, written);
             written += tokio::select! {
                 biased;
@@ -306,6 +324,12 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             };
         }
         self.stream.flush().await
+    }
+
+    /// Whether there is memory for what the connection keeps now, and others do.
+    fn may_keep(&mut self) -> bool {
+        let bytes = self.input.len() + self.parser.body_bytes_collected() + self.output.len();
+        self.buffered.keeps(bytes, self.limits.buffered_bytes_max)
     }
 
     /// Takes over what is configured now.

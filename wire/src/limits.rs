@@ -328,6 +328,8 @@ pub const HTTP_WRITE_BYTES: usize = 64 << 10;
 pub const LASTING_ENDED_PER_S: u64 = 100;
 /// The time within which all of them are ended, however many there are, in milliseconds.
 pub const LASTING_DRAIN_MS_MAX: u64 = 20_000;
+/// What HTTP connections of a process keep together of requests and answers that are longer than one read, in bytes.
+pub const HTTP_BUFFERED_BYTES_MAX: usize = 256 << 20;
 /// HTTP connections that a gateway serves at once; the next is answered 503, unless one that idles can make room for it.
 pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
 /// The most of them that may be configured.

@@ -18,7 +18,7 @@ use micronet_transport::clock;
 use micronet_transport::metrics::Metrics;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::http1::{Method, RequestHead};
-use micronet_wire::rest::{Answer, Route};
+use micronet_wire::rest::{Answer, Route, accepts};
 use tokio::sync::watch;
 
 use self::feed::Feed;
@@ -91,6 +91,16 @@ enum Turn {
     Lead(Flight),
     /// It is to call, for itself.
     Alone,
+}
+
+/// Who calls, of those who ask the same.
+enum Aboard {
+    /// Somebody does already.
+    Too(Landed),
+    /// This one.
+    First(Flight),
+    /// Each for themselves.
+    No,
 }
 
 /// A call under way for everybody who asks the same. When it is dropped without an answer, one of those who wait calls.
@@ -171,7 +181,7 @@ impl Cache {
             return call().await;
         }
         let Some(key) = key(head, route) else { return call().await };
-        match self.turn(limits, key, route).await {
+        match self.turn(limits, head, key, route).await {
             Turn::Answered(answer) => answer,
             Turn::Alone => self.told(Found::Bypass, call().await),
             Turn::Lead(flight) => {
@@ -182,37 +192,57 @@ impl Cache {
         }
     }
 
-    async fn turn(self: &Rc<Self>, limits: &Limits, key: Box<str>, route: &Route) -> Turn {
+    async fn turn(
+        self: &Rc<Self>,
+        limits: &Limits,
+        head: &RequestHead,
+        key: Box<str>,
+        route: &Route,
+    ) -> Turn {
+        // Whoever doesn't take it hears so from whoever would have to give it.
+        let takes = |answer: &Answer| accepts(head.headers().get_all("Accept"), answer.content_type());
         let source = Source { service: route.service, method: route.method };
         loop {
             let Some(stamp) = self.stamp(route) else { return Turn::Alone };
             let now = clock::now();
             let oldest_ns = now.saturating_sub(u64::try_from(limits.longest.as_nanos()).unwrap_or(u64::MAX));
             if let Some(kept) = self.store.borrow_mut().get(&key, source, stamp, oldest_ns, limits.size) {
+                if !takes(&kept.answer) {
+                    return Turn::Alone;
+                }
                 let mut answer = self.told(Found::Hit, Answer::clone(&kept.answer));
                 let age_s = (now - kept.since_ns) / 1_000_000_000;
                 answer.headers.push(("Age", age_s.to_string().into()));
                 return Turn::Answered(answer);
             }
-            let mut flights = self.flights.borrow_mut();
-            match flights.get(&key) {
-                Some((of, since, landed)) if (*of, *since) == (source, stamp) => {
-                    let mut landed = landed.clone();
-                    drop(flights);
-                    // Whoever calls may give up: then somebody else does.
-                    if let Ok(answer) = landed.wait_for(Option::is_some).await
-                        && let Some(answer) = &*answer
-                    {
-                        return Turn::Answered(self.told(Found::Shared, Answer::clone(answer)));
-                    }
+            let mut landed = match self.board(&key, source, stamp) {
+                Aboard::No => return Turn::Alone,
+                Aboard::First(flight) => return Turn::Lead(flight),
+                Aboard::Too(landed) => landed,
+            };
+            // Whoever calls may give up: then somebody else does.
+            if let Ok(answer) = landed.wait_for(Option::is_some).await
+                && let Some(answer) = &*answer
+            {
+                if answer.status.code() == 406 || !takes(answer) {
+                    return Turn::Alone;
                 }
-                _ if flights.len() >= FLIGHTS_MAX => return Turn::Alone,
-                _ => {
-                    let (tell, landed) = watch::channel(None);
-                    flights.insert(key.clone(), (source, stamp, landed));
-                    let cache = Rc::clone(self);
-                    return Turn::Lead(Flight { cache, key, source, stamp, began_ns: now, tell });
-                }
+                return Turn::Answered(self.told(Found::Shared, Answer::clone(answer)));
+            }
+        }
+    }
+
+    /// The call under way for this question that began under this stamp; a new one if there is none.
+    fn board(self: &Rc<Self>, key: &str, source: Source, stamp: Stamp) -> Aboard {
+        let mut flights = self.flights.borrow_mut();
+        match flights.get(key) {
+            Some((of, since, landed)) if (*of, *since) == (source, stamp) => Aboard::Too(landed.clone()),
+            _ if flights.len() >= FLIGHTS_MAX => Aboard::No,
+            _ => {
+                let (tell, landed) = watch::channel(None);
+                flights.insert(key.into(), (source, stamp, landed));
+                let (cache, key, began_ns) = (Rc::clone(self), key.into(), clock::now());
+                Aboard::First(Flight { cache, key, source, stamp, began_ns, tell })
             }
         }
     }
@@ -276,9 +306,6 @@ fn key(head: &RequestHead, route: &Route) -> Option<Box<str>> {
         // Whoever wants it fresh gets it fresh (RFC 9111 section 5.2.1).
         && !headers.list("Cache-Control").any(|said| {
             ["no-cache", "no-store", "max-age=0"].iter().any(|fresh| said.eq_ignore_ascii_case(fresh.as_bytes()))
-        })
-        && headers.get("Accept").is_none_or(|accepts| {
-            [&b"*/*"[..], b"application/json"].iter().any(|json| accepts.windows(json.len()).any(|part| part == *json))
         });
     let (path, query) = (head.path(), head.query());
     if !is_plain || path.len() + query.map_or(0, str::len) >= KEY_BYTES_MAX {

@@ -67,6 +67,7 @@ impl HttpSettings {
             body_gap_ms_max,
             rate_bytes_per_s_min: section.bytes("body_rate", rate, 1..=1 << 30) as u64,
             idle_ms_max,
+            buffered_bytes_max: section.bytes("buffered", default.buffered_bytes_max, 1 << 20..=1 << 40),
         };
         if limits.request_line_bytes_max > limits.head_bytes_max {
             section.fault("request_line", "has to fit into head");
@@ -128,7 +129,7 @@ mod tests {
     fn what_is_configured_holds_and_the_rest_stays() {
         assert_eq!(read(""), Ok(HttpSettings::default()));
         let text = "[http]\nrequest_line = \"1KiB\"\nhead = \"4KiB\"\nheaders = 20\nbody = \"64KiB\"\nhead_time = \"2s\"\n\
-                    body_gap = \"3s\"\nbody_rate = \"100B\"\nidle = \"5s\"\nconnections = 50\nconnections_per_address = 4\n\
+                    body_gap = \"3s\"\nbody_rate = \"100B\"\nidle = \"5s\"\nbuffered = \"2MiB\"\nconnections = 50\nconnections_per_address = 4\n\
                     [http.bodies]\n\"/a\" = \"1MiB\"\n\"/a/b\" = \"2MiB\"\n";
         let settings = read(text).unwrap();
         let limits = HttpLimits {
@@ -140,6 +141,7 @@ mod tests {
             body_gap_ms_max: 3_000,
             rate_bytes_per_s_min: 100,
             idle_ms_max: 5_000,
+            buffered_bytes_max: 2 << 20,
         };
         assert_eq!(settings.limits, limits);
         assert_eq!((settings.connections_max, settings.per_address_max), (50, Some(4)));

@@ -88,7 +88,7 @@ impl Session {
             CallShape::ServerStream => self.tell(&mut call).await,
             _ => {
                 let opened = call.exchange().await?;
-                self.converse(&opened).await
+                self.converse(&opened, || call.gateway.cache.written()).await
             }
         }
     }
@@ -167,8 +167,9 @@ impl Session {
         }
     }
 
-    /// Carries requests and replies, each as far as the other side takes them.
-    async fn converse(&mut self, opened: &Opened) -> Result<(), End> {
+    /// Carries requests and replies, each as far as the other side takes them. Whatever is replied, something may have been `written`, which is
+    /// noted before the client hears of it.
+    async fn converse(&mut self, opened: &Opened, written: impl Fn()) -> Result<(), End> {
         let (mut may_send, mut finished) = (false, false);
         // One future, so that what it waits for isn't begun anew with each text.
         let mut replies = stream::unfold((), |()| async { Some((opened.reply().await, ())) }).boxed_local();
@@ -189,15 +190,14 @@ impl Session {
                         opened.send(text.as_bytes())?;
                     }
                 }
-                reply = next(&mut replies), if has_room => match reply? {
-                    Some(reply) => {
-                        self.socket.say(reply.json);
-                        if !opened.has_many_replies() {
-                            return Ok(());
-                        }
+                reply = next(&mut replies), if has_room => {
+                    written();
+                    let Some(reply) = reply? else { return Ok(()) };
+                    self.socket.say(reply.json);
+                    if !opened.has_many_replies() {
+                        return Ok(());
                     }
-                    None => return Ok(()),
-                },
+                }
                 room = opened.room(), if !may_send && !finished => {
                     // Why there is none is said by the end of the replies.
                     match room {

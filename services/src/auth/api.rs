@@ -40,11 +40,11 @@ pub trait Auth {
     async fn login(&self, context: &CallContext, request: Login) -> Result<Tokens, CallError<AuthError>>;
 
     /// Gives new tokens for a refresh token, which is good once: one that comes a second time ends its session.
-    #[rpc(http("POST /api/v1/auth/refresh", "POST /auth/refresh"), public, rate = "auth")]
+    #[rpc(http("POST /api/v1/auth/refresh", "POST /auth/refresh"), public)]
     async fn refresh(&self, context: &CallContext, request: Refresh) -> Result<Tokens, CallError<AuthError>>;
 
     /// Signs out: ends the session of a refresh token, or that of the access token of the request.
-    #[rpc(http("POST /api/v1/auth/logout", "POST /auth/logout"), public, idempotent, rate = "auth")]
+    #[rpc(http("POST /api/v1/auth/logout", "POST /auth/logout"), public, idempotent)]
     async fn logout(
         &self,
         context: &CallContext,
@@ -265,12 +265,6 @@ pub enum AuthError {
     /// The first account is there already.
     #[status(409)]
     AlreadySetUp,
-    /// Too many attempts to sign in as this account have failed: none is looked at for a while.
-    #[status(429)]
-    RateLimitExceeded {
-        /// For so long, in seconds.
-        retry_after_s: u32,
-    },
 }
 
 impl fmt::Display for AuthError {
@@ -290,9 +284,6 @@ impl fmt::Display for AuthError {
             }
             Self::NotSetUp => f.write_str("nobody can register before this network is set up"),
             Self::AlreadySetUp => f.write_str("this network is set up already"),
-            Self::RateLimitExceeded { retry_after_s } => {
-                write!(f, "too many attempts with this address have failed: try again in {retry_after_s} s")
-            }
         }
     }
 }

@@ -81,7 +81,13 @@ pub trait Order {
     ) -> Result<(), CallError<OrderError>>;
 
     /// The order log: a line `id name quantity` for each attempt, in the order of their decisions; -1 for one without an order.
-    #[rpc(http("GET /api/v1/orders/log", "GET /orders/log"), text, permission = "orders:read", idempotent)]
+    #[rpc(
+        http("GET /api/v1/orders/log", "GET /orders/log"),
+        text,
+        permission = "orders:read",
+        idempotent,
+        rate = "shop"
+    )]
     async fn log(&self, context: &CallContext, request: Log) -> Result<String, RpcError>;
 }
 

@@ -14,11 +14,11 @@ use super::House;
 const COUNT: &str = "/api/v1/feeds/count";
 
 /// A stream of events.
-struct Events(BufReader<TcpStream>);
+pub(super) struct Events(BufReader<TcpStream>);
 
 impl Events {
     #[track_caller]
-    fn open(server: SocketAddr, path: &str, headers: &[&str]) -> Self {
+    pub(super) fn open(server: SocketAddr, path: &str, headers: &[&str]) -> Self {
         let mut stream = connected(server);
         let further: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         // An old client's answer isn't divided into chunks.
@@ -33,7 +33,7 @@ impl Events {
     }
 
     /// The lines up to an empty one.
-    fn block(&mut self) -> Vec<String> {
+    pub(super) fn block(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -43,6 +43,11 @@ impl Events {
                 line => lines.push(line.to_owned()),
             }
         }
+    }
+
+    /// What comes until the end.
+    pub(super) fn rest(&mut self, rest: &mut String) {
+        self.0.read_to_string(rest).expect("it ends");
     }
 
     /// The next event: its lines, with its data as JSON.
@@ -114,7 +119,7 @@ fn events_go_on_at_the_next_instance_and_end_well_when_the_gateway_goes() {
     }
     house.gateway.process().signal(Signal::TERM);
     let mut rest = String::new();
-    events.0.read_to_string(&mut rest).expect("it ends");
+    events.rest(&mut rest);
     assert!(rest.is_empty() || rest.ends_with("\n\n"), "{rest}");
     assert!(house.gateway.process().wait().success());
 }

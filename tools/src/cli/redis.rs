@@ -2,11 +2,12 @@
 
 use clap::Args;
 
-/// The flag of `gateway`.
+/// The flag of `up`, `gateway` and `service`.
 #[derive(Default, Args)]
 pub(crate) struct RedisFlag {
-    /// A Redis server by which gateways share their rate limits, as redis://HOST:PORT; while it is away each goes by its own [default: the
-    /// environment's REDIS_URL, which others can't read from the list of processes; else none]
+    /// A Redis server, as redis://HOST:PORT: by it gateways share their rate limits, and the service auth tells who has signed in and
+    /// which tokens are revoked. Nothing waits for it: while it is away each gateway goes by its own, and auth tells it later
+    /// [default: the environment's REDIS_URL, which others can't read from the list of processes; else none]
     #[arg(long, value_name = "URL")]
     pub(crate) redis: Option<String>,
 }

@@ -59,6 +59,7 @@ use crate::registry::{
 use micronet_services::database::ServerUrl;
 use micronet_services::demo::Demo;
 use micronet_services::once::KEPT_HOURS;
+use micronet_services::redis_url::RedisUrl;
 
 /// Looks up an environment variable.
 pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -137,6 +138,8 @@ pub(crate) struct UpConfig {
     pub(crate) demo: Option<Demo>,
     /// The server that holds the databases; without one they are in the data folder.
     pub(crate) database: Option<ServerUrl>,
+    /// The Redis that is told of sessions, if one is.
+    pub(crate) redis: Option<RedisUrl>,
     /// For how long idempotency tokens are remembered, in hours, where it was said.
     pub(crate) tokens_kept_hours: Option<u32>,
     /// Whether the databases are deleted first.
@@ -188,6 +191,8 @@ pub(crate) struct ServiceConfig {
     pub(crate) demo: Option<Demo>,
     /// The server that holds the databases; without one they are in the data folder.
     pub(crate) database: Option<ServerUrl>,
+    /// The Redis that is told of sessions, if one is.
+    pub(crate) redis: Option<RedisUrl>,
     /// For how long idempotency tokens are remembered, in hours.
     pub(crate) tokens_kept_hours: u32,
     /// How it speaks TLS, if it does.
@@ -274,6 +279,7 @@ fn up(
         cluster: cluster(flags.exposure)?,
         demo: flags.demo.or(profile.demo),
         database,
+        redis: redis::redis(flags.redis, environment)?,
         tokens_kept_hours: flags.tokens_kept,
         fresh: flags.fresh,
         instances,
@@ -313,6 +319,7 @@ fn service(
         data,
         demo: flags.demo,
         database: database(flags.database, environment)?,
+        redis: redis::redis(flags.redis, environment)?,
         tokens_kept_hours: flags.tokens_kept.unwrap_or(KEPT_HOURS),
         supervised: flags.supervised,
     })

@@ -8,6 +8,7 @@
 //!   instances/          a lock for each service's instance, held for as long as it runs; holds its process id
 //!   cluster.secret      mode 0600: proves to peers that a process belongs to this cluster
 //!   certs/              the certificates of mTLS (see `certs`), unless --certs names another folder
+//!   auth/               mode 0700: the private keys of access tokens and, until it was used, the code for the first account
 //!   operator.token      mode 0600: proves to the network that a person may operate it
 //!   network.json        who runs where, while a network runs
 //!   logs/               a file for each instance
@@ -84,6 +85,16 @@ impl DataFolder {
     /// The folder of the databases; everything in it goes when `--fresh` is given.
     pub(crate) fn databases(&self) -> PathBuf {
         self.path.join("databases")
+    }
+
+    /// The folder of what gateways have written down for the audit log, and the service auth has not taken yet.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.path.join("audit")
+    }
+
+    /// The folder of what only one service may read: private keys. The service makes it when it has something to put there.
+    pub(crate) fn private(&self, service: &str) -> PathBuf {
+        self.path.join(service)
     }
 
     /// The log of one instance.
@@ -163,6 +174,11 @@ impl DataFolder {
         }
         let folder = self.databases();
         let deleted = empty_folder(&folder).map_err(|error| failed("empty", &folder, &error))?;
+        // What was done in the network that is gone is of no interest to the next one.
+        let audit = self.audit();
+        fs::remove_dir_all(&audit)
+            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+            .map_err(|error| failed("delete", &audit, &error))?;
         drop(lock);
         Ok(deleted)
     }

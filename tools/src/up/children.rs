@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use micronet_services::database::ServerUrl;
+use micronet_services::redis_url::RedisUrl;
 use rustix::process::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
@@ -32,6 +33,8 @@ pub(super) struct Launch {
     pub(super) data: PathBuf,
     /// The server that holds the databases. It is handed on by the environment, which strangers can't see.
     pub(super) database: Option<ServerUrl>,
+    /// The Redis that it tells of sessions, handed on alike.
+    pub(super) redis: Option<RedisUrl>,
     /// Where its stderr goes.
     pub(super) log: PathBuf,
     /// Where it listens with sockets that are kept open here while it is started anew.
@@ -78,6 +81,10 @@ impl Child {
         match &launch.database {
             Some(server) => command.env(registry::DATABASE_ENVIRONMENT, server.secret_text()),
             None => command.env_remove(registry::DATABASE_ENVIRONMENT),
+        };
+        match &launch.redis {
+            Some(url) => command.env(registry::REDIS_ENVIRONMENT, url.secret_text()),
+            None => command.env_remove(registry::REDIS_ENVIRONMENT),
         };
         let mut process = command.spawn().map_err(|error| {
             let program = launch.program.display();
@@ -167,6 +174,7 @@ mod tests {
             arguments: vec!["-c".into(), script.into()],
             data: scratch.0.clone(),
             database: None,
+            redis: None,
             sockets: Vec::new(),
             log: scratch.open().log("child-1"),
             again: None,

@@ -10,7 +10,7 @@ use super::children::Launch;
 use crate::address::{self, reachable};
 use crate::config::{InstancePlan, L4Plan, UpConfig};
 use crate::data_folder::DataFolder;
-use crate::registry::{CONTROL, SERVICES, Service};
+use crate::registry::{AUTH, CONTROL, SERVICES, Service};
 
 /// What all instances of a network are started with.
 #[derive(Clone, Debug)]
@@ -94,6 +94,7 @@ impl Launcher {
             arguments,
             data: self.data.path().to_owned(),
             database: config.database.clone().filter(|_| plan.service.is_some()),
+            redis: config.redis.clone().filter(|_| plan.service.is_none() || plan.service_name() == AUTH),
             sockets: if plan.service.is_none() { self.sockets_of_gateway(plan) } else { Vec::new() },
             log: self.data.log(&plan.instance),
             again,

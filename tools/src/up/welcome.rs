@@ -1,14 +1,16 @@
 //! What `up` says when the network runs: a table of what runs where, and three things to try.
 
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::config::UpConfig;
 use crate::data_folder::DataFolder;
 use crate::network_file::{Entry, NetworkFile, Protocol};
 use crate::profile::{FRONT, MICRONET, Profile};
-use crate::registry::GATEWAY;
+use crate::registry::{AUTH, GATEWAY};
 use crate::table::{Align, Table};
 use crate::terminal::Style;
+use micronet_services::auth::service::code_file;
 use micronet_services::database::Databases;
 use micronet_services::demo::Demo;
 
@@ -26,6 +28,7 @@ pub(super) fn text(
     let try_these = gateway
         .map(|gateway| things_to_try(profile, gateway, &own_command(), data, demo))
         .unwrap_or_default();
+    let try_these = if config.gateway.https { in_https(&try_these, config) } else { try_these };
     let token = data.operator_token_path();
     let database = match databases {
         Databases::Folder(_) => "SQLite".into(),
@@ -37,9 +40,10 @@ pub(super) fn text(
         config.tls.as_ref().map(|tls| format!(", mTLS by {}", tls.certs.display())).unwrap_or_default(),
     ));
     format!(
-        "{runs}\n\n{}\n{}\nTry:\n{try_these}\n\nOperate it: {}\nOperator token: {}\nCtrl-C stops the network.",
-        table(&file.entries, config.listen, config.tls.is_some()).draw(style),
+        "{runs}\n\n{}\n{}\nTry:\n{try_these}\n\n{}Operate it: {}\nOperator token: {}\nCtrl-C stops the network.",
+        table(&file.entries, config.listen, (config.tls.is_some(), config.gateway.https)).draw(style),
         passed_through(file),
+        sign_in(file, gateway, data, demo),
         operate_it(&own_command(), data),
         token.display(),
     )
@@ -52,6 +56,29 @@ fn passed_through(file: &NetworkFile) -> String {
     }
     let ports = file.virtual_ports.iter().map(|(service, address)| format!("{} {service}", address.port()));
     format!("\nTCP passed through by the gateway: {}\n", ports.collect::<Vec<_>>().join(", "))
+}
+
+/// Who may sign in, and where: the demonstration's accounts, or how the first one is made. Nothing where there are no accounts.
+fn sign_in(file: &NetworkFile, gateway: Option<SocketAddr>, data: &DataFolder, demo: Demo) -> String {
+    let Some(gateway) = gateway.filter(|_| file.first(AUTH, Protocol::Rpc).is_some()) else {
+        return String::new();
+    };
+    let gateway = shown(gateway);
+    if let Some(organization) = demo.organization() {
+        let accounts = organization.accounts.iter().map(|of| format!("  {} / {}", of.email, of.password));
+        let accounts = accounts.collect::<Vec<_>>().join("\n");
+        return format!(
+            "Sign in (POST {gateway}/auth/login), the password is known to everybody:\n{accounts}\n\n"
+        );
+    }
+    let Ok(code) = fs::read_to_string(code_file(&data.private(AUTH))) else { return String::new() };
+    let command = format!(
+        "curl -s {gateway}/auth/setup -H 'content-type: application/json' \
+         -d '{{\"code\":\"{code}\",\"email\":\"YOU@EXAMPLE.COM\",\"password\":\"…\",\"full_name\":\"YOU\",\"organization\":\"YOURS\"}}'",
+    );
+    format!(
+        "There is no account yet. Make the first one, who may do everything; the code is good once:\n  {command}\n\n"
+    )
 }
 
 /// The commands that operate the network, the first of them as it can be copied.
@@ -67,7 +94,7 @@ fn data_flag(data: &DataFolder) -> String {
 }
 
 /// The gateway first: it is the way in. All listen where they were told to, which may be everywhere.
-fn table(entries: &[Entry], listen: IpAddr, mtls: bool) -> Table {
+fn table(entries: &[Entry], listen: IpAddr, (mtls, https): (bool, bool)) -> Table {
     let mut table = Table::new(&[
         ("SERVICE", Align::Left),
         ("INSTANCE", Align::Left),
@@ -83,6 +110,7 @@ fn table(entries: &[Entry], listen: IpAddr, mtls: bool) -> Table {
             entry.instance.clone(),
             match entry.protocol {
                 Protocol::Rpc if mtls => "RPC, TLS".into(),
+                Protocol::Http if https => "HTTPS".into(),
                 protocol => protocol.name().to_uppercase(),
             },
             SocketAddr::new(listen, entry.address.port()).to_string(),
@@ -90,6 +118,27 @@ fn table(entries: &[Entry], listen: IpAddr, mtls: bool) -> Table {
         ]);
     }
     table
+}
+
+/// An address as people write it.
+fn shown(address: SocketAddr) -> String {
+    if address.ip().is_loopback() && address.is_ipv4() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
+/// Those of the commands that speak HTTPS, as they do it.
+fn in_https(commands: &str, config: &UpConfig) -> String {
+    let curl = match config.gateway.certificate.as_ref().and_then(|file| file.parent()) {
+        Some(certs) => format!("curl -s --cacert {} ", quoted(&certs.join("ca.pem").display().to_string())),
+        None => "curl -s ".into(),
+    };
+    let curls = commands.lines().filter(|line| line.trim_start().starts_with("curl -s "));
+    let lines =
+        curls.map(|line| line.replacen("localhost:", "https://localhost:", 1).replacen("curl -s ", &curl, 1));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Commands that can be copied as they stand.
@@ -100,11 +149,7 @@ fn things_to_try(
     data: &DataFolder,
     demo: Demo,
 ) -> String {
-    let gateway = if gateway.ip().is_loopback() && gateway.is_ipv4() {
-        format!("localhost:{}", gateway.port())
-    } else {
-        gateway.to_string()
-    };
+    let gateway = shown(gateway);
     let data = data_flag(data);
     let lines = profile.things_to_try.iter().map(|thing| {
         let is_ours = thing.starts_with(MICRONET);
@@ -166,9 +211,9 @@ gateway  gateway-1  HTTP      127.0.0.1:8000   10
 gateway  gateway-1  RPC       127.0.0.1:7001   10
 product  product-1  RPC       127.0.0.1:8002    9";
         let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        assert_eq!(table(&rows, listen, false).draw(Style::PLAIN), wanted);
-        let in_tls = table(&rows, listen, true).draw(Style::PLAIN);
-        assert!(in_tls.contains("product-1  RPC, TLS") && in_tls.contains("gateway-1  HTTP "), "{in_tls}");
+        assert_eq!(table(&rows, listen, (false, false)).draw(Style::PLAIN), wanted);
+        let in_tls = table(&rows, listen, (true, true)).draw(Style::PLAIN);
+        assert!(in_tls.contains("product-1  RPC, TLS") && in_tls.contains("gateway-1  HTTPS "), "{in_tls}");
     }
 
     #[test]

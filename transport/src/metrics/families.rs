@@ -31,6 +31,7 @@ pub(super) struct Families {
     pub(super) shed: IntCounter,
     pub(super) connections_shed: IntCounterVec,
     pub(super) accept_failures: IntCounter,
+    pub(super) http_buffered: IntGauge,
     calls_at_work_limit: IntGauge,
     calls_in_flight: IntGauge,
     queue_delay: Gauge,
@@ -109,6 +110,10 @@ impl Families {
                 "micronet_accept_failures_total",
                 "Failures to take a connection for want of descriptors or memory.",
             )),
+            http_buffered: all.gauge(
+                "micronet_http_buffered_bytes",
+                "Memory that HTTP connections keep of long requests and answers on their way.",
+            ),
             calls_at_work_limit: all.gauge(
                 "micronet_calls_at_work_limit",
                 "How many handlers this process would have at work at once as things stand.",

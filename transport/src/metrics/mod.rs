@@ -129,6 +129,11 @@ impl Metrics {
         self.families.connections_shed.with_label_values(&[reason]).inc_by(count);
     }
 
+    /// The bytes that HTTP connections keep of requests and answers on their way.
+    pub(crate) fn http_buffered(&self) -> IntGauge {
+        self.families.http_buffered.clone()
+    }
+
     /// Counts an open connection that speaks so, for as long as the answer lives.
     #[must_use]
     pub fn connection(&self, protocol: &str) -> OpenConnection {

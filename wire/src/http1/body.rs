@@ -98,6 +98,11 @@ impl BodyReader {
         BodyReader { bytes_max: u64::MAX, ..self }
     }
 
+    /// How many bytes were put together of a body that is wanted whole.
+    pub(super) fn bytes_collected(&self) -> usize {
+        self.collected.len()
+    }
+
     /// How many bytes are still to come, if that is known.
     pub(super) fn bytes_remaining(&self) -> Option<u64> {
         match self.state {

@@ -149,6 +149,11 @@ impl ServerConnection {
             self.exchange =
                 Exchange { version: line.version, is_head: line.method == Method::Head, ..Exchange::UNKNOWN };
         }
+        if polled.is_err() && reader.line().is_none() {
+            // A request line that makes no sense further on may be that of a HEAD: its answer has no content either.
+            let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+            self.exchange.is_head = line.starts_with(b"HEAD ");
+        }
         let head = polled.and_then(|head| {
             let Some((line, headers)) = head else { return Ok(None) };
             self.exchange.is_head = line.method == Method::Head; // also if what follows is an error
@@ -162,12 +167,7 @@ impl ServerConnection {
                 Ok(Some(head))
             }
             Ok(None) => Ok(None),
-            Err(error) => {
-                // A request line that makes no sense further on may be that of a HEAD: its answer has no content either.
-                let line = input.strip_prefix(b"\r\n").unwrap_or(input);
-                self.exchange.is_head |= line.starts_with(b"HEAD ");
-                Err(self.fail(error))
-            }
+            Err(error) => Err(self.fail(error)),
         }
     }
 
@@ -200,6 +200,15 @@ impl ServerConnection {
             }
             Ok(None) => Ok(None),
             Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// How many bytes of a body were taken off the input while it isn't complete: its chunks so far.
+    #[must_use]
+    pub fn body_bytes_collected(&self) -> usize {
+        match &self.state {
+            State::ExpectBody(body) => body.bytes_collected(),
+            _ => 0,
         }
     }
 

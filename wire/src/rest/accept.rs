@@ -2,7 +2,8 @@
 
 /// Whether a request with these `Accept` headers takes an answer of this type; without any it takes everything. A range that is
 /// malformed says nothing.
-pub(super) fn accepts<'a>(headers: impl Iterator<Item = &'a [u8]>, media_type: &str) -> bool {
+#[must_use]
+pub fn accepts<'a>(headers: impl Iterator<Item = &'a [u8]>, media_type: &str) -> bool {
     let ranges: Vec<Range<'_>> = headers
         .filter_map(|value| std::str::from_utf8(value).ok())
         .flat_map(|value| value.split(','))

@@ -17,6 +17,8 @@ use crate::transcode::put_timestamp;
 /// The version of the HTTP interface, in `meta` and in `X-API-Version`.
 pub const API_VERSION: &str = "v1";
 
+/// How an error in the envelope begins.
+const ERROR_BEGINS: &[u8] = br#"{"success":false,"error":{"code":"#;
 const STRICT: &Standing = &Standing::STRICT;
 
 /// An answer on its way to the client.
@@ -111,7 +113,7 @@ impl Answer {
     #[must_use]
     pub fn error(status: Status, code: &str, message: &str, details: &[u8]) -> Self {
         let mut body = BytesMut::with_capacity(256);
-        body.put_slice(br#"{"success":false,"error":{"code":"#);
+        body.put_slice(ERROR_BEGINS);
         put_string(&mut body, code);
         body.put_slice(br#","message":"#);
         put_string(&mut body, message);
@@ -190,10 +192,24 @@ impl Answer {
         }
     }
 
+    /// The code of an error in the envelope.
+    #[must_use]
+    pub fn error_code(&self) -> Option<&str> {
+        let code = self.body.strip_prefix(ERROR_BEGINS)?.strip_prefix(b"\"")?;
+        let length = code.iter().position(|byte| *byte == b'"')?;
+        std::str::from_utf8(&code[..length]).ok()
+    }
+
     /// The body; of an envelope all but `meta`.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The type of the body.
+    #[must_use]
+    pub fn content_type(&self) -> &str {
+        self.form.content_type()
     }
 
     /// The answer's entity tag, which it says from now on.

@@ -20,6 +20,7 @@ mod routes;
 mod standing;
 mod trace;
 
+pub use accept::accepts;
 pub use answer::{API_VERSION, Answer, Refused};
 pub use conditional::{EntityTag, conditional, unmet_precondition};
 pub use credential::bearer_token;

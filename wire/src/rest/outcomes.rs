@@ -27,6 +27,8 @@ pub struct OutcomeRoute {
     pub method: u32,
     /// Its token.
     pub token: String,
+    /// The class of rate limits that its method belongs to: to ask again is no other thing than to do it again.
+    pub rate_class: String,
 }
 
 /// The service, the method and the token that a path names; `None` if it is no path of an outcome.

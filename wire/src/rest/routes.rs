@@ -10,7 +10,7 @@ use super::answer::{Answer, Refused};
 use super::outcomes::{self, OutcomeRoute};
 use crate::http1::{DecodeError, Method, RequestHead, Status, TargetForm, decode_component, segments};
 use crate::openapi;
-use crate::schema::{self, EncodedSchema};
+use crate::schema::{EncodedSchema, Method as RpcMethod, ServiceSchema};
 
 /// All routes of a gateway, or of a service on its own port.
 #[derive(Debug, Default)]
@@ -149,7 +149,7 @@ impl Routes {
         &mut self,
         http_method: &str,
         segments: Vec<Segment>,
-        (service, method): (usize, &schema::Method),
+        (service, method): (usize, &RpcMethod),
         form: Form,
     ) {
         self.routes.push(Route {
@@ -227,12 +227,27 @@ impl Routes {
         })
     }
 
+    /// The service and the method that a route leads to.
+    #[must_use]
+    pub fn called(&self, route: &Route) -> Option<(&ServiceSchema, &RpcMethod)> {
+        self.served(route.service, route.method)
+    }
+
+    /// A service by its index, and one of its methods by its id.
+    #[must_use]
+    pub fn served(&self, service: usize, method: u32) -> Option<(&ServiceSchema, &RpcMethod)> {
+        let of_service = self.schemas.iter().filter(|(at, _)| *at == service);
+        let mut schemas = of_service.map(|(_, schema)| schema.schema());
+        schemas.find_map(|schema| Some((schema, schema.method(method)?)))
+    }
+
     /// The write whose outcome a path asks for.
     fn outcome(&self, path: &str) -> Option<OutcomeRoute> {
         let (service, method, token) = outcomes::parse(path)?;
         let (index, schema) = self.schemas.iter().find(|(_, schema)| schema.schema().name == service)?;
-        let method = schema.schema().method_named(&method)?.id;
-        Some(OutcomeRoute { service: *index, method, token })
+        let method = schema.schema().method_named(&method)?;
+        let rate_class = method.rate_class.clone();
+        Some(OutcomeRoute { service: *index, method: method.id, token, rate_class })
     }
 
     /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes. The most exact template that a
@@ -316,6 +331,26 @@ impl Route {
     #[must_use]
     pub fn http_method(&self) -> &str {
         &self.http_method
+    }
+
+    /// What a request is about, by the fields that its path fills: each with the word before it, as `orders/17`.
+    #[must_use]
+    pub fn object(&self, of_path: &Parameters<'_>) -> String {
+        let mut object = String::new();
+        let mut word = None;
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => word = Some(literal.as_str()),
+                Segment::Parameter(name) => {
+                    let value = of_path.iter().find(|(given, _)| given == name).map(|(_, value)| &**value);
+                    for part in word.take().into_iter().chain(value) {
+                        object.extend((!object.is_empty()).then_some('/'));
+                        object.push_str(part);
+                    }
+                }
+            }
+        }
+        object
     }
 
     /// Whether it has literals where another one has them, and parameters where that has them.

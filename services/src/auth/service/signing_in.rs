@@ -1,7 +1,7 @@
 //! Signing in and out, and what somebody who has signed in does with the own account.
 
 use micronet_transport::clock::unix_us;
-use micronet_wire::error::{Code, RpcError};
+use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::principal::Principal;
 use micronet_wire::schema::{Hidden, Timestamp};
 use micronet_wire::service::{CallContext, CallError};
@@ -52,7 +52,12 @@ impl AuthService {
         match self.store.begin_attempt(email, email_hash, unix_us()).await? {
             Attempt::Begun(account) => Ok(account),
             Attempt::Refused { retry_after_s } => {
-                Err(CallError::Service(AuthError::RateLimitExceeded { retry_after_s }))
+                let words = format!(
+                    "too many attempts with this address have failed: try again in {retry_after_s} s"
+                );
+                let error = RpcError::new(Code::RateLimitExceeded, words);
+                // No other instance would say anything else.
+                Err(CallError::Rpc(error.retry(Retry::Never, retry_after_s.saturating_mul(1_000))))
             }
         }
     }

@@ -1,0 +1,82 @@
+//! What a request does, and who does it: an entry of the audit log in the making.
+
+use std::net::IpAddr;
+
+use micronet_wire::authority::AuditEntry;
+use micronet_wire::http1::{Method, RequestHead};
+use micronet_wire::principal::Principal;
+use micronet_wire::rest::{Answer, Lead, OUTCOME_TEMPLATE, Routes};
+use micronet_wire::schema::Access;
+
+/// An action of somebody who has signed in. It holds nothing of the request's headers, query or body, where secrets may stand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Action(AuditEntry);
+
+impl Action {
+    /// What a request does that leads there; `None` where it only reads, leads nowhere, or nobody in particular asks.
+    #[must_use]
+    pub fn of(
+        (routes, lead): (&Routes, &Lead<'_>),
+        head: &RequestHead,
+        asker: &Principal,
+        address: IpAddr,
+        request_id: &str,
+    ) -> Option<Self> {
+        let (subject, organization) = match asker {
+            Principal::User { subject, organization, .. } => (&**subject, &**organization),
+            Principal::Operator => ("operator", ""),
+            Principal::Anonymous | Principal::Service { .. } => return None,
+        };
+        let is_get = matches!(head.method(), Method::Get | Method::Head);
+        let (action, path, object) = match lead {
+            Lead::Method(route, of_path) => {
+                let (service, method) = routes.called(route)?;
+                if is_get && !needs_permission_to_write(&method.access) {
+                    return None;
+                }
+                let action = format!("{}.{}", service.name, method.name);
+                (action, head.path().to_owned(), route.object(of_path))
+            }
+            // The token of a write is its caller's alone.
+            Lead::Outcome(outcome) => {
+                let (service, method) = routes.served(outcome.service, outcome.method)?;
+                let asked = format!("{}.{}", service.name, method.name);
+                ("micronet.outcome".into(), OUTCOME_TEMPLATE.replace("{method}", &asked), asked)
+            }
+            Lead::Answered(_) | Lead::Nowhere(_) => return None,
+        };
+        Some(Self(AuditEntry {
+            subject: clipped(subject, 128),
+            organization: clipped(organization, 128),
+            action: clipped(&action, 256),
+            method: clipped(head.method_name(), 16),
+            path: clipped(&path, 2048),
+            object: clipped(&object, 2048),
+            address: address.to_canonical().to_string(),
+            request_id: clipped(request_id, 256),
+            ..AuditEntry::default()
+        }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_entry(entry: AuditEntry) -> Option<Self> {
+        Some(Self(entry))
+    }
+
+    /// The entry, now that it is known what came of it.
+    #[must_use]
+    pub fn entry(self, answer: &Answer) -> AuditEntry {
+        let outcome = answer.error_code().unwrap_or("ok");
+        AuditEntry { status: answer.status.code().into(), outcome: clipped(outcome, 128), ..self.0 }
+    }
+}
+
+/// Whether a method changes something, though a GET leads to it.
+fn needs_permission_to_write(access: &Access) -> bool {
+    matches!(access, Access::Permission { name } if !name.ends_with(":read"))
+}
+
+/// A text of at most so many bytes.
+fn clipped(text: &str, bytes_max: usize) -> String {
+    text[..text.floor_char_boundary(bytes_max)].to_owned()
+}
