@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[derive(Message, Debug, Clone)]
-    pub struct Amount {
+    struct Amount {
         amount: u32,
     }
 
@@ -252,20 +252,17 @@ mod tests {
     #[tokio::test(flavor = "local")]
     async fn a_repeat_gets_the_first_reply_also_while_that_is_under_way() {
         let counter = counter();
-        let add = |token: &str, amount| add(&counter, Principal::Operator, token, amount);
-        let (first, second) = (add("a", 3), add("a", 3));
-        assert_eq!(sum(add("a", 4)).await, Err(Code::TokenReused), "while it is under way");
+        let operators = |token: &str, amount| add(&counter, Principal::Operator, token, amount);
+        let (first, second) = (operators("a", 3), operators("a", 3));
+        assert_eq!(sum(operators("a", 4)).await, Err(Code::TokenReused), "while it is under way");
         assert_eq!(tokio::join!(sum(first), sum(second)), (Ok(3), Ok(3)));
-        assert_eq!(sum(add("a", 3)).await, Ok(3));
-        assert_eq!(sum(add("a", 4)).await, Err(Code::TokenReused));
-        assert_eq!(sum(add("b", 4)).await, Ok(7));
+        assert_eq!(sum(operators("a", 3)).await, Ok(3));
+        assert_eq!(sum(operators("a", 4)).await, Err(Code::TokenReused));
+        assert_eq!(sum(operators("b", 4)).await, Ok(7));
         // What was refused may be tried again under its token, and who may not do it has none.
-        assert_eq!(sum(add("c", 0)).await, Err(Code::InvalidInput));
-        assert_eq!(sum(add("c", 1)).await, Ok(8));
-        assert_eq!(
-            sum(self::add(&counter, Principal::Anonymous, "a", 3)).await,
-            Err(Code::Unauthenticated)
-        );
+        assert_eq!(sum(operators("c", 0)).await, Err(Code::InvalidInput));
+        assert_eq!(sum(operators("c", 1)).await, Ok(8));
+        assert_eq!(sum(add(&counter, Principal::Anonymous, "a", 3)).await, Err(Code::Unauthenticated));
     }
 
     #[tokio::test(flavor = "local", start_paused = true)]

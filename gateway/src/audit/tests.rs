@@ -129,7 +129,7 @@ fn each_entry_is_told_once_and_in_order() {
         assert!(audit.keep(entry("impossible")).await);
         assert!(audit.keep(entry("last")).await);
         until(|| office.taken.borrow().last().is_some_and(|entry| entry.action == "last")).await;
-        let taken = office.taken.borrow();
+        let taken = office.taken.take();
         let actions: Vec<_> = taken.iter().map(|entry| entry.action.clone()).collect();
         let wanted: Vec<_> = (0..500).map(|number| format!("a{number}")).chain(["last".into()]).collect();
         assert_eq!(actions, wanted);

@@ -117,7 +117,8 @@ mod tests {
     #[tokio::test(flavor = "local")]
     async fn more_than_there_is_room_for_are_refused_at_once() {
         let passwords = Passwords::new();
-        let all = Arc::clone(&passwords.places).acquire_many_owned(u32::try_from(PLACES).unwrap()).await.unwrap();
+        let all =
+            Arc::clone(&passwords.places).acquire_many_owned(u32::try_from(PLACES).unwrap()).await.unwrap();
         let refused = passwords.hash(hidden("x")).await.unwrap_err();
         assert_eq!((refused.code, refused.retry), (Code::Overloaded, Retry::NeverStarted));
         drop(all);
