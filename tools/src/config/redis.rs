@@ -36,8 +36,13 @@ mod tests {
     fn the_flag_comes_before_the_environment_and_no_password_is_repeated() {
         let flag = |text: &str| RedisFlag { redis: Some(text.to_owned()) };
         let environment = |_: &str| Some("redis://there:1".to_owned());
-        let found = |flag, environment| redis::<RedisUrl>(flag, environment).map(|url| url.map(|url| url.to_string()));
-        assert_eq!(found(flag("redis://:sesame@here:2"), &environment).unwrap(), Some("redis://here:2".into()));
+        let found = |flag, environment| {
+            redis::<RedisUrl>(flag, environment).map(|url| url.map(|url| url.to_string()))
+        };
+        assert_eq!(
+            found(flag("redis://:sesame@here:2"), &environment).unwrap(),
+            Some("redis://here:2".into())
+        );
         assert_eq!(found(RedisFlag::default(), &environment).unwrap(), Some("redis://there:1".into()));
         assert_eq!(found(RedisFlag::default(), &|_: &str| None).unwrap(), None);
         let refused = found(flag("http://:sesame@here"), &environment).unwrap_err().to_string();
