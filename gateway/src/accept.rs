@@ -46,6 +46,8 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, drain: Drain) {
                         http_server::serve_guest(stream, Rc::new(visitor), drain, guest).await;
                     }
                 },
+                // Who came for a handshake couldn't read it, and isn't worth one.
+                Err(_) if door.gateway.tls().is_some() => {}
                 Err(_) => door.refuse(stream).await,
             }
         }
@@ -84,7 +86,7 @@ impl Door {
         drain: Drain,
         guest: Guest,
     ) {
-        match tls.accept(stream, self.gateway.identity.tls.as_ref()).await {
+        match tls.accept(stream, self.gateway.identity.tls.as_ref(), &guest).await {
             Ok((stream, client)) => {
                 if let Some(client) = &client {
                     tracing::debug!(%peer, names = client.names, id = ?client.id, "a client has a certificate");

@@ -8,7 +8,7 @@ use micronet_transport::http_server::{self, Response, Site};
 use micronet_transport::identity::Identity;
 use micronet_transport::listener;
 use micronet_wire::error::Code;
-use micronet_wire::http1::{RequestHead, Status};
+use micronet_wire::http1::{HttpLimits, RequestHead, Status};
 use micronet_wire::limits::HTTP_CONNECTIONS_MAX;
 use micronet_wire::rest::{Answer, RequestIds};
 use tokio::net::TcpListener;
@@ -47,6 +47,10 @@ impl Site for Redirect {
 
     fn identity(&self) -> &Identity {
         &self.gateway.identity
+    }
+
+    fn limits(&self) -> HttpLimits {
+        self.gateway.settings().http.limits
     }
 
     fn has_pages(&self) -> bool {

@@ -82,7 +82,7 @@ impl Visitor {
         {
             return (*refused).into();
         }
-        let asker = match Asker::of_lead(&lead, head, &Principal::Anonymous, &gateway.identity).await {
+        let asker = match Asker::of_lead(&lead, head, &self.certified(), &gateway.identity).await {
             Ok(asker) => asker,
             Err(refused) => {
                 if refused.status.code() == 401 {
@@ -121,6 +121,12 @@ impl Visitor {
             passed.tell(answer);
         }
         response
+    }
+
+    /// Who asks unless the request itself says it: whom the client's certificate names, where the cluster's own CA has signed it.
+    fn certified(&self) -> Principal {
+        let id = self.secure.as_ref().and_then(|secure| secure.id.as_ref());
+        id.map(SpiffeId::principal).unwrap_or_default()
     }
 
     /// Why an address may ask nothing now, whoever it is: it asks too often, or with too many credentials that were refused.
@@ -183,13 +189,14 @@ impl Site for Visitor {
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
         let response = self.admit(request_id, &known, lead, (head, body)).await;
         let (status, now) = (response.status(), clock::now());
+        let took_ns = now - since;
         if is_page {
-            metrics.http_of(head, targets::PATH).answered(status, now - since);
+            metrics.http_of(head, targets::PATH).answered(status, took_ns);
             return response;
         }
-        meter.answered(status, now - since);
+        meter.answered(status, took_ns);
         let protocol = if self.secure.is_some() { Protocol::Https } else { Protocol::Http };
-        gateway.stats.answered(now, protocol, self.region, service, now - since, status >= 500);
+        gateway.stats.answered(now, protocol, self.region, service, took_ns, status >= 500);
         response
     }
 

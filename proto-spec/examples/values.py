@@ -14,7 +14,7 @@ BITS = {"U16": 16, "U32": 32, "U64": 64, "I16": 16, "I32": 32, "I64": 64}
 PLAIN = ["Unit", "Bool", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "String", "Bytes", "Timestamp"]
 SHAPES = ["Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"]
 MEDIA = ["Json", "Text", "Page", "Bare"]
-FORMATS = ["email", "password", "line", "name"]
+FORMATS = ["email", "password", "line", "name", "slug"]
 KEY_TYPES = {"Bool", "String", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64"}
 EXACT_MAX = 2**53 - 1
 

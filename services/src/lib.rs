@@ -11,6 +11,7 @@ pub mod once;
 pub mod outcomes;
 pub mod paging;
 pub mod redis_url;
+pub mod remembered;
 pub mod run;
 pub mod store;
 #[cfg(test)]

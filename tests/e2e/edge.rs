@@ -3,7 +3,7 @@
 
 mod cache;
 mod limits;
-mod shared;
+mod redis;
 
 use std::fs;
 

@@ -2,6 +2,7 @@
 //! `micronet` command.
 
 mod access;
+mod accounts;
 mod by_hand;
 mod call;
 mod call_both_ways;

@@ -132,8 +132,8 @@ toy), 1 when something failed, and 130 when Ctrl-C stopped it.";
 const PEER_HELP: &str = "\
 Where a service is that this one calls; may be repeated. An address is HOST or HOST:PORT; without a port the service's \
 default port is used. dns:HOST:PORT stands for all addresses that the name has from time to time, srv:NAME for what its SRV \
-records say. What is not given here is taken from the environment (USERS for user, CATALOG for product, ORDER \
-for order), else it is the default port on localhost where this one can't do without";
+records say. What is not given here is taken from the environment (AUTH for auth, USERS for user, CATALOG for product, \
+ORDER for order), else it is the default port on localhost where this one can't do without";
 
 const DATABASE_HELP: &str = "\
 The PostgreSQL database that holds all data, a schema for each service: postgres://USER:PASSWORD@HOST:PORT/DATABASE, \

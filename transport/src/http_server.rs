@@ -285,6 +285,8 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     /// Answers a request that breaks HTTP; the connection closes after it.
     fn answer_error(&mut self, error: &HttpError) {
         self.head = None;
+        // Nobody looks at the rest any more, and there may be no memory for it.
+        self.input = BytesMut::new();
         let request_id = self.site.request_ids().adopt(None);
         tracing::debug!(request_id, status = error.status.code(), reason = error.reason, "refused");
         self.site.identity().network.metrics().http_broken().answered(error.status.code(), 0);

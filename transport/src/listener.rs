@@ -49,7 +49,7 @@ pub async fn accept<F>(
                 match socket::prepare(&stream) {
                     Ok(()) => _ = connections.spawn_local(serve(stream, peer)),
                     Err(error) => {
-                        tracing::debug!(%peer, %error, "a connection was lost before it was served")
+                        tracing::debug!(%peer, %error, "a connection was lost before it was served");
                     }
                 }
             }

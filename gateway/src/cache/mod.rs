@@ -93,6 +93,16 @@ enum Turn {
     Alone,
 }
 
+/// Who calls, of those who ask the same.
+enum Aboard {
+    /// Somebody does already.
+    Too(Landed),
+    /// This one.
+    First(Flight),
+    /// Each for themselves.
+    No,
+}
+
 /// A call under way for everybody who asks the same. When it is dropped without an answer, one of those who wait calls.
 struct Flight {
     cache: Rc<Cache>,
@@ -205,28 +215,34 @@ impl Cache {
                 answer.headers.push(("Age", age_s.to_string().into()));
                 return Turn::Answered(answer);
             }
-            let mut flights = self.flights.borrow_mut();
-            match flights.get(&key) {
-                Some((of, since, landed)) if (*of, *since) == (source, stamp) => {
-                    let mut landed = landed.clone();
-                    drop(flights);
-                    // Whoever calls may give up: then somebody else does.
-                    if let Ok(answer) = landed.wait_for(Option::is_some).await
-                        && let Some(answer) = &*answer
-                    {
-                        if answer.status.code() == 406 || !takes(answer) {
-                            return Turn::Alone;
-                        }
-                        return Turn::Answered(self.told(Found::Shared, Answer::clone(answer)));
-                    }
+            let mut landed = match self.board(&key, source, stamp) {
+                Aboard::No => return Turn::Alone,
+                Aboard::First(flight) => return Turn::Lead(flight),
+                Aboard::Too(landed) => landed,
+            };
+            // Whoever calls may give up: then somebody else does.
+            if let Ok(answer) = landed.wait_for(Option::is_some).await
+                && let Some(answer) = &*answer
+            {
+                if answer.status.code() == 406 || !takes(answer) {
+                    return Turn::Alone;
                 }
-                _ if flights.len() >= FLIGHTS_MAX => return Turn::Alone,
-                _ => {
-                    let (tell, landed) = watch::channel(None);
-                    flights.insert(key.clone(), (source, stamp, landed));
-                    let cache = Rc::clone(self);
-                    return Turn::Lead(Flight { cache, key, source, stamp, began_ns: now, tell });
-                }
+                return Turn::Answered(self.told(Found::Shared, Answer::clone(answer)));
+            }
+        }
+    }
+
+    /// The call under way for this question that began under this stamp; a new one if there is none.
+    fn board(self: &Rc<Self>, key: &str, source: Source, stamp: Stamp) -> Aboard {
+        let mut flights = self.flights.borrow_mut();
+        match flights.get(key) {
+            Some((of, since, landed)) if (*of, *since) == (source, stamp) => Aboard::Too(landed.clone()),
+            _ if flights.len() >= FLIGHTS_MAX => Aboard::No,
+            _ => {
+                let (tell, landed) = watch::channel(None);
+                flights.insert(key.into(), (source, stamp, landed));
+                let (cache, key, began_ns) = (Rc::clone(self), key.into(), clock::now());
+                Aboard::First(Flight { cache, key, source, stamp, began_ns, tell })
             }
         }
     }

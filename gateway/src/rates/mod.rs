@@ -1,10 +1,10 @@
 //! How often callers may ask: by address before anybody is asked who they are, and then by the class of the method, an account's own
-//! count or, without one, its address's. What decides is pure ([`gcra`], [`table`]); what several gateways count together, `shared` asks
+//! count or, without one, its address's. What decides is pure ([`gcra`], [`table`]); what several gateways count together, `redis` asks
 //! Redis for.
 
 mod client;
 mod gcra;
-mod shared;
+mod redis;
 mod table;
 
 use std::cell::{Cell, RefCell};
@@ -18,8 +18,8 @@ use micronet_wire::rest::Answer;
 
 pub(crate) use self::client::{Who, client};
 pub use self::gcra::{Left, Limit};
-use self::shared::Shared;
-pub use self::shared::{RedisAt, SHARED_WAIT_MS_MAX};
+use self::redis::Shared;
+pub use self::redis::{RedisAt, SHARED_WAIT_MS_MAX};
 use self::table::Table;
 use crate::settings::Rates as Limits;
 

@@ -114,7 +114,10 @@ impl Call {
                 let replies = if method.shape == CallShape::ClientStream { Arity::One } else { Arity::Many };
                 let options =
                     CallOptions { bulk: method.is_bulk(), idempotent: method.idempotent, ..options.clone() };
+                let since = clock::now();
                 let opened = instance.client.open(method.id, request, replies, options).await;
+                let (now, failed) = (clock::now(), opened.is_err());
+                self.gateway.stats.served(now, self.service, &instance.name, now - since, failed);
                 opened.map_err(|error| Failed::Call { error, repeatable: false })
             },
         );

@@ -8,8 +8,6 @@ mod call;
 mod events;
 mod failure;
 mod socket;
-#[cfg(test)]
-mod tests;
 mod who;
 
 use std::rc::Rc;

@@ -191,15 +191,14 @@ impl Session {
                         opened.send(text.as_bytes())?;
                     }
                 }
-                reply = next(&mut replies), if has_room => match { written(); reply? } {
-                    Some(reply) => {
-                        self.socket.say(reply.json);
-                        if !opened.has_many_replies() {
-                            return Ok(());
-                        }
+                reply = next(&mut replies), if has_room => {
+                    written();
+                    let Some(reply) = reply? else { return Ok(()) };
+                    self.socket.say(reply.json);
+                    if !opened.has_many_replies() {
+                        return Ok(());
                     }
-                    None => return Ok(()),
-                },
+                }
                 room = opened.room(), if !may_send && !finished => {
                     // Why there is none is said by the end of the replies.
                     match room {

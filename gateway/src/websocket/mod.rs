@@ -5,6 +5,8 @@
 pub(crate) mod echo;
 mod pipe;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod times;
 
 use std::future::Future;

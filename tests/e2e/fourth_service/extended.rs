@@ -1,6 +1,7 @@
 //! The program with one service more: the sources are copied, the service is added to the copy, and the copy is built.
 //!
-//! Copy and program stay in `target/fourth-service` from one run to the next, so that only what has changed is compiled again.
+//! Copy and program stay in `target/fourth-service` from one run to the next, and what is compiled with what the tests are made of, so
+//! that only what has changed is compiled again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

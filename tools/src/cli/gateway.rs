@@ -17,6 +17,8 @@ Examples:
   CATALOG=localhost ORDER=localhost micronet gateway
   micronet gateway --listen 127.0.0.1:9000 \\
       --peer product=localhost:8002,localhost:8012 --peer order=localhost:8003
+  micronet certs init; micronet certs issue gateway; micronet gateway --https
+                       HTTPS, with a certificate of the cluster's own CA
   micronet gateway --l4 9002=product --l4 5432=10.0.0.1:5432,10.0.0.2:5432
                        TCP of any kind passed through, byte for byte
 
@@ -24,7 +26,9 @@ When it is ready the gateway prints `listening on ADDRESS` on stdout, and after
 it `RPC on ADDRESS`: there it tells about itself (micronet call gateway). FRONT is
 its address as clients use it (HOST or HOST:PORT), where that differs from what
 it listens on; `micronet shop` reads the same variable. Ctrl-C or SIGTERM lets
-running requests finish; a second one ends it at once.";
+running requests finish; a second one ends it at once. SIGHUP has it read the
+file of --config again. Sockets that systemd has opened (LISTEN_FDS) are used
+for the addresses that they are on.";
 
 const FRONTED_HELP: &str = "\
 Where a service is that is reached through the gateway; may be repeated. An address is HOST or HOST:PORT; without a port \

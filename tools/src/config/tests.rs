@@ -147,6 +147,7 @@ fn ports_are_counted_from_the_base_or_named() {
         assert_eq!(ports(line), Ok(wanted), "{line}");
     };
     let usual = [
+        ("auth-1", 8004),
         ("user-1", 8001),
         ("product-1", 8002),
         ("product-2", 8012),
@@ -161,6 +162,7 @@ fn ports_are_counted_from_the_base_or_named() {
     check(
         "micronet up --base-port 9000 --port gateway=80",
         &[
+            ("auth-1", 9004),
             ("user-1", 9001),
             ("product-1", 9002),
             ("product-2", 9012),
@@ -174,6 +176,7 @@ fn ports_are_counted_from_the_base_or_named() {
     check(
         "micronet up --base-port 0 --port product=0,0,0 --port node=0",
         &[
+            ("auth-1", 0),
             ("user-1", 0),
             ("product-1", 0),
             ("product-2", 0),
@@ -293,7 +296,7 @@ fn peers_come_from_flags_then_environment_then_localhost() {
     );
     // Who names some of them has another network in mind than all of this binary.
     check("micronet gateway", &[("CATALOG", "c")], "product=c:8002");
-    let all = "node=localhost:5001 order=localhost:8003 product=localhost:8002 user=localhost:8001";
+    let all = "auth=localhost:8004 node=localhost:5001 order=localhost:8003 product=localhost:8002 user=localhost:8001";
     check("micronet gateway", &[], all);
     for line in [
         "micronet service order --peer toys=a:1",

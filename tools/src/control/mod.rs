@@ -24,6 +24,8 @@ use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::schema::{SchemaError, Timestamp};
 use tokio::net::TcpListener;
 
+use micronet_services::remembered::Remembered;
+
 use self::api::ControlServer;
 use self::service::Controller;
 use crate::error::CommandError;
@@ -43,9 +45,11 @@ pub(crate) fn serve(
         CommandError::new(format!("the control service's schema breaks a rule: {error}"))
     };
     let controller = Controller::start(fleet, Rc::clone(&identity), plan);
-    let own = ControlServer::new(controller).map_err(broken)?;
+    let own = Remembered::new(ControlServer::new(controller).map_err(broken)?);
+    let outcomes = own.outcomes();
     let (version, started) = (env!("CARGO_PKG_VERSION"), Timestamp(clock::unix_us()));
-    let service = WithBuiltin::new(own, CONTROL_INSTANCE, version, started).map_err(broken)?;
+    let service =
+        WithBuiltin::with_outcomes(own, CONTROL_INSTANCE, version, started, outcomes).map_err(broken)?;
     tokio::task::spawn_local(server::serve(listener, Rc::new(service), identity, drain));
     Ok(())
 }

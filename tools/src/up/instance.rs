@@ -25,6 +25,17 @@ const LEAVE_MS_MAX: u64 = 5_000;
 /// Lines of a dead process's log that are shown.
 const LAST_LINES: usize = 10;
 
+/// The processes of an instance, but for those that are seen out.
+#[derive(Debug, Default)]
+struct Processes {
+    /// The one that serves.
+    child: Option<Child>,
+    /// The one that is to follow it.
+    successor: Option<Child>,
+    /// Set when that is ready, until the one before has stopped accepting.
+    follows: Option<Follows>,
+}
+
 /// A successor that is ready, while the process before it is leaving.
 #[derive(Debug)]
 struct Follows {
@@ -44,6 +55,8 @@ pub(crate) struct Instance {
     pid: Cell<Option<Pid>>,
     /// Its successor, until that is ready.
     successor: Cell<Option<Pid>>,
+    /// Whether it was told to end, since its successor is ready: telling it twice would end it at once.
+    leaves: Cell<bool>,
     /// Those before it that still drain.
     former: RefCell<Vec<Pid>>,
     /// Its listening sockets, which are open while anybody wants it to run.
@@ -72,6 +85,7 @@ impl Instance {
             supervisor: RefCell::new(Supervisor::new(clock::now(), restarts_itself, plan.service.is_none())),
             pid: Cell::new(None),
             successor: Cell::new(None),
+            leaves: Cell::new(false),
             former: RefCell::default(),
             sockets: RefCell::default(),
             address: Cell::new(None),
@@ -197,78 +211,95 @@ impl Instance {
 
     /// Does what the supervisor says, for ever. `launch` says how a process is started, given the line with which its log goes on.
     pub(super) async fn supervise(self: Rc<Self>, launch: impl Fn(Option<String>) -> Option<Launch>) {
-        let (mut child, mut successor): (Option<Child>, Option<Child>) = (None, None);
-        // Where the successor listens, once it is ready and the process before it leaves.
-        let mut follows: Option<Follows> = None;
+        let mut processes = Processes::default();
         loop {
             if self.launches.take() {
                 let Some(launch) = launch(self.line_of_restart()) else { return };
-                let started = Child::start(&launch, &self.hold(&launch.sockets));
-                match (started, self.look(Supervisor::is_succeeded)) {
-                    (Ok(started), false) => {
-                        self.pid.set(started.pid());
-                        child = Some(started);
-                    }
-                    (Ok(started), true) => {
-                        self.successor.set(started.pid());
-                        successor = Some(started);
-                    }
-                    (Err(why), false) => self.has_ended(&why),
-                    (Err(why), true) => self.successor_has_ended(&why, false),
-                }
-                self.changed();
+                self.launch(&mut processes, &launch);
             }
             if !self.look(Supervisor::is_succeeded)
-                && let Some(left) = successor.take()
+                && let Some(unwanted) = processes.successor.take()
             {
-                // What was to follow isn't wanted any more.
-                follows = None;
+                processes.follows = None;
                 self.successor.take().into_iter().for_each(|pid| self.terminate(pid));
-                self.see_out(left);
+                self.see_out(unwanted);
             }
             let due_ns = self.look(Supervisor::due_ns);
+            let leaves_by_ns = processes.follows.as_ref().map(|follows| follows.by_ns);
             tokio::select! {
                 () = self.told.notified() => {}
-                event = next(&mut child) => match event {
-                    Event::Ready(address) => self.is_ready(address),
-                    // Of one that drains without a successor, the end is heard.
-                    Event::Draining => if let Some(following) = follows.take() {
-                        self.pid.set(self.successor.take());
-                        let former = std::mem::replace(&mut child, successor.take());
-                        former.into_iter().for_each(|former| self.see_out(former));
-                        self.is_ready(following.address);
-                    },
-                    Event::Ended(how) => {
-                        child = successor.take();
-                        self.pid.set(self.successor.take());
-                        match (&child, follows.take()) {
-                            (None, _) => self.has_ended(&how),
-                            (Some(_), Some(following)) => self.is_ready(following.address),
-                            (Some(_), None) => self.tell(|supervisor| {
-                                supervisor.succeeded_early(clock::now());
-                                None
-                            }),
-                        }
-                    }
-                },
-                event = next(&mut successor) => match event {
-                    Event::Ready(address) => {
-                        follows = Some(Follows { address, by_ns: clock::now() + LEAVE_MS_MAX * 1_000_000 });
-                        self.pid.get().into_iter().for_each(|pid| self.terminate(pid));
-                    }
-                    Event::Draining => {}
-                    Event::Ended(how) => {
-                        successor = None;
-                        self.successor.set(None);
-                        self.successor_has_ended(&how, follows.take().is_some());
-                    }
-                },
-                () = wait_until(follows.as_ref().map(|following| following.by_ns)) => {
-                    // It doesn't even stop accepting: its end is heard above.
+                event = next(&mut processes.child) => self.of_child(event, &mut processes),
+                event = next(&mut processes.successor) => self.of_successor(event, &mut processes),
+                () = wait_until(leaves_by_ns) => {
+                    // It doesn't even stop accepting: its end is heard next.
                     self.signal(Signal::KILL);
-                    follows.iter_mut().for_each(|following| following.by_ns += LEAVE_MS_MAX * 1_000_000);
+                    processes.follows.iter_mut().for_each(|follows| follows.by_ns += LEAVE_MS_MAX * 1_000_000);
                 }
                 () = wait_until(due_ns) => self.tell(|supervisor| supervisor.on_time(clock::now())),
+            }
+        }
+    }
+
+    fn launch(&self, processes: &mut Processes, launch: &Launch) {
+        let started = Child::start(launch, &self.hold(&launch.sockets));
+        match (started, self.look(Supervisor::is_succeeded)) {
+            (Ok(started), false) => {
+                self.pid.set(started.pid());
+                processes.child = Some(started);
+            }
+            (Ok(started), true) => {
+                self.successor.set(started.pid());
+                processes.successor = Some(started);
+            }
+            (Err(why), false) => self.has_ended(&why),
+            (Err(why), true) => self.successor_has_ended(&why, false),
+        }
+        self.changed();
+    }
+
+    fn of_child(self: &Rc<Self>, event: Event, processes: &mut Processes) {
+        match event {
+            Event::Ready(address) => self.is_ready(address),
+            Event::Draining => {
+                // Of one that drains without a successor, the end is heard.
+                if let Some(follows) = processes.follows.take() {
+                    self.leaves.set(false);
+                    self.pid.set(self.successor.take());
+                    let former = std::mem::replace(&mut processes.child, processes.successor.take());
+                    former.into_iter().for_each(|former| self.see_out(former));
+                    self.is_ready(follows.address);
+                }
+            }
+            Event::Ended(how) => {
+                self.leaves.set(false);
+                processes.child = processes.successor.take();
+                self.pid.set(self.successor.take());
+                match (&processes.child, processes.follows.take()) {
+                    (None, _) => self.has_ended(&how),
+                    (Some(_), Some(follows)) => self.is_ready(follows.address),
+                    (Some(_), None) => self.tell(|supervisor| {
+                        supervisor.succeeded_early(clock::now());
+                        None
+                    }),
+                }
+            }
+        }
+    }
+
+    fn of_successor(&self, event: Event, processes: &mut Processes) {
+        match event {
+            Event::Ready(address) => {
+                let by_ns = clock::now() + LEAVE_MS_MAX * 1_000_000;
+                processes.follows = Some(Follows { address, by_ns });
+                if !self.leaves.replace(true) {
+                    self.pid.get().into_iter().for_each(|pid| self.terminate(pid));
+                }
+            }
+            Event::Draining => {}
+            Event::Ended(how) => {
+                processes.successor = None;
+                self.successor.set(None);
+                self.successor_has_ended(&how, processes.follows.take().is_some());
             }
         }
     }
@@ -373,6 +404,7 @@ impl Instance {
         match action {
             Some(Action::Launch) => self.launches.set(true),
             // One that was stalled hears of it too.
+            Some(Action::Terminate) if self.leaves.get() => {}
             Some(Action::Terminate) => self.pid.get().into_iter().for_each(|pid| self.terminate(pid)),
             Some(Action::Kill) => self.signal(Signal::KILL),
             Some(Action::KillSuccessor) => {

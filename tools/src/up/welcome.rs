@@ -28,6 +28,7 @@ pub(super) fn text(
     let try_these = gateway
         .map(|gateway| things_to_try(profile, gateway, &own_command(), data, demo))
         .unwrap_or_default();
+    let try_these = if config.gateway.https { in_https(&try_these, config) } else { try_these };
     let token = data.operator_token_path();
     let database = match databases {
         Databases::Folder(_) => "SQLite".into(),
@@ -40,7 +41,7 @@ pub(super) fn text(
     ));
     format!(
         "{runs}\n\n{}\n{}\nTry:\n{try_these}\n\n{}Operate it: {}\nOperator token: {}\nCtrl-C stops the network.",
-        table(&file.entries, config.listen, config.tls.is_some()).draw(style),
+        table(&file.entries, config.listen, (config.tls.is_some(), config.gateway.https)).draw(style),
         passed_through(file),
         sign_in(file, gateway, data, demo),
         operate_it(&own_command(), data),
@@ -93,7 +94,7 @@ fn data_flag(data: &DataFolder) -> String {
 }
 
 /// The gateway first: it is the way in. All listen where they were told to, which may be everywhere.
-fn table(entries: &[Entry], listen: IpAddr, mtls: bool) -> Table {
+fn table(entries: &[Entry], listen: IpAddr, (mtls, https): (bool, bool)) -> Table {
     let mut table = Table::new(&[
         ("SERVICE", Align::Left),
         ("INSTANCE", Align::Left),
@@ -109,6 +110,7 @@ fn table(entries: &[Entry], listen: IpAddr, mtls: bool) -> Table {
             entry.instance.clone(),
             match entry.protocol {
                 Protocol::Rpc if mtls => "RPC, TLS".into(),
+                Protocol::Http if https => "HTTPS".into(),
                 protocol => protocol.name().to_uppercase(),
             },
             SocketAddr::new(listen, entry.address.port()).to_string(),
@@ -125,6 +127,18 @@ fn shown(address: SocketAddr) -> String {
     } else {
         address.to_string()
     }
+}
+
+/// Those of the commands that speak HTTPS, as they do it.
+fn in_https(commands: &str, config: &UpConfig) -> String {
+    let curl = match config.gateway.certificate.as_ref().and_then(|file| file.parent()) {
+        Some(certs) => format!("curl -s --cacert {} ", quoted(&certs.join("ca.pem").display().to_string())),
+        None => "curl -s ".into(),
+    };
+    let curls = commands.lines().filter(|line| line.trim_start().starts_with("curl -s "));
+    let lines =
+        curls.map(|line| line.replacen("localhost:", "https://localhost:", 1).replacen("curl -s ", &curl, 1));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Commands that can be copied as they stand.
@@ -197,9 +211,9 @@ gateway  gateway-1  HTTP      127.0.0.1:8000   10
 gateway  gateway-1  RPC       127.0.0.1:7001   10
 product  product-1  RPC       127.0.0.1:8002    9";
         let listen = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        assert_eq!(table(&rows, listen, false).draw(Style::PLAIN), wanted);
-        let in_tls = table(&rows, listen, true).draw(Style::PLAIN);
-        assert!(in_tls.contains("product-1  RPC, TLS") && in_tls.contains("gateway-1  HTTP "), "{in_tls}");
+        assert_eq!(table(&rows, listen, (false, false)).draw(Style::PLAIN), wanted);
+        let in_tls = table(&rows, listen, (true, true)).draw(Style::PLAIN);
+        assert!(in_tls.contains("product-1  RPC, TLS") && in_tls.contains("gateway-1  HTTPS "), "{in_tls}");
     }
 
     #[test]

@@ -27,6 +27,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::{Begun, Refused, Stamp, Tls, TlsError, certificates, read, refusal, stamps, words};
+use crate::crowd::Guest;
 use crate::driver::ByteStream;
 
 /// What a plaintext client is told.
@@ -143,11 +144,27 @@ impl EdgeTls {
     }
 
     /// The handshake with a client, which has [`HANDSHAKE_MS_MAX`] for all of it. A client that begins in plaintext is told so.
-    /// Whoever of the cluster has certificates is known by `cluster`.
+    /// Whoever of the cluster has certificates is known by `cluster`. A `guest` that has to make room for others does so meanwhile too.
     ///
     /// # Errors
     /// Why there is no connection, for the log.
     pub async fn accept<S: ByteStream>(
+        &self,
+        stream: S,
+        cluster: Option<&Tls>,
+        guest: &Guest,
+    ) -> Result<(impl ByteStream + use<S>, Option<ClientCertificate>), Refused> {
+        guest.idles(Some(Instant::now()));
+        let accepted = tokio::select! {
+            biased;
+            () = guest.sent_away() => Err(Refused::new("its place was needed before the handshake was over")),
+            accepted = self.shake_hands(stream, cluster) => accepted,
+        };
+        guest.idles(None);
+        accepted
+    }
+
+    async fn shake_hands<S: ByteStream>(
         &self,
         stream: S,
         cluster: Option<&Tls>,
@@ -261,8 +278,8 @@ fn server_config(
     };
     let mut server = builder.with_cert_resolver(Arc::new(ByName { certificates }));
     server.alpn_protocols = vec![HTTP_1_1.to_vec()];
-    // RFC 7627: without it a session of TLS 1.2 could be joined to another one.
-    server.require_ems = true;
+    // RFC 7627, section 1: without it a client's certificate could be passed on to another session of TLS 1.2.
+    server.require_ems = !matches!(config.clients, Clients::Anybody);
     // What is resumed is in the ticket, under keys that change every six hours: nothing is kept here for it.
     server.session_storage = Arc::new(NoServerSessionStorage {});
     match tickets {

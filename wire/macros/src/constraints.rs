@@ -22,9 +22,9 @@ const UNKNOWN: &str =
     "not known here: `#[field(…)]` has `min = 1`, `max = 200`, `format = \"email\"` and `example = \"…\"`";
 
 /// The formats of strings besides a choice, as `micronet_wire::schema::FORMATS`.
-const FORMATS: [&str; 4] = ["email", "password", "line", "name"];
+const FORMATS: [&str; 5] = ["email", "password", "line", "name", "slug"];
 
-const FORMAT_UNKNOWN: &str = "the formats that are known: \"email\", \"password\", \"line\", \"name\", and \"choice A B …\" for one of some words";
+const FORMAT_UNKNOWN: &str = "the formats that are known: \"email\", \"password\", \"line\", \"name\", \"slug\", and \"choice A B …\" for one of some words";
 
 impl Constraints {
     /// Reads the attribute of a field of this type. What the macro can't see of the type is checked with the schema.

@@ -59,6 +59,7 @@ fn add_format(described: &mut Object, format: &str) {
     match format {
         "" => {}
         "line" => described.set("pattern", line_with("")),
+        "slug" => described.set("pattern", "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"),
         "name" => described.set("pattern", line_with("0-9")),
         format => match choices(format) {
             None => described.set("format", format),

@@ -1,7 +1,5 @@
 //! `/docs`: the description as a page on which it can be tried. It is made of three files of ours, and loads nothing else.
 
-use std::borrow::Cow;
-
 use crate::http1::{Method, RequestHead, Status};
 use crate::rest::{Answer, other_methods};
 
@@ -29,8 +27,6 @@ pub fn docs(head: &RequestHead) -> Option<Answer> {
         return Some(*other_methods(head.method(), &["GET"]));
     }
     let mut answer = Answer::body_of(Status::OK, content_type, text.as_bytes());
-    answer.headers.push(("Content-Security-Policy", Cow::Borrowed(POLICY)));
-    answer.headers.push(("X-Content-Type-Options", Cow::Borrowed("nosniff")));
-    answer.headers.push(("Referrer-Policy", Cow::Borrowed("no-referrer")));
+    answer.content_policy = Some(POLICY);
     Some(answer)
 }

@@ -72,6 +72,8 @@ struct Document {
     paths: BTreeMap<String, Path>,
     components: Components,
     labels: BTreeSet<String>,
+    /// The first write that is found: tokens are for it.
+    write: Option<String>,
 }
 
 /// A path with its operations.
@@ -93,6 +95,9 @@ impl Document {
         }
         let types = Types::new(schema, &label);
         for method in &schema.methods {
+            if !method.idempotent && method.paths().next().is_some() && self.write.is_none() {
+                self.write = Some(format!("{}.{}", schema.name, method.name));
+            }
             let mut first = None;
             // What is a WebSocket alone, OpenAPI has no words for.
             let bindings = method.http.iter().enumerate().filter(|(_, binding)| !binding.is_socket());
@@ -127,7 +132,8 @@ impl Document {
         responses::add_general(&mut self.components);
         let of_services =
             self.paths.into_values().map(|path| (path.template, Object::from_iter(path.operations)));
-        let of_pages = pages::paths(pages).map(|(path, item)| (path.to_owned(), item));
+        let of_pages = pages::paths(pages, self.write.as_deref().unwrap_or("service.method"))
+            .map(|(path, item)| (path.to_owned(), item));
         // The pages go before the routes of services, as they do where requests are answered.
         let paths: BTreeMap<String, Object> = of_services.chain(of_pages).collect();
         self.tags.push(object([("name", pages::TAG.into()), ("description", OPERATION.into())]).into());

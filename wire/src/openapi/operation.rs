@@ -48,13 +48,12 @@ impl Operation<'_> {
             operation.put("parameters", parameters);
         }
         let body = self.body(components);
-        let has_body = body.is_some();
         if let Some(body) = body {
             operation.put("requestBody", body);
         }
         operation.put(
             "responses",
-            responses::of(self.schema, self.types, method, self.label, has_body, components),
+            responses::of(self.schema, self.types, method, self.label, self.verb(), components),
         );
         if method.access != Access::Public {
             // Of a bearer, what is listed are the roles or permissions that are wanted (OpenAPI 3.1, Security Requirement).
@@ -78,11 +77,6 @@ impl Operation<'_> {
         &self.method.http[self.at].method
     }
 
-    /// Whether fields that the path doesn't fill come in a body, and not in the query.
-    fn has_body(&self) -> bool {
-        matches!(self.verb(), "POST" | "PUT" | "PATCH")
-    }
-
     /// The fields that the path fills, with their names in the document's path.
     fn of_path(&self) -> impl Iterator<Item = (&str, &str)> {
         let own = self.method.http[self.at].path.split('/').filter_map(parameter_name);
@@ -98,7 +92,7 @@ impl Operation<'_> {
             filled.push(name);
             parameters.extend(self.parameter("path", shown, field, components));
         }
-        if !self.has_body() {
+        if !responses::has_body(self.verb()) {
             let left = fields.iter().filter(|field| !filled.contains(&field.name.as_str()));
             parameters
                 .extend(left.filter_map(|field| self.parameter("query", &field.name, field, components)));
@@ -126,7 +120,7 @@ impl Operation<'_> {
     }
 
     fn body(&self, components: &mut Components) -> Option<Object> {
-        if !self.has_body() {
+        if !responses::has_body(self.verb()) {
             return None;
         }
         let of_path: Vec<&str> = self.of_path().map(|(name, _)| name).collect();

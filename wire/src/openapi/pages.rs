@@ -84,10 +84,11 @@ const PAGES: [Page; 6] = [
     text("/docs", "operation.docs", "The same as a page, on which it can be tried.", "text/html"),
 ];
 
-/// The pages of a document as path items, those that every process has and these.
-pub(super) fn paths(further: &[Page]) -> impl Iterator<Item = (&'static str, Object)> {
+/// The pages of a document as path items, those that every process has and these. `write` is a method that tokens are for, as an
+/// example.
+pub(super) fn paths(further: &[Page], write: &str) -> impl Iterator<Item = (&'static str, Object)> {
     let pages: Vec<Page> = PAGES.iter().chain(further).copied().collect();
-    let outcome = (OUTCOME_TEMPLATE, object([("post", outcome().into())]));
+    let outcome = (OUTCOME_TEMPLATE, object([("post", outcome(write).into())]));
     pages.into_iter().map(|page| (page.path, object([("get", page.describe().into())]))).chain([outcome])
 }
 
@@ -107,7 +108,7 @@ impl Page {
 }
 
 /// What became of a write (SPEC.md 14.4).
-fn outcome() -> Object {
+fn outcome(write: &str) -> Object {
     let words = "What became of a write with this Idempotency-Key. One that is said to be never started never will be.";
     let parameter = |name: &str, place: &str, words: &str, schema: Object| -> Node {
         let parts = [("name", name.into()), ("in", place.into()), ("description", words.into())];
@@ -119,7 +120,7 @@ fn outcome() -> Object {
         .with("pattern", "^[!-~]+$");
     let method = typed("string")
         .with("pattern", "^[A-Za-z_][A-Za-z0-9_]*\\.[A-Za-z_][A-Za-z0-9_]*$")
-        .with("examples", texts(["order.buy"]));
+        .with("examples", texts([write]));
     let parameters: Vec<Node> = vec![
         parameter("method", "path", "The method that was called.", method),
         parameter("token", "path", "The key that it was called with.", token),
@@ -127,7 +128,7 @@ fn outcome() -> Object {
             "principal",
             "query",
             "Whose write it is, for the operator; without it the asker's own.",
-            typed("string"),
+            typed("string").with("pattern", "^(anonymous|operator|service/[!-~]+|user/[!-~]+)$"),
         ),
     ];
     let states = texts(["never_started", "running", "done", "failed"]);

@@ -18,7 +18,7 @@ const ERROR: &str = "Error";
 const FAULTS: &str = "Faults";
 
 /// The errors that methods have, by what they are and who calls them.
-pub(super) const GENERAL: [General; 15] = [
+pub(super) const GENERAL: [General; 16] = [
     (
         400,
         "BadRequest",
@@ -26,13 +26,24 @@ pub(super) const GENERAL: [General; 15] = [
         "The request is malformed: its path, its query, its JSON or a header.",
     ),
     (401, "Unauthenticated", "UNAUTHENTICATED", "No credential was given, or one that isn't known any more."),
-    (403, "Forbidden", "INSUFFICIENT_PERMISSIONS", "The credential lacks the permission."),
+    (
+        403,
+        "Forbidden",
+        "INSUFFICIENT_PERMISSIONS",
+        "The credential lacks the permission; or a page of another origin asks for a write (CROSS_ORIGIN_REFUSED).",
+    ),
     (406, "NotAcceptable", "NOT_ACCEPTABLE", "The answer is of a media type that Accept excludes."),
     (
         409,
         "TokenConflict",
         "TOKEN_REUSED",
         "The Idempotency-Key was used with another request, or somebody has asked what became of it before it came (TOKEN_WITHDRAWN).",
+    ),
+    (
+        412,
+        "PreconditionFailed",
+        "PRECONDITION_FAILED",
+        "If-Match or If-None-Match stand before a write: nothing here has a strong entity tag.",
     ),
     (413, "BodyTooLarge", "BODY_TOO_LARGE", "The body is too long."),
     (414, "UriTooLong", "URI_TOO_LONG", "The path and the query are too long."),
@@ -70,14 +81,16 @@ pub(super) fn of(
     types: &Types<'_>,
     method: &Method,
     label: &str,
-    has_body: bool,
+    verb: &str,
     components: &mut Components,
 ) -> Object {
+    let (is_read, has_body) = (verb == "GET", has_body(verb));
     let mut responses: BTreeMap<u16, Object> = BTreeMap::new();
     let mut own = own_errors(schema, types, method, label, components);
     for general in &GENERAL {
         let applies = match general.0 {
-            403 => method.access != Access::Public,
+            403 => method.access != Access::Public || !is_read,
+            412 => !is_read,
             409 => !method.idempotent,
             413 | 415 => has_body,
             _ => true,
@@ -96,8 +109,20 @@ pub(super) fn of(
         responses.insert(general.0, response);
     }
     responses.extend(own.into_iter().map(|(status, own)| (status, own.response())));
-    responses.insert(method.http_status, success(types, method, components));
+    let mut well = success(types, method, components);
+    if is_read {
+        if let Some(Node::Object(headers)) = well.get_mut("headers") {
+            headers.put("ETag", header_reference("EntityTag"));
+        }
+        responses.insert(304, general_reference("NotModified"));
+    }
+    responses.insert(method.http_status, well);
     responses.into_iter().map(|(status, response)| (status.to_string(), response)).collect()
+}
+
+/// Whether fields that the path doesn't fill come in a body, and not in the query.
+pub(super) fn has_body(verb: &str) -> bool {
+    matches!(verb, "POST" | "PUT" | "PATCH")
 }
 
 /// The component of the general error of this status.
@@ -225,7 +250,12 @@ pub(super) fn general() -> Object {
         ]);
         (name, described)
     };
-    GENERAL.iter().chain(&OF_HTTP).map(describe).collect()
+    let unchanged = object([
+        ("description", "What If-None-Match names is still what there is.".into()),
+        ("headers", header_references().with("ETag", header_reference("EntityTag")).into()),
+    ]);
+    let of_errors: Object = GENERAL.iter().chain(&OF_HTTP).map(describe).collect();
+    of_errors.with("NotModified", unchanged)
 }
 
 /// The headers that answers have.
@@ -241,6 +271,7 @@ pub(super) fn headers() -> Object {
         ("ApiVersion", header("The version of the HTTP interface.", typed("string"))),
         ("Instance", header("The instance that answered.", typed("string"))),
         ("RetryAfter", header("Seconds to wait before asking again.", typed("integer"))),
+        ("EntityTag", header("Names the answer, for If-None-Match.", typed("string"))),
         ("Allow", header("The methods of the path.", typed("string"))),
         ("Authenticate", header("The kind of credential that is wanted.", typed("string"))),
     ])

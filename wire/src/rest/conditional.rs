@@ -15,9 +15,10 @@ pub struct EntityTag {
 impl EntityTag {
     /// How the tag is written: 16 hexadecimal digits in quotes.
     fn opaque(self) -> [u8; 18] {
-        let mut text = *b"\"0123456789abcdef\"";
-        for (at, digit) in text[1..17].iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[(self.hash >> (60 - 4 * at)) as usize & 0xf];
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'"'; 18];
+        for (pair, byte) in text[1..17].chunks_exact_mut(2).zip(self.hash.to_be_bytes()) {
+            pair.copy_from_slice(&[byte >> 4, byte & 0xf].map(|digit| DIGITS[usize::from(digit)]));
         }
         text
     }

@@ -142,7 +142,7 @@ pub struct Field {
 }
 
 /// The formats that a field of text can have, besides a choice: `choice` and the words of which it is one, a space before each.
-pub const FORMATS: &[&str] = &["email", "password", "line", "name"];
+pub const FORMATS: &[&str] = &["email", "password", "line", "name", "slug"];
 
 /// One variant of an enum.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]

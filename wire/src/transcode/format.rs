@@ -29,6 +29,8 @@ pub(super) fn fault(format: &str, text: &str) -> Option<String> {
             let is_name = is_line(text) && text.chars().any(|each| !is_blank(each) && !each.is_ascii_digit());
             (is_name, "one line of text that is no number".into())
         }
+        "slug" => (is_slug(text), "small letters, digits and - within, up to 64".into()),
+        "password" => return None,
         _ => {
             let mut words = choices(format)?;
             (words.any(|word| word == text), format!("one of {}", names(choices(format)?)))
@@ -48,6 +50,15 @@ fn are_words<'a>(mut words: impl Iterator<Item = &'a str>) -> bool {
 /// Whether a text is one line in which there is something to see.
 fn is_line(text: &str) -> bool {
     text.chars().all(|each| !breaks_lines(each)) && text.chars().any(|each| !is_blank(each))
+}
+
+/// Whether a text is a name as it stands in addresses: small letters, digits, and `-` within.
+fn is_slug(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&text.len())
+        && text.bytes().all(is_part)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 /// Whether a character is no part of a line: control characters, and what separates lines and paragraphs.
@@ -99,6 +110,11 @@ mod tests {
                 fault("choice id -id", wrong).is_some_and(|words| words.contains("one of id, -id")),
                 "{wrong}"
             );
+        }
+        for (text, is_right) in
+            [("a", true), ("a-1", true), ("-a", false), ("a-", false), ("A", false), ("", false)]
+        {
+            assert_eq!(fault("slug", text).is_none(), is_right, "{text}");
         }
         for good in ["email", "line", "name", "choice a", "choice a -a b"] {
             assert!(is_format(good), "{good}");

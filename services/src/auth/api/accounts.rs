@@ -14,13 +14,13 @@ pub struct Registration {
     #[field(min = 8, max = 128, format = "password")]
     pub password: Hidden,
     /// The name of whoever it belongs to.
-    #[field(min = 1, max = 200, example = "Ada Lovelace")]
+    #[field(min = 1, max = 200, format = "line", example = "Ada Lovelace")]
     pub full_name: String,
     /// The organization's name.
-    #[field(min = 1, max = 200, example = "Analytical Engines")]
+    #[field(min = 1, max = 200, format = "line", example = "Analytical Engines")]
     pub organization: String,
     /// The organization's short name: small letters, digits and `-`; made of its name unless given.
-    #[field(min = 1, max = 64, example = "analytical-engines")]
+    #[field(min = 1, max = 64, format = "slug", example = "analytical-engines")]
     pub slug: Option<String>,
 }
 
@@ -62,7 +62,7 @@ pub struct AccountInfo {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct AccountId {
     /// Its number.
-    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "1")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "1")]
     pub id: u64,
 }
 
@@ -76,7 +76,10 @@ pub struct ListAccounts {
     #[field(min = 1, max = 100)]
     pub per_page: Option<u32>,
     /// `id` (unless given), `email`, `full_name` or `created_at`; with a `-` before it from the highest to the lowest.
-    #[field(example = "-created_at")]
+    #[field(
+        format = "choice id -id email -email full_name -full_name created_at -created_at",
+        example = "-created_at"
+    )]
     pub sort: Option<String>,
     /// Only those whose name or e-mail address contains this, in upper or lower case.
     #[field(max = 200)]
@@ -84,7 +87,7 @@ pub struct ListAccounts {
     /// Only those that may sign in, or that may not.
     pub is_active: Option<bool>,
     /// Only those of this organization; for who sees others than their own.
-    #[field(min = 1, max = 9_223_372_036_854_775_807)]
+    #[field(min = 1, max = 9_007_199_254_740_991)]
     pub organization_id: Option<u64>,
 }
 
@@ -107,13 +110,13 @@ pub struct NewAccount {
     #[field(min = 8, max = 128, format = "password")]
     pub password: Hidden,
     /// The name of whoever it belongs to.
-    #[field(min = 1, max = 200, example = "Grace Hopper")]
+    #[field(min = 1, max = 200, format = "line", example = "Grace Hopper")]
     pub full_name: String,
     /// Its roles: some of `admin`, `operator`, `viewer` and `api_user`; `viewer` unless given.
     #[field(max = 4)]
     pub roles: Option<Vec<String>>,
     /// Its organization, for who sees others than their own; one's own unless given.
-    #[field(min = 1, max = 9_223_372_036_854_775_807)]
+    #[field(min = 1, max = 9_007_199_254_740_991)]
     pub organization_id: Option<u64>,
 }
 
@@ -121,13 +124,13 @@ pub struct NewAccount {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct AccountUpdate {
     /// Its number.
-    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "1")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "1")]
     pub id: u64,
     /// The new e-mail address.
     #[field(min = 3, max = 254, format = "email")]
     pub email: Option<String>,
     /// The new name.
-    #[field(min = 1, max = 200)]
+    #[field(min = 1, max = 200, format = "line")]
     pub full_name: Option<String>,
 }
 
@@ -135,7 +138,7 @@ pub struct AccountUpdate {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct RolesChange {
     /// Its number.
-    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "1")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "1")]
     pub id: u64,
     /// Its roles from now on: some of `admin`, `operator`, `viewer` and `api_user`.
     #[field(max = 4)]
@@ -146,7 +149,7 @@ pub struct RolesChange {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct ResetPassword {
     /// Its number.
-    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "1")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "1")]
     pub id: u64,
     /// The password from now on.
     #[field(min = 8, max = 128, format = "password")]
@@ -176,7 +179,7 @@ pub struct OrganizationInfo {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationId {
     /// Its number.
-    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "1")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "1")]
     pub id: u64,
 }
 
@@ -204,10 +207,10 @@ pub struct Organizations {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct NewOrganization {
     /// The name.
-    #[field(min = 1, max = 200, example = "Analytical Engines")]
+    #[field(min = 1, max = 200, format = "line", example = "Analytical Engines")]
     pub name: String,
     /// The short name: small letters, digits and `-`; made of the name unless given.
-    #[field(min = 1, max = 64, example = "analytical-engines")]
+    #[field(min = 1, max = 64, format = "slug", example = "analytical-engines")]
     pub slug: Option<String>,
 }
 
@@ -215,9 +218,9 @@ pub struct NewOrganization {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationUpdate {
     /// Its number.
-    #[field(min = 1, max = 9_223_372_036_854_775_807, example = "1")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "1")]
     pub id: u64,
     /// The new name.
-    #[field(min = 1, max = 200)]
+    #[field(min = 1, max = 200, format = "line")]
     pub name: String,
 }

@@ -147,10 +147,10 @@ pub struct Setup {
     #[field(min = 8, max = 128, format = "password")]
     pub password: Hidden,
     /// The name of whoever it belongs to.
-    #[field(min = 1, max = 200, example = "Ada Lovelace")]
+    #[field(min = 1, max = 200, format = "line", example = "Ada Lovelace")]
     pub full_name: String,
     /// The organization's name.
-    #[field(min = 1, max = 200, example = "Analytical Engines")]
+    #[field(min = 1, max = 200, format = "line", example = "Analytical Engines")]
     pub organization: String,
 }
 

@@ -52,7 +52,9 @@ impl AuthService {
         match self.store.begin_attempt(email, email_hash, unix_us()).await? {
             Attempt::Begun(account) => Ok(account),
             Attempt::Refused { retry_after_s } => {
-                let words = format!("too many attempts with this address have failed: try again in {retry_after_s} s");
+                let words = format!(
+                    "too many attempts with this address have failed: try again in {retry_after_s} s"
+                );
                 let error = RpcError::new(Code::RateLimitExceeded, words);
                 // No other instance would say anything else.
                 Err(CallError::Rpc(error.retry(Retry::Never, retry_after_s.saturating_mul(1_000))))

@@ -14,6 +14,11 @@ function make(name, properties = {}, ...inside) {
   return element;
 }
 
+/** A text whose parts within backticks are code. */
+function words(text = "") {
+  return text.split("`").map((part, index) => index % 2 ? make("code", { textContent: part }) : part);
+}
+
 let description;
 
 /** What a reference within the description stands for. */
@@ -81,7 +86,7 @@ function parameterRow(parameter, id) {
     field.placeholder = schema.examples[0];
   }
   const name = make("label", { htmlFor: id }, make("code", { textContent: parameter.name }), parameter.required ? " (required)" : "");
-  const words = make("td", {}, make("div", { textContent: parameter.description ?? "" }),
+  const words = make("td", {}, make("div", {}, ...words(parameter.description)),
     make("div", { className: "soft", textContent: typeWords(parameter.schema) }));
   return { parameter, field, row: make("tr", {}, make("td", {}, name), make("td", {}, field), words) };
 }
@@ -163,7 +168,7 @@ function tryForm(verb, path, operation) {
 function answers(operation) {
   const rows = Object.entries(operation.responses ?? {}).map(([status, response]) => make("tr", {},
     make("td", {}, make("code", { className: status < "400" ? "good" : "bad", textContent: status })),
-    make("td", { textContent: resolved(response).description ?? "" })));
+    make("td", {}, ...words(resolved(response).description))));
   return make("table", {}, make("tbody", {}, ...rows));
 }
 
@@ -180,7 +185,7 @@ function show(verb, path, operation) {
   details.addEventListener("toggle", () => {
     if (!details.open || inside.hasChildNodes()) return;
     inside.append(
-      make("p", { textContent: operation.description ?? "" }),
+      make("p", {}, ...words(operation.description)),
       tryForm(verb, path, operation), make("h3", { textContent: "Answers" }), answers(operation));
   });
   details.dataset.words = [verb, path, operation.summary, operation.operationId, who].join(" ").toLowerCase();
@@ -201,7 +206,7 @@ function showAll() {
   document.title = `${info.title} API`;
   at("title").textContent = `${info.title} API`;
   at("version").textContent = info.version;
-  at("about").textContent = info.description ?? "";
+  at("about").replaceChildren(...words(info.description));
   const byTag = new Map(tags.map((tag) => [tag.name, { tag, operations: [] }]));
   for (const [path, item] of Object.entries(paths)) {
     for (const verb of VERBS.filter((each) => item[each])) {
