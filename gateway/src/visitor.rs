@@ -13,7 +13,7 @@ use micronet_wire::principal::Principal;
 use micronet_wire::rest::{Answer, Form, Lead, RequestIds, conditional, unmet_precondition};
 use micronet_wire::spiffe::SpiffeId;
 
-use crate::audit::Action;
+use crate::audit::{Action, Deed};
 use crate::config::{Gateway, Known};
 use crate::rates::{self, Kind, Passed, Who};
 use crate::settings::Settings;
@@ -98,14 +98,17 @@ impl Visitor {
         if let Some(refused) = passed.filter(Passed::is_refused) {
             return refused.refusal().into();
         }
+        let is_stream = matches!(&lead, Lead::Method(route, _) if route.form != Form::Answer);
+        let stream_deed =
+            is_stream.then(|| Deed::of((&known.routes, &lead), head, from, request_id)).flatten();
         let mut response: Response = match lead {
             _ if head.path() == targets::PATH => {
                 targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some()).into()
             }
             Lead::Method(route, of_path) if route.form != Form::Answer => {
-                let to = (route, of_path);
+                let (to, asker) = ((route, of_path), (asker, stream_deed));
                 // Apart, so that what answers a request is no larger for it.
-                Box::pin(gateway.stream(request_id, (head, body), to, (asker, self.client))).await
+                Box::pin(gateway.stream(request_id, (head, body), to, asker, self.client)).await
             }
             lead => {
                 let who = (asker.principal(), self.client);

@@ -8,25 +8,20 @@ use micronet_wire::principal::Principal;
 use micronet_wire::rest::{Answer, Lead, OUTCOME_TEMPLATE, Routes};
 use micronet_wire::schema::Access;
 
-/// An action of somebody who has signed in. It holds nothing of the request's headers, query or body, where secrets may stand.
+/// What a request does that changes something, whoever asks. It holds nothing of the request's headers, query or body, where secrets
+/// may stand.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Action(AuditEntry);
+pub struct Deed(AuditEntry);
 
-impl Action {
-    /// What a request does that leads there; `None` where it only reads, leads nowhere, or nobody in particular asks.
+impl Deed {
+    /// What a request does that leads there; `None` where it only reads, or leads nowhere.
     #[must_use]
     pub fn of(
         (routes, lead): (&Routes, &Lead<'_>),
         head: &RequestHead,
-        asker: &Principal,
         address: IpAddr,
         request_id: &str,
     ) -> Option<Self> {
-        let (subject, organization) = match asker {
-            Principal::User { subject, organization, .. } => (&**subject, &**organization),
-            Principal::Operator => ("operator", ""),
-            Principal::Anonymous | Principal::Service { .. } => return None,
-        };
         let is_get = matches!(head.method(), Method::Get | Method::Head);
         let (action, path, object) = match lead {
             Lead::Method(route, of_path) => {
@@ -46,8 +41,6 @@ impl Action {
             Lead::Answered(_) | Lead::Nowhere(_) => return None,
         };
         Some(Self(AuditEntry {
-            subject: clipped(subject, 128),
-            organization: clipped(organization, 128),
             action: clipped(&action, 256),
             method: clipped(head.method_name(), 16),
             path: clipped(&path, 2048),
@@ -56,6 +49,40 @@ impl Action {
             request_id: clipped(request_id, 256),
             ..AuditEntry::default()
         }))
+    }
+
+    /// The action that it is where this one asks; `None` where nobody in particular does.
+    #[must_use]
+    pub fn by(self, asker: &Principal) -> Option<Action> {
+        let (subject, organization) = match asker {
+            Principal::User { subject, organization, .. } => (&**subject, &**organization),
+            Principal::Operator => ("operator", ""),
+            Principal::Anonymous | Principal::Service { .. } => return None,
+        };
+        let (subject, organization) = (clipped(subject, 128), clipped(organization, 128));
+        Some(Action(AuditEntry { subject, organization, ..self.0 }))
+    }
+}
+
+/// A deed of somebody who has signed in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Action(AuditEntry);
+
+impl Action {
+    /// What a request does that leads there, where this one asks.
+    #[must_use]
+    pub fn of(
+        to: (&Routes, &Lead<'_>),
+        head: &RequestHead,
+        asker: &Principal,
+        address: IpAddr,
+        request_id: &str,
+    ) -> Option<Self> {
+        // What nobody does costs nothing.
+        if matches!(asker, Principal::Anonymous | Principal::Service { .. }) {
+            return None;
+        }
+        Deed::of(to, head, address, request_id)?.by(asker)
     }
 
     #[cfg(test)]
@@ -68,6 +95,13 @@ impl Action {
     pub fn entry(self, answer: &Answer) -> AuditEntry {
         let outcome = answer.error_code().unwrap_or("ok");
         AuditEntry { status: answer.status.code().into(), outcome: clipped(outcome, 128), ..self.0 }
+    }
+}
+
+impl Action {
+    /// The entry of one that begins, and goes on for as long as its stream does.
+    pub(super) fn begun(self) -> AuditEntry {
+        AuditEntry { status: 101, outcome: "begun".into(), ..self.0 }
     }
 }
 

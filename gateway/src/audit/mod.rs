@@ -23,10 +23,10 @@ use micronet_transport::identity::{Identity, random_bytes};
 use micronet_transport::upstream::Upstream;
 use micronet_wire::authority::{AuditEntry, AuthorityClient};
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::rest::Answer;
+use micronet_wire::rest::{Answer, Refused};
 use tokio::task::JoinSet;
 
-pub use self::action::Action;
+pub use self::action::{Action, Deed};
 use self::journal::Journal;
 
 /// Where the entries of a gateway go: nowhere, unless it was [begun](Audit::begin).
@@ -89,6 +89,18 @@ impl Audit {
         let words =
             "what came of this can't be written into the audit log: ask again with the same Idempotency-Key";
         unavailable(words)
+    }
+
+    /// Writes down that an action begins which goes on as a stream.
+    ///
+    /// # Errors
+    /// The answer to one that can't be written down, and so must not begin.
+    pub async fn begin_stream(&self, action: Option<Action>) -> Result<(), Refused> {
+        let (Some(kept), Some(action)) = (&self.kept, action) else { return Ok(()) };
+        match kept.journal.trouble() {
+            None if self.keep(action.begun()).await => Ok(()),
+            trouble => Err(Box::new(unavailable(trouble.unwrap_or("the audit log can't be written")))),
+        }
     }
 
     /// Writes an entry down, whose id and time are still missing. It is durable when this completes with true.

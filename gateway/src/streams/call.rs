@@ -21,6 +21,7 @@ use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, authorize};
 use micronet_wire::transcode::{Resumption, to_json};
 
 use super::failure::Failure;
+use crate::audit::Deed;
 use crate::config::Gateway;
 
 /// A call that is to be opened.
@@ -30,6 +31,8 @@ pub(super) struct Call {
     service: usize,
     method: u32,
     request_id: String,
+    /// What it does that changes something.
+    deed: Option<Deed>,
     pub(super) opening: Opening,
     client: Option<u64>,
     /// As whom.
@@ -60,13 +63,19 @@ impl Call {
     pub(super) fn new(
         gateway: &Rc<Gateway>,
         (service, method): (usize, u32),
-        request_id: &str,
+        (request_id, deed): (&str, Option<Deed>),
         opening: Opening,
         client: Option<u64>,
     ) -> Self {
         let (gateway, request_id) = (Rc::clone(gateway), request_id.to_owned());
         let (principal, json) = (Principal::Anonymous, Bytes::new());
-        Self { gateway, service, method, request_id, opening, client, principal, json }
+        Self { gateway, service, method, request_id, deed, opening, client, principal, json }
+    }
+
+    /// Has it written down before it begins, where somebody who has signed in changes something by it.
+    pub(super) async fn written_down(&mut self) -> Result<(), Refused> {
+        let action = self.deed.take().and_then(|deed| deed.by(&self.principal));
+        self.gateway.audit.begin_stream(action).await
     }
 
     /// What one of the service's schemas says of the method.

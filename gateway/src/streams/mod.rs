@@ -18,6 +18,7 @@ use micronet_wire::http1::RequestHead;
 use micronet_wire::rest::{Answer, Form, Opening, Parameters, Refused, Route};
 
 use self::call::Call;
+use crate::audit::Deed;
 use crate::config::{Gateway, OWN};
 use crate::websocket;
 
@@ -28,9 +29,10 @@ impl Gateway {
         request_id: &str,
         (head, body): (&RequestHead, &[u8]),
         (route, of_path): (&Route, Parameters<'_>),
-        (asker, client): (Asker, Option<u64>),
+        (asker, deed): (Asker, Option<Deed>),
+        client: Option<u64>,
     ) -> Response {
-        let opened = self.open(request_id, (head, body), (route, of_path), asker, client);
+        let opened = self.open(request_id, (head, body), (route, of_path), (asker, deed), client);
         opened.await.unwrap_or_else(|refused| (*refused).into())
     }
 
@@ -39,7 +41,7 @@ impl Gateway {
         request_id: &str,
         (head, body): (&RequestHead, &[u8]),
         (route, of_path): (&Route, Parameters<'_>),
-        asker: Asker,
+        (asker, deed): (Asker, Option<Deed>),
         client: Option<u64>,
     ) -> Result<Response, Refused> {
         if route.service == OWN {
@@ -55,7 +57,7 @@ impl Gateway {
         let mut opening = Opening::new(head, of_path)?;
         let in_protocol = handshake.as_ref().and_then(|handshake| handshake.ticket().map(str::to_owned));
         let asker = who::asker(self, asker, opening.ticket.take().or(in_protocol)).await?;
-        let call = Call::new(self, (route.service, route.method), request_id, opening, client);
+        let call = Call::new(self, (route.service, route.method), (request_id, deed), opening, client);
         match handshake {
             None => events::answer(call, asker, head).await,
             Some(handshake) => {

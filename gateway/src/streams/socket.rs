@@ -87,6 +87,7 @@ impl Session {
         match shape {
             CallShape::ServerStream => self.tell(&mut call).await,
             _ => {
+                call.written_down().await.map_err(Failure::from)?;
                 let opened = call.exchange().await?;
                 self.converse(&opened, || call.gateway.cache.written()).await
             }
