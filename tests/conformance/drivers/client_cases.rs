@@ -12,6 +12,7 @@ use super::scripted::Scripted;
 use super::{CLIENTS, METHOD, Names, check};
 
 /// What happens, seen from the peer.
+#[expect(clippy::large_enum_variant, reason = "a script has few steps")]
 pub(super) enum Step {
     /// The client is told to do this.
     Do(Command),
