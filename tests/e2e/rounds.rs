@@ -15,8 +15,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::http_corpus;
 
+/// A part of a round, by name.
+type Stage = (&'static str, fn(&Network));
+
 /// What a round consists of. Whoever has something that a gateway must bear for ever adds it here.
-const STAGES: [(&str, fn(&Network)); 5] = [
+const STAGES: [Stage; 5] = [
     ("requests", requests),
     ("the corpus", corpus),
     ("large bodies", large_bodies),

@@ -121,7 +121,7 @@ codes! {
     /// The principal lacks the permission that the words name.
     InsufficientPermissions = 49, "INSUFFICIENT_PERMISSIONS", 403, Caller, Never;
     /// The idempotency token was used before with another request.
-    TokenReused = 50, "TOKEN_REUSED", 409, Caller, Never;
+    TokenReused = 50, "TOKEN_REUSED", 422, Caller, Never;
     /// A write came without the idempotency token that the method needs.
     TokenMissing = 51, "TOKEN_MISSING", 400, Caller, Never;
     /// A credential was given, but it is not right.

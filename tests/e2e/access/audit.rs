@@ -92,11 +92,8 @@ fn the_log_says_who_did_what_and_nothing_that_is_secret() {
     let organizations = theirs.at("/data").as_array().cloned().unwrap_or_default();
     let mine =
         browser.ask(Some(&other.access), "GET /auth/me", &Value::Null).at("/data/account/organization_id");
-    assert!(
-        organizations.iter().all(|entry| entry["organization"] == mine.to_string()),
-        "{}",
-        theirs.shown()
-    );
+    let mine = mine.to_string();
+    assert!(organizations.iter().all(|entry| entry["organization"] == mine.as_str()), "{}", theirs.shown());
     let client = browser.ask(Some(&browser_token_of_client(&network)), "GET /api/v1/audit", &Value::Null);
     assert!(matches!(client.status(), 401 | 403), "{}", client.shown());
 }

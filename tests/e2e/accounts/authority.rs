@@ -20,7 +20,7 @@ fn options() -> CallOptions {
 
 fn ticket_of(server: SocketAddr, person: &Person) -> Ticket {
     let issued = ask(server, Some(person), "POST /auth/tickets", &Value::Null).check(201);
-    Ticket { ticket: issued.at("/data/ticket").as_str().unwrap().to_owned() }
+    Ticket { ticket: issued.at("/data/ticket").as_str().expect("a text").to_owned() }
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn what_is_recorded_is_found_once_by_those_who_may_see_it() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|item| item["id"].as_str().unwrap().to_owned())
+            .map(|item| item["id"].as_str().expect("a text").to_owned())
             .collect::<Vec<_>>()
     };
     assert_eq!(list("action=order.place"), ["g/2", "g/1"]);

@@ -14,9 +14,9 @@ fn jti(person: &Person) -> String {
     for (at, digit) in claims.bytes().enumerate() {
         let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let value = digits.iter().position(|each| *each == digit).expect("base64url");
-        bits = bits << 6 | u32::try_from(value).unwrap();
+        bits = bits << 6 | u32::try_from(value).expect("6 bits");
         if at % 4 != 0 {
-            bytes.push(u8::try_from(bits >> (6 - 2 * (at % 4)) & 0xff).unwrap());
+            bytes.push(u8::try_from(bits >> (6 - 2 * (at % 4)) & 0xff).expect("8 bits"));
         }
     }
     let claims: Value = serde_json::from_slice(&bytes).expect("JSON");

@@ -61,7 +61,7 @@ fn every_write_happens_once_under_its_key() {
             again.shown()
         );
         if other(&body) != body && !body.is_empty() {
-            let refused = ask(&verb, &target, &id, &other(&body)).check(409);
+            let refused = ask(&verb, &target, &id, &other(&body)).check(422);
             check_envelope(&refused);
             assert_eq!(refused.at("/error/code"), "TOKEN_REUSED", "{id}: {}", refused.shown());
         }

@@ -66,6 +66,7 @@ pub(crate) type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// A command that is ready to run.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub(crate) enum Command {
     /// Start the network.
     Up(UpConfig),

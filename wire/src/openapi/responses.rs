@@ -36,8 +36,8 @@ pub(super) const GENERAL: [General; 16] = [
     (
         409,
         "TokenConflict",
-        "TOKEN_REUSED",
-        "The Idempotency-Key was used with another request, or somebody has asked what became of it before it came (TOKEN_WITHDRAWN).",
+        "TOKEN_WITHDRAWN",
+        "Somebody has asked what became of the Idempotency-Key before it came.",
     ),
     (
         412,
@@ -52,7 +52,7 @@ pub(super) const GENERAL: [General; 16] = [
         422,
         "InvalidInput",
         "INVALID_INPUT",
-        "A field is missing, unknown, of another type or out of its range.",
+        "A field is missing, unknown, of another type or out of its range; or the Idempotency-Key was used with another request (TOKEN_REUSED).",
     ),
     (429, "TooManyRequests", "RATE_LIMIT_EXCEEDED", "Too many requests came: wait as Retry-After says."),
     (431, "HeadersTooLarge", "HEADERS_TOO_LARGE", "The headers are too long, or too many."),

@@ -22,7 +22,7 @@ pub(super) fn orders() -> Vec<Step> {
         done(Anyone, buy, whales, "POST /api/v1/orders", 201, &[("/order_num", "3")])
             .all_in_body()
             .token("whales"),
-        refused(Anyone, buy, r#"{"name":"Whale","quantity":1}"#, "POST /orders", 409, "TOKEN_REUSED")
+        refused(Anyone, buy, r#"{"name":"Whale","quantity":1}"#, "POST /orders", 422, "TOKEN_REUSED")
             .all_in_body()
             .token("whales"),
         refused(Anyone, buy, r#"{"name":"Whale","quantity":1000}"#, "POST /orders", 409, "OUT_OF_STOCK")

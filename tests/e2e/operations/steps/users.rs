@@ -68,7 +68,7 @@ pub(super) fn users() -> Vec<Step> {
             create,
             r#"{"name":"Eve","email":"eve@example.com"}"#,
             "POST /users",
-            409,
+            422,
             "TOKEN_REUSED",
         )
         .all_in_body()
