@@ -24,7 +24,7 @@ pub struct Routes {
     /// The pages besides those of every process.
     pages: &'static [openapi::Page],
     /// The description of it all, made when it is asked for first.
-    openapi: OnceCell<String>,
+    description: OnceCell<Answer>,
 }
 
 /// One route: where it leads.
@@ -192,7 +192,7 @@ impl Routes {
         }
         if head.path() == openapi::PATH {
             return Lead::Answered(match head.method() {
-                Method::Get | Method::Head => Box::new(Answer::json(Status::OK, self.openapi())),
+                Method::Get | Method::Head => Box::new(self.description().clone()),
                 method => elsewhere(method, allow(["GET"].into())),
             });
         }
@@ -218,12 +218,13 @@ impl Routes {
         }
     }
 
-    /// The description of all services (OpenAPI 3.1).
-    #[must_use]
-    pub fn openapi(&self) -> &str {
-        self.openapi.get_or_init(|| {
+    /// The description of all services (OpenAPI 3.1), with its tag: it is long, and hashed once.
+    fn description(&self) -> &Answer {
+        self.description.get_or_init(|| {
             let schemas = self.schemas.iter().map(|(_, schema)| schema.schema());
-            openapi::document(&self.title, schemas, self.pages)
+            let mut answer = Answer::json(Status::OK, &openapi::document(&self.title, schemas, self.pages));
+            answer.tagged();
+            answer
         })
     }
 
