@@ -86,7 +86,7 @@ fn copy(from: &Path, to: &Path) {
         let copy = to.join(path.file_name().expect("a name"));
         if path.is_dir() {
             self::copy(&path, &copy);
-        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "toml") {
+        } else {
             write(&copy, &mutated(&path, read(&path)));
         }
     }

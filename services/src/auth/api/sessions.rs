@@ -8,7 +8,7 @@ use super::{AccountInfo, OrganizationInfo};
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// The account's e-mail address.
-    #[field(min = 3, max = 254, example = "manager@demo.example")]
+    #[field(min = 3, max = 254, example = "ada@example.com")]
     pub email: String,
     /// Its password.
     #[field(min = 1, max = 128, format = "password")]
