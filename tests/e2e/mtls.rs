@@ -77,6 +77,7 @@ fn everybody_has_a_certificate_of_its_own() {
     let ids: Vec<&str> = rows.iter().filter_map(|(_, row)| row["spiffe_id"].as_str()).collect();
     let wanted = [
         "spiffe://lab",
+        "spiffe://lab/service/auth/auth-1",
         "spiffe://lab/service/control/control-1",
         "spiffe://lab/service/gateway/gateway-1",
         "spiffe://lab/operator",

@@ -134,13 +134,13 @@ fn what_is_wrong_is_told_by_its_place() {
     // What breaks a rule is refused, and the others get in.
     let lines = concat!(
         "{\"name\":\"Fox\",\"price\":1.50,\"quantity\":3}\n",
-        "{\"name\":\"7\",\"price\":1.50}\n",
+        "{\"name\":\"Yak\",\"price\":-2}\n",
         "\n",
         "{\"name\":\"Cow\",\"price\":-1}\n",
         "{\"name\":\"Tux\",\"price\":30}\n",
     );
     let expected = json!({"created": 1, "updated": 1, "unchanged": 0, "refused": 2, "refusals": [
-        {"index": 1, "reason": "name: expected one line of text that is no number, found \"7\""},
+        {"index": 1, "reason": "price: expected at least 0.00, found -2.00"},
         {"index": 2, "reason": "price: expected at least 0.00, found -1.00"},
     ]});
     check(&upload(&network, &["-", "--token", "one"], lines).check(0), &expected);

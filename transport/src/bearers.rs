@@ -21,7 +21,7 @@ use jsonwebtoken::DecodingKey;
 use micronet_wire::authority::{Key, Keys, RevocationNews};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::{
-    REVOCATIONS_SILENCE_S_MAX, TOKEN_KEYS_MAX, TOKEN_KEYS_PAUSE_MS, TOKEN_KEYS_WAIT_MS,
+    REVOCATIONS_SILENCE_S_MAX, TOKEN_FIRST_WORD_MS, TOKEN_KEYS_MAX, TOKEN_KEYS_PAUSE_MS, TOKEN_KEYS_WAIT_MS,
 };
 use tokio::sync::{Notify, watch};
 
@@ -39,6 +39,8 @@ pub struct Bearers {
     revisions: watch::Sender<u64>,
     /// Counts the times at which the keys were asked for.
     asked: watch::Sender<u64>,
+    /// Counts up when the authority has told what is needed to judge anybody.
+    told: watch::Sender<u64>,
     /// Somebody showed a token whose key isn't known.
     wanted: Rc<Notify>,
     counts: Counts,
@@ -95,6 +97,7 @@ impl Default for Bearers {
             state: RefCell::default(),
             revisions: watch::Sender::new(0),
             asked: watch::Sender::new(0),
+            told: watch::Sender::new(0),
             wanted: Rc::default(),
             counts: Counts::default(),
         }
@@ -120,6 +123,7 @@ impl Bearers {
     /// [`Code::InvalidCredentials`] or [`Code::TokenExpired`] where the token is at fault, [`Code::Unavailable`] where it can't be
     /// judged, since the authority was not heard of for too long.
     pub async fn verify(&self, token: &str, unix_us: i64) -> Result<Rc<Verified>, RpcError> {
+        self.first_word(unix_us).await;
         let judged = match self.judge(token, unix_us) {
             Err(Doubt::Key) if self.asks_again(unix_us).await => self.judge(token, unix_us),
             judged => judged,
@@ -181,6 +185,16 @@ impl Bearers {
         Ok(verified)
     }
 
+    /// Waits for the authority's first word, where it can't be long: who has just started is asked before it was told.
+    async fn first_word(&self, unix_us: i64) {
+        let Some(left_us) = self.state.borrow().waits_for_us(unix_us) else { return };
+        let mut told = self.told.subscribe();
+        let informed = async {
+            while self.state.borrow().waits_for_us(unix_us).is_some() && told.changed().await.is_ok() {}
+        };
+        let _ = tokio::time::timeout(Duration::from_micros(left_us), informed).await;
+    }
+
     /// Has the keys asked for again, unless that was just done; whether they were.
     async fn asks_again(&self, unix_us: i64) -> bool {
         let mut asked = self.asked.subscribe();
@@ -213,6 +227,8 @@ impl Bearers {
             state.known.clear();
         }
         state.keys = Some(keys);
+        drop(state);
+        self.told.send_modify(|count| *count += 1);
     }
 
     /// The keys were asked for, with or without success.
@@ -225,7 +241,9 @@ impl Bearers {
         let Some(revocation) = &news.revocation else {
             // All that there is was told.
             state.heard_us = Some(unix_us);
-            return state.revoked.forget_expired(now_s);
+            state.revoked.forget_expired(now_s);
+            drop(state);
+            return self.told.send_modify(|count| *count += 1);
         };
         state.heard_us = state.heard_us.map(|_| unix_us);
         state.revoked.add(revocation, now_s);
@@ -236,6 +254,15 @@ impl Bearers {
 }
 
 impl State {
+    /// For how long to wait for the authority's first word, if it hasn't come and there is hope.
+    fn waits_for_us(&self, unix_us: i64) -> Option<u64> {
+        if self.heard_us.is_some() && self.keys.is_some() {
+            return None;
+        }
+        let since_us = u64::try_from(unix_us.saturating_sub(self.followed_us?)).unwrap_or(0);
+        (TOKEN_FIRST_WORD_MS * 1_000).checked_sub(since_us)
+    }
+
     /// Whether what is revoked is known well enough to believe anybody.
     fn informed(&self, unix_us: i64) -> Result<(), RpcError> {
         let words = match self.heard_us {

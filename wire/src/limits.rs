@@ -391,6 +391,8 @@ pub const TOKEN_KEYS_REFRESH_MS: u64 = 60_000;
 pub const TOKEN_KEYS_PAUSE_MS: u64 = 2_000;
 /// How long the bearer of such a token waits for the keys, in milliseconds.
 pub const TOKEN_KEYS_WAIT_MS: u64 = 2_000;
+/// How long after its start a verifier has its bearers wait for the authority's first word, in milliseconds.
+pub const TOKEN_FIRST_WORD_MS: u64 = 5_000;
 /// Revocations that are remembered; where there are more, all tokens that were issued so far are refused.
 pub const REVOCATIONS_MAX: usize = 1 << 16;
 /// The silence about revocations after which no token is believed any more, in seconds: as long as a token is good for, so that all

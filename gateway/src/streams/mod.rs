@@ -15,7 +15,8 @@ use std::rc::Rc;
 use micronet_transport::bearers::Asker;
 use micronet_transport::http_server::Response;
 use micronet_wire::http1::RequestHead;
-use micronet_wire::rest::{Answer, Form, Opening, Parameters, Refused, Route};
+use micronet_wire::rest::{Answer, Form, Opening, Parameters, Refused, Route, refused};
+use micronet_wire::service::authorize;
 
 use self::call::Call;
 use crate::audit::Deed;
@@ -51,12 +52,20 @@ impl Gateway {
         // Before a ticket is used up.
         let handshake = match route.form {
             Form::Socket => Some(websocket::handshake(head, body, &settings)?),
-            _ => events::check(head, body).map(|()| None)?,
+            _ => None,
         };
         self.suffer().await.map_err(|error| Box::new(Answer::rpc_error(&error)))?;
         let mut opening = Opening::new(head, of_path)?;
         let in_protocol = handshake.as_ref().and_then(|handshake| handshake.ticket().map(str::to_owned));
         let asker = who::asker(self, asker, opening.ticket.take().or(in_protocol)).await?;
+        if handshake.is_none() {
+            // Who may not call hears nothing about the request.
+            if let Some((schema, method)) = self.known().routes.called(route) {
+                let may = authorize(asker.principal(), &method.access);
+                may.map_err(|error| Box::new(refused(schema, method, &error)))?;
+            }
+            events::check(head, body)?;
+        }
         let call = Call::new(self, (route.service, route.method), (request_id, deed), opening, client);
         match handshake {
             None => events::answer(call, asker, head).await,

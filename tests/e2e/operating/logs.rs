@@ -12,7 +12,11 @@ fn the_last_lines_are_shown_by_instance() {
     let said = network.command(&["logs", "-n", "1"]).check(0).stdout;
     let lines: Vec<&str> = said.lines().collect();
     let begins: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(begins, ["user-1:", "product-1:", "product-2:", "order-1:", "gateway-1:"], "{said}");
+    assert_eq!(
+        begins,
+        ["auth-1:", "user-1:", "product-1:", "product-2:", "order-1:", "gateway-1:"],
+        "{said}"
+    );
     // To a pipe it has no colours.
     assert!(!said.contains('\x1b'), "{said}");
     let said = network.command(&["logs", "product", "-n", "1000"]).check(0).stdout;

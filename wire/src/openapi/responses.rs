@@ -67,6 +67,14 @@ pub(super) const GENERAL: [General; 16] = [
     (504, "DeadlineExceeded", "DEADLINE_EXCEEDED", "The service took too long."),
 ];
 
+/// The error of streams alone.
+const NOT_HERE: General = (
+    501,
+    "NotImplemented",
+    "NOT_IMPLEMENTED",
+    "The port of a service carries no streams over HTTP: the gateway does.",
+);
+
 /// Errors of no method: of paths, of verbs, and of HTTP itself.
 const OF_HTTP: [General; 4] = [
     (404, "NotFound", "ROUTE_NOT_FOUND", "There is nothing at this path."),
@@ -107,6 +115,9 @@ pub(super) fn of(
             }
         };
         responses.insert(general.0, response);
+    }
+    if method.is_stream() {
+        responses.insert(501, general_reference(NOT_HERE.1));
     }
     responses.extend(own.into_iter().map(|(status, own)| (status, own.response())));
     let mut well = success(types, method, components);
@@ -254,7 +265,7 @@ pub(super) fn general() -> Object {
         ("description", "What If-None-Match names is still what there is.".into()),
         ("headers", header_references().with("ETag", header_reference("EntityTag")).into()),
     ]);
-    let of_errors: Object = GENERAL.iter().chain(&OF_HTTP).map(describe).collect();
+    let of_errors: Object = GENERAL.iter().chain(&OF_HTTP).chain([&NOT_HERE]).map(describe).collect();
     of_errors.with("NotModified", unchanged)
 }
 

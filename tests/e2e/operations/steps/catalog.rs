@@ -106,11 +106,11 @@ pub(super) fn catalog() -> Vec<Step> {
             import,
             r#"{"products":[{"name":"Ox","price":1},{"name":"Owl","price":1},{"name":"Ox","price":2}]}"#,
             "POST /api/v1/products/import",
-            422,
-            "INVALID_INPUT",
+            409,
+            "PRODUCTS_ALREADY_EXIST",
         )
         .all_in_body()
-        .faults(&["products[2].name"]),
+        .holds(&[("/names", r#"["Ox"]"#)]),
         refused(Anyone, query, r#"{"name":"Ox"}"#, "GET /products/Ox", 404, "PRODUCT_NOT_FOUND"),
         done(
             Operator,
