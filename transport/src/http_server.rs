@@ -62,7 +62,7 @@ pub trait Site: 'static {
     /// Answers one request.
     fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> impl Future<Output = Response>;
 
-    /// Adds to an answer what each one says, also the pages of [`crate::ops`] and what refuses a broken request, which has no head.
+    /// Adds to an answer what each one says, also the pages by which a process is operated, and what refuses a broken request, which has no head.
     fn dress(&self, _head: Option<&RequestHead>, _answer: &mut Answer) {}
 }
 

@@ -1,8 +1,8 @@
 //! The audit log, as far as it is the gateway's: whoever has signed in and does something, or tries to, is written down before it is
 //! answered.
 //!
-//! An entry goes to a journal on this machine's disk first ([`journal`]), durable before the client hears of its action, and from there
-//! to the service `auth` ([`relay`]), which keeps the log and shows it. So it survives that either of them is away, or killed. While the
+//! An entry goes to a journal on this machine's disk first (`journal`), durable before the client hears of its action, and from there
+//! to the service `auth` (`relay`), which keeps the log and shows it. So it survives that either of them is away, or killed. While the
 //! journal can't be written, or is full, actions are refused before they begin; what only reads goes on.
 
 mod action;

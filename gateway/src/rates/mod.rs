@@ -1,5 +1,5 @@
 //! How often callers may ask: by address before anybody is asked who they are, and then by the class of the method, an account's own
-//! count or, without one, its address's. What decides is pure ([`gcra`], [`table`]); what several gateways count together, `redis` asks
+//! count or, without one, its address's. What decides is pure (`gcra`, `table`); what several gateways count together, `redis` asks
 //! Redis for.
 
 mod client;

@@ -11,7 +11,7 @@ pub(crate) struct ConfigFlags {
     /// by `micronet reload gateway`
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Speak HTTPS, with this instance's certificate in the folder of certificates where the file's [tls] names none
+    /// Speak HTTPS, with this instance's certificate in the folder of certificates where the file's table `tls` names none
     #[arg(long)]
     pub(crate) https: bool,
 }
@@ -22,7 +22,7 @@ pub(crate) struct GatewayConfigFlags {
     /// A file of TOML with the settings of the gateway's edge, a table for each part; README describes it
     #[arg(long, value_name = "FILE")]
     pub(crate) gateway_config: Option<PathBuf>,
-    /// Have the gateway speak HTTPS, with a certificate of the cluster's own CA where the file's [tls] names none
+    /// Have the gateway speak HTTPS, with a certificate of the cluster's own CA where the file's table `tls` names none
     #[arg(long)]
     pub(crate) https: bool,
 }

@@ -62,7 +62,7 @@ pub struct AccountInfo {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct AccountId {
     /// Its number.
-    #[field(min = 1, max = 9_007_199_254_740_991, example = "1")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "2")]
     pub id: u64,
 }
 
@@ -124,7 +124,7 @@ pub struct NewAccount {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct AccountUpdate {
     /// Its number.
-    #[field(min = 1, max = 9_007_199_254_740_991, example = "1")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "2")]
     pub id: u64,
     /// The new e-mail address.
     #[field(min = 3, max = 254, format = "email")]
@@ -138,7 +138,7 @@ pub struct AccountUpdate {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct RolesChange {
     /// Its number.
-    #[field(min = 1, max = 9_007_199_254_740_991, example = "1")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "2")]
     pub id: u64,
     /// Its roles from now on: some of `admin`, `operator`, `viewer` and `api_user`.
     #[field(max = 4)]
@@ -149,7 +149,7 @@ pub struct RolesChange {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct ResetPassword {
     /// Its number.
-    #[field(min = 1, max = 9_007_199_254_740_991, example = "1")]
+    #[field(min = 1, max = 9_007_199_254_740_991, example = "2")]
     pub id: u64,
     /// The password from now on.
     #[field(min = 8, max = 128, format = "password")]
