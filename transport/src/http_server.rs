@@ -16,7 +16,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use micronet_wire::http1::{HttpError, HttpLimits, Phase, RequestHead, ServerConnection, Status};
 use micronet_wire::limits::{
     HTTP_DRAIN_IDLE_MS, HTTP_READ_BYTES, HTTP_READ_IDLE_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX,
@@ -97,6 +97,7 @@ pub(crate) async fn serve_begun<S: ByteStream>(
         parser: ServerConnection::new(),
         input,
         output: BytesMut::new(),
+        shared: Bytes::new(),
         head: None,
         reading: None,
         drained_at: None,
@@ -118,6 +119,8 @@ struct HttpConnection<S, A> {
     parser: ServerConnection,
     input: BytesMut,
     output: BytesMut,
+    /// What follows the output of a body that others are given too.
+    shared: Bytes,
     /// The head whose body is still on its way.
     head: Option<RequestHead>,
     /// What is being read, a head or a body.
@@ -204,7 +207,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
                 Ok(None) => break,
                 Err(error) => self.answer_error(&error),
             }
-            if self.output.len() > HTTP_WRITE_BYTES {
+            if self.output.len() > HTTP_WRITE_BYTES || !self.shared.is_empty() {
                 self.flush().await?;
             }
         }
@@ -299,24 +302,31 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         if let Some(words) = &answer.for_the_log {
             tracing::error!(request_id, words, "an answer that can't be shown");
         }
-        if let Err(error) = answer.write(&mut self.parser, &mut self.output, clock::unix_us(), request_id) {
-            tracing::error!(request_id, %error, "an answer could not be written");
+        match answer.write(&mut self.parser, &mut self.output, clock::unix_us(), request_id) {
+            Ok(shared) => self.shared = shared,
+            Err(error) => tracing::error!(request_id, %error, "an answer could not be written"),
         }
     }
 
     async fn flush(&mut self) -> io::Result<()> {
         let (since, mut written) = (Instant::now(), 0);
-        while !self.output.is_empty() {
+        while !self.output.is_empty() || !self.shared.is_empty() {
             if !self.may_keep() {
                 // Nothing else can be said in the middle of an answer.
                 return Err(io::ErrorKind::OutOfMemory.into());
             }
             let deadline = patience(&self.limits, since, written);
+            let writing = async {
+                if self.shared.is_empty() {
+                    return self.stream.write_buf(&mut self.output).await;
+                }
+                self.stream.write_buf(&mut (&mut self.output).chain(&mut self.shared)).await
+            };
             written += tokio::select! {
                 biased;
                 // Who doesn't take what was asked for doesn't hold a place for it.
                 () = self.place.sent_away() => return Err(io::ErrorKind::ConnectionAborted.into()),
-                wrote = self.stream.write_buf(&mut self.output) => match wrote? {
+                wrote = writing => match wrote? {
                     0 => return Err(io::ErrorKind::WriteZero.into()),
                     more => more,
                 },

@@ -1,6 +1,6 @@
 //! Writes responses: the head's framing always fits the body, whatever the caller hands in.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::headers::{is_token, put_field, put_number};
 use super::{HeaderBlock, HttpDate, ServerConnection, Status, Version, WriteError};
@@ -98,22 +98,34 @@ impl<'a> ResponseWriter<'a> {
     /// Finishes the response with this body. The answer to HEAD says the body's length without it; a status that has
     /// no content gets neither (RFC 9110 sections 8.6 and 9.3.2).
     pub fn body(mut self, body: &[u8]) {
-        let Some(status) = self.status else { return };
+        if self.finish(body.len()) {
+            self.output.extend_from_slice(body);
+        }
+    }
+
+    /// The same with a body that isn't copied: what is given back goes to the client behind the output, before anything else.
+    #[must_use]
+    pub fn shared(mut self, body: Bytes) -> Bytes {
+        if self.finish(body.len()) { body } else { Bytes::new() }
+    }
+
+    /// Finishes the response but for its body, and tells whether that follows.
+    fn finish(&mut self, length: usize) -> bool {
+        let Some(status) = self.status else { return false };
         let keeps_alive = self.put_connection();
         // RFC 9110 section 8.6: no Content-Length with 204; with 304 it would be that of the 200, which we don't know.
         // Section 15.3.6: 205 has no content, and says so by its length.
-        let body = if status == Status::RESET_CONTENT { &[] } else { body };
+        let length = if status == Status::RESET_CONTENT { 0 } else { length };
         if !status.is_bodiless() {
             self.output.put_slice(b"Content-Length: ");
-            put_number(self.output, body.len() as u64, 10);
+            put_number(self.output, length as u64, 10);
             self.output.put_slice(b"\r\n");
         }
         self.output.put_slice(b"\r\n");
-        if !status.is_bodiless() && !self.connection.request_is_head() {
-            self.output.extend_from_slice(body);
-        }
+        let follows = length > 0 && !status.is_bodiless() && !self.connection.request_is_head();
         self.finished = true;
         self.connection.responded(keeps_alive);
+        follows
     }
 
     /// Finishes the response with an empty body.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::conditional::EntityTag;
 use super::standing::Standing;
@@ -28,6 +28,8 @@ pub struct Answer {
     pub status: Status,
     /// The body; of an envelope all but `meta`, which is added when it is written.
     body: BytesMut,
+    /// A long body that many are given, instead: it isn't copied.
+    shared: Bytes,
     form: Form,
     /// What `Allow` says, for 405 and OPTIONS.
     pub allow: Option<String>,
@@ -101,6 +103,12 @@ impl Answer {
     #[must_use]
     pub fn json(status: Status, json: &str) -> Self {
         Self::new(status, BytesMut::from(json), Form::Json)
+    }
+
+    /// JSON that many are given, without an envelope.
+    #[must_use]
+    pub fn shared_json(status: Status, json: Bytes) -> Self {
+        Self { shared: json, ..Self::new(status, BytesMut::new(), Form::Json) }
     }
 
     /// A body of this content type, without an envelope.
@@ -177,6 +185,7 @@ impl Answer {
         Self {
             status,
             body,
+            shared: Bytes::new(),
             form,
             allow: None,
             challenge: "Bearer",
@@ -203,7 +212,7 @@ impl Answer {
     /// The body; of an envelope all but `meta`.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.body
+        if self.shared.is_empty() { &self.body } else { &self.shared }
     }
 
     /// The type of the body.
@@ -214,13 +223,13 @@ impl Answer {
 
     /// The answer's entity tag, which it says from now on.
     pub fn tagged(&mut self) -> EntityTag {
-        let (body, strong) = (&self.body, self.form != Form::Envelope);
-        *self.entity_tag.get_or_insert_with(|| {
-            // SipHash without a key: the same body has the same tag at every gateway of this build.
-            let mut hasher = DefaultHasher::new();
-            body.hash(&mut hasher);
-            EntityTag { hash: hasher.finish(), strong }
-        })
+        if let Some(tag) = self.entity_tag {
+            return tag;
+        }
+        // SipHash without a key: the same body has the same tag at every gateway of this build.
+        let mut hasher = DefaultHasher::new();
+        self.body().hash(&mut hasher);
+        *self.entity_tag.insert(EntityTag { hash: hasher.finish(), strong: self.form != Form::Envelope })
     }
 
     /// The error in the envelope as a message of a stream: `{"error":{…}}`.
@@ -230,7 +239,8 @@ impl Answer {
         format!("{{{}}}", String::from_utf8_lossy(error))
     }
 
-    /// Writes the answer, with the time at which it is given, in microseconds since 1970.
+    /// Writes the answer, with the time at which it is given, in microseconds since 1970. What it gives back of a shared body goes to
+    /// the client behind the output, before anything else.
     ///
     /// # Errors
     /// [`WriteError::NoRequest`] when there is no request to answer.
@@ -240,12 +250,16 @@ impl Answer {
         output: &mut BytesMut,
         unix_us: i64,
         request_id: &str,
-    ) -> Result<(), WriteError> {
+    ) -> Result<Bytes, WriteError> {
         if self.form == Form::Envelope && !self.status.is_bodiless() {
             put_meta(&mut self.body, unix_us, request_id);
         }
-        self.begin(connection, output, unix_us, request_id)?.body(&self.body);
-        Ok(())
+        let response = self.begin(connection, output, unix_us, request_id)?;
+        if self.shared.is_empty() {
+            response.body(&self.body);
+            return Ok(Bytes::new());
+        }
+        Ok(response.shared(self.shared))
     }
 
     /// Writes the head and what there is of the body; the rest follows in pieces ([`ServerConnection::write_stream`]).

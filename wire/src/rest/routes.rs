@@ -218,11 +218,12 @@ impl Routes {
         }
     }
 
-    /// The description of all services (OpenAPI 3.1), with its tag: it is long, and hashed once.
+    /// The description of all services (OpenAPI 3.1), with its tag: it is long, so it is hashed once, and not copied for each reader.
     fn description(&self) -> &Answer {
         self.description.get_or_init(|| {
             let schemas = self.schemas.iter().map(|(_, schema)| schema.schema());
-            let mut answer = Answer::json(Status::OK, &openapi::document(&self.title, schemas, self.pages));
+            let document = openapi::document(&self.title, schemas, self.pages);
+            let mut answer = Answer::shared_json(Status::OK, document.into());
             answer.tagged();
             answer
         })
