@@ -364,6 +364,29 @@ pub const WEBSOCKET_FIRST_MS_MAX: u64 = 5_000;
 /// Time for the client to answer a close, in milliseconds.
 pub const WEBSOCKET_CLOSE_MS_MAX: u64 = 5_000;
 
+// ---- text (SPEC.md 17) --------------------------------------------------------------------------------------
+
+/// The longest line of text, without its end, in bytes; a longer one ends the connection.
+pub const TEXT_LINE_BYTES_MAX: usize = 64 << 10;
+/// Time for the first byte of a connection that may be typed by hand, in milliseconds.
+pub const TEXT_FIRST_MS_MAX: u64 = 60_000;
+/// Time for a whole line to arrive, from its first byte (absolute), in milliseconds.
+pub const TEXT_LINE_MS_MAX: u64 = 30_000;
+/// Longest time between an answer and the next line, in milliseconds.
+pub const TEXT_IDLE_MS_MAX: u64 = 300_000;
+/// Longest time in which a client takes nothing of an answer, in milliseconds.
+pub const TEXT_STALL_MS_MAX: u64 = 30_000;
+/// Lines in a row that are no commands and end the connection: whoever sends so many doesn't read the answers.
+pub const TEXT_MISTAKES_MAX: usize = 32;
+/// Silence on a stream after which the client is sent a line to pass over, in milliseconds: so one that is gone is noticed.
+pub const TEXT_BEAT_MS: u64 = 15_000;
+/// What one read takes from a connection at most, in bytes.
+pub const TEXT_READ_BYTES: usize = 4 << 10;
+/// Requests that one line gives to a method that takes many.
+pub const TEXT_REQUESTS_MAX: usize = 1024;
+/// Bytes of a message that TRACE shows; of a longer one the first.
+pub const TEXT_TRACE_BYTES_MAX: usize = 512;
+
 // ---- streams over HTTP --------------------------------------------------------------------------------------
 
 /// Silence after which a stream of events gives a sign of life, in milliseconds: what stands between takes 30 s of it for the end.
@@ -461,6 +484,9 @@ const _: () = {
     // Whoever is told last still has time to say goodbye.
     assert!(LASTING_DRAIN_MS_MAX + WEBSOCKET_CLOSE_MS_MAX + LINGER_MS_MAX < DRAIN_MS_MAX);
     assert!(WEBSOCKET_FRAME_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
+    // What tells text from HTTP is a line of either.
+    assert!(HTTP_REQUEST_LINE_BYTES_MAX <= TEXT_LINE_BYTES_MAX && TEXT_LINE_BYTES_MAX <= JSON_MESSAGE_BYTES_MAX);
+    assert!(ACCESS_TOKEN_BYTES_MAX < TEXT_LINE_BYTES_MAX);
     // What a client sends as one message, a call can carry.
     assert!(JSON_MESSAGE_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
     assert!(HTTP_HEAD_BYTES_MAX <= HTTP_HEAD_BYTES_HARD_MAX && HTTP_HEAD_BYTES_HARD_MAX <= u16::MAX as usize);

@@ -6,6 +6,7 @@
 
 mod constraints;
 mod fingerprint;
+mod json;
 mod registry;
 mod validate;
 mod values;
