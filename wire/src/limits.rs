@@ -485,7 +485,9 @@ const _: () = {
     assert!(LASTING_DRAIN_MS_MAX + WEBSOCKET_CLOSE_MS_MAX + LINGER_MS_MAX < DRAIN_MS_MAX);
     assert!(WEBSOCKET_FRAME_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
     // What tells text from HTTP is a line of either.
-    assert!(HTTP_REQUEST_LINE_BYTES_MAX <= TEXT_LINE_BYTES_MAX && TEXT_LINE_BYTES_MAX <= JSON_MESSAGE_BYTES_MAX);
+    assert!(
+        HTTP_REQUEST_LINE_BYTES_MAX <= TEXT_LINE_BYTES_MAX && TEXT_LINE_BYTES_MAX <= JSON_MESSAGE_BYTES_MAX
+    );
     assert!(ACCESS_TOKEN_BYTES_MAX < TEXT_LINE_BYTES_MAX);
     // What a client sends as one message, a call can carry.
     assert!(JSON_MESSAGE_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);

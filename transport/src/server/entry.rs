@@ -29,6 +29,11 @@ impl Entry {
         &*self.service
     }
 
+    /// How many handlers are at work, and how many may be.
+    pub(super) fn at_work(&self) -> (u32, u32) {
+        self.places.at_work()
+    }
+
     /// Starts to handle a call at `now`, or to refuse it. Whoever gets a place hands it back with the answer.
     pub(super) fn start(
         self: &Rc<Self>,

@@ -34,7 +34,7 @@ pub struct OwnSite {
     instance: Rc<str>,
     routes: Routes,
     meters: RouteMeters,
-    request_ids: RequestIds,
+    pub(super) request_ids: RequestIds,
 }
 
 impl fmt::Debug for OwnSite {

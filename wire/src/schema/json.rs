@@ -180,14 +180,18 @@ mod tests {
         let shown: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(shown["service"], "micronet");
         assert_eq!(shown["fingerprint"], schema.fingerprint().to_string());
-        let methods: Vec<_> = shown["methods"].as_array().unwrap().iter().map(|each| &each["method"]).collect();
+        let methods: Vec<_> =
+            shown["methods"].as_array().unwrap().iter().map(|each| &each["method"]).collect();
         assert_eq!(methods, ["micronet.schema", "micronet.instance", "micronet.outcome"]);
         assert!(shown["types"].as_array().unwrap().iter().any(|of| of["struct"] == "Instance"));
         out.clear();
         let instance = schema.schema().method_named("instance").unwrap();
         schema.schema().put_method_whole(instance, &mut out);
         let shown: Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!((&shown["method"]["request"], &shown["method"]["reply"]), (&"Unit".into(), &"Instance".into()));
+        assert_eq!(
+            (&shown["method"]["request"], &shown["method"]["reply"]),
+            (&"Unit".into(), &"Instance".into())
+        );
         let started = &shown["types"][0]["fields"][3];
         assert_eq!((&started["name"], &started["type"]), (&"started".into(), &"Timestamp".into()));
         assert_eq!(shown["types"].as_array().unwrap().len(), 1);

@@ -163,7 +163,8 @@ impl<'a> Command<'a> {
             Verb::Who => alone(Self::Who),
             Verb::Ledger => alone(Self::Ledger),
             Verb::Deadline => {
-                let parsed = |text| duration_us(text).ok_or_else(|| Mistake::usage(verb, "a time up to 1h is wanted"));
+                let parsed =
+                    |text| duration_us(text).ok_or_else(|| Mistake::usage(verb, "a time up to 1h is wanted"));
                 given.map(parsed).transpose().map(Self::Deadline)
             }
             Verb::Token => match given {
@@ -260,7 +261,10 @@ mod tests {
             ("Help  call ", Some(Command::Help(Some(Verb::Call)))),
             ("methods", Some(Command::Methods)),
             ("SCHEMA product.query", Some(Command::Schema(Some("product.query")))),
-            ("call product.query {\"name\": \"Tux\"} ", Some(Command::Call("product.query", "{\"name\": \"Tux\"}"))),
+            (
+                "call product.query {\"name\": \"Tux\"} ",
+                Some(Command::Call("product.query", "{\"name\": \"Tux\"}")),
+            ),
             ("CALL query", Some(Command::Call("query", ""))),
             ("stream\tproduct.watch\t{}", Some(Command::Stream("product.watch", "{}"))),
             ("DEADLINE 500ms", Some(Command::Deadline(Some(500_000)))),

@@ -54,7 +54,9 @@ impl Verb {
     const fn details(self) -> &'static [&'static str] {
         match self {
             Self::Help => &["Commands may be in small letters. Example: HELP CALL"],
-            Self::Methods => &["Each line is JSON. A method's name in it is what CALL, STREAM and SCHEMA take."],
+            Self::Methods => {
+                &["Each line is JSON. A method's name in it is what CALL, STREAM and SCHEMA take."]
+            }
             Self::Schema => &[
                 "The answer is JSON on one line. Example: SCHEMA product.query",
                 "Without a method it is the whole schema, with the fingerprint by which it is known.",
@@ -72,9 +74,15 @@ impl Verb {
                 "Example: STREAM product.watch {}",
             ],
             Self::Ping => &["The answer has the time of the process."],
-            Self::Health => &["It is what GET /health answers: each part of the process, and whether it is well."],
-            Self::Stats => &["It is what GET /stats answers. Latencies are estimates by the histograms of /metrics."],
-            Self::Who => &["It is what GET /connections answers. The connections of others are shown to the operator and the cluster."],
+            Self::Health => {
+                &["It is what GET /health answers: each part of the process, and whether it is well."]
+            }
+            Self::Stats => {
+                &["It is what GET /stats answers. Latencies are estimates by the histograms of /metrics."]
+            }
+            Self::Who => &[
+                "It is what GET /connections answers. The connections of others are shown to the operator and the cluster.",
+            ],
             Self::Ledger => &[
                 "In microseconds: waiting to be handled, in the handler, waiting for you to take messages, and waiting to be written.",
             ],
@@ -93,14 +101,17 @@ impl Verb {
             Self::Trace => &[
                 "Lines that begin with # then show request id, trace id, ledger, and the frames of the call as they would be in binary.",
             ],
-            Self::Quit => &["Closing your side of the connection does the same: what you have sent is still answered."],
+            Self::Quit => {
+                &["Closing your side of the connection does the same: what you have sent is still answered."]
+            }
         }
     }
 }
 
 /// The lines of an answer to HELP.
 pub fn put_help(writer: Writer, out: &mut BytesMut, about: Option<Verb>) {
-    let line = |out: &mut BytesMut, text: &str| writer.line(out, |out| out.extend_from_slice(text.as_bytes()));
+    let line =
+        |out: &mut BytesMut, text: &str| writer.line(out, |out| out.extend_from_slice(text.as_bytes()));
     if let Some(verb) = about {
         writer.ok(out, format_args!("{}: {}", verb.usage(), verb.summary()));
         verb.details().iter().for_each(|text| line(out, text));
@@ -110,7 +121,10 @@ pub fn put_help(writer: Writer, out: &mut BytesMut, about: Option<Verb>) {
     for verb in Verb::ALL {
         line(out, &format!("{:<26} {}", verb.usage(), verb.summary()));
     }
-    line(out, "An answer begins with +OK, or -ERR and a code, and ends with an empty line; lines that begin with # are for people.");
+    line(
+        out,
+        "An answer begins with +OK, or -ERR and a code, and ends with an empty line; lines that begin with # are for people.",
+    );
     line(out, "The same port speaks HTTP (GET /schema) and the binary protocol.");
 }
 

@@ -11,11 +11,15 @@ pub fn nearest<'n>(given: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
         return None;
     }
     let given = given.to_ascii_lowercase();
-    let far = |name: &str| (name.len() <= COMPARED_BYTES_MAX).then(|| distance(&given, &name.to_ascii_lowercase()));
+    let far =
+        |name: &str| (name.len() <= COMPARED_BYTES_MAX).then(|| distance(&given, &name.to_ascii_lowercase()));
     let compared = names.into_iter().filter_map(|name| Some((far(name)?, name)));
     // A short word is like many others.
     let allowed = DIFFERENCES_MAX.min((given.len() + 1) / 3);
-    compared.filter(|(differences, _)| *differences <= allowed).min_by_key(|(differences, _)| *differences).map(|(_, name)| name)
+    compared
+        .filter(|(differences, _)| *differences <= allowed)
+        .min_by_key(|(differences, _)| *differences)
+        .map(|(_, name)| name)
 }
 
 /// How many letters have to be added, left out, replaced or swapped with their neighbours (optimal string alignment).
@@ -26,7 +30,9 @@ fn distance(one: &str, other: &str) -> usize {
     for (row, letter) in one.iter().enumerate() {
         let mut next = vec![row + 1];
         for (column, opposite) in other.iter().enumerate() {
-            let mut least = (last[column + 1] + 1).min(next[column] + 1).min(last[column] + usize::from(letter != opposite));
+            let mut least = (last[column + 1] + 1)
+                .min(next[column] + 1)
+                .min(last[column] + usize::from(letter != opposite));
             if row > 0 && column > 0 && *letter == other[column - 1] && one[row - 1] == *opposite {
                 least = least.min(before[column - 1] + 1);
             }
@@ -62,7 +68,9 @@ mod tests {
 
     #[test]
     fn differences_are_counted() {
-        for (one, other, count) in [("", "", 0), ("abc", "", 3), ("abc", "acb", 1), ("abc", "abd", 1), ("ab", "bca", 3)] {
+        for (one, other, count) in
+            [("", "", 0), ("abc", "", 3), ("abc", "acb", 1), ("abc", "abd", 1), ("ab", "bca", 3)]
+        {
             assert_eq!((distance(one, other), distance(other, one)), (count, count), "{one} and {other}");
         }
     }

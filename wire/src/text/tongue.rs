@@ -59,7 +59,8 @@ pub fn tell(input: &[u8], ended: bool) -> Option<Tongue> {
 /// Whether a line ends in `HTTP/` and a version.
 fn ends_as_http(line: &[u8]) -> bool {
     let line = line.trim_ascii_end();
-    line.len() >= 8 && matches!(&line[line.len() - 8..], [b'H', b'T', b'T', b'P', b'/', a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit())
+    line.len() >= 8
+        && matches!(&line[line.len() - 8..], [b'H', b'T', b'T', b'P', b'/', a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -107,7 +108,9 @@ mod tests {
 
     #[test]
     fn the_end_of_the_input_ends_its_line() {
-        for (input, told) in [("HELP", TEXT), ("GET", TEXT), ("TRACE / HTTP/1.1", HTTP), ("\r\n", None), ("", None)] {
+        for (input, told) in
+            [("HELP", TEXT), ("GET", TEXT), ("TRACE / HTTP/1.1", HTTP), ("\r\n", None), ("", None)]
+        {
             assert_eq!(tell(input.as_bytes(), true), told, "{input:?}");
         }
     }
@@ -123,8 +126,11 @@ mod tests {
     /// Whatever is decided early is what the whole line would have decided.
     #[test]
     fn more_bytes_change_nothing() {
-        for input in ["GET / HTTP/1.1\r\n", "TRACE / HTTP/1.1\r\n", "HELP HTTP/1.1\n", "trace on\r\n", "x y z\n"] {
-            let told: Vec<_> = (0..=input.len()).filter_map(|to| tell(&input.as_bytes()[..to], false)).collect();
+        for input in
+            ["GET / HTTP/1.1\r\n", "TRACE / HTTP/1.1\r\n", "HELP HTTP/1.1\n", "trace on\r\n", "x y z\n"]
+        {
+            let told: Vec<_> =
+                (0..=input.len()).filter_map(|to| tell(&input.as_bytes()[..to], false)).collect();
             assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{input:?}: {told:?}");
         }
     }

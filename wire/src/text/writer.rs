@@ -98,7 +98,8 @@ mod tests {
             writer.end(&mut out);
             writer.err(&mut out, "BAD_REQUEST", "no");
             writer.end(&mut out);
-            let wanted = ["+OK yes", "{\"a\": 1}", "# took 3 us", "+END 1 message", "", "-ERR BAD_REQUEST no", "", ""];
+            let wanted =
+                ["+OK yes", "{\"a\": 1}", "# took 3 us", "+END 1 message", "", "-ERR BAD_REQUEST no", "", ""];
             assert_eq!(String::from_utf8_lossy(&out), wanted.join(end));
         }
     }
