@@ -8,6 +8,7 @@ mod connections;
 mod entry;
 mod handling;
 mod operation;
+mod pages;
 mod places;
 mod rpc;
 mod site;
@@ -38,6 +39,7 @@ use tokio::time::Instant;
 use self::connections::{Connections, Counted, Open};
 use self::entry::Entry;
 use self::operation::Operated;
+use self::pages::View;
 use self::places::Places;
 pub use self::site::OwnSite;
 use self::streams::Shapes;
@@ -185,8 +187,10 @@ impl Port {
             return text::serve(stream, (input, ended), self, (peer, open), place).await;
         }
         open.seen().speaks("http");
-        let site = Rc::new(self.site.seen_by(peer.as_ref()));
-        http_server::serve_begun(stream, input, site, self.drain, place).await;
+        let peer = peer.as_ref().map(SpiffeId::principal).unwrap_or_default();
+        let (drain, seen) = (self.drain.clone(), Rc::clone(open.seen()));
+        let view = View { port: self, seen, peer };
+        http_server::serve_begun(stream, input, Rc::new(view), drain, place).await;
     }
 
     /// Reads until the language is known; whether nothing follows. `None` when it isn't in time, before the connection has to make room,

@@ -160,7 +160,9 @@ impl<S: ByteStream> TextConnection<S> {
             Ok(None) => return Ok(Then::GoOn),
             Ok(Some(command)) => {
                 self.mistakes = 0;
-                return self.carry_out(command).await;
+                let then = self.carry_out(command).await;
+                self.open.seen().has_calls(0);
+                return then;
             }
             Err(mistake) => mistake,
         };

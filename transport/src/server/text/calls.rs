@@ -23,7 +23,7 @@ use crate::driver::ByteStream;
 use crate::identity::random_bytes;
 use crate::server::handling::Handler;
 use crate::server::places::Place as Seat;
-use crate::vitals::{self, Share};
+use crate::vitals::Share;
 
 /// A call that may be made.
 pub(super) struct Ready {
@@ -209,8 +209,8 @@ impl<S: ByteStream> TextConnection<S> {
     pub(super) fn start(&mut self, call: &mut Ready) -> Started {
         let (started_ns, read_ns) = (clock::now(), self.wire.read_ns);
         let receive_queue_us = micros(started_ns.saturating_sub(read_ns));
-        vitals::queued(started_ns, receive_queue_us);
         let (context, message) = (call.context.clone(), call.message.clone());
+        self.open.seen().has_calls(1);
         let (handler, seat) = self.port.entry.start(started_ns, context, call.method.id, message);
         tracing::debug!(request_id = call.context.request_id, method = call.name(), "called in text");
         Started { handler, seat, started_ns, receive_queue_us }

@@ -205,6 +205,7 @@ impl<S: ByteStream> TextConnection<S> {
         match self.asker().await {
             Ok(asker) => {
                 let words = format!("you are {}", asker.principal().key());
+                self.open.seen().is_of(asker.principal().clone());
                 self.answer_words(&words);
             }
             Err(error) => {
