@@ -217,7 +217,7 @@ fn a_services_own_port_answers_http_as_a_gateway_does() {
                 &["200 OK", "text/html", "<th align=\"left\">fingerprint</th>"],
             ),
             ("GET /schema?format=json HTTP/1.1\nAccept: text/html", &["200 OK", "application/json"]),
-            ("GET /schema?format=binary HTTP/1.1", &["200 OK", "application/octet-stream"]),
+            ("HEAD /schema?format=binary HTTP/1.1", &["200 OK", "application/octet-stream"]),
             ("GET /schema?format=xml HTTP/1.1", &["400 ", "json or html"]),
             ("GET /stats?format=binary HTTP/1.1", &["400 ", "json or html"]),
             ("POST /schema HTTP/1.1", &["405 ", "Allow: GET, HEAD, OPTIONS"]),
