@@ -380,8 +380,6 @@ pub const TEXT_STALL_MS_MAX: u64 = 30_000;
 pub const TEXT_MISTAKES_MAX: usize = 32;
 /// Silence on a stream after which the client is sent a line to pass over, in milliseconds: so one that is gone is noticed.
 pub const TEXT_BEAT_MS: u64 = 15_000;
-/// What one read takes from a connection at most, in bytes.
-pub const TEXT_READ_BYTES: usize = 4 << 10;
 /// Requests that one line gives to a method that takes many.
 pub const TEXT_REQUESTS_MAX: usize = 1024;
 /// Bytes of a message that TRACE shows; of a longer one the first.
@@ -484,11 +482,9 @@ const _: () = {
     // Whoever is told last still has time to say goodbye.
     assert!(LASTING_DRAIN_MS_MAX + WEBSOCKET_CLOSE_MS_MAX + LINGER_MS_MAX < DRAIN_MS_MAX);
     assert!(WEBSOCKET_FRAME_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
-    // What tells text from HTTP is a line of either.
     assert!(
-        HTTP_REQUEST_LINE_BYTES_MAX <= TEXT_LINE_BYTES_MAX && TEXT_LINE_BYTES_MAX <= JSON_MESSAGE_BYTES_MAX
+        HTTP_REQUEST_LINE_BYTES_MAX <= TEXT_LINE_BYTES_MAX && ACCESS_TOKEN_BYTES_MAX < TEXT_LINE_BYTES_MAX
     );
-    assert!(ACCESS_TOKEN_BYTES_MAX < TEXT_LINE_BYTES_MAX);
     // What a client sends as one message, a call can carry.
     assert!(JSON_MESSAGE_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
     assert!(HTTP_HEAD_BYTES_MAX <= HTTP_HEAD_BYTES_HARD_MAX && HTTP_HEAD_BYTES_HARD_MAX <= u16::MAX as usize);
