@@ -42,6 +42,7 @@ mod python;
 mod rounds;
 mod secrets;
 mod shop;
+mod text;
 mod toystore;
 mod toystore_run;
 mod traffic;

@@ -9,6 +9,7 @@ pub(crate) mod instances;
 pub(crate) mod l4;
 pub(crate) mod lab;
 pub(crate) mod load;
+pub(crate) mod nc;
 pub(crate) mod net;
 pub(crate) mod ping;
 pub(crate) mod redis;
@@ -31,6 +32,7 @@ use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
 use self::lab::LabFlags;
 use self::load::LoadFlags;
+use self::nc::NcFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
 use self::redis::RedisFlag;
@@ -170,6 +172,8 @@ pub(crate) enum RawCommand {
     /// Call a method of a service by its name, with JSON
     #[command(after_help = CALL_EXAMPLES)]
     Call(CallFlags),
+    /// Talk with an instance in lines of text, as by nc, and in TLS too
+    Nc(NcFlags),
     /// See how an instance and the way to it are doing, a heartbeat a line
     Ping(PingFlags),
     /// Show the instances of services, as those see them who call them

@@ -22,6 +22,7 @@ mod lab;
 mod load;
 mod logging;
 mod machine;
+mod nc;
 mod net;
 mod network_file;
 mod network_plan;
@@ -75,6 +76,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
+        Command::Nc(config) => nc::run(&config),
         Command::Ping(config) => ping::run(&config),
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),

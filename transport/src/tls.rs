@@ -5,6 +5,7 @@
 
 mod begun;
 pub mod edge;
+mod open;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use tokio::time::Instant;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 pub(crate) use self::begun::Begun;
+pub use self::open::open;
 pub use self::refusal::Refused;
 pub(crate) use self::words::{is_refusal, words};
 use crate::driver::ByteStream;

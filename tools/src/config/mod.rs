@@ -11,6 +11,7 @@ mod instances;
 mod l4;
 mod lab;
 mod load;
+mod nc;
 mod net;
 mod peers;
 mod ping;
@@ -38,6 +39,7 @@ pub(crate) use self::instances::InstancesConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
+pub(crate) use self::nc::NcConfig;
 use self::net::NetWork;
 pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
@@ -76,6 +78,8 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// Talk with an instance in text.
+    Nc(NcConfig),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
     /// Show instances.
@@ -107,6 +111,7 @@ impl Command {
             Self::Service(_) | Self::Gateway(_) => "info",
             Self::Up(_)
             | Self::Call(_)
+            | Self::Nc(_)
             | Self::Ping(_)
             | Self::Instances(_)
             | Self::Net(_)
@@ -211,6 +216,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
+        RawCommand::Nc(flags) => nc::nc(flags, data, environment).map(Command::Nc),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
         RawCommand::Net(flags) => match net::net(flags)? {
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),

@@ -9,6 +9,7 @@ use micronet_wire::conn::greeting_refused;
 use micronet_wire::error::Code;
 use micronet_wire::header::PREFACE;
 use micronet_wire::limits::LINGER_MS_MAX;
+use micronet_wire::text::{Tongue, Writer, tell};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Begun;
@@ -41,6 +42,7 @@ pub(super) async fn expect_tls<S: ByteStream>(mut stream: Begun<S>, what: &str) 
     let (words, spoken) = match stream.input.first() {
         Some(&TLS_HANDSHAKE) => return Ok(stream),
         Some(first) if *first == PREFACE[0] => (greeting_refused(Code::TlsRequired, what), "micronet's RPC"),
+        _ if tell(&stream.input, false) == Some(Tongue::Text) => (text_refusal(what), "text"),
         _ => (http_refusal(what), "HTTP, or something else,"),
     };
     // Whatever goes wrong now, the connection is over.
@@ -59,6 +61,13 @@ pub(super) async fn after<S: ByteStream>(mut stream: Begun<S>, why: String) -> R
     };
     let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS_MAX), lingering).await;
     Refused(why)
+}
+
+fn text_refusal(what: &str) -> BytesMut {
+    let (writer, mut out) = (Writer::default(), BytesMut::new());
+    writer.err(&mut out, Code::TlsRequired.name(), what);
+    writer.end(&mut out);
+    out
 }
 
 fn http_refusal(what: &str) -> BytesMut {
