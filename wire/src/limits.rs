@@ -188,6 +188,9 @@ pub const PEERS_FILE_BYTES_MAX: u64 = 1 << 20;
 pub const REGISTRATION_WORD_MS: u64 = 10_000;
 /// Time that unacknowledged bytes may wait before the kernel gives a connection up (TCP_USER_TIMEOUT), in milliseconds.
 pub const USER_TIMEOUT_MS: u32 = 10_000;
+/// Bytes that the kernel takes for a connection before the network has room for them (TCP_NOTSENT_LOWAT). What it has taken nothing can pass, and for a
+/// peer that doesn't read it would otherwise keep megabytes.
+pub const UNSENT_BYTES_MAX: u32 = 64 << 10;
 /// Connections that wait for `accept`.
 pub const BACKLOG: i32 = 1024;
 /// Handlers that a process has at work at once whatever their latency; its adaptive limit doesn't fall below.
