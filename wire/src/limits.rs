@@ -263,6 +263,15 @@ pub const RETRY_BUDGET_PERCENT: u64 = 20;
 /// Retries a second that are allowed besides, however few calls there are.
 pub const RETRY_BUDGET_PER_S: u64 = 3;
 
+/// Taps that a process has at once; another is refused.
+pub const TAPS_MAX: usize = 8;
+/// What waits to be told to the reader of a tap; what doesn't fit is lost and counted. In bytes.
+pub const TAP_QUEUE_BYTES_MAX: usize = 4 << 20;
+/// What a tap tells at once, before the last item, in bytes.
+pub const TAP_BATCH_BYTES: usize = 32 << 10;
+/// The silence after which a tap says that it is there, in milliseconds.
+pub const TAP_SILENCE_MS: u64 = 10_000;
+
 // ---- schema and transcoding (SPEC.md 9, 10, 11) -------------------------------------------------------------
 
 /// The deepest nesting of values, in JSON and in messages.
@@ -448,6 +457,8 @@ const _: () = {
             + 128
             <= REQUEST_HEAD_BYTES_MAX
     );
+    // A tap that has nothing to tell outlives the silence of a stream.
+    assert!(TAP_SILENCE_MS < STREAM_IDLE_MS_MAX);
     // One reply more never breaks a connection that was just below its mark.
     assert!(WRITE_BUFFER_HIGH_BYTES + FRAME_PAYLOAD_BYTES_MAX as usize <= WRITE_BUFFER_HARD_BYTES);
     // Strangers leave room for the cluster.
