@@ -36,6 +36,7 @@ pub mod retry;
 pub mod server;
 pub mod socket;
 mod strangers;
+pub mod tap;
 pub mod tls;
 pub mod upstream;
 pub mod vitals;

@@ -16,6 +16,7 @@ use crate::faults::{Fate, Faults};
 use crate::identity::random_bytes;
 use crate::link::Links;
 use crate::metrics::Metrics;
+use crate::tap::Taps;
 use crate::upstream::{Source, Target};
 
 /// A process's place in the network. Its upstreams and its server share it, through their identity.
@@ -28,6 +29,7 @@ pub struct Network {
     metrics: OnceCell<Rc<Metrics>>,
     checks: Checks,
     faults: RefCell<Faults>,
+    taps: Rc<Taps>,
     pub(crate) links: Links,
 }
 
@@ -91,6 +93,7 @@ impl Default for Network {
             metrics: OnceCell::new(),
             checks: Checks::default(),
             faults: RefCell::new(Faults::new(u64::from_ne_bytes(random_bytes()))),
+            taps: Rc::default(),
             links: Links::default(),
         }
     }
@@ -107,6 +110,12 @@ impl Network {
     #[must_use]
     pub fn metrics(&self) -> &Rc<Metrics> {
         self.metrics.get_or_init(Rc::default)
+    }
+
+    /// Who listens to what passes.
+    #[must_use]
+    pub fn taps(&self) -> &Rc<Taps> {
+        &self.taps
     }
 
     /// What this process can't do without.
