@@ -23,9 +23,6 @@ GATEWAY = "http://" + os.environ["EXAMINE_GATEWAY"]
 PASSWORD = "correct horse"
 
 
-CLIENT = {"email": "client@demo.example", "password": "client-demo"}
-
-
 def post(path, body, token=None):
     headers = {"Content-Type": "application/json"}
     if token:
@@ -33,6 +30,14 @@ def post(path, body, token=None):
     asked = urllib.request.Request(GATEWAY + path, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(asked, timeout=10) as answer:
         return json.load(answer)["data"]
+
+
+def enter():
+    """Enters another admin of the demonstration's organization: its address."""
+    email = f"{uuid.uuid4()}@demo.example"
+    account = {"organization_id": 1, "email": email, "password": PASSWORD, "full_name": "Examiner", "roles": ["admin"]}
+    post("/api/v1/accounts", account, os.environ["EXAMINE_OPERATOR"])
+    return email
 
 
 @schemathesis.auth(refresh_interval=60)
@@ -61,9 +66,7 @@ class Admin:
         return tokens["access_token"] if tokens["permissions"] == ["*"] else None
 
     def take_over(self):
-        self.email = f"{uuid.uuid4()}@demo.example"
-        account = {"organization_id": 1, "email": self.email, "password": PASSWORD, "full_name": "Examiner", "roles": ["admin"]}
-        post("/api/v1/accounts", account, os.environ["EXAMINE_OPERATOR"])
+        self.email = enter()
         counts["admins"]["in all"] += 1
         return self.sign_in()
 
@@ -74,10 +77,13 @@ counts = collections.defaultdict(collections.Counter)
 @schemathesis.hook
 def before_add_examples(context, examples):
     """What can't be made up: passwords and tokens that are right."""
-    known = {"/auth/login": lambda: CLIENT, "/auth/refresh": lambda: {"refresh_token": post("/auth/login", CLIENT)["refresh_token"]}}
-    right = known.get(context.operation.path.removeprefix("/api/v1"))
-    if right:
-        examples.append(context.operation.Case(body=right(), media_type="application/json"))
+    path = context.operation.path.removeprefix("/api/v1")
+    if path not in ("/auth/login", "/auth/refresh"):
+        return
+    right = {"email": enter(), "password": PASSWORD}
+    if path == "/auth/refresh":
+        right = {"refresh_token": post("/auth/login", right)["refresh_token"]}
+    examples.append(context.operation.Case(body=right, media_type="application/json"))
 
 
 @schemathesis.hook
