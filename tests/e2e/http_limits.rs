@@ -76,7 +76,7 @@ fn metric(http: &mut HttpClient, sample: &str) -> f64 {
 fn every_limit_is_what_is_configured() {
     let folder = Folder::new();
     let settings = "[http]\nrequest_line = \"64B\"\nhead = \"512B\"\nheaders = 4\nbody = \"10B\"\nhead_time = \"300ms\"\n\
-                    body_gap = \"200ms\"\nidle = \"400ms\"\n[http.bodies]\n\"/echo\" = \"20B\"\n";
+                    body_gap = \"200ms\"\nidle = \"400ms\"\nrequests = 3\n[http.bodies]\n\"/echo\" = \"20B\"\n";
     let gateway = gateway(&folder, settings);
     let check =
         |bytes: &str, status: u16, code: &str| check_status(&sent(gateway.address(), bytes), status, code);
@@ -98,6 +98,9 @@ fn every_limit_is_what_is_configured() {
     assert_eq!(sent(gateway.address(), ""), "");
     let answer = sent(gateway.address(), GET);
     assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("Connection: close"), "{answer}");
+    let answers = sent(gateway.address(), &GET.repeat(4));
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 3, "{answers}");
+    assert_eq!(answers.matches("Connection: close").count(), 1, "{answers}");
 }
 
 /// Connections that have begun a request, as the server knows: it waits for the body, so they don't idle.

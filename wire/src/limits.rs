@@ -323,6 +323,8 @@ pub const HTTP_TRAILER_BYTES_MAX: usize = 8 << 10;
 pub const HTTP_DRAIN_BYTES_MAX: u64 = 64 << 10;
 /// Requests that an HTTP client connection may have in flight.
 pub const HTTP_PIPELINE_MAX: usize = 128;
+/// Requests that an HTTP connection carries: the answer to the last one says that it closes.
+pub const HTTP_REQUESTS_MAX: u64 = 100_000;
 /// Time for a whole head to arrive, from its first byte (absolute), in milliseconds.
 pub const HTTP_HEAD_MS_MAX: u64 = 10_000;
 /// Longest gap within a body, in milliseconds.
