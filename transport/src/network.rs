@@ -16,6 +16,7 @@ use crate::faults::{Fate, Faults};
 use crate::identity::random_bytes;
 use crate::link::Links;
 use crate::metrics::Metrics;
+use crate::records::Records;
 use crate::upstream::{Source, Target};
 
 /// A process's place in the network. Its upstreams and its server share it, through their identity.
@@ -26,6 +27,7 @@ pub struct Network {
     revision: Cell<u64>,
     changes: watch::Sender<u64>,
     metrics: OnceCell<Rc<Metrics>>,
+    records: Rc<Records>,
     checks: Checks,
     faults: RefCell<Faults>,
     pub(crate) links: Links,
@@ -89,6 +91,7 @@ impl Default for Network {
             revision: Cell::new(0),
             changes: watch::Sender::new(0),
             metrics: OnceCell::new(),
+            records: Rc::default(),
             checks: Checks::default(),
             faults: RefCell::new(Faults::new(u64::from_ne_bytes(random_bytes()))),
             links: Links::default(),
@@ -107,6 +110,12 @@ impl Network {
     #[must_use]
     pub fn metrics(&self) -> &Rc<Metrics> {
         self.metrics.get_or_init(Rc::default)
+    }
+
+    /// What this process remembers of the requests and calls that it has finished.
+    #[must_use]
+    pub fn records(&self) -> &Rc<Records> {
+        &self.records
     }
 
     /// What this process can't do without.

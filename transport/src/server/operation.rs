@@ -5,7 +5,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use micronet_wire::error::RpcError;
 use micronet_wire::network::{
-    Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Rules, Usage,
+    Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Requests, RequestsOf,
+    Rules, Usage,
 };
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::{CallContext, Handling, Service};
@@ -56,6 +57,15 @@ impl Operation for Process {
 
     async fn usage(&self, _: &CallContext) -> Result<Usage, RpcError> {
         Ok(metrics::usage(&self.instance, &self.network))
+    }
+
+    async fn requests(&self, _: &CallContext, request: RequestsOf) -> Result<Requests, RpcError> {
+        let remembered = self.network.records();
+        Ok(Requests {
+            seen_by: self.instance.clone(),
+            records: remembered.find(&request.request_id),
+            memory: remembered.memory(),
+        })
     }
 
     async fn govern(&self, _: &CallContext, request: Rules) -> Result<Governed, RpcError> {
