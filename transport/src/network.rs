@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::{Rc, Weak};
 
-use micronet_wire::network::{CalledService, Governed, Instances, InstancesOf, Order, Rules};
+use micronet_wire::network::{CalledService, Governed, Instances, InstancesOf, Order, Requests, Rules};
 use tokio::sync::watch;
 
 use crate::balance::Algorithm;
@@ -116,6 +116,13 @@ impl Network {
     #[must_use]
     pub fn records(&self) -> &Rc<Records> {
         &self.records
+    }
+
+    /// What this process remembers of a request.
+    #[must_use]
+    pub fn requests(&self, seen_by: &str, request_id: &str) -> Requests {
+        let (records, memory) = (self.records.find(request_id), self.records.memory());
+        Requests { seen_by: seen_by.to_owned(), records, memory }
     }
 
     /// What this process can't do without.

@@ -198,7 +198,7 @@ impl Story {
     }
 
     /// An instance is picked by this algorithm at `now`, among so many; [`candidate`](Self::candidate) tells of each of them.
-    pub(crate) fn picks(&self, now: u64, algorithm: Algorithm, members: usize) {
+    pub fn picks(&self, now: u64, algorithm: Algorithm, members: usize) {
         let span = self.0.as_ref().map(|told| told.records.span()).unwrap_or_default();
         self.with(|noted| {
             if noted.attempts.len() >= ATTEMPTS_NOTED_MAX {
@@ -224,7 +224,7 @@ impl Story {
     }
 
     /// An instance that might be picked, unless it says why it can't be.
-    pub(crate) fn candidate(
+    pub fn candidate(
         &self,
         name: &Rc<str>,
         state: InstanceState,
@@ -248,7 +248,7 @@ impl Story {
     }
 
     /// The instance that was picked; the trace context that its call bears.
-    pub(crate) fn tries(&self, instance: &Rc<str>, probe: bool) -> TraceContext {
+    pub fn tries(&self, instance: &Rc<str>, probe: bool) -> TraceContext {
         self.with(|noted| {
             let trace = noted.trace;
             let Some(attempt) = noted.attempts.last_mut() else { return trace };
@@ -259,7 +259,7 @@ impl Story {
     }
 
     /// What the attempt has come to.
-    pub(crate) fn tried(&self, now: u64, outcome: Option<Result<(), &RpcError>>, ledger: Option<Ledger>) {
+    pub fn tried(&self, now: u64, outcome: Option<Result<(), &RpcError>>, ledger: Option<Ledger>) {
         self.with(|noted| {
             let Some(attempt) = noted.attempts.last_mut() else { return };
             (attempt.ended_ns, attempt.ledger) = (now, ledger);

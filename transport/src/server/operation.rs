@@ -60,12 +60,7 @@ impl Operation for Process {
     }
 
     async fn requests(&self, _: &CallContext, request: RequestsOf) -> Result<Requests, RpcError> {
-        let remembered = self.network.records();
-        Ok(Requests {
-            seen_by: self.instance.clone(),
-            records: remembered.find(&request.request_id),
-            memory: remembered.memory(),
-        })
+        Ok(self.network.requests(&self.instance, &request.request_id))
     }
 
     async fn govern(&self, _: &CallContext, request: Rules) -> Result<Governed, RpcError> {
