@@ -5,8 +5,7 @@
 
 mod streams;
 
-use std::cell::RefCell;
-
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +17,7 @@ use micronet_wire::conn::{Announcement, Connection, Event, Role, StreamMap};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::frame::{Health, Pong};
 use micronet_wire::hello::Hello;
+use micronet_wire::ledger::Ledger;
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use micronet_wire::spiffe::SpiffeId;
 
@@ -45,6 +45,8 @@ struct Shared {
     streams: RefCell<Streams>,
     driver: RefCell<Option<Waker>>,
     state: RefCell<Lifecycle>,
+    /// The account of the call whose caller was woken last.
+    account: Cell<Option<Ledger>>,
 }
 
 /// Where a connection stands, and who waits for that to change.
@@ -66,7 +68,8 @@ enum Slot {
         /// Whether it does no harm to execute it twice.
         repeatable: bool,
     },
-    Done(Result<Reply, RpcError>),
+    /// With the peer's account, where it gave one.
+    Done(Result<Reply, RpcError>, Option<Ledger>),
 }
 
 /// Closes the connection when the last client is gone.
@@ -145,6 +148,7 @@ impl Client {
             streams: RefCell::default(),
             driver: RefCell::default(),
             state: RefCell::default(),
+            account: Cell::default(),
         });
         tokio::task::spawn_local(drive(Wire::new(stream, point), Rc::clone(&shared)));
         let handle = Rc::new(Handle(Rc::clone(&shared)));
@@ -250,6 +254,12 @@ impl Client {
         self.shared.state.borrow().last_pong
     }
 
+    /// The peer's account of the time of the call that has just ended, failed ones included. It is to be asked as soon as the call has
+    /// ended, before anything else is waited for; it is there once.
+    pub(crate) fn take_account(&self) -> Option<Ledger> {
+        self.shared.account.take()
+    }
+
     /// Gives up the calls in flight that do no harm when they are executed twice: their callers get this error, and may call elsewhere.
     pub fn give_up_repeatable(&self, error: &RpcError) {
         let is_waiting = |slot: &Slot| matches!(slot, Slot::Waiting { repeatable: true, .. });
@@ -259,7 +269,7 @@ impl Client {
         };
         for stream in given_up {
             self.shared.connection.borrow_mut().cancel(stream);
-            self.shared.end_call(stream, Err(error.clone()));
+            self.shared.end_call(stream, Err(error.clone()), None);
         }
         self.shared.wake_driver();
     }
@@ -287,6 +297,7 @@ fn reason(closed: &Result<(), RpcError>) -> RpcError {
 impl Caller for Client {
     async fn call(&self, method: u32, request: Bytes, options: CallOptions) -> Result<Reply, RpcError> {
         let repeatable = options.idempotent || options.token.is_some();
+        self.shared.account.take();
         let stream = self.shared.connection.borrow_mut().call(clock::now(), method, &request, options)?;
         self.shared.calls.borrow_mut().insert(stream, Slot::Waiting { waker: None, repeatable });
         self.shared.wake_driver();
@@ -295,6 +306,7 @@ impl Caller for Client {
     }
 
     async fn send(&self, method: u32, request: Bytes, options: CallOptions) -> Result<(), RpcError> {
+        self.shared.account.take();
         self.shared.connection.borrow_mut().send(clock::now(), method, &request, options)?;
         self.shared.wake_driver();
         Ok(())
@@ -307,6 +319,7 @@ impl Caller for Client {
         replies: Arity,
         options: CallOptions,
     ) -> Result<Rc<dyn Exchange>, RpcError> {
+        self.shared.account.take();
         let mut connection = self.shared.connection.borrow_mut();
         let stream = connection.open(clock::now(), method, request.as_ref(), replies, options)?;
         drop(connection);
@@ -332,10 +345,13 @@ impl Call<'_> {
                 }
                 Poll::Pending
             }
-            Some(Slot::Done(_)) => {
+            Some(Slot::Done(..)) => {
                 self.ended = true;
                 match calls.remove(&self.stream) {
-                    Some(Slot::Done(result)) => Poll::Ready(result),
+                    Some(Slot::Done(result, account)) => {
+                        self.shared.account.set(account);
+                        Poll::Ready(result)
+                    }
                     _ => Poll::Pending,
                 }
             }
@@ -375,10 +391,11 @@ impl Shared {
         }
     }
 
-    fn end_call(&self, stream: u32, result: Result<Reply, RpcError>) {
+    fn end_call(&self, stream: u32, result: Result<Reply, RpcError>, account: Option<Ledger>) {
         let Some(result) = self.streams.borrow_mut().end(stream, result) else { return };
         if let Some(slot) = self.calls.borrow_mut().get_mut(&stream)
-            && let Slot::Waiting { waker: Some(waker), .. } = std::mem::replace(slot, Slot::Done(result))
+            && let Slot::Waiting { waker: Some(waker), .. } =
+                std::mem::replace(slot, Slot::Done(result, account))
         {
             waker.wake();
         }
@@ -393,9 +410,13 @@ impl Shared {
     fn act(&self, event: Event) {
         match event {
             Event::Reply { stream, reply, ledger } => {
-                self.end_call(stream, Ok(Reply { body: reply, ledger }));
+                self.end_call(stream, Ok(Reply { body: reply, ledger }), Some(ledger));
             }
-            Event::Failed { stream, error, .. } => self.end_call(stream, Err(error)),
+            Event::Failed { stream, error, ledger } => {
+                // Who ended it here had no account of it.
+                let account = (ledger != Ledger::default()).then_some(ledger);
+                self.end_call(stream, Err(error), account);
+            }
             Event::Ready(peer) => self.change(|state| state.peer = Some(Rc::new(*peer))),
             Event::Goaway => self.change(|state| state.goaway = true),
             Event::Closed { error, .. } => {

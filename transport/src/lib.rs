@@ -31,6 +31,7 @@ pub mod mio;
 pub mod network;
 mod ops;
 pub mod probe;
+pub mod records;
 pub mod resume;
 pub mod retry;
 pub mod server;

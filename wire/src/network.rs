@@ -3,12 +3,18 @@
 //!
 //! It is how a network is operated, and no part of the protocol: a peer of another make need not have it.
 
+mod records;
 mod tap;
 
-pub use self::tap::{TAPS, TapFilter, Tapped, TappedConnection, TappedFrame, TappedItem};
 use crate::error::RpcError;
 use crate::schema::{Message, Timestamp};
 use crate::service::{CallContext, Outgoing, service};
+
+pub use self::records::{
+    AttemptRecord, CandidateRecord, HttpRecord, LedgerRecord, LimitRecord, Memory, Record, RecordFilter,
+    RecordKind, Requests, RequestsOf,
+};
+pub use self::tap::{TAPS, TapFilter, Tapped, TappedConnection, TappedFrame, TappedItem};
 
 /// What a process knows of the network around it.
 #[service(name = "network")]
@@ -20,6 +26,10 @@ pub trait Operation {
     /// What this process uses of its machine, and how busy it is.
     #[rpc(service, idempotent, rate = "monitoring")]
     async fn usage(&self, context: &CallContext) -> Result<Usage, RpcError>;
+
+    /// What this process remembers of a request.
+    #[rpc(permission = "tap:read", idempotent, rate = "monitoring")]
+    async fn requests(&self, context: &CallContext, request: RequestsOf) -> Result<Requests, RpcError>;
 
     /// Tells this process what the operator wants, whole: what was said before and isn't said again no longer holds.
     #[rpc(permission = "network:manage", idempotent)]

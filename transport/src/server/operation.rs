@@ -5,8 +5,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use micronet_wire::error::RpcError;
 use micronet_wire::network::{
-    Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Rules, TapFilter, Tapped,
-    Usage,
+    Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Requests, RequestsOf,
+    Rules, TapFilter, Tapped, Usage,
 };
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::{CallContext, Handling, Outgoing, Service};
@@ -57,6 +57,10 @@ impl Operation for Process {
 
     async fn usage(&self, _: &CallContext) -> Result<Usage, RpcError> {
         Ok(metrics::usage(&self.instance, &self.network))
+    }
+
+    async fn requests(&self, _: &CallContext, request: RequestsOf) -> Result<Requests, RpcError> {
+        Ok(self.network.requests(&self.instance, &request.request_id))
     }
 
     async fn govern(&self, _: &CallContext, request: Rules) -> Result<Governed, RpcError> {

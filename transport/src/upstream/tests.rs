@@ -9,6 +9,9 @@ use micronet_wire::conn::{Announcement, Connection, Event, Role};
 use micronet_wire::frame::Health;
 use micronet_wire::network::InstanceState;
 
+use bytes::Bytes;
+use micronet_wire::service::{CallOptions, Caller};
+
 use super::*;
 use crate::breaker::Verdict;
 use crate::client::Client;
