@@ -148,8 +148,7 @@ impl Port {
         if input[0] == PREFACE[0] {
             let Self { entry, identity, shapes, unheard, meters, drain, .. } = self;
             let _open = identity.network.metrics().connection("rpc");
-            let schema = entry.service().schema().fingerprint();
-            let config = identity.config(Role::Acceptor, Some(schema), peer);
+            let config = identity.config(Role::Acceptor, Some(entry.service().schema()), peer);
             let answers = rpc::Answers { entry, shapes, unheard, meters };
             rpc::serve(stream, input, accepted_ns, answers, config, drain, stranger).await;
         } else {

@@ -68,7 +68,7 @@ kinds! {
     Hello = 1, "HELLO";
     /// Proof of a secret, against the nonces of both HELLOs.
     Proof = 2, "PROOF";
-    /// Reserved: a HELLO again, with other limits.
+    /// What has changed since HELLO.
     Announce = 3, "ANNOUNCE";
     /// Are you there?
     Ping = 4, "PING";
@@ -78,7 +78,7 @@ kinds! {
     Goaway = 6, "GOAWAY";
     /// The last frame of a connection, with the reason.
     Close = 7, "CLOSE";
-    /// Reserved: a periodic beacon for captures that begin in mid-connection.
+    /// The acceptor's schema again, for captures that begin in mid-connection.
     Beacon = 8, "BEACON";
     /// Opens a stream with a call.
     Request = 16, "REQUEST";

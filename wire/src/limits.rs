@@ -105,6 +105,10 @@ pub const HEARTBEAT_INTERVAL_MS: u32 = 1_000;
 pub const HEARTBEAT_INTERVAL_MS_MIN: u32 = 50;
 /// The slowest heartbeat that a peer may ask for, in milliseconds.
 pub const HEARTBEAT_INTERVAL_MS_MAX: u32 = 60_000;
+/// The least time from one beacon of a connection to the next, in milliseconds.
+pub const BEACON_INTERVAL_MS: u64 = 10_000;
+/// The longest piece of a schema in one BEACON, in bytes.
+pub const BEACON_PIECE_BYTES_MAX: usize = 4 << 10;
 /// Silent heartbeat intervals after which the peer is taken for dead.
 pub const HEARTBEATS_MISSED_MAX: u32 = 3;
 /// PINGs without an answer, after which no further one is sent.
@@ -427,6 +431,8 @@ const _: () = {
     assert!(FAULT_FIELD_BYTES_MAX + FAULT_MESSAGE_BYTES_MAX + 64 <= ERROR_MESSAGE_BYTES_MAX);
     // A HELLO can hold every entry at its longest.
     assert!(3 * NAME_BYTES_MAX + SOFTWARE_BYTES_MAX + 128 <= HELLO_PAYLOAD_BYTES_MAX as usize);
+    // A beacon delays others by less than a piece of a message does.
+    assert!(BEACON_PIECE_BYTES_MAX < FRAGMENT_BYTES_MAX);
     // The heartbeat itself never runs into the limit of unanswered PINGs.
     assert!((HEARTBEATS_MISSED_MAX as usize) < PINGS_UNANSWERED_MAX);
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
