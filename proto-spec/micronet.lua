@@ -937,11 +937,15 @@ function Schemas:load()
         end
     end
     for path in tostring(micronet.prefs.schemas):gmatch("[^,]+") do
-        local load_file, why = loadfile(path, "t", { _G = {} })
-        if load_file then take(load_file()) else problems[#problems + 1] = tostring(why) end
+        local environment = { _G = {} }
+        local script, why = loadfile(path, "t", environment)
+        local fine, failure = false, why
+        if script then fine, failure = pcall(script) end
+        if fine then take(environment._G.micronet_schemas)
+        else problems[#problems + 1] = tostring(failure) end
     end
     take(rawget(_G, "micronet_schemas"))
-    for _, problem in ipairs(problems) do print("micronet: a schema can't be read: " .. problem) end
+    for _, problem in ipairs(problems) do io.stderr:write("micronet: a schema can't be read: " .. problem .. "\n") end
 end
 
 -- The schema and the method of an id, by the fingerprint that the acceptor has announced; without it, or if that schema isn't
@@ -1271,9 +1275,25 @@ local function check_method_of(call, header)
     if call.method ~= header.method then protocol("2.5", "another method than its call's") end
 end
 
+-- Whose message a DATA frame has. In mid-connection the method's shape may tell, once its schema is known.
+local function speaker_of(connection, side, header)
+    local role = role_of(connection, side)
+    if role then return role end
+    local _, method = Schemas:method(connection.schema, header.method)
+    if not method then return nil end
+    local asks, answers = SHAPE_REQUESTS[method.shape] == "many", SHAPE_REPLIES[method.shape] == "many"
+    if asks == answers then return nil end
+    return asks and "dialler" or "acceptor"
+end
+
+local PARTS = { dialler = "request", acceptor = "reply" }
+
 function Rules.DATA(connection, side, header, said, record)
-    local role = role_of(connection, side) or "dialler"
-    record.part = role == "dialler" and "request" or "reply"
+    local role = speaker_of(connection, side, header)
+    if role and not connection.dialler then
+        connection.dialler = role == "dialler" and side.endpoint or (peer_of(connection, side) or {}).endpoint
+    end
+    record.part, role = PARTS[role], role or "acceptor"
     local call = connection.calls[header.stream]
     if header.stream <= connection.last_stream and not call and role == "dialler" and not connection.lenient then
         return spend(side.purse, first_piece(header, said), "connection")
@@ -1913,7 +1933,7 @@ local function summary(connection, header, said, record, extra)
     elseif kind == "CREDIT" and said then words[#words + 1] = format("+%.0f", said.bytes)
     elseif kind == "DATA" and record then
         if record.announces then words[#words + 1] = format("announces %.0f bytes", record.announces)
-        elseif record.index then words[#words + 1] = format("%s %d", record.part, record.index)
+        elseif record.index then words[#words + 1] = format("%s %d", record.part or "message", record.index)
         elseif header.more or header.continued then words[#words + 1] = "piece" end
     end
     local call = record and record.call
@@ -1937,7 +1957,7 @@ local function show_payload(tree, pinfo, connection, header, payload, range, rec
         if not OF_THE_CALL[why.code] then return nil, why end
         said = { refused = why, message = "" }
     end
-    return said, why
+    return said, not fine and why or nil
 end
 
 -- Notes that a rule is broken. A connection that is over, or isn't known from its start, is held to nothing more.
@@ -2001,9 +2021,11 @@ function Consequences.REPLY(tree, _, connection, header, said, record)
 end
 
 function Consequences.DATA(tree, _, connection, header, said, record)
-    if record.has_message then
+    local part = record.part or PARTS[speaker_of(connection, record.side, header)]
+    if record.has_message and part then
         local raw, range = message_of(record, said)
-        return show_message(tree, connection, header, record.part, raw, range) and nil
+        show_message(tree, connection, header, part, raw, range)
+        return
     end
     if #said.piece > 0 then tree:add(by_name["message.piece"], said.message_range(0, #(said.piece or said.message))) end
     if record.continued_in then generated(tree, "continued_in", record.continued_in) end
@@ -2096,7 +2118,7 @@ local function dissect_frame(tvb, offset, pinfo, root, connection, side, record)
     if consequence then extra = consequence(item, pinfo, connection, header, said, record) end
     show_call(tree, pinfo, record)
     local words = summary(connection, header, said, record, extra)
-    if why and type(why) == "table" and why.code then words = words .. " [" .. why.code .. "]" end
+    if why then words = words .. " [" .. why.code .. "]" end
     tree:append_text(": " .. words)
     return header, words
 end
@@ -2214,6 +2236,7 @@ local function dissect_unit(tvb, offset, pinfo, root)
     local connection, side, key
     if record and record.first_visit then
         connection, side, key = connection_of(pinfo)
+        record.connection, record.side = connection, side
     elseif record then connection, side = record.connection, record.side
     else return nil, DESEGMENT_ONE_MORE_SEGMENT end
 
