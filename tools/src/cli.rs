@@ -3,6 +3,7 @@
 pub(crate) mod certs;
 pub(crate) mod control;
 pub(crate) mod discovery;
+pub(crate) mod dissector;
 pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod instances;
@@ -27,6 +28,7 @@ use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::control::{LogsFlags, RELOAD_EXAMPLES};
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
+use self::dissector::DissectorFlags;
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
@@ -178,6 +180,8 @@ pub(crate) enum RawCommand {
     Instances(InstancesFlags),
     /// Show or change what the network is declared to be like: segments, links, who may call whom
     Net(NetFlags),
+    /// Install the dissector of Wireshark, so that it shows what the network says by name
+    Dissector(DissectorFlags),
     /// Ask what became of a write, by its idempotency token
     #[command(after_help = OUTCOME_EXAMPLES)]
     Outcome(OutcomeFlags),
