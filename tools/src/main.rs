@@ -13,6 +13,7 @@ mod data_folder;
 mod databases;
 mod describe;
 mod discovery;
+mod dissector;
 mod error;
 mod gateway;
 mod identity;
@@ -78,6 +79,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Call(config) => call::run(&config),
         Command::Nc(config) => nc::run(&config),
         Command::Ping(config) => ping::run(&config),
+        Command::Dissector(config) => dissector::run(&config),
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Instances(config) => instances::run(&config),

@@ -17,7 +17,6 @@ mod streams;
 mod text;
 mod unheard;
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -52,6 +51,7 @@ use crate::identity::Identity;
 use crate::listener;
 use crate::metrics::ServerMeters;
 use crate::strangers::{Stranger, Strangers};
+use crate::tap::{Ends, Point};
 use crate::tls::{Begun, Refused};
 use crate::vitals;
 
@@ -67,7 +67,8 @@ pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc
     let exhausted = || tracked.accept_failed();
     listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, exhausted, |stream, peer| {
         tracing::debug!(%peer, "connection accepted");
-        let served = port.clone().serve(stream, Some(peer), strangers.enter());
+        let ends = Ends { own: stream.local_addr().ok(), peer: Some(peer) };
+        let served = port.clone().serve(stream, ends, strangers.enter());
         async move {
             if let Err(why) = served.await {
                 tracing::info!(%peer, %why, "connection refused");
@@ -85,7 +86,7 @@ pub async fn serve_connection<S: ByteStream>(
     drain: Drain,
 ) {
     let port = Port::new(service, identity, drain);
-    if let Err(why) = port.serve(stream, None, Strangers::default().enter()).await {
+    if let Err(why) = port.serve(stream, Ends::default(), Strangers::default().enter()).await {
         tracing::info!(%why, "connection refused");
     }
 }
@@ -97,6 +98,8 @@ struct Port {
     identity: Rc<Identity>,
     site: Rc<OwnSite>,
     shapes: Rc<Shapes>,
+    /// Its service's, for taps.
+    schema: Rc<EncodedSchema>,
     unheard: Rc<Unheard>,
     meters: Rc<ServerMeters>,
     connections: Rc<Connections>,
@@ -120,23 +123,26 @@ impl Port {
         let entry = Rc::new(Entry::new(service, Rc::clone(&identity), places));
         let site = Rc::new(OwnSite::of(Rc::clone(&entry), Rc::clone(&identity)));
         let schemas = Rc::new(schemas(entry.service().schema()));
-        let shapes = Rc::new(Shapes::of(entry.service().schema().schema()));
+        let own = entry.service().schema();
+        let shapes = Rc::new(Shapes::of([own.schema(), &operation_schema()]));
+        let schema = Rc::new(own.clone());
+        identity.network.taps().learn(&schema);
         let meters = Rc::new(meters_of(&identity, entry.service().schema().schema()));
         let (unheard, connections) = (Rc::default(), Rc::default());
-        Self { entry, identity, site, shapes, unheard, meters, connections, schemas, drain }
+        Self { entry, identity, site, shapes, schema, unheard, meters, connections, schemas, drain }
     }
 
     /// Serves a connection of which nothing is known yet: in TLS, where this instance has a certificate.
     async fn serve<S: ByteStream>(
         mut self,
         mut stream: S,
-        from: Option<SocketAddr>,
+        ends: Ends,
         stranger: Stranger,
     ) -> Result<(), Refused> {
         let accepted_ns = clock::now();
-        let open = self.connections.open(from);
+        let open = self.connections.open(ends.peer);
         let Some(tls) = self.identity.tls.clone() else {
-            self.speak(stream, None, open, stranger, accepted_ns).await;
+            self.speak(stream, None, (ends, open), stranger, accepted_ns).await;
             return Ok(());
         };
         let mut input = BytesMut::new();
@@ -153,7 +159,7 @@ impl Port {
         tracing::debug!(%peer, "TLS handshake done");
         open.seen().is_of(peer.principal());
         open.seen().is_in_tls();
-        self.speak(stream, Some(peer), open, stranger, accepted_ns).await;
+        self.speak(stream, Some(peer), (ends, open), stranger, accepted_ns).await;
         Ok(())
     }
 
@@ -162,7 +168,7 @@ impl Port {
         mut self,
         stream: S,
         peer: Option<SpiffeId>,
-        open: Open,
+        (ends, open): (Ends, Open),
         stranger: Stranger,
         accepted_ns: u64,
     ) {
@@ -172,12 +178,15 @@ impl Port {
         };
         if tongue == Tongue::Rpc {
             open.seen().speaks("rpc");
-            let Self { entry, identity, shapes, unheard, meters, drain, .. } = self;
+            let Self { entry, identity, shapes, unheard, meters, drain, schema, .. } = self;
             let _open = identity.network.metrics().connection("rpc");
-            let schema = entry.service().schema().fingerprint();
-            let config = identity.config(Role::Acceptor, Some(schema), peer);
+            let tls = peer.is_some();
+            let config = identity.config(Role::Acceptor, Some(&schema), peer);
+            let point =
+                Point::new(identity.network.taps(), Role::Acceptor, ends, tls, Some(schema.fingerprint()));
             let answers = rpc::Answers { entry, shapes, unheard, meters, seen: Rc::clone(open.seen()) };
-            return rpc::serve(stream, input, accepted_ns, answers, config, drain, stranger).await;
+            let begun = rpc::Begun { stream, input, accepted_ns, point };
+            return rpc::serve(begun, answers, config, drain, stranger).await;
         }
         // SPEC 15.1: whoever has a certificate is no stranger.
         let place = if peer.is_none() { Place::Stranger(stranger) } else { Place::Free };

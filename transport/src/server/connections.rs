@@ -111,6 +111,11 @@ impl Seen {
         self.calls.set(calls);
     }
 
+    /// From where, as records name it; empty where that isn't known.
+    pub(super) fn from(&self) -> String {
+        self.peer.map(|peer| peer.to_string()).unwrap_or_default()
+    }
+
     fn put_json(&self, out: &mut BytesMut) {
         let mut object = Object::begin(out);
         object.unsigned("id", self.id);

@@ -209,16 +209,17 @@ impl Answer {
         std::str::from_utf8(&code[..length]).ok()
     }
 
-    /// The words of an error in the envelope.
+    /// What an error in the envelope says in words.
     #[must_use]
     pub fn error_words(&self) -> Option<String> {
         let mut json = Reader::new(self.body.strip_prefix(br#"{"success":false,"error":"#.as_slice())?);
         json.begin_object().ok()?;
         while let Some(name) = json.next_name().ok()? {
-            if name.is("message") {
-                return Some(json.string().ok()?.unescaped().into_owned());
+            let is_message = name.is("message");
+            let text = json.string().ok()?;
+            if is_message {
+                return Some(text.unescaped().into_owned());
             }
-            json.skip().ok()?;
         }
         None
     }

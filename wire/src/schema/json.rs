@@ -127,6 +127,9 @@ fn put_field(schema: &ServiceSchema, field: &Field, out: &mut BytesMut) {
         }
     }
     object.text_if_any("format", &field.format).text_if_any("example", &field.example);
+    if field.is_secret() {
+        object.boolean("secret", true);
+    }
     object.text_if_any("doc", &field.doc).end();
 }
 

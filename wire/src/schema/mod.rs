@@ -7,6 +7,7 @@
 mod constraints;
 mod fingerprint;
 mod json;
+mod lua;
 mod registry;
 mod validate;
 mod values;

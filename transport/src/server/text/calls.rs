@@ -21,6 +21,7 @@ use crate::bearers::Asker;
 use crate::clock;
 use crate::driver::ByteStream;
 use crate::identity::random_bytes;
+use crate::records::Story;
 use crate::server::handling::Handler;
 use crate::server::places::Place as Seat;
 use crate::vitals::Share;
@@ -42,6 +43,7 @@ pub(super) struct Started {
     pub(super) seat: Option<Seat>,
     pub(super) started_ns: u64,
     pub(super) receive_queue_us: u32,
+    pub(super) story: Story,
 }
 
 impl Ready {
@@ -59,7 +61,7 @@ impl<S: ByteStream> TextConnection<S> {
         }
         let _share = Share::of_one_call();
         let deadline = clock::instant(call.context.deadline_ns);
-        let Started { handler, seat, started_ns, receive_queue_us } = self.start(&mut call);
+        let Started { handler, seat, started_ns, receive_queue_us, story } = self.start(&mut call);
         let outcome = tokio::select! {
             biased;
             () = self.place.sent_away() => Err(sent_away()),
@@ -77,6 +79,7 @@ impl<S: ByteStream> TextConnection<S> {
                 return Err(error);
             }
         };
+        story.ended(finished_ns, answer.as_ref());
         if let Some(seat) = seat {
             seat.answered(finished_ns, &answer);
         }
@@ -118,13 +121,14 @@ impl<S: ByteStream> TextConnection<S> {
         call.context.one_way = true;
         let name = call.name();
         let deadline = clock::instant(call.context.deadline_ns);
-        let Started { handler, seat, started_ns, .. } = self.start(&mut call);
+        let Started { handler, seat, started_ns, story, .. } = self.start(&mut call);
         let (meters, unheard, method) =
             (Rc::clone(&self.port.meters), Rc::clone(&self.port.unheard), call.method.id);
         tokio::task::spawn_local(async move {
             let late = || Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed"));
             let answer = tokio::time::timeout_at(deadline, handler).await.unwrap_or_else(|_| late());
             let now = clock::now();
+            story.ended(now, answer.as_ref());
             if let Some(seat) = seat {
                 seat.answered(now, &answer);
             }
@@ -209,11 +213,15 @@ impl<S: ByteStream> TextConnection<S> {
     pub(super) fn start(&mut self, call: &mut Ready) -> Started {
         let (started_ns, read_ns) = (clock::now(), self.wire.read_ns);
         let receive_queue_us = micros(started_ns.saturating_sub(read_ns));
+        let from = self.open.seen().from();
+        let (entry, context) = (&self.port.entry, &mut call.context);
+        let story = entry.begins(started_ns, context, call.method.id, &call.message, &from);
+        story.waited(receive_queue_us);
         let (context, message) = (call.context.clone(), call.message.clone());
         self.open.seen().has_calls(1);
-        let (handler, seat) = self.port.entry.start(started_ns, context, call.method.id, message);
+        let (handler, seat) = entry.start(started_ns, context, call.method.id, message);
         tracing::debug!(request_id = call.context.request_id, method = call.name(), "called in text");
-        Started { handler, seat, started_ns, receive_queue_us }
+        Started { handler, seat, started_ns, receive_queue_us, story }
     }
 
     /// What TRACE shows of a call.

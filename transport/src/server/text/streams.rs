@@ -40,6 +40,7 @@ impl<S: ByteStream> TextConnection<S> {
         let _share = Share::of_one_call();
         let started = self.start(&mut call);
         let (started_ns, receive_queue_us) = (started.started_ns, started.receive_queue_us);
+        let story = started.story.clone();
         self.writer.ok(&mut self.wire.output, format_args!("{}; your next line ends it", call.name()));
         let (mut count, mut stalled_ns) = (0_u64, 0);
         let carried = self.carry(&call, started, &exchange, &mut count, &mut stalled_ns).await;
@@ -54,6 +55,7 @@ impl<S: ByteStream> TextConnection<S> {
         match &ended {
             None => meters.abandoned(call.method.id, finished_ns - started_ns),
             Some(answer) => {
+                story.ended(finished_ns, answer.as_ref());
                 let failed = answer.as_ref().err().map(|error| error.code);
                 meters.ended(call.method.id, failed, finished_ns - started_ns);
             }
