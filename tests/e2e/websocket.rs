@@ -4,6 +4,7 @@ mod client;
 mod echo;
 mod events;
 mod feeds;
+mod handed_over;
 mod signed_in;
 mod streams;
 
