@@ -5,6 +5,7 @@ mod echo;
 mod events;
 mod feeds;
 mod handed_over;
+mod others;
 mod signed_in;
 mod streams;
 
