@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 
 use micronet_tests::folder::Folder;
@@ -11,6 +11,8 @@ use micronet_tests::http_client::{HttpClient, connected, rest};
 use micronet_tests::patience::until;
 use micronet_tests::server::Server;
 use micronet_tests::slow::Slow;
+use micronet_transport::kernel_queue::unacknowledged;
+use micronet_wire::limits::UNSENT_BYTES_MAX;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const GET: &str = "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -47,6 +49,12 @@ fn sent(server: SocketAddr, bytes: &str) -> String {
     let mut stream = connected(server);
     // A server that has refused the beginning need not read the rest.
     let _ = stream.write_all(bytes.as_bytes());
+    rest(&mut stream)
+}
+
+/// All that comes yet, when nothing more is asked.
+fn rest_after(mut stream: TcpStream) -> String {
+    stream.shutdown(Shutdown::Write).expect("it is open");
     rest(&mut stream)
 }
 
@@ -217,6 +225,30 @@ fn slow_clients_are_nobody_elses_affair() {
         }
     }
     assert!(metric(&mut client, "micronet_connections{protocol=\"http\"}") > 2_000.0);
+}
+
+#[test]
+fn the_kernel_keeps_little_for_a_client_that_does_not_read() {
+    const LONG: usize = 1 << 20;
+    let folder = Folder::new();
+    let gateway = gateway(&folder, "");
+    let mut slow = connected(gateway.address());
+    let head = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {LONG}\r\n\r\n");
+    slow.write_all(head.as_bytes()).and_then(|()| slow.write_all(&vec![b'x'; LONG])).expect("it can be sent");
+    let peer = slow.local_addr().expect("it has an address");
+    let kept = || unacknowledged(gateway.address(), peer).map_or(0, |kept| kept.bytes);
+    until("the client's window to be full", || match kept() {
+        0..0x8000 => Err(kept().to_string()),
+        _ => Ok(()),
+    });
+    let mut client = HttpClient::connect(gateway.address());
+    for _ in 0..20 {
+        client.request("POST", "/echo", &[], b"hi").check(200);
+        // The kernel takes a segment of 64 KiB whole, and may have begun another.
+        assert!(kept() <= 3 * u64::from(UNSENT_BYTES_MAX), "{} bytes wait in the kernel", kept());
+    }
+    let answer = rest_after(slow);
+    assert!(answer.ends_with(&"x".repeat(LONG)), "the answer comes whole: {} bytes", answer.len());
 }
 
 #[test]

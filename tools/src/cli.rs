@@ -3,6 +3,7 @@
 pub(crate) mod certs;
 pub(crate) mod control;
 pub(crate) mod discovery;
+pub(crate) mod dissector;
 pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod instances;
@@ -13,6 +14,7 @@ pub(crate) mod net;
 pub(crate) mod ping;
 pub(crate) mod redis;
 pub(crate) mod settings;
+pub(crate) mod why;
 
 use std::path::PathBuf;
 
@@ -26,6 +28,7 @@ use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::control::{LogsFlags, RELOAD_EXAMPLES};
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
+use self::dissector::DissectorFlags;
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
@@ -35,6 +38,7 @@ use self::net::NetFlags;
 use self::ping::PingFlags;
 use self::redis::RedisFlag;
 use self::settings::GatewayConfigFlags;
+use self::why::WhyFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
 /// Help is at most this wide, so that it fits the narrowest terminal in use. In columns.
@@ -176,6 +180,8 @@ pub(crate) enum RawCommand {
     Instances(InstancesFlags),
     /// Show or change what the network is declared to be like: segments, links, who may call whom
     Net(NetFlags),
+    /// Install the dissector of Wireshark, so that it shows what the network says by name
+    Dissector(DissectorFlags),
     /// Ask what became of a write, by its idempotency token
     #[command(after_help = OUTCOME_EXAMPLES)]
     Outcome(OutcomeFlags),
@@ -206,6 +212,8 @@ pub(crate) enum RawCommand {
     Undrain(DrainFlags),
     /// Show the end of processes' logs, and follow them
     Logs(LogsFlags),
+    /// Tell why a request went as it did: where it was sent, and where its time went
+    Why(WhyFlags),
     /// Break something on purpose for a while, and see what it came to
     Fault(FaultFlags),
     /// Make and show the certificates by which services know each other (mTLS)

@@ -5,6 +5,7 @@ mod call;
 mod control;
 mod database;
 mod discovery;
+mod dissector;
 mod exposure;
 mod gateway;
 mod instances;
@@ -32,6 +33,8 @@ use self::call::{call, callee, outcome};
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::database::database;
 pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
+use self::dissector::dissector;
+pub(crate) use self::dissector::{DissectorConfig, DissectorWork};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::instances::InstancesConfig;
@@ -49,6 +52,7 @@ pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
+use crate::cli::why::WhyFlags;
 use crate::cli::{ExposureFlags, Flags, RawCommand, ServiceFlags, UpFlags};
 use crate::error::CommandError;
 use crate::network_plan::Plan;
@@ -80,6 +84,8 @@ pub(crate) enum Command {
     Ping(PingConfig),
     /// Show instances.
     Instances(InstancesConfig),
+    /// Put Wireshark's dissector where it is found.
+    Dissector(DissectorConfig),
     /// Show a plan of a network.
     Net(Box<NetConfig>),
     /// Ask what became of a write.
@@ -109,6 +115,7 @@ impl Command {
             | Self::Call(_)
             | Self::Ping(_)
             | Self::Instances(_)
+            | Self::Dissector(_)
             | Self::Net(_)
             | Self::Outcome(_)
             | Self::Shop(_)
@@ -212,6 +219,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Dissector(flags) => Ok(Command::Dissector(dissector(flags, environment)?)),
         RawCommand::Net(flags) => match net::net(flags)? {
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
             NetWork::Running(command) => Ok(operate(Operation::Net(command))),
@@ -223,6 +231,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Shop(flags) => shop::shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
+        RawCommand::Why(WhyFlags { request_id, json }) => Ok(operate(Operation::Why { request_id, json })),
         RawCommand::Ps(flags) => control::ps(flags).map(operate),
         RawCommand::Start(flags) => control::start(flags).map(operate),
         RawCommand::Stop(flags) => control::stop(flags).map(operate),
