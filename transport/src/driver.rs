@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use crate::clock;
+use crate::frames::FrameCount;
 use crate::tls;
 use crate::vitals::{self, Share};
 
@@ -36,6 +37,8 @@ pub(crate) struct Wire<S> {
     share: Share,
     /// Bytes that the stream has taken.
     written: u64,
+    /// The frames that came and went, for /metrics.
+    frames: [FrameCount; 2],
     /// The peer has ended the connection because of our certificate.
     refused: bool,
 }
@@ -53,6 +56,7 @@ impl<S: ByteStream> Wire<S> {
             armed_ns: u64::MAX,
             share: Share::default(),
             written: 0,
+            frames: Default::default(),
             refused: false,
         }
     }
@@ -60,8 +64,10 @@ impl<S: ByteStream> Wire<S> {
     /// A socket from which `input` was read already: the connection hears it at once.
     pub(crate) fn begun(stream: S, mut input: BytesMut, connection: &mut Connection) -> Self {
         let fresh = input.len();
+        let mut wire = Self::new(stream);
+        vitals::frames_received(wire.frames[0].ended_in(&input));
         connection.receive(clock::now(), &mut input, fresh);
-        Self { input, ..Self::new(stream) }
+        Self { input, ..wire }
     }
 
     /// Reads what is there into the buffer; ready with the number of bytes once there are some, 0 at the end of the stream.
@@ -84,6 +90,7 @@ impl<S: ByteStream> Wire<S> {
             Poll::Ready(Ok(0)) => connection.peer_gone("the peer closed the connection"),
             Poll::Ready(Ok(fresh)) => {
                 let now = clock::now();
+                vitals::frames_received(self.frames[0].ended_in(&self.input[self.input.len() - fresh..]));
                 connection.observe(self.share.vitals(now));
                 connection.receive(now, &mut self.input, fresh);
                 self.share.set(connection.calls_served());
@@ -104,6 +111,7 @@ impl<S: ByteStream> Wire<S> {
                 Poll::Ready(Ok(0)) => return self.give_up_writing(connection, "it takes no more bytes"),
                 Poll::Ready(Ok(written)) => {
                     self.written += written as u64;
+                    vitals::frames_sent(self.frames[1].ended_in(&connection.output()[..written]));
                     connection.output().advance(written);
                 }
                 Poll::Ready(Err(error)) => return self.give_up_writing(connection, &tls::words(&error)),
@@ -152,6 +160,7 @@ impl<S: ByteStream> Wire<S> {
     /// sends a reset, which may overtake those words.
     pub(crate) async fn finish(mut self, last_words: &[u8]) {
         let lingering = async {
+            vitals::frames_sent(self.frames[1].ended_in(last_words));
             self.stream.write_all(last_words).await?;
             self.stream.shutdown().await?;
             let mut ignored = [0; 1024];
