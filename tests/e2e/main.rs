@@ -49,3 +49,4 @@ mod up;
 mod upload;
 mod watch;
 mod websocket;
+mod wireshark;
