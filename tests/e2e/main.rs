@@ -50,3 +50,4 @@ mod up;
 mod upload;
 mod watch;
 mod websocket;
+mod wireshark;
