@@ -172,7 +172,7 @@ impl Tls {
         stream: Begun<S>,
         due: Instant,
     ) -> Result<(server::TlsStream<Begun<S>>, SpiffeId), Refused> {
-        let stream = refusal::expect_tls(stream, refusal::MUTUAL_TLS_ONLY).await?;
+        let stream = refusal::expect_tls(stream, refusal::MUTUAL_TLS_ONLY, true).await?;
         let config = Arc::clone(&self.0.loaded().server);
         let shaking = TlsAcceptor::from(config).accept(stream).into_fallible();
         let stream = match tokio::time::timeout_at(due, shaking).await {

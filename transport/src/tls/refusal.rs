@@ -37,12 +37,17 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Lets a TLS handshake pass. Who begins in plaintext is told what is wrong, and hears nothing else of this instance.
-pub(super) async fn expect_tls<S: ByteStream>(mut stream: Begun<S>, what: &str) -> Result<Begun<S>, Refused> {
+/// Lets a TLS handshake pass. Who begins in plaintext is told what is wrong, in text too where the port `speaks_text`, and hears nothing
+/// else of this instance.
+pub(super) async fn expect_tls<S: ByteStream>(
+    mut stream: Begun<S>,
+    what: &str,
+    speaks_text: bool,
+) -> Result<Begun<S>, Refused> {
     let (words, spoken) = match stream.input.first() {
         Some(&TLS_HANDSHAKE) => return Ok(stream),
         Some(first) if *first == PREFACE[0] => (greeting_refused(Code::TlsRequired, what), "micronet's RPC"),
-        _ if tell(&stream.input, false) == Some(Tongue::Text) => (text_refusal(what), "text"),
+        _ if speaks_text && tell(&stream.input, false) == Some(Tongue::Text) => (text_refusal(what), "text"),
         _ => (http_refusal(what), "HTTP, or something else,"),
     };
     // Whatever goes wrong now, the connection is over.
