@@ -47,11 +47,14 @@ pub fn tell(input: &[u8], ended: bool) -> Option<Tongue> {
             return Some(Tongue::Text);
         }
     }
+    // However the bytes were cut.
+    if line.len() > HTTP_REQUEST_LINE_BYTES_MAX {
+        return Some(Tongue::Http);
+    }
     match line_is_whole {
         true if begun.is_empty() => None,
         true if ends_as_http(line) => Some(Tongue::Http),
         true => Some(Tongue::Text),
-        false if line.len() > HTTP_REQUEST_LINE_BYTES_MAX => Some(Tongue::Http),
         false => None,
     }
 }
@@ -120,6 +123,8 @@ mod tests {
         let long = "a ".repeat(HTTP_REQUEST_LINE_BYTES_MAX / 2);
         assert_eq!(tell(long.as_bytes(), false), None);
         assert_eq!(tell(format!("{long}b").as_bytes(), false), HTTP);
+        assert_eq!(tell(format!("{long}b\n").as_bytes(), false), HTTP);
+        assert_eq!(tell(format!("help {long}b").as_bytes(), false), TEXT);
         assert_eq!(tell(&b"\n".repeat(HTTP_REQUEST_LINE_BYTES_MAX + 1), false), HTTP);
     }
 
