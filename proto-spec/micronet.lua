@@ -256,6 +256,8 @@ function Reader:take(count)
 end
 
 local function number_of(text)
+    local a, b, c, d = byte(text, 1, 4)
+    if #text == 4 then return a * 0x1000000 + b * 0x10000 + c * 0x100 + d end
     local sum = 0
     for at = 1, #text do sum = sum * 256 + byte(text, at) end
     return sum
@@ -338,7 +340,7 @@ local function crc32c(text)
         local low = word % 0x10000
         local high = (word - low) / 0x10000
         local first, third = low % 256, high % 256
-        crc = bxor(bxor(four[first], three[(low - first) / 256]), bxor(two[third], one[(high - third) / 256]))
+        crc = bxor(four[first], three[(low - first) / 256], two[third], one[(high - third) / 256])
     end
     crc = crc % 0x100000000
     for at = whole + 1, size do
@@ -1746,10 +1748,10 @@ end
 -- ---- 9. Frames (SPEC 2) -------------------------------------------------------------------------------------------------------
 
 local function header_of(raw)
-    local kind, flags = byte(raw, 5), byte(raw, 6)
+    local kind, flags, encoding, reserved = byte(raw, 5, 8)
     return {
-        length = number_of(raw:sub(1, 4)), kind = kind, kind_name = KINDS[kind], flags = flags, encoding = byte(raw, 7),
-        reserved = byte(raw, 8), stream = number_of(raw:sub(9, 12)), method = number_of(raw:sub(13, 16)),
+        length = number_of(raw:sub(1, 4)), kind = kind, kind_name = KINDS[kind], flags = flags, encoding = encoding,
+        reserved = reserved, stream = number_of(raw:sub(9, 12)), method = number_of(raw:sub(13, 16)),
         payload_checksum = number_of(raw:sub(17, 20)), header_checksum = number_of(raw:sub(21, 24)),
         fin = flags % 2 >= 1, checksum = flags % 4 >= 2, more = flags % 8 >= 4, continued = flags % 16 >= 8,
     }
