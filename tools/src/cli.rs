@@ -14,6 +14,7 @@ pub(crate) mod net;
 pub(crate) mod ping;
 pub(crate) mod redis;
 pub(crate) mod settings;
+pub(crate) mod why;
 
 use std::path::PathBuf;
 
@@ -37,6 +38,7 @@ use self::net::NetFlags;
 use self::ping::PingFlags;
 use self::redis::RedisFlag;
 use self::settings::GatewayConfigFlags;
+use self::why::WhyFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
 /// Help is at most this wide, so that it fits the narrowest terminal in use. In columns.
@@ -210,6 +212,8 @@ pub(crate) enum RawCommand {
     Undrain(DrainFlags),
     /// Show the end of processes' logs, and follow them
     Logs(LogsFlags),
+    /// Tell why a request went as it did: where it was sent, and where its time went
+    Why(WhyFlags),
     /// Break something on purpose for a while, and see what it came to
     Fault(FaultFlags),
     /// Make and show the certificates by which services know each other (mTLS)

@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 
 use crate::clock;
 use crate::frames::FrameCount;
+use crate::tap::Point;
 use crate::tls;
 use crate::vitals::{self, Share};
 
@@ -41,11 +42,13 @@ pub(crate) struct Wire<S> {
     frames: [FrameCount; 2],
     /// The peer has ended the connection because of our certificate.
     refused: bool,
+    /// Where its frames are copied from, while somebody taps them.
+    point: Point,
 }
 
 impl<S: ByteStream> Wire<S> {
     /// A socket from which nothing was read yet.
-    pub(crate) fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S, point: Point) -> Self {
         let far = Duration::from_secs(86_400);
         vitals::watch_lag();
         Self {
@@ -58,14 +61,18 @@ impl<S: ByteStream> Wire<S> {
             written: 0,
             frames: Default::default(),
             refused: false,
+            point,
         }
     }
 
     /// A socket from which `input` was read already: the connection hears it at once.
-    pub(crate) fn begun(stream: S, mut input: BytesMut, connection: &mut Connection) -> Self {
+    pub(crate) fn begun(stream: S, mut input: BytesMut, point: Point, connection: &mut Connection) -> Self {
         let fresh = input.len();
-        let mut wire = Self::new(stream);
+        let mut wire = Self::new(stream, point);
         vitals::frames_received(wire.frames[0].ended_in(&input));
+        if wire.point.is_tapped() {
+            wire.point.reads(connection, &input);
+        }
         connection.receive(clock::now(), &mut input, fresh);
         Self { input, ..wire }
     }
@@ -91,6 +98,9 @@ impl<S: ByteStream> Wire<S> {
             Poll::Ready(Ok(fresh)) => {
                 let now = clock::now();
                 vitals::frames_received(self.frames[0].ended_in(&self.input[self.input.len() - fresh..]));
+                if self.point.is_tapped() {
+                    self.point.reads(connection, &self.input);
+                }
                 connection.observe(self.share.vitals(now));
                 connection.receive(now, &mut self.input, fresh);
                 self.share.set(connection.calls_served());
@@ -106,19 +116,31 @@ impl<S: ByteStream> Wire<S> {
     /// Writes what the connection has to say, as far as the socket takes it.
     pub(crate) fn poll_transmit(&mut self, cx: &mut Context<'_>, connection: &mut Connection) {
         while !connection.output().is_empty() {
+            self.tap_output(connection);
             match Pin::new(&mut self.stream).poll_write(cx, connection.output()) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(0)) => return self.give_up_writing(connection, "it takes no more bytes"),
                 Poll::Ready(Ok(written)) => {
                     self.written += written as u64;
-                    vitals::frames_sent(self.frames[1].ended_in(&connection.output()[..written]));
-                    connection.output().advance(written);
+                    let batch = connection.output();
+                    vitals::frames_sent(self.frames[1].ended_in(&batch[..written]));
+                    batch.advance(written);
+                    if batch.is_empty() {
+                        self.point.wrote_all(self.written);
+                    }
                 }
                 Poll::Ready(Err(error)) => return self.give_up_writing(connection, &tls::words(&error)),
             }
         }
         // TLS keeps bytes of its own; for TCP this does nothing.
         let _ = Pin::new(&mut self.stream).poll_flush(cx);
+    }
+
+    /// Shows what is about to be written to whoever taps.
+    pub(crate) fn tap_output(&mut self, connection: &mut Connection) {
+        if self.point.is_tapped() {
+            self.point.writes(connection, self.written);
+        }
     }
 
     /// Bytes of the connection that the stream has taken; in TLS they are the bytes inside it.

@@ -258,6 +258,13 @@ impl Header {
         }
     }
 
+    /// The same header before another payload of the same length.
+    #[must_use]
+    pub fn of_payload(&self, payload: &[u8]) -> Self {
+        let has_checksum = self.flags & flags::CHECKSUM != 0;
+        Self { payload_checksum: if has_checksum { crc32c::crc32c(payload) } else { 0 }, ..*self }
+    }
+
     /// Whether the payload is what the sender sent (SPEC 2.6).
     #[must_use]
     pub fn payload_is_intact(&self, payload: &[u8]) -> bool {
