@@ -83,9 +83,10 @@ impl<W: Write> Capture<W> {
         if !told.schema.0.is_empty() {
             self.schemas.insert(fingerprint.clone(), told.schema.0.clone().into());
         }
-        let schema = self.schemas.get(fingerprint).and_then(|schema| {
-            Some((Fingerprint(fingerprint.as_slice().try_into().ok()?), schema.clone()))
-        });
+        let schema = self
+            .schemas
+            .get(fingerprint)
+            .and_then(|schema| Some((Fingerprint(fingerprint.as_slice().try_into().ok()?), schema.clone())));
         let key = (seen_by.to_owned(), told.id);
         let known = self.conversations.entry(key).or_insert_with(|| Conversation::between(told));
         known.schema = known.schema.take().or(schema);
@@ -266,7 +267,10 @@ fn tcp_checksum(from: IpAddr, to: IpAddr, segment: &[u8]) -> u16 {
 
 /// RFC 1071: the sum of 16-bit words.
 fn sum(bytes: &[u8]) -> u64 {
-    bytes.chunks(2).map(|pair| u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))).sum()
+    bytes
+        .chunks(2)
+        .map(|pair| u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])))
+        .sum()
 }
 
 /// RFC 1071: the carries added, and the complement.
