@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use micronet_transport::identity::random_bytes;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -22,6 +24,7 @@ const BUFFER_MIB: &str = "64";
 pub struct Recording {
     dumpcap: Process,
     file: PathBuf,
+    port: u16,
 }
 
 /// A capture that is over.
@@ -46,7 +49,16 @@ impl Recording {
         fs::create_dir_all(file.parent().expect("a folder")).expect("the folder of the capture");
         let mut command = Command::new("dumpcap");
         command
-            .args(["-i", "lo", "-B", BUFFER_MIB, "-s", "262144", "-f", &format!("tcp port {port}")])
+            .args([
+                "-i",
+                "lo",
+                "-B",
+                BUFFER_MIB,
+                "-s",
+                "262144",
+                "-f",
+                &format!("tcp port {port} or udp port {port}"),
+            ])
             .arg("-w")
             .arg(file);
         let mut dumpcap = Process::start("dumpcap", &mut command);
@@ -55,16 +67,29 @@ impl Recording {
             // It opens its file when it captures already.
             if dumpcap.stderr().contains("File: ") && file.exists() { Ok(()) } else { Err(dumpcap.said()) }
         });
-        Self { dumpcap, file: file.to_owned() }
+        Self { dumpcap, file: file.to_owned(), port }
     }
 
-    /// Ends it when all that was sent so far is in it: a packet is in the kernel's buffer before its receiver hears of it.
+    /// Ends it when all that was sent so far is in its file.
     ///
     /// # Panics
     /// When dumpcap fails, or doesn't say what it has lost.
     #[track_caller]
     #[must_use]
     pub fn stop(mut self) -> Recorded {
+        // What dumpcap hasn't fetched from the kernel when it ends, it never will. Packets come in their order, so this is the last.
+        let mark = format!("the end of the capture, {:032x}", u128::from_ne_bytes(random_bytes()));
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        socket.send_to(mark.as_bytes(), (Ipv4Addr::LOCALHOST, self.port)).expect("nobody needs to listen");
+        until("the last packet to be in the file", || {
+            let file = fs::read(&self.file).map_err(|error| error.to_string())?;
+            let tail = &file[file.len().saturating_sub(65_536)..];
+            if tail.windows(mark.len()).any(|window| window == mark.as_bytes()) {
+                Ok(())
+            } else {
+                Err(self.dumpcap.said())
+            }
+        });
         self.dumpcap.signal(Signal::INT);
         let status = self.dumpcap.wait();
         assert!(status.success(), "{}", self.dumpcap.said());
@@ -143,18 +168,6 @@ pub fn packets(file: &Path, filter: &str, fields: &[&str], flags: &[&str]) -> Ve
         )
     };
     packets.map(fields_of).collect()
-}
-
-/// How many of a capture's frames have errors: malformed packets of any protocol, warnings of broken rules, errors in Lua.
-///
-/// # Panics
-/// As [`tshark`] does.
-#[track_caller]
-#[must_use]
-pub fn faults(file: &Path, flags: &[&str]) -> Vec<Packet> {
-    let filter =
-        "_ws.malformed || _ws.lua || micronet.violation || micronet.expert.malformed || micronet.skipped";
-    packets(file, filter, &["frame.number", "_ws.col.Info", "_ws.expert.message"], flags)
 }
 
 /// The dissector.

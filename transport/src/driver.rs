@@ -69,10 +69,10 @@ impl<S: ByteStream> Wire<S> {
     pub(crate) fn begun(stream: S, mut input: BytesMut, point: Point, connection: &mut Connection) -> Self {
         let fresh = input.len();
         let mut wire = Self::new(stream, point);
+        vitals::frames_received(wire.frames[0].ended_in(&input));
         if wire.point.is_tapped() {
             wire.point.reads(connection, &input);
         }
-        vitals::frames_received(wire.frames[0].ended_in(&input));
         connection.receive(clock::now(), &mut input, fresh);
         Self { input, ..wire }
     }
@@ -97,10 +97,10 @@ impl<S: ByteStream> Wire<S> {
             Poll::Ready(Ok(0)) => connection.peer_gone("the peer closed the connection"),
             Poll::Ready(Ok(fresh)) => {
                 let now = clock::now();
+                vitals::frames_received(self.frames[0].ended_in(&self.input[self.input.len() - fresh..]));
                 if self.point.is_tapped() {
                     self.point.reads(connection, &self.input);
                 }
-                vitals::frames_received(self.frames[0].ended_in(&self.input[self.input.len() - fresh..]));
                 connection.observe(self.share.vitals(now));
                 connection.receive(now, &mut self.input, fresh);
                 self.share.set(connection.calls_served());

@@ -1,6 +1,6 @@
 //! Captures of a plaintext port: under load, of slow calls, and from the middle on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,17 +9,16 @@ use micronet_tests::http_client::HttpClient;
 use micronet_tests::ports;
 use micronet_tests::process::run;
 use micronet_tests::server::Server;
-use micronet_tests::wireshark::{Recording, faults, packets};
+use micronet_tests::wireshark::{Recording, packets};
 use micronet_transport::identity::Identity;
 use micronet_wire::limits::BEACON_INTERVAL_MS;
 use micronet_wire::service::{CallOptions, Caller as _};
 
-use super::traffic::{
-    call, calls_dissected, compare, connected, found, frames_counted, frames_dissected, median, schema,
-};
+use super::traffic::{Dissected, call, compare, connected, frames_counted, schema};
 
 /// Each is two frames.
 const CALLS: usize = 6_000;
+const PRODUCT: [&str; 4] = ["service", "product", "--demo", "shop"];
 
 #[test]
 fn under_load_every_frame_is_seen_and_says_what_was_said() {
@@ -27,8 +26,7 @@ fn under_load_every_frame_is_seen_and_says_what_was_said() {
     let port = ports::free();
     let recording = Recording::start(&captures.path().join("load.pcapng"), port);
     let listen = format!("127.0.0.1:{port}");
-    let service = ["service", "product", "--demo", "shop"];
-    let product = Server::start_on(folder.path(), "product-1", &listen, &service, &[]);
+    let product = Server::start_on(folder.path(), "product-1", &listen, &PRODUCT, &[]);
     let said = connected(product.address(), &Identity::default(), async |client| {
         let schema = schema(client).await;
         call(client, schema.schema(), "load", CALLS).await
@@ -38,14 +36,14 @@ fn under_load_every_frame_is_seen_and_says_what_was_said() {
     let recorded = recording.stop();
     assert_eq!((recorded.dropped, said.len()), (0, CALLS));
 
-    // One pass, as tshark's live output is; the port is any, and found by the heuristic.
-    let dissected = frames_dissected(&recorded.file, port, &[]);
-    assert_eq!(dissected, counted, "frames towards {port} and from it, of {} packets", recorded.packets);
-    assert!(dissected.0 + dissected.1 >= 10_000, "{dissected:?} frames");
-    assert_eq!(faults(&recorded.file, &[]).len(), 0, "{:?}", faults(&recorded.file, &[]));
-    compare(&said, &calls_dissected(&recorded.file, &[]));
-    // /metrics was asked on the same port.
-    assert_ne!(found(&recorded.file, "http.request.uri == \"/metrics\"", &[]).len(), 0);
+    // The port is any, and found by the heuristic.
+    let seen = Dissected::of(&recorded.file, &[]);
+    let frames = seen.frames(port);
+    assert_eq!(frames, counted, "frames towards {port} and from it, of {} packets", recorded.packets);
+    assert!(frames.0 + frames.1 >= 10_000, "{frames:?} frames");
+    assert!(seen.faults().is_empty(), "{:?}", seen.faults());
+    compare(&said, &seen.calls());
+    assert_ne!(seen.with("http.request.uri"), 0, "/metrics was asked on the same port");
 }
 
 #[test]
@@ -75,12 +73,9 @@ fn response_times_are_those_that_the_caller_measures() {
     assert_eq!(recorded.dropped, 0);
     let filter = "micronet.kind == 17 && micronet.method.name == \"node.request\"";
     let seen = packets(&recorded.file, filter, &["micronet.time"], &[]);
-    let seen: Vec<Duration> = seen
-        .iter()
-        .map(|packet| {
-            Duration::from_secs_f64(packet.one("micronet.time").expect("a time").parse().expect("seconds"))
-        })
-        .collect();
+    let time = |text: &str| Duration::from_secs_f64(text.parse().expect("seconds"));
+    let seen: Vec<Duration> =
+        seen.iter().filter_map(|packet| packet.one("micronet.time")).map(time).collect();
     assert_eq!(seen.len(), measured.len());
     let (seen, measured) = (median(seen), median(measured));
     let difference = seen.abs_diff(measured);
@@ -90,13 +85,18 @@ fn response_times_are_those_that_the_caller_measures() {
     );
 }
 
-/// The second half of a capture, by packets.
-fn second_half(whole: &Path, packets: u64) -> std::path::PathBuf {
-    let half = whole.with_extension("half.pcapng");
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// A capture without its first packets.
+fn later_part(whole: &Path, name: &str, without: u64) -> PathBuf {
+    let part = whole.with_extension(name);
     let mut editcap = Command::new("editcap");
-    editcap.arg(whole).arg(&half).arg(format!("1-{}", packets / 2));
+    editcap.arg(whole).arg(&part).arg(format!("1-{without}"));
     run(editcap).check(0);
-    half
+    part
 }
 
 #[test]
@@ -105,12 +105,11 @@ fn the_second_half_of_a_capture_decodes_by_a_beacon_or_an_export() {
     let port = ports::free();
     let recording = Recording::start(&captures.path().join("middle.pcapng"), port);
     let listen = format!("127.0.0.1:{port}");
-    let service = ["service", "product", "--demo", "shop"];
-    let product = Server::start_on(folder.path(), "product-1", &listen, &service, &[]);
+    let product = Server::start_on(folder.path(), "product-1", &listen, &PRODUCT, &[]);
     let (lua, said) = connected(product.address(), &Identity::default(), async |client| {
         let begin = Instant::now();
         let schema = schema(client).await;
-        call(client, schema.schema(), "first", 400).await;
+        call(client, schema.schema(), "first", 1_200).await;
         // Calls go on until the acceptor owes a beacon, and after that.
         let mut number = 0;
         while begin.elapsed() < Duration::from_millis(BEACON_INTERVAL_MS + 500) {
@@ -118,31 +117,25 @@ fn the_second_half_of_a_capture_decodes_by_a_beacon_or_an_export() {
             call(client, schema.schema(), &format!("between-{number}"), 1).await;
             number += 1;
         }
-        (schema.to_lua(), call(client, schema.schema(), "last", 400).await)
+        (schema.to_lua(), call(client, schema.schema(), "last", 200).await)
     });
     let recorded = recording.stop();
     assert_eq!(recorded.dropped, 0);
-    let half = second_half(&recorded.file, recorded.packets);
-    assert_eq!(
-        found(&half, "micronet.preface || micronet.kind == 1", &[]).len(),
-        0,
-        "the handshake is cut off"
-    );
-    assert_eq!(found(&half, "micronet.beacon.schema", &[]).len(), 2, "one beacon, in so many packets");
-    assert_eq!(faults(&half, &[]).len(), 0, "{:?}", faults(&half, &[]));
-    compare(&said, &calls_dissected(&half, &[]));
+    let half = later_part(&recorded.file, "half", recorded.packets / 2);
+    let seen = packets(&half, "micronet.preface || micronet.kind == 1", &["frame.number"], &[]);
+    assert!(seen.is_empty(), "the handshake is cut off: {seen:?}");
+    let seen = Dissected::of(&half, &[]);
+    assert!(seen.faults().is_empty(), "{:?}", seen.faults());
+    compare(&said, &seen.calls());
 
-    // Without the beacon the names are in a file.
+    // Where the beacon is cut off too, the names are in a file.
+    let beacons = packets(&half, "micronet.beacon.schema", &["frame.number"], &[]);
+    let last = beacons.last().and_then(|packet| packet.one("frame.number")).expect("a beacon");
+    let late = later_part(&half, "late", last.parse().expect("a number"));
+    let seen = packets(&late, "micronet.field", &["frame.number"], &[]);
+    assert!(seen.is_empty(), "nothing says the schema: {seen:?}");
     let exported = captures.path().join("product.lua");
     std::fs::write(&exported, lua).expect("a file");
-    let unbeaconed = half.with_extension("late.pcapng");
-    let beacon = found(&half, "micronet.beacon.schema", &[])
-        .last()
-        .and_then(|packet| packet.one("frame.number")?.parse::<u64>().ok());
-    let mut editcap = Command::new("editcap");
-    editcap.arg(&half).arg(&unbeaconed).arg(format!("1-{}", beacon.expect("a number")));
-    run(editcap).check(0);
-    assert_eq!(found(&unbeaconed, "micronet.field", &[]).len(), 0, "nothing says the schema");
     let exported = format!("micronet.schemas:{}", exported.display());
-    compare(&said, &calls_dissected(&unbeaconed, &["-o", &exported]));
+    compare(&said, &Dissected::of(&late, &["-o", &exported]).calls());
 }

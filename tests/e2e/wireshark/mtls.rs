@@ -1,17 +1,14 @@
 //! What is said in TLS, by the secrets that the server was asked to write.
 
-use std::fs;
 use std::process::Command;
 
 use micronet_tests::folder::Folder;
 use micronet_tests::ports;
 use micronet_tests::process::{micronet, run};
 use micronet_tests::server::Server;
-use micronet_tests::wireshark::{Recording, faults};
+use micronet_tests::wireshark::{Recording, packets};
 
-use super::traffic::{
-    call, calls_dissected, compare, connected, found, frames_counted, frames_dissected, schema,
-};
+use super::traffic::{Dissected, call, compare, connected, frames_counted, schema};
 use crate::mtls::holder;
 
 /// Each is two frames.
@@ -53,17 +50,12 @@ fn with_the_secrets_of_tls_every_frame_is_seen_under_load() {
     assert_eq!((recorded.dropped, said.len()), (0, CALLS));
 
     let keys = format!("tls.keylog_file:{secrets}");
-    let dissected = frames_dissected(&recorded.file, port, &["-o", &keys]);
-    assert_eq!(dissected, counted, "frames towards {port} and from it, of {} packets", recorded.packets);
-    assert!(dissected.0 + dissected.1 >= 10_000, "{dissected:?} frames");
-    assert_eq!(
-        faults(&recorded.file, &["-o", &keys]).len(),
-        0,
-        "{:?}",
-        faults(&recorded.file, &["-o", &keys])
-    );
-    compare(&said, &calls_dissected(&recorded.file, &["-o", &keys]));
-    // Who doesn't have them sees nothing of it.
-    assert_eq!(found(&recorded.file, "micronet", &[]).len(), 0);
-    assert!(fs::metadata(secrets).is_ok());
+    let seen = Dissected::of(&recorded.file, &["-o", &keys]);
+    let frames = seen.frames(port);
+    assert_eq!(frames, counted, "frames towards {port} and from it, of {} packets", recorded.packets);
+    assert!(frames.0 + frames.1 >= 10_000, "{frames:?} frames");
+    assert!(seen.faults().is_empty(), "{:?}", seen.faults());
+    compare(&said, &seen.calls());
+    let seen = packets(&recorded.file, "micronet", &["frame.number"], &[]);
+    assert!(seen.is_empty(), "who doesn't have the secrets sees nothing of it: {seen:?}");
 }

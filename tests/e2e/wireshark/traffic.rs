@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use micronet_tests::patience::until;
@@ -115,61 +114,83 @@ pub(super) fn frames_counted(mut page: impl FnMut() -> String) -> (u64, u64) {
     })
 }
 
-/// How many frames the capture has, towards the server's port and from it.
-pub(super) fn frames_dissected(file: &Path, port: u16, flags: &[&str]) -> (u64, u64) {
-    let (mut to, mut from) = (0, 0);
-    for packet in packets(file, "micronet.kind", &["tcp.dstport", "micronet.kind"], flags) {
-        let frames = packet.all("micronet.kind").len() as u64;
-        match packet.one("tcp.dstport") == Some(&port.to_string()) {
-            true => to += frames,
-            false => from += frames,
-        }
-    }
-    (to, from)
-}
-
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 14] = [
     "frame.number",
     "tcp.stream",
+    "tcp.dstport",
     "micronet.kind",
     "micronet.stream",
+    "micronet.method.name",
     "micronet.request_id",
     "micronet.message",
     "micronet.time",
-    "micronet.method.name",
+    "micronet.violation",
+    "micronet.expert.malformed",
+    "micronet.skipped",
+    "_ws.malformed",
+    "http.request.uri",
 ];
 
-/// The calls as the capture shows them, by their request ids: each frame of a call has one stream, one message and, if it is the
-/// last one, one time.
-pub(super) fn calls_dissected(file: &Path, flags: &[&str]) -> Calls {
-    let filter = "micronet.method.name == \"product.query\"";
-    let (mut asked, mut calls) = (BTreeMap::new(), Calls::new());
-    for packet in packets(file, filter, &FIELDS, flags) {
-        let place = |stream: &str| (packet.one("tcp.stream").map(str::to_owned), stream.to_owned());
-        let of_calls: Vec<(&str, &str)> = packet
-            .all("micronet.kind")
-            .iter()
-            .zip(packet.all("micronet.stream"))
-            .map(|(kind, stream)| (kind.as_str(), stream.as_str()))
-            .filter(|(kind, _)| ["16", "17", "18"].contains(kind))
-            .collect();
-        let messages = packet.all("micronet.message");
-        assert_eq!(of_calls.len(), messages.len(), "{packet:?}");
-        let (mut ids, mut times) =
-            (packet.all("micronet.request_id").iter(), packet.all("micronet.time").iter());
-        for ((kind, stream), message) in of_calls.into_iter().zip(messages) {
-            if kind == "16" {
-                let id = ids.next().unwrap_or_else(|| panic!("{packet:?}"));
-                asked.insert(place(stream), (id.clone(), message.clone()));
-                continue;
-            }
-            // One that began before the capture did.
-            let Some((id, request)) = asked.remove(&place(stream)) else { continue };
-            assert!(times.next().is_some(), "an answer has a response time: {packet:?}");
-            calls.insert(id, Said { request, answer: message.clone() });
-        }
+/// What tshark makes of a capture in one pass, as of packets that it captures itself.
+#[derive(Debug)]
+pub(super) struct Dissected(Vec<Packet>);
+
+impl Dissected {
+    pub(super) fn of(file: &Path, flags: &[&str]) -> Self {
+        Self(packets(file, "micronet || http || _ws.malformed", &FIELDS, flags))
     }
-    calls
+
+    /// How many packets say something by this field.
+    pub(super) fn with(&self, field: &str) -> usize {
+        self.0.iter().filter(|packet| !packet.all(field).is_empty()).count()
+    }
+
+    /// Packets with frames that are malformed, break a rule, or aren't any. There are none, and errors in Lua are told by `packets`.
+    pub(super) fn faults(&self) -> Vec<&Packet> {
+        let faults = ["_ws.malformed", "micronet.violation", "micronet.expert.malformed", "micronet.skipped"];
+        self.0.iter().filter(|packet| faults.iter().any(|field| !packet.all(field).is_empty())).collect()
+    }
+
+    /// How many frames there are, towards the server's port and from it.
+    pub(super) fn frames(&self, port: u16) -> (u64, u64) {
+        let port = port.to_string();
+        let (to, from): (Vec<_>, Vec<_>) =
+            self.0.iter().partition(|packet| packet.one("tcp.dstport") == Some(port.as_str()));
+        let count = |packets: Vec<&Packet>| {
+            packets.iter().map(|packet| packet.all("micronet.kind").len() as u64).sum()
+        };
+        (count(to), count(from))
+    }
+
+    /// The calls of product.query as the capture shows them, by their request ids. Each of their frames has one stream, one message
+    /// and, if it is the last one, one response time.
+    pub(super) fn calls(&self) -> Calls {
+        let (mut asked, mut calls) = (BTreeMap::new(), Calls::new());
+        let of_query = |packet: &&Packet| {
+            let names = packet.all("micronet.method.name");
+            !names.is_empty() && names.iter().all(|name| name == "product.query")
+        };
+        for packet in self.0.iter().filter(of_query) {
+            let place = |stream: &String| (packet.one("tcp.stream").map(str::to_owned), stream.clone());
+            let frames = packet.all("micronet.kind").iter().zip(packet.all("micronet.stream"));
+            let frames: Vec<_> =
+                frames.filter(|(kind, _)| ["16", "17", "18"].contains(&kind.as_str())).collect();
+            let messages = packet.all("micronet.message");
+            assert_eq!(frames.len(), messages.len(), "{packet:?}");
+            let (mut ids, mut times) =
+                (packet.all("micronet.request_id").iter(), packet.all("micronet.time").iter());
+            for ((kind, stream), message) in frames.into_iter().zip(messages) {
+                if kind == "16" {
+                    let id = ids.next().unwrap_or_else(|| panic!("{packet:?}"));
+                    asked.insert(place(stream), (id.clone(), message.clone()));
+                } else if let Some((id, request)) = asked.remove(&place(stream)) {
+                    assert!(times.next().is_some(), "an answer has a response time: {packet:?}");
+                    calls.insert(id, Said { request, answer: message.clone() });
+                } // Else its request was before the capture.
+            }
+        }
+        calls
+    }
 }
 
 /// Holds what the capture shows against what was said.
@@ -178,15 +199,4 @@ pub(super) fn compare(said: &Calls, seen: &Calls) {
         let seen = seen.get(id).unwrap_or_else(|| panic!("{id} isn't in the capture"));
         assert_eq!((&seen.request, &seen.answer), (&call.request, &call.answer), "{id}");
     }
-}
-
-/// The middle one of all times.
-pub(super) fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-/// Packets in which a filter finds something.
-pub(super) fn found(file: &Path, filter: &str, flags: &[&str]) -> Vec<Packet> {
-    packets(file, filter, &["frame.number", "_ws.col.Info"], flags)
 }

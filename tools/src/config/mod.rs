@@ -20,6 +20,7 @@ mod ports;
 mod redis;
 mod settings;
 mod shop;
+mod tap;
 pub(crate) mod target;
 mod tls;
 mod toystore;
@@ -50,6 +51,7 @@ pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::settings::{GatewayEdge, SettingsFile};
 pub(crate) use self::shop::ShopConfig;
+pub(crate) use self::tap::{TapConfig, TapOutput, TapTarget};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
@@ -84,6 +86,8 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Talk with an instance in text.
     Nc(NcConfig),
+    /// See what passes.
+    Tap(Box<TapConfig>),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
     /// Show instances.
@@ -119,6 +123,7 @@ impl Command {
             | Self::Call(_)
             | Self::Nc(_)
             | Self::Ping(_)
+            | Self::Tap(_)
             | Self::Instances(_)
             | Self::Dissector(_)
             | Self::Net(_)
@@ -225,6 +230,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Nc(flags) => nc::nc(flags, data, environment).map(Command::Nc),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Tap(flags) => Ok(Command::Tap(Box::new(tap::tap(flags, data, environment)?))),
         RawCommand::Dissector(flags) => Ok(Command::Dissector(dissector(flags, environment)?)),
         RawCommand::Net(flags) => match net::net(flags)? {
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
