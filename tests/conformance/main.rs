@@ -5,6 +5,7 @@
 
 mod codec;
 mod drivers;
+mod explained;
 mod frames;
 mod http1;
 mod messages;
