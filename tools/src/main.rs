@@ -21,6 +21,7 @@ mod instances;
 mod lab;
 mod load;
 mod logging;
+mod logins;
 mod machine;
 mod net;
 mod network_file;
@@ -37,6 +38,7 @@ mod server_process;
 mod service;
 mod shop;
 mod stop_signal;
+mod suggest;
 mod table;
 mod terminal;
 mod toystore;
@@ -75,6 +77,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
+        Command::Login(config) => logins::run(&config),
         Command::Ping(config) => ping::run(&config),
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),

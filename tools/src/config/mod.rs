@@ -11,6 +11,7 @@ mod instances;
 mod l4;
 mod lab;
 mod load;
+mod logins;
 mod net;
 mod peers;
 mod ping;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
 
-pub(crate) use self::call::{CallConfig, Callee, OutcomeConfig};
+pub(crate) use self::call::{CallConfig, Callee, Caller, OutcomeConfig, Repeat, Request};
 use self::call::{call, callee, outcome};
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::database::database;
@@ -38,6 +39,7 @@ pub(crate) use self::instances::InstancesConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
+pub(crate) use self::logins::{LoginConfig, LoginWork};
 use self::net::NetWork;
 pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
@@ -76,6 +78,8 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// Sign in or out, or tell who has.
+    Login(LoginConfig),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
     /// Show instances.
@@ -107,6 +111,7 @@ impl Command {
             Self::Service(_) | Self::Gateway(_) => "info",
             Self::Up(_)
             | Self::Call(_)
+            | Self::Login(_)
             | Self::Ping(_)
             | Self::Instances(_)
             | Self::Net(_)
@@ -211,6 +216,9 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
+        RawCommand::Login(flags) => logins::login(flags, data, environment).map(Command::Login),
+        RawCommand::Logout(flags) => logins::logout(flags, data, environment).map(Command::Login),
+        RawCommand::Whoami(flags) => logins::whoami(flags, data, environment).map(Command::Login),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
         RawCommand::Net(flags) => match net::net(flags)? {
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
