@@ -8,6 +8,8 @@ mod repeat;
 mod request;
 mod streams;
 
+pub(crate) use self::failed::exit_code;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -219,7 +221,7 @@ async fn send(
     let called = format!("{}.{}", schema.name, method.name);
     let deadline_ns = options.deadline_ns;
     let failed = |error: RpcError| {
-        CommandError::new(format!("{called}: {error}")).with_exit_code(failed::exit_code(error.code))
+        CommandError::new(format!("{called}: {error}")).with_exit_code(exit_code(error.code))
     };
     client.send(method.id, request, options).await.map_err(failed)?;
     let asked = CallOptions { deadline_ns, ..CallOptions::default() };
@@ -291,7 +293,7 @@ async fn addresses(callee: &Callee, network: Option<&NetworkFile>) -> Result<Vec
 
 pub(crate) fn failure(callee: &Callee, address: SocketAddr, error: &RpcError) -> CommandError {
     let failure = CommandError::new(format!("{} at {address}: {error}", callee.service))
-        .with_exit_code(failed::exit_code(error.code));
+        .with_exit_code(exit_code(error.code));
     match error.code {
         Code::Unavailable => {
             failure.next("is it running? `micronet up` starts a network; --to names another address")

@@ -14,6 +14,7 @@ pub(crate) mod logins;
 pub(crate) mod net;
 pub(crate) mod ping;
 pub(crate) mod redis;
+pub(crate) mod schema;
 pub(crate) mod settings;
 
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ use self::logins::{LoginFlags, LogoutFlags, WhoamiFlags};
 use self::net::NetFlags;
 use self::ping::PingFlags;
 use self::redis::RedisFlag;
+use self::schema::SchemaFlags;
 use self::settings::GatewayConfigFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -157,6 +159,8 @@ pub(crate) enum RawCommand {
     Net(NetFlags),
     /// Ask what became of a write, by its idempotency token
     Outcome(OutcomeFlags),
+    /// Show what services can be called for, compare it, and write it to files
+    Schema(SchemaFlags),
     /// Be a customer of the toy store: ask for toys and buy them, over HTTP
     #[command(after_help = SHOP_EXAMPLES)]
     Shop(ShopFlags),

@@ -34,6 +34,7 @@ mod process_limits;
 mod profile;
 mod registration;
 mod registry;
+mod schema;
 mod server_process;
 mod service;
 mod shop;
@@ -82,6 +83,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Instances(config) => instances::run(&config),
+        Command::Schema(config) => schema::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::Lab(config) => lab::run(&config),
         Command::Operate(config) => operate::run(config),

@@ -17,6 +17,7 @@ mod peers;
 mod ping;
 mod ports;
 mod redis;
+mod schema;
 mod settings;
 mod shop;
 pub(crate) mod target;
@@ -45,6 +46,7 @@ pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
+pub(crate) use self::schema::{Asking, SchemaConfig, SchemaForm, SchemaWork, Source};
 pub(crate) use self::settings::{GatewayEdge, SettingsFile};
 pub(crate) use self::shop::ShopConfig;
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
@@ -88,6 +90,8 @@ pub(crate) enum Command {
     Net(Box<NetConfig>),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
+    /// Do something with schemas.
+    Schema(SchemaConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
     /// Make traffic, and measure it.
@@ -116,6 +120,7 @@ impl Command {
             | Self::Instances(_)
             | Self::Net(_)
             | Self::Outcome(_)
+            | Self::Schema(_)
             | Self::Shop(_)
             | Self::Load(_)
             | Self::LoadInstance(_)
@@ -228,6 +233,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
             instances::instances(flags, data, environment).map(Command::Instances)
         }
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
+        RawCommand::Schema(flags) => schema::schema(flags, data, environment).map(Command::Schema),
         RawCommand::Shop(flags) => shop::shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
