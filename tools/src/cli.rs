@@ -3,6 +3,7 @@
 pub(crate) mod call;
 pub(crate) mod certs;
 pub(crate) mod control;
+pub(crate) mod decode;
 pub(crate) mod discovery;
 pub(crate) mod fault;
 pub(crate) mod gateway;
@@ -13,6 +14,7 @@ pub(crate) mod load;
 pub(crate) mod logins;
 pub(crate) mod net;
 pub(crate) mod ping;
+pub(crate) mod pipe;
 pub(crate) mod redis;
 pub(crate) mod schema;
 pub(crate) mod settings;
@@ -29,6 +31,7 @@ pub(crate) use self::call::{CallFlags, CalleeFlags, OutcomeFlags};
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::control::{LogsFlags, RELOAD_EXAMPLES};
+use self::decode::DecodeFlags;
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
@@ -38,6 +41,7 @@ use self::load::LoadFlags;
 use self::logins::{LoginFlags, LogoutFlags, WhoamiFlags};
 use self::net::NetFlags;
 use self::ping::PingFlags;
+use self::pipe::PipeFlags;
 use self::redis::RedisFlag;
 use self::schema::SchemaFlags;
 use self::settings::GatewayConfigFlags;
@@ -161,6 +165,10 @@ pub(crate) enum RawCommand {
     Outcome(OutcomeFlags),
     /// Show what services can be called for, compare it, and write it to files
     Schema(SchemaFlags),
+    /// Tell what bytes mean: hexadecimal text, or a capture
+    Decode(DecodeFlags),
+    /// Send a message over TCP alone, or by the protocol, and see the difference
+    Pipe(PipeFlags),
     /// Be a customer of the toy store: ask for toys and buy them, over HTTP
     #[command(after_help = SHOP_EXAMPLES)]
     Shop(ShopFlags),

@@ -11,6 +11,7 @@ mod config;
 mod control;
 mod data_folder;
 mod databases;
+mod decode;
 mod describe;
 mod discovery;
 mod error;
@@ -29,6 +30,7 @@ mod network_plan;
 mod operate;
 mod outcome;
 mod ping;
+mod pipe;
 mod plot;
 mod process_limits;
 mod profile;
@@ -83,6 +85,8 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Instances(config) => instances::run(&config),
+        Command::Decode(config) => decode::run(&config),
+        Command::Pipe(config) => pipe::run(&config),
         Command::Schema(config) => schema::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::Lab(config) => lab::run(&config),

@@ -4,6 +4,7 @@
 mod call;
 mod control;
 mod database;
+mod decode;
 mod discovery;
 mod exposure;
 mod gateway;
@@ -15,6 +16,7 @@ mod logins;
 mod net;
 mod peers;
 mod ping;
+mod pipe;
 mod ports;
 mod redis;
 mod schema;
@@ -33,6 +35,7 @@ pub(crate) use self::call::{CallConfig, Callee, Caller, OutcomeConfig, Repeat, R
 use self::call::{call, callee, outcome};
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::database::database;
+pub(crate) use self::decode::{Bytes, DecodeConfig};
 pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
@@ -45,6 +48,7 @@ use self::net::NetWork;
 pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
+pub(crate) use self::pipe::{PipeConfig, PipeWork};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::schema::{Asking, SchemaConfig, SchemaForm, SchemaWork, Source};
 pub(crate) use self::settings::{GatewayEdge, SettingsFile};
@@ -90,6 +94,10 @@ pub(crate) enum Command {
     Net(Box<NetConfig>),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
+    /// Tell what bytes mean.
+    Decode(DecodeConfig),
+    /// Be an end of the pipe.
+    Pipe(PipeConfig),
     /// Do something with schemas.
     Schema(SchemaConfig),
     /// Be a customer of the shop.
@@ -120,6 +128,8 @@ impl Command {
             | Self::Instances(_)
             | Self::Net(_)
             | Self::Outcome(_)
+            | Self::Decode(_)
+            | Self::Pipe(_)
             | Self::Schema(_)
             | Self::Shop(_)
             | Self::Load(_)
@@ -233,6 +243,8 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
             instances::instances(flags, data, environment).map(Command::Instances)
         }
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
+        RawCommand::Decode(flags) => decode::decode(flags, data, environment).map(Command::Decode),
+        RawCommand::Pipe(flags) => pipe::pipe(flags).map(Command::Pipe),
         RawCommand::Schema(flags) => schema::schema(flags, data, environment).map(Command::Schema),
         RawCommand::Shop(flags) => shop::shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
