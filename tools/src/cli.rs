@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod certs;
+pub(crate) mod complete;
 pub(crate) mod control;
 pub(crate) mod decode;
 pub(crate) mod discovery;
@@ -29,6 +30,7 @@ use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 pub(crate) use self::call::{CallFlags, CalleeFlags, OutcomeFlags};
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::complete::{CompleteFlags, CompletionsFlags};
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::control::{LogsFlags, RELOAD_EXAMPLES};
 use self::decode::DecodeFlags;
@@ -198,6 +200,10 @@ pub(crate) enum RawCommand {
     Logs(LogsFlags),
     /// Break something on purpose for a while, and see what it came to
     Fault(FaultFlags),
+    /// Print the script by which a shell completes commands, services, methods and fields
+    Completions(CompletionsFlags),
+    #[command(hide = true)]
+    Complete(CompleteFlags),
     /// Make and show the certificates by which services know each other (mTLS)
     Certs(CertsFlags),
 }

@@ -7,6 +7,7 @@ mod address;
 mod call;
 mod certs;
 mod cli;
+mod complete;
 mod config;
 mod control;
 mod data_folder;
@@ -87,6 +88,8 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Instances(config) => instances::run(&config),
         Command::Decode(config) => decode::run(&config),
         Command::Pipe(config) => pipe::run(&config),
+        Command::Complete(words, data) => complete::candidates(&words, data),
+        Command::Completions(shell) => Ok(complete::script(shell)),
         Command::Schema(config) => schema::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::Lab(config) => lab::run(&config),

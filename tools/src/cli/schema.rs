@@ -29,15 +29,13 @@ with 1 where callers of the first one can't call instances of the second.";
 pub(crate) struct SchemaFlags {
     #[command(subcommand)]
     pub(crate) work: RawSchemaWork,
-    #[command(flatten)]
-    pub(crate) asking: AskingFlags,
 }
 
 /// As whom an instance is asked for its schema.
 #[derive(Debug, Args)]
 pub(crate) struct AskingFlags {
     /// Ask without the operator's token, as a stranger
-    #[arg(long, global = true, conflicts_with_all = ["mtls", "certs"])]
+    #[arg(long, conflicts_with_all = ["mtls", "certs"])]
     pub(crate) anonymous: bool,
     #[command(flatten)]
     pub(crate) tls: TlsFlags,
@@ -57,6 +55,8 @@ pub(crate) enum RawSchemaWork {
         /// Print the schema itself as JSON
         #[arg(long, conflicts_with = "method")]
         json: bool,
+        #[command(flatten)]
+        asking: AskingFlags,
     },
     /// Compare two schemas, and tell which calls still work
     Diff {
@@ -69,6 +69,8 @@ pub(crate) enum RawSchemaWork {
         /// Print the comparison as JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        asking: AskingFlags,
     },
     /// Write a schema for other programs, or for later
     #[command(group = ArgGroup::new("form").args(["json", "binary"]))]
@@ -85,11 +87,15 @@ pub(crate) enum RawSchemaWork {
         /// The file [default: stdout]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        #[command(flatten)]
+        asking: AskingFlags,
     },
     /// Print the OpenAPI document of what HTTP reaches
     Openapi {
         /// Services, addresses, or files
         #[arg(value_name = "SOURCE", required = true)]
         sources: Vec<String>,
+        #[command(flatten)]
+        asking: AskingFlags,
     },
 }

@@ -57,6 +57,7 @@ pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
+use crate::cli::complete::Shell;
 use crate::cli::{ExposureFlags, Flags, RawCommand, ServiceFlags, UpFlags};
 use crate::error::CommandError;
 use crate::network_plan::Plan;
@@ -98,6 +99,10 @@ pub(crate) enum Command {
     Decode(DecodeConfig),
     /// Be an end of the pipe.
     Pipe(PipeConfig),
+    /// Print what may stand at a shell's cursor.
+    Complete(Vec<String>, PathBuf),
+    /// Print a shell's script.
+    Completions(Shell),
     /// Do something with schemas.
     Schema(SchemaConfig),
     /// Be a customer of the shop.
@@ -130,6 +135,8 @@ impl Command {
             | Self::Outcome(_)
             | Self::Decode(_)
             | Self::Pipe(_)
+            | Self::Complete(..)
+            | Self::Completions(_)
             | Self::Schema(_)
             | Self::Shop(_)
             | Self::Load(_)
@@ -245,6 +252,8 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
         RawCommand::Decode(flags) => decode::decode(flags, data, environment).map(Command::Decode),
         RawCommand::Pipe(flags) => pipe::pipe(flags).map(Command::Pipe),
+        RawCommand::Complete(flags) => Ok(Command::Complete(flags.words, data)),
+        RawCommand::Completions(flags) => Ok(Command::Completions(flags.shell)),
         RawCommand::Schema(flags) => schema::schema(flags, data, environment).map(Command::Schema),
         RawCommand::Shop(flags) => shop::shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),

@@ -96,21 +96,22 @@ pub(super) fn schema(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<SchemaConfig, CommandError> {
-    let work = match flags.work {
-        RawSchemaWork::Show { source, method, json } => {
-            SchemaWork::Show { source: Source::parse(&source)?, method, json }
+    let (work, flags) = match flags.work {
+        RawSchemaWork::Show { source, method, json, asking } => {
+            (SchemaWork::Show { source: Source::parse(&source)?, method, json }, asking)
         }
-        RawSchemaWork::Diff { older, newer, json } => {
-            SchemaWork::Diff { older: Source::parse(&older)?, newer: Source::parse(&newer)?, json }
+        RawSchemaWork::Diff { older, newer, json, asking } => {
+            let (older, newer) = (Source::parse(&older)?, Source::parse(&newer)?);
+            (SchemaWork::Diff { older, newer, json }, asking)
         }
-        RawSchemaWork::Export { source, json: _, binary, output } => {
+        RawSchemaWork::Export { source, json: _, binary, output, asking } => {
             let form = if binary { SchemaForm::Binary } else { SchemaForm::Json };
-            SchemaWork::Export { source: Source::parse(&source)?, form, output }
+            (SchemaWork::Export { source: Source::parse(&source)?, form, output }, asking)
         }
-        RawSchemaWork::Openapi { sources } => {
+        RawSchemaWork::Openapi { sources, asking } => {
             let sources = sources.iter().map(|source| Source::parse(source)).collect::<Result<_, _>>()?;
-            SchemaWork::Openapi { sources }
+            (SchemaWork::Openapi { sources }, asking)
         }
     };
-    Ok(SchemaConfig { work, asking: asking(flags.asking, data, environment)? })
+    Ok(SchemaConfig { work, asking: asking(flags, data, environment)? })
 }

@@ -133,7 +133,8 @@ fn interface(order: Order, body: &[u8]) -> Option<Interface> {
             && let Some([resolution]) = options.get(4..4 + length)
         {
             let power = u32::from(resolution & 0x7f);
-            let units = if resolution & 0x80 == 0 { 10_u64.checked_pow(power) } else { 2_u64.checked_pow(power) };
+            let units =
+                if resolution & 0x80 == 0 { 10_u64.checked_pow(power) } else { 2_u64.checked_pow(power) };
             found.units = units.unwrap_or(1_000_000).max(1);
         }
         options = options.get(4 + length.next_multiple_of(4)..).unwrap_or_default();
@@ -192,7 +193,8 @@ mod tests {
             let length = u32::try_from(12 + body.len()).unwrap().to_le_bytes();
             [&kind.to_le_bytes()[..], &length, body, &length].concat()
         };
-        let section = block(0x0a0d_0d0a, &[&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat());
+        let section =
+            block(0x0a0d_0d0a, &[&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat());
         // Link type 113, and times in nanoseconds.
         let interface = block(1, &[113, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0]);
         let mut body = vec![0; 8];

@@ -84,11 +84,8 @@ impl<F: FnMut(&Said)> Connections<F> {
         if port.is_some_and(|port| segment.from.port() != port && segment.to.port() != port) {
             return;
         }
-        let key = if segment.from < segment.to {
-            (segment.from, segment.to)
-        } else {
-            (segment.to, segment.from)
-        };
+        let key =
+            if segment.from < segment.to { (segment.from, segment.to) } else { (segment.to, segment.from) };
         if segment.syn && !segment.ack {
             self.end(key);
             self.foreign.remove(&key);

@@ -70,7 +70,8 @@ mod tests {
         for form in forms {
             assert_eq!(read(form).as_deref(), Ok(&preface[..]), "{form}");
         }
-        let long = "00000000  89 4d 4e 50 0d 0a 1a 01  89 4d 4e 50 0d 0a 1a 01  |.MNP.....MNP....|\n00000010\n";
+        let long =
+            "00000000  89 4d 4e 50 0d 0a 1a 01  89 4d 4e 50 0d 0a 1a 01  |.MNP.....MNP....|\n00000010\n";
         assert_eq!(read(long), Ok([preface, preface].concat()));
         for wrong in ["", "  \n", "89 4", "hello", "894d4e5"] {
             assert!(read(wrong).is_err(), "{wrong:?}");

@@ -23,6 +23,9 @@ use crate::terminal::{self, Style};
 /// A capture, or a text, is at most so long. In bytes.
 const INPUT_BYTES_MAX: u64 = 1 << 30;
 
+/// The characters of a value on a line with others.
+const MEANING_CHARS_MAX: usize = 60;
+
 /// Tells what the bytes mean. Fails when something is wrong with them.
 pub(crate) fn run(config: &DecodeConfig) -> Result<ExitCode, CommandError> {
     let mut schemas = Schemas::new();
@@ -154,13 +157,21 @@ fn in_words(said: &Said, since_us: u64, verbose: bool, style: Style) -> String {
         .parts
         .iter()
         .filter(|part| part.depth > 0)
-        .map(|part| format!("{} {}", part.name, part.meaning))
+        .map(|part| format!("{} {}", part.name, short(&part.meaning)))
         .collect();
     if !message.is_empty() {
         line = format!("{line}\n    {}", message.join("  "));
     }
     let faults = said.told.faults.iter().map(|fault| format!("\n    {}", style.red(format!("! {fault}"))));
     line + &faults.collect::<String>()
+}
+
+/// A value as far as it fits a line with others.
+fn short(meaning: &str) -> String {
+    match meaning.char_indices().nth(MEANING_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &meaning[..end]),
+        None => meaning.to_owned(),
+    }
 }
 
 fn in_json(said: &Said) -> Value {

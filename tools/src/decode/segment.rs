@@ -126,7 +126,11 @@ pub(super) mod tests {
         for (link, bytes) in packets {
             let found = segment(&Packet { at_us: 3, link, bytes: &bytes }).unwrap();
             assert_eq!((found.from.port(), found.to.port(), found.sequence), (5000, 8002, 7), "{link}");
-            assert_eq!((found.payload, found.syn, found.ack, found.at_us), (&b"hello"[..], false, true, 3), "{link}");
+            assert_eq!(
+                (found.payload, found.syn, found.ack, found.at_us),
+                (&b"hello"[..], false, true, 3),
+                "{link}"
+            );
             for end in 0..bytes.len() {
                 let _ = segment(&Packet { at_us: 3, link, bytes: &bytes[..end] });
             }

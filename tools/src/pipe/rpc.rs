@@ -56,8 +56,7 @@ pub(super) async fn receive(stream: TcpStream) -> Result<(), String> {
     let (enough, drain) = drain::channel();
     let ear = PipeServer::new(Ear { heard: Rc::clone(&heard), enough }).map_err(broken)?;
     let started = Timestamp(clock::unix_us());
-    let service =
-        WithBuiltin::new(ear, "pipe-1", env!("CARGO_PKG_VERSION"), started).map_err(broken)?;
+    let service = WithBuiltin::new(ear, "pipe-1", env!("CARGO_PKG_VERSION"), started).map_err(broken)?;
     let identity = Identity { node: "pipe".into(), instance: "pipe-1".into(), ..Identity::default() };
     server::serve_connection(stream, Rc::new(service), Rc::new(identity), drain).await;
     if heard.get() { Ok(()) } else { Err("the connection ended without a message".into()) }
