@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use micronet_transport::clock;
 use micronet_transport::identity::random_bytes;
+use micronet_transport::records::Story;
 use micronet_transport::retry::Repeats;
 use micronet_transport::upstream::{Failed, Instance, Want, told_to_caller};
 use micronet_wire::builtin::BuiltinMethods;
@@ -25,14 +26,14 @@ impl Gateway {
     /// Answers a request that leads there, of somebody who asks as this principal, from where the number stands for.
     pub(crate) async fn answer(
         &self,
-        request_id: &str,
+        told: (&str, &Story),
         (head, body): (&RequestHead, &[u8]),
         routes: &Routes,
         lead: Lead<'_>,
         (asker, client): (&Principal, Option<u64>),
     ) -> Answer {
         if lead.service() == Some(OWN) {
-            return self.own.answer(asker, request_id, (head, body), lead).await;
+            return self.own.answer(asker, told, (head, body), lead).await;
         }
         if let Lead::Method(..) | Lead::Outcome(_) = &lead
             && let Err(error) = self.suffer().await
@@ -42,7 +43,7 @@ impl Gateway {
         match lead {
             Lead::Method(route, of_path) => {
                 let called = async || {
-                    let called = self.call(request_id, (head, body), (route, of_path), asker, client);
+                    let called = self.call(told, (head, body), (route, of_path), asker, client);
                     called.await.unwrap_or_else(|refused| *refused)
                 };
                 let answer = match asker {
@@ -58,7 +59,7 @@ impl Gateway {
                 answer
             }
             Lead::Outcome(route) => {
-                self.outcome(request_id, (head, body), &route, asker).await.unwrap_or_else(|refused| *refused)
+                self.outcome(told, (head, body), &route, asker).await.unwrap_or_else(|refused| *refused)
             }
             Lead::Answered(answer) => *answer,
             Lead::Nowhere(answer) => self.unreached(routes).unwrap_or(*answer),
@@ -90,7 +91,7 @@ impl Gateway {
 
     async fn call(
         &self,
-        request_id: &str,
+        told: (&str, &Story),
         (head, body): (&RequestHead, &[u8]),
         (route, of_path): (&Route, Parameters<'_>),
         asker: &Principal,
@@ -99,15 +100,16 @@ impl Gateway {
         let request = Request::new(head, body, of_path)?;
         // One deadline for all attempts together.
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let options = request.options(asker.clone(), request_id, deadline_ns, random_bytes)?;
+        let options = request.options(asker.clone(), told.0, deadline_ns, random_bytes)?;
         let upstream = &self.upstreams[route.service];
         let repeats = Repeats::of(route.method);
         let attempted = upstream.attempt(
             // What reads may be repeated, and what writes bears a token: the client's, or one of ours.
             Want { may_probe: true, client, method: route.method },
+            told.1,
             // While a service is replaced by a newer one, not every instance may have the method.
             |instance| instance.has(route.method) && repeats.may_go_to(&instance.schema),
-            async |instance| {
+            async |instance, trace| {
                 // Each attempt transcodes for the instance that it goes to: instances may serve different schemas.
                 let schema = instance.schema.schema();
                 let method = schema.method(route.method).ok_or_else(|| Failed::Refused(method_gone()))?;
@@ -118,8 +120,9 @@ impl Gateway {
                     Failed::Refused(Box::new(answer))
                 })?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
-                let options =
-                    CallOptions { bulk: method.is_bulk(), idempotent: method.idempotent, ..options.clone() };
+                let (bulk, idempotent) = (method.is_bulk(), method.idempotent);
+                let options = CallOptions { bulk, idempotent, trace, ..options.clone() };
+                told.1.sends(&message);
                 let since = clock::now();
                 let answer = instance.client.call(method.id, message, options).await;
                 let failed = answer.as_ref().is_err_and(is_server_error);
@@ -131,6 +134,7 @@ impl Gateway {
                     }
                     Failed::Call { error, repeatable: true }
                 })?;
+                told.1.gets(&reply.body);
                 Ok(shown(schema, method, &reply.body))
             },
         );
@@ -142,7 +146,9 @@ impl Gateway {
                     .then_some(())
                     .ok_or_else(|| RpcError::new(Code::UnknownMethod, words()))
             };
-            return Err(Box::new(Answer::rpc_error(&upstream.no_instance_for(has))));
+            let error = upstream.no_instance_for(has);
+            told.1.nobody(clock::now(), &error);
+            return Err(Box::new(Answer::rpc_error(&error)));
         };
         let mut answer = match outcome {
             Ok(answer) => answer,
@@ -161,22 +167,24 @@ impl Gateway {
     /// Tells what became of a write. Any instance knows: they share their data.
     async fn outcome(
         &self,
-        request_id: &str,
+        told: (&str, &Story),
         (head, body): (&RequestHead, &[u8]),
         route: &OutcomeRoute,
         asker: &Principal,
     ) -> Result<Answer, Refused> {
         let request = Request::new(head, body, Parameters::new())?;
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let options = request.options(asker.clone(), request_id, deadline_ns, random_bytes)?;
+        let options = request.options(asker.clone(), told.0, deadline_ns, random_bytes)?;
         let message = question(route, request.of_query("principal"))?;
         let upstream = &self.upstreams[route.service];
         let attempted = upstream.attempt(
             Want { may_probe: true, method: BuiltinMethods::OUTCOME, ..Want::default() },
+            told.1,
             |_| true,
-            async |instance| {
+            async |instance, trace| {
                 // The service checks who may know.
-                let call = instance.client.call(BuiltinMethods::OUTCOME, message.clone(), options.clone());
+                let options = CallOptions { trace, ..options.clone() };
+                let call = instance.client.call(BuiltinMethods::OUTCOME, message.clone(), options);
                 call.await.map_err(|error| Failed::<Infallible>::Call { error, repeatable: true })
             },
         );

@@ -8,6 +8,7 @@ use micronet_transport::bearers::Asker;
 use micronet_transport::clock;
 use micronet_transport::http_server::{Response, Site};
 use micronet_transport::identity::Identity;
+use micronet_transport::records::Story;
 use micronet_wire::http1::{HttpLimits, RequestHead};
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{Answer, Form, Lead, RequestIds, conditional, unmet_precondition};
@@ -64,7 +65,7 @@ impl Visitor {
     /// Answers a request if it may come in.
     async fn admit(
         &self,
-        request_id: &str,
+        (request_id, story): (&str, &Story),
         known: &Known,
         lead: Lead<'_>,
         (head, body): (&RequestHead, &[u8]),
@@ -75,7 +76,8 @@ impl Visitor {
         }
         let from = rates::client(self.peer, head, &settings.rates.trusted_proxies);
         let address = Who::at(from);
-        if let Some(refused) = self.too_many(&settings, head, address) {
+        story.comes_from(from, self.secure.is_some());
+        if let Some(refused) = self.too_many(&settings, head, address, story) {
             return refused.refusal().into();
         }
         if let Some(refused) = cors::foreign_write(&settings.cors, head).or_else(|| unmet_precondition(head))
@@ -91,10 +93,14 @@ impl Visitor {
                 return (*refused).into();
             }
         };
+        story.asks(asker.principal());
         let passed = match Who::asks(asker.principal(), address) {
             Some(who) => gateway.rates.pass_shared(&settings.rates, class(&lead), who).await,
             None => None,
         };
+        if let Some(passed) = &passed {
+            passed.told(story);
+        }
         if let Some(refused) = passed.filter(Passed::is_refused) {
             return refused.refusal().into();
         }
@@ -108,12 +114,13 @@ impl Visitor {
             Lead::Method(route, of_path) if route.form != Form::Answer => {
                 let (to, asker) = ((route, of_path), (asker, stream_deed));
                 // Apart, so that what answers a request is no larger for it.
-                Box::pin(gateway.stream(request_id, (head, body), to, asker, self.client)).await
+                story.is_stream();
+                Box::pin(gateway.stream((request_id, story), (head, body), to, asker, self.client)).await
             }
             lead => {
                 let who = (asker.principal(), self.client);
                 let action = Action::of((&known.routes, &lead), head, who.0, from, request_id);
-                let answer = gateway.answer(request_id, (head, body), &known.routes, lead, who);
+                let answer = gateway.answer((request_id, story), (head, body), &known.routes, lead, who);
                 conditional(head, gateway.audit.watch(action, answer).await).into()
             }
         };
@@ -130,12 +137,19 @@ impl Visitor {
     }
 
     /// Why an address may ask nothing now, whoever it is: it asks too often, or with too many credentials that were refused.
-    fn too_many(&self, settings: &Settings, head: &RequestHead, address: Who) -> Option<Passed> {
+    fn too_many(
+        &self,
+        settings: &Settings,
+        head: &RequestHead,
+        address: Who,
+        story: &Story,
+    ) -> Option<Passed> {
         let (rates, limits) = (&self.gateway.rates, &settings.rates);
-        let of_all = rates.pass(limits, Kind::Address, address).filter(Passed::is_refused);
-        of_all.or_else(|| {
+        let of_all = rates.pass(limits, Kind::Address, address).inspect(|passed| passed.told(story));
+        of_all.filter(Passed::is_refused).or_else(|| {
             head.headers().get("Authorization")?;
-            rates.look(limits, Kind::Refused, address).filter(Passed::is_refused)
+            let of_refused = rates.look(limits, Kind::Refused, address);
+            of_refused.inspect(|passed| passed.told(story)).filter(Passed::is_refused)
         })
     }
 }
@@ -187,9 +201,16 @@ impl Site for Visitor {
         let lead = known.routes.lead(head);
         let is_page = head.path() == targets::PATH;
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
-        let response = self.admit(request_id, &known, lead, (head, body)).await;
+        let story = Story::edge(gateway.identity.network.records(), since, request_id, head, body.len());
+        story.goes(&lead, &known.routes);
+        let response = self.admit((request_id, &story), &known, lead, (head, body)).await;
         let (status, now) = (response.status(), clock::now());
         let took_ns = now - since;
+        match &response {
+            Response::Answer(answer) => story.answered_by(now, answer),
+            Response::Stream(streamed) => story.answered_by(now, &streamed.answer),
+            Response::Upgrade(_) => story.answered(now, status, None, 0),
+        }
         if is_page {
             metrics.http_of(head, targets::PATH).answered(status, took_ns);
             return response;

@@ -1,6 +1,6 @@
 //! The description of a running network at /openapi.json: valid by somebody else's judgement, and true.
 
-mod description;
+pub(crate) mod description;
 mod docs;
 mod hostile;
 mod keys;

@@ -6,6 +6,7 @@ pub(crate) mod complete;
 pub(crate) mod control;
 pub(crate) mod decode;
 pub(crate) mod discovery;
+pub(crate) mod dissector;
 pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod instances;
@@ -19,6 +20,7 @@ pub(crate) mod pipe;
 pub(crate) mod redis;
 pub(crate) mod schema;
 pub(crate) mod settings;
+pub(crate) mod why;
 
 use std::path::PathBuf;
 
@@ -35,6 +37,7 @@ pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, Sca
 use self::control::{LogsFlags, RELOAD_EXAMPLES};
 use self::decode::DecodeFlags;
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
+use self::dissector::DissectorFlags;
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
@@ -47,6 +50,7 @@ use self::pipe::PipeFlags;
 use self::redis::RedisFlag;
 use self::schema::SchemaFlags;
 use self::settings::GatewayConfigFlags;
+use self::why::WhyFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
 /// Help is at most this wide, so that it fits the narrowest terminal in use. In columns.
@@ -163,6 +167,8 @@ pub(crate) enum RawCommand {
     Instances(InstancesFlags),
     /// Show or change what the network is declared to be like: segments, links, who may call whom
     Net(NetFlags),
+    /// Install the dissector of Wireshark, so that it shows what the network says by name
+    Dissector(DissectorFlags),
     /// Ask what became of a write, by its idempotency token
     Outcome(OutcomeFlags),
     /// Show what services can be called for, compare it, and write it to files
@@ -198,6 +204,8 @@ pub(crate) enum RawCommand {
     Undrain(DrainFlags),
     /// Show the end of processes' logs, and follow them
     Logs(LogsFlags),
+    /// Tell why a request went as it did: where it was sent, and where its time went
+    Why(WhyFlags),
     /// Break something on purpose for a while, and see what it came to
     Fault(FaultFlags),
     /// Print the script by which a shell completes commands, services, methods and fields

@@ -155,7 +155,7 @@ fn milliseconds(us: u64) -> String {
     format!("{}.{:02} ms", us / 1_000, us % 1_000 / 10)
 }
 
-fn timestamp(at: Timestamp) -> String {
+pub(crate) fn timestamp(at: Timestamp) -> String {
     let mut text = BytesMut::new();
     put_timestamp(&mut text, at.0);
     String::from_utf8_lossy(&text).trim_matches('"').to_owned()

@@ -15,6 +15,7 @@ mod databases;
 mod decode;
 mod describe;
 mod discovery;
+mod dissector;
 mod error;
 mod gateway;
 mod identity;
@@ -83,6 +84,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Call(config) => call::run(&config),
         Command::Login(config) => logins::run(&config),
         Command::Ping(config) => ping::run(&config),
+        Command::Dissector(config) => dissector::run(&config),
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Instances(config) => instances::run(&config),

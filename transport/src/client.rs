@@ -6,8 +6,7 @@
 mod streams;
 mod watched;
 
-use std::cell::RefCell;
-
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +18,7 @@ use micronet_wire::conn::{Announcement, Connection, Event, Role, StreamMap};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::frame::{Health, Pong};
 use micronet_wire::hello::Hello;
+use micronet_wire::ledger::Ledger;
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use micronet_wire::spiffe::SpiffeId;
 
@@ -30,6 +30,7 @@ use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
 use crate::link::{Link, Shaped};
 use crate::socket;
+use crate::tap::{Ends, Point};
 
 /// A connection to one instance. Clones share it; it closes when the last one is dropped.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ struct Shared {
     streams: RefCell<Streams>,
     driver: RefCell<Option<Waker>>,
     state: RefCell<Lifecycle>,
+    /// The account of the call whose caller was woken last.
+    account: Cell<Option<Ledger>>,
 }
 
 /// Where a connection stands, and who waits for that to change.
@@ -68,7 +71,8 @@ enum Slot {
         /// Whether it does no harm to execute it twice.
         repeatable: bool,
     },
-    Done(Result<Reply, RpcError>),
+    /// With the peer's account, where it gave one.
+    Done(Result<Reply, RpcError>, Option<Ledger>),
 }
 
 /// Closes the connection when the last client is gone.
@@ -127,14 +131,16 @@ impl Client {
         };
         let link = Link::new(&identity.network, service, address);
         link.dial().await?;
-        let stream = Shaped::new(socket::connect(address).await.map_err(unreachable)?, Rc::clone(&link));
+        let stream = socket::connect(address).await.map_err(unreachable)?;
+        let ends = Ends { own: stream.local_addr().ok(), peer: Some(address) };
+        let stream = Shaped::new(stream, Rc::clone(&link));
         // SPEC 15.1: TLS is a part of the handshake, and so of its time.
         let since_ns = clock::now();
         let client = match &identity.tls {
-            None => Self::begin(stream, identity, None, since_ns, watch),
+            None => Self::begin(stream, identity, None, ends, since_ns, watch),
             Some(tls) => {
                 let (stream, peer) = tls.dial(stream, service).await?;
-                Self::begin(stream, identity, Some(peer), since_ns, watch)
+                Self::begin(stream, identity, Some(peer), ends, since_ns, watch)
             }
         };
         link.leads_to(&client.ready().await?.instance);
@@ -145,23 +151,31 @@ impl Client {
     ///
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     pub fn over<S: ByteStream>(stream: S, identity: &Identity) -> Self {
-        Self::start(stream, identity, None, clock::now())
+        Self::start(stream, identity, None, Ends::default(), clock::now())
     }
 
     fn begin<S: ByteStream>(
         stream: S,
         identity: &Identity,
         peer: Option<SpiffeId>,
+        ends: Ends,
         since_ns: u64,
         watch: Option<Watch>,
     ) -> Self {
         match watch {
-            None => Self::start(stream, identity, peer, since_ns),
-            Some(watch) => Self::start(Watched::new(stream, watch), identity, peer, since_ns),
+            None => Self::start(stream, identity, peer, ends, since_ns),
+            Some(watch) => Self::start(Watched::new(stream, watch), identity, peer, ends, since_ns),
         }
     }
 
-    fn start<S: ByteStream>(stream: S, identity: &Identity, peer: Option<SpiffeId>, since_ns: u64) -> Self {
+    fn start<S: ByteStream>(
+        stream: S,
+        identity: &Identity,
+        peer: Option<SpiffeId>,
+        ends: Ends,
+        since_ns: u64,
+    ) -> Self {
+        let point = Point::new(identity.network.taps(), Role::Dialler, ends, peer.is_some(), None);
         let connection = Connection::new(identity.config(Role::Dialler, None, peer), since_ns);
         let shared = Rc::new(Shared {
             connection: RefCell::new(connection),
@@ -169,8 +183,9 @@ impl Client {
             streams: RefCell::default(),
             driver: RefCell::default(),
             state: RefCell::default(),
+            account: Cell::default(),
         });
-        tokio::task::spawn_local(drive(Wire::new(stream), Rc::clone(&shared)));
+        tokio::task::spawn_local(drive(Wire::new(stream, point), Rc::clone(&shared)));
         let handle = Rc::new(Handle(Rc::clone(&shared)));
         Self { shared, _handle: handle }
     }
@@ -274,6 +289,12 @@ impl Client {
         self.shared.state.borrow().last_pong
     }
 
+    /// The peer's account of the time of the call that has just ended, failed ones included. It is to be asked as soon as the call has
+    /// ended, before anything else is waited for; it is there once.
+    pub(crate) fn take_account(&self) -> Option<Ledger> {
+        self.shared.account.take()
+    }
+
     /// Gives up the calls in flight that do no harm when they are executed twice: their callers get this error, and may call elsewhere.
     pub fn give_up_repeatable(&self, error: &RpcError) {
         let is_waiting = |slot: &Slot| matches!(slot, Slot::Waiting { repeatable: true, .. });
@@ -283,7 +304,7 @@ impl Client {
         };
         for stream in given_up {
             self.shared.connection.borrow_mut().cancel(stream);
-            self.shared.end_call(stream, Err(error.clone()));
+            self.shared.end_call(stream, Err(error.clone()), None);
         }
         self.shared.wake_driver();
     }
@@ -311,6 +332,7 @@ fn reason(closed: &Result<(), RpcError>) -> RpcError {
 impl Caller for Client {
     async fn call(&self, method: u32, request: Bytes, options: CallOptions) -> Result<Reply, RpcError> {
         let repeatable = options.idempotent || options.token.is_some();
+        self.shared.account.take();
         let stream = self.shared.connection.borrow_mut().call(clock::now(), method, &request, options)?;
         self.shared.calls.borrow_mut().insert(stream, Slot::Waiting { waker: None, repeatable });
         self.shared.wake_driver();
@@ -319,6 +341,7 @@ impl Caller for Client {
     }
 
     async fn send(&self, method: u32, request: Bytes, options: CallOptions) -> Result<(), RpcError> {
+        self.shared.account.take();
         self.shared.connection.borrow_mut().send(clock::now(), method, &request, options)?;
         self.shared.wake_driver();
         Ok(())
@@ -331,6 +354,7 @@ impl Caller for Client {
         replies: Arity,
         options: CallOptions,
     ) -> Result<Rc<dyn Exchange>, RpcError> {
+        self.shared.account.take();
         let mut connection = self.shared.connection.borrow_mut();
         let stream = connection.open(clock::now(), method, request.as_ref(), replies, options)?;
         drop(connection);
@@ -356,10 +380,13 @@ impl Call<'_> {
                 }
                 Poll::Pending
             }
-            Some(Slot::Done(_)) => {
+            Some(Slot::Done(..)) => {
                 self.ended = true;
                 match calls.remove(&self.stream) {
-                    Some(Slot::Done(result)) => Poll::Ready(result),
+                    Some(Slot::Done(result, account)) => {
+                        self.shared.account.set(account);
+                        Poll::Ready(result)
+                    }
                     _ => Poll::Pending,
                 }
             }
@@ -399,10 +426,11 @@ impl Shared {
         }
     }
 
-    fn end_call(&self, stream: u32, result: Result<Reply, RpcError>) {
+    fn end_call(&self, stream: u32, result: Result<Reply, RpcError>, account: Option<Ledger>) {
         let Some(result) = self.streams.borrow_mut().end(stream, result) else { return };
         if let Some(slot) = self.calls.borrow_mut().get_mut(&stream)
-            && let Slot::Waiting { waker: Some(waker), .. } = std::mem::replace(slot, Slot::Done(result))
+            && let Slot::Waiting { waker: Some(waker), .. } =
+                std::mem::replace(slot, Slot::Done(result, account))
         {
             waker.wake();
         }
@@ -417,9 +445,13 @@ impl Shared {
     fn act(&self, event: Event) {
         match event {
             Event::Reply { stream, reply, ledger } => {
-                self.end_call(stream, Ok(Reply { body: reply, ledger }));
+                self.end_call(stream, Ok(Reply { body: reply, ledger }), Some(ledger));
             }
-            Event::Failed { stream, error, .. } => self.end_call(stream, Err(error)),
+            Event::Failed { stream, error, ledger } => {
+                // Who ended it here had no account of it.
+                let account = (ledger != Ledger::default()).then_some(ledger);
+                self.end_call(stream, Err(error), account);
+            }
             Event::Ready(peer) => self.change(|state| state.peer = Some(Rc::new(*peer))),
             Event::Goaway => self.change(|state| state.goaway = true),
             Event::Closed { error, .. } => {
@@ -463,6 +495,7 @@ async fn drive<S: ByteStream>(mut wire: Wire<S>, shared: Rc<Shared>) {
         })
         .await;
     }
+    wire.tap_output(&mut shared.connection.borrow_mut());
     let last_words = shared.connection.borrow_mut().output().split();
     wire.finish(&last_words).await;
 }

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use crate::clock;
+use crate::tap::Point;
 use crate::tls;
 use crate::vitals::{self, Share};
 
@@ -38,11 +39,13 @@ pub(crate) struct Wire<S> {
     written: u64,
     /// The peer has ended the connection because of our certificate.
     refused: bool,
+    /// Where its frames are copied from, while somebody taps them.
+    point: Point,
 }
 
 impl<S: ByteStream> Wire<S> {
     /// A socket from which nothing was read yet.
-    pub(crate) fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S, point: Point) -> Self {
         let far = Duration::from_secs(86_400);
         vitals::watch_lag();
         Self {
@@ -54,14 +57,18 @@ impl<S: ByteStream> Wire<S> {
             share: Share::default(),
             written: 0,
             refused: false,
+            point,
         }
     }
 
     /// A socket from which `input` was read already: the connection hears it at once.
-    pub(crate) fn begun(stream: S, mut input: BytesMut, connection: &mut Connection) -> Self {
+    pub(crate) fn begun(stream: S, mut input: BytesMut, point: Point, connection: &mut Connection) -> Self {
         let fresh = input.len();
+        if point.is_tapped() {
+            point.reads(connection, &input);
+        }
         connection.receive(clock::now(), &mut input, fresh);
-        Self { input, ..Self::new(stream) }
+        Self { input, ..Self::new(stream, point) }
     }
 
     /// Reads what is there into the buffer; ready with the number of bytes once there are some, 0 at the end of the stream.
@@ -84,6 +91,9 @@ impl<S: ByteStream> Wire<S> {
             Poll::Ready(Ok(0)) => connection.peer_gone("the peer closed the connection"),
             Poll::Ready(Ok(fresh)) => {
                 let now = clock::now();
+                if self.point.is_tapped() {
+                    self.point.reads(connection, &self.input);
+                }
                 connection.observe(self.share.vitals(now));
                 connection.receive(now, &mut self.input, fresh);
                 self.share.set(connection.calls_served());
@@ -99,18 +109,30 @@ impl<S: ByteStream> Wire<S> {
     /// Writes what the connection has to say, as far as the socket takes it.
     pub(crate) fn poll_transmit(&mut self, cx: &mut Context<'_>, connection: &mut Connection) {
         while !connection.output().is_empty() {
+            self.tap_output(connection);
             match Pin::new(&mut self.stream).poll_write(cx, connection.output()) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(0)) => return self.give_up_writing(connection, "it takes no more bytes"),
                 Poll::Ready(Ok(written)) => {
                     self.written += written as u64;
-                    connection.output().advance(written);
+                    let batch = connection.output();
+                    batch.advance(written);
+                    if batch.is_empty() {
+                        self.point.wrote_all(self.written);
+                    }
                 }
                 Poll::Ready(Err(error)) => return self.give_up_writing(connection, &tls::words(&error)),
             }
         }
         // TLS keeps bytes of its own; for TCP this does nothing.
         let _ = Pin::new(&mut self.stream).poll_flush(cx);
+    }
+
+    /// Shows what is about to be written to whoever taps.
+    pub(crate) fn tap_output(&mut self, connection: &mut Connection) {
+        if self.point.is_tapped() {
+            self.point.writes(connection, self.written);
+        }
     }
 
     /// Bytes of the connection that the stream has taken; in TLS they are the bytes inside it.

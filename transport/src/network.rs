@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::{Rc, Weak};
 
-use micronet_wire::network::{CalledService, Governed, Instances, InstancesOf, Order, Rules};
+use micronet_wire::network::{CalledService, Governed, Instances, InstancesOf, Order, Requests, Rules};
 use tokio::sync::watch;
 
 use crate::balance::Algorithm;
@@ -16,6 +16,8 @@ use crate::faults::{Fate, Faults};
 use crate::identity::random_bytes;
 use crate::link::Links;
 use crate::metrics::Metrics;
+use crate::records::Records;
+use crate::tap::Taps;
 use crate::upstream::{Source, Target};
 
 /// A process's place in the network. Its upstreams and its server share it, through their identity.
@@ -26,8 +28,10 @@ pub struct Network {
     revision: Cell<u64>,
     changes: watch::Sender<u64>,
     metrics: OnceCell<Rc<Metrics>>,
+    records: Rc<Records>,
     checks: Checks,
     faults: RefCell<Faults>,
+    taps: Rc<Taps>,
     pub(crate) links: Links,
 }
 
@@ -89,8 +93,10 @@ impl Default for Network {
             revision: Cell::new(0),
             changes: watch::Sender::new(0),
             metrics: OnceCell::new(),
+            records: Rc::default(),
             checks: Checks::default(),
             faults: RefCell::new(Faults::new(u64::from_ne_bytes(random_bytes()))),
+            taps: Rc::default(),
             links: Links::default(),
         }
     }
@@ -107,6 +113,25 @@ impl Network {
     #[must_use]
     pub fn metrics(&self) -> &Rc<Metrics> {
         self.metrics.get_or_init(Rc::default)
+    }
+
+    /// Who listens to what passes.
+    #[must_use]
+    pub fn taps(&self) -> &Rc<Taps> {
+        &self.taps
+    }
+
+    /// What this process remembers of the requests and calls that it has finished.
+    #[must_use]
+    pub fn records(&self) -> &Rc<Records> {
+        &self.records
+    }
+
+    /// What this process remembers of a request.
+    #[must_use]
+    pub fn requests(&self, seen_by: &str, request_id: &str) -> Requests {
+        let (records, memory) = (self.records.find(request_id), self.records.memory());
+        Requests { seen_by: seen_by.to_owned(), records, memory }
     }
 
     /// What this process can't do without.

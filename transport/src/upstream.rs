@@ -7,6 +7,7 @@
 
 mod adapted;
 mod attempt;
+mod caller;
 mod instance;
 mod keeper;
 mod member;
@@ -20,13 +21,9 @@ use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use micronet_wire::error::{Code, Retry, RpcError};
-use micronet_wire::limits::{
-    DEADLINE_US_DEFAULT, HEALTH_LOOK_MS, INSTANCES_MAX, JUDGEMENT_LAG_MS_MAX, POOL_CONNECTIONS,
-};
+use micronet_wire::limits::{HEALTH_LOOK_MS, INSTANCES_MAX, JUDGEMENT_LAG_MS_MAX, POOL_CONNECTIONS};
 use micronet_wire::schema::{EncodedSchema, Fingerprint, SchemaError, ServiceSchema};
-use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use micronet_wire::transcode::ServiceAdapter;
 use tokio::sync::watch;
 
@@ -43,7 +40,7 @@ use crate::health::Standing;
 use crate::identity::{Identity, random_bytes};
 use crate::link::Denial;
 use crate::network::Called;
-use crate::retry::Repeats;
+use crate::records::Story;
 use crate::retry::budget::RetryBudget;
 
 /// The instances of one service. Clones share them; dropping the last one closes the connections.
@@ -244,7 +241,9 @@ impl Upstream {
     /// The instance for the next call that is not among `tried`.
     #[must_use]
     pub fn pick(&self, tried: &[Rc<str>]) -> Option<Instance> {
-        self.0.pick(clock::now(), Want::default(), &|_| true, tried).map(|(_, instance)| instance)
+        self.0
+            .pick(clock::now(), Want::default(), &|_| true, tried, &Story::untold())
+            .map(|(_, instance)| instance)
     }
 
     /// Whether there is an instance that may be called now.
@@ -307,73 +306,6 @@ pub fn told_to_caller(service: &str, harmless: bool, error: RpcError) -> RpcErro
     }
 }
 
-impl Caller for Upstream {
-    async fn call(&self, method: u32, request: Bytes, mut options: CallOptions) -> Result<Reply, RpcError> {
-        // One deadline for all attempts together.
-        if options.deadline_ns == 0 {
-            options.deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        }
-        let repeats = Repeats::of(method);
-        let attempted = self.attempt(
-            Want { may_probe: options.idempotent || options.token.is_some(), method, ..Want::default() },
-            |instance| instance.takes(method).is_ok() && repeats.may_go_to(&instance.schema),
-            async |instance| {
-                let outcome = instance.call(method, request.clone(), options.clone()).await;
-                outcome.map_err(|error| {
-                    let idempotent = options.idempotent && instance.agrees_that_idempotent(method);
-                    if !idempotent {
-                        repeats.failed(&instance.schema, &error);
-                    }
-                    Failed::Call { error, repeatable: idempotent || options.token.is_some() }
-                })
-            },
-        );
-        match attempted.await {
-            Some((_, outcome)) => outcome.map_err(Failed::into_error),
-            None => Err(self.no_instance_for(|instance| instance.takes(method))),
-        }
-    }
-
-    /// Only an instance that couldn't take the call at all is passed over: what is on its way isn't sent again.
-    async fn send(&self, method: u32, request: Bytes, options: CallOptions) -> Result<(), RpcError> {
-        self.once(method, async |instance| instance.send(method, request.clone(), options.clone()).await)
-            .await
-    }
-
-    /// A call with a stream of messages is opened where it can be; what happens to it later is for whoever reads it to judge.
-    async fn open(
-        &self,
-        method: u32,
-        request: Option<Bytes>,
-        replies: Arity,
-        options: CallOptions,
-    ) -> Result<Rc<dyn Exchange>, RpcError> {
-        self.once(method, async |instance| {
-            instance.open(method, request.clone(), replies, options.clone()).await
-        })
-        .await
-    }
-}
-
-impl Upstream {
-    /// A call that is repeated only where it was never started.
-    async fn once<T>(
-        &self,
-        method: u32,
-        mut call: impl AsyncFnMut(&Instance) -> Result<T, RpcError>,
-    ) -> Result<T, RpcError> {
-        let attempted = self.attempt(
-            Want { method, ..Want::default() },
-            |instance| instance.takes(method).is_ok(),
-            async |instance| call(instance).await.map_err(|error| Failed::Call { error, repeatable: false }),
-        );
-        attempted.await.map_or_else(
-            || Err(self.no_instance_for(|instance| instance.takes(method))),
-            |(_, outcome)| outcome.map_err(Failed::into_error),
-        )
-    }
-}
-
 /// Looks again and again at what nobody tells: heartbeats without answer, what the operator wanted for a time, how fast calls are.
 async fn look_after(upstream: Weak<Inner>) {
     loop {
@@ -416,6 +348,7 @@ impl Inner {
         for words in adapter.iter().flat_map(ServiceAdapter::refusals) {
             tracing::warn!(service = &*self.service, %address, words, "built with another schema than is served there");
         }
+        self.identity.network.taps().learn(&schema);
         let known = Known { schema, adapter: adapter.map(Rc::new) };
         self.schemas.borrow_mut().keep(known.clone(), |fingerprint| self.serves(fingerprint));
         known

@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use micronet_transport::clock;
 use micronet_transport::metrics::Metrics;
+use micronet_transport::records::Story;
 use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::rest::Answer;
 
@@ -203,6 +204,11 @@ impl Passed {
     /// Whether it was too many.
     pub(crate) fn is_refused(&self) -> bool {
         self.left.wait_ns.is_some()
+    }
+
+    /// Tells the story of the request that there is this limit, and what was left.
+    pub(crate) fn told(&self, story: &Story) {
+        story.limit(self.kind.name(), self.left.remaining, self.limit.burst(), self.is_refused());
     }
 
     /// The answer to what was too many.

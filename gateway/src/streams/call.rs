@@ -11,6 +11,7 @@ use futures_util::stream::{self, LocalBoxStream};
 use micronet_transport::backoff::Backoff;
 use micronet_transport::clock;
 use micronet_transport::identity::random_bytes;
+use micronet_transport::records::Story;
 use micronet_transport::upstream::{Failed, Instance, Want};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::STREAM_IDLE_MS_MAX;
@@ -31,6 +32,7 @@ pub(super) struct Call {
     service: usize,
     method: u32,
     request_id: String,
+    pub(super) story: Story,
     /// What it does that changes something.
     deed: Option<Deed>,
     pub(super) opening: Opening,
@@ -63,13 +65,13 @@ impl Call {
     pub(super) fn new(
         gateway: &Rc<Gateway>,
         (service, method): (usize, u32),
-        (request_id, deed): (&str, Option<Deed>),
+        (request_id, story, deed): (&str, &Story, Option<Deed>),
         opening: Opening,
         client: Option<u64>,
     ) -> Self {
-        let (gateway, request_id) = (Rc::clone(gateway), request_id.to_owned());
+        let (gateway, request_id, story) = (Rc::clone(gateway), request_id.to_owned(), story.clone());
         let (principal, json) = (Principal::Anonymous, Bytes::new());
-        Self { gateway, service, method, request_id, deed, opening, client, principal, json }
+        Self { gateway, service, method, request_id, story, deed, opening, client, principal, json }
     }
 
     /// Has it written down before it begins, where somebody who has signed in changes something by it.
@@ -98,8 +100,9 @@ impl Call {
         let want = Want { client: self.client, method: self.method, ..Want::default() };
         let attempted = upstream.attempt(
             want,
+            &self.story,
             |instance| instance.has(self.method),
-            async |instance| {
+            async |instance, trace| {
                 let schema = instance.schema.schema();
                 let method = schema.method(self.method).ok_or_else(|| Failed::Refused(gone().into()))?;
                 let failed = |error| Failed::Refused(Failure::of_call(schema, method, error));
@@ -112,8 +115,8 @@ impl Call {
                     _ => None,
                 };
                 let replies = if method.shape == CallShape::ClientStream { Arity::One } else { Arity::Many };
-                let options =
-                    CallOptions { bulk: method.is_bulk(), idempotent: method.idempotent, ..options.clone() };
+                let (bulk, idempotent) = (method.is_bulk(), method.idempotent);
+                let options = CallOptions { bulk, idempotent, trace, ..options.clone() };
                 let since = clock::now();
                 let opened = instance.client.open(method.id, request, replies, options).await;
                 let (now, failed) = (clock::now(), opened.is_err());
@@ -135,7 +138,9 @@ impl Call {
                     let has = instance.has(self.method).then_some(());
                     has.ok_or_else(|| RpcError::new(Code::UnknownMethod, words()))
                 };
-                Err(Failure::of_none(&upstream.no_instance_for(has)))
+                let error = upstream.no_instance_for(has);
+                self.story.nobody(clock::now(), &error);
+                Err(Failure::of_none(&error))
             }
         }
     }
@@ -158,8 +163,14 @@ impl Call {
         let next = async |going: Option<Going>| {
             let mut going = going?;
             match going.next().await {
-                Ok(reply) => reply.map(|reply| (Ok(reply), Some(going))),
-                Err(failure) => Some((Err(failure), None)),
+                Ok(reply) => reply.map(|reply| {
+                    going.call.story.says(reply.json.len());
+                    (Ok(reply), Some(going))
+                }),
+                Err(failure) => {
+                    failure.told(&going.call.story);
+                    Some((Err(failure), None))
+                }
             }
         };
         stream::unfold(Some(going), next).boxed_local()

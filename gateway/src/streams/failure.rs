@@ -1,5 +1,6 @@
 //! Why a stream ended, for its client: as an answer, as a last message, and as a close code.
 
+use micronet_transport::records::Story;
 use micronet_transport::resume::may_resume;
 use micronet_transport::upstream::told_to_caller;
 use micronet_wire::error::{Code, RpcError};
@@ -29,6 +30,12 @@ impl Failure {
     pub(super) fn of_none(error: &RpcError) -> Self {
         let is_passing = may_resume(error);
         Self { answer: Box::new(Answer::rpc_error(error)), restarts: false, is_passing }
+    }
+
+    /// Tells the story of the stream.
+    pub(super) fn told(&self, story: &Story) {
+        let (code, words) = (self.answer.error_code().unwrap_or_default(), self.answer.error_words());
+        story.fails(self.answer.status.code(), code, &words.unwrap_or_default());
     }
 
     /// The close code (RFC 6455 section 7.4): 4000 and the status for what the client did, and the registered ones for the rest.

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use micronet_transport::bearers::Asker;
 use micronet_transport::http_server::Response;
+use micronet_transport::records::Story;
 use micronet_wire::http1::RequestHead;
 use micronet_wire::rest::{Answer, Form, Opening, Parameters, Refused, Route, refused};
 use micronet_wire::service::authorize;
@@ -27,19 +28,19 @@ impl Gateway {
     /// Opens the stream that a route leads to, for somebody who asks as this principal unless the request has a ticket.
     pub(crate) async fn stream(
         self: &Rc<Self>,
-        request_id: &str,
+        (request_id, story): (&str, &Story),
         (head, body): (&RequestHead, &[u8]),
         (route, of_path): (&Route, Parameters<'_>),
         (asker, deed): (Asker, Option<Deed>),
         client: Option<u64>,
     ) -> Response {
-        let opened = self.open(request_id, (head, body), (route, of_path), (asker, deed), client);
+        let opened = self.open((request_id, story), (head, body), (route, of_path), (asker, deed), client);
         opened.await.unwrap_or_else(|refused| (*refused).into())
     }
 
     async fn open(
         self: &Rc<Self>,
-        request_id: &str,
+        (request_id, story): (&str, &Story),
         (head, body): (&RequestHead, &[u8]),
         (route, of_path): (&Route, Parameters<'_>),
         (asker, deed): (Asker, Option<Deed>),
@@ -66,7 +67,7 @@ impl Gateway {
             }
             events::check(head, body)?;
         }
-        let call = Call::new(self, (route.service, route.method), (request_id, deed), opening, client);
+        let call = Call::new(self, (route.service, route.method), (request_id, story, deed), opening, client);
         match handshake {
             None => events::answer(call, asker, head).await,
             Some(handshake) => {

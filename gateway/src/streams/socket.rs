@@ -27,7 +27,7 @@ use crate::websocket::{Ended, GOING_AWAY, Socket, Turn};
 
 /// Serves one connection to its end.
 pub(super) async fn serve(call: Call, asker: Asker, socket: Socket, mut drain: Drain) {
-    let gateway = call.gateway.clone();
+    let (gateway, story) = (call.gateway.clone(), call.story.clone());
     let metrics = gateway.identity.network.metrics();
     let _open = metrics.connection("websocket");
     let drained = async move {
@@ -39,6 +39,7 @@ pub(super) async fn serve(call: Call, asker: Asker, socket: Socket, mut drain: D
     let ended = match end {
         End::Over(ended) => ended,
         End::Failed(failure) => {
+            failure.told(&story);
             session.socket.say(failure.answer.error_message());
             Ended::Here(failure.close_code(), "")
         }

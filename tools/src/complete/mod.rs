@@ -127,7 +127,8 @@ mod tests {
     fn what_is_hidden_is_not_offered() {
         let mut command = Flags::command();
         command.build();
-        let at = place(&command, &[String::new()]);
+        let words = [String::new()];
+        let at = place(&command, &words);
         let found = of_place(&at, "no-folder-is-here".into());
         assert!(found.iter().all(|candidate| candidate.value != "complete"), "{found:?}");
     }

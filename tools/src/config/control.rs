@@ -58,6 +58,13 @@ pub(crate) enum Operation {
         /// Whether it goes on.
         follow: bool,
     },
+    /// It is told why a request went as it did.
+    Why {
+        /// Its id, or that of its trace.
+        request_id: String,
+        /// As JSON.
+        json: bool,
+    },
     /// The declared network is shown, or changed.
     Net(NetCommand),
     /// Something is broken, or mended.

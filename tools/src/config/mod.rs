@@ -6,6 +6,7 @@ mod control;
 mod database;
 mod decode;
 mod discovery;
+mod dissector;
 mod exposure;
 mod gateway;
 mod instances;
@@ -37,6 +38,8 @@ pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::database::database;
 pub(crate) use self::decode::{Bytes, DecodeConfig};
 pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
+use self::dissector::dissector;
+pub(crate) use self::dissector::{DissectorConfig, DissectorWork};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::instances::InstancesConfig;
@@ -58,6 +61,7 @@ pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::complete::Shell;
+use crate::cli::why::WhyFlags;
 use crate::cli::{ExposureFlags, Flags, RawCommand, ServiceFlags, UpFlags};
 use crate::error::CommandError;
 use crate::network_plan::Plan;
@@ -91,6 +95,8 @@ pub(crate) enum Command {
     Ping(PingConfig),
     /// Show instances.
     Instances(InstancesConfig),
+    /// Put Wireshark's dissector where it is found.
+    Dissector(DissectorConfig),
     /// Show a plan of a network.
     Net(Box<NetConfig>),
     /// Ask what became of a write.
@@ -131,6 +137,7 @@ impl Command {
             | Self::Login(_)
             | Self::Ping(_)
             | Self::Instances(_)
+            | Self::Dissector(_)
             | Self::Net(_)
             | Self::Outcome(_)
             | Self::Decode(_)
@@ -242,6 +249,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Logout(flags) => logins::logout(flags, data, environment).map(Command::Login),
         RawCommand::Whoami(flags) => logins::whoami(flags, data, environment).map(Command::Login),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Dissector(flags) => Ok(Command::Dissector(dissector(flags, environment)?)),
         RawCommand::Net(flags) => match net::net(flags)? {
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
             NetWork::Running(command) => Ok(operate(Operation::Net(command))),
@@ -258,6 +266,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Shop(flags) => shop::shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
+        RawCommand::Why(WhyFlags { request_id, json }) => Ok(operate(Operation::Why { request_id, json })),
         RawCommand::Ps(flags) => control::ps(flags).map(operate),
         RawCommand::Start(flags) => control::start(flags).map(operate),
         RawCommand::Stop(flags) => control::stop(flags).map(operate),

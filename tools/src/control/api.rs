@@ -2,6 +2,7 @@
 
 pub(crate) mod faults;
 pub(crate) mod network;
+pub(crate) mod why;
 
 use std::fmt;
 
@@ -11,6 +12,7 @@ use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
 use self::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use self::network::{Declare, Declared};
+use self::why::{Why, WhyOf};
 use micronet_gateway::api::settings::InForce;
 
 /// The operation of a network: its processes, their logs and their faults.
@@ -204,6 +206,15 @@ pub(crate) trait Control {
     /// Declares none: all are as near to each other as the machine has them, and may call each other.
     #[rpc(http("DELETE /api/v1/control/network"), permission = "control:write", idempotent)]
     async fn withdraw(&self, context: &CallContext) -> Result<Declared, RpcError>;
+
+    /// Why a request went as it did: its way through the network, as the processes on it remember that.
+    #[rpc(
+        http("GET /api/v1/control/requests/{request_id}"),
+        permission = "tap:read",
+        idempotent,
+        rate = "monitoring"
+    )]
+    async fn why(&self, context: &CallContext, request: WhyOf) -> Result<Why, RpcError>;
 
     /// The last lines of a log: of all instances, of a service's, or of one.
     #[rpc(

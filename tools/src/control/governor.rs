@@ -13,13 +13,16 @@ use micronet_transport::client::Client;
 use micronet_transport::clock;
 use micronet_transport::identity::Identity;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::network::{CalledInstance, InstanceState, Instances, InstancesOf, OperationClient, Rules};
+use micronet_wire::network::{
+    CalledInstance, InstanceState, Instances, InstancesOf, OperationClient, Requests, RequestsOf, Rules,
+};
 use micronet_wire::principal::Principal;
 use micronet_wire::service::CallOptions;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::rules::{Addresses, Book, Name};
+use crate::registry::CONTROL_INSTANCE;
 use crate::up::{Fleet, Instance, State, calls};
 
 /// How long a process may take to answer, in milliseconds.
@@ -124,30 +127,59 @@ impl Governor {
         service: Option<&str>,
         history: bool,
     ) -> Vec<(Name, Instances)> {
-        let Ok(fleet) = self.fleet() else { return Vec::new() };
-        let mut callers = fleet.instances();
-        callers.retain(|instance| {
-            !self.is_stalled(instance) && service.is_none_or(|service| calls_it(instance, service))
+        let request = InstancesOf { service: service.map(str::to_owned), history };
+        let calls = |instance: &Instance| service.is_none_or(|service| calls_it(instance, service));
+        let asked = self.ask_all(calls, async move |client| {
+            OperationClient::new(client).instances(&request, options()).await
         });
-        let asked = callers.into_iter().map(|instance| {
-            let governor = Rc::clone(self);
-            let request = InstancesOf { service: service.map(str::to_owned), history };
-            let name = name_of(&instance);
+        asked.await.into_iter().filter_map(|(name, answer)| Some((name, answer.ok()?))).collect()
+    }
+
+    /// What each process remembers of a request, this one included; and those that don't answer.
+    pub(super) async fn requests(self: &Rc<Self>, request_id: &str) -> (Vec<Requests>, Vec<String>) {
+        let request = RequestsOf { request_id: request_id.to_owned() };
+        let own = self.identity.network.requests(CONTROL_INSTANCE, request_id);
+        let asked = self.ask_all(
+            |_| true,
+            async move |client| OperationClient::new(client).requests(&request, options()).await,
+        );
+        let (mut remembered, mut silent) = (vec![own], Vec::new());
+        for (name, answer) in asked.await {
+            match answer {
+                Ok(requests) => remembered.push(requests),
+                Err(_) => silent.push(name.instance),
+            }
+        }
+        (remembered, silent)
+    }
+
+    /// Asks all of these processes at once, since one that is stalled must not hide what the others say. Those that are known to hear
+    /// nothing fail.
+    async fn ask_all<T: 'static>(
+        self: &Rc<Self>,
+        wanted: impl Fn(&Instance) -> bool,
+        ask: impl AsyncFn(Client) -> Result<T, RpcError> + 'static,
+    ) -> Vec<(Name, Result<T, RpcError>)> {
+        let Ok(fleet) = self.fleet() else { return Vec::new() };
+        let (mut instances, ask) = (fleet.instances(), Rc::new(ask));
+        instances.retain(|instance| wanted(instance));
+        let asked = instances.into_iter().map(|instance| {
+            let (governor, ask, name) = (Rc::clone(self), Rc::clone(&ask), name_of(&instance));
             let asking = async move {
-                let client = governor.connection(&instance).await?;
-                OperationClient::new(client).instances(&request, options()).await
+                if governor.is_stalled(&instance) {
+                    return Err(RpcError::new(Code::Silent, "it is stopped where it stands"));
+                }
+                ask(governor.connection(&instance).await?).await
             };
-            // All at once: one that is stalled must not hide what the others see.
             (name, tokio::task::spawn_local(in_time(asking)))
         });
         let asked: Vec<_> = asked.collect();
-        let mut seen = Vec::new();
+        let mut answers = Vec::new();
         for (name, asked) in asked {
-            if let Ok(Ok(instances)) = asked.await {
-                seen.push((name, instances));
-            }
+            let broken = |_| Err(RpcError::new(Code::Internal, "asking it failed"));
+            answers.push((name, asked.await.unwrap_or_else(broken)));
         }
-        seen
+        answers
     }
 
     /// The process of an instance hears nothing from now on, or does again.

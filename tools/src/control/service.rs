@@ -11,6 +11,7 @@ use micronet_wire::service::{CallContext, CallError, Outgoing};
 
 use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use super::api::network::{Declare, Declared};
+use super::api::why::{Why, WhyOf};
 use super::api::{
     Control, ControlError, Line, Lines, LogOf, Named, Process, ProcessState, Processes, Reloaded, Scale,
     Which,
@@ -21,6 +22,7 @@ use super::logs::{self, Reader};
 use super::operations::{Answer, Operations, scalable};
 use super::rules::{Kind, Name};
 use super::unix_time;
+use super::why::why;
 use crate::network_plan::Plan;
 use crate::up::{Fleet, Instance, State};
 
@@ -197,6 +199,11 @@ impl Control for Controller {
     async fn withdraw(&self, context: &CallContext) -> Result<Declared, RpcError> {
         self.governor.say(|book| book.declare(None)).await;
         self.network(context).await
+    }
+
+    async fn why(&self, _: &CallContext, request: WhyOf) -> Result<Why, RpcError> {
+        let (remembered, silent) = self.governor.requests(&request.request_id).await;
+        Ok(why(request.request_id, remembered, silent))
     }
 
     async fn log(&self, _: &CallContext, request: LogOf) -> Answer<Lines> {

@@ -255,7 +255,7 @@ impl Connection {
 pub(super) fn sender(told: &Explained) -> Option<Side> {
     match told.header?.kind {
         Kind::Proof | Kind::Request | Kind::Cancel | Kind::Notice => Some(Side::Dialler),
-        Kind::Reply | Kind::Error => Some(Side::Acceptor),
+        Kind::Reply | Kind::Error | Kind::Beacon => Some(Side::Acceptor),
         _ => None,
     }
 }

@@ -126,6 +126,9 @@ async fn who(folder: &Path, at: &HostPort, as_json: bool) -> Result<ExitCode, Co
 
 /// The access token of who has signed in there, renewed where it is about to end; none where nobody has.
 async fn token(folder: &Path, at: &HostPort) -> Result<Option<String>, CommandError> {
+    if !Logins::are_there(folder) {
+        return Ok(None);
+    }
     // A refresh token is good once: whoever renews holds the lock meanwhile, and others find what came of it.
     let mut logins = Logins::locked(folder)?;
     let Some(login) = logins.get(at) else { return Ok(None) };

@@ -13,6 +13,8 @@ use crate::error::CommandError;
 
 /// The form of the file; a reader refuses one that it doesn't know.
 const FORM: u64 = 1;
+/// Its name.
+const FILE: &str = "logins.json";
 
 /// One login.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,9 +63,14 @@ pub(super) struct Logins {
 }
 
 impl Logins {
+    /// Whether anybody has ever signed in.
+    pub(super) fn are_there(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
     /// Reads them, once nobody else has them.
     pub(super) fn locked(folder: &Path) -> Result<Self, CommandError> {
-        let path = folder.join("logins.json");
+        let path = folder.join(FILE);
         let failed = |verb: &str, error: &io::Error| {
             CommandError::new(format!("could not {verb} {}: {error}", path.display()))
                 .next("XDG_CONFIG_HOME names another folder")
@@ -136,7 +143,7 @@ mod tests {
         let login = Login::of_tokens("ada@example.com", &tokens, 1_000).unwrap();
         Logins::change(&folder, |logins| logins.set(&at(8000), login.clone())).unwrap();
         Logins::change(&folder, |logins| logins.set(&at(9000), login.clone())).unwrap();
-        let mode = fs::metadata(folder.join("logins.json")).unwrap().permissions().mode();
+        let mode = fs::metadata(folder.join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(Logins::change(&folder, |logins| logins.remove(&at(9000))).unwrap() == Some(login.clone()));
         let logins = Logins::locked(&folder).unwrap();

@@ -4,6 +4,7 @@ mod fault;
 mod logs;
 mod net;
 mod ps;
+mod why;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ async fn operate(config: OperateConfig) -> Result<ExitCode, CommandError> {
         Operation::Undrain(name) => show(control.undrain(&Named { name }, options()).await),
         Operation::Logs { name, lines, follow } => logs::run(&control, name, lines, follow).await,
         Operation::Fault(command) => fault::run(&control, command).await,
+        Operation::Why { request_id, json } => why::run(&control, request_id, json).await,
         Operation::Net(command) => net::run(&control, command).await,
     }
 }

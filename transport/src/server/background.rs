@@ -11,6 +11,7 @@ use micronet_wire::service::Answer;
 
 use super::handling::Handler;
 use super::places::Place;
+use crate::records::Story;
 
 /// A handler at work, with the stream that it answers and the time at which it started.
 pub(super) struct Answering {
@@ -21,6 +22,7 @@ pub(super) struct Answering {
     pub(super) started_ns: u64,
     pub(super) handler: Handler,
     pub(super) place: Option<Place>,
+    pub(super) story: Story,
 }
 
 /// What a handler leaves behind.
@@ -31,6 +33,7 @@ pub(super) struct Finished {
     pub(super) started_ns: u64,
     pub(super) answer: Answer,
     pub(super) place: Option<Place>,
+    pub(super) story: Story,
 }
 
 impl Future for Answering {
@@ -45,6 +48,7 @@ impl Future for Answering {
             started_ns,
             answer,
             place: self.place.take(),
+            story: std::mem::take(&mut self.story),
         })
     }
 }

@@ -12,6 +12,7 @@ use super::places::{Place, Places};
 use crate::clock;
 use crate::faults::Fate;
 use crate::identity::Identity;
+use crate::records::{Called, Story};
 
 /// A service behind what keeps it from too much work, and what its operator wants to go wrong.
 pub(super) struct Entry {
@@ -27,6 +28,24 @@ impl Entry {
 
     pub(super) fn service(&self) -> &dyn Service {
         &*self.service
+    }
+
+    /// Begins the story of a call from there, which is its context's from now on. What concerns the process alone isn't told.
+    pub(super) fn begins(
+        &self,
+        now: u64,
+        context: &mut CallContext,
+        method: u32,
+        request: &Bytes,
+        from: &str,
+    ) -> Story {
+        if is_of_process(method) {
+            return Story::untold();
+        }
+        let schema = self.service.schema().schema();
+        let name = schema.method(method).map_or("unknown", |method| &method.name);
+        let called = Called { service: &schema.name, method: name, id: method };
+        Story::served(self.identity.network.records(), now, context, called, from, request)
     }
 
     /// Starts to handle a call at `now`, or to refuse it. Whoever gets a place hands it back with the answer.

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use bytes::Bytes;
 use micronet_wire::error::RpcError;
 use micronet_wire::network::{
-    Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Rules, Usage,
+    Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Requests, RequestsOf,
+    Rules, TapFilter, Tapped, Usage,
 };
 use micronet_wire::schema::{EncodedSchema, SchemaError};
-use micronet_wire::service::{CallContext, Handling, Service};
+use micronet_wire::service::{CallContext, Handling, Outgoing, Service};
 
 use crate::metrics;
 use crate::network::Network;
@@ -58,7 +59,23 @@ impl Operation for Process {
         Ok(metrics::usage(&self.instance, &self.network))
     }
 
+    async fn requests(&self, _: &CallContext, request: RequestsOf) -> Result<Requests, RpcError> {
+        Ok(self.network.requests(&self.instance, &request.request_id))
+    }
+
     async fn govern(&self, _: &CallContext, request: Rules) -> Result<Governed, RpcError> {
         Ok(self.network.govern(request))
+    }
+
+    async fn tap(
+        &self,
+        _: &CallContext,
+        request: TapFilter,
+        mut replies: Outgoing<Tapped>,
+    ) -> Result<(), RpcError> {
+        let mut following = self.network.taps().follow(&self.instance, request)?;
+        loop {
+            replies.send(&following.next().await).await?;
+        }
     }
 }

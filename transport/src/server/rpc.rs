@@ -22,6 +22,7 @@ use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
 use crate::metrics::ServerMeters;
 use crate::strangers::Stranger;
+use crate::tap::Point;
 use crate::vitals;
 
 /// Who answers, and who hears of calls that nobody waits for.
@@ -42,18 +43,26 @@ impl Answers {
     }
 }
 
-/// Serves a connection of which `input` was read already, to its end.
+/// A connection of which `input` was read already.
+pub(super) struct Begun<S> {
+    pub(super) stream: S,
+    pub(super) input: BytesMut,
+    pub(super) accepted_ns: u64,
+    /// Where it is tapped.
+    pub(super) point: Point,
+}
+
+/// Serves a connection to its end.
 pub(super) async fn serve<S: ByteStream>(
-    stream: S,
-    input: BytesMut,
-    accepted_ns: u64,
+    begun: Begun<S>,
     answers: Answers,
     config: Config,
     mut drain: Drain,
     stranger: Stranger,
 ) {
+    let Begun { stream, input, accepted_ns, point } = begun;
     let mut connection = Connection::new(config, accepted_ns);
-    let mut wire = Wire::begun(stream, input, &mut connection);
+    let mut wire = Wire::begun(stream, input, point, &mut connection);
     let mut work = Work::default();
     let mut draining = std::pin::pin!(async move { drain.begun().await });
     let mut told_to_drain = false;
@@ -105,6 +114,7 @@ pub(super) async fn serve<S: ByteStream>(
             () = &mut sent_away, if stranger.is_some() => {}
         }
     };
+    wire.tap_output(&mut connection);
     tokio::join!(wire.finish(connection.output()), outliving);
 }
 
@@ -113,6 +123,8 @@ pub(super) async fn serve<S: ByteStream>(
 struct Work {
     background: Background,
     streams: Streams,
+    /// Who calls, as it has called itself.
+    peer: Rc<str>,
 }
 
 impl Work {
@@ -136,12 +148,13 @@ async fn act(event: Event, now: u64, connection: &mut Connection, answers: &Answ
         Event::Request { stream, method, context, request } => {
             // SPEC 5.4: what was given up while it waited isn't executed; it has been answered. But one-way calls outlive their
             // connection (SPEC 5.9).
-            match connection.start(now, stream) {
-                Some(waited_us) => vitals::queued(now, waited_us),
-                None if context.one_way => {}
+            let waited_us = match connection.start(now, stream) {
+                Some(waited_us) => waited_us,
+                None if context.one_way => 0,
                 None => return now,
-            }
-            let call = Call { stream, method, context, request };
+            };
+            vitals::queued(now, waited_us);
+            let call = Call { stream, method, context, request, waited_us };
             return call.handle(now, connection, answers, work).await;
         }
         Event::Message { stream, message } => work.streams.request(stream, message),
@@ -156,6 +169,7 @@ async fn act(event: Event, now: u64, connection: &mut Connection, answers: &Answ
         Event::Dropped { method, error, .. } => answers.unheard.tell(method, &error),
         Event::Ready(peer) => {
             tracing::debug!(peer = peer.instance, standing = ?connection.standing(), "peer said hello");
+            work.peer = peer.instance.as_str().into();
         }
         Event::Closed { error: Some(error), by_peer } => tracing::info!(%error, by_peer, "connection ended"),
         // The others are a dialler's.
@@ -175,6 +189,7 @@ struct Call {
     method: u32,
     context: Box<CallContext>,
     request: Bytes,
+    waited_us: u32,
 }
 
 impl Call {
@@ -186,7 +201,12 @@ impl Call {
         answers: &Answers,
         work: &mut Work,
     ) -> u64 {
-        let Self { stream, method, mut context, request } = self;
+        let Self { stream, method, mut context, request, waited_us } = self;
+        if let Some(shape) = answers.shapes.get(method) {
+            context.exchange = Some(work.streams.open(stream, shape));
+        }
+        let story = answers.entry.begins(started_ns, &mut context, method, &request, &work.peer);
+        story.waited(waited_us);
         let finished = if context.deadline_ns <= started_ns {
             // SPEC 6.1, 5.9: what has waited for longer than its deadline isn't executed.
             let answer = Err(RpcError::new(Code::DeadlineExceeded, "it waited beyond its deadline"));
@@ -197,14 +217,12 @@ impl Call {
                 started_ns,
                 answer,
                 place: None,
+                story,
             })
         } else {
-            if let Some(shape) = answers.shapes.get(method) {
-                context.exchange = Some(work.streams.open(stream, shape));
-            }
             let one_way = context.one_way.then_some(context.deadline_ns);
             let (handler, place) = answers.entry.start(started_ns, *context, method, request);
-            let mut answering = Answering { stream, method, one_way, started_ns, handler, place };
+            let mut answering = Answering { stream, method, one_way, started_ns, handler, place, story };
             let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await;
             if polled.is_pending() {
                 work.background.add(answering);
@@ -226,7 +244,8 @@ fn answer_call(
     finished: Finished,
 ) -> u64 {
     let finished_ns = clock::now();
-    let Finished { stream, method, one_way, started_ns, answer, place } = finished;
+    let Finished { stream, method, one_way, started_ns, answer, place, story } = finished;
+    story.ended(finished_ns, answer.as_ref());
     if let Some(place) = place {
         place.answered(finished_ns, &answer);
     }
@@ -252,7 +271,8 @@ async fn finish_one_way(mut background: Background, answers: &Answers) {
     while let Some(due_ns) = background.next_deadline() {
         tokio::select! {
             finished = poll_fn(|cx| background.poll_finished(cx)) => {
-                let Finished { method, started_ns, answer, .. } = finished;
+                let Finished { method, started_ns, answer, story, .. } = finished;
+                story.ended(clock::now(), answer.as_ref());
                 let code = answer.as_ref().err().map(|error| error.code);
                 answers.meters.ended(method, code, clock::now() - started_ns);
                 if let Err(error) = answer {

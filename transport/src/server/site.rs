@@ -25,6 +25,7 @@ use crate::clock;
 use crate::http_server::{Response, Site};
 use crate::identity::{Identity, random_bytes};
 use crate::metrics::RouteMeters;
+use crate::records::Story;
 use crate::vitals::Share;
 
 /// A service and its routes.
@@ -67,13 +68,15 @@ impl OwnSite {
     pub async fn answer(
         &self,
         asker: &Principal,
-        request_id: &str,
+        (request_id, story): (&str, &Story),
         (head, body): (&RequestHead, &[u8]),
         lead: Lead<'_>,
     ) -> Answer {
         let answered = match lead {
-            Lead::Method(route, of_path) => self.call(asker, request_id, (head, body), route, of_path).await,
-            Lead::Outcome(route) => self.outcome(asker, request_id, (head, body), &route).await,
+            Lead::Method(route, of_path) => {
+                self.call(asker, (request_id, story), (head, body), route, of_path).await
+            }
+            Lead::Outcome(route) => self.outcome(asker, (request_id, story), (head, body), &route).await,
             Lead::Answered(answer) | Lead::Nowhere(answer) => return *answer,
         };
         answered.unwrap_or_else(|refused| *refused)
@@ -82,7 +85,7 @@ impl OwnSite {
     async fn call(
         &self,
         asker: &Principal,
-        request_id: &str,
+        told: (&str, &Story),
         (head, body): (&RequestHead, &[u8]),
         route: &Route,
         of_path: Parameters<'_>,
@@ -98,7 +101,7 @@ impl OwnSite {
             )));
         }
         let request = Request::new(head, body, of_path)?;
-        let context = self.context(asker, request_id, &request)?;
+        let context = self.context(asker, told, &request)?;
         // Who may not call hears nothing about the request. The dispatch checks it too.
         let outcome = match authorize(&context.principal, &method.access) {
             Err(error) => Err(error),
@@ -119,7 +122,7 @@ impl OwnSite {
     async fn outcome(
         &self,
         asker: &Principal,
-        request_id: &str,
+        told: (&str, &Story),
         (head, body): (&RequestHead, &[u8]),
         route: &OutcomeRoute,
     ) -> Result<Answer, Refused> {
@@ -128,7 +131,7 @@ impl OwnSite {
             return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
         };
         let request = Request::new(head, body, Parameters::new())?;
-        let context = self.context(asker, request_id, &request)?;
+        let context = self.context(asker, told, &request)?;
         let message = question(route, request.of_query("principal"))?;
         let mut answer = match self.handle(context, BuiltinMethods::OUTCOME, message).await {
             Ok(answered) => outcome_shown(schema, method, &answered),
@@ -141,7 +144,7 @@ impl OwnSite {
     fn context(
         &self,
         asker: &Principal,
-        request_id: &str,
+        (request_id, story): (&str, &Story),
         request: &Request<'_>,
     ) -> Result<CallContext, Refused> {
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
@@ -150,7 +153,7 @@ impl OwnSite {
             principal: options.principal.unwrap_or_default(),
             deadline_ns,
             request_id: options.request_id,
-            trace: options.trace,
+            trace: story.trace(),
             token: options.token,
             metadata: options.metadata,
             ..CallContext::default()
@@ -158,15 +161,19 @@ impl OwnSite {
     }
 
     /// Has the call handled, within the default deadline.
-    async fn handle(&self, context: CallContext, method: u32, message: Bytes) -> Result<Bytes, RpcError> {
+    async fn handle(&self, mut context: CallContext, method: u32, message: Bytes) -> Result<Bytes, RpcError> {
         let _share = Share::of_one_call();
-        let (handler, place) = self.entry.start(clock::now(), context, method, message);
+        let now = clock::now();
+        let story = self.entry.begins(now, &mut context, method, &message, &self.instance);
+        let (handler, place) = self.entry.start(now, context, method, message);
         let answer = tokio::time::timeout(Duration::from_micros(u64::from(DEADLINE_US_DEFAULT)), handler)
             .await
             .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")));
+        let now = clock::now();
         if let Some(place) = place {
-            place.answered(clock::now(), &answer);
+            place.answered(now, &answer);
         }
+        story.ended(now, answer.as_ref());
         answer
     }
 }
@@ -189,17 +196,24 @@ impl Site for Seen {
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
         let OwnSite { routes, meters, identity, .. } = &*self.site;
         let (lead, since) = (routes.lead(head), clock::now());
+        let story = Story::edge(identity.network.records(), since, request_id, head, body.len());
+        story.goes(&lead, routes);
         let meter = meters.of_lead(identity.network.metrics(), head, &lead);
         let asked = match unmet_precondition(head) {
             Some(refused) => Err(refused),
             None => Asker::of_lead(&lead, head, &self.peer, identity).await,
         };
         let answer = match asked {
-            Ok(asker) => self.site.answer(asker.principal(), request_id, (head, body), lead).await,
+            Ok(asker) => {
+                story.asks(asker.principal());
+                self.site.answer(asker.principal(), (request_id, &story), (head, body), lead).await
+            }
             Err(refused) => *refused,
         };
         let answer = conditional(head, answer);
-        meter.answered(answer.status.code(), clock::now() - since);
+        let now = clock::now();
+        meter.answered(answer.status.code(), now - since);
+        story.answered_by(now, &answer);
         answer.into()
     }
 }

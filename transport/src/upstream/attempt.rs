@@ -5,12 +5,14 @@ use std::rc::Rc;
 use micronet_wire::error::{Code, Fault, RpcError};
 use micronet_wire::limits::ATTEMPTS_MAX;
 use micronet_wire::network::InstanceState;
+use micronet_wire::request::TraceContext;
 
 use super::instance::Instance;
 use super::member::{Member, verdict};
 use super::{Inner, Upstream};
 use crate::breaker::{Ticket, Verdict};
 use crate::clock;
+use crate::records::Story;
 use crate::retry::may_retry;
 
 /// What the pick of an instance may depend on besides the instances.
@@ -59,11 +61,15 @@ struct Picked<'a> {
 impl Upstream {
     /// Calls an instance that `takes` the call, and others after it for as long as that is safe and the retry budget allows it. The
     /// last instance that was called and what came of it; `None` when there is no such instance that can be reached.
+    ///
+    /// A call bears the trace context that it is given: each attempt is a span of its own within that of the `story`, which hears of
+    /// everything.
     pub async fn attempt<T, R>(
         &self,
         want: Want,
+        story: &Story,
         takes: impl Fn(&Instance) -> bool,
-        mut call: impl AsyncFnMut(&Instance) -> Result<T, Failed<R>>,
+        mut call: impl AsyncFnMut(&Instance, TraceContext) -> Result<T, Failed<R>>,
     ) -> Option<(Instance, Result<T, Failed<R>>)> {
         let inner = &*self.0;
         let mut tried: Vec<Rc<str>> = Vec::new();
@@ -71,17 +77,20 @@ impl Upstream {
         let mut now = clock::now();
         inner.budget.borrow_mut().call(now);
         while tried.len() < ATTEMPTS_MAX as usize {
-            let Some((member, instance)) = inner.pick(now, want, &takes, &tried) else { break };
+            let Some((member, instance)) = inner.pick(now, want, &takes, &tried, story) else { break };
             let ticket = member.ledger.borrow_mut().begun(now);
             let is_probe = ticket.is_some() && member.ledger.borrow().state() == InstanceState::Probing;
             let picked = Picked { upstream: inner, member, begun_ns: now, ticket };
-            let outcome = call(&instance).await;
+            let trace = story.tries(&instance.name, is_probe);
+            let outcome = call(&instance, trace).await;
+            let account = instance.client.take_account();
             now = clock::now();
             let failed = match &outcome {
                 Ok(_) => Some(Ok(())),
                 Err(Failed::Call { error, .. }) => Some(Err(error)),
                 Err(Failed::Refused(_)) => None,
             };
+            story.tried(now, failed, account);
             if let Some(failed) = failed {
                 picked.count(now, want.method, &instance, failed);
                 picked.ended(now, failed);

@@ -17,6 +17,7 @@ use crate::breaker::{Ticket, Verdict};
 use crate::client::Client;
 use crate::clock;
 use crate::health::Standing;
+use crate::records::Story;
 
 /// Those that are ready; those that are the last resort; those that were ejected.
 const TIERS: usize = 3;
@@ -36,11 +37,13 @@ impl Inner {
         want: Want,
         takes: &impl Fn(&Instance) -> bool,
         tried: &[Rc<str>],
+        story: &Story,
     ) -> Option<(Rc<Member>, Instance)> {
+        let members = self.members.borrow();
+        story.picks(now, self.balancer.borrow().acts_by(), members.len());
         if self.denied(now).is_some() {
             return None;
         }
-        let members = self.members.borrow();
         let mut scratch = self.scratch.borrow_mut();
         let Scratch { standings, candidates } = &mut *scratch;
         standings.clear();
@@ -50,6 +53,10 @@ impl Inner {
             && let Some(at) = standings.iter().position(|standing| *standing == Standing::Probe)
             && let Some(instance) = members[at].connection(takes)
         {
+            candidates.clear();
+            candidates.push(members[at].candidate(now, false));
+            let others = "another one is asked whether it answers again";
+            self.tell(story, &members, (standings, candidates), |_| Some(others.to_owned()));
             return Some((Rc::clone(&members[at]), instance));
         }
         let panics = panics(&members, standings);
@@ -71,12 +78,40 @@ impl Inner {
             });
             candidates.extend(of_tier.map(|(member, _)| member.candidate(now, timed)));
             let ask = Ask { now, client: want.client, random: self.chance.borrow_mut().bits() };
-            if let Some(at) = balancer.pick(candidates, &ask) {
+            let picked = balancer.pick(candidates, &ask);
+            if picked.is_some() || tier + 1 == TIERS {
+                let why = |member: &Member| why_not(member, tried, takes);
+                self.tell(story, &members, (standings, candidates), why);
+            }
+            if let Some(at) = picked {
                 let member = members.iter().find(|member| member.key == candidates[at].key)?;
                 return Some((Rc::clone(member), member.connection(takes)?));
             }
         }
         None
+    }
+
+    /// Tells which instances might be picked, and why each of the others can't.
+    fn tell(
+        &self,
+        story: &Story,
+        members: &[Rc<Member>],
+        (standings, candidates): (&[Standing], &[Candidate]),
+        why_not: impl Fn(&Member) -> Option<String>,
+    ) {
+        if story.is_untold() {
+            return;
+        }
+        for (member, standing) in members.iter().zip(standings) {
+            let state = member.ledger.borrow().state();
+            match candidates.iter().find(|candidate| candidate.key == member.key) {
+                Some(candidate) => story.candidate(&member.name(), state, candidate, String::new),
+                None => {
+                    let excluded = || why_not(member).unwrap_or_else(|| why_last(member, *standing));
+                    story.candidate(&member.name(), state, &Candidate::new(member.key), excluded);
+                }
+            }
+        }
     }
 
     /// Tells ledger and balancer what a call has come to.
@@ -220,4 +255,35 @@ fn panics(members: &[Rc<Member>], standings: &[Standing]) -> bool {
         all += 1;
     }
     ready * 100 < PANIC_PERCENT * all
+}
+
+/// Why an instance can't take this call, however it stands; in the order in which it matters to people.
+fn why_not(member: &Member, tried: &[Rc<str>], takes: &impl Fn(&Instance) -> bool) -> Option<String> {
+    if tried.contains(&member.name()) {
+        return Some("it was tried already".into());
+    }
+    if !member.is_connected() {
+        return Some(format!("it is not connected: {}", why_state(member)));
+    }
+    if !member.any(|instance| takes(instance)) {
+        return Some("it can't take this call: its schema doesn't have the method as it is needed".into());
+    }
+    None
+}
+
+/// Why one that could take it isn't asked.
+fn why_last(member: &Member, standing: Standing) -> String {
+    let words = match standing {
+        Standing::Ready => return "it takes no more calls just now".into(),
+        Standing::Probe => return "it is about to be asked whether it answers again".into(),
+        Standing::LastResort => "others come before it",
+        Standing::Ejected => "it is ejected",
+        Standing::Out => "it gets no calls",
+    };
+    format!("{words}: {}", why_state(member))
+}
+
+fn why_state(member: &Member) -> String {
+    let ledger = member.ledger.borrow();
+    ledger.history().last().map(|change| change.reason.clone()).unwrap_or_default()
 }

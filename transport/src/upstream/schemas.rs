@@ -39,6 +39,11 @@ impl Schemas {
         self.known.push(new);
     }
 
+    /// The one that was met first of those that are known.
+    pub(super) fn first(&self) -> Option<Rc<EncodedSchema>> {
+        self.known.first().map(|known| Rc::clone(&known.schema))
+    }
+
     pub(super) fn all(&self) -> Vec<Rc<EncodedSchema>> {
         self.known.iter().map(|known| Rc::clone(&known.schema)).collect()
     }

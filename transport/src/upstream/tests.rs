@@ -9,6 +9,9 @@ use micronet_wire::conn::{Announcement, Connection, Event, Role};
 use micronet_wire::frame::Health;
 use micronet_wire::network::InstanceState;
 
+use bytes::Bytes;
+use micronet_wire::service::{CallOptions, Caller};
+
 use super::*;
 use crate::breaker::Verdict;
 use crate::client::Client;
@@ -36,7 +39,7 @@ fn instance(name: &str, says: Announcement) -> Instance {
     tokio::task::spawn_local(async move {
         let config = Identity::default().config(Role::Acceptor, None, None);
         let mut connection = Connection::new(config, clock::now());
-        let mut wire = Wire::new(far);
+        let mut wire = Wire::new(far, crate::tap::Point::nowhere());
         while !connection.is_closed() {
             while let Some(event) = connection.poll_event() {
                 if matches!(event, Event::Ready(_)) && says != Announcement::default() {

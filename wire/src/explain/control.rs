@@ -1,8 +1,10 @@
 //! Control frames: HELLO, PROOF, ANNOUNCE, PING, PONG, GOAWAY, CLOSE (SPEC.md 3, 5.6, 5.7, 7).
 
+use bytes::Bytes;
+
 use super::hex;
 use super::notes::{Noted, Notes, micros, number, text};
-use crate::conn::Announcement;
+use crate::conn::{Announcement, Beacon};
 use crate::error::Code;
 use crate::frame::{Close, Health, Pong};
 use crate::header::Kind;
@@ -24,10 +26,8 @@ pub(super) fn control(kind: Kind, notes: &mut Notes<'_>) -> Noted<Option<String>
             Ok(Some(format!("after stream {last}")))
         }
         Kind::Close => close(notes).map(Some),
-        _ => {
-            notes.fault("a frame of this kind is not sent in this version");
-            Ok(None)
-        }
+        Kind::Beacon => beacon(notes).map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -141,6 +141,21 @@ fn pong(notes: &mut Notes<'_>) -> Noted {
         notes.fault("it is no PONG");
     }
     Ok(())
+}
+
+/// SPEC 4.10.
+fn beacon(notes: &mut Notes<'_>) -> Noted<String> {
+    let payload = notes.rest();
+    notes.number(1, "version", |version| version.to_string())?;
+    notes.take(16, 0, "fingerprint", hex)?;
+    let length = notes.number(4, "length", |length| format!("a schema of {length} bytes"))?;
+    let offset = notes.number(4, "offset", |offset| format!("the piece begins after {offset} bytes"))?;
+    let end = offset + notes.rest().len() as u64;
+    notes.unknown("piece");
+    if Beacon::decode(Bytes::copy_from_slice(payload)).is_none() {
+        notes.fault("it is no BEACON");
+    }
+    Ok(format!("schema, bytes {offset} to {end} of {length}"))
 }
 
 fn close(notes: &mut Notes<'_>) -> Noted<String> {

@@ -9,11 +9,14 @@ use super::frame::explained;
 use super::message::assembled;
 use super::notes::Notes;
 use super::{Explained, Part, Schemas, Side};
+use crate::conn::Beacon;
 use crate::header::{Header, HeaderError, Kind, PREFACE, flags};
 use crate::ledger::Ledger;
 use crate::limits::{
     EXPLAINED_PIECES_BYTES_MAX, EXPLAINED_STREAMS_MAX, FRAME_PAYLOAD_BYTES_HARD_MAX, HEADER_BYTES,
+    SCHEMA_BYTES_MAX,
 };
+use crate::schema::{EncodedSchema, Fingerprint};
 
 /// Follows a connection: bytes of both sides go in as they come, and frames come out.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub struct Conversation {
     messages: BTreeMap<(u32, Direction), Assembly>,
     /// The bytes of these messages.
     held: usize,
+    said: Said,
 }
 
 /// What comes from one side.
@@ -43,6 +47,40 @@ struct Assembly {
     bytes: BytesMut,
 }
 
+/// The schema that beacons say, piece by piece (SPEC 4.10).
+#[derive(Debug, Default)]
+struct Said {
+    fingerprint: Fingerprint,
+    pieces: BTreeMap<u32, Bytes>,
+}
+
+impl Said {
+    /// Takes a piece, and gives the schema when it was the last that was missing.
+    fn take(&mut self, beacon: Beacon) -> Option<EncodedSchema> {
+        if beacon.fingerprint != self.fingerprint {
+            *self = Self { fingerprint: beacon.fingerprint, pieces: BTreeMap::new() };
+        }
+        // Pieces that contradict each other are not worth keeping; nor is more than a schema can have.
+        let bytes: usize = self.pieces.values().map(Bytes::len).sum();
+        if bytes > SCHEMA_BYTES_MAX {
+            self.pieces.clear();
+        }
+        self.pieces.insert(beacon.offset, beacon.piece);
+        let mut schema = BytesMut::new();
+        for (offset, piece) in &self.pieces {
+            if *offset as usize != schema.len() {
+                return None;
+            }
+            schema.extend_from_slice(piece);
+        }
+        if schema.len() != beacon.length as usize || Fingerprint::of(&schema) != self.fingerprint {
+            return None;
+        }
+        self.pieces.clear();
+        EncodedSchema::decode(schema.freeze()).ok()
+    }
+}
+
 impl Conversation {
     /// A connection of which nothing was seen.
     #[must_use]
@@ -53,6 +91,7 @@ impl Conversation {
             acceptor: Incoming::default(),
             messages: BTreeMap::new(),
             held: 0,
+            said: Said::default(),
         }
     }
 
@@ -117,6 +156,13 @@ impl Conversation {
             None if header.kind == Kind::Reply => {
                 let reply = told.bytes.get(HEADER_BYTES + Ledger::BYTES..).unwrap_or_default();
                 self.schemas.learn_from_reply(header.method, reply);
+            }
+            None if header.kind == Kind::Beacon => {
+                if let Some(schema) =
+                    Beacon::decode(told.bytes.slice(HEADER_BYTES..)).and_then(|said| self.said.take(said))
+                {
+                    self.schemas.add(schema);
+                }
             }
             None => {}
         }

@@ -143,7 +143,7 @@ fn payload(
 pub(super) const fn sender(kind: Kind) -> Option<Side> {
     match kind {
         Kind::Proof | Kind::Request | Kind::Cancel | Kind::Notice => Some(Side::Dialler),
-        Kind::Reply | Kind::Error => Some(Side::Acceptor),
+        Kind::Reply | Kind::Error | Kind::Beacon => Some(Side::Acceptor),
         _ => None,
     }
 }

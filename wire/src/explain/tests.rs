@@ -3,9 +3,10 @@ use proptest::prelude::*;
 
 use super::{Conversation, Explained, Schemas, Side, frame, lines};
 use crate::builtin::{BuiltinMethods, OwnSchema};
-use crate::conn::{Config, Connection, Role};
+use crate::conn::{Beacon, Config, Connection, Role};
 use crate::encoding;
 use crate::error::RpcError;
+use crate::frame::{Label, put_frame};
 use crate::header::{Header, Kind, flags};
 use crate::hello::Hello;
 use crate::metadata::Metadata;
@@ -19,7 +20,7 @@ struct Visitor {
     /// Its name.
     name: String,
     /// What only it knows.
-    #[field(format = "password")]
+    #[field(secret)]
     word: String,
     /// Where it has been.
     places: Vec<Option<u32>>,
@@ -158,6 +159,37 @@ fn a_schema_that_passes_is_learnt() {
     let after = conversation.read(Side::Dialler, &request(&[]));
     assert_eq!(meaning(&after[0], "name"), Some("\"Tux\""));
     assert_eq!(conversation.schemas().added().len(), 1);
+}
+
+#[test]
+fn a_schema_is_learnt_from_beacons_whichever_comes_first() {
+    let schema = door();
+    let half = schema.encoded().len() / 2;
+    let piece = |from: usize, to: usize| {
+        let beacon = Beacon {
+            version: 1,
+            fingerprint: schema.fingerprint(),
+            length: u32::try_from(schema.encoded().len()).unwrap(),
+            offset: u32::try_from(from).unwrap(),
+            piece: schema.encoded().slice(from..to),
+        };
+        let mut frame = BytesMut::new();
+        let label = Label::control(Kind::Beacon);
+        let written: Result<(), ()> = put_frame(&mut frame, label, true, |out| {
+            beacon.encode(out);
+            Ok(())
+        });
+        written.unwrap();
+        frame
+    };
+    let mut conversation = Conversation::new(Schemas::new());
+    let told = conversation.read(Side::Acceptor, &piece(half, schema.encoded().len()));
+    assert!(told[0].title.starts_with("BEACON schema, bytes") && told[0].faults.is_empty(), "{told:?}");
+    assert_eq!(conversation.schemas().added().len(), 0);
+    conversation.read(Side::Acceptor, &piece(0, half));
+    assert_eq!(conversation.schemas().added().len(), 1);
+    let told = conversation.read(Side::Dialler, &request(&[]));
+    assert_eq!(meaning(&told[0], "name"), Some("\"Tux\""));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::standing::Standing;
 use crate::error::{Code, RpcError};
 use crate::faults::Faults;
 use crate::http1::{HeaderBlock, HttpDate, HttpError, ResponseWriter, ServerConnection, Status, WriteError};
-use crate::json::put_string;
+use crate::json::{Reader, put_string};
 use crate::transcode::put_timestamp;
 
 /// The version of the HTTP interface, in `meta` and in `X-API-Version`.
@@ -207,6 +207,21 @@ impl Answer {
         let code = self.body.strip_prefix(ERROR_BEGINS)?.strip_prefix(b"\"")?;
         let length = code.iter().position(|byte| *byte == b'"')?;
         std::str::from_utf8(&code[..length]).ok()
+    }
+
+    /// What an error in the envelope says in words.
+    #[must_use]
+    pub fn error_words(&self) -> Option<String> {
+        let mut json = Reader::new(self.body.strip_prefix(br#"{"success":false,"error":"#.as_slice())?);
+        json.begin_object().ok()?;
+        while let Some(name) = json.next_name().ok()? {
+            let is_message = name.is("message");
+            let text = json.string().ok()?;
+            if is_message {
+                return Some(text.unescaped().into_owned());
+            }
+        }
+        None
     }
 
     /// The body; of an envelope all but `meta`.

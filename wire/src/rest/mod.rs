@@ -18,6 +18,7 @@ mod request;
 mod request_ids;
 mod routes;
 mod standing;
+mod target;
 mod trace;
 
 pub use accept::accepts;
@@ -31,3 +32,5 @@ pub use request::Request;
 pub use request_ids::RequestIds;
 pub use routes::{Form, Lead, Parameters, Route, Routes, other_methods};
 pub use standing::Standing;
+pub use target::put_target;
+pub use trace::trace_context;

@@ -3,7 +3,8 @@
 use crate::request::TraceContext;
 
 /// The trace context of a `traceparent` header (W3C Trace Context, section 3.2). A malformed one is ignored, as it says.
-pub(super) fn trace_context(header: &str) -> Option<TraceContext> {
+#[must_use]
+pub fn trace_context(header: &str) -> Option<TraceContext> {
     let mut parts = header.split('-');
     let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     // Version 00 has exactly these parts; a later one may have more.

@@ -64,7 +64,7 @@ pub fn has_secrets(schema: &ServiceSchema, of: TypeRef) -> bool {
     let mut known = Vec::with_capacity(schema.types.len());
     for described in schema.types.iter().take(of as usize + 1) {
         let has = |of: TypeRef| known.get(of as usize).copied().unwrap_or(false);
-        let any = |fields: &[Field]| fields.iter().any(|field| is_secret(field) || has(field.of));
+        let any = |fields: &[Field]| fields.iter().any(|field| field.is_secret() || has(field.of));
         known.push(match described {
             Type::Struct { fields, .. } => any(fields),
             Type::Enum { variants, .. } => variants.iter().any(|variant| any(&variant.fields)),
@@ -74,11 +74,6 @@ pub fn has_secrets(schema: &ServiceSchema, of: TypeRef) -> bool {
         });
     }
     known.last().copied().unwrap_or(false)
-}
-
-/// Whether nobody should be shown the values of a field.
-fn is_secret(field: &Field) -> bool {
-    field.format == "password"
 }
 
 struct Walk<'a> {
@@ -154,7 +149,7 @@ impl Walk<'_> {
 
     fn fields(&mut self, fields: &[Field], depth: usize, secret: bool) -> Outcome {
         fields.iter().try_for_each(|field| {
-            let (start, secret) = (self.reader.offset(), secret || is_secret(field));
+            let (start, secret) = (self.reader.offset(), secret || field.is_secret());
             self.value(field.name.clone(), field.of, start, depth, secret)
         })
     }

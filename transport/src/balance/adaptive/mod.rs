@@ -115,6 +115,11 @@ impl Adaptive {
         self.acting
     }
 
+    /// The algorithm that picked last.
+    pub(super) fn acts_by(&self) -> Algorithm {
+        self.acting
+    }
+
     pub(super) fn explain(&self) -> Explained {
         Explained {
             algorithm: Algorithm::Adaptive,

@@ -1,0 +1,177 @@
+//! What a process remembers of the requests and calls that it has finished, so that anybody can be told afterwards why one went as it
+//! did; and those who follow while it happens.
+//!
+//! A [`Story`] is what is noted while a request is under way, in memory that is used again and again. When it ends, it becomes bytes in
+//! one of two rings (`ring.rs`): one for everything, and one for what failed, was slow or was tried again, which lasts longer. Nobody
+//! ever waits for those who follow (`following.rs`).
+
+mod following;
+mod limits;
+mod noted;
+mod ring;
+mod story;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use bytes::BytesMut;
+use micronet_wire::encoding;
+use micronet_wire::network::{Memory, Record, RecordFilter};
+use micronet_wire::request::TraceContext;
+use micronet_wire::schema::Timestamp;
+
+use self::following::Followers;
+pub use self::following::{Followed, Following};
+use self::limits::{FOUND_MAX, NOTABLE_BYTES_MAX, RECORDS_BYTES_MAX, STORIES_SPARE_MAX};
+use self::noted::{ABANDONED, Noted, Packed};
+use self::ring::Ring;
+pub use self::story::{Called, Story};
+use crate::chance::Chance;
+use crate::clock;
+use crate::identity::random_bytes;
+
+/// What one process remembers.
+pub struct Records {
+    all: RefCell<Ring>,
+    notable: RefCell<Ring>,
+    followers: Followers,
+    spare: RefCell<Vec<Rc<RefCell<Noted>>>>,
+    buffer: RefCell<BytesMut>,
+    chance: RefCell<Chance>,
+    since_ns: Cell<u64>,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self {
+            all: RefCell::new(Ring::new(RECORDS_BYTES_MAX)),
+            notable: RefCell::new(Ring::new(NOTABLE_BYTES_MAX)),
+            followers: Followers::default(),
+            spare: RefCell::default(),
+            buffer: RefCell::default(),
+            chance: RefCell::new(Chance::new(u64::from_ne_bytes(random_bytes()))),
+            since_ns: Cell::new(clock::now()),
+        }
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("records", &self.memory().records).finish_non_exhaustive()
+    }
+}
+
+impl Records {
+    /// What is remembered of a request, by its id or that of its trace, the oldest first.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Vec<Record> {
+        let (all, notable) = (self.all.borrow(), self.notable.borrow());
+        let found = all.iter().chain(notable.iter()).filter(|record| is_of(record, id.as_bytes()));
+        let mut found: Vec<Record> = found.filter_map(|record| encoding::decode(record).ok()).collect();
+        found.sort_by_key(|record| record.at);
+        found.drain(..found.len().saturating_sub(FOUND_MAX));
+        found
+    }
+
+    /// Follows what happens from now on. `None` where too many follow already.
+    #[must_use]
+    pub fn follow(&self, filter: RecordFilter) -> Option<Following> {
+        self.followers.add(filter, self.chance.borrow_mut().bits())
+    }
+
+    /// Whether anybody follows.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        !self.followers.is_empty()
+    }
+
+    /// How far it remembers.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let (all, notable) = (self.all.borrow(), self.notable.borrow());
+        let [(some, some_bytes), (others, others_bytes)] = [all.size(), notable.size()];
+        let (now, unix_us) = (clock::now(), clock::unix_us());
+        let at = |ns: u64| Timestamp(unix_us.saturating_sub_unsigned(now.saturating_sub(ns) / 1_000));
+        let notable_since = notable.forgotten_ns().unwrap_or(self.since_ns.get());
+        Memory {
+            all_since: at(all.forgotten_ns().unwrap_or(notable_since).max(notable_since)),
+            notable_since: at(notable_since),
+            records: some + others,
+            bytes: (some_bytes + others_bytes) as u64,
+        }
+    }
+
+    // ---- stories ----
+
+    /// Notes on nothing yet.
+    fn blank(&self) -> Rc<RefCell<Noted>> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// The id of a span that there wasn't before.
+    fn span(&self) -> [u8; 8] {
+        self.chance.borrow_mut().bits().max(1).to_be_bytes()
+    }
+
+    /// A span of its own within this one, or within a trace of its own where there is none; and its parent's id.
+    fn within(&self, given: TraceContext) -> (TraceContext, [u8; 8]) {
+        let mut chance = self.chance.borrow_mut();
+        let span_id = chance.bits().max(1).to_be_bytes();
+        if given.is_some() {
+            return (TraceContext { span_id, ..given }, given.span_id);
+        }
+        let mut trace_id = [0; 16];
+        trace_id[..8].copy_from_slice(&chance.bits().max(1).to_be_bytes());
+        trace_id[8..].copy_from_slice(&chance.bits().to_be_bytes());
+        (TraceContext { trace_id, span_id, flags: 1 }, [0; 8])
+    }
+
+    /// A story is over: it becomes a record.
+    fn ended(&self, story: Rc<RefCell<Noted>>) {
+        let mut noted = story.borrow_mut();
+        let now = clock::now();
+        if noted.code.is_empty() {
+            noted.code.push_str(ABANDONED);
+        }
+        if noted.ended_ns == 0 || noted.is_stream {
+            noted.ended_ns = now;
+        }
+        let (is_notable, is_followed) = (noted.is_notable(), self.is_followed());
+        let whole = is_notable || is_followed || Packed::has_excluded(&noted);
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.clear();
+        if encoding::encode_into(&Packed { noted: &noted, ended_us: clock::unix_us(), whole }, &mut buffer)
+            .is_ok()
+        {
+            let ring = if is_notable { &self.notable } else { &self.all };
+            ring.borrow_mut().keep(now, &buffer);
+            if is_followed && let Ok(record) = encoding::decode(&buffer) {
+                let (request, reply) = (noted.request.clone(), noted.reply.clone());
+                self.followers.tell(&Followed { record: Rc::new(record), request, reply });
+            }
+        }
+        noted.clear();
+        drop(noted);
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < STORIES_SPARE_MAX {
+            spare.push(story);
+        }
+    }
+}
+
+/// Whether a record is of the request or the trace with this id. Both stand at its beginning, behind the kind, and each behind its
+/// length, a byte.
+fn is_of(record: &[u8], id: &[u8]) -> bool {
+    let Some(rest) = record.get(1..) else { return false };
+    let Some((request_id, rest)) = text(rest) else { return false };
+    request_id == id || text(rest).is_some_and(|(trace_id, _)| trace_id == id)
+}
+
+fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first()?;
+    rest.split_at_checked(usize::from(*length))
+}
