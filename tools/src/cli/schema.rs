@@ -73,7 +73,7 @@ pub(crate) enum RawSchemaWork {
         asking: AskingFlags,
     },
     /// Write a schema for other programs, or for later
-    #[command(group = ArgGroup::new("form").args(["json", "binary"]))]
+    #[command(group = ArgGroup::new("form").args(["json", "binary", "lua"]))]
     Export {
         /// A service, an address, or a file
         #[arg(value_name = "SOURCE")]
@@ -84,6 +84,9 @@ pub(crate) enum RawSchemaWork {
         /// As it travels
         #[arg(long)]
         binary: bool,
+        /// As Wireshark's dissector reads it, to show fields by name: see `micronet dissector`
+        #[arg(long)]
+        lua: bool,
         /// The file [default: stdout]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,

@@ -63,6 +63,8 @@ pub(crate) enum SchemaForm {
     Json,
     /// As it travels.
     Binary,
+    /// For Wireshark's dissector.
+    Lua,
 }
 
 impl Source {
@@ -104,8 +106,12 @@ pub(super) fn schema(
             let (older, newer) = (Source::parse(&older)?, Source::parse(&newer)?);
             (SchemaWork::Diff { older, newer, json }, asking)
         }
-        RawSchemaWork::Export { source, json: _, binary, output, asking } => {
-            let form = if binary { SchemaForm::Binary } else { SchemaForm::Json };
+        RawSchemaWork::Export { source, json: _, binary, lua, output, asking } => {
+            let form = match (binary, lua) {
+                (true, _) => SchemaForm::Binary,
+                (_, true) => SchemaForm::Lua,
+                _ => SchemaForm::Json,
+            };
             (SchemaWork::Export { source: Source::parse(&source)?, form, output }, asking)
         }
         RawSchemaWork::Openapi { sources, asking } => {

@@ -20,6 +20,7 @@ pub(super) fn export(
     let content = match form {
         SchemaForm::Json => format!("{}\n", json::of_schema(schema.schema())?).into_bytes(),
         SchemaForm::Binary => schema.encoded().to_vec(),
+        SchemaForm::Lua => schema.to_lua().into_bytes(),
     };
     if let Some(path) = output {
         write_atomically(path, &content)
