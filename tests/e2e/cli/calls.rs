@@ -47,8 +47,11 @@ fn failures_have_an_exit_code_for_each_kind() {
         let said = ask(&network, &[&["call"], arguments].concat(), "").check(code);
         has(&said.stderr, words);
     };
-    check(&["order.buy", "name=Whale", "quantity=1000"], 3, &["OUT_OF_STOCK", "\"available\":94"]);
-    check(&["product.list", "per_page=7", "sort=nonsense"], 4, &["sort"]);
+    check(&["order.buy", "name=Whale", "quantity=1000"], 3, &["OUT_OF_STOCK", "\"available\":"]);
+    let order = |quantity: &'static str| ["order.buy", "name=Whale", quantity, "--token", "one"];
+    ask(&network, &[&["call"], &order("quantity=1")[..]].concat(), "").check(0);
+    check(&order("quantity=2"), 4, &["TOKEN_REUSED"]);
+    check(&["product.list", "sort=nonsense"], 2, &["sort", "--describe"]);
     check(&["product.inventory", "--anonymous"], 5, &["UNAUTHENTICATED"]);
     check(&["product.query", "name=Tux", "--to", "127.0.0.1:1"], 6, &["SERVICE_UNAVAILABLE"]);
     check(&["product.query", "name=Tux", "--deadline", "500us"], 2, &["500us"]);

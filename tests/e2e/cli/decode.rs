@@ -96,7 +96,14 @@ fn bytes_of_a_connection_are_told() {
     let bare = ask(&network, &["decode", &text], "").check(0).stdout;
     has(
         &bare,
-        &["PREFACE", "HELLO", "PROOF", "method a45fa70a", "request             4 bytes", "CLOSE a plain end"],
+        &[
+            "PREFACE",
+            "HELLO",
+            "PROOF",
+            "method a45fa70a",
+            "03 54 75 78              request               4 bytes",
+            "CLOSE a plain end",
+        ],
     );
     let known = ask(&network, &["decode", "--schema", "product"], &text).check(0).stdout;
     has(&known, &["REQUEST product.query", "name                \"Tux\""]);

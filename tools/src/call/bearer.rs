@@ -44,6 +44,12 @@ pub(super) async fn call(config: &CallConfig, token: &str) -> Result<ExitCode, C
         )
         .next("leave --describe, --repeat, --verbose and --metadata out, or call an instance: --anonymous"));
     }
+    if operation.described["responses"]["200"]["content"].get("text/event-stream").is_some() {
+        return Err(CommandError::usage(format!(
+            "{called} gives many replies: that goes straight to an instance"
+        ))
+        .next("leave the bearer's token out"));
+    }
     let request = http_request(config, &document, &operation, token)?;
     let sent = tokio::time::timeout(config.callee.deadline, front.send(&request)).await;
     let answer = sent.map_err(|_| {

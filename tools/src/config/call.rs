@@ -69,7 +69,7 @@ pub(crate) struct CallConfig {
 pub(crate) enum Caller {
     /// As the operator, or as a stranger, straight to an instance.
     Direct,
-    /// The same, or, where no network runs on the data folder, as who has signed in.
+    /// The same, or, where there is no data folder, as who has signed in, if somebody has.
     DirectOrLogin,
     /// As whose access token this is.
     Bearer(String),

@@ -15,7 +15,6 @@ use self::store::{Login, Logins};
 use crate::address::HostPort;
 use crate::config::{CallConfig, Caller, LoginConfig, LoginWork};
 use crate::error::CommandError;
-use crate::network_file::NetworkFile;
 use crate::server_process;
 use crate::shop;
 use crate::terminal;
@@ -46,10 +45,8 @@ pub(crate) async fn bearer(config: &CallConfig) -> Result<Option<String>, Comman
         Caller::Direct => return Ok(None),
         Caller::Bearer(token) => return Ok(Some(token.clone())),
         Caller::Login => true,
-        Caller::DirectOrLogin => {
-            let runs = || NetworkFile::of_running_network(&config.callee.data);
-            config.at.is_some() || runs()?.is_none()
-        }
+        // Services that were started by hand have a data folder, too.
+        Caller::DirectOrLogin => config.at.is_some() || !config.callee.data.exists(),
     };
     if !is_wanted {
         return Ok(None);
@@ -57,7 +54,7 @@ pub(crate) async fn bearer(config: &CallConfig) -> Result<Option<String>, Comman
     let Some(folder) = &config.logins else { return Ok(None) };
     let at = shop::front::find(config.at.as_ref(), &config.callee.data)?;
     match token(folder, &at).await? {
-        None if config.caller == Caller::Login => Err(nobody(&at)),
+        None if config.caller == Caller::Login || config.at.is_some() => Err(nobody(&at)),
         token => Ok(token),
     }
 }
