@@ -82,7 +82,7 @@ fn an_upload_that_was_killed_goes_on_where_it_was() {
     assert!(total(&network) < PRODUCTS as u64, "it was killed too late");
     let mut upload = begin(&network, file, 3_000);
     network.kill("product-1");
-    assert_eq!(upload.wait().code(), Some(1), "{}", upload.said());
+    assert_eq!(upload.wait().code(), Some(8), "{}", upload.said());
     assert!(upload.stderr().contains("CONNECTION_LOST"), "{}", upload.stderr());
     assert!(total(&network) < PRODUCTS as u64, "it was killed too late");
 

@@ -20,6 +20,7 @@ pub(crate) mod pipe;
 pub(crate) mod redis;
 pub(crate) mod schema;
 pub(crate) mod settings;
+pub(crate) mod tap;
 pub(crate) mod why;
 
 use std::path::PathBuf;
@@ -50,6 +51,7 @@ use self::pipe::PipeFlags;
 use self::redis::RedisFlag;
 use self::schema::SchemaFlags;
 use self::settings::GatewayConfigFlags;
+use self::tap::TapFlags;
 use self::why::WhyFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -204,6 +206,8 @@ pub(crate) enum RawCommand {
     Undrain(DrainFlags),
     /// Show the end of processes' logs, and follow them
     Logs(LogsFlags),
+    /// See the calls that pass, or write the frames for Wireshark, while they pass
+    Tap(TapFlags),
     /// Tell why a request went as it did: where it was sent, and where its time went
     Why(WhyFlags),
     /// Break something on purpose for a while, and see what it came to

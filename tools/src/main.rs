@@ -30,6 +30,7 @@ mod net;
 mod network_file;
 mod network_plan;
 mod operate;
+mod otlp;
 mod outcome;
 mod ping;
 mod pipe;
@@ -45,6 +46,7 @@ mod shop;
 mod stop_signal;
 mod suggest;
 mod table;
+mod tap;
 mod terminal;
 mod toystore;
 mod traffic;
@@ -84,6 +86,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Call(config) => call::run(&config),
         Command::Login(config) => logins::run(&config),
         Command::Ping(config) => ping::run(&config),
+        Command::Tap(config) => tap::run(&config),
         Command::Dissector(config) => dissector::run(&config),
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),

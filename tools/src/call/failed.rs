@@ -92,6 +92,8 @@ fn advice(error: &RpcError) -> Option<String> {
     };
     match error.retry {
         Retry::Never => None,
+        // What the service owns as its mistake, it would make again.
+        Retry::MaybeExecuted if matches!(error.code, Code::Internal | Code::Cancelled) => None,
         Retry::NeverStarted => Some(format!("it was not started, and may be sent again{after}")),
         Retry::MaybeExecuted => Some(format!(
             "it may have been done: a repeat with the same --token does no harm{after}; `micronet outcome` tells what \

@@ -11,7 +11,6 @@ Examples:
   xxd frames.bin | micronet decode       xxd, hexdump -C and tshark -x are read
   micronet decode traffic.pcap           a capture, a line for each frame
   micronet decode traffic.pcap -v        every byte of it
-  tcpdump -i lo -w - tcp port 8002 | micronet decode -
   micronet decode late.pcapng --schema product
 
 A capture is pcap or pcapng of plain TCP. What a connection says of its schema is

@@ -23,6 +23,7 @@ mod redis;
 mod schema;
 mod settings;
 mod shop;
+mod tap;
 pub(crate) mod target;
 mod tls;
 mod toystore;
@@ -56,6 +57,7 @@ pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::schema::{Asking, SchemaConfig, SchemaForm, SchemaWork, Source};
 pub(crate) use self::settings::{GatewayEdge, SettingsFile};
 pub(crate) use self::shop::ShopConfig;
+pub(crate) use self::tap::{TapConfig, TapOutput, TapTarget};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Sign in or out, or tell who has.
     Login(LoginConfig),
+    /// See what passes.
+    Tap(Box<TapConfig>),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
     /// Show instances.
@@ -136,6 +140,7 @@ impl Command {
             | Self::Call(_)
             | Self::Login(_)
             | Self::Ping(_)
+            | Self::Tap(_)
             | Self::Instances(_)
             | Self::Dissector(_)
             | Self::Net(_)
@@ -249,6 +254,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Logout(flags) => logins::logout(flags, data, environment).map(Command::Login),
         RawCommand::Whoami(flags) => logins::whoami(flags, data, environment).map(Command::Login),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Tap(flags) => Ok(Command::Tap(Box::new(tap::tap(flags, data, environment)?))),
         RawCommand::Dissector(flags) => Ok(Command::Dissector(dissector(flags, environment)?)),
         RawCommand::Net(flags) => match net::net(flags)? {
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
