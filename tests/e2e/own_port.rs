@@ -80,7 +80,11 @@ fn a_service_answers_as_the_gateway_does() {
     let nowhere = order.get("/products/Tux").check(404);
     assert_eq!(nowhere.at("/error/code"), "ROUTE_NOT_FOUND");
     assert_eq!(nowhere.at("/error/details/pages/0"), "/schema");
-    assert!(nowhere.text().contains(r#"{"http":"POST /orders","method":"order.buy"}"#), "{}", nowhere.shown());
+    assert!(
+        nowhere.text().contains(r#"{"http":"POST /orders","method":"order.buy"}"#),
+        "{}",
+        nowhere.shown()
+    );
     // OPTIONS of the server as a whole.
     for port in [network.gateway(), network.address("order-1")] {
         let answer = raw(port, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -124,7 +124,12 @@ impl View {
         let mut answer = if prefers_html(head) {
             let mut body = BytesMut::new();
             html::put_contents(&mut body, pages(), paths(schema.schema()));
-            self.html(Status::NOT_FOUND, "has nothing there", &format!("{words}; here is what there is."), &body)
+            self.html(
+                Status::NOT_FOUND,
+                "has nothing there",
+                &format!("{words}; here is what there is."),
+                &body,
+            )
         } else {
             let mut details = BytesMut::new();
             put_contents(&mut details, schema);

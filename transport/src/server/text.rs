@@ -7,6 +7,7 @@ mod calls;
 mod exchange;
 mod session;
 mod streams;
+mod trace;
 mod wire;
 
 use std::io;

@@ -87,7 +87,10 @@ impl<S: ByteStream> TextConnection<S> {
         meters.ended(call.method.id, failed, finished_ns - started_ns);
         match &answer {
             Ok(reply) => self.show_reply(&call, reply, finished_ns - started_ns),
-            Err(error) => self.refuse_as(&refused(call.schema.schema(), &call.method, error)),
+            Err(error) => {
+                let answer = refused(call.schema.schema(), &call.method, error);
+                self.refuse_as(&answer, &call.context.request_id);
+            }
         }
         let ledger = Ledger {
             receive_queue_us,
@@ -95,7 +98,7 @@ impl<S: ByteStream> TextConnection<S> {
             credit_wait_us: 0,
             write_queue_us: micros(clock::now() - finished_ns),
         };
-        self.note(&call, &ledger);
+        self.note(&call, Some(&answer), &ledger);
         self.writer.end(&mut self.wire.output);
         self.session.last = Some((call.name(), ledger));
         Ok(Then::GoOn)
@@ -179,7 +182,7 @@ impl<S: ByteStream> TextConnection<S> {
             if let Err(error) =
                 to_binary(schema.schema(), method.request, request.as_bytes(), &[], &mut message)
             {
-                self.refuse_as(&untranscodable(&error));
+                self.refuse_as(&untranscodable(&error), "");
                 self.writer.end(&mut self.wire.output);
                 return None;
             }
@@ -222,29 +225,6 @@ impl<S: ByteStream> TextConnection<S> {
         let (handler, seat) = entry.start(started_ns, context, call.method.id, message);
         tracing::debug!(request_id = call.context.request_id, method = call.name(), "called in text");
         Started { handler, seat, started_ns, receive_queue_us, story }
-    }
-
-    /// What TRACE shows of a call.
-    pub(super) fn note(&mut self, call: &Ready, ledger: &Ledger) {
-        if !self.session.traces {
-            return;
-        }
-        let (writer, out) = (self.writer, &mut self.wire.output);
-        let CallContext { request_id, trace, token, .. } = &call.context;
-        writer.note(
-            out,
-            format_args!("request id {request_id}, trace id {:032x}", u128::from_be_bytes(trace.trace_id)),
-        );
-        if let Some(token) = token {
-            writer.note(out, format_args!("idempotency token {token}"));
-        }
-        writer.note(
-            out,
-            format_args!(
-                "ledger, in us: receive queue {}, handler {}, credit wait {}, write queue {}",
-                ledger.receive_queue_us, ledger.handler_us, ledger.credit_wait_us, ledger.write_queue_us
-            ),
-        );
     }
 }
 

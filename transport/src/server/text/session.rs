@@ -98,20 +98,25 @@ impl<S: ByteStream> TextConnection<S> {
         self.writer.end(&mut self.wire.output);
     }
 
-    /// An error as HTTP would answer it, in this language.
-    pub(super) fn refuse_as(&mut self, answer: &Answer) {
+    /// An error as HTTP would answer it, in this language; without a request id it gets one of its own.
+    pub(super) fn refuse_as(&mut self, answer: &Answer, request_id: &str) {
         if let Some(words) = &answer.for_the_log {
             tracing::error!(words, "an answer that can't be shown");
         }
+        let request_id = match request_id {
+            "" => self.port.site.request_ids.adopt(None),
+            known => known.to_owned(),
+        };
         let code = answer.error_code().unwrap_or("INTERNAL");
         self.writer.err(&mut self.wire.output, code, answer.error_words().unwrap_or_default());
-        self.writer
-            .line(&mut self.wire.output, |out| out.extend_from_slice(answer.error_message().as_bytes()));
+        self.writer.line(&mut self.wire.output, |out| {
+            out.extend_from_slice(answer.error_message(&request_id).as_bytes())
+        });
     }
 
     /// An error of the RPC, as a whole answer.
     pub(super) fn refuse_by(&mut self, error: &RpcError) {
-        self.refuse_as(&Answer::rpc_error(error));
+        self.refuse_as(&Answer::rpc_error(error), "");
         self.writer.end(&mut self.wire.output);
     }
 

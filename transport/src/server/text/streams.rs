@@ -63,7 +63,10 @@ impl<S: ByteStream> TextConnection<S> {
         match &ended {
             None => self.writer.over(&mut self.wire.output, format_args!("{count} messages; you ended it")),
             Some(Ok(_)) => self.writer.over(&mut self.wire.output, format_args!("{count} messages")),
-            Some(Err(error)) => self.refuse_as(&refused(call.schema.schema(), &call.method, error)),
+            Some(Err(error)) => {
+                let answer = refused(call.schema.schema(), &call.method, error);
+                self.refuse_as(&answer, &call.context.request_id);
+            }
         }
         let ledger = Ledger {
             receive_queue_us,
@@ -71,7 +74,7 @@ impl<S: ByteStream> TextConnection<S> {
             credit_wait_us: micros(stalled_ns),
             write_queue_us: micros(clock::now() - finished_ns),
         };
-        self.note(&call, &ledger);
+        self.note(&call, None, &ledger);
         self.writer.end(&mut self.wire.output);
         self.session.last = Some((call.name(), ledger));
         Ok(Then::GoOn)
