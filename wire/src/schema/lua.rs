@@ -18,7 +18,11 @@ impl EncodedSchema {
 
     fn write_lua(&self, lua: &mut String) -> fmt::Result {
         let schema = self.schema();
-        writeln!(lua, "-- The schema of the service {}, for Wireshark with proto-spec/micronet.lua.", schema.name)?;
+        writeln!(
+            lua,
+            "-- The schema of the service {}, for Wireshark with proto-spec/micronet.lua.",
+            schema.name
+        )?;
         writeln!(lua, "_G.micronet_schemas = _G.micronet_schemas or {{}}")?;
         writeln!(lua, "_G.micronet_schemas[\"{}\"] = {{", self.fingerprint())?;
         writeln!(lua, "    name = \"{}\",\n    types = {{", schema.name)?;
@@ -44,7 +48,9 @@ impl fmt::Display for LuaType<'_> {
             Type::Option { item } => write!(f, "{{ \"Option\", {item} }}"),
             Type::List { item } => write!(f, "{{ \"List\", {item} }}"),
             Type::Map { key, value } => write!(f, "{{ \"Map\", {key}, {value} }}"),
-            Type::Struct { name, fields, .. } => write!(f, "{{ \"Struct\", \"{name}\", {} }}", LuaFields(fields)),
+            Type::Struct { name, fields, .. } => {
+                write!(f, "{{ \"Struct\", \"{name}\", {} }}", LuaFields(fields))
+            }
             Type::Enum { name, variants, .. } => {
                 write!(f, "{{ \"Enum\", \"{name}\", {{")?;
                 for variant in variants {
