@@ -14,6 +14,7 @@ pub(crate) mod net;
 pub(crate) mod ping;
 pub(crate) mod redis;
 pub(crate) mod settings;
+pub(crate) mod tap;
 pub(crate) mod why;
 
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ use self::net::NetFlags;
 use self::ping::PingFlags;
 use self::redis::RedisFlag;
 use self::settings::GatewayConfigFlags;
+use self::tap::TapFlags;
 use self::why::WhyFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -212,6 +214,8 @@ pub(crate) enum RawCommand {
     Undrain(DrainFlags),
     /// Show the end of processes' logs, and follow them
     Logs(LogsFlags),
+    /// See the calls that pass, or write the frames for Wireshark, while they pass
+    Tap(TapFlags),
     /// Tell why a request went as it did: where it was sent, and where its time went
     Why(WhyFlags),
     /// Break something on purpose for a while, and see what it came to

@@ -65,7 +65,7 @@ async fn call_once(
     let (of, body) = match end {
         Ok(reply) => (method.reply, reply.body),
         Err(error) if error.code == Code::Application => {
-            (method.error.expect("an error type"), error.detail.into())
+            (method.error.expect("an error type"), error.detail)
         }
         Err(error) => panic!("{request}: {error}"),
     };

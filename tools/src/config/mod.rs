@@ -19,6 +19,7 @@ mod ports;
 mod redis;
 mod settings;
 mod shop;
+mod tap;
 pub(crate) mod target;
 mod tls;
 mod toystore;
@@ -48,6 +49,7 @@ pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::settings::{GatewayEdge, SettingsFile};
 pub(crate) use self::shop::ShopConfig;
+pub(crate) use self::tap::{TapConfig, TapOutput, TapTarget};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
@@ -80,6 +82,8 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// See what passes.
+    Tap(Box<TapConfig>),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
     /// Show instances.
@@ -114,6 +118,7 @@ impl Command {
             Self::Up(_)
             | Self::Call(_)
             | Self::Ping(_)
+            | Self::Tap(_)
             | Self::Instances(_)
             | Self::Dissector(_)
             | Self::Net(_)
@@ -219,6 +224,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Tap(flags) => Ok(Command::Tap(Box::new(tap::tap(flags, data, environment)?))),
         RawCommand::Dissector(flags) => Ok(Command::Dissector(dissector(flags, environment)?)),
         RawCommand::Net(flags) => match net::net(flags)? {
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
