@@ -42,6 +42,7 @@ mod python;
 mod rounds;
 mod secrets;
 mod shop;
+mod tap;
 mod toystore;
 mod toystore_run;
 mod traffic;
