@@ -72,7 +72,9 @@ fn path(file: &Path) -> String {
 fn uninstall(file: &Path) -> io::Result<String> {
     match fs::remove_file(file) {
         Ok(()) => Ok(format!("{} is gone", file.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(format!("there is no {}", file.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(format!("there is no {}", file.display()))
+        }
         Err(error) => Err(error),
     }
 }
@@ -83,7 +85,8 @@ mod tests {
 
     #[test]
     fn wireshark_says_where_plugins_are() {
-        let check = |said, expected: Option<&str>| assert_eq!(personal_folder(said), expected.map(PathBuf::from));
+        let check =
+            |said, expected: Option<&str>| assert_eq!(personal_folder(said), expected.map(PathBuf::from));
         check(
             "Personal Plugins:    \t/r/plugins/4.0\nPersonal Lua Plugins:\t/r/plugins\nExtcap path:\t/x\n",
             Some("/r/plugins"),

@@ -27,6 +27,7 @@ mod net;
 mod network_file;
 mod network_plan;
 mod operate;
+mod otlp;
 mod outcome;
 mod ping;
 mod plot;

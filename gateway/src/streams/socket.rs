@@ -27,7 +27,7 @@ use crate::websocket::{Ended, GOING_AWAY, Socket, Turn};
 
 /// Serves one connection to its end.
 pub(super) async fn serve(call: Call, asker: Asker, socket: Socket, mut drain: Drain) {
-    let (gateway, story) = (call.gateway.clone(), call.story.clone());
+    let (gateway, story, request_id) = (call.gateway.clone(), call.story.clone(), call.request_id.clone());
     let metrics = gateway.identity.network.metrics();
     let _open = metrics.connection("websocket");
     let drained = async move {
@@ -40,7 +40,7 @@ pub(super) async fn serve(call: Call, asker: Asker, socket: Socket, mut drain: D
         End::Over(ended) => ended,
         End::Failed(failure) => {
             failure.told(&story);
-            session.socket.say(failure.answer.error_message());
+            session.socket.say(failure.answer.error_message(&request_id));
             Ended::Here(failure.close_code(), "")
         }
     };

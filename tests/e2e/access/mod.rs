@@ -2,6 +2,7 @@
 
 mod audit;
 mod roles;
+mod signed;
 mod tokens;
 
 use std::net::SocketAddr;

@@ -18,7 +18,11 @@ impl EncodedSchema {
 
     fn write_lua(&self, lua: &mut String) -> fmt::Result {
         let schema = self.schema();
-        writeln!(lua, "-- The schema of the service {}, for Wireshark with proto-spec/micronet.lua.", schema.name)?;
+        writeln!(
+            lua,
+            "-- The schema of the service {}, for Wireshark with proto-spec/micronet.lua.",
+            schema.name
+        )?;
         writeln!(lua, "_G.micronet_schemas = _G.micronet_schemas or {{}}")?;
         writeln!(lua, "_G.micronet_schemas[\"{}\"] = {{", self.fingerprint())?;
         writeln!(lua, "    name = \"{}\",\n    types = {{", schema.name)?;
@@ -44,7 +48,9 @@ impl fmt::Display for LuaType<'_> {
             Type::Option { item } => write!(f, "{{ \"Option\", {item} }}"),
             Type::List { item } => write!(f, "{{ \"List\", {item} }}"),
             Type::Map { key, value } => write!(f, "{{ \"Map\", {key}, {value} }}"),
-            Type::Struct { name, fields, .. } => write!(f, "{{ \"Struct\", \"{name}\", {} }}", LuaFields(fields)),
+            Type::Struct { name, fields, .. } => {
+                write!(f, "{{ \"Struct\", \"{name}\", {} }}", LuaFields(fields))
+            }
             Type::Enum { name, variants, .. } => {
                 write!(f, "{{ \"Enum\", \"{name}\", {{")?;
                 for variant in variants {
@@ -62,7 +68,8 @@ impl fmt::Display for LuaFields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
         for field in self.0 {
-            write!(f, " {{ \"{}\", {} }},", field.name, field.of)?;
+            let secret = if field.format == "password" { ", secret = true" } else { "" };
+            write!(f, " {{ \"{}\", {}{secret} }},", field.name, field.of)?;
         }
         f.write_str(" }")
     }
@@ -101,6 +108,8 @@ mod tests {
     #[derive(Message, Debug)]
     struct Thing {
         name: String,
+        #[field(secret)]
+        code: String,
         left: Vec<Left>,
         since: Option<Timestamp>,
     }
@@ -138,7 +147,7 @@ mod tests {
             &format!("_G.micronet_schemas[\"{}\"] = {{", schema.fingerprint()),
             "[0] = { \"Unit\" },",
             "{ \"Enum\", \"Left\", { { \"Nothing\", { } }, { \"Some\", { { \"count\", 2 }, } }, } },",
-            "{ \"Struct\", \"Thing\", { { \"name\", 1 }, { \"left\", 4 }, { \"since\", 6 }, } },",
+            "{ \"Struct\", \"Thing\", { { \"name\", 1 }, { \"code\", 1, secret = true }, { \"left\", 4 }, { \"since\", 6 }, } },",
             "{ \"Option\", 5 },",
             "[0x7b5cd4ae] = { name = \"all\", request = 0, reply = 7, shape = \"ServerStream\" },",
         ] {
