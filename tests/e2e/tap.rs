@@ -10,6 +10,7 @@ use micronet_tests::network::Network;
 use micronet_tests::patience::until;
 use micronet_tests::process::{Process, micronet};
 use micronet_tests::wireshark::{Packet, faults, packets, tshark};
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// The password of an account of the demonstration.
@@ -75,8 +76,9 @@ fn requests_are_shown_as_they_pass_and_chosen_by_filters() {
     let request_id = objects_404[0]["request_id"].as_str().expect("an id");
     assert!(network.command(&["why", request_id]).check(0).stdout.contains("/products/Nobody"));
 
-    let (lines, _) = Tap::start(&network, &["product", "--method", "query", "--count", "2", "--json", "--payload"])
-        .until_done(|| ask(&mut http));
+    let (lines, _) =
+        Tap::start(&network, &["product", "--method", "query", "--count", "2", "--json", "--payload"])
+            .until_done(|| ask(&mut http));
     for call in objects(&lines) {
         let seen_by = call["seen_by"].as_str().unwrap_or_default();
         assert!(seen_by.starts_with("product-") && call["method"] == "query", "{call}");
@@ -106,8 +108,8 @@ fn it_needs_its_permission_and_a_target() {
     assert!(network.command(&["tap", "--pcap", "a", "--failed"]).check(2).stderr.contains("--failed"));
     // With the operator's token an instance is tapped without the control service.
     let mut http = network.http();
-    let (lines, _) =
-        Tap::start(&network, &["--at", &address, "--count", "1"]).until_done(|| _ = http.get("/products/Tux"));
+    let (lines, _) = Tap::start(&network, &["--at", &address, "--count", "1"])
+        .until_done(|| _ = http.get("/products/Tux"));
     assert!(lines.contains("product-1"), "{lines}");
 }
 
@@ -121,7 +123,20 @@ fn no_secret_is_in_what_a_tap_writes() {
     let text = |path: &Path| path.display().to_string();
     let lines = Tap::start(&network, &["--payload", "--json", "--service", "auth", "--count", "6"]);
     let taps = [
-        Tap::start(&network, &["gateway", "--pcap", &text(&of_gateway), "--service", "auth", "--method", "login", "--count", "12"]),
+        Tap::start(
+            &network,
+            &[
+                "gateway",
+                "--pcap",
+                &text(&of_gateway),
+                "--service",
+                "auth",
+                "--method",
+                "login",
+                "--count",
+                "12",
+            ],
+        ),
         Tap::start(&network, &["auth", "--pcap", &text(&of_auth), "--method", "login", "--count", "12"]),
     ];
     let mut http = network.http();
@@ -135,9 +150,11 @@ fn no_secret_is_in_what_a_tap_writes() {
     let logins = objects(&said);
     assert!(logins.iter().any(|call| call["request"]["password"] == "***"), "{said}");
     assert!(logins.iter().any(|call| call["reply"]["access_token"] == "***"), "{said}");
-    for (name, bytes) in
-        [("json", said.into_bytes()), ("gateway", fs::read(&of_gateway).unwrap()), ("auth", fs::read(&of_auth).unwrap())]
-    {
+    for (name, bytes) in [
+        ("json", said.into_bytes()),
+        ("gateway", fs::read(&of_gateway).unwrap()),
+        ("auth", fs::read(&of_auth).unwrap()),
+    ] {
         assert!(bytes.len() > 1_000, "{name}");
         for secret in &hidden {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
@@ -170,7 +187,10 @@ fn a_capture_that_begins_late_in_tls_is_dissected_by_name() {
     assert!(asked.len() >= 10, "{} requests", asked.len());
     let ports = ["product-1", "product-2"].map(|name| network.address(name).port().to_string());
     for packet in &asked {
-        assert!(packet.one("micronet.message").is_some_and(|said| said.contains("\"name\":\"Tux\"")), "{packet:?}");
+        assert!(
+            packet.one("micronet.message").is_some_and(|said| said.contains("\"name\":\"Tux\"")),
+            "{packet:?}"
+        );
         assert!(packet.one("tcp.dstport").is_some_and(|port| ports.iter().any(|known| known == port)));
     }
     // Each conversation says its schema once, first of all.
@@ -178,7 +198,12 @@ fn a_capture_that_begins_late_in_tls_is_dissected_by_name() {
     assert!((1..=8).contains(&beacons.len()), "{}", beacons.len());
     // TCP has nothing to complain of: no byte is missing or comes twice, and all checksums are right.
     let checks = ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
-    let complaints = packets(&file, "_ws.expert.severity >= 0x600000 || tcp.analysis.flags", &["_ws.expert.message"], &checks);
+    let complaints = packets(
+        &file,
+        "_ws.expert.severity >= 0x600000 || tcp.analysis.flags",
+        &["_ws.expert.message"],
+        &checks,
+    );
     assert_eq!(complaints.len(), 0, "{complaints:?}");
     assert!(tshark(&file, &["-q", "-z", "io,phs"]).stdout.contains("micronet"));
 }
@@ -198,10 +223,48 @@ fn a_tap_that_nobody_reads_loses_and_delays_nobody() {
     let alone = round(1_500);
     // Its stdout is a pipe that nobody reads after a while: then it doesn't read either, and the gateway loses what it can't tell.
     let mut command = micronet(network.folder().path(), &["tap", "gateway", "--pcap", "-"]);
-    let mut unread = command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut unread = command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
     let tapped = round(1_500);
     unread.kill().expect("it runs");
     unread.wait().expect("it ends");
     // Copying costs something; waiting for a reader would take for ever.
     assert!(tapped < alone * 3 + Duration::from_secs(2), "{tapped:?} instead of {alone:?}");
+}
+
+#[test]
+fn what_a_stopped_tap_has_lost_it_says() {
+    let network = Network::start("shop");
+    let captures = Folder::new();
+    fs::create_dir_all(captures.path()).expect("a folder");
+    let file = captures.path().join("lossy.pcap");
+    let mut tap = Tap::start(&network, &["--pcap", &file.display().to_string()]);
+    let mut http = network.http();
+    until("the tap to write", || {
+        http.get("/products/Tux").check(200);
+        if fs::metadata(&file).is_ok_and(|file| file.len() > 10_000) { Ok(()) } else { Err(tap.0.said()) }
+    });
+    tap.0.signal(Signal::STOP);
+    // More than all that is on the way and the gateway's queue hold: 4 MiB, credit, and what the control service passes on.
+    let mut asked = 0;
+    for _ in 0..12_000 {
+        http.get("/products").check(200);
+        asked += 1;
+    }
+    tap.0.signal(Signal::CONT);
+    let before = fs::metadata(&file).expect("it is there").len();
+    until("the tap to go on", || {
+        http.get("/products/Tux").check(200);
+        let now = fs::metadata(&file).expect("it is there").len();
+        if now > before + 1_000_000 { Ok(()) } else { Err(format!("{now} bytes after {before}")) }
+    });
+    tap.0.signal(Signal::INT);
+    assert_eq!(tap.0.wait().code(), Some(0), "{}", tap.0.said());
+    let last = tap.0.stderr();
+    assert!(!last.contains(", 0 lost") && last.contains(" lost"), "{last}, {asked} requests");
+    // What is there is whole.
+    assert_eq!(faults(&file, &[]).len(), 0);
 }
