@@ -43,7 +43,7 @@ fn get(mut http: HttpClient, request_id: &str) -> Answer {
 #[test]
 fn a_request_that_was_tried_elsewhere_tells_its_story() {
     let network = Network::start_to_kill("toystore");
-    network.command(&["fault", "delay", "product-1", "20s", "--for", "1h"]).check(0);
+    network.command(&["fault", "latency", "product-1", "20s", "--for", "1h"]).check(0);
     let (told, answered) = std::sync::mpsc::channel();
     for id in ["first", "second"] {
         let (http, told) = (network.http(), told.clone());
