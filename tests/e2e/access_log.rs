@@ -9,6 +9,7 @@ use serde_json::Value;
 
 /// Starts a network whose gateway has these settings.
 fn start(folder: Folder, settings: &str) -> Network {
+    std::fs::create_dir_all(folder.path()).expect("the folder can be made");
     let file = folder.path().join("gateway.toml");
     std::fs::write(&file, settings).expect("the folder can be written");
     let file = file.display().to_string();

@@ -128,7 +128,7 @@ fn what_is_refused_is_told_by_the_id_in_its_answer() {
     assert_eq!(missing.header("X-Request-ID"), Some(&*id));
     let told = sentences(&why(&network, &id));
     assert!(told.contains("It failed with 404 "), "{told}");
-    let nowhere = http.get("/nowhere?token=hidden").check(404);
+    let nowhere = http.get("/no/where?token=hidden").check(404);
     let id = nowhere.at("/meta/request_id").as_str().expect("an id").to_owned();
     let nowhere = why(&network, &id);
     assert!(sentences(&nowhere).contains("No service was asked."), "{nowhere}");
