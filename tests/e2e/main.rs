@@ -2,6 +2,7 @@
 //! `micronet` command.
 
 mod access;
+mod access_log;
 mod accounts;
 mod by_hand;
 mod call;
