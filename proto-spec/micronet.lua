@@ -2035,7 +2035,9 @@ local function show_call(tree, pinfo, record)
         if call.requests > 0 then generated(tree, "requests", call.requests) end
         generated(tree, "replies", call.replies)
         local slow = micronet.prefs.slow_ms
-        if slow > 0 and call.took and call.took * 1000 > slow then
+        local _, method = Schemas:method(call.connection.schema, call.method)
+        local lasts = method and method.shape ~= "Unary" -- A stream takes as long as its caller likes.
+        if slow > 0 and not lasts and call.took and call.took * 1000 > slow then
             tree:add_proto_expert_info(experts.slow, format("The call took %.0f ms", call.took * 1000))
         end
     elseif call.request_in == number and pinfo.visited and not call.response_in and not call.one_way then
@@ -2486,7 +2488,8 @@ function micronet.dissector(tvb, pinfo, root)
     if tvb:len() == 0 then return 0 end
     local known = known_connection(pinfo)
     local raw = tvb:raw(0, math.min(tvb:len(), 128))
-    if known and known.tongue == "text" then return dissect_text(tvb, pinfo, root) end
+    if known and known.tongue == "text" and not is_http(raw) then return dissect_text(tvb, pinfo, root) end
+    if known and known.tongue == "text" then return hand_over("http", tvb, pinfo, root) end
     if known and known.tongue then return hand_over(known.tongue, tvb, pinfo, root) end
     if not known then
         local tongue

@@ -111,3 +111,15 @@ fn a_schema_as_a_script_is_one() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+/// The capture that is in the repository, and what is said of it there.
+#[test]
+fn the_capture_of_the_shop() {
+    let examples = folder().join("examples");
+    let mut show = Command::new(examples.join("wireshark/show"));
+    let output = show.arg(examples.join("shop.pcap")).output().expect("bash");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    assert_eq!(said, std::fs::read_to_string(examples.join("shop.txt")).unwrap());
+}

@@ -300,8 +300,22 @@ def teaching(schema, stream=1):
     return [("dialler", asked), ("acceptor", of_call(told.REPLY, stream, 0xB2DB646B, reply))]
 
 
+def secret(run):
+    """SPEC 10.9: a field of the format password is masked, what stands behind it isn't."""
+    field = string("") + varint(0) + b"\0\0"
+    types = [u8(10), u8(17) + string("Login") + string("") + b"\2"]
+    types[1] += string("word") + field + string("password") + b"\0" + string("name") + field + bytes(2)
+    method = run_vectors.values.method_id("door.open")
+    told_of = varint(method) + string("open") + string("") + varint(1) + varint(1) + bytes(4) + string("api") + b"\0" + varint(200) + bytes(3)
+    schema = string("door") + string("") + b"\2" + b"".join(types) + b"\1" + told_of
+    asked = of_call(told.REQUEST, 2, method, told.head(1_000_000) + string("sesame") + string("Ali"))
+    expected = shows({"message": '{"word":"***","name":"Ali"}', "field": "name=Ali"})
+    run.add("a secret", [*PAIR, *teaching(schema), ("dialler", asked)], expected)
+
+
 def encoding(run, case, content):
     if not run.checks:
+        secret(run)
         run.add("the schema", [*PAIR, *teaching(schema_of(content))], clean)
     method = method_of(called(case["type"]))
     asked = of_call(told.REQUEST, 1, method, told.head(1_000_000))
