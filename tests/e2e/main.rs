@@ -43,6 +43,7 @@ mod python;
 mod rounds;
 mod secrets;
 mod shop;
+mod tap;
 mod toystore;
 mod toystore_run;
 mod traffic;

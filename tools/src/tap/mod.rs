@@ -66,7 +66,10 @@ async fn tap(config: &TapConfig) -> Result<ExitCode, CommandError> {
             Err(error) => break Err(source.failure(&error)),
         }
     };
-    written.close(began.elapsed());
+    // Also what was seen before the network was stopped.
+    if end.is_ok() || written.seen > 0 {
+        written.close(began.elapsed());
+    }
     end.map(|()| ExitCode::SUCCESS)
 }
 
