@@ -34,6 +34,8 @@ def checked(kind, payload, stream=0, method=0, flags=0, encoding=0):
 class Run:
     """The cases of one file: each has a connection, and what its packets have to say."""
 
+    flags = ("-d", "tcp.port==9,micronet")
+
     def __init__(self, schemas=""):
         self.capture, self.checks, self.schemas, self.others = Capture(), [], schemas, []
 
@@ -47,7 +49,7 @@ class Run:
             exported = pathlib.Path(folder) / "schemas.lua"
             exported.write_text(self.schemas, encoding="utf-8")
             found = {}
-            for packet in packets(path, "-d", "tcp.port==9,micronet", scripts=[exported]):
+            for packet in packets(path, *self.flags, scripts=[exported]):
                 port = next(int(one) for one in packet["tcp.srcport"] + packet["tcp.dstport"] if one != "9")
                 found.setdefault(port, []).append(packet)
         wrong = []
@@ -237,12 +239,9 @@ def payloads(kind, stream=0, method=0, flags=0, encoding=0):
 
 
 def proof(run, case, _):
-    def hello(side, nonce, **names):
-        return told.PREFACE + told.hello(side, **names).replace(told.NONCES[side], RAW(nonce))
-
-    if case.get("refused") == "BAD_PROOF":
-        return None  # Who doesn't have the secret can't tell.
     raw = checked("PROOF", RAW(case["hex"]))
+    if case.get("refused") == "BAD_PROOF":  # Who doesn't have the secret can't tell.
+        return run.add(case["name"], [*PAIR, ("dialler", raw)], shows({"proof.credential": RAW(case["hex"])[0]}))
     expected = refused(case["refused"], case["clause"]) if "refused" in case else shows({"proof.credential": number_of(decode.CREDENTIALS, case["means"]["credential"])})
     return run.add(case["name"], [*PAIR, ("dialler", raw)], expected)
 
@@ -372,6 +371,10 @@ ADD = {
     "error": payloads("ERROR", 1, 1, 1, 1), "proof": proof, "encoding": encoding, "schema": schema,
     "transcript": transcript, "method_id": method_id,
 }
+
+
+def encoding_content():
+    return expanded(json.loads((HERE.parents[1] / "vectors/encoding.json").read_text(encoding="utf-8")))
 
 
 def main():

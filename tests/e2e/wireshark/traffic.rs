@@ -64,9 +64,7 @@ async fn call_once(
     let end = client.call(method.id, message.freeze(), options).await;
     let (of, body) = match end {
         Ok(reply) => (method.reply, reply.body),
-        Err(error) if error.code == Code::Application => {
-            (method.error.expect("an error type"), error.detail)
-        }
+        Err(error) if error.code == Code::Application => (method.error.expect("an error type"), error.detail),
         Err(error) => panic!("{request}: {error}"),
     };
     let mut answer = BytesMut::new();
