@@ -11,6 +11,7 @@ pub mod builtin;
 pub mod conn;
 pub mod encoding;
 pub mod error;
+pub mod explain;
 pub mod faults;
 pub mod frame;
 pub mod header;

@@ -421,6 +421,19 @@ pub const REVOCATIONS_MAX: usize = 1 << 16;
 /// that were issued before it have expired.
 pub const REVOCATIONS_SILENCE_S_MAX: i64 = 900;
 
+// ---- frames in words --------------------------------------------------------------------------------------
+
+/// The values of one message that are shown one by one; of a longer message they are the first.
+pub const EXPLAINED_VALUES_MAX: usize = 256;
+/// The characters of one value that are shown.
+pub const EXPLAINED_TEXT_CHARS_MAX: usize = 256;
+/// The bytes of messages in pieces that are put together at once for one connection to be shown; others are shown as pieces.
+pub const EXPLAINED_PIECES_BYTES_MAX: usize = 32 << 20;
+/// The streams of one connection whose messages are put together at once to be shown.
+pub const EXPLAINED_STREAMS_MAX: usize = 4096;
+/// The schemas that are learnt of one capture.
+pub const EXPLAINED_SCHEMAS_MAX: usize = 64;
+
 const _: () = {
     assert!(FRAME_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_HARD_MAX);
     assert!(HELLO_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MIN);
