@@ -10,8 +10,10 @@
 
 -- ---- 1. Numbers (registry.toml) ---------------------------------------------------------------------------------------
 
-local bits = bit32 or bit
-local band, bxor, floor, format, byte = bits.band, bits.bxor, math.floor, string.format, string.byte
+-- Lua 5.2 has bit32, Wireshark's own has `bit`, and Lua 5.3 an operator, which the others can't even read.
+local bxor = (bit32 or bit or {}).bxor
+    or load("return function(one, ...) for _, other in ipairs({ ... }) do one = one ~ other end return one end")()
+local floor, format, byte = math.floor, string.format, string.byte
 
 local PREFACE = "\137MNP\r\n\26\1" -- SPEC 1.2
 local HEADER_BYTES, PIECE_MAX, MESSAGE_MAX = 24, 16320, 16777216
@@ -2000,7 +2002,9 @@ local function show_message(tree, connection, header, part, raw, range)
         item:add_proto_expert_info(experts.cut, "More values than are to be shown: see the preferences")
     end
     generated(item, "message", shown)
-    if type(why) == "table" and why.code then
+    if type(why) == "table" and why.code and connection.schema and connection.schema ~= schema.fingerprint and schema ~= BUILT_IN then
+        item:add_proto_expert_info(experts.cut, "The acceptor's own schema isn't known, and this one doesn't fit")
+    elseif type(why) == "table" and why.code then
         generated(item, "violation", why.code):add(by_name["violation.clause"], why.clause):set_generated()
         item:add_proto_expert_info(experts.malformed, format("The %s is malformed (SPEC %s): %s", part, why.clause, why.words))
     end
