@@ -6,6 +6,7 @@
 mod codec;
 mod dissector;
 mod drivers;
+mod explained;
 mod frames;
 mod http1;
 mod messages;

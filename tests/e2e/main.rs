@@ -2,10 +2,12 @@
 //! `micronet` command.
 
 mod access;
+mod access_log;
 mod accounts;
 mod by_hand;
 mod call;
 mod call_both_ways;
+mod cli;
 mod copies;
 mod databases;
 mod dead_services;
@@ -44,6 +46,7 @@ mod rounds;
 mod secrets;
 mod shop;
 mod tap;
+mod text;
 mod toystore;
 mod toystore_run;
 mod traffic;

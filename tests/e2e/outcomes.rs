@@ -122,7 +122,7 @@ fn what_became_of_a_write_is_for_whoever_may_make_it() {
     assert_eq!(said(&["product.create", "key"]), json!({ "outcome": "done", "reply": kraken }));
     assert_eq!(said(&["order.buy", "key", "--anonymous"]), never());
     assert_eq!(said(&["order.buy", "key", "--principal", "anonymous"]), never());
-    assert!(told(&["product.create", "key", "--anonymous"], 1).stderr.contains("UNAUTHENTICATED"));
+    assert!(told(&["product.create", "key", "--anonymous"], 5).stderr.contains("UNAUTHENTICATED"));
     assert!(told(&["product"], 2).stderr.contains("TOKEN"));
 }
 

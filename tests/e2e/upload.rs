@@ -82,7 +82,7 @@ fn an_upload_that_was_killed_goes_on_where_it_was() {
     assert!(total(&network) < PRODUCTS as u64, "it was killed too late");
     let mut upload = begin(&network, file, 3_000);
     network.kill("product-1");
-    assert_eq!(upload.wait().code(), Some(1), "{}", upload.said());
+    assert_eq!(upload.wait().code(), Some(8), "{}", upload.said());
     assert!(upload.stderr().contains("CONNECTION_LOST"), "{}", upload.stderr());
     assert!(total(&network) < PRODUCTS as u64, "it was killed too late");
 
@@ -159,11 +159,11 @@ fn what_is_wrong_is_told_by_its_place() {
     }
     network.http().get("/products/Hen").check(404);
 
-    let other = upload(&network, &["-", "--token", "one"], "{\"name\":\"Fox\",\"price\":1}\n").check(1);
+    let other = upload(&network, &["-", "--token", "one"], "{\"name\":\"Fox\",\"price\":1}\n").check(4);
     assert!(other.stderr.contains("TOKEN_REUSED"), "{}", other.stderr);
-    let stranger = upload(&network, &["-", "--anonymous"], lines).check(1);
+    let stranger = upload(&network, &["-", "--anonymous"], lines).check(5);
     assert!(stranger.stderr.contains("UNAUTHENTICATED"), "{}", stranger.stderr);
-    let json = upload(&network, &["-", "--anonymous", "--json"], lines).check(1);
+    let json = upload(&network, &["-", "--anonymous", "--json"], lines).check(5);
     assert!(json.stdout.contains(r#""code":"UNAUTHENTICATED""#), "{}", json.stdout);
     network.command(&["call", "product.upload", "--file", "/nowhere/at/all"]).check(1);
     network.command(&["call", "product.query", "--file", "/nowhere/at/all"]).check(2);

@@ -138,9 +138,9 @@ fn a_watch_on_the_command_line_counts_and_stops() {
     until("the order", || heard(&watch, r#""Placed":{"order_num":3,"name":"Whale""#));
     watch.signal(Signal::INT);
     assert_eq!(watch.wait().code(), Some(0), "{}", watch.said());
-    let refused = network.command(&["call", "order.watch", "--anonymous"]).check(1);
+    let refused = network.command(&["call", "order.watch", "--anonymous"]).check(5);
     assert!(refused.stderr.contains("UNAUTHENTICATED"), "{}", refused.stderr);
-    let refused = network.command(&["call", "product.watch", r#"{"product":"Nobody"}"#]).check(1);
+    let refused = network.command(&["call", "product.watch", r#"{"product":"Nobody"}"#]).check(3);
     assert!(refused.stderr.contains("PRODUCT_NOT_FOUND"), "{}", refused.stderr);
     network.command(&["call", "product.query", r#"{"name":"Tux"}"#, "--count", "2"]).check(2);
 }

@@ -1,21 +1,29 @@
 //! `micronet call`: one call, by name and JSON, straight to an instance; the schema is the one that the instance serves.
 
+mod bearer;
+mod failed;
+mod frames;
 mod lines;
+mod repeat;
+mod request;
 mod streams;
+
+pub(crate) use self::failed::exit_code;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use micronet_transport::client::Client;
+use micronet_transport::client::{Client, Watch};
 use micronet_transport::clock;
 use micronet_transport::identity::Identity;
 use micronet_transport::upstream::fetch_schema;
 use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::faults::Faults;
-use micronet_wire::rest::{Answer, refused};
+use micronet_wire::rest::Answer;
 use micronet_wire::schema::{CallShape, EncodedSchema, Media, Method, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
@@ -25,10 +33,17 @@ use crate::config::{CallConfig, Callee};
 use crate::describe;
 use crate::error::CommandError;
 use crate::identity;
+use crate::logins;
 use crate::network_file::{NetworkFile, Protocol};
 use crate::registry::rpc_port_default;
 use crate::server_process;
+use crate::suggest::did_you_mean;
 use crate::terminal::{self, Style};
+
+/// How long the end of a connection is waited for that is shown, in milliseconds.
+const LAST_FRAMES_MS_MAX: u64 = 200;
+/// The exit code of a request that doesn't fit its method, where that is said as JSON.
+const EXIT_REFUSED: u8 = 2;
 
 /// Makes the call and prints its answer.
 pub(crate) fn run(config: &CallConfig) -> Result<ExitCode, CommandError> {
@@ -36,7 +51,11 @@ pub(crate) fn run(config: &CallConfig) -> Result<ExitCode, CommandError> {
 }
 
 async fn call(config: &CallConfig) -> Result<ExitCode, CommandError> {
-    let Reached { client, schema, .. } = reach(&config.callee).await?;
+    if let Some(token) = logins::bearer(config).await? {
+        return bearer::call(config, &token).await;
+    }
+    let watch = config.verbose.then(frames::watch);
+    let Reached { client, schema, .. } = reach_watched(&config.callee, watch).await?;
     let schema = schema.schema();
     let Some(name) = &config.method else {
         terminal::say(&describe::methods(schema, Style::for_stdout()));
@@ -47,7 +66,13 @@ async fn call(config: &CallConfig) -> Result<ExitCode, CommandError> {
         terminal::say(&describe::method(schema, method, Style::for_stdout()));
         return Ok(ExitCode::SUCCESS);
     }
-    invoke(config, &client, schema, method).await
+    let called = invoke(config, &client, schema, method).await;
+    if config.verbose {
+        // What the connection ends with is shown too.
+        client.drain();
+        let _ = tokio::time::timeout(Duration::from_millis(LAST_FRAMES_MS_MAX), client.closed()).await;
+    }
+    called
 }
 
 /// An instance that was reached, with the schema that it serves.
@@ -63,10 +88,14 @@ pub(crate) struct Reached {
 
 /// Connects to an instance of the service, and learns its schema.
 pub(crate) async fn reach(callee: &Callee) -> Result<Reached, CommandError> {
+    reach_watched(callee, None).await
+}
+
+async fn reach_watched(callee: &Callee, watch: Option<Watch>) -> Result<Reached, CommandError> {
     let network = NetworkFile::of_running_network(&callee.data)?;
     let addresses = addresses(callee, network.as_ref()).await?;
     let identity = identity::of_tool(callee.tls.as_ref(), network.as_ref(), &callee.data, callee.anonymous)?;
-    let (address, client) = connect(callee, &addresses, &identity).await?;
+    let (address, client) = connect(callee, &addresses, &identity, watch).await?;
     let failed = |error: RpcError| failure(callee, address, &error);
     let hello = client.ready().await.map_err(failed)?;
     let announced = hello.schema.ok_or_else(|| CommandError::new(format!("{address} serves no schema")))?;
@@ -84,7 +113,8 @@ pub(crate) async fn reach(callee: &Callee) -> Result<Reached, CommandError> {
 /// A method by its name.
 pub(crate) fn method_of<'s>(schema: &'s ServiceSchema, name: &str) -> Result<&'s Method, CommandError> {
     schema.method_named(name).ok_or_else(|| {
-        CommandError::usage(format!("{} has no method {name:?}", schema.name))
+        let meant = did_you_mean(name, schema.methods.iter().map(|method| method.name.as_str()));
+        CommandError::usage(format!("{} has no method {name:?}{meant}", schema.name))
             .next(format!("see what there is: micronet call {}", schema.name))
     })
 }
@@ -94,34 +124,43 @@ pub(crate) fn deadline_ns(callee: &Callee) -> u64 {
     clock::now() + u64::try_from(callee.deadline.as_nanos()).unwrap_or(u64::MAX / 2)
 }
 
+/// What a call says besides its message.
+fn options(config: &CallConfig) -> CallOptions {
+    CallOptions {
+        metadata: config.metadata.clone(),
+        deadline_ns: deadline_ns(&config.callee),
+        token: Some(config.token.clone().unwrap_or_else(fresh_token)),
+        ..CallOptions::default()
+    }
+}
+
 async fn invoke(
     config: &CallConfig,
     client: &Client,
     schema: &ServiceSchema,
     method: &Method,
 ) -> Result<ExitCode, CommandError> {
-    let options = CallOptions {
-        metadata: config.metadata.clone(),
-        deadline_ns: deadline_ns(&config.callee),
-        token: Some(config.token.clone().unwrap_or_else(fresh_token)),
-        ..CallOptions::default()
-    };
+    let options = options(config);
     if config.count.is_some() && !streams::many_replies(method) {
         let words = format!("{}.{} gives one reply: there is nothing to count", schema.name, method.name);
         return Err(CommandError::usage(words));
     }
-    if streams::has_streams(method) {
+    if streams::has_streams(method) && config.repeat.is_none() {
         return streams::invoke(config, client, schema, method, options).await;
     }
     let request = match request_of(config, schema, method)? {
         Ok(request) => request,
         Err(code) => return Ok(code),
     };
+    if let Some(repeat) = config.repeat {
+        return repeat::repeat(config, client, schema, method, &request, repeat).await;
+    }
     if method.shape == CallShape::OneWay {
         return send(client, schema, method, request, options).await;
     }
     match client.call(method.id, request, options).await {
         Ok(reply) => {
+            terminal::say(&shown(schema, method, &reply.body)?);
             if config.verbose {
                 let ledger = &reply.ledger;
                 terminal::note(&format!(
@@ -129,21 +168,22 @@ async fn invoke(
                     ledger.receive_queue_us, ledger.handler_us, ledger.credit_wait_us, ledger.write_queue_us
                 ));
             }
-            let unshown = |error: String| CommandError::new(format!("the answer can't be shown: {error}"));
-            if method.media == Media::Text {
-                let text: String =
-                    encoding::decode(&reply.body).map_err(|error| unshown(error.to_string()))?;
-                terminal::say(text.trim_end_matches('\n'));
-            } else {
-                let mut json = BytesMut::new();
-                to_json(schema, method.reply, &reply.body, &mut json)
-                    .map_err(|error| unshown(error.to_string()))?;
-                terminal::say(&String::from_utf8_lossy(&json));
-            }
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => failed(config, schema, method, &error),
+        Err(error) => failed::failed(config.json, schema, method, &error),
     }
+}
+
+/// A reply as it is printed.
+fn shown(schema: &ServiceSchema, method: &Method, reply: &[u8]) -> Result<String, CommandError> {
+    let unshown = |error: String| CommandError::new(format!("the answer can't be shown: {error}"));
+    if method.media == Media::Text {
+        let text: String = encoding::decode(reply).map_err(|error| unshown(error.to_string()))?;
+        return Ok(text.trim_end_matches('\n').to_owned());
+    }
+    let mut json = BytesMut::new();
+    to_json(schema, method.reply, reply, &mut json).map_err(|error| unshown(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&json).into_owned())
 }
 
 /// The one request of a call, as it is on the command line; `Ok(Err(…))` when what is wrong with it was said as JSON.
@@ -155,47 +195,19 @@ fn request_of(
     let called = format!("{}.{}", schema.name, method.name);
     if config.file.is_some() {
         let words = format!("{called} takes one request: --file is for methods that take many");
-        return Err(CommandError::usage(words));
+        return Err(CommandError::usage(words).next("write @FILE for a file with one request"));
     }
+    let json = request::json(&config.request, schema, method)?;
     let mut request = BytesMut::new();
-    if let Err(error) = to_binary(schema, method.request, config.request.as_bytes(), &[], &mut request) {
+    if let Err(error) = to_binary(schema, method.request, json.as_bytes(), &[], &mut request) {
         if config.json && !error.faults.list().is_empty() {
-            return Ok(Err(failed_in_json(&Answer::faults(&error.faults))));
+            return Ok(Err(failed::in_json(&Answer::faults(&error.faults), EXIT_REFUSED)));
         }
-        return Err(CommandError::usage(format!("the request: {error}{}", listed(&error.faults)))
+        let faults = failed::listed(&error.faults, schema, method);
+        return Err(CommandError::usage(format!("the request: {error}{faults}"))
             .next(format!("see its fields: micronet call {called} --describe")));
     }
     Ok(Ok(request.freeze()))
-}
-
-/// Says why a call failed.
-fn failed(
-    config: &CallConfig,
-    schema: &ServiceSchema,
-    method: &Method,
-    error: &RpcError,
-) -> Result<ExitCode, CommandError> {
-    if config.json {
-        return Ok(failed_in_json(&refused(schema, method, error)));
-    }
-    let called = format!("{}.{}", schema.name, method.name);
-    let own = schema.error_variant(method, &error.detail).filter(|_| error.code == Code::Application);
-    let Some((variant, of)) = own.zip(method.error) else {
-        let faults = Faults::of(error).unwrap_or_default();
-        return Err(CommandError::new(format!("{called}: {error}{}", listed(&faults))));
-    };
-    let mut json = BytesMut::new();
-    to_json(schema, of, &error.detail, &mut json)
-        .map_err(|error| CommandError::new(format!("the error can't be shown: {error}")))?;
-    let detail = String::from_utf8_lossy(&json);
-    Err(CommandError::new(format!("{called}: {}: {}\n{detail}", variant.error_code(), error.message)))
-}
-
-/// A failure as a script reads it, on stdout: `{"success":false,"error":{…}}`, as HTTP answers it.
-fn failed_in_json(answer: &Answer) -> ExitCode {
-    // What HTTP has behind it is `meta`.
-    terminal::say(&format!("{}}}", String::from_utf8_lossy(answer.body())));
-    ExitCode::FAILURE
 }
 
 /// Makes a one-way call. Its outcome is nobody's to know, but that the instance has read it, is: calls are read in order.
@@ -208,7 +220,9 @@ async fn send(
 ) -> Result<ExitCode, CommandError> {
     let called = format!("{}.{}", schema.name, method.name);
     let deadline_ns = options.deadline_ns;
-    let failed = |error: RpcError| CommandError::new(format!("{called}: {error}"));
+    let failed = |error: RpcError| {
+        CommandError::new(format!("{called}: {error}")).with_exit_code(exit_code(error.code))
+    };
     client.send(method.id, request, options).await.map_err(failed)?;
     let asked = CallOptions { deadline_ns, ..CallOptions::default() };
     let instance = BuiltinClient::new(client.clone()).instance(asked).await.map_err(|error| {
@@ -218,23 +232,23 @@ async fn send(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is wrong with a request, a line each; nothing when the error's own words say it all.
-fn listed(faults: &Faults) -> String {
-    match faults.list() {
-        [] | [_] => String::new(),
-        list => list.iter().map(|fault| format!("\n  {fault}")).collect(),
-    }
-}
-
 /// The first of these instances that can be reached.
 async fn connect(
     callee: &Callee,
     addresses: &[SocketAddr],
     identity: &Identity,
+    watch: Option<Watch>,
 ) -> Result<(SocketAddr, Client), CommandError> {
     let mut failed = CommandError::new(format!("{} has no instance", callee.service));
     for address in addresses {
-        let connecting = Client::connect_to(&callee.service, *address, identity);
+        let connecting = async {
+            match &watch {
+                None => Client::connect_to(&callee.service, *address, identity).await,
+                Some(watch) => {
+                    Client::connect_watched(&callee.service, *address, identity, Rc::clone(watch)).await
+                }
+            }
+        };
         match tokio::time::timeout(callee.deadline, connecting).await {
             Ok(Ok(client)) => return Ok((*address, client)),
             Ok(Err(error)) => failed = failure(callee, *address, &error),
@@ -259,8 +273,9 @@ async fn addresses(callee: &Callee, network: Option<&NetworkFile>) -> Result<Vec
         if instances.is_empty() {
             let mut services: Vec<_> = rpc().map(|entry| entry.service.as_str()).collect();
             services.dedup();
+            let meant = did_you_mean(&callee.service, services.iter().copied());
             return Err(CommandError::usage(format!(
-                "the running network has no service {:?}",
+                "the running network has no service {:?}{meant}",
                 callee.service
             ))
             .next(format!("it has {}; `micronet ps` shows what doesn't run", services.join(", "))));
@@ -277,7 +292,8 @@ async fn addresses(callee: &Callee, network: Option<&NetworkFile>) -> Result<Vec
 }
 
 pub(crate) fn failure(callee: &Callee, address: SocketAddr, error: &RpcError) -> CommandError {
-    let failure = CommandError::new(format!("{} at {address}: {error}", callee.service));
+    let failure = CommandError::new(format!("{} at {address}: {error}", callee.service))
+        .with_exit_code(exit_code(error.code));
     match error.code {
         Code::Unavailable => {
             failure.next("is it running? `micronet up` starts a network; --to names another address")

@@ -1,7 +1,10 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
+pub(crate) mod call;
 pub(crate) mod certs;
+pub(crate) mod complete;
 pub(crate) mod control;
+pub(crate) mod decode;
 pub(crate) mod discovery;
 pub(crate) mod dissector;
 pub(crate) mod fault;
@@ -10,9 +13,13 @@ pub(crate) mod instances;
 pub(crate) mod l4;
 pub(crate) mod lab;
 pub(crate) mod load;
+pub(crate) mod logins;
+pub(crate) mod nc;
 pub(crate) mod net;
 pub(crate) mod ping;
+pub(crate) mod pipe;
 pub(crate) mod redis;
+pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod tap;
 pub(crate) mod why;
@@ -25,9 +32,12 @@ use clap::{Args, Parser, Subcommand};
 use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
+pub(crate) use self::call::{CallFlags, CalleeFlags, OutcomeFlags};
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::complete::{CompleteFlags, CompletionsFlags};
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::control::{LogsFlags, RELOAD_EXAMPLES};
+use self::decode::DecodeFlags;
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
 use self::dissector::DissectorFlags;
 use self::fault::FaultFlags;
@@ -35,9 +45,13 @@ use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
 use self::lab::LabFlags;
 use self::load::LoadFlags;
+use self::logins::{LoginFlags, LogoutFlags, WhoamiFlags};
+use self::nc::NcFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
+use self::pipe::PipeFlags;
 use self::redis::RedisFlag;
+use self::schema::SchemaFlags;
 use self::settings::GatewayConfigFlags;
 use self::tap::TapFlags;
 use self::why::WhyFlags;
@@ -92,36 +106,6 @@ they know each other; give the same --data to all of them. When it is ready a
 service prints `listening on ADDRESS` on stdout. Ctrl-C or SIGTERM lets running
 requests finish; a second one ends it at once.";
 
-const CALL_EXAMPLES: &str = "\
-Examples:
-  micronet call product                        what there is to call
-  micronet call product.query --describe       its fields, and who may call it
-  micronet call product.query '{\"name\":\"Tux\"}'
-  micronet call product.inventory
-  micronet call --to localhost:8003 order.buy \\
-      '{\"name\":\"Whale\",\"quantity\":1}' --token my-first-whale
-
-The call goes straight to an instance of the service, over the binary RPC. How
-to transcode it is learnt from the instance itself. The running network and the
-operator's token are found by --data. The answer is JSON on stdout, or text
-where the method says so; an error is on stderr, with exit code 1, or 2 for a
-request that can't be sent.";
-
-const OUTCOME_EXAMPLES: &str = "\
-Examples:
-  micronet call order.buy '{\"name\":\"Whale\",\"quantity\":1}' --token my-whale
-  micronet outcome order.buy my-whale
-  micronet outcome order.buy KEY --principal anonymous
-                                       KEY was sent to the gateway, by anybody
-
-The answer is JSON on stdout: {\"outcome\":\"done\",\"reply\":…} as the call was
-answered, \"failed\" with its error, \"running\" while it is not decided, or
-\"never_started\". The last is a promise: nothing was done under this token, and
-a copy of the call that still comes is refused (TOKEN_WITHDRAWN). So ask when
-you will not send it again. A refusal that is not stored (a name that is taken)
-has done nothing, and is \"never_started\" too. Tokens are remembered for a day
-(--tokens-kept), those of orders for ever.";
-
 const SHOP_EXAMPLES: &str = "\
 Examples:
   micronet shop query Tux                   a toy's price and how many there are
@@ -158,8 +142,21 @@ pub(crate) struct Flags {
     /// What is logged to stderr: a level (error, warn, info, debug, trace) or TARGET=LEVEL,…
     #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG")]
     pub(crate) log: Option<String>,
+    /// How it is logged: text for people, or a JSON object a line, with the ids of request and trace
+    #[arg(long, global = true, value_name = "FORMAT", env = "MICRONET_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Option<RawCommand>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 /// A command and its flags.
@@ -174,8 +171,15 @@ pub(crate) enum RawCommand {
     /// Run the gateway, in the foreground
     Gateway(GatewayFlags),
     /// Call a method of a service by its name, with JSON
-    #[command(after_help = CALL_EXAMPLES)]
     Call(CallFlags),
+    /// Talk with an instance in lines of text, as by nc, and in TLS too
+    Nc(NcFlags),
+    /// Sign in at a gateway, so that calls can be made as that account
+    Login(LoginFlags),
+    /// Sign out, and forget the tokens
+    Logout(LogoutFlags),
+    /// Tell who has signed in
+    Whoami(WhoamiFlags),
     /// See how an instance and the way to it are doing, a heartbeat a line
     Ping(PingFlags),
     /// Show the instances of services, as those see them who call them
@@ -185,8 +189,13 @@ pub(crate) enum RawCommand {
     /// Install the dissector of Wireshark, so that it shows what the network says by name
     Dissector(DissectorFlags),
     /// Ask what became of a write, by its idempotency token
-    #[command(after_help = OUTCOME_EXAMPLES)]
     Outcome(OutcomeFlags),
+    /// Show what services can be called for, compare it, and write it to files
+    Schema(SchemaFlags),
+    /// Tell what bytes mean: hexadecimal text, or a capture
+    Decode(DecodeFlags),
+    /// Send a message over TCP alone, or by the protocol, and see the difference
+    Pipe(PipeFlags),
     /// Be a customer of the toy store: ask for toys and buy them, over HTTP
     #[command(after_help = SHOP_EXAMPLES)]
     Shop(ShopFlags),
@@ -220,6 +229,10 @@ pub(crate) enum RawCommand {
     Why(WhyFlags),
     /// Break something on purpose for a while, and see what it came to
     Fault(FaultFlags),
+    /// Print the script by which a shell completes commands, services, methods and fields
+    Completions(CompletionsFlags),
+    #[command(hide = true)]
+    Complete(CompleteFlags),
     /// Make and show the certificates by which services know each other (mTLS)
     Certs(CertsFlags),
 }
@@ -328,72 +341,6 @@ pub(crate) struct ExposureFlags {
     /// The cluster's name; processes of another cluster are refused
     #[arg(long, value_name = "NAME", default_value = crate::registry::CLUSTER_DEFAULT)]
     pub(crate) cluster: Option<String>,
-}
-
-/// The flags of `call`.
-#[derive(Debug, Args)]
-pub(crate) struct CallFlags {
-    /// SERVICE.METHOD, as product.query; SERVICE alone lists its methods
-    #[arg(value_name = "SERVICE.METHOD")]
-    pub(crate) method: String,
-    /// Show the method's fields, with their types, and who may call it, instead of calling it
-    #[arg(long)]
-    pub(crate) describe: bool,
-    /// The request; fields that are optional may be left out. Where a method takes many, they are the lines of stdin, or - for it
-    #[arg(value_name = "JSON", default_value = "")]
-    pub(crate) request: String,
-    /// Read the requests from a file, one JSON object a line, for a method that takes many
-    #[arg(long, value_name = "FILE", conflicts_with = "request")]
-    pub(crate) file: Option<PathBuf>,
-    /// Stop after so many replies of a method that gives many [default: when it ends, or at Ctrl-C]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: Option<u64>,
-    #[command(flatten)]
-    pub(crate) callee: CalleeFlags,
-    /// The idempotency token of a write; the same token with the same request is executed once [default: a fresh one]
-    #[arg(long, value_name = "TOKEN")]
-    pub(crate) token: Option<String>,
-    /// What else to send along, for the handler to read; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) metadata: Vec<String>,
-    /// Print a failure as JSON on stdout, as HTTP answers it; what succeeds is JSON anyway
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Show where the time went, on stderr
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
-}
-
-/// The flags of `outcome`.
-#[derive(Debug, Args)]
-pub(crate) struct OutcomeFlags {
-    /// The method that was called: SERVICE.METHOD, as order.buy
-    #[arg(value_name = "SERVICE.METHOD")]
-    pub(crate) method: String,
-    /// The idempotency token of the call
-    #[arg(value_name = "TOKEN")]
-    pub(crate) token: String,
-    /// Whose call it was: anonymous, operator, service/NAME or user/ID [default: one's own]
-    #[arg(long, value_name = "PRINCIPAL")]
-    pub(crate) principal: Option<String>,
-    #[command(flatten)]
-    pub(crate) callee: CalleeFlags,
-}
-
-/// Which instance is called, and as whom.
-#[derive(Debug, Args)]
-pub(crate) struct CalleeFlags {
-    /// The instance to call: HOST or HOST:PORT [default: an instance of the service in the running network]
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) to: Option<String>,
-    /// How long to wait for the answer, or for the first of many, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
-    pub(crate) deadline: u64,
-    /// Call without the operator's token, as a stranger
-    #[arg(long, conflicts_with_all = ["mtls", "certs"])]
-    pub(crate) anonymous: bool,
-    #[command(flatten)]
-    pub(crate) tls: TlsFlags,
 }
 
 /// The flags of `shop`.

@@ -143,7 +143,7 @@ fn in_line(schema: &ServiceSchema, fields: &[Field]) -> String {
 }
 
 /// A type as JSON shows it.
-fn type_in_words(schema: &ServiceSchema, of: TypeRef) -> String {
+pub(crate) fn type_in_words(schema: &ServiceSchema, of: TypeRef) -> String {
     match schema.type_at(of) {
         None | Some(Type::Unit) => "null".into(),
         Some(Type::Bool) => "true or false".into(),
@@ -169,7 +169,7 @@ fn type_in_words(schema: &ServiceSchema, of: TypeRef) -> String {
 }
 
 /// What values a field takes, where not all that its type has.
-fn limits_in_words(schema: &ServiceSchema, field: &Field) -> String {
+pub(crate) fn limits_in_words(schema: &ServiceSchema, field: &Field) -> String {
     let item = match schema.type_at(field.of) {
         Some(Type::Option { item }) => schema.type_at(*item),
         other => other,

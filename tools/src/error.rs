@@ -37,6 +37,11 @@ impl CommandError {
         Self { exit_code: EXIT_USAGE, ..self }
     }
 
+    /// The same failure with an exit code that says of which kind it is.
+    pub(crate) fn with_exit_code(self, exit_code: u8) -> Self {
+        Self { exit_code, ..self }
+    }
+
     /// The process's exit code after this failure.
     pub(crate) fn exit_code(&self) -> u8 {
         self.exit_code

@@ -7,10 +7,12 @@ mod address;
 mod call;
 mod certs;
 mod cli;
+mod complete;
 mod config;
 mod control;
 mod data_folder;
 mod databases;
+mod decode;
 mod describe;
 mod discovery;
 mod dissector;
@@ -22,7 +24,9 @@ mod instances;
 mod lab;
 mod load;
 mod logging;
+mod logins;
 mod machine;
+mod nc;
 mod net;
 mod network_file;
 mod network_plan;
@@ -30,15 +34,18 @@ mod operate;
 mod otlp;
 mod outcome;
 mod ping;
+mod pipe;
 mod plot;
 mod process_limits;
 mod profile;
 mod registration;
 mod registry;
+mod schema;
 mod server_process;
 mod service;
 mod shop;
 mod stop_signal;
+mod suggest;
 mod table;
 mod tap;
 mod terminal;
@@ -70,20 +77,27 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
-    let log = flags.log.clone();
+    let (log, format) = (flags.log.clone(), flags.log_format);
     let command = config::command(flags, &|name| std::env::var(name).ok())?;
-    logging::start(log.as_deref(), command.default_log_level())?;
+    logging::start(log.as_deref(), format, command.default_log_level())?;
     match command {
         Command::Up(config) => up::run(config),
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
+        Command::Nc(config) => nc::run(&config),
+        Command::Login(config) => logins::run(&config),
         Command::Ping(config) => ping::run(&config),
         Command::Tap(config) => tap::run(&config),
         Command::Dissector(config) => dissector::run(&config),
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Instances(config) => instances::run(&config),
+        Command::Decode(config) => decode::run(&config),
+        Command::Pipe(config) => pipe::run(&config),
+        Command::Complete(words, data) => complete::candidates(&words, data),
+        Command::Completions(shell) => Ok(complete::script(shell)),
+        Command::Schema(config) => schema::run(&config),
         Command::Shop(config) => shop::run(&config),
         Command::Lab(config) => lab::run(&config),
         Command::Operate(config) => operate::run(config),

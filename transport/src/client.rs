@@ -4,6 +4,7 @@
 //! have said in one go. Replies wake their callers directly. There is no channel and no lock: all of it is on one thread.
 
 mod streams;
+mod watched;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -22,6 +23,8 @@ use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use micronet_wire::spiffe::SpiffeId;
 
 use self::streams::{Stream, Streams};
+pub use self::watched::Watch;
+use self::watched::Watched;
 use crate::clock;
 use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
@@ -89,7 +92,7 @@ impl Client {
     /// # Errors
     /// [`Code::Unavailable`] when nobody listens there, or the code by which one of the two sides refused the other.
     pub async fn connect(address: SocketAddr, identity: &Identity) -> Result<Self, RpcError> {
-        Self::dial(address, None, identity).await
+        Self::dial(address, None, identity, None).await
     }
 
     /// The same, to an instance of this service: in TLS, one with another certificate is refused.
@@ -101,10 +104,28 @@ impl Client {
         address: SocketAddr,
         identity: &Identity,
     ) -> Result<Self, RpcError> {
-        Self::dial(address, Some(service), identity).await
+        Self::dial(address, Some(service), identity, None).await
     }
 
-    async fn dial(address: SocketAddr, service: Option<&str>, identity: &Identity) -> Result<Self, RpcError> {
+    /// The same with somebody who sees every byte of the connection.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub async fn connect_watched(
+        service: &str,
+        address: SocketAddr,
+        identity: &Identity,
+        watch: Watch,
+    ) -> Result<Self, RpcError> {
+        Self::dial(address, Some(service), identity, Some(watch)).await
+    }
+
+    async fn dial(
+        address: SocketAddr,
+        service: Option<&str>,
+        identity: &Identity,
+        watch: Option<Watch>,
+    ) -> Result<Self, RpcError> {
         let unreachable = |error: io::Error| {
             RpcError::new(Code::Unavailable, format!("cannot connect to {address}: {error}"))
         };
@@ -113,13 +134,13 @@ impl Client {
         let stream = socket::connect(address).await.map_err(unreachable)?;
         let ends = Ends { own: stream.local_addr().ok(), peer: Some(address) };
         let stream = Shaped::new(stream, Rc::clone(&link));
+        // SPEC 15.1: TLS is a part of the handshake, and so of its time.
+        let since_ns = clock::now();
         let client = match &identity.tls {
-            None => Self::start(stream, identity, None, ends, clock::now()),
+            None => Self::begin(stream, identity, None, ends, since_ns, watch),
             Some(tls) => {
-                // SPEC 15.1: TLS is a part of the handshake, and so of its time.
-                let since_ns = clock::now();
                 let (stream, peer) = tls.dial(stream, service).await?;
-                Self::start(stream, identity, Some(peer), ends, since_ns)
+                Self::begin(stream, identity, Some(peer), ends, since_ns, watch)
             }
         };
         link.leads_to(&client.ready().await?.instance);
@@ -131,6 +152,20 @@ impl Client {
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     pub fn over<S: ByteStream>(stream: S, identity: &Identity) -> Self {
         Self::start(stream, identity, None, Ends::default(), clock::now())
+    }
+
+    fn begin<S: ByteStream>(
+        stream: S,
+        identity: &Identity,
+        peer: Option<SpiffeId>,
+        ends: Ends,
+        since_ns: u64,
+        watch: Option<Watch>,
+    ) -> Self {
+        match watch {
+            None => Self::start(stream, identity, peer, ends, since_ns),
+            Some(watch) => Self::start(Watched::new(stream, watch), identity, peer, ends, since_ns),
+        }
     }
 
     fn start<S: ByteStream>(

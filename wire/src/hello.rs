@@ -74,20 +74,20 @@ impl Default for Hello {
 
 /// The keys of HELLO's entries.
 pub(crate) mod key {
-    pub(super) const CLUSTER: u16 = 1;
-    pub(super) const NODE: u16 = 2;
-    pub(super) const INSTANCE: u16 = 3;
-    pub(super) const NONCE: u16 = 4;
-    pub(super) const FRAME_PAYLOAD_MAX: u16 = 5;
+    pub(crate) const CLUSTER: u16 = 1;
+    pub(crate) const NODE: u16 = 2;
+    pub(crate) const INSTANCE: u16 = 3;
+    pub(crate) const NONCE: u16 = 4;
+    pub(crate) const FRAME_PAYLOAD_MAX: u16 = 5;
     pub(crate) const CALLS_IN_FLIGHT_MAX: u16 = 6;
     pub(crate) const HEARTBEAT_INTERVAL_MS: u16 = 7;
-    pub(super) const SCHEMA: u16 = 8;
-    pub(super) const CHECKSUMS: u16 = 9;
-    pub(super) const STREAM_CREDIT: u16 = 11;
-    pub(super) const CONNECTION_CREDIT: u16 = 12;
+    pub(crate) const SCHEMA: u16 = 8;
+    pub(crate) const CHECKSUMS: u16 = 9;
+    pub(crate) const STREAM_CREDIT: u16 = 11;
+    pub(crate) const CONNECTION_CREDIT: u16 = 12;
     /// SPEC 3.3: an entry with this bit may be skipped by a peer that doesn't know it.
     pub(crate) const IGNORABLE: u16 = 0x8000;
-    pub(super) const SOFTWARE: u16 = IGNORABLE | 10;
+    pub(crate) const SOFTWARE: u16 = IGNORABLE | 10;
     /// Of ANNOUNCE only (SPEC 3.10).
     pub(crate) const HEALTH: u16 = IGNORABLE | 16;
     /// What HELLO says once for the whole connection.

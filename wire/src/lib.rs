@@ -11,6 +11,7 @@ pub mod builtin;
 pub mod conn;
 pub mod encoding;
 pub mod error;
+pub mod explain;
 pub mod faults;
 pub mod frame;
 pub mod header;
@@ -29,6 +30,7 @@ pub mod rest;
 pub mod schema;
 pub mod service;
 pub mod spiffe;
+pub mod text;
 pub mod transcode;
 pub mod websocket;
 

@@ -3,6 +3,12 @@
 //! SPEC.md section 11 states the same numbers. A relation that must hold between two limits is asserted here at
 //! compile time, so that a change of one that breaks the other doesn't build.
 
+mod choosing;
+mod lasting;
+
+pub use choosing::*;
+pub use lasting::*;
+
 // ---- frames (SPEC.md 2, 11) ---------------------------------------------------------------------------------
 
 /// The size of the frame header, in bytes.
@@ -218,65 +224,6 @@ pub const LINGER_MS_MAX: u64 = 1_000;
 /// How often a process looks whether its certificates were replaced, in milliseconds.
 pub const CERTIFICATE_CHECK_MS: u64 = 1_000;
 
-// ---- choosing instances -------------------------------------------------------------------------------------
-
-/// Instances of one service of which a balancer remembers anything, unless more are there at once.
-pub const BALANCED_INSTANCES_KEPT: usize = 256;
-/// The time in which an instance's response times lose their weight by a factor of e, in milliseconds (Finagle's and linkerd's).
-pub const LATENCY_DECAY_MS: u64 = 10_000;
-/// A failed call counts as an answer that took so long, in milliseconds (linkerd's), unless its error advises a delay.
-pub const FAILURE_PENALTY_MS: u64 = 5_000;
-/// The most that an advised delay makes of it, in milliseconds.
-pub const FAILURE_PENALTY_MS_MAX: u64 = 60_000;
-/// The time in which a new instance comes to its whole share of the calls, in milliseconds.
-pub const SLOW_START_MS: u64 = 30_000;
-/// The share that it starts with, in thousandths (Envoy's floor).
-pub const SLOW_START_PERMILLE_MIN: u32 = 100;
-
-/// How long `adaptive` measures before it decides, in milliseconds.
-pub const ADAPTIVE_WINDOW_MS: u64 = 5_000;
-/// Calls in a window without which nothing is decided by it.
-pub const ADAPTIVE_CALLS_MIN: u64 = 100;
-/// Calls of one instance in a window without which it is not compared with others.
-pub const ADAPTIVE_INSTANCE_CALLS_MIN: u64 = 10;
-/// How long it stays with an algorithm before it changes its mind, in milliseconds.
-pub const ADAPTIVE_STAY_MS_MIN: u64 = 20_000;
-/// How long it leaves alone an algorithm that made things worse, in milliseconds.
-pub const ADAPTIVE_HOLD_OFF_MS: u64 = 300_000;
-
-/// Failures one after the other that open a breaker.
-pub const BREAKER_FAILURES_IN_A_ROW: u32 = 5;
-/// The share of good results, in percent, below which a breaker opens.
-pub const BREAKER_SUCCESS_PERCENT_MIN: u64 = 50;
-/// Results in the last 10 seconds without which their share of good ones opens no breaker.
-pub const BREAKER_RESULTS_MIN: u64 = 20;
-/// The first pause of an open breaker before it lets a probe through, in milliseconds; it doubles from there.
-pub const BREAKER_PAUSE_MS_MIN: u64 = 1_000;
-/// The longest such pause, in milliseconds, before its jitter.
-pub const BREAKER_PAUSE_MS_MAX: u64 = 60_000;
-/// How far chance makes a pause longer or shorter, in percent.
-pub const BREAKER_JITTER_PERCENT: u64 = 20;
-/// How long a breaker must have been closed before its pauses are short again, in milliseconds.
-pub const BREAKER_SETTLED_MS: u64 = 30_000;
-/// How long a breaker waits for its probe before it sends another, in milliseconds.
-pub const BREAKER_PROBE_MS_MAX: u64 = 60_000;
-
-/// Retries that are allowed for 100 calls of the last 10 seconds.
-pub const RETRY_BUDGET_PERCENT: u64 = 20;
-/// Retries a second that are allowed besides, however few calls there are.
-pub const RETRY_BUDGET_PER_S: u64 = 3;
-
-/// Taps that a process has at once; another is refused.
-pub const TAPS_MAX: usize = 8;
-/// What waits to be told to the reader of a tap; what doesn't fit is lost and counted. In bytes.
-pub const TAP_QUEUE_BYTES_MAX: usize = 4 << 20;
-/// What a tap tells at once, before the last item, in bytes.
-pub const TAP_BATCH_BYTES: usize = 32 << 10;
-/// The longest JSON of a message that a tap tells; longer ones are cut. In bytes.
-pub const TAP_MESSAGE_BYTES_MAX: usize = 8 << 10;
-/// The silence after which a tap says that it is there, in milliseconds.
-pub const TAP_SILENCE_MS: u64 = 10_000;
-
 // ---- schema and transcoding (SPEC.md 9, 10, 11) -------------------------------------------------------------
 
 /// The deepest nesting of values, in JSON and in messages.
@@ -361,41 +308,26 @@ pub const HTTP_REFUSALS_MAX: usize = 64;
 /// The longest time that may be configured for anything of HTTP, in milliseconds.
 pub const HTTP_TIME_MS_HARD_MAX: u64 = 3_600_000;
 
-// ---- WebSocket ----------------------------------------------------------------------------------------------
+// ---- text (SPEC.md 17) --------------------------------------------------------------------------------------
 
-/// The longest frame that is taken from a client; a longer one ends the connection with 1009. In bytes.
-pub const WEBSOCKET_FRAME_BYTES_MAX: usize = 1 << 20;
-/// The longest message that is taken from a client, however many frames it has. In bytes.
-pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 << 20;
-/// Messages that are read of a WebSocket, and of them as many at once, in messages a second: one that sends more is read more slowly.
-pub const WEBSOCKET_MESSAGES_PER_S_MAX: u32 = 10_000;
-/// What waits to be written before nothing else is made for the client and nothing more of it is read, in bytes.
-pub const WEBSOCKET_WRITE_BYTES: usize = 64 << 10;
-/// What one read takes at most, in bytes. So much each connection holds for good.
-pub const WEBSOCKET_READ_BYTES: usize = 4 << 10;
-/// Silence after which a client is asked whether it is there, in milliseconds.
-pub const WEBSOCKET_PING_MS: u64 = 30_000;
-/// Time for its answer, in milliseconds.
-pub const WEBSOCKET_PONG_MS_MAX: u64 = 10_000;
-/// Longest time in which a client takes nothing of what is there for it, in milliseconds.
-pub const WEBSOCKET_STALL_MS_MAX: u64 = 30_000;
-/// Longest time without a message either way, in milliseconds.
-pub const WEBSOCKET_IDLE_MS_MAX: u64 = 600_000;
-/// Time for the first message where it says who asks or what is wanted, in milliseconds.
-pub const WEBSOCKET_FIRST_MS_MAX: u64 = 5_000;
-/// Time for the client to answer a close, in milliseconds.
-pub const WEBSOCKET_CLOSE_MS_MAX: u64 = 5_000;
-
-// ---- streams over HTTP --------------------------------------------------------------------------------------
-
-/// Silence after which a stream of events gives a sign of life, in milliseconds: what stands between takes 30 s of it for the end.
-pub const EVENTS_BEAT_MS: u64 = 15_000;
-/// What fails within this time is answered as any call is, and later as an event, in milliseconds.
-pub const EVENTS_OPENING_MS: u64 = 200;
-/// After how long a browser opens a stream of events again, in milliseconds.
-pub const EVENTS_RETRY_MS: u64 = 2_000;
-/// How often whoever holds a stream open is looked at without news of revocations, in milliseconds.
-pub const BEARER_RECHECK_MS: u64 = 5_000;
+/// The longest line of text, without its end, in bytes; a longer one ends the connection.
+pub const TEXT_LINE_BYTES_MAX: usize = 64 << 10;
+/// Time for the first byte of a connection that may be typed by hand, in milliseconds.
+pub const TEXT_FIRST_MS_MAX: u64 = 60_000;
+/// Time for a whole line to arrive, from its first byte (absolute), in milliseconds.
+pub const TEXT_LINE_MS_MAX: u64 = 30_000;
+/// Longest time between an answer and the next line, in milliseconds.
+pub const TEXT_IDLE_MS_MAX: u64 = 300_000;
+/// Longest time in which a client takes nothing of an answer, in milliseconds.
+pub const TEXT_STALL_MS_MAX: u64 = 30_000;
+/// Lines in a row that are no commands and end the connection: whoever sends so many doesn't read the answers.
+pub const TEXT_MISTAKES_MAX: usize = 32;
+/// Silence on a stream after which the client is sent a line to pass over, in milliseconds: so one that is gone is noticed.
+pub const TEXT_BEAT_MS: u64 = 15_000;
+/// Requests that one line gives to a method that takes many.
+pub const TEXT_REQUESTS_MAX: usize = 1024;
+/// Lines about one frame that TRACE shows; of a longer one the first.
+pub const TEXT_TRACE_LINES_MAX: usize = 64;
 
 // ---- access tokens ------------------------------------------------------------------------------------------
 
@@ -420,6 +352,19 @@ pub const REVOCATIONS_MAX: usize = 1 << 16;
 /// The silence about revocations after which no token is believed any more, in seconds: as long as a token is good for, so that all
 /// that were issued before it have expired.
 pub const REVOCATIONS_SILENCE_S_MAX: i64 = 900;
+
+// ---- frames in words --------------------------------------------------------------------------------------
+
+/// The values of one message that are shown one by one; of a longer message they are the first.
+pub const EXPLAINED_VALUES_MAX: usize = 256;
+/// The characters of one value that are shown.
+pub const EXPLAINED_TEXT_CHARS_MAX: usize = 256;
+/// The bytes of messages in pieces that are put together at once for one connection to be shown; others are shown as pieces.
+pub const EXPLAINED_PIECES_BYTES_MAX: usize = 32 << 20;
+/// The streams of one connection whose messages are put together at once to be shown.
+pub const EXPLAINED_STREAMS_MAX: usize = 4096;
+/// The schemas that are learnt of one capture.
+pub const EXPLAINED_SCHEMAS_MAX: usize = 64;
 
 const _: () = {
     assert!(FRAME_PAYLOAD_BYTES_MAX <= FRAME_PAYLOAD_BYTES_HARD_MAX);
@@ -487,6 +432,9 @@ const _: () = {
     // Whoever is told last still has time to say goodbye.
     assert!(LASTING_DRAIN_MS_MAX + WEBSOCKET_CLOSE_MS_MAX + LINGER_MS_MAX < DRAIN_MS_MAX);
     assert!(WEBSOCKET_FRAME_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
+    assert!(
+        HTTP_REQUEST_LINE_BYTES_MAX <= TEXT_LINE_BYTES_MAX && ACCESS_TOKEN_BYTES_MAX < TEXT_LINE_BYTES_MAX
+    );
     // What a client sends as one message, a call can carry.
     assert!(JSON_MESSAGE_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
     assert!(HTTP_HEAD_BYTES_MAX <= HTTP_HEAD_BYTES_HARD_MAX && HTTP_HEAD_BYTES_HARD_MAX <= u16::MAX as usize);

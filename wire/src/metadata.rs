@@ -80,6 +80,13 @@ impl Metadata {
         }
     }
 
+    /// The first pair of some bytes, whatever is in it, and the bytes that it takes.
+    pub(crate) fn first_pair(mut input: &[u8]) -> Option<(&[u8], &[u8], usize)> {
+        let before = input.len();
+        let (key, value) = take_pair(&mut input)?;
+        Some((key, value, before - input.len()))
+    }
+
     /// Reads the pairs of an entry.
     pub(crate) fn decode(mut input: &[u8]) -> Result<Self, Refusal> {
         if input.is_empty() || input.len() > METADATA_BYTES_MAX {

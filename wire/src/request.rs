@@ -49,15 +49,15 @@ pub struct RequestHead {
 }
 
 /// The tags of the head's entries.
-mod tag {
-    pub(super) const TRACE: u8 = 1;
-    pub(super) const REQUEST_ID: u8 = 2;
-    pub(super) const TOKEN: u8 = 3;
-    pub(super) const PRINCIPAL: u8 = 4;
-    pub(super) const METADATA: u8 = 5;
-    pub(super) const CLASS: u8 = 6;
+pub(crate) mod tag {
+    pub(crate) const TRACE: u8 = 1;
+    pub(crate) const REQUEST_ID: u8 = 2;
+    pub(crate) const TOKEN: u8 = 3;
+    pub(crate) const PRINCIPAL: u8 = 4;
+    pub(crate) const METADATA: u8 = 5;
+    pub(crate) const CLASS: u8 = 6;
     /// SPEC 6.2: an entry with this bit may be skipped by a peer that doesn't know it.
-    pub(super) const IGNORABLE: u8 = 0x80;
+    pub(crate) const IGNORABLE: u8 = 0x80;
 }
 
 /// The class of calls that can wait (SPEC 6.7).

@@ -203,7 +203,7 @@ fn plaintext_is_told_to_speak_tls() {
         guarded.folder.path(),
         &["call", "product.query", r#"{"name":"Tux"}"#, "--to", &guarded.address().to_string()],
     ));
-    let told = told.check(1).stderr;
+    let told = told.check(5).stderr;
     assert!(told.contains("TLS_REQUIRED") && told.contains("--mtls"), "{told}");
 }
 
@@ -228,7 +228,7 @@ fn a_server_is_who_it_was_dialled_for() {
     // A call of another service there is refused by the certificate.
     let to = ["--to", &server, "--mtls"];
     let asked = |service: &str| run(micronet(guarded.folder.path(), &[&["call", service][..], &to].concat()));
-    let told = asked("order").check(1).stderr;
+    let told = asked("order").check(5).stderr;
     assert!(told.contains("service/product/product-1, and not of order"), "{told}");
     asked("product").check(0);
 }

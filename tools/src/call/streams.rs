@@ -5,6 +5,7 @@
 
 use std::future::{pending, poll_fn};
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -12,12 +13,13 @@ use bytes::BytesMut;
 use micronet_transport::client::Client;
 use micronet_wire::schema::{CallShape, Method, ServiceSchema, Type};
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange};
-use micronet_wire::transcode::{to_binary, to_json};
+use micronet_wire::transcode::to_binary;
 use tokio::sync::{mpsc, oneshot};
 
+use super::failed::failed;
 use super::lines::{Line, Lines};
-use super::{failed, request_of};
-use crate::config::CallConfig;
+use super::{request, request_of, shown};
+use crate::config::{CallConfig, Request};
 use crate::error::CommandError;
 use crate::terminal;
 
@@ -54,7 +56,7 @@ pub(super) async fn invoke(
     let replies = if many_replies(method) { Arity::Many } else { Arity::One };
     let exchange = match client.open(method.id, request, replies, options).await {
         Ok(exchange) => exchange,
-        Err(error) => return failed(config, schema, method, &error),
+        Err(error) => return failed(config.json, schema, method, &error),
     };
     let call = Streaming { config, schema, method, exchange };
     tokio::select! {
@@ -74,22 +76,28 @@ pub(super) async fn invoke(
 /// Where the requests come from.
 fn lines_of(config: &CallConfig, schema: &ServiceSchema, method: &Method) -> Result<Lines, CommandError> {
     if let Some(path) = &config.file {
-        let file = std::fs::File::open(path)
-            .map_err(|error| CommandError::new(format!("cannot read {}: {error}", path.display())))?;
-        return Ok(Lines::read(io::BufReader::new(file)));
+        return lines_of_file(path);
     }
-    match config.request.as_str() {
-        "" if io::stdin().is_terminal() => {
+    match &config.request {
+        Request::Json(text) if text.is_empty() && io::stdin().is_terminal() => {
             let called = format!("{}.{}", schema.name, method.name);
             let advice = format!(
-                "write them to `micronet call {called} -` and end with Ctrl-D, or name a file with --file"
+                "write them to `micronet call {called} -` and end with Ctrl-D, or name a file: @FILE"
             );
             let words = format!("{called} takes many requests, one JSON object a line");
             Err(CommandError::usage(words).next(advice))
         }
-        "" | "-" => Ok(Lines::read(io::BufReader::new(io::stdin()))),
-        one => Ok(Lines::read(io::Cursor::new(one.to_owned()))),
+        Request::Json(text) if text.is_empty() => Ok(Lines::read(io::BufReader::new(io::stdin()))),
+        Request::Stdin => Ok(Lines::read(io::BufReader::new(io::stdin()))),
+        Request::File(path) => lines_of_file(path),
+        one => Ok(Lines::read(io::Cursor::new(request::json(one, schema, method)?))),
     }
+}
+
+fn lines_of_file(path: &Path) -> Result<Lines, CommandError> {
+    let file = std::fs::File::open(path)
+        .map_err(|error| CommandError::new(format!("cannot read {}: {error}", path.display())))?;
+    Ok(Lines::read(io::BufReader::new(file)))
 }
 
 /// A call on its way.
@@ -155,7 +163,7 @@ impl Streaming<'_> {
                 terminal::say(&self.shown(&reply.body)?);
                 Ok(ExitCode::SUCCESS)
             }
-            Err(error) => failed(self.config, self.schema, self.method, &error),
+            Err(error) => failed(self.config.json, self.schema, self.method, &error),
         }
     }
 
@@ -183,7 +191,7 @@ impl Streaming<'_> {
         printer.finish().await;
         match ended {
             Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(error) => failed(self.config, self.schema, self.method, &error),
+            Err(error) => failed(self.config.json, self.schema, self.method, &error),
         }
     }
 
@@ -192,10 +200,7 @@ impl Streaming<'_> {
     }
 
     fn shown(&self, reply: &[u8]) -> Result<String, CommandError> {
-        let mut json = BytesMut::new();
-        to_json(self.schema, self.method.reply, reply, &mut json)
-            .map_err(|error| CommandError::new(format!("a reply can't be shown: {error}")))?;
-        Ok(String::from_utf8_lossy(&json).into_owned())
+        shown(self.schema, self.method, reply)
     }
 }
 

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use micronet_wire::metadata::Metadata;
 
-use super::{Environment, TlsConfig, tls};
+use super::{Environment, TlsConfig, logins, tls};
 use crate::address::HostPort;
 use crate::cli::{CallFlags, CalleeFlags, OutcomeFlags};
 use crate::error::CommandError;
 use crate::registry::{BASE_PORT, rpc_port_default};
+
+/// The variable that may hold an access token.
+const TOKEN_ENVIRONMENT: &str = "MICRONET_TOKEN";
 
 /// The instance that is called, and as whom.
 #[derive(Debug)]
@@ -37,8 +40,8 @@ pub(crate) struct CallConfig {
     pub(crate) method: Option<String>,
     /// Whether the method is described instead of called.
     pub(crate) describe: bool,
-    /// The request as JSON; `-` for lines of stdin.
-    pub(crate) request: String,
+    /// The request, as it was typed.
+    pub(crate) request: Request,
     /// The file with the requests, a line each.
     pub(crate) file: Option<PathBuf>,
     /// Replies after which to stop.
@@ -49,8 +52,72 @@ pub(crate) struct CallConfig {
     pub(crate) metadata: Metadata,
     /// Whether a failure is printed as JSON.
     pub(crate) json: bool,
-    /// Whether the ledger is shown.
+    /// Whether frames and ledger are shown.
     pub(crate) verbose: bool,
+    /// Whether it is made more than once.
+    pub(crate) repeat: Option<Repeat>,
+    /// As whom.
+    pub(crate) caller: Caller,
+    /// The gateway of calls with a bearer's token, where it was named.
+    pub(crate) at: Option<HostPort>,
+    /// The folder of those who have signed in, where the user has one.
+    pub(crate) logins: Option<PathBuf>,
+}
+
+/// As whom a call is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// As the operator, or as a stranger, straight to an instance.
+    Direct,
+    /// The same, or, where there is no data folder, as who has signed in, if somebody has.
+    DirectOrLogin,
+    /// As whose access token this is.
+    Bearer(String),
+    /// As who has signed in.
+    Login,
+}
+
+/// How often a call is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Repeat {
+    /// So many times.
+    pub(crate) times: u32,
+    /// With such a pause between them.
+    pub(crate) interval: Duration,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// The text that was typed; it may be empty.
+    Json(String),
+    /// `FIELD=VALUE` and `FIELD:=JSON`.
+    Fields(Vec<String>),
+    /// `-`
+    Stdin,
+    /// `@FILE`
+    File(PathBuf),
+}
+
+impl Request {
+    fn new(typed: Vec<String>) -> Result<Self, CommandError> {
+        let begins = |text: &str, with: &[char]| text.trim_start().starts_with(with);
+        Ok(match typed.as_slice() {
+            [] => Self::Json(String::new()),
+            [one] if one == "-" => Self::Stdin,
+            [one] if one.starts_with('@') => Self::File(one[1..].into()),
+            [one] if one.is_empty() || begins(one, &['{', '[', '"']) || !one.contains('=') => {
+                Self::Json(one.clone())
+            }
+            several if several.iter().any(|one| begins(one, &['{', '@'])) => {
+                return Err(CommandError::usage(
+                    "a request is JSON, or fields, or a file, and not several of them",
+                )
+                .next("put JSON in quotes: '{\"name\":\"Tux\"}'"));
+            }
+            _ => Self::Fields(typed),
+        })
+    }
 }
 
 /// Which write's outcome is asked for.
@@ -71,12 +138,25 @@ pub(super) fn call(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<CallConfig, CommandError> {
+    let named = flags.callee.to.is_some() || flags.callee.anonymous;
     let (callee, method) = callee(&flags.method, flags.callee, data, environment)?;
+    let of_environment = || environment(TOKEN_ENVIRONMENT).filter(|token| !token.is_empty() && !named);
+    let caller = match flags.bearer.or_else(of_environment) {
+        Some(token) => Caller::Bearer(token),
+        None if flags.login => Caller::Login,
+        None if named => Caller::Direct,
+        None => Caller::DirectOrLogin,
+    };
+    let times = flags.repeat.map(|times| Repeat { times, interval: Duration::from_millis(flags.interval) });
     Ok(CallConfig {
+        repeat: times,
+        caller,
+        logins: logins::folder(environment),
+        at: flags.at.map(|text| HostPort::parse_url(&text, BASE_PORT)).transpose()?,
         callee,
         method,
         describe: flags.describe,
-        request: flags.request,
+        request: Request::new(flags.request)?,
         file: flags.file,
         count: flags.count,
         token: flags.token,

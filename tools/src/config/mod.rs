@@ -4,6 +4,7 @@
 mod call;
 mod control;
 mod database;
+mod decode;
 mod discovery;
 mod dissector;
 mod exposure;
@@ -12,11 +13,15 @@ mod instances;
 mod l4;
 mod lab;
 mod load;
+mod logins;
+mod nc;
 mod net;
 mod peers;
 mod ping;
+mod pipe;
 mod ports;
 mod redis;
+mod schema;
 mod settings;
 mod shop;
 mod tap;
@@ -29,10 +34,11 @@ use std::path::PathBuf;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
 
-pub(crate) use self::call::{CallConfig, Callee, OutcomeConfig};
+pub(crate) use self::call::{CallConfig, Callee, Caller, OutcomeConfig, Repeat, Request};
 use self::call::{call, callee, outcome};
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::database::database;
+pub(crate) use self::decode::{Bytes, DecodeConfig};
 pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::dissector::dissector;
 pub(crate) use self::dissector::{DissectorConfig, DissectorWork};
@@ -42,11 +48,15 @@ pub(crate) use self::instances::InstancesConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
+pub(crate) use self::logins::{LoginConfig, LoginWork};
+pub(crate) use self::nc::NcConfig;
 use self::net::NetWork;
 pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
 pub(crate) use self::ping::{PingConfig, PingTarget};
+pub(crate) use self::pipe::{PipeConfig, PipeWork};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
+pub(crate) use self::schema::{Asking, SchemaConfig, SchemaForm, SchemaWork, Source};
 pub(crate) use self::settings::{GatewayEdge, SettingsFile};
 pub(crate) use self::shop::ShopConfig;
 pub(crate) use self::tap::{TapConfig, TapOutput, TapTarget};
@@ -54,8 +64,9 @@ pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
+use crate::cli::complete::Shell;
 use crate::cli::why::WhyFlags;
-use crate::cli::{ExposureFlags, Flags, RawCommand, ServiceFlags, UpFlags};
+use crate::cli::{ExposureFlags, Flags, LogFormat, RawCommand, ServiceFlags, UpFlags};
 use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::profile::Profile;
@@ -82,6 +93,10 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// Talk with an instance in text.
+    Nc(NcConfig),
+    /// Sign in or out, or tell who has.
+    Login(LoginConfig),
     /// See what passes.
     Tap(Box<TapConfig>),
     /// Watch an instance's heartbeat.
@@ -94,6 +109,16 @@ pub(crate) enum Command {
     Net(Box<NetConfig>),
     /// Ask what became of a write.
     Outcome(OutcomeConfig),
+    /// Tell what bytes mean.
+    Decode(DecodeConfig),
+    /// Be an end of the pipe.
+    Pipe(PipeConfig),
+    /// Print what may stand at a shell's cursor.
+    Complete(Vec<String>, PathBuf),
+    /// Print a shell's script.
+    Completions(Shell),
+    /// Do something with schemas.
+    Schema(SchemaConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
     /// Make traffic, and measure it.
@@ -117,12 +142,19 @@ impl Command {
             Self::Service(_) | Self::Gateway(_) => "info",
             Self::Up(_)
             | Self::Call(_)
+            | Self::Nc(_)
+            | Self::Login(_)
             | Self::Ping(_)
             | Self::Tap(_)
             | Self::Instances(_)
             | Self::Dissector(_)
             | Self::Net(_)
             | Self::Outcome(_)
+            | Self::Decode(_)
+            | Self::Pipe(_)
+            | Self::Complete(..)
+            | Self::Completions(_)
+            | Self::Schema(_)
             | Self::Shop(_)
             | Self::Load(_)
             | Self::LoadInstance(_)
@@ -177,6 +209,8 @@ pub(crate) struct UpConfig {
     pub(crate) gateway: GatewayEdge,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
+    /// How they write their logs.
+    pub(crate) log_format: LogFormat,
     /// Whether it stops when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -216,13 +250,17 @@ pub(crate) struct ServiceConfig {
 
 /// Makes the configuration of the command that was typed; without one it is `up` as it stands.
 pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
-    let (data, log) = (flags.data, flags.log);
+    let (data, log) = (flags.data, (flags.log, flags.log_format));
     let operate = |operation| Command::Operate(OperateConfig { data: data.clone(), operation });
     match flags.command.unwrap_or_else(|| RawCommand::Up(UpFlags::default())) {
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
+        RawCommand::Nc(flags) => nc::nc(flags, data, environment).map(Command::Nc),
+        RawCommand::Login(flags) => logins::login(flags, data, environment).map(Command::Login),
+        RawCommand::Logout(flags) => logins::logout(flags, data, environment).map(Command::Login),
+        RawCommand::Whoami(flags) => logins::whoami(flags, data, environment).map(Command::Login),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
         RawCommand::Tap(flags) => Ok(Command::Tap(Box::new(tap::tap(flags, data, environment)?))),
         RawCommand::Dissector(flags) => Ok(Command::Dissector(dissector(flags, environment)?)),
@@ -234,6 +272,11 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
             instances::instances(flags, data, environment).map(Command::Instances)
         }
         RawCommand::Outcome(flags) => outcome(flags, data, environment).map(Command::Outcome),
+        RawCommand::Decode(flags) => decode::decode(flags, data, environment).map(Command::Decode),
+        RawCommand::Pipe(flags) => pipe::pipe(flags).map(Command::Pipe),
+        RawCommand::Complete(flags) => Ok(Command::Complete(flags.words, data)),
+        RawCommand::Completions(flags) => Ok(Command::Completions(flags.shell)),
+        RawCommand::Schema(flags) => schema::schema(flags, data, environment).map(Command::Schema),
         RawCommand::Shop(flags) => shop::shop(flags, data, environment).map(Command::Shop),
         RawCommand::Lab(flags) => lab::lab(flags, data).map(Command::Lab),
         RawCommand::Certs(flags) => tls::certs(flags, &data).map(Command::Certs),
@@ -255,7 +298,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
 fn up(
     flags: UpFlags,
     data: PathBuf,
-    log: Option<String>,
+    (log, log_format): (Option<String>, LogFormat),
     environment: Environment<'_>,
 ) -> Result<UpConfig, CommandError> {
     let database = database(flags.database, environment)?;
@@ -304,6 +347,7 @@ fn up(
         gateway,
         plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
+        log_format,
         supervised: flags.supervised,
     })
 }

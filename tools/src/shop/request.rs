@@ -61,7 +61,7 @@ fn post(target: String, body: &serde_json::Value, key: String) -> HttpRequest {
 }
 
 /// A path segment (RFC 3986 section 3.3): everything but unreserved characters is encoded.
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -48,6 +48,7 @@ mod tests;
 mod time;
 mod to_binary;
 mod to_json;
+mod values;
 
 pub use adapt::{MethodAdapter, ServiceAdapter};
 pub use check::check_constraints;
@@ -59,3 +60,5 @@ pub use resume::Resumption;
 pub use time::put_timestamp;
 pub use to_binary::to_binary;
 pub use to_json::{to_json, to_json_masked, variant_index};
+pub(crate) use values::cut;
+pub use values::{MASKED, Value, Values, has_secrets, values};
