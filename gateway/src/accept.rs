@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use micronet_transport::crowd::{Crowd, Full, Guest};
 use micronet_transport::drain::Drain;
 use micronet_transport::tls::edge::EdgeTls;
-use micronet_transport::{clock, http_server, listener};
+use micronet_transport::{clock, http_server, listener, socket};
 use micronet_wire::http1::{HttpError, ServerConnection, Status};
 use micronet_wire::limits::{HTTP_REFUSALS_MAX, LINGER_MS_MAX};
 use micronet_wire::rest::Answer;
@@ -25,6 +25,9 @@ use crate::visitor::{Secure, Visitor};
 const DESCRIPTORS_SPARED_MIN: usize = 32;
 const DESCRIPTORS_SPARED_SHARE: usize = 8;
 
+/// How much longer than the limit of HTTP the kernel waits for a client that reads nothing.
+const GAP_SLACK: Duration = Duration::from_secs(5);
+
 /// What is said to a connection that there is no room for, if there is time to say it.
 const FULL: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too many connections");
 
@@ -36,6 +39,7 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, drain: Drain) {
     listener::accept(listener, usize::MAX, drain, exhausted, |stream, peer| {
         let (door, drain) = (Rc::clone(&door), connection_drain.clone());
         let entered = door.enter(peer);
+        door.grant_patience(&stream);
         async move {
             match entered {
                 Ok(guest) => match door.gateway.tls() {
@@ -76,6 +80,13 @@ impl Door {
             tracing::debug!(%peer, ?full, "no room for a connection");
         }
         entered
+    }
+
+    /// A client that pauses is given up by the limits of HTTP, not before them by the kernel.
+    fn grant_patience(&self, stream: &TcpStream) {
+        let gap = Duration::from_millis(self.gateway.settings().http.limits.body_gap_ms_max);
+        // Of a connection that is gone, reading says so.
+        let _ = socket::set_patience(stream, gap + GAP_SLACK);
     }
 
     /// Serves a connection in TLS. While the gateway drains a handshake that was begun is ended, for the request that follows it.

@@ -19,10 +19,9 @@ PREFACE = bytes.fromhex("894d4e500d0a1a01")  # SPEC 1.2
 CONTROL = {1: "HELLO", 2: "PROOF", 3: "ANNOUNCE", 4: "PING", 5: "PONG", 6: "GOAWAY", 7: "CLOSE", 8: "BEACON"}
 OF_CALLS = {16: "REQUEST", 17: "REPLY", 18: "ERROR", 19: "CANCEL", 20: "DATA", 21: "CREDIT", 22: "NOTICE"}
 KINDS = CONTROL | OF_CALLS  # SPEC 2.2
-RESERVED = {"BEACON"}
 SENT_BY = {
     "PROOF": "dialler", "REQUEST": "dialler", "CANCEL": "dialler", "REPLY": "acceptor", "ERROR": "acceptor",
-    "NOTICE": "dialler",
+    "NOTICE": "dialler", "BEACON": "acceptor",
 }
 END, CHECKSUM, MORE, CONTINUED = 0x01, 0x02, 0x04, 0x08  # SPEC 2.7
 FLAGS = {  # SPEC 2.7: what a kind bears besides CHECKSUM; a kind that isn't here bears nothing
@@ -30,6 +29,7 @@ FLAGS = {  # SPEC 2.7: what a kind bears besides CHECKSUM; a kind that isn't her
     "DATA": {0, END, MORE, CONTINUED, END | CONTINUED, MORE | CONTINUED},
 }
 MESSAGE_MAX, PIECE_MAX, CREDIT_MAX = 16777216, 16320, 1073741824  # SPEC 4.2, 4.3, 4.6
+SCHEMA_MAX, SCHEMA_PIECE_MAX = 1048576, 4096  # SPEC 10.2, 4.10
 CREDENTIALS = {1: "CLUSTER", 2: "OPERATOR"}
 PRINCIPALS = {0: "ANONYMOUS", 1: "OPERATOR", 2: "SERVICE", 3: "USER"}
 FAULTS = {1: "caller", 2: "callee", 3: "network"}
@@ -148,8 +148,6 @@ def frame(data, payload_max=65536):
 
 def payload_of(head, payload):
     """The meaning of a payload, by the table of SPEC 2.2."""
-    if head["kind"] in RESERVED:
-        malformed(f"{head['kind']} is reserved")
     if head["kind"] == "DATA":
         return message_data(head, payload)
     return DECODERS[head["kind"]](payload)
@@ -478,10 +476,20 @@ def credit(payload):
     return {"bytes": count}
 
 
+def beacon(payload):
+    """SPEC 4.10."""
+    data = Input(payload)
+    said = {"version": data.uint(1), "fingerprint": data.take(16).hex(), "length": data.uint(4), "offset": data.uint(4)}
+    size = data.left()
+    if not said["version"] or not 1 <= size <= SCHEMA_PIECE_MAX or not said["offset"] + size <= said["length"] <= SCHEMA_MAX:
+        malformed(f"a beacon of {size} bytes at {said['offset']} of {said['length']}")
+    return said | {"piece": data.rest().hex()}
+
+
 DECODERS = {
     "HELLO": hello, "PROOF": proof, "ANNOUNCE": announce, "PING": ping, "PONG": pong, "GOAWAY": goaway, "CLOSE": close,
     "REQUEST": request, "REPLY": reply, "ERROR": error, "CANCEL": cancel, "NOTICE": request,
-    "CREDIT": credit,
+    "CREDIT": credit, "BEACON": beacon,
 }
 
 if __name__ == "__main__":

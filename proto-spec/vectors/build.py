@@ -72,6 +72,16 @@ def data(stream, method, payload, flags=0, encoding=1):
     return of_call(DATA, stream, method, payload, encoding, flags | CHECKSUM)
 
 
+def fingerprint(schema):
+    return hashlib.sha256(schema).digest()[:16]
+
+
+def beacon(schema, at=0, end=None, length=None, version=1):
+    """A piece of an encoded schema."""
+    said = u8(version) + fingerprint(schema) + u32(len(schema) if length is None else length) + u32(at)
+    return frame(BEACON, said + schema[at:end])
+
+
 def credit(count, stream=0, method=0):
     return frame(CREDIT, u32(count), CHECKSUM, stream=stream, method=method)
 

@@ -49,6 +49,7 @@ REFUSALS = [
     greeting_refused("2.6", "HELLO with a wrong checksum", "CHECKSUM_MISMATCH", 17, PREFACE + hello("dialler")[:-1] + b"!"),
     greeting_refused("2.8", "a HELLO of 4097 bytes", "FRAME_TOO_LARGE", 18, PREFACE + frame(HELLO, bytes(4097))),
     broken("3.1", "a second HELLO", "PROTOCOL_ERROR", 16, "dialler", hello("dialler")),
+    broken("2.2", "a BEACON of the dialler", "PROTOCOL_ERROR", 16, "dialler", beacon(b"schema")),
     broken("3.7", "a proof of nothing", "BAD_PROOF", 22, "dialler", frame(PROOF, PROVED)),
     broken("3.7", "a proof that comes too late", "PROTOCOL_ERROR", 16, "dialler", frame(GOAWAY, u32(0)) + frame(PROOF, PROVED)),
     broken("5.6", "a second GOAWAY", "PROTOCOL_ERROR", 16, "dialler", frame(GOAWAY, u32(0)) * 2),

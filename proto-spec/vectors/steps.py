@@ -12,13 +12,14 @@ STREAM, `say` STREAM MESSAGE LAST, `end` STREAM (no further message), `consume` 
 (a reader waits for the next message), `reply` STREAM REPLY, `fail` STREAM CODE WORDS, `announce` LIMITS, `drain`, and `close` CODE WORDS.
 
 A case that ends a connection names code and clause of SPEC 16.4 (`refused`, `clause`), one that ends a call those of 16.5
-(`answers`, `clause`). A side's limits that aren't the defaults stand in `sides`.
+(`answers`, `clause`). A side's limits that aren't the defaults stand in `sides`, and the schema
+that it serves, encoded, if it says any.
 
 The opaque value of a PING is its sender's choice; here it is the time in nanoseconds.
 """
 from build import (
-    CANCEL, CHECKSUM, CLOSE, CREDIT, DATA, END, ERROR, HELLO, MORE, NOTICE, PING, PONG, PREFACE, REPLY, REQUEST, credit, data, entry,
-    frame, head, head_entry, metadata, of_call, proof, names, shown, string, text, u8, u16, u32, u64, x,
+    CANCEL, CHECKSUM, CLOSE, CREDIT, DATA, END, ERROR, HELLO, MORE, NOTICE, PING, PONG, PREFACE, REPLY, REQUEST, beacon, credit, data, entry,
+    fingerprint, frame, head, head_entry, metadata, of_call, proof, names, shown, string, text, u8, u16, u32, u64, x,
 )
 
 METHOD = 0xA45FA70A  # product.query
@@ -46,7 +47,8 @@ def hello(side, versions=b"\x01\x01", extra=b"", **changes):
     def limits(*keys):
         return b"".join(entry(key, u32(said.get(name, usual))) for name, (key, usual) in LIMITS.items() if key in keys)
 
-    rest = limits(5, 6, 7) + entry(9, u8(1)) + entry(0x800A, b"vectors") + limits(11, 12)
+    schema = entry(8, fingerprint(said["schema"])) if "schema" in said else b""
+    rest = limits(5, 6, 7) + schema + entry(9, u8(1)) + entry(0x800A, b"vectors") + limits(11, 12)
     return frame(HELLO, versions + entries + entry(4, NONCES[side]) + rest + extra)
 
 
@@ -105,6 +107,8 @@ def closed(code=None, by_peer=False):
 
 def case(name, *steps, dialler=None, acceptor=None, **more):
     sides = {"dialler": SIDES["dialler"] | (dialler or {}), "acceptor": SIDES["acceptor"] | (acceptor or {})}
+    for said in sides.values():
+        said |= {"schema": shown(said["schema"])} if "schema" in said else {}
     return {"name": name, "sides": sides, "nonces": {side: nonce.hex() for side, nonce in NONCES.items()}} | more | {
         "steps": list(steps)
     }

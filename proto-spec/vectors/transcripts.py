@@ -18,6 +18,7 @@ EVERYTHING_OPTIONS = {
     "token": "order:42", "principal": ["USER", "ann", "7", "s1", "orders:read"], "metadata": {"tenant": "one"},
 }
 
+SCHEMA = bytes(5000)  # Whatever it says: a connection doesn't look into it.
 ANNOUNCED = frame(ANNOUNCE, entry(6, u32(1)) + entry(7, u32(2000)) + entry(0x8010, u8(2)))
 RECEIVED_THEN = len(PREFACE + hello("dialler") + request(1) + request(2)) + 32
 
@@ -174,6 +175,20 @@ TRANSCRIPTS = [
         step("acceptor", ["answer"], error(2, 66, 2, 1, "busy"), [["announced"], ["failed", 2, "OVERLOADED"]], **FREE),
         ping("dialler", 2_000_000),
         step("acceptor", ["answer"], pong(2_000_000_000, RECEIVED_THEN, 2, 1), [["pong"]], at_us=2_000_000),
+    ),
+    case(
+        "a beacon ten seconds after the handshake, when calls have passed; another only after as long, with more of them",
+        *greeting(acceptor={"schema": SCHEMA}),
+        call(1),
+        answer(1, 9_999_999, (0, 9_999_999, 0, 0)),
+        call(2, at_us=10_000_000),
+        step("acceptor", ["answer"], beacon(SCHEMA, 0, 4096) + beacon(SCHEMA, 4096), at_us=10_000_000),
+        answer(2, 10_000_100, (0, 100, 0, 0)),
+        send(3, at_us=19_999_999),
+        step("acceptor", ["answer"], b"", at_us=19_999_999),
+        send(4, at_us=20_000_000),
+        step("acceptor", ["answer"], beacon(SCHEMA, 0, 4096) + beacon(SCHEMA, 4096), at_us=20_000_000),
+        acceptor={"schema": SCHEMA},
     ),
     case(
         "a ping after a silent interval",

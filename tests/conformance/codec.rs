@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 use micronet_tests::spec::{bytes_of, check, expect, hex, unhex};
-use micronet_wire::conn::{Announcement, Config, Connection, Event, Role};
+use micronet_wire::conn::{Announcement, Beacon, Config, Connection, Event, Role};
 use micronet_wire::error::{Code, Fault, Retry};
 use micronet_wire::frame::{Close, Frame, Goaway, Health, Pong, put_error, take_error};
 use micronet_wire::header::{Header, Kind, flags};
@@ -171,7 +171,13 @@ fn payload_means(header: &Header, payload: Bytes) -> Option<Value> {
                 "health": said.health.map(Health::name),
             })
         }
-        Kind::Beacon => return None,
+        Kind::Beacon => {
+            let said = Beacon::decode(payload)?;
+            json!({
+                "version": said.version, "fingerprint": said.fingerprint.to_string(), "length": said.length,
+                "offset": said.offset, "piece": hex(&said.piece),
+            })
+        }
     })
 }
 

@@ -61,7 +61,7 @@ fn the_client_knows_all_codes_and_kinds() {
     for list in ["error", "kind"] {
         for row in rows(list, &["name", "number"]) {
             let known = frames.contains(&format!("\"{}\": {}", row[0], row[1]));
-            assert_eq!(known, row[0] != "BEACON", "{row:?}");
+            assert!(known, "{row:?}");
         }
     }
 }
@@ -107,7 +107,7 @@ fn a_wrong_vector_is_noticed() {
     let Some(output) = python("examples/run_vectors.py", std::slice::from_ref(&scratch.0)) else { return };
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("frames.json: 69 passed, 1 failed"), "{said}");
+    assert!(said.contains("frames.json: 77 passed, 1 failed"), "{said}");
 }
 
 /// Connections between two Rust state machines on the simulated network; Python must see what Rust did.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use micronet_tests::spec::{bytes_of, check, expect, hex, unhex};
 use micronet_wire::conn::{Announcement, Arity, Config, Connection, Event, Role, Timing};
 use micronet_wire::error::{Code, RpcError};
@@ -17,6 +17,7 @@ use micronet_wire::limits::{
 use micronet_wire::metadata::Metadata;
 use micronet_wire::principal::Principal;
 use micronet_wire::request::TraceContext;
+use micronet_wire::schema::Fingerprint;
 use micronet_wire::service::{CallContext, CallOptions};
 use serde_json::{Value, json};
 
@@ -37,12 +38,14 @@ fn connection(case: &Value, side: usize) -> Connection {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let number =
         |key: &str, usual| named[key].as_u64().map_or(usual, |number| u32::try_from(number).unwrap());
+    let beacon = named["schema"].as_str().map(|schema| Bytes::from(unhex(schema)));
     let hello = Hello {
         cluster: text(&named["cluster"]),
         node: text(&named["node"]),
         instance: text(&named["instance"]),
         nonce: unhex(&text(&case["nonces"][NAMES[side]])).try_into().unwrap(),
         software: "vectors".into(),
+        schema: beacon.as_deref().map(Fingerprint::of),
         calls_in_flight_max: number("calls_in_flight_max", CALLS_IN_FLIGHT_MAX),
         heartbeat_interval_ms: number("heartbeat_interval_ms", HEARTBEAT_INTERVAL_MS),
         stream_credit: number("stream_credit", STREAM_CREDIT_BYTES),
@@ -52,7 +55,7 @@ fn connection(case: &Value, side: usize) -> Connection {
     let role = [Role::Dialler, Role::Acceptor][side];
     let credential = (case["credential"] == "CLUSTER").then_some(Credential::Cluster);
     let cluster_secret = case["secret"].as_str().map(|secret| Secret::new(unhex(secret)));
-    Connection::new(Config { credential, cluster_secret, ..Config::new(role, hello) }, 0)
+    Connection::new(Config { credential, cluster_secret, beacon, ..Config::new(role, hello) }, 0)
 }
 
 pub(crate) fn options(said: &Value, now: u64) -> CallOptions {

@@ -8,6 +8,7 @@ use micronet_gateway::api::{Announcement, GatewayClient};
 use micronet_tests::dns::NameServer;
 use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
+use micronet_tests::network::Network;
 use micronet_tests::patience::until;
 use micronet_tests::ports;
 use micronet_tests::process::{self, micronet};
@@ -16,6 +17,7 @@ use micronet_tests::server::Server;
 use micronet_wire::error::Code;
 use micronet_wire::service::CallOptions;
 use rustix::process::Signal;
+use serde_json::Value;
 
 const PRODUCT: [&str; 4] = ["service", "product", "--demo", "shop"];
 
@@ -232,4 +234,34 @@ fn only_a_service_itself_registers_its_instances() {
     check(Caller::Member("product"), "product", "127.0.0.1:0", Some(Code::InvalidInput));
     check(Caller::Member("product"), "product", "127.0.0.1:1", None);
     drop(gateway);
+}
+
+/// Where the gateway of a network tells about itself.
+fn rpc_of_gateway(network: &Network) -> String {
+    let file: Value = serde_json::from_str(&network.folder().read("network.json")).expect("JSON");
+    let entries = file["entries"].as_array().expect("entries");
+    let found = entries.iter().find(|entry| entry["service"] == "gateway" && entry["protocol"] == "rpc");
+    found.and_then(|entry| entry["address"].as_str()).expect("an address").to_owned()
+}
+
+#[test]
+fn an_instance_that_registered_is_known_to_the_next_gateway() {
+    let network = Network::start_in(Folder::new(), &["--demo", "shop", "--no-l4"]);
+    let rpc = rpc_of_gateway(&network);
+    let arguments = [&PRODUCT[..], &["--register", &rpc]].concat();
+    let mut third = Server::start(network.folder().path(), "product-9", &arguments);
+    let expect = |what: &str, known: bool| {
+        until(what, || {
+            let said = network.command(&["instances", "product", "--json"]).check(0).stdout;
+            if said.contains("product-9") == known { Ok(()) } else { Err(said) }
+        });
+    };
+    expect("the gateway to know it", true);
+    for _ in 0..2 {
+        network.command(&["restart", "gateway"]).check(0);
+        expect("the next gateway to know it", true);
+    }
+    third.process().signal(Signal::TERM);
+    expect("it to have left", false);
+    network.stop();
 }

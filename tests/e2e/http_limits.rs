@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 
 use micronet_tests::folder::Folder;
@@ -11,6 +11,8 @@ use micronet_tests::http_client::{HttpClient, connected, rest};
 use micronet_tests::patience::until;
 use micronet_tests::server::Server;
 use micronet_tests::slow::Slow;
+use micronet_transport::kernel_queue::unacknowledged;
+use micronet_wire::limits::UNSENT_BYTES_MAX;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const GET: &str = "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -50,6 +52,12 @@ fn sent(server: SocketAddr, bytes: &str) -> String {
     rest(&mut stream)
 }
 
+/// All that comes yet, when nothing more is asked.
+fn rest_after(mut stream: TcpStream) -> String {
+    stream.shutdown(Shutdown::Write).expect("it is open");
+    rest(&mut stream)
+}
+
 #[track_caller]
 fn check_status(answer: &str, status: u16, code: &str) {
     assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(code), "{answer}");
@@ -68,7 +76,7 @@ fn metric(http: &mut HttpClient, sample: &str) -> f64 {
 fn every_limit_is_what_is_configured() {
     let folder = Folder::new();
     let settings = "[http]\nrequest_line = \"64B\"\nhead = \"512B\"\nheaders = 4\nbody = \"10B\"\nhead_time = \"300ms\"\n\
-                    body_gap = \"200ms\"\nidle = \"400ms\"\n[http.bodies]\n\"/echo\" = \"20B\"\n";
+                    body_gap = \"200ms\"\nidle = \"400ms\"\nrequests = 3\n[http.bodies]\n\"/echo\" = \"20B\"\n";
     let gateway = gateway(&folder, settings);
     let check =
         |bytes: &str, status: u16, code: &str| check_status(&sent(gateway.address(), bytes), status, code);
@@ -90,6 +98,9 @@ fn every_limit_is_what_is_configured() {
     assert_eq!(sent(gateway.address(), ""), "");
     let answer = sent(gateway.address(), GET);
     assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("Connection: close"), "{answer}");
+    let answers = sent(gateway.address(), &GET.repeat(4));
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 3, "{answers}");
+    assert_eq!(answers.matches("Connection: close").count(), 1, "{answers}");
 }
 
 /// Connections that have begun a request, as the server knows: it waits for the body, so they don't idle.
@@ -214,6 +225,30 @@ fn slow_clients_are_nobody_elses_affair() {
         }
     }
     assert!(metric(&mut client, "micronet_connections{protocol=\"http\"}") > 2_000.0);
+}
+
+#[test]
+fn the_kernel_keeps_little_for_a_client_that_does_not_read() {
+    const LONG: usize = 1 << 20;
+    let folder = Folder::new();
+    let gateway = gateway(&folder, "");
+    let mut slow = connected(gateway.address());
+    let head = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {LONG}\r\n\r\n");
+    slow.write_all(head.as_bytes()).and_then(|()| slow.write_all(&vec![b'x'; LONG])).expect("it can be sent");
+    let peer = slow.local_addr().expect("it has an address");
+    let kept = || unacknowledged(gateway.address(), peer).map_or(0, |kept| kept.bytes);
+    until("the client's window to be full", || match kept() {
+        0..0x8000 => Err(kept().to_string()),
+        _ => Ok(()),
+    });
+    let mut client = HttpClient::connect(gateway.address());
+    for _ in 0..20 {
+        client.request("POST", "/echo", &[], b"hi").check(200);
+        // The kernel takes a segment of 64 KiB whole, and may have begun another.
+        assert!(kept() <= 3 * u64::from(UNSENT_BYTES_MAX), "{} bytes wait in the kernel", kept());
+    }
+    let answer = rest_after(slow);
+    assert!(answer.ends_with(&"x".repeat(LONG)), "the answer comes whole: {} bytes", answer.len());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The description of a running network at /openapi.json: valid by somebody else's judgement, and true.
 
-mod description;
+pub(crate) mod description;
 mod docs;
 mod hostile;
 mod keys;
@@ -17,16 +17,16 @@ use serde_json::{Value, json};
 use self::description::{document, operations};
 use crate::external::may_skip;
 
-/// The Python that has openapi-spec-validator: what tests/run has installed, else what is there.
-fn python() -> Option<PathBuf> {
+/// The Python that has a module: what tests/run has installed, else what is there.
+pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let candidates = [target.join("python/bin/python3"), PathBuf::from("python3")];
     let found = candidates.into_iter().find(|python| {
-        let asked = Command::new(python).args(["-c", "import openapi_spec_validator"]).output();
+        let asked = Command::new(python).args(["-c", &format!("import {module}")]).output();
         asked.is_ok_and(|output| output.status.success())
     });
     if found.is_none() {
-        may_skip("openapi-spec-validator");
+        may_skip(module);
     }
     found
 }
@@ -69,7 +69,7 @@ fn check(network: &Network, port: SocketAddr, title: &str, tags: &[&str], python
 #[test]
 fn the_document_is_valid_and_says_what_is_answered() {
     let network = Network::start("shop");
-    let python = python();
+    let python = python_with("openapi_spec_validator");
     check(&network, network.address("product-1"), "product", &["product", "operation"], python.as_ref());
     check(&network, network.address("order-1"), "order", &["order", "operation"], python.as_ref());
     // The gateway last: what it leads to stops and breaks parts of the network too.

@@ -1,5 +1,5 @@
 //! Rounds of everything that reaches a gateway from outside: from the second on, each has to leave its memory and its descriptors as it
-//! found them. `tests/run --long` makes five rounds of it, with slowhttptest among them.
+//! found them. `tests/run --long` makes five rounds of it, with slowhttptest, Autobahn's suite and schemathesis among them.
 
 use std::env;
 use std::net::SocketAddr;
@@ -10,21 +10,25 @@ use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
+use micronet_tests::program::root;
 use micronet_tests::slow::{MODES, Slow};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::http_corpus;
+use crate::openapi::description::UNLIMITED;
 
 /// A part of a round, by name.
 type Stage = (&'static str, fn(&Network));
 
 /// What a round consists of. Whoever has something that a gateway must bear for ever adds it here.
-const STAGES: [Stage; 5] = [
+const STAGES: [Stage; 7] = [
     ("requests", requests),
     ("the corpus", corpus),
     ("large bodies", large_bodies),
     ("slow clients", slow_clients),
     ("slowhttptest", slowhttptest),
+    ("Autobahn", autobahn),
+    ("schemathesis", schemathesis),
 ];
 
 /// The memory is what it is when it hasn't become less for so long.
@@ -40,7 +44,10 @@ fn rounds_leave_nothing_behind() {
     let rounds: u32 =
         env::var("MICRONET_ROUNDS").map_or(4, |rounds| rounds.parse().expect("a number of rounds"));
     assert!(rounds > 2, "the second round and a later one are compared");
-    let network = Network::start_in(Folder::new(), &["--demo", "shop", "--debug-routes"]);
+    let network = Network::start_in(
+        Folder::new(),
+        &["--demo", "shop", "--debug-routes", "--gateway-config", UNLIMITED],
+    );
     let mut second = None;
     let mut last = (0, 0);
     for round in 1..=rounds {
@@ -153,4 +160,41 @@ fn slowhttptest(network: &Network) {
         println!("slowhttptest {mode}: {served} requests of another client were served twice");
         assert!(served > 0, "{mode} ended at once, or let nobody through");
     }
+}
+
+/// Autobahn's cases 1-7 and 10, where `MICRONET_AUTOBAHN` names the script that runs them.
+fn autobahn(network: &Network) {
+    let Some(mut script) = script("MICRONET_AUTOBAHN") else { return };
+    script.arg("--at").arg(network.gateway().to_string());
+    examine(&mut script);
+}
+
+/// schemathesis with all of its checks and all operations but the control service's, five examples each, where `MICRONET_EXAMINE`
+/// names the script that runs it.
+fn schemathesis(network: &Network) {
+    let Some(mut script) = script("MICRONET_EXAMINE") else { return };
+    script.arg("schemathesis").arg(network.gateway().to_string()).arg(network.folder().path());
+    examine(script.env("MICRONET_EXAMPLES", "5"));
+    // What the other stages ask for, in case it was deleted.
+    let tux = r#"{"name":"Tux","price":25.99,"quantity":80}"#;
+    let bearer = format!("Bearer {}", network.folder().operator_token());
+    let headers = [("Content-Type", "application/json"), ("Authorization", &*bearer)];
+    let status = network.http().request("POST", "/products", &headers, tux.as_bytes()).status();
+    assert!(matches!(status, 201 | 409), "{status}");
+}
+
+/// The script that a variable names.
+fn script(variable: &str) -> Option<Command> {
+    let mut script = Command::new(root().join(env::var_os(variable)?));
+    script.current_dir(root());
+    Some(script)
+}
+
+/// Runs a script for as long as it takes.
+fn examine(script: &mut Command) {
+    let begun = Instant::now();
+    let done = script.stdin(Stdio::null()).output().expect("the script starts");
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{script:?}: {said}\n{}", String::from_utf8_lossy(&done.stderr));
+    println!("{}\nafter {:?}", said.lines().last().unwrap_or_default(), begun.elapsed());
 }

@@ -4,6 +4,8 @@ mod client;
 mod echo;
 mod events;
 mod feeds;
+mod handed_over;
+mod others;
 mod signed_in;
 mod streams;
 

@@ -1,7 +1,7 @@
 //! Headers, frames and their payloads: what is accepted is what SPEC.md accepts, and is written as it was read.
 
 use bytes::{Bytes, BytesMut};
-use micronet_wire::conn::Announcement;
+use micronet_wire::conn::{Announcement, Beacon};
 use micronet_wire::error::Code;
 use micronet_wire::faults::Faults;
 use micronet_wire::frame::{Close, Frame, Goaway, Health, Label, Pong, put_error, put_frame, take_error};
@@ -254,6 +254,23 @@ pub(crate) fn payloads(input: &[u8]) {
             assert!(matches!(code, Code::Protocol | Code::Capability), "{words}");
             saw_words(&words);
         }
+    }
+    let beacon = Beacon::decode(Bytes::copy_from_slice(input));
+    // SPEC 4.10, written anew.
+    let number = |at: usize| {
+        input.get(at..at + 4).map_or(0, |four| four.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+    };
+    let piece = input.len().saturating_sub(25) as u64;
+    let is_beacon = (1..=4096).contains(&piece)
+        && input[0] > 0
+        && number(17) <= 1 << 20
+        && number(21) + piece <= number(17);
+    assert_eq!(beacon.is_some(), is_beacon);
+    if let Some(beacon) = beacon {
+        let mut again = Vec::new();
+        beacon.encode(&mut again);
+        assert_eq!(again, input);
+        saw(("beacon", beacon.offset == 0, number(21) + piece == number(17)));
     }
     if let Some(goaway) = Goaway::decode(input) {
         let mut again = Vec::new();

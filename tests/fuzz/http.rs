@@ -61,6 +61,7 @@ pub(crate) fn server(input: &[u8]) {
         request_line_bytes_max: 40,
         head_bytes_max: 120,
         headers_max: 4,
+        requests_max: 3,
         ..HttpLimits::default()
     };
     let limits = if piece & 1 == 0 { HttpLimits::default() } else { tight };

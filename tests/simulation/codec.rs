@@ -1,7 +1,7 @@
 //! What is encoded comes back, and whatever comes is decoded or refused.
 
 use bytes::{Bytes, BytesMut};
-use micronet_wire::conn::Announcement;
+use micronet_wire::conn::{Announcement, Beacon};
 use micronet_wire::frame::{Close, Frame, Goaway, Health, Pong, put_error, take_error};
 use micronet_wire::header::{Header, Kind, flags};
 use micronet_wire::hello::Hello;
@@ -9,7 +9,7 @@ use micronet_wire::limits::FRAME_PAYLOAD_BYTES_MAX;
 use micronet_wire::request::RequestHead;
 use proptest::prelude::*;
 
-use crate::strategies::{announcements, encoded, errors, frames, heads, hellos, kinds, ledgers};
+use crate::strategies::{announcements, beacons, encoded, errors, frames, heads, hellos, kinds, ledgers};
 
 proptest! {
     #[test]
@@ -71,6 +71,11 @@ proptest! {
     }
 
     #[test]
+    fn beacons_come_back(said in beacons()) {
+        prop_assert_eq!(Beacon::decode(encoded(|out| said.encode(out)).into()), Some(said));
+    }
+
+    #[test]
     fn control_payloads_come_back(opaque: u64, words in ".{0,250}", code: u16, last_stream: u32, draining: bool) {
         let health = if draining { Health::Draining } else { Health::Serving };
         let pong = Pong { opaque, health, load_permille: code, ..Pong::default() };
@@ -84,7 +89,7 @@ proptest! {
     /// Nothing that is read from a peer panics, whatever it is.
     #[test]
     fn any_bytes_are_decoded_or_refused(bytes: Vec<u8>) {
-        let _ = Announcement::decode(&bytes);
+        let _ = (Announcement::decode(&bytes), Beacon::decode(bytes.clone().into()));
         let _ = (Hello::decode(&bytes), Pong::decode(&bytes), Goaway::decode(&bytes), Close::decode(&bytes));
         let _ = (RequestHead::decode(bytes.clone().into()), take_error(bytes.into()));
     }

@@ -1,7 +1,7 @@
 //! Frames and their parts, as proptest makes them: each right in itself.
 
 use bytes::{Bytes, BytesMut};
-use micronet_wire::conn::Announcement;
+use micronet_wire::conn::{Announcement, Beacon};
 use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::frame::{Close, Goaway, Health, Label, Pong, put_error, put_frame};
 use micronet_wire::header::{Kind, flags};
@@ -46,6 +46,20 @@ fn principals() -> impl Strategy<Value = Principal> {
             }
         ),
     ]
+}
+
+/// Pieces of schemas.
+pub(crate) fn beacons() -> impl Strategy<Value = Beacon> {
+    let piece = proptest::collection::vec(any::<u8>(), 1..100);
+    (1_u8.., any::<[u8; 16]>(), 0_u32..1000, piece, 0_u32..1000).prop_map(
+        |(version, fingerprint, offset, piece, rest)| Beacon {
+            version,
+            fingerprint: Fingerprint(fingerprint),
+            length: offset + u32::try_from(piece.len()).unwrap() + rest,
+            offset,
+            piece: piece.into(),
+        },
+    )
 }
 
 pub(crate) fn announcements() -> impl Strategy<Value = Announcement> {
@@ -183,7 +197,7 @@ pub(crate) fn payloads(kind: Kind) -> BoxedStrategy<Vec<u8>> {
             .prop_map(|(total, rest)| [&total.to_be_bytes()[..], &vec![7; rest]].concat())
             .boxed(),
         Kind::Announce => announcements().prop_map(|said| encoded(|out| said.encode(out))).boxed(),
-        Kind::Beacon => any::<Vec<u8>>().boxed(),
+        Kind::Beacon => beacons().prop_map(|said| encoded(|out| said.encode(out))).boxed(),
     }
 }
 
@@ -205,6 +219,7 @@ pub(crate) fn frames() -> impl Strategy<Value = Vec<u8>> {
         3 => Just(Kind::Ping),
         2 => Just(Kind::Pong),
         2 => Just(Kind::Announce),
+        1 => Just(Kind::Beacon),
         1 => Just(Kind::Goaway),
         4 => Just(Kind::Data),
         3 => Just(Kind::Credit),

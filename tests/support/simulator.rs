@@ -14,6 +14,7 @@ use micronet_wire::conn::{Announcement, Config, Connection, Event, Role};
 use micronet_wire::error::Code;
 use micronet_wire::hello::{Hello, Secret};
 use micronet_wire::limits::HEADER_BYTES;
+use micronet_wire::schema::Fingerprint;
 
 use self::observer::Observer;
 use crate::application::caller::Caller;
@@ -108,16 +109,19 @@ pub fn run(plan: Plan) -> Result<Report, Box<Failure>> {
 impl World {
     fn new(plan: Plan) -> Self {
         let secret = || Some(Secret::new("an example"));
+        // Short, so that it is through on the slowest links too; what it says is nobody's business here.
+        let beacon = Some(Bytes::from_static(&[7; 300]));
         let side = |role, hello: &Hello| Side {
             connection: Connection::new(
                 Config {
                     role,
-                    hello: hello.clone(),
+                    hello: Hello { schema: beacon.as_deref().map(Fingerprint::of), ..hello.clone() },
                     credential: plan.credential,
                     cluster_secret: secret(),
                     operator_token: secret(),
                     certified: None,
                     credit_when_known: plan.credit_when_known.filter(|_| role == Role::Acceptor),
+                    beacon: beacon.clone(),
                 },
                 0,
             ),

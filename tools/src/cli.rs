@@ -3,6 +3,7 @@
 pub(crate) mod certs;
 pub(crate) mod control;
 pub(crate) mod discovery;
+pub(crate) mod dissector;
 pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod instances;
@@ -13,6 +14,7 @@ pub(crate) mod net;
 pub(crate) mod ping;
 pub(crate) mod redis;
 pub(crate) mod settings;
+pub(crate) mod tap;
 pub(crate) mod why;
 
 use std::path::PathBuf;
@@ -27,6 +29,7 @@ use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::control::{LogsFlags, RELOAD_EXAMPLES};
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
+use self::dissector::DissectorFlags;
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
@@ -36,6 +39,7 @@ use self::net::NetFlags;
 use self::ping::PingFlags;
 use self::redis::RedisFlag;
 use self::settings::GatewayConfigFlags;
+use self::tap::TapFlags;
 use self::why::WhyFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -191,6 +195,8 @@ pub(crate) enum RawCommand {
     Instances(InstancesFlags),
     /// Show or change what the network is declared to be like: segments, links, who may call whom
     Net(NetFlags),
+    /// Install the dissector of Wireshark, so that it shows what the network says by name
+    Dissector(DissectorFlags),
     /// Ask what became of a write, by its idempotency token
     #[command(after_help = OUTCOME_EXAMPLES)]
     Outcome(OutcomeFlags),
@@ -221,6 +227,8 @@ pub(crate) enum RawCommand {
     Undrain(DrainFlags),
     /// Show the end of processes' logs, and follow them
     Logs(LogsFlags),
+    /// See the calls that pass, or write the frames for Wireshark, while they pass
+    Tap(TapFlags),
     /// Tell why a request went as it did: where it was sent, and where its time went
     Why(WhyFlags),
     /// Break something on purpose for a while, and see what it came to

@@ -13,6 +13,7 @@ mod data_folder;
 mod databases;
 mod describe;
 mod discovery;
+mod dissector;
 mod error;
 mod gateway;
 mod identity;
@@ -39,6 +40,7 @@ mod service;
 mod shop;
 mod stop_signal;
 mod table;
+mod tap;
 mod terminal;
 mod toystore;
 mod traffic;
@@ -77,6 +79,8 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
         Command::Ping(config) => ping::run(&config),
+        Command::Tap(config) => tap::run(&config),
+        Command::Dissector(config) => dissector::run(&config),
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),
         Command::Instances(config) => instances::run(&config),

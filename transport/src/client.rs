@@ -27,6 +27,7 @@ use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
 use crate::link::{Link, Shaped};
 use crate::socket;
+use crate::tap::{Ends, Point};
 
 /// A connection to one instance. Clones share it; it closes when the last one is dropped.
 #[derive(Debug, Clone)]
@@ -109,14 +110,16 @@ impl Client {
         };
         let link = Link::new(&identity.network, service, address);
         link.dial().await?;
-        let stream = Shaped::new(socket::connect(address).await.map_err(unreachable)?, Rc::clone(&link));
+        let stream = socket::connect(address).await.map_err(unreachable)?;
+        let ends = Ends { own: stream.local_addr().ok(), peer: Some(address) };
+        let stream = Shaped::new(stream, Rc::clone(&link));
         let client = match &identity.tls {
-            None => Self::over(stream, identity),
+            None => Self::start(stream, identity, None, ends, clock::now()),
             Some(tls) => {
                 // SPEC 15.1: TLS is a part of the handshake, and so of its time.
                 let since_ns = clock::now();
                 let (stream, peer) = tls.dial(stream, service).await?;
-                Self::start(stream, identity, Some(peer), since_ns)
+                Self::start(stream, identity, Some(peer), ends, since_ns)
             }
         };
         link.leads_to(&client.ready().await?.instance);
@@ -127,10 +130,17 @@ impl Client {
     ///
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     pub fn over<S: ByteStream>(stream: S, identity: &Identity) -> Self {
-        Self::start(stream, identity, None, clock::now())
+        Self::start(stream, identity, None, Ends::default(), clock::now())
     }
 
-    fn start<S: ByteStream>(stream: S, identity: &Identity, peer: Option<SpiffeId>, since_ns: u64) -> Self {
+    fn start<S: ByteStream>(
+        stream: S,
+        identity: &Identity,
+        peer: Option<SpiffeId>,
+        ends: Ends,
+        since_ns: u64,
+    ) -> Self {
+        let point = Point::new(identity.network.taps(), Role::Dialler, ends, peer.is_some(), None);
         let connection = Connection::new(identity.config(Role::Dialler, None, peer), since_ns);
         let shared = Rc::new(Shared {
             connection: RefCell::new(connection),
@@ -140,7 +150,7 @@ impl Client {
             state: RefCell::default(),
             account: Cell::default(),
         });
-        tokio::task::spawn_local(drive(Wire::new(stream), Rc::clone(&shared)));
+        tokio::task::spawn_local(drive(Wire::new(stream, point), Rc::clone(&shared)));
         let handle = Rc::new(Handle(Rc::clone(&shared)));
         Self { shared, _handle: handle }
     }
@@ -450,6 +460,7 @@ async fn drive<S: ByteStream>(mut wire: Wire<S>, shared: Rc<Shared>) {
         })
         .await;
     }
+    wire.tap_output(&mut shared.connection.borrow_mut());
     let last_words = shared.connection.borrow_mut().output().split();
     wire.finish(&last_words).await;
 }

@@ -15,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use crate::clock;
+use crate::frames::FrameCount;
+use crate::tap::Point;
 use crate::tls;
 use crate::vitals::{self, Share};
 
@@ -36,13 +38,17 @@ pub(crate) struct Wire<S> {
     share: Share,
     /// Bytes that the stream has taken.
     written: u64,
+    /// The frames that came and went, for /metrics.
+    frames: [FrameCount; 2],
     /// The peer has ended the connection because of our certificate.
     refused: bool,
+    /// Where its frames are copied from, while somebody taps them.
+    point: Point,
 }
 
 impl<S: ByteStream> Wire<S> {
     /// A socket from which nothing was read yet.
-    pub(crate) fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S, point: Point) -> Self {
         let far = Duration::from_secs(86_400);
         vitals::watch_lag();
         Self {
@@ -53,15 +59,22 @@ impl<S: ByteStream> Wire<S> {
             armed_ns: u64::MAX,
             share: Share::default(),
             written: 0,
+            frames: Default::default(),
             refused: false,
+            point,
         }
     }
 
     /// A socket from which `input` was read already: the connection hears it at once.
-    pub(crate) fn begun(stream: S, mut input: BytesMut, connection: &mut Connection) -> Self {
+    pub(crate) fn begun(stream: S, mut input: BytesMut, point: Point, connection: &mut Connection) -> Self {
         let fresh = input.len();
+        let mut wire = Self::new(stream, point);
+        vitals::frames_received(wire.frames[0].ended_in(&input));
+        if wire.point.is_tapped() {
+            wire.point.reads(connection, &input);
+        }
         connection.receive(clock::now(), &mut input, fresh);
-        Self { input, ..Self::new(stream) }
+        Self { input, ..wire }
     }
 
     /// Reads what is there into the buffer; ready with the number of bytes once there are some, 0 at the end of the stream.
@@ -84,6 +97,10 @@ impl<S: ByteStream> Wire<S> {
             Poll::Ready(Ok(0)) => connection.peer_gone("the peer closed the connection"),
             Poll::Ready(Ok(fresh)) => {
                 let now = clock::now();
+                vitals::frames_received(self.frames[0].ended_in(&self.input[self.input.len() - fresh..]));
+                if self.point.is_tapped() {
+                    self.point.reads(connection, &self.input);
+                }
                 connection.observe(self.share.vitals(now));
                 connection.receive(now, &mut self.input, fresh);
                 self.share.set(connection.calls_served());
@@ -99,18 +116,31 @@ impl<S: ByteStream> Wire<S> {
     /// Writes what the connection has to say, as far as the socket takes it.
     pub(crate) fn poll_transmit(&mut self, cx: &mut Context<'_>, connection: &mut Connection) {
         while !connection.output().is_empty() {
+            self.tap_output(connection);
             match Pin::new(&mut self.stream).poll_write(cx, connection.output()) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(0)) => return self.give_up_writing(connection, "it takes no more bytes"),
                 Poll::Ready(Ok(written)) => {
                     self.written += written as u64;
-                    connection.output().advance(written);
+                    let batch = connection.output();
+                    vitals::frames_sent(self.frames[1].ended_in(&batch[..written]));
+                    batch.advance(written);
+                    if batch.is_empty() {
+                        self.point.wrote_all(self.written);
+                    }
                 }
                 Poll::Ready(Err(error)) => return self.give_up_writing(connection, &tls::words(&error)),
             }
         }
         // TLS keeps bytes of its own; for TCP this does nothing.
         let _ = Pin::new(&mut self.stream).poll_flush(cx);
+    }
+
+    /// Shows what is about to be written to whoever taps.
+    pub(crate) fn tap_output(&mut self, connection: &mut Connection) {
+        if self.point.is_tapped() {
+            self.point.writes(connection, self.written);
+        }
     }
 
     /// Bytes of the connection that the stream has taken; in TLS they are the bytes inside it.
@@ -152,6 +182,7 @@ impl<S: ByteStream> Wire<S> {
     /// sends a reset, which may overtake those words.
     pub(crate) async fn finish(mut self, last_words: &[u8]) {
         let lingering = async {
+            vitals::frames_sent(self.frames[1].ended_in(last_words));
             self.stream.write_all(last_words).await?;
             self.stream.shutdown().await?;
             let mut ignored = [0; 1024];

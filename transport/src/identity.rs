@@ -5,7 +5,7 @@ use std::rc::Rc;
 use micronet_wire::conn::{Config, Role};
 use micronet_wire::hello::{Credential, Hello, Secret};
 use micronet_wire::limits::{CONNECTION_CREDIT_BYTES, STRANGER_CREDIT_BYTES};
-use micronet_wire::schema::Fingerprint;
+use micronet_wire::schema::EncodedSchema;
 use micronet_wire::spiffe::SpiffeId;
 
 use crate::bearers::Bearers;
@@ -36,9 +36,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// What a connection is made with; in TLS with a peer that its certificate names.
+    /// What a connection is made with; in TLS with a peer that its certificate names. An acceptor says which schema it serves.
     #[must_use]
-    pub fn config(&self, role: Role, schema: Option<Fingerprint>, certified: Option<SpiffeId>) -> Config {
+    pub fn config(&self, role: Role, schema: Option<&EncodedSchema>, certified: Option<SpiffeId>) -> Config {
         // SPEC 12.4: who dials is a stranger until it has shown otherwise.
         let is_stranger = role == Role::Acceptor && certified.is_none();
         let hello = Hello {
@@ -47,11 +47,13 @@ impl Identity {
             node: self.node.clone(),
             instance: self.instance.clone(),
             nonce: random_bytes(),
-            schema,
+            schema: schema.map(EncodedSchema::fingerprint),
             // SPEC 3.8: TLS protects the bytes already.
             checksums: certified.is_none(),
             ..Hello::default()
         };
+        // SPEC 4.10: in TLS nobody who captures the bytes can read them.
+        let beacon = schema.filter(|_| certified.is_none()).map(|schema| schema.encoded().clone());
         Config {
             role,
             hello,
@@ -60,6 +62,7 @@ impl Identity {
             operator_token: self.operator_token.clone(),
             certified,
             credit_when_known: is_stranger.then_some(CONNECTION_CREDIT_BYTES),
+            beacon,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::identity::random_bytes;
 use crate::link::Links;
 use crate::metrics::Metrics;
 use crate::records::Records;
+use crate::tap::Taps;
 use crate::upstream::{Source, Target};
 
 /// A process's place in the network. Its upstreams and its server share it, through their identity.
@@ -30,6 +31,7 @@ pub struct Network {
     records: Rc<Records>,
     checks: Checks,
     faults: RefCell<Faults>,
+    taps: Rc<Taps>,
     pub(crate) links: Links,
 }
 
@@ -94,6 +96,7 @@ impl Default for Network {
             records: Rc::default(),
             checks: Checks::default(),
             faults: RefCell::new(Faults::new(u64::from_ne_bytes(random_bytes()))),
+            taps: Rc::default(),
             links: Links::default(),
         }
     }
@@ -110,6 +113,12 @@ impl Network {
     #[must_use]
     pub fn metrics(&self) -> &Rc<Metrics> {
         self.metrics.get_or_init(Rc::default)
+    }
+
+    /// Who listens to what passes.
+    #[must_use]
+    pub fn taps(&self) -> &Rc<Taps> {
+        &self.taps
     }
 
     /// What this process remembers of the requests and calls that it has finished.

@@ -21,6 +21,7 @@ use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
 use crate::kernel_queue::{self, Unacknowledged};
 use crate::socket;
+use crate::tap::Point;
 
 /// A connection to an instance over TCP, or TLS over TCP, with the counts of what went over it.
 ///
@@ -72,7 +73,7 @@ impl Probe {
         let mut config = identity.config(Role::Dialler, None, certified);
         config.hello.heartbeat_interval_ms = HEARTBEAT_INTERVAL_MS_MAX;
         let connection = Connection::new(config, since_ns);
-        Self { wire: Wire::new(stream), connection, ends, heard_ns: since_ns }
+        Self { wire: Wire::new(stream, Point::nowhere()), connection, ends, heard_ns: since_ns }
     }
 
     /// The peer's HELLO, once it has come.

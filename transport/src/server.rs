@@ -20,7 +20,7 @@ use micronet_wire::conn::Role;
 use micronet_wire::header::PREFACE;
 use micronet_wire::limits::{FIRST_READ_BYTES, HANDSHAKE_MS_MAX, SERVER_CONNECTIONS_MAX};
 use micronet_wire::network::operation_schema;
-use micronet_wire::schema::ServiceSchema;
+use micronet_wire::schema::{EncodedSchema, ServiceSchema};
 use micronet_wire::service::Service;
 use micronet_wire::spiffe::SpiffeId;
 use tokio::io::AsyncReadExt;
@@ -41,6 +41,7 @@ use crate::identity::Identity;
 use crate::listener;
 use crate::metrics::ServerMeters;
 use crate::strangers::{Stranger, Strangers};
+use crate::tap::{Ends, Point};
 use crate::tls::{Begun, Refused};
 use crate::vitals;
 
@@ -56,7 +57,8 @@ pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc
     let exhausted = || tracked.accept_failed();
     listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, exhausted, |stream, peer| {
         tracing::debug!(%peer, "connection accepted");
-        let served = port.clone().serve(stream, strangers.enter());
+        let ends = Ends { own: stream.local_addr().ok(), peer: Some(peer) };
+        let served = port.clone().serve(stream, ends, strangers.enter());
         async move {
             if let Err(why) = served.await {
                 tracing::info!(%peer, %why, "connection refused");
@@ -74,7 +76,7 @@ pub async fn serve_connection<S: ByteStream>(
     drain: Drain,
 ) {
     let port = Port::new(service, identity, drain);
-    if let Err(why) = port.serve(stream, Strangers::default().enter()).await {
+    if let Err(why) = port.serve(stream, Ends::default(), Strangers::default().enter()).await {
         tracing::info!(%why, "connection refused");
     }
 }
@@ -86,6 +88,8 @@ struct Port {
     identity: Rc<Identity>,
     site: Rc<OwnSite>,
     shapes: Rc<Shapes>,
+    /// Its service's, for taps.
+    schema: Rc<EncodedSchema>,
     unheard: Rc<Unheard>,
     meters: Rc<ServerMeters>,
     drain: Drain,
@@ -105,16 +109,24 @@ impl Port {
             };
         let entry = Rc::new(Entry::new(service, Rc::clone(&identity), places));
         let site = Rc::new(OwnSite::of(Rc::clone(&entry), Rc::clone(&identity)));
-        let shapes = Rc::new(Shapes::of(entry.service().schema().schema()));
+        let own = entry.service().schema();
+        let shapes = Rc::new(Shapes::of([own.schema(), &operation_schema()]));
+        let schema = Rc::new(own.clone());
+        identity.network.taps().learn(&schema);
         let meters = Rc::new(meters_of(&identity, entry.service().schema().schema()));
-        Self { entry, identity, site, shapes, unheard: Rc::default(), meters, drain }
+        Self { entry, identity, site, shapes, schema, unheard: Rc::default(), meters, drain }
     }
 
     /// Serves a connection of which nothing is known yet: in TLS, where this instance has a certificate.
-    async fn serve<S: ByteStream>(mut self, mut stream: S, stranger: Stranger) -> Result<(), Refused> {
+    async fn serve<S: ByteStream>(
+        mut self,
+        mut stream: S,
+        ends: Ends,
+        stranger: Stranger,
+    ) -> Result<(), Refused> {
         let accepted_ns = clock::now();
         let Some(tls) = self.identity.tls.clone() else {
-            self.speak(stream, None, stranger, accepted_ns).await;
+            self.speak(stream, None, ends, stranger, accepted_ns).await;
             return Ok(());
         };
         let mut input = BytesMut::new();
@@ -129,7 +141,7 @@ impl Port {
         };
         let (stream, peer) = accepted?;
         tracing::debug!(%peer, "TLS handshake done");
-        self.speak(stream, Some(peer), stranger, accepted_ns).await;
+        self.speak(stream, Some(peer), ends, stranger, accepted_ns).await;
         Ok(())
     }
 
@@ -138,6 +150,7 @@ impl Port {
         mut self,
         mut stream: S,
         peer: Option<SpiffeId>,
+        ends: Ends,
         stranger: Stranger,
         accepted_ns: u64,
     ) {
@@ -146,12 +159,15 @@ impl Port {
             return;
         }
         if input[0] == PREFACE[0] {
-            let Self { entry, identity, shapes, unheard, meters, drain, .. } = self;
+            let Self { entry, identity, shapes, unheard, meters, drain, schema, .. } = self;
             let _open = identity.network.metrics().connection("rpc");
-            let schema = entry.service().schema().fingerprint();
-            let config = identity.config(Role::Acceptor, Some(schema), peer);
+            let tls = peer.is_some();
+            let config = identity.config(Role::Acceptor, Some(&schema), peer);
+            let point =
+                Point::new(identity.network.taps(), Role::Acceptor, ends, tls, Some(schema.fingerprint()));
             let answers = rpc::Answers { entry, shapes, unheard, meters };
-            rpc::serve(stream, input, accepted_ns, answers, config, drain, stranger).await;
+            let begun = rpc::Begun { stream, input, accepted_ns, point };
+            rpc::serve(begun, answers, config, drain, stranger).await;
         } else {
             // SPEC 15.1: whoever has a certificate is no stranger.
             let site = Rc::new(self.site.seen_by(peer.as_ref()));

@@ -5,7 +5,7 @@ use std::net::{self, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use micronet_wire::limits::{BACKLOG, CONNECT_MS_MAX, USER_TIMEOUT_MS};
+use micronet_wire::limits::{BACKLOG, CONNECT_MS_MAX, UNSENT_BYTES_MAX, USER_TIMEOUT_MS};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -42,7 +42,7 @@ pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sets the options of a connected socket: no delay, and death noticed by the kernel too.
+/// Sets the options of a connected socket: no delay, death noticed by the kernel too, and little that waits in it.
 ///
 /// # Errors
 /// Those of the operating system.
@@ -55,6 +55,8 @@ pub fn prepare(stream: &impl AsFd) -> io::Result<()> {
     // A link that died with bytes on their way is given up after this, not after the kernel's quarter of an hour.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS))))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
     Ok(())
 }
 
@@ -84,9 +86,10 @@ mod tests {
     use crate::listener;
 
     /// What the kernel says of a socket's options.
-    fn options(stream: &TcpStream) -> (bool, bool, Option<Duration>) {
+    fn options(stream: &TcpStream) -> (bool, bool, u32, Option<Duration>) {
         let socket = SockRef::from(stream);
-        (socket.tcp_nodelay().unwrap(), socket.keepalive().unwrap(), socket.tcp_user_timeout().unwrap())
+        let (unsent, patience) = (socket.tcp_notsent_lowat(), socket.tcp_user_timeout());
+        (socket.tcp_nodelay().unwrap(), socket.keepalive().unwrap(), unsent.unwrap(), patience.unwrap())
     }
 
     #[test]
@@ -95,7 +98,8 @@ mod tests {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default());
         runtime.unwrap().block_on(async {
-            let wanted = (true, true, Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS))));
+            let wanted =
+                (true, true, UNSENT_BYTES_MAX, Some(Duration::from_millis(u64::from(USER_TIMEOUT_MS))));
             let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
             let address = listener.local_addr().unwrap();
             let (_trigger, drain) = channel();
@@ -115,7 +119,7 @@ mod tests {
             assert_eq!(accepted.recv().await, Some(wanted));
             for patience in [Duration::from_secs(600), Duration::ZERO] {
                 set_patience(&stream, patience).unwrap();
-                let told = options(&stream).2.unwrap_or_default();
+                let told = options(&stream).3.unwrap_or_default();
                 assert_eq!(told, patience);
             }
         });

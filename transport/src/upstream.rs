@@ -348,6 +348,7 @@ impl Inner {
         for words in adapter.iter().flat_map(ServiceAdapter::refusals) {
             tracing::warn!(service = &*self.service, %address, words, "built with another schema than is served there");
         }
+        self.identity.network.taps().learn(&schema);
         let known = Known { schema, adapter: adapter.map(Rc::new) };
         self.schemas.borrow_mut().keep(known.clone(), |fingerprint| self.serves(fingerprint));
         known

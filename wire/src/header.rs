@@ -68,7 +68,7 @@ kinds! {
     Hello = 1, "HELLO";
     /// Proof of a secret, against the nonces of both HELLOs.
     Proof = 2, "PROOF";
-    /// Reserved: a HELLO again, with other limits.
+    /// What has changed since HELLO.
     Announce = 3, "ANNOUNCE";
     /// Are you there?
     Ping = 4, "PING";
@@ -78,7 +78,7 @@ kinds! {
     Goaway = 6, "GOAWAY";
     /// The last frame of a connection, with the reason.
     Close = 7, "CLOSE";
-    /// Reserved: a periodic beacon for captures that begin in mid-connection.
+    /// The acceptor's schema again, for captures that begin in mid-connection.
     Beacon = 8, "BEACON";
     /// Opens a stream with a call.
     Request = 16, "REQUEST";
@@ -256,6 +256,13 @@ impl Header {
             }
             _ => self.stream != 0 || self.method != 0 || self.encoding != 0 || in_pieces || has(flags::END),
         }
+    }
+
+    /// The same header before another payload of the same length.
+    #[must_use]
+    pub fn of_payload(&self, payload: &[u8]) -> Self {
+        let has_checksum = self.flags & flags::CHECKSUM != 0;
+        Self { payload_checksum: if has_checksum { crc32c::crc32c(payload) } else { 0 }, ..*self }
     }
 
     /// Whether the payload is what the sender sent (SPEC 2.6).

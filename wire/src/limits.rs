@@ -105,6 +105,10 @@ pub const HEARTBEAT_INTERVAL_MS: u32 = 1_000;
 pub const HEARTBEAT_INTERVAL_MS_MIN: u32 = 50;
 /// The slowest heartbeat that a peer may ask for, in milliseconds.
 pub const HEARTBEAT_INTERVAL_MS_MAX: u32 = 60_000;
+/// The least time from one beacon of a connection to the next, in milliseconds.
+pub const BEACON_INTERVAL_MS: u64 = 10_000;
+/// The longest piece of a schema in one BEACON, in bytes.
+pub const BEACON_PIECE_BYTES_MAX: usize = 4 << 10;
 /// Silent heartbeat intervals after which the peer is taken for dead.
 pub const HEARTBEATS_MISSED_MAX: u32 = 3;
 /// PINGs without an answer, after which no further one is sent.
@@ -188,6 +192,9 @@ pub const PEERS_FILE_BYTES_MAX: u64 = 1 << 20;
 pub const REGISTRATION_WORD_MS: u64 = 10_000;
 /// Time that unacknowledged bytes may wait before the kernel gives a connection up (TCP_USER_TIMEOUT), in milliseconds.
 pub const USER_TIMEOUT_MS: u32 = 10_000;
+/// Bytes that the kernel takes for a connection before the network has room for them (TCP_NOTSENT_LOWAT). What it has taken nothing can pass, and for a
+/// peer that doesn't read it would otherwise keep megabytes.
+pub const UNSENT_BYTES_MAX: u32 = 64 << 10;
 /// Connections that wait for `accept`.
 pub const BACKLOG: i32 = 1024;
 /// Handlers that a process has at work at once whatever their latency; its adaptive limit doesn't fall below.
@@ -259,6 +266,17 @@ pub const RETRY_BUDGET_PERCENT: u64 = 20;
 /// Retries a second that are allowed besides, however few calls there are.
 pub const RETRY_BUDGET_PER_S: u64 = 3;
 
+/// Taps that a process has at once; another is refused.
+pub const TAPS_MAX: usize = 8;
+/// What waits to be told to the reader of a tap; what doesn't fit is lost and counted. In bytes.
+pub const TAP_QUEUE_BYTES_MAX: usize = 4 << 20;
+/// What a tap tells at once, before the last item, in bytes.
+pub const TAP_BATCH_BYTES: usize = 32 << 10;
+/// The longest JSON of a message that a tap tells; longer ones are cut. In bytes.
+pub const TAP_MESSAGE_BYTES_MAX: usize = 8 << 10;
+/// The silence after which a tap says that it is there, in milliseconds.
+pub const TAP_SILENCE_MS: u64 = 10_000;
+
 // ---- schema and transcoding (SPEC.md 9, 10, 11) -------------------------------------------------------------
 
 /// The deepest nesting of values, in JSON and in messages.
@@ -307,6 +325,8 @@ pub const HTTP_TRAILER_BYTES_MAX: usize = 8 << 10;
 pub const HTTP_DRAIN_BYTES_MAX: u64 = 64 << 10;
 /// Requests that an HTTP client connection may have in flight.
 pub const HTTP_PIPELINE_MAX: usize = 128;
+/// Requests that an HTTP connection carries: the answer to the last one says that it closes.
+pub const HTTP_REQUESTS_MAX: u64 = 100_000;
 /// Time for a whole head to arrive, from its first byte (absolute), in milliseconds.
 pub const HTTP_HEAD_MS_MAX: u64 = 10_000;
 /// Longest gap within a body, in milliseconds.
@@ -347,6 +367,8 @@ pub const HTTP_TIME_MS_HARD_MAX: u64 = 3_600_000;
 pub const WEBSOCKET_FRAME_BYTES_MAX: usize = 1 << 20;
 /// The longest message that is taken from a client, however many frames it has. In bytes.
 pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Messages that are read of a WebSocket, and of them as many at once, in messages a second: one that sends more is read more slowly.
+pub const WEBSOCKET_MESSAGES_PER_S_MAX: u32 = 10_000;
 /// What waits to be written before nothing else is made for the client and nothing more of it is read, in bytes.
 pub const WEBSOCKET_WRITE_BYTES: usize = 64 << 10;
 /// What one read takes at most, in bytes. So much each connection holds for good.
@@ -427,6 +449,8 @@ const _: () = {
     assert!(FAULT_FIELD_BYTES_MAX + FAULT_MESSAGE_BYTES_MAX + 64 <= ERROR_MESSAGE_BYTES_MAX);
     // A HELLO can hold every entry at its longest.
     assert!(3 * NAME_BYTES_MAX + SOFTWARE_BYTES_MAX + 128 <= HELLO_PAYLOAD_BYTES_MAX as usize);
+    // A beacon delays others by less than a piece of a message does.
+    assert!(BEACON_PIECE_BYTES_MAX < FRAGMENT_BYTES_MAX);
     // The heartbeat itself never runs into the limit of unanswered PINGs.
     assert!((HEARTBEATS_MISSED_MAX as usize) < PINGS_UNANSWERED_MAX);
     assert!(MESSAGE_BYTES_MAX <= REQUEST_BYTES_IN_FLIGHT_MAX);
@@ -442,6 +466,8 @@ const _: () = {
             + 128
             <= REQUEST_HEAD_BYTES_MAX
     );
+    // A tap that has nothing to tell outlives the silence of a stream.
+    assert!(TAP_SILENCE_MS < STREAM_IDLE_MS_MAX);
     // One reply more never breaks a connection that was just below its mark.
     assert!(WRITE_BUFFER_HIGH_BYTES + FRAME_PAYLOAD_BYTES_MAX as usize <= WRITE_BUFFER_HARD_BYTES);
     // Strangers leave room for the cluster.

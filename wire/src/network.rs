@@ -4,15 +4,17 @@
 //! It is how a network is operated, and no part of the protocol: a peer of another make need not have it.
 
 mod records;
+mod tap;
 
 use crate::error::RpcError;
 use crate::schema::{Message, Timestamp};
-use crate::service::{CallContext, service};
+use crate::service::{CallContext, Outgoing, service};
 
 pub use self::records::{
     AttemptRecord, CandidateRecord, HttpRecord, LedgerRecord, LimitRecord, Memory, Record, RecordFilter,
     RecordKind, Requests, RequestsOf,
 };
+pub use self::tap::{FrameFilter, TAPS, TapFilter, Tapped, TappedConnection, TappedFrame, TappedItem};
 
 /// What a process knows of the network around it.
 #[service(name = "network")]
@@ -32,6 +34,16 @@ pub trait Operation {
     /// Tells this process what the operator wants, whole: what was said before and isn't said again no longer holds.
     #[rpc(permission = "network:manage", idempotent)]
     async fn govern(&self, context: &CallContext, request: Rules) -> Result<Governed, RpcError>;
+
+    /// Tells what passes this process from now on, secrets masked. It holds up nothing: what its reader is too slow for is lost, and
+    /// counted.
+    #[rpc(permission = "tap:read", idempotent, rate = "monitoring")]
+    async fn tap(
+        &self,
+        context: &CallContext,
+        request: TapFilter,
+        replies: Outgoing<Tapped>,
+    ) -> Result<(), RpcError>;
 }
 
 /// Asks for the instances that a process calls.

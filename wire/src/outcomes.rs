@@ -32,6 +32,7 @@ pub enum TokenOutcome {
     /// It was done. A repeat would get the same reply.
     Done {
         /// The reply, as a message of the method's reply type.
+        #[field(secret)]
         reply: Blob,
     },
     /// It was refused for good. A repeat would get the same error.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use micronet_wire::http1::HttpLimits;
 use micronet_wire::limits::{
     HTTP_BODY_BYTES_HARD_MAX, HTTP_CONNECTIONS_HARD_MAX, HTTP_CONNECTIONS_MAX,
-    HTTP_CONNECTIONS_PER_ADDRESS_MAX, HTTP_HEAD_BYTES_HARD_MAX, HTTP_HEADERS_HARD_MAX, HTTP_TIME_MS_HARD_MAX,
+    HTTP_CONNECTIONS_PER_ADDRESS_MAX, HTTP_HEAD_BYTES_HARD_MAX, HTTP_HEADERS_HARD_MAX, HTTP_REQUESTS_MAX,
+    HTTP_TIME_MS_HARD_MAX,
 };
 
 use super::Section;
@@ -67,6 +68,7 @@ impl HttpSettings {
             body_gap_ms_max,
             rate_bytes_per_s_min: section.bytes("body_rate", rate, 1..=1 << 30) as u64,
             idle_ms_max,
+            requests_max: section.number("requests", HTTP_REQUESTS_MAX, 1..=1_000_000_000),
             buffered_bytes_max: section.bytes("buffered", default.buffered_bytes_max, 1 << 20..=1 << 40),
         };
         if limits.request_line_bytes_max > limits.head_bytes_max {
@@ -129,7 +131,7 @@ mod tests {
     fn what_is_configured_holds_and_the_rest_stays() {
         assert_eq!(read(""), Ok(HttpSettings::default()));
         let text = "[http]\nrequest_line = \"1KiB\"\nhead = \"4KiB\"\nheaders = 20\nbody = \"64KiB\"\nhead_time = \"2s\"\n\
-                    body_gap = \"3s\"\nbody_rate = \"100B\"\nidle = \"5s\"\nbuffered = \"2MiB\"\nconnections = 50\nconnections_per_address = 4\n\
+                    body_gap = \"3s\"\nbody_rate = \"100B\"\nidle = \"5s\"\nrequests = 7\nbuffered = \"2MiB\"\nconnections = 50\nconnections_per_address = 4\n\
                     [http.bodies]\n\"/a\" = \"1MiB\"\n\"/a/b\" = \"2MiB\"\n";
         let settings = read(text).unwrap();
         let limits = HttpLimits {
@@ -141,6 +143,7 @@ mod tests {
             body_gap_ms_max: 3_000,
             rate_bytes_per_s_min: 100,
             idle_ms_max: 5_000,
+            requests_max: 7,
             buffered_bytes_max: 2 << 20,
         };
         assert_eq!(settings.limits, limits);

@@ -18,7 +18,7 @@ from collections import deque
 
 from calls import MESSAGE_MAX, PIECE_MAX, STREAM_CREDIT, Account, Call, Ledger, request_head
 from frames import (CHECKSUM, CREDIT_MAX, END, FAULT, MORE, PREFACE, RETRY, CallError, Code, ConnectionEnded, Frame,
-                    Hello, Kind, Violation, code_name, crc32c, entry, text_of)
+                    Hello, Kind, Violation, code_name, crc32c, entry, is_beacon, text_of)
 from messages import Malformed, Source
 from schema import MICRONET, Method, Service, fingerprint
 
@@ -250,6 +250,8 @@ class Connection:
                     if call.stream > self._goaway:
                         call.finish(CallError(Code.DRAINING, "the server drains", "never_started", "callee"))
                 self._leave()
+            case Kind.BEACON if is_beacon(payload):
+                pass  # for captures that begin in mid-connection (SPEC 4.10)
             case Kind.CREDIT if len(payload) == 4 and any(payload):
                 self._on_credit(frame, int.from_bytes(payload, "big"))
             case Kind.DATA:

@@ -11,9 +11,9 @@ END, CHECKSUM, MORE, CONTINUED = 1, 2, 4, 8
 HARD_MAX, CREDIT_MAX = 16_777_216, 1_073_741_824
 
 Kind = IntEnum("Kind", {"HELLO": 1, "PROOF": 2, "ANNOUNCE": 3, "PING": 4, "PONG": 5, "GOAWAY": 6, "CLOSE": 7,
-                        "REQUEST": 16, "REPLY": 17, "ERROR": 18, "CANCEL": 19, "DATA": 20, "CREDIT": 21, "NOTICE": 22})
+                        "BEACON": 8, "REQUEST": 16, "REPLY": 17, "ERROR": 18, "CANCEL": 19, "DATA": 20, "CREDIT": 21, "NOTICE": 22})
 FROM_ACCEPTOR = {Kind.HELLO, Kind.ANNOUNCE, Kind.PING, Kind.PONG, Kind.GOAWAY, Kind.CLOSE, Kind.REPLY, Kind.ERROR,
-                 Kind.DATA, Kind.CREDIT}
+                 Kind.DATA, Kind.CREDIT, Kind.BEACON}
 # The sets of flags of which an acceptor's frames bear one, besides CHECKSUM (SPEC 2.7, 4.3); others bear none.
 FLAGS = {Kind.REPLY: (END, END | CONTINUED), Kind.ERROR: (END,), Kind.DATA: (0, MORE, CONTINUED, MORE | CONTINUED)}
 
@@ -136,6 +136,12 @@ def entries(data: bytes) -> dict[int, bytes]:
 
 def entry(key: int, value: bytes) -> bytes:
     return struct.pack(">HH", key, len(value)) + value
+
+
+def is_beacon(data: bytes) -> bool:
+    """Whether a BEACON's payload is well-formed (SPEC 4.10)."""
+    length, offset = int.from_bytes(data[17:21], "big"), int.from_bytes(data[21:25], "big")
+    return 25 < len(data) <= 25 + 4096 and data[0] > 0 and offset + len(data) - 25 <= length <= 1_048_576
 
 
 def text_of(data: bytes, at: int) -> tuple[str, int]:

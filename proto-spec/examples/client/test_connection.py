@@ -56,6 +56,7 @@ class Basics(Case):
             acceptor.write(Frame(Kind.PING, payload=b"12345678"))
             pong = await acceptor.read(Kind.PONG)
             self.assertEqual((len(pong.payload), pong.payload[:8], pong.payload[16:20]), (35, b"12345678", b"\0\0\0\2"))
+            acceptor.write(Frame(Kind.BEACON, payload=b"\1" + bytes(16) + b"\0\0\0\2\0\0\0\1!"))
             acceptor.write(Frame(Kind.ANNOUNCE, payload=entry(6, b"\0\0\0\2") + entry(0x8010, b"\2")))
             acceptor.write(Frame(Kind.GOAWAY, payload=b"\0\0\0\1"))
             acceptor.error(second, Code.DRAINING)
@@ -363,7 +364,8 @@ class Violations(Case):
             ("no checksum", C, ONE,
              lambda a, q: a.write_raw(Frame(Kind.REPLY, END, reply, 1, 1, q.method).pack(False))),
             ("a REQUEST", C, ONE, lambda a, q: a.write(q)),
-            ("BEACON", C, ONE, frame(8)),
+            ("a BEACON of nothing", C, ONE, frame(Kind.BEACON, payload=b"\1" + bytes(16) + length(9, 4))),
+            ("a BEACON that ends outside", C, ONE, frame(Kind.BEACON, payload=b"\1" + bytes(16) + length(9) + length(9, 1))),
             ("a second GOAWAY", C, ONE, frames(*[Frame(Kind.GOAWAY, payload=length(9))] * 2)),
             ("a second HELLO", C, ONE, frame(Kind.HELLO, payload=b"\1\1" + entry(4, bytes(16)))),
             ("a PING of 7 bytes", C, ONE, frame(Kind.PING, payload=bytes(7))),

@@ -10,7 +10,7 @@ use micronet_transport::drain;
 use micronet_transport::mio::server::{Replies, SyncServer, SyncService};
 use micronet_transport::{server, socket};
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::schema::{CallShape, EncodedSchema, Fingerprint, Message, Method};
+use micronet_wire::schema::{CallShape, EncodedSchema, Message, Method};
 use micronet_wire::service::{Answer, CallContext, Handling, Service, service};
 
 use super::{ANSWER, ECHO, FAILING, JOIN, METHOD, Names, REPEAT};
@@ -127,7 +127,7 @@ impl Service for UnderTest {
 }
 
 /// The same of plain functions.
-struct Plain(Behaviour, Fingerprint);
+struct Plain(Behaviour, EncodedSchema);
 
 impl SyncService for Plain {
     fn handle(&self, _: &CallContext, method: u32, request: Bytes) -> Answer {
@@ -143,8 +143,8 @@ impl SyncService for Plain {
         let (replies, end) = self.0.react(method, &requests);
         Ok(Box::new(replies.into_iter().map(Ok).chain(end.err().map(Err))))
     }
-    fn schema(&self) -> Option<Fingerprint> {
-        Some(self.1)
+    fn schema(&self) -> Option<&EncodedSchema> {
+        Some(&self.1)
     }
 }
 
@@ -192,7 +192,7 @@ pub(super) struct OnMio;
 impl OnMio {
     pub(super) fn start(names: &Names, behaviour: Behaviour) -> Running {
         let address = ([127, 0, 0, 1], 0).into();
-        let service = Plain(behaviour.clone(), UnderTest::new(behaviour).schema().fingerprint());
+        let service = Plain(behaviour.clone(), UnderTest::new(behaviour).schema);
         let server = SyncServer::bind(address, service, &names.identity()).expect("a free port");
         let (address, stop) = (server.address(), server.stop_handle());
         let thread = std::thread::spawn(move || server.run().expect("it serves"));

@@ -1,7 +1,9 @@
 //! Those who sign in, over HTTP: what each role may do, whom tokens make believed, and what is written down of it.
 
 mod audit;
+mod control;
 mod roles;
+mod signed;
 mod tokens;
 
 use std::net::SocketAddr;

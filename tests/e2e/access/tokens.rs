@@ -44,13 +44,13 @@ fn decoded(text: &str) -> Vec<u8> {
 }
 
 /// The claims of a token.
-fn claims(token: &str) -> Value {
+pub(super) fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).expect("claims");
     serde_json::from_slice(&decoded(part)).expect("JSON")
 }
 
 #[track_caller]
-fn check_refused(browser: &mut Browser, what: &str, token: &str, code: &str) {
+pub(super) fn check_refused(browser: &mut Browser, what: &str, token: &str, code: &str) {
     for request in [ME, LOG] {
         let answer = browser.ask(Some(token), request, &Value::Null);
         assert_eq!(

@@ -1,6 +1,7 @@
 //! Accounts: signing in, what tokens permit and for how long, and who may change what, through the gateway and on services' own ports.
 
 mod authority;
+mod instances;
 mod redis;
 mod setup;
 mod tokens;
@@ -15,7 +16,10 @@ use serde_json::{Value, json};
 
 /// A network in which everybody may ask as often as wanted, since all tests have one address.
 fn network(flags: &[&str]) -> Network {
-    let folder = Folder::new();
+    network_in(Folder::new(), flags)
+}
+
+fn network_in(folder: Folder, flags: &[&str]) -> Network {
     std::fs::create_dir_all(folder.path()).expect("the folder is made");
     let settings = folder.path().join("gateway.toml");
     std::fs::write(&settings, "[rates]\nauth = \"off\"\napi = \"off\"\n").expect("the settings are written");

@@ -1,5 +1,7 @@
 //! Clients that have certificates.
 
+use micronet_tests::network::Network;
+
 use super::{Edge, curl, handshake, openssl, url};
 
 #[test]
@@ -56,5 +58,37 @@ fn clients_show_certificates_where_they_are_asked_for() {
     curl(data, &as_operator).check(0);
     curl(data, &["--fail", &target]).check(0);
     assert!(curl(data, &as_stranger).code != Some(0), "a certificate that is shown has to be good");
+    network.stop();
+}
+
+#[test]
+fn who_has_a_certificate_of_the_cluster_is_who_it_names() {
+    if !crate::external::has("curl") {
+        return;
+    }
+    let edge = Edge::new();
+    for name in ["operator", "product"] {
+        edge.certs(&["issue", name]);
+    }
+    let ca = edge.path("certs/ca.pem").display().to_string();
+    let settings = edge.write(&format!("client_ca = \"{ca}\"\nclient_certificates = \"optional\""));
+    let flags = ["--demo", "shop", "--no-l4", "--mtls", "--gateway-config", &settings];
+    let network = Network::start_in(edge.folder, &flags);
+    let (data, log) = (network.folder().path(), url(network.gateway(), "/orders/log"));
+    let asks = |name: Option<&str>, flags: &[&str], status: &str, words: &str| {
+        let file = name.map(|name| data.join(format!("certs/{name}.pem")).display().to_string());
+        let shown = file.iter().flat_map(|file| ["--cert", file, "--key", file]);
+        let flags = [flags, &["--write-out", "%{http_code}", &log]].concat();
+        let said = curl(data, &shown.chain(flags).collect::<Vec<_>>()).check(0).stdout;
+        assert!(said.contains(words) && said.ends_with(status), "{name:?}: {said}");
+    };
+    asks(Some("operator"), &[], "200", "");
+    asks(Some("product-1"), &[], "403", "INSUFFICIENT_PERMISSIONS");
+    asks(None, &[], "401", "UNAUTHENTICATED");
+    // What a request says of itself goes before the certificate.
+    let nonsense = ["--header", "Authorization: Bearer nonsense"];
+    asks(Some("operator"), &nonsense, "401", "INVALID_CREDENTIALS");
+    let token = format!("Authorization: Bearer {}", network.folder().operator_token());
+    asks(Some("product-1"), &["--header", &token], "200", "");
     network.stop();
 }

@@ -222,7 +222,7 @@ impl World {
             if !side.closed && in_flight > 0 {
                 return Err(format!("side {at} is open with {in_flight} calls in flight"));
             }
-            if !side.closed && !side.shut && !side.connection.output().is_empty() {
+            if !side.closed && !side.shut && side.connection.bytes_waiting() > 0 {
                 return Err(format!("side {at} is open with unsent bytes"));
             }
         }

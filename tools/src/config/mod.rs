@@ -5,6 +5,7 @@ mod call;
 mod control;
 mod database;
 mod discovery;
+mod dissector;
 mod exposure;
 mod gateway;
 mod instances;
@@ -18,6 +19,7 @@ mod ports;
 mod redis;
 mod settings;
 mod shop;
+mod tap;
 pub(crate) mod target;
 mod tls;
 mod toystore;
@@ -32,6 +34,8 @@ use self::call::{call, callee, outcome};
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::database::database;
 pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
+use self::dissector::dissector;
+pub(crate) use self::dissector::{DissectorConfig, DissectorWork};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::instances::InstancesConfig;
@@ -45,6 +49,7 @@ pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::settings::{GatewayEdge, SettingsFile};
 pub(crate) use self::shop::ShopConfig;
+pub(crate) use self::tap::{TapConfig, TapOutput, TapTarget};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
@@ -77,10 +82,14 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// See what passes.
+    Tap(Box<TapConfig>),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
     /// Show instances.
     Instances(InstancesConfig),
+    /// Put Wireshark's dissector where it is found.
+    Dissector(DissectorConfig),
     /// Show a plan of a network.
     Net(Box<NetConfig>),
     /// Ask what became of a write.
@@ -109,7 +118,9 @@ impl Command {
             Self::Up(_)
             | Self::Call(_)
             | Self::Ping(_)
+            | Self::Tap(_)
             | Self::Instances(_)
+            | Self::Dissector(_)
             | Self::Net(_)
             | Self::Outcome(_)
             | Self::Shop(_)
@@ -215,6 +226,8 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Tap(flags) => Ok(Command::Tap(Box::new(tap::tap(flags, data, environment)?))),
+        RawCommand::Dissector(flags) => Ok(Command::Dissector(dissector(flags, environment)?)),
         RawCommand::Net(flags) => match net::net(flags)? {
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
             NetWork::Running(command) => Ok(operate(Operation::Net(command))),

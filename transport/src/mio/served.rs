@@ -8,7 +8,7 @@ use bytes::Bytes;
 use micronet_wire::conn::{Config, Connection, Event, Standing, Timing};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::LINGER_MS_MAX;
-use micronet_wire::schema::{CallShape, Fingerprint};
+use micronet_wire::schema::{CallShape, EncodedSchema};
 use micronet_wire::service::{Answer, CallContext};
 
 pub use self::streams::Replies;
@@ -59,8 +59,8 @@ pub trait SyncService {
         Err(RpcError::new(Code::UnknownMethod, "no such method"))
     }
 
-    /// The fingerprint of the service's schema, if it has one.
-    fn schema(&self) -> Option<Fingerprint> {
+    /// The service's schema, if it has one.
+    fn schema(&self) -> Option<&EncodedSchema> {
         None
     }
 }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use micronet_wire::error::RpcError;
 use micronet_wire::network::{
     Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Requests, RequestsOf,
-    Rules, Usage,
+    Rules, TapFilter, Tapped, Usage,
 };
 use micronet_wire::schema::{EncodedSchema, SchemaError};
-use micronet_wire::service::{CallContext, Handling, Service};
+use micronet_wire::service::{CallContext, Handling, Outgoing, Service};
 
 use crate::metrics;
 use crate::network::Network;
@@ -65,5 +65,17 @@ impl Operation for Process {
 
     async fn govern(&self, _: &CallContext, request: Rules) -> Result<Governed, RpcError> {
         Ok(self.network.govern(request))
+    }
+
+    async fn tap(
+        &self,
+        _: &CallContext,
+        request: TapFilter,
+        mut replies: Outgoing<Tapped>,
+    ) -> Result<(), RpcError> {
+        let mut following = self.network.taps().follow(&self.instance, request, self.network.records())?;
+        loop {
+            replies.send(&following.next().await).await?;
+        }
     }
 }

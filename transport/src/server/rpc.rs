@@ -22,6 +22,7 @@ use crate::drain::Drain;
 use crate::driver::{ByteStream, Wire};
 use crate::metrics::ServerMeters;
 use crate::strangers::Stranger;
+use crate::tap::Point;
 use crate::vitals;
 
 /// Who answers, and who hears of calls that nobody waits for.
@@ -42,18 +43,26 @@ impl Answers {
     }
 }
 
-/// Serves a connection of which `input` was read already, to its end.
+/// A connection of which `input` was read already.
+pub(super) struct Begun<S> {
+    pub(super) stream: S,
+    pub(super) input: BytesMut,
+    pub(super) accepted_ns: u64,
+    /// Where it is tapped.
+    pub(super) point: Point,
+}
+
+/// Serves a connection to its end.
 pub(super) async fn serve<S: ByteStream>(
-    stream: S,
-    input: BytesMut,
-    accepted_ns: u64,
+    begun: Begun<S>,
     answers: Answers,
     config: Config,
     mut drain: Drain,
     stranger: Stranger,
 ) {
+    let Begun { stream, input, accepted_ns, point } = begun;
     let mut connection = Connection::new(config, accepted_ns);
-    let mut wire = Wire::begun(stream, input, &mut connection);
+    let mut wire = Wire::begun(stream, input, point, &mut connection);
     let mut work = Work::default();
     let mut draining = std::pin::pin!(async move { drain.begun().await });
     let mut told_to_drain = false;
@@ -105,6 +114,7 @@ pub(super) async fn serve<S: ByteStream>(
             () = &mut sent_away, if stranger.is_some() => {}
         }
     };
+    wire.tap_output(&mut connection);
     tokio::join!(wire.finish(connection.output()), outliving);
 }
 

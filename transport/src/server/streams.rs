@@ -16,16 +16,17 @@ use micronet_wire::service::{Exchange, Reply};
 
 use crate::clock;
 
-/// The shapes of a service's methods that have streams of messages.
+/// The shapes of methods that have streams of messages.
 #[derive(Debug, Default)]
 pub(super) struct Shapes(HashMap<u32, CallShape>);
 
 impl Shapes {
-    pub(super) fn of(schema: &ServiceSchema) -> Self {
+    pub(super) fn of<'a>(schemas: impl IntoIterator<Item = &'a ServiceSchema>) -> Self {
         let streams = |shape| {
             matches!(shape, CallShape::ServerStream | CallShape::ClientStream | CallShape::Bidirectional)
         };
-        let methods = schema.methods.iter().filter(|method| streams(method.shape));
+        let methods = schemas.into_iter().flat_map(|schema| &schema.methods);
+        let methods = methods.filter(|method| streams(method.shape));
         Self(methods.map(|method| (method.id, method.shape)).collect())
     }
 

@@ -39,7 +39,7 @@ fn instance(name: &str, says: Announcement) -> Instance {
     tokio::task::spawn_local(async move {
         let config = Identity::default().config(Role::Acceptor, None, None);
         let mut connection = Connection::new(config, clock::now());
-        let mut wire = Wire::new(far);
+        let mut wire = Wire::new(far, crate::tap::Point::nowhere());
         while !connection.is_closed() {
             while let Some(event) = connection.poll_event() {
                 if matches!(event, Event::Ready(_)) && says != Announcement::default() {

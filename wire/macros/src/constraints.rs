@@ -18,13 +18,15 @@ pub(crate) struct Constraints {
     example: Option<String>,
 }
 
-const UNKNOWN: &str =
-    "not known here: `#[field(…)]` has `min = 1`, `max = 200`, `format = \"email\"` and `example = \"…\"`";
+const UNKNOWN: &str = "not known here: `#[field(…)]` has `min = 1`, `max = 200`, `format = \"email\"`, `secret` and `example = \"…\"`";
 
-/// The formats of strings besides a choice, as `micronet_wire::schema::FORMATS`.
-const FORMATS: [&str; 5] = ["email", "password", "line", "name", "slug"];
+/// The formats of strings besides a choice, as `micronet_wire::schema::FORMATS`, but for that of secrets.
+const FORMATS: [&str; 4] = ["email", "line", "name", "slug"];
 
-const FORMAT_UNKNOWN: &str = "the formats that are known: \"email\", \"password\", \"line\", \"name\", \"slug\", and \"choice A B …\" for one of some words";
+/// The format of what is shown to nobody.
+const SECRET: &str = "password";
+
+const FORMAT_UNKNOWN: &str = "the formats that are known: \"email\", \"line\", \"name\", \"slug\", and \"choice A B …\" for one of some words";
 
 impl Constraints {
     /// Reads the attribute of a field of this type. What the macro can't see of the type is checked with the schema.
@@ -50,6 +52,10 @@ impl Constraints {
             "String" | "Blob" | "Vec" | "BTreeMap" if limits.iter().flatten().any(|limit| *limit < 0) => {
                 return refuse("a length is never below 0");
             }
+            "Blob" if read.is_secret() => {}
+            kind if read.is_secret() && KNOWN.contains(&kind) => {
+                return refuse("strings and bytes can be `secret`");
+            }
             kind if read.format.is_some() && KNOWN.contains(&kind) => {
                 return refuse("a `format` is for strings");
             }
@@ -71,9 +77,14 @@ impl Constraints {
                 }
                 once(meta, &mut self.format, format)
             }
+            "secret" => once(meta, &mut self.format, SECRET.to_owned()),
             "example" => once(meta, &mut self.example, example(meta.value()?, of)?),
             _ => Err(meta.error(UNKNOWN)),
         }
+    }
+
+    fn is_secret(&self) -> bool {
+        self.format.as_deref() == Some(SECRET)
     }
 
     /// The fields of `schema::Field` that follow its type.

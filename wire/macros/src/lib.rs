@@ -70,7 +70,7 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// | `format = "name"` | such a line that is no number |
 /// | `format = "slug"` | a `String` of small letters, digits, and `-` within |
 /// | `format = "choice a b"` | a `String` that is one of these words |
-/// | `format = "password"` | a `String` that is shown to nobody; a [`Hidden`](../micronet_wire/schema/struct.Hidden.html) in the service's own memory |
+/// | `secret` | a `String` or `Blob` that is shown to nobody, as a password: whoever shows messages masks it; in the schema it is the format `password`. Best a [`Hidden`](../micronet_wire/schema/struct.Hidden.html) in the service's own memory |
 /// | `example = …` | a value for people: `3`, `25.99`, `true`, or JSON in a string, as `"[1,2]"`; for a `String`, `Blob` or `Timestamp` the text alone will do, as `"Tux"` |
 ///
 /// They hold for the value inside an `Option`, when there is one.

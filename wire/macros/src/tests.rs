@@ -89,6 +89,9 @@ fn constraints_are_checked() {
         (quote! { min = -1 }, quote! { Option<Vec<u8>> }, "never below 0"),
         (quote! { format = "phone" }, quote! { String }, "the formats that are known"),
         (quote! { format = "email" }, quote! { u32 }, "is for strings"),
+        (quote! { format = "password" }, quote! { String }, "the formats that are known"),
+        (quote! { secret }, quote! { u32 }, "strings and bytes can be `secret`"),
+        (quote! { secret, format = "email" }, quote! { String }, "twice"),
         (quote! { example = "" }, quote! { String }, "can't be empty"),
         (quote! { example = 'a' }, quote! { String }, "an example is"),
     ] {

@@ -1,6 +1,6 @@
 //! The handshake (SPEC.md section 3): preface, HELLO both ways, and the dialler's proof of a secret.
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Connection, Event, State, put};
 use crate::error::{Code, RpcError};
@@ -37,6 +37,9 @@ pub struct Config {
     /// Acceptor: the connection's credit of a dialler that has proved who it is; `None` for no more than HELLO gives, and no less
     /// to strangers.
     pub credit_when_known: Option<u32>,
+    /// Acceptor: the encoded schema that it serves, whose fingerprint its HELLO has, to be said again from time to time; `None` where
+    /// nobody could read it on the way, or nobody should.
+    pub beacon: Option<Bytes>,
 }
 
 impl Config {
@@ -51,6 +54,7 @@ impl Config {
             operator_token: None,
             certified: None,
             credit_when_known: None,
+            beacon: None,
         }
     }
 
@@ -124,6 +128,7 @@ impl Connection {
 
     fn shake(&mut self, peer: Hello) {
         self.state = State::Open;
+        self.beacons.begin(self.now);
         // SPEC 3.8: a checksum is left out only if neither side wants it.
         self.checksums = self.config.hello.checksums || peer.checksums;
         self.flow.agree(&self.config.hello, &peer);

@@ -9,6 +9,7 @@
 //! `handle_timeout`, `peer_gone`) and polls (`poll_event`, `output`, `next_deadline`).
 
 mod announce;
+mod beacon;
 mod control;
 mod credit;
 mod event;
@@ -30,6 +31,7 @@ use std::collections::VecDeque;
 use bytes::BytesMut;
 
 pub use announce::Announcement;
+pub use beacon::Beacon;
 pub use credit::Exposure;
 pub use event::Event;
 pub use handshake::{Config, Role, Standing, greeting_refused};
@@ -38,6 +40,7 @@ pub use messages::Arity;
 pub use streams::StreamMap;
 pub use vitals::Vitals;
 
+use self::beacon::Beacons;
 use self::credit::Flow;
 use self::inbound::Inbound;
 use self::keepalive::{Keepalive, Verdict};
@@ -83,6 +86,7 @@ pub struct Connection {
     /// The latest time that was told.
     now: u64,
     outbox: Outbox,
+    beacons: Beacons,
     vitals: Vitals,
     /// What this side has announced of itself.
     health: Health,
@@ -115,6 +119,7 @@ impl Connection {
             bytes_received: 0,
             now,
             outbox,
+            beacons: Beacons::of(config.role, config.hello.schema.zip(config.beacon.clone())),
             vitals: Vitals::default(),
             health: Health::Serving,
             peer_health: Health::Serving,
@@ -327,12 +332,16 @@ impl Connection {
         if self.state == State::ExpectHello {
             return self.expect_hello(kind, &frame.payload);
         }
+        if !kind.is_control() {
+            self.beacons.heard();
+        }
         match (kind, self.config.role) {
             (Kind::Request | Kind::Notice, Role::Acceptor) => self.handle_request(now, frame),
             (Kind::Cancel, Role::Acceptor) => self.handle_cancel(now, &frame),
             (Kind::Proof, Role::Acceptor) => self.handle_proof(&frame.payload),
             (Kind::Reply, Role::Dialler) => self.handle_reply(frame),
             (Kind::Error, Role::Dialler) => self.handle_error(frame),
+            (Kind::Beacon, Role::Dialler) => self.handle_beacon(frame.payload),
             (Kind::Ping, _) => self.handle_ping(&frame.payload),
             (Kind::Pong, _) => self.handle_pong(now, &frame.payload),
             (Kind::Announce, _) => self.handle_announce(&frame.payload),
@@ -341,9 +350,6 @@ impl Connection {
             (Kind::Hello, _) => self.violation("a second HELLO"),
             (Kind::Data, _) => self.handle_data(now, frame),
             (Kind::Credit, _) => self.handle_credit(&frame),
-            (Kind::Beacon, _) => {
-                self.violation(&format!("{} is reserved in this version", kind.name()));
-            }
             _ => self.violation(&format!("{} goes the other way", kind.name())),
         }
         self.proof_closed = true;

@@ -222,9 +222,16 @@ impl Connection {
             return;
         }
         self.outbox.refill();
+        self.begin_beacon();
+        if self.put_beacon_in_turn() {
+            return;
+        }
         if !self.flow.turns.is_empty() {
             self.put_piece();
             self.finish_if_drained();
+        }
+        if self.outbox.batch().is_empty() {
+            self.put_beacon();
         }
     }
 }

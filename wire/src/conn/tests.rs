@@ -1,6 +1,7 @@
 //! Two connections that hand each other their bytes at once, on a clock that the test moves.
 
 mod announce;
+mod beacon;
 mod certified;
 mod handshake;
 mod one_way;

@@ -36,6 +36,8 @@ pub struct ServerConnection {
     limits: HttpLimits,
     /// What the answer must know about the request.
     exchange: Exchange,
+    /// Requests whose heads have come.
+    requests: u64,
     /// The driver wants no further request.
     closing: bool,
 }
@@ -102,6 +104,7 @@ impl ServerConnection {
             state: State::expect_head(),
             limits: HttpLimits::default(),
             exchange: Exchange::UNKNOWN,
+            requests: 0,
             closing: false,
         }
     }
@@ -161,6 +164,7 @@ impl ServerConnection {
         });
         match head {
             Ok(Some(head)) => {
+                self.requests += 1;
                 self.exchange = Exchange::of(&head);
                 self.state =
                     State::ExpectBody(BodyReader::new(head.body_length(), self.limits.body_bytes_max as u64));
@@ -353,7 +357,7 @@ impl ServerConnection {
         self.exchange.is_head
     }
 
-    /// Whether the connection goes on after the response that is being written. What nobody will read of the request
+    /// Whether the connection goes on after the response that is being written: until it has carried all that it may. What nobody will read of the request
     /// decides too: a little is drained; a lot, or an unknown amount, or a body of which the client may not know
     /// whether to send it (RFC 9110 section 10.1.1), costs the connection.
     pub(super) fn keeps_alive(&self) -> bool {
@@ -366,7 +370,7 @@ impl ServerConnection {
             },
             _ => false,
         };
-        may_go_on && self.exchange.keep_alive && !self.closing
+        may_go_on && self.exchange.keep_alive && !self.closing && self.requests < self.limits.requests_max
     }
 
     /// The response has been written.

@@ -4,7 +4,7 @@ use super::head_reader::HeadLimits;
 use crate::limits::{
     HTTP_BODY_BYTES_MAX, HTTP_BODY_GAP_MS_MAX, HTTP_BUFFERED_BYTES_MAX, HTTP_HEAD_BYTES_MAX,
     HTTP_HEAD_MS_MAX, HTTP_HEADERS_MAX, HTTP_IDLE_MS_MAX, HTTP_RATE_BYTES_PER_S_MIN,
-    HTTP_REQUEST_LINE_BYTES_MAX,
+    HTTP_REQUEST_LINE_BYTES_MAX, HTTP_REQUESTS_MAX,
 };
 
 /// What one connection takes from its client: the sizes, which [`ServerConnection`](super::ServerConnection) holds it to, and the
@@ -29,6 +29,8 @@ pub struct HttpLimits {
     pub rate_bytes_per_s_min: u64,
     /// The time that a connection may idle between requests, in milliseconds; then it is closed.
     pub idle_ms_max: u64,
+    /// Requests that the connection carries; the answer to the last one closes it.
+    pub requests_max: u64,
     /// What all connections of a process keep together of requests and answers on their way, in bytes; beyond that a body is answered
     /// 503, and a connection whose answer isn't read is cut.
     pub buffered_bytes_max: usize,
@@ -45,6 +47,7 @@ impl Default for HttpLimits {
             body_gap_ms_max: HTTP_BODY_GAP_MS_MAX,
             rate_bytes_per_s_min: HTTP_RATE_BYTES_PER_S_MIN,
             idle_ms_max: HTTP_IDLE_MS_MAX,
+            requests_max: HTTP_REQUESTS_MAX,
             buffered_bytes_max: HTTP_BUFFERED_BYTES_MAX,
         }
     }

@@ -19,31 +19,18 @@ pub(super) struct Types<'a> {
     label: &'a str,
     /// Types that stand in requests: what they don't name is refused there.
     asked: BTreeSet<TypeRef>,
+    /// Types that stand in replies.
+    told: BTreeSet<TypeRef>,
 }
 
 impl<'a> Types<'a> {
     pub(super) fn new(schema: &'a ServiceSchema, label: &'a str) -> Self {
-        let mut types = Self { schema, label, asked: BTreeSet::new() };
+        let (mut asked, mut told) = (BTreeSet::new(), BTreeSet::new());
         for method in schema.methods.iter().filter(|method| method.paths().next().is_some()) {
-            types.ask(method.request);
+            note(schema, method.request, &mut asked);
+            note(schema, method.reply, &mut told);
         }
-        types
-    }
-
-    /// Notes what a request is made of.
-    fn ask(&mut self, at: TypeRef) {
-        if !self.asked.insert(at) {
-            return;
-        }
-        match self.schema.type_at(at) {
-            Some(Type::Option { item } | Type::List { item }) => self.ask(*item),
-            Some(Type::Map { value, .. }) => self.ask(*value),
-            Some(Type::Struct { fields, .. }) => fields.iter().for_each(|field| self.ask(field.of)),
-            Some(Type::Enum { variants, .. }) => {
-                variants.iter().flat_map(|variant| &variant.fields).for_each(|field| self.ask(field.of));
-            }
-            _ => {}
-        }
+        Self { schema, label, asked, told }
     }
 
     /// The fields of a method's request.
@@ -200,8 +187,14 @@ impl<'a> Types<'a> {
             .map(|field| field.name.as_str())
             .collect();
         let asked = self.asked.contains(&at);
-        let properties: Object =
-            fields.map(|field| (&*field.name, self.field(field, asked, components))).collect();
+        let property = |field: &'f Field| {
+            let mut described = self.field(field, asked, components);
+            if field.is_secret() && asked && !self.told.contains(&at) {
+                described.put("writeOnly", true);
+            }
+            (&*field.name, described)
+        };
+        let properties: Object = fields.map(property).collect();
         let mut structure = typed("object").with_text("description", doc);
         if !properties.is_empty() {
             structure.put("properties", properties);
@@ -247,6 +240,23 @@ impl<'a> Types<'a> {
         });
         let choices: Vec<Node> = choices.collect();
         Object::default().with_text("description", doc).with("oneOf", choices)
+    }
+}
+
+/// Notes what a message is made of.
+fn note(schema: &ServiceSchema, at: TypeRef, noted: &mut BTreeSet<TypeRef>) {
+    if !noted.insert(at) {
+        return;
+    }
+    match schema.type_at(at) {
+        Some(Type::Option { item } | Type::List { item }) => note(schema, *item, noted),
+        Some(Type::Map { value, .. }) => note(schema, *value, noted),
+        Some(Type::Struct { fields, .. }) => fields.iter().for_each(|field| note(schema, field.of, noted)),
+        Some(Type::Enum { variants, .. }) => {
+            let fields = variants.iter().flat_map(|variant| &variant.fields);
+            fields.for_each(|field| note(schema, field.of, noted));
+        }
+        _ => {}
     }
 }
 

@@ -2,6 +2,9 @@
 
 use super::{Field, ServiceSchema, Type, TypeRef};
 
+/// The format of what nobody should be shown.
+const SECRET: &str = "password";
+
 /// What `min` and `max` count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
@@ -26,23 +29,38 @@ impl Field {
     pub fn is_constrained(&self) -> bool {
         self.min.is_some() || self.max.is_some() || !self.format.is_empty()
     }
+
+    /// Whether nobody should be shown its value, as a password's (`#[field(secret)]`).
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.format == SECRET
+    }
 }
 
 impl ServiceSchema {
     /// For each type of a schema whose types refer only to earlier ones: whether a field in it is constrained.
     pub(crate) fn constrained_types(&self) -> Vec<bool> {
+        self.types_with(Field::is_constrained)
+    }
+
+    /// The same for fields that are secret.
+    pub(crate) fn secret_types(&self) -> Vec<bool> {
+        self.types_with(Field::is_secret)
+    }
+
+    fn types_with(&self, holds: fn(&Field) -> bool) -> Vec<bool> {
         let mut known: Vec<bool> = Vec::with_capacity(self.types.len());
         for described in &self.types {
             let at = |of: TypeRef| known.get(of as usize).copied().unwrap_or(false);
-            let within = |fields: &[Field]| fields.iter().any(|field| field.is_constrained() || at(field.of));
-            let constrained = match described {
+            let among = |fields: &[Field]| fields.iter().any(|field| holds(field) || at(field.of));
+            let within = match described {
                 Type::Option { item } | Type::List { item } => at(*item),
                 Type::Map { value, .. } => at(*value),
-                Type::Struct { fields, .. } => within(fields),
-                Type::Enum { variants, .. } => variants.iter().any(|variant| within(&variant.fields)),
+                Type::Struct { fields, .. } => among(fields),
+                Type::Enum { variants, .. } => variants.iter().any(|variant| among(&variant.fields)),
                 _ => false,
             };
-            known.push(constrained);
+            known.push(within);
         }
         known
     }

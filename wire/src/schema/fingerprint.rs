@@ -57,6 +57,8 @@ pub struct EncodedSchema {
     fingerprint: Fingerprint,
     /// For each type: whether a field in it is constrained.
     constrained: Vec<bool>,
+    /// Likewise: whether one is secret.
+    secret: Vec<bool>,
 }
 
 impl EncodedSchema {
@@ -87,14 +89,21 @@ impl EncodedSchema {
     }
 
     fn of(schema: ServiceSchema, encoded: Bytes) -> Self {
-        let (fingerprint, constrained) = (Fingerprint::of(&encoded), schema.constrained_types());
-        Self { schema, encoded, fingerprint, constrained }
+        let fingerprint = Fingerprint::of(&encoded);
+        let (constrained, secret) = (schema.constrained_types(), schema.secret_types());
+        Self { schema, encoded, fingerprint, constrained, secret }
     }
 
     /// Whether a field of this type, or of one within it, is constrained.
     #[must_use]
     pub fn is_constrained(&self, of: TypeRef) -> bool {
         self.constrained.get(of as usize).copied().unwrap_or(false)
+    }
+
+    /// Whether a field of this type, or of one within it, is secret.
+    #[must_use]
+    pub fn has_secrets(&self, of: TypeRef) -> bool {
+        self.secret.get(of as usize).copied().unwrap_or(true)
     }
 
     /// The schema itself.

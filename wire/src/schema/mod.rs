@@ -6,6 +6,7 @@
 
 mod constraints;
 mod fingerprint;
+mod lua;
 mod registry;
 mod validate;
 mod values;

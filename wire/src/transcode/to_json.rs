@@ -28,9 +28,35 @@ pub fn to_json(
     binary: &[u8],
     out: &mut BytesMut,
 ) -> Result<(), TranscodeError> {
+    unpack(schema, of, binary, out, false)
+}
+
+/// The same for people and logs: of each secret field (SPEC.md 10.9) it has `"***"` instead of the value.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_json_masked(
+    schema: &ServiceSchema,
+    of: TypeRef,
+    binary: &[u8],
+    out: &mut BytesMut,
+) -> Result<(), TranscodeError> {
+    unpack(schema, of, binary, out, true)
+}
+
+/// What stands in masked JSON for a secret.
+const MASK: &str = "***";
+
+fn unpack(
+    schema: &ServiceSchema,
+    of: TypeRef,
+    binary: &[u8],
+    out: &mut BytesMut,
+    masks: bool,
+) -> Result<(), TranscodeError> {
     let start = out.len();
-    let mut unpacker =
-        Unpacker { schema, binary: BinaryReader::new(binary), out: &mut *out, start, depth: 0 };
+    let binary_reader = BinaryReader::new(binary);
+    let mut unpacker = Unpacker { schema, binary: binary_reader, out: &mut *out, start, depth: 0, masks };
     unpacker.message(of, binary.len()).map_err(|failure| {
         out.truncate(start);
         failure.in_binary()
@@ -52,6 +78,8 @@ struct Unpacker<'a> {
     start: usize,
     /// How many values the current one stands in, which bounds the recursion for schemas that nobody checked.
     depth: usize,
+    /// Secrets aren't written.
+    masks: bool,
 }
 
 impl<'a> Unpacker<'a> {
@@ -177,7 +205,13 @@ impl<'a> Unpacker<'a> {
             self.comma(index > 0);
             put_string(self.out, &field.name);
             self.out.extend_from_slice(b":");
-            self.value(field.of).map_err(|failure| failure.in_field(&field.name))?;
+            let written = if self.masks && field.is_secret() {
+                put_string(self.out, MASK);
+                self.binary.skip(self.schema, field.of)
+            } else {
+                self.value(field.of)
+            };
+            written.map_err(|failure| failure.in_field(&field.name))?;
         }
         self.out.extend_from_slice(b"}");
         Ok(())

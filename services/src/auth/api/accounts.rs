@@ -11,7 +11,7 @@ pub struct Registration {
     #[field(min = 3, max = 254, format = "email", example = "ada@example.com")]
     pub email: String,
     /// Its password.
-    #[field(min = 8, max = 128, format = "password")]
+    #[field(min = 8, max = 128, secret)]
     pub password: Hidden,
     /// The name of whoever it belongs to.
     #[field(min = 1, max = 200, format = "line", example = "Ada Lovelace")]
@@ -107,7 +107,7 @@ pub struct NewAccount {
     #[field(min = 3, max = 254, format = "email", example = "grace@example.com")]
     pub email: String,
     /// The password.
-    #[field(min = 8, max = 128, format = "password")]
+    #[field(min = 8, max = 128, secret)]
     pub password: Hidden,
     /// The name of whoever it belongs to.
     #[field(min = 1, max = 200, format = "line", example = "Grace Hopper")]
@@ -152,7 +152,7 @@ pub struct ResetPassword {
     #[field(min = 1, max = 9_007_199_254_740_991, example = "2")]
     pub id: u64,
     /// The password from now on.
-    #[field(min = 8, max = 128, format = "password")]
+    #[field(min = 8, max = 128, secret)]
     pub new_password: Hidden,
 }
 

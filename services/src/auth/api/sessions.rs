@@ -11,7 +11,7 @@ pub struct Login {
     #[field(min = 3, max = 254, example = "ada@example.com")]
     pub email: String,
     /// Its password.
-    #[field(min = 1, max = 128, format = "password")]
+    #[field(min = 1, max = 128, secret)]
     pub password: Hidden,
 }
 
@@ -19,7 +19,7 @@ pub struct Login {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Refresh {
     /// The refresh token that was given last.
-    #[field(min = 1, max = 128, format = "password")]
+    #[field(min = 1, max = 128, secret)]
     pub refresh_token: Hidden,
 }
 
@@ -27,7 +27,7 @@ pub struct Refresh {
 #[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Logout {
     /// A refresh token of the session; without it, the session is that of the request's access token.
-    #[field(min = 1, max = 128, format = "password")]
+    #[field(min = 1, max = 128, secret)]
     pub refresh_token: Option<Hidden>,
     /// Whether all sessions of the account end.
     pub everywhere: Option<bool>,
@@ -37,14 +37,14 @@ pub struct Logout {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// The access token: a JSON Web Token, for the header `Authorization: Bearer …`.
-    #[field(format = "password")]
+    #[field(secret)]
     pub access_token: Hidden,
     /// The kind of token: `Bearer`.
     pub token_type: String,
     /// For how long the access token is good, in seconds.
     pub expires_in: u32,
     /// What new tokens are given for, once.
-    #[field(format = "password")]
+    #[field(secret)]
     pub refresh_token: Hidden,
     /// For how long it is good, in seconds.
     pub refresh_expires_in: u32,
@@ -60,10 +60,10 @@ pub struct Tokens {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct ChangePassword {
     /// The password until now.
-    #[field(min = 1, max = 128, format = "password")]
+    #[field(min = 1, max = 128, secret)]
     pub current_password: Hidden,
     /// The password from now on.
-    #[field(min = 8, max = 128, format = "password")]
+    #[field(min = 8, max = 128, secret)]
     pub new_password: Hidden,
 }
 
@@ -121,7 +121,7 @@ pub struct SessionsEnded {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct IssuedTicket {
     /// The ticket.
-    #[field(format = "password")]
+    #[field(secret)]
     pub ticket: Hidden,
     /// Until when it is good.
     pub expires_at: Timestamp,
@@ -138,13 +138,13 @@ pub struct SetupState {
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Setup {
     /// The code that was made for this.
-    #[field(min = 1, max = 128, format = "password")]
+    #[field(min = 1, max = 128, secret)]
     pub code: Hidden,
     /// The account's e-mail address.
     #[field(min = 3, max = 254, format = "email", example = "ada@example.com")]
     pub email: String,
     /// Its password.
-    #[field(min = 8, max = 128, format = "password")]
+    #[field(min = 8, max = 128, secret)]
     pub password: Hidden,
     /// The name of whoever it belongs to.
     #[field(min = 1, max = 200, format = "line", example = "Ada Lovelace")]

@@ -115,9 +115,11 @@ impl Signer {
         Ok((Hidden(token), u32::try_from(exp - now_s).unwrap_or_default()))
     }
 
-    /// The public keys.
+    /// The public keys, as they are now: one that another instance has just made signs tokens already.
     pub(super) async fn published(&self) -> Result<Keys, RpcError> {
-        let known = self.known().await?;
+        let looking = self.looking.lock().await;
+        let known = self.look().await?;
+        drop(looking);
         let keys = known.published.iter().map(|key| Key {
             kid: key.kid.clone(),
             kty: "EC".into(),

@@ -19,7 +19,7 @@ fn port(limit: u32) -> (Port, DrainTrigger) {
 
 fn connect_to(port: &Port) -> DuplexStream {
     let (ours, theirs) = duplex(1 << 20);
-    let served = port.clone().serve(theirs, Strangers::default().enter());
+    let served = port.clone().serve(theirs, crate::tap::Ends::default(), Strangers::default().enter());
     tokio::task::spawn_local(async move { served.await.unwrap() });
     ours
 }

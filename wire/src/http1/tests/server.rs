@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 
-use super::super::{HttpDate, HttpError, Phase, ServerConnection, Status};
+use super::super::{HttpDate, HttpError, HttpLimits, Phase, ServerConnection, Status};
 use crate::limits::*;
 
 /// Requests with these bodies are accepted up to this size in these tests.
@@ -329,6 +329,26 @@ fn the_connection_goes_on_as_both_sides_want() {
     ] {
         check_head(&format!("GET / HTTP/{version}\nHost: a{connection}{next}"), expected);
     }
+}
+
+#[test]
+fn the_last_request_of_a_connection_is_told_so() {
+    let mut connection = ServerConnection::new();
+    connection.set_limits(HttpLimits { requests_max: 2, ..HttpLimits::default() });
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let (mut input, mut output) = (BytesMut::from(get.repeat(3).as_str()), BytesMut::new());
+    for goes_on in [true, false] {
+        connection.poll_head(&mut input).expect("HTTP").expect("a head");
+        connection.poll_body(&mut input).expect("HTTP").expect("a body");
+        let answer =
+            connection.respond(&mut output, Status::OK, &HttpDate::from_unix_s(0)).expect("a request");
+        answer.body(b"");
+        assert_eq!(connection.is_open(), goes_on);
+        let said = String::from_utf8_lossy(&output.split()).contains("Connection: close");
+        assert_ne!(said, goes_on);
+    }
+    assert!(connection.poll_head(&mut input).expect("no error").is_none(), "a third is not read");
+    assert_eq!(&input[..], get.as_bytes());
 }
 
 #[test]

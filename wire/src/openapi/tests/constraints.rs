@@ -40,6 +40,14 @@ struct Wish {
     line: Option<String>,
     #[field(format = "choice up -up")]
     order: Option<String>,
+    #[field(secret)]
+    word: Option<String>,
+}
+
+#[derive(Message, Debug, Clone)]
+struct Unlock {
+    #[field(secret, min = 8)]
+    word: String,
 }
 
 #[derive(Message, Debug, Clone)]
@@ -68,6 +76,9 @@ trait WishList {
     /// Makes one.
     #[rpc(http("POST /wishes/{who}", "POST /wishes"), public)]
     async fn make(&self, context: &CallContext, request: Wish) -> Result<Wish, RpcError>;
+    /// Lets somebody in.
+    #[rpc(http("POST /unlock"), public)]
+    async fn unlock(&self, context: &CallContext, request: Unlock) -> Result<(), RpcError>;
     /// All of somebody's.
     #[rpc(http("GET /wishes/{who}"), public, idempotent, page)]
     async fn list(&self, context: &CallContext, request: Pick) -> Result<Wishes, RpcError>;
@@ -109,6 +120,11 @@ fn constraints_are_keywords_and_examples_make_a_body() {
     check(&document, &field("offset/type"), json!(["integer", "string", "null"]));
     let line = document.pointer(&field("line/pattern")).and_then(Value::as_str).unwrap();
     assert!(line.starts_with("^[^") && line.contains(r"\u3000") && line.ends_with("]*$"), "{line}");
+    // What is only asked for is never told.
+    let secret = |of: &str| format!("/components/schemas/wishes.{of}/properties/word");
+    let asked = json!({ "type": "string", "format": "password", "minLength": 8, "writeOnly": true });
+    check(&document, &secret("Unlock"), asked);
+    check(&document, &secret("Wish"), json!({ "type": ["string", "null"], "format": "password" }));
     // Exactly as many digits as its scale has.
     assert!(text.contains("\"minimum\": 1.00,"), "{text}");
 

@@ -50,8 +50,10 @@ impl ServiceSchema {
             if !is_format(&field.format) {
                 return Err(format!("has the unknown format {:?}", field.format));
             }
-            if self.measure(field.of) != Some(Measure::Characters) {
-                return Err("has a format, but is no string".into());
+            match self.measure(field.of) {
+                Some(Measure::Characters) => {}
+                Some(Measure::Bytes) if field.is_secret() => {}
+                _ => return Err("has a format, but is no string".into()),
             }
         }
         if field.example.is_empty() {

@@ -228,6 +228,7 @@ fn rules_of_constraints() {
         ("A.a has the limit -1,", min(4, -1)),
         ("A.a has the unknown format", format(STRING, "phone")),
         ("A.a has a format, but is no string", format(U32, "email")),
+        ("A.a has a format, but is no string", format(U32, "password")),
         ("A.a has an example that it doesn't take: ", example(U32, "\"one\"")),
         ("A.a has an example that it doesn't take: line 1", example(STRING, "Tux")),
         (

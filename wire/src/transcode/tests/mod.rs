@@ -5,6 +5,7 @@ mod faults;
 mod forms;
 mod hostile;
 mod properties;
+mod secrets;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,97 @@
+//! Two instances of `auth` on one database, of either kind: what one is told holds at the other.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use micronet_tests::folder::Folder;
+use micronet_tests::network::Network;
+use micronet_tests::patience::until;
+use micronet_tests::postgres::PostgresServer;
+use serde_json::{Value, json};
+
+use super::{Person, ask, client, heard, manager, network_in, refused_everywhere, renew, try_login};
+
+/// By when everybody has heard of what is revoked.
+const HEARD_MAX: Duration = Duration::from_secs(1);
+
+/// A network with two of auth, and all that verify tokens; each of them has heard of the keys.
+fn two(flags: &[&str]) -> (Network, [SocketAddr; 4]) {
+    let flags = [&["--port", "auth=0,0"], flags].concat();
+    let network = network_in(Folder::new(), &flags);
+    let [first, second] = ["auth-1", "auth-2"].map(|name| network.address(name));
+    let places = [network.gateway(), first, second, network.address("order-1")];
+    let person = manager(first);
+    for place in places {
+        heard(place, &person, at(&places, place));
+    }
+    (network, places)
+}
+
+/// What somebody who has signed in may ask at a place.
+fn at(places: &[SocketAddr; 4], place: SocketAddr) -> &'static str {
+    if place == places[3] { "GET /orders" } else { "GET /auth/me" }
+}
+
+/// Checks that a token is refused everywhere within a second.
+fn check_refused_in_time(places: &[SocketAddr; 4], person: &Person) {
+    let since = Instant::now();
+    for place in places {
+        until("the token to be refused", || {
+            let answer = ask(*place, Some(person), at(places, *place), &Value::Null);
+            if answer.status() == 401 { Ok(()) } else { Err(answer.shown()) }
+        });
+    }
+    assert!(since.elapsed() < HEARD_MAX, "{:?}", since.elapsed());
+}
+
+fn check_as_one(flags: &[&str]) {
+    let (network, places) = two(flags);
+    let [_, first, second, order] = places;
+    for (one, other) in [(first, second), (second, first)] {
+        // A token of either is believed at both, and refused at both when either has taken it back.
+        let person = manager(one);
+        for place in places {
+            ask(place, Some(&person), at(&places, place), &Value::Null).check(200);
+        }
+        ask(other, Some(&person), "POST /auth/logout", &json!({})).check(200);
+        check_refused_in_time(&places, &person);
+
+        // A refresh token is good once at both together: the second time it ends the session.
+        let stolen = client(one);
+        let renewed = Person::of(&renew(one, &stolen.refresh).check(200));
+        ask(other, Some(&renewed), "GET /auth/me", &Value::Null).check(200);
+        assert_eq!(renew(other, &stolen.refresh).check(401).at("/error/code"), "INVALID_CREDENTIALS");
+        check_refused_in_time(&places, &renewed);
+        renew(one, &renewed.refresh).check(401);
+    }
+    // What one signs by a new key is believed at once, also by those who ask the other one for keys.
+    let admin = manager(first);
+    ask(first, Some(&admin), "POST /api/v1/auth/rotate", &Value::Null).check(200);
+    let after = manager(first);
+    for place in places {
+        ask(place, Some(&after), at(&places, place), &Value::Null).check(200);
+    }
+    // Guesses at one are counted at the other.
+    for guess in [first, second, first, second, first] {
+        try_login(guess, "client@demo.example", "a guess").check(401);
+    }
+    try_login(second, "client@demo.example", "client-demo").check(429);
+    // One of them is enough.
+    let person = manager(first);
+    network.kill("auth-1");
+    ask(order, Some(&person), "GET /orders", &Value::Null).check(200);
+    ask(second, Some(&person), "POST /auth/logout", &json!({})).check(200);
+    refused_everywhere(&[network.gateway(), second], &person);
+    network.stop();
+}
+
+#[test]
+fn two_of_auth_are_as_one() {
+    check_as_one(&[]);
+}
+
+#[test]
+fn two_of_auth_are_as_one_on_a_server() {
+    let Some(postgres) = PostgresServer::start() else { return };
+    check_as_one(&["--database", &postgres.new_database("auth")]);
+}
