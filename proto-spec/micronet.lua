@@ -1519,6 +1519,9 @@ end
 local function hold(connection, side, header, said, record)
     local kind = header.kind_name
     local sender = SENT_BY[kind]
+    -- Nobody goes on before he has heard the other side's HELLO (SPEC 3.1): if it isn't here, only one side was captured.
+    local other = peer_of(connection, side)
+    if side.hello and kind ~= "HELLO" and kind ~= "CLOSE" and not (other and other.greeted) then connection.lenient = true end
     if sender then
         local role = role_of(connection, side)
         if not role or (connection.lenient and role ~= sender) then
@@ -2035,7 +2038,9 @@ local function show_call(tree, pinfo, record)
         if call.requests > 0 then generated(tree, "requests", call.requests) end
         generated(tree, "replies", call.replies)
         local slow = micronet.prefs.slow_ms
-        if slow > 0 and call.took and call.took * 1000 > slow then
+        local _, method = Schemas:method(call.connection.schema, call.method)
+        local lasts = method and method.shape ~= "Unary" -- A stream takes as long as its caller likes.
+        if slow > 0 and not lasts and call.took and call.took * 1000 > slow then
             tree:add_proto_expert_info(experts.slow, format("The call took %.0f ms", call.took * 1000))
         end
     elseif call.request_in == number and pinfo.visited and not call.response_in and not call.one_way then
@@ -2269,6 +2274,7 @@ local function is_http(raw)
     return method ~= nil and HTTP_METHODS[method] ~= nil
 end
 
+local TEXT_LINE_MAX = 8192
 -- SPEC 17.3
 local TEXT_COMMANDS = {
     HELP = true, METHODS = true, SCHEMA = true, CALL = true, STREAM = true, PING = true, HEALTH = true, STATS = true, WHO = true,
@@ -2443,8 +2449,10 @@ local function dissect_unit(tvb, offset, pinfo, root)
     local size = found and found - 1 or left
     if record.first_visit then
         record.skipped = true
-        if side.greeted and side.in_step and not connection.broken and not pinfo.private["micronet.gap"] then
-            record.wrong = { code = "CHECKSUM_MISMATCH", clause = "2.3", words = "the header's checksum, or bytes that the capture lost" }
+        -- What has the outlines of a header is one that was changed; anything else follows on bytes that the capture lost.
+        local outlined = raw:find("^[\0\1]......\0") or raw:find("^....[\1-\8\16-\22][\0-\15].\0")
+        if side.greeted and side.in_step and not connection.broken and outlined then
+            record.wrong = { code = "CHECKSUM_MISMATCH", clause = "2.3", words = "the header's checksum" }
         end
         connection.lenient, side.in_step = true, found ~= nil
     end
@@ -2482,25 +2490,41 @@ local function looks_like_text(raw)
     return (command == "CALL" or command == "STREAM" or command == "SCHEMA") and rest:find("^[%w_]+%.[%w_]+") ~= nil
 end
 
-function micronet.dissector(tvb, pinfo, root)
+local function dissect_tongue(tongue, raw, tvb, pinfo, root)
+    if tongue == "text" and is_http(raw) then tongue = "http" end
+    if tongue == "text" then return dissect_text(tvb, pinfo, root) end
+    return hand_over(tongue, tvb, pinfo, root)
+end
+
+-- What a byte stream speaks besides frames, by its first bytes (SPEC 14.1, 15.2, 17.1); and whether more of them are wanted.
+local function tongue_of(raw, size)
+    if raw:find("^\22\3[\1-\4]") then return "tls" end
+    if is_http(raw) then return "http" end
+    if raw:find("^[\r\n]*%g[%g \t]*\r?\n") or looks_like_text(raw) then return "text" end
+    return nil, size < TEXT_LINE_MAX and raw:find("^[%g \t\r\n]+$") ~= nil
+end
+
+-- Not called by way of `micronet.dissector`: that would be a dissector of its own, which may ask for less.
+local function dissect(tvb, pinfo, root)
     if tvb:len() == 0 then return 0 end
     local known = known_connection(pinfo)
     local raw = tvb:raw(0, math.min(tvb:len(), 128))
-    if known and known.tongue == "text" then return dissect_text(tvb, pinfo, root) end
-    if known and known.tongue then return hand_over(known.tongue, tvb, pinfo, root) end
+    if known and known.tongue then return dissect_tongue(known.tongue, raw, tvb, pinfo, root) end
     if not known then
-        local tongue
-        if raw:find("^\22\3[\1-\4]") then tongue = "tls" -- SPEC 15
-        elseif is_http(raw) then tongue = "http" -- SPEC 14.1
-        elseif raw:find("^[\r\n]*%g[%g \t]*\r?\n") or looks_like_text(raw) then tongue = "text" end -- SPEC 17.1
+        local tongue, unsure = tongue_of(raw, tvb:len())
         if tongue then
             local connection = connection_of(pinfo)
             connection.tongue = tongue
-            return micronet.dissector(tvb, pinfo, root)
+            return dissect_tongue(tongue, raw, tvb, pinfo, root)
+        elseif unsure and pinfo.can_desegment > 0 then
+            pinfo.desegment_offset, pinfo.desegment_len = 0, DESEGMENT_ONE_MORE_SEGMENT
+            return tvb:len()
         end
     end
     return dissect_frames(tvb, pinfo, root)
 end
+
+function micronet.dissector(tvb, pinfo, root) return dissect(tvb, pinfo, root) end
 
 local function remember_tongue(pinfo, tongue)
     local connection = connection_of(pinfo)
@@ -2516,7 +2540,7 @@ local function heuristic_in_tcp(tvb, pinfo, root)
         remember_tongue(pinfo, "text")
     end
     pinfo.conversation = micronet
-    micronet.dissector(tvb, pinfo, root)
+    dissect(tvb, pinfo, root)
     return true
 end
 

@@ -28,11 +28,21 @@ fn vectors() {
         let (file, counts) = line.split_once(".json: ").unwrap_or_else(|| panic!("{said}"));
         let count: usize = counts.split(' ').next().unwrap().parse().unwrap();
         let cases = micronet_tests::spec::vectors(file)["cases"].as_array().unwrap().len();
-        // Ids of methods are a table without bytes; a long schema is held by `a_schema_of_any_service`.
+        // Ids of methods are a table without bytes. Two transcripts are run by themselves.
         assert!(count + 2 >= cases || file == "method_id", "{line}: of {cases}");
         (files, passed) = (files + 1, passed + count);
     }
     assert!(files >= 10 && passed > 400, "{said}");
+}
+
+/// Text and HTTP on the same port, and captures with gaps or without a beginning.
+#[test]
+fn tongues() {
+    let Some(mut tongues) = script("examples/wireshark/tongues.py") else { return };
+    let output = tongues.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains(" passed, 0 failed") && !said.starts_with("0 "), "{said}");
 }
 
 /// The dissector's tables are the registry's.
@@ -110,4 +120,16 @@ fn a_schema_as_a_script_is_one() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// The capture that is in the repository, and what is said of it there.
+#[test]
+fn the_capture_of_the_shop() {
+    let examples = folder().join("examples");
+    let mut show = Command::new(examples.join("wireshark/show"));
+    let output = show.arg(examples.join("shop.pcap")).output().expect("bash");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    assert_eq!(said, std::fs::read_to_string(examples.join("shop.txt")).unwrap());
 }

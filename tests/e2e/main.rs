@@ -2,6 +2,7 @@
 //! `micronet` command.
 
 mod access;
+mod access_log;
 mod accounts;
 mod by_hand;
 mod call;
@@ -44,6 +45,7 @@ mod python;
 mod rounds;
 mod secrets;
 mod shop;
+mod tap;
 mod toystore;
 mod toystore_run;
 mod traffic;

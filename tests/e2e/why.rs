@@ -43,11 +43,11 @@ fn get(mut http: HttpClient, request_id: &str) -> Answer {
 #[test]
 fn a_request_that_was_tried_elsewhere_tells_its_story() {
     let network = Network::start_to_kill("toystore");
-    network.command(&["fault", "delay", "product-1", "20s", "--for", "1h"]).check(0);
+    network.command(&["fault", "latency", "product-1", "20s", "--for", "1h"]).check(0);
     let (told, answered) = std::sync::mpsc::channel();
     for id in ["first", "second"] {
         let (http, told) = (network.http(), told.clone());
-        thread::spawn(move || told.send((id, get(http, id))));
+        thread::spawn(move || drop(told.send((id, get(http, id)))));
     }
     // The one that came to product-2 is back, so the other waits at product-1.
     let (at_once, answer) = answered.recv().expect("an answer");
@@ -128,7 +128,7 @@ fn what_is_refused_is_told_by_the_id_in_its_answer() {
     assert_eq!(missing.header("X-Request-ID"), Some(&*id));
     let told = sentences(&why(&network, &id));
     assert!(told.contains("It failed with 404 "), "{told}");
-    let nowhere = http.get("/nowhere?token=hidden").check(404);
+    let nowhere = http.get("/no/where?token=hidden").check(404);
     let id = nowhere.at("/meta/request_id").as_str().expect("an id").to_owned();
     let nowhere = why(&network, &id);
     assert!(sentences(&nowhere).contains("No service was asked."), "{nowhere}");

@@ -140,8 +140,21 @@ pub(crate) struct Flags {
     /// What is logged to stderr: a level (error, warn, info, debug, trace) or TARGET=LEVEL,…
     #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG")]
     pub(crate) log: Option<String>,
+    /// How it is logged: text for people, or a JSON object a line, with the ids of request and trace
+    #[arg(long, global = true, value_name = "FORMAT", env = "MICRONET_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Option<RawCommand>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 /// A command and its flags.

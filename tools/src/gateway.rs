@@ -108,8 +108,8 @@ async fn serve(
     if config.inherits {
         passing.spawn_local(tell_parent(drain.clone()));
     }
-    tokio::join!(accept::serve(listener, gateway, drain), rpc, passing.join_all());
-    spans.finish().await;
+    tokio::join!(accept::serve(listener, Rc::clone(&gateway), drain), rpc, passing.join_all());
+    tokio::join!(spans.finish(), gateway.finish());
     Ok(())
 }
 

@@ -76,9 +76,9 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
-    let log = flags.log.clone();
+    let (log, format) = (flags.log.clone(), flags.log_format);
     let command = config::command(flags, &|name| std::env::var(name).ok())?;
-    logging::start(log.as_deref(), command.default_log_level())?;
+    logging::start(log.as_deref(), format, command.default_log_level())?;
     match command {
         Command::Up(config) => up::run(config),
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),

@@ -110,11 +110,6 @@ pub struct Revocation {
 /// Which tokens are revoked.
 #[derive(Message, Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Revoked {
-    /// One token.
-    Token {
-        /// Its claim `jti`.
-        jti: String,
-    },
     /// All tokens of a session.
     Session {
         /// Their claim `sid`.

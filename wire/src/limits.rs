@@ -367,6 +367,8 @@ pub const HTTP_TIME_MS_HARD_MAX: u64 = 3_600_000;
 pub const WEBSOCKET_FRAME_BYTES_MAX: usize = 1 << 20;
 /// The longest message that is taken from a client, however many frames it has. In bytes.
 pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Messages that are read of a WebSocket, and of them as many at once, in messages a second: one that sends more is read more slowly.
+pub const WEBSOCKET_MESSAGES_PER_S_MAX: u32 = 10_000;
 /// What waits to be written before nothing else is made for the client and nothing more of it is read, in bytes.
 pub const WEBSOCKET_WRITE_BYTES: usize = 64 << 10;
 /// What one read takes at most, in bytes. So much each connection holds for good.

@@ -18,7 +18,7 @@ use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::rest::Answer;
 
 pub(crate) use self::client::{Who, client};
-pub use self::gcra::{Left, Limit};
+pub use self::gcra::{Left, Limit, Used};
 use self::redis::Shared;
 pub use self::redis::{RedisAt, SHARED_WAIT_MS_MAX};
 use self::table::Table;

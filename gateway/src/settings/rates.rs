@@ -29,12 +29,7 @@ impl Rates {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let mut rates = Self::default();
         for kind in Kind::ALL {
-            let expected = "a limit, as \"100/min\", \"5/s burst 20\" or \"10/hour\", or \"off\"";
-            let read = section.parsed(kind.name(), expected, |text| match text {
-                "off" => Some(None),
-                _ => Limit::parse(text).map(Some),
-            });
-            if let Some(limit) = read {
+            if let Some(limit) = section.limit(kind.name()) {
                 rates.limits[kind as usize] = limit;
             }
         }

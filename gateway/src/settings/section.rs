@@ -10,6 +10,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::rates::Limit;
+
 /// What is wrong with a file of settings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
@@ -172,6 +174,15 @@ impl<'a> Section<'a> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         self.read(key, || expected.into(), |value| parse(value.as_str()?))
+    }
+
+    /// A limit of rate; `Some(None)` for none.
+    pub fn limit(&mut self, key: &'static str) -> Option<Option<Limit>> {
+        let expected = "a limit, as \"100/min\", \"5/s burst 20\" or \"10/hour\", or \"off\"";
+        self.parsed(key, expected, |text| match text {
+            "off" => Some(None),
+            _ => Limit::parse(text).map(Some),
+        })
     }
 
     /// A list of texts, each of which `parse` takes, which is a list of what is `expected`.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use micronet_wire::limits::{
-    WEBSOCKET_FRAME_BYTES_MAX, WEBSOCKET_IDLE_MS_MAX, WEBSOCKET_MESSAGE_BYTES_MAX, WEBSOCKET_PING_MS,
-    WEBSOCKET_PONG_MS_MAX, WEBSOCKET_STALL_MS_MAX,
+    WEBSOCKET_FRAME_BYTES_MAX, WEBSOCKET_IDLE_MS_MAX, WEBSOCKET_MESSAGE_BYTES_MAX,
+    WEBSOCKET_MESSAGES_PER_S_MAX, WEBSOCKET_PING_MS, WEBSOCKET_PONG_MS_MAX, WEBSOCKET_STALL_MS_MAX,
 };
 use micronet_wire::websocket::Origins;
 
 use super::Section;
+use crate::rates::Limit;
 
 /// What is configured of WebSocket.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,8 @@ pub struct WebSocketSettings {
     pub frame: usize,
     /// The longest message that is taken, in bytes.
     pub message: usize,
+    /// How often a client's messages are taken, pings among them; one that sends more is read more slowly.
+    pub messages: Option<Limit>,
     /// Silence after which a client is asked whether it is there.
     pub ping: Duration,
     /// Time for its answer.
@@ -34,6 +37,11 @@ impl Default for WebSocketSettings {
         Self {
             frame: WEBSOCKET_FRAME_BYTES_MAX,
             message: WEBSOCKET_MESSAGE_BYTES_MAX,
+            messages: Limit::new(
+                WEBSOCKET_MESSAGES_PER_S_MAX,
+                Duration::from_secs(1),
+                WEBSOCKET_MESSAGES_PER_S_MAX,
+            ),
             ping: Duration::from_millis(WEBSOCKET_PING_MS),
             pong: Duration::from_millis(WEBSOCKET_PONG_MS_MAX),
             stall: Duration::from_millis(WEBSOCKET_STALL_MS_MAX),
@@ -53,6 +61,7 @@ impl WebSocketSettings {
         let settings = Self {
             frame: section.bytes("frame", default.frame, 1 << 10..=64 << 20),
             message: section.bytes("message", default.message, 1 << 10..=64 << 20),
+            messages: section.limit("messages").unwrap_or(default.messages),
             ping: section.duration("ping", default.ping, short..=day),
             pong: section.duration("pong", default.pong, short..=day),
             stall: section.duration("stall", default.stall, short..=day),
@@ -76,10 +85,12 @@ mod tests {
     fn it_is_read_with_everything_that_is_wrong() {
         let read = |text: &str| Settings::read(&format!("[websocket]\n{text}"));
         let given = read(
-            "message = \"32MiB\"\nframe = \"16MiB\"\nping = \"5s\"\norigins = [\"https://app.example\"]",
+            "message = \"32MiB\"\nframe = \"16MiB\"\nmessages = \"50/s burst 9\"\nping = \"5s\"\norigins = [\"https://app.example\"]",
         );
         let given = given.expect("in order").websocket;
         assert_eq!((given.message, given.frame, given.ping.as_secs()), (32 << 20, 16 << 20, 5));
+        assert_eq!(given.messages.map(|limit| (limit.count(), limit.burst())), Some((50, 9)));
+        assert_eq!(read("messages = \"off\"").expect("in order").websocket.messages, None);
         assert_ne!(given.origins, super::Origins::default());
         let faults = |text: &str| {
             let faults = read(text).expect_err("something is wrong");

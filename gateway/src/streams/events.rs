@@ -7,7 +7,7 @@
 //! data: {"through":17,…}
 //!
 //! event: failed
-//! data: {"error":{"code":"SERVICE_UNAVAILABLE",…}}
+//! data: {"error":{"code":"SERVICE_UNAVAILABLE",…},"request_id":"…"}
 //! ```
 //!
 //! `id` is where a reply stands, if the method says so. The last event is `end` when the stream was over, and `failed` when it broke.

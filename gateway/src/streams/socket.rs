@@ -2,7 +2,7 @@
 //!
 //! Where only replies stream, the request is the query, or the client's first text. Where requests do, each text is one, and an empty
 //! text says that no further follows. Whoever couldn't say before who asks says it by a first text `{"token":"…"}`. What fails is said
-//! by a last text `{"error":{…}}`, and a close code ([`Failure::close_code`]).
+//! by a last text `{"error":{…},"request_id":"…"}`, and a close code ([`Failure::close_code`]).
 
 use std::future::pending;
 use std::time::Duration;

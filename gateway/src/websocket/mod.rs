@@ -3,6 +3,7 @@
 //! [`Socket`] is a connection; the frames are tungstenite's, over buffers in memory. A module each says what a path speaks: [`echo`].
 
 pub(crate) mod echo;
+mod pace;
 mod pipe;
 mod socket;
 #[cfg(test)]

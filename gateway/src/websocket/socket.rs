@@ -1,6 +1,6 @@
 //! One WebSocket connection: frames, timers and backpressure, over any byte stream.
 //!
-//! Nothing more is read of a client that has not taken what is there for it. So what it sends waits with it, and so does what it
+//! Nothing more is read of a client that has not taken what is there for it, or sends more messages than it may. So what it sends waits with it, and so does what it
 //! would be sent.
 
 use std::future::poll_fn;
@@ -22,6 +22,7 @@ use tungstenite::protocol::frame::{CloseFrame, Frame};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Message, Utf8Bytes};
 
+use super::pace::Pace;
 use super::pipe::Pipe;
 use super::times::{Late, Times};
 use crate::settings;
@@ -34,6 +35,7 @@ pub(crate) struct Socket {
     settings: settings::WebSocketSettings,
     timer: Pin<Box<Sleep>>,
     times: Times,
+    pace: Pace,
 }
 
 /// What has happened on a connection.
@@ -82,6 +84,7 @@ impl Socket {
             settings,
             timer: Box::pin(sleep_until(now)),
             times: Times::begin(now),
+            pace: Pace::begin(now),
         }
     }
 
@@ -119,7 +122,9 @@ impl Socket {
     /// Goes on until something has happened. Messages are read only if somebody `listens`. Dropping the future loses nothing.
     pub(crate) async fn turn(&mut self, listens: bool) -> Turn {
         loop {
-            if listens && self.has_room() {
+            let hold = self.pace.hold(self.settings.messages.as_ref(), Instant::now());
+            let reads = listens && hold.is_none();
+            if reads && self.has_room() {
                 match self.next_message() {
                     Ok(Some(Message::Text(text))) => return Turn::Text(text),
                     Ok(Some(Message::Binary(bytes))) => return Turn::Binary(bytes),
@@ -133,10 +138,10 @@ impl Socket {
                 }
             }
             let had_room = self.has_room();
-            if let Err(error) = self.exchange(listens).await {
+            if let Err(error) = self.exchange(reads, hold.filter(|_| listens)).await {
                 return Turn::Over(Ended::Broken(error.to_string()));
             }
-            match self.times.late(Instant::now(), &self.settings, listens && self.has_room()) {
+            match self.times.late(Instant::now(), &self.settings, reads && self.has_room()) {
                 None if self.has_room() && !had_room => return Turn::Room,
                 None => {}
                 Some(Late::Silent) => {
@@ -203,8 +208,10 @@ impl Socket {
     fn next_message(&mut self) -> Result<Option<Message>, Ended> {
         match self.frames.read(&mut self.pipe) {
             Ok(message) => {
+                let now = Instant::now();
+                self.pace.count(self.settings.messages.as_ref(), now);
                 if matches!(message, Message::Text(_) | Message::Binary(_)) {
-                    self.times.spoken(Instant::now());
+                    self.times.spoken(now);
                 }
                 // The answer to a ping or a close goes with the next write.
                 let _ = self.frames.flush(&mut self.pipe);
@@ -220,10 +227,10 @@ impl Socket {
     }
 
     /// Writes what there is, and reads, until either has happened or it is time for something else.
-    async fn exchange(&mut self, listens: bool) -> io::Result<()> {
-        let due = self.times.due(&self.settings, listens && self.has_room());
-        self.timer.as_mut().reset(due);
-        poll_fn(|cx| self.poll_exchange(cx, listens)).await
+    async fn exchange(&mut self, reads: bool, hold: Option<Instant>) -> io::Result<()> {
+        let due = self.times.due(&self.settings, reads && self.has_room());
+        self.timer.as_mut().reset(hold.map_or(due, |hold| due.min(hold)));
+        poll_fn(|cx| self.poll_exchange(cx, reads)).await
     }
 
     fn poll_exchange(&mut self, cx: &mut Context<'_>, listens: bool) -> Poll<io::Result<()>> {

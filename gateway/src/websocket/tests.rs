@@ -8,6 +8,7 @@ use micronet_wire::limits::WEBSOCKET_WRITE_BYTES;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
+use crate::rates::Limit;
 
 /// Bytes that are on the way at most.
 const PIPE_BYTES: usize = 4 << 10;
@@ -73,6 +74,24 @@ async fn nothing_more_is_read_of_who_does_not_read() {
     assert!(socket.turn(true).now_or_never().is_none());
     // Time goes on, and it takes nothing.
     assert_eq!(socket.turn(true).await, Turn::Over(Ended::Broken("the client takes nothing".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_much_is_read_slowly() {
+    let frames = [masked(0x81, b"hi"), masked(0x89, b"")].concat().repeat(10);
+    let (client, server) = tokio::io::duplex(PIPE_BYTES);
+    let messages = Limit::new(2, Duration::from_secs(1), 4);
+    let settings = settings::WebSocketSettings { messages, ..Default::default() };
+    let mut socket = Socket::new(Box::new(server), BytesMut::from(&frames[..]), settings);
+    let begin = tokio::time::Instant::now();
+    let mut after = Vec::new();
+    for _ in 0..10 {
+        assert_eq!(socket.turn(true).await, Turn::Text("hi".into()));
+        after.push(begin.elapsed().as_secs());
+    }
+    // Four at once, and then two a second; every other one is a ping.
+    assert_eq!(after, [0, 0, 0, 1, 2, 3, 4, 5, 6, 7]);
+    drop(client);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,8 @@ import subprocess
 
 DISSECTOR = pathlib.Path(__file__).resolve().parents[2] / "micronet.lua"
 PREFERENCES = ("-o", "tcp.desegment_tcp_streams:TRUE", "-o", "nameres.network_name:FALSE")
+# For ports of which Wireshark knows nothing, or something else.
+HEURISTICS = ("-o", "tcp.try_heuristic_first:TRUE")
 FIRST_PORT, SEGMENT_MAX = 20000, 16000
 
 

@@ -34,6 +34,8 @@ def checked(kind, payload, stream=0, method=0, flags=0, encoding=0):
 class Run:
     """The cases of one file: each has a connection, and what its packets have to say."""
 
+    flags = ("-d", "tcp.port==9,micronet")
+
     def __init__(self, schemas=""):
         self.capture, self.checks, self.schemas, self.others = Capture(), [], schemas, []
 
@@ -47,7 +49,7 @@ class Run:
             exported = pathlib.Path(folder) / "schemas.lua"
             exported.write_text(self.schemas, encoding="utf-8")
             found = {}
-            for packet in packets(path, "-d", "tcp.port==9,micronet", scripts=[exported]):
+            for packet in packets(path, *self.flags, scripts=[exported]):
                 port = next(int(one) for one in packet["tcp.srcport"] + packet["tcp.dstport"] if one != "9")
                 found.setdefault(port, []).append(packet)
         wrong = []
@@ -237,12 +239,9 @@ def payloads(kind, stream=0, method=0, flags=0, encoding=0):
 
 
 def proof(run, case, _):
-    def hello(side, nonce, **names):
-        return told.PREFACE + told.hello(side, **names).replace(told.NONCES[side], RAW(nonce))
-
-    if case.get("refused") == "BAD_PROOF":
-        return None  # Who doesn't have the secret can't tell.
     raw = checked("PROOF", RAW(case["hex"]))
+    if case.get("refused") == "BAD_PROOF":  # Who doesn't have the secret can't tell.
+        return run.add(case["name"], [*PAIR, ("dialler", raw)], shows({"proof.credential": RAW(case["hex"])[0]}))
     expected = refused(case["refused"], case["clause"]) if "refused" in case else shows({"proof.credential": number_of(decode.CREDENTIALS, case["means"]["credential"])})
     return run.add(case["name"], [*PAIR, ("dialler", raw)], expected)
 
@@ -300,8 +299,22 @@ def teaching(schema, stream=1):
     return [("dialler", asked), ("acceptor", of_call(told.REPLY, stream, 0xB2DB646B, reply))]
 
 
+def secret(run):
+    """SPEC 10.9: a field of the format password is masked, what stands behind it isn't."""
+    field = string("") + varint(0) + b"\0\0"
+    types = [u8(10), u8(17) + string("Login") + string("") + b"\2"]
+    types[1] += string("word") + field + string("password") + b"\0" + string("name") + field + bytes(2)
+    method = run_vectors.values.method_id("door.open")
+    told_of = varint(method) + string("open") + string("") + varint(1) + varint(1) + bytes(4) + string("api") + b"\0" + varint(200) + bytes(3)
+    schema = string("door") + string("") + b"\2" + b"".join(types) + b"\1" + told_of
+    asked = of_call(told.REQUEST, 2, method, told.head(1_000_000) + string("sesame") + string("Ali"))
+    expected = shows({"message": '{"word":"***","name":"Ali"}', "field": "name=Ali"})
+    run.add("a secret", [*PAIR, *teaching(schema), ("dialler", asked)], expected)
+
+
 def encoding(run, case, content):
     if not run.checks:
+        secret(run)
         run.add("the schema", [*PAIR, *teaching(schema_of(content))], clean)
     method = method_of(called(case["type"]))
     asked = of_call(told.REQUEST, 1, method, told.head(1_000_000))
@@ -358,6 +371,10 @@ ADD = {
     "error": payloads("ERROR", 1, 1, 1, 1), "proof": proof, "encoding": encoding, "schema": schema,
     "transcript": transcript, "method_id": method_id,
 }
+
+
+def encoding_content():
+    return expanded(json.loads((HERE.parents[1] / "vectors/encoding.json").read_text(encoding="utf-8")))
 
 
 def main():

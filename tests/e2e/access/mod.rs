@@ -1,6 +1,7 @@
 //! Those who sign in, over HTTP: what each role may do, whom tokens make believed, and what is written down of it.
 
 mod audit;
+mod control;
 mod roles;
 mod signed;
 mod tokens;
@@ -23,7 +24,7 @@ bulk = "off"
 "#;
 
 /// A network with the demonstration's accounts, whose gateway doesn't count requests.
-fn network(flags: &[&str]) -> Network {
+pub(crate) fn network(flags: &[&str]) -> Network {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path()).expect("a folder");
     let settings = folder.path().join("gateway.toml");

@@ -46,7 +46,7 @@ pub(super) fn login(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<LoginConfig, CommandError> {
-    config(LoginWork::In { email: flags.email }, flags.at, data, environment)
+    config(LoginWork::In { email: flags.email }, &flags.at, data, environment)
 }
 
 pub(super) fn logout(
@@ -54,7 +54,7 @@ pub(super) fn logout(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<LoginConfig, CommandError> {
-    config(LoginWork::Out { everywhere: flags.everywhere }, flags.at, data, environment)
+    config(LoginWork::Out { everywhere: flags.everywhere }, &flags.at, data, environment)
 }
 
 pub(super) fn whoami(
@@ -62,12 +62,12 @@ pub(super) fn whoami(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<LoginConfig, CommandError> {
-    config(LoginWork::Who { json: flags.json }, flags.at, data, environment)
+    config(LoginWork::Who { json: flags.json }, &flags.at, data, environment)
 }
 
 fn config(
     work: LoginWork,
-    at: AtFlags,
+    at: &AtFlags,
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<LoginConfig, CommandError> {

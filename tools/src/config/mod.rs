@@ -64,7 +64,7 @@ use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::complete::Shell;
 use crate::cli::why::WhyFlags;
-use crate::cli::{ExposureFlags, Flags, RawCommand, ServiceFlags, UpFlags};
+use crate::cli::{ExposureFlags, Flags, LogFormat, RawCommand, ServiceFlags, UpFlags};
 use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::profile::Profile;
@@ -204,6 +204,8 @@ pub(crate) struct UpConfig {
     pub(crate) gateway: GatewayEdge,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
+    /// How they write their logs.
+    pub(crate) log_format: LogFormat,
     /// Whether it stops when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -243,7 +245,7 @@ pub(crate) struct ServiceConfig {
 
 /// Makes the configuration of the command that was typed; without one it is `up` as it stands.
 pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
-    let (data, log) = (flags.data, flags.log);
+    let (data, log) = (flags.data, (flags.log, flags.log_format));
     let operate = |operation| Command::Operate(OperateConfig { data: data.clone(), operation });
     match flags.command.unwrap_or_else(|| RawCommand::Up(UpFlags::default())) {
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
@@ -290,7 +292,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
 fn up(
     flags: UpFlags,
     data: PathBuf,
-    log: Option<String>,
+    (log, log_format): (Option<String>, LogFormat),
     environment: Environment<'_>,
 ) -> Result<UpConfig, CommandError> {
     let database = database(flags.database, environment)?;
@@ -339,6 +341,7 @@ fn up(
         gateway,
         plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
+        log_format,
         supervised: flags.supervised,
     })
 }

@@ -16,8 +16,10 @@ mod service;
 mod tap;
 pub(crate) mod why;
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
+use micronet_transport::bearers::{Following, follow_at};
 use micronet_transport::clock;
 use micronet_transport::drain::Drain;
 use micronet_transport::identity::Identity;
@@ -32,7 +34,7 @@ use self::api::ControlServer;
 use self::service::Controller;
 use crate::error::CommandError;
 use crate::network_plan::Plan;
-use crate::registry::CONTROL_INSTANCE;
+use crate::registry::{AUTH, CONTROL_INSTANCE};
 use crate::up::Fleet;
 
 /// Starts to serve the control of these processes. Within a runtime only.
@@ -43,9 +45,6 @@ pub(crate) fn serve(
     plan: Option<Plan>,
     drain: Drain,
 ) -> Result<(), CommandError> {
-    let broken = |error: SchemaError| {
-        CommandError::new(format!("the control service's schema breaks a rule: {error}"))
-    };
     let controller = Controller::start(fleet, Rc::clone(&identity), plan);
     let own = Remembered::new(ControlServer::new(controller).map_err(broken)?);
     let outcomes = own.outcomes();
@@ -54,6 +53,23 @@ pub(crate) fn serve(
         WithBuiltin::with_outcomes(own, CONTROL_INSTANCE, version, started, outcomes).map_err(broken)?;
     tokio::task::spawn_local(server::serve(listener, Rc::new(service), identity, drain));
     Ok(())
+}
+
+/// Has the control believe whom `auth` has signed in, where it is one of these processes, as the gateway does. Within a runtime only.
+pub(crate) fn follow_authority(
+    fleet: &Fleet,
+    identity: &Rc<Identity>,
+) -> Result<Option<Following>, CommandError> {
+    let addresses: Vec<SocketAddr> =
+        fleet.of_service(AUTH).iter().filter_map(|instance| instance.reachable()).collect();
+    if addresses.is_empty() {
+        return Ok(None);
+    }
+    follow_at(identity, &addresses).map(Some).map_err(broken)
+}
+
+fn broken(error: SchemaError) -> CommandError {
+    CommandError::new(format!("the control service's schema breaks a rule: {error}"))
 }
 
 /// A time of this process's clock that is past, as people read it.

@@ -4,9 +4,8 @@ mod lines;
 mod pcap;
 #[cfg(test)]
 mod tests;
+mod writer;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,13 +14,12 @@ use micronet_transport::clock;
 use micronet_transport::identity::Identity;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::DEADLINE_US_MAX;
-use micronet_wire::network::{OperationClient, RecordKind, Tapped, TappedItem};
+use micronet_wire::network::{OperationClient, Tapped};
 use micronet_wire::service::{CallError, CallOptions, Incoming};
 use tokio::time::{Instant, sleep_until};
 
-use self::lines::Lines;
-use self::pcap::Capture;
-use crate::config::{TapConfig, TapOutput, TapTarget};
+use self::writer::Writer;
+use crate::config::{TapConfig, TapTarget};
 use crate::control::api::tap::Tap;
 use crate::control::api::{ControlClient, ControlError};
 use crate::error::CommandError;
@@ -30,7 +28,6 @@ use crate::network_file::{NetworkFile, Protocol};
 use crate::registry::CONTROL;
 use crate::server_process;
 use crate::stop_signal::StopSignals;
-use crate::terminal;
 
 /// Without an end of its own it goes on for so long at most, in seconds: a hundred years.
 const FOR_EVER_S: u64 = 3_153_600_000;
@@ -45,28 +42,38 @@ async fn tap(config: &TapConfig) -> Result<ExitCode, CommandError> {
         .map_err(|error| CommandError::usage(format!("could not listen for signals: {error}")))?;
     let source = Source::reach(config).await?;
     let mut news = source.open(config).await?;
-    let mut written = Written::begin(config)?;
-    let (began, lasts) = (Instant::now(), config.lasts.unwrap_or(Duration::from_secs(FOR_EVER_S)));
+    let mut writer = Writer::start(config)?;
+    let began = Instant::now();
+    let over = sleep_until(began + config.lasts.unwrap_or(Duration::from_secs(FOR_EVER_S)));
+    let mut over = std::pin::pin!(over);
+    // What was told and isn't handed over yet.
+    let mut waiting = None;
     let end = loop {
-        let told = tokio::select! {
-            told = news.next() => told,
-            _ = stop.next() => break Ok(()),
-            () = sleep_until(began + lasts) => break Ok(()),
-        };
-        match told {
-            // Whoever reads has gone, as `head` does.
-            Ok(told) => match written.take(told, config) {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Ok(()),
-                Err(error) => break Err(CommandError::new(format!("the capture can't be written: {error}"))),
+        tokio::select! {
+            biased;
+            ended = &mut writer.ended => break match ended {
+                Ok(Err(error)) => Err(CommandError::new(format!("the capture can't be written: {error}"))),
+                _ => Ok(()),
             },
-            // SPEC 4.8: a stream lasts an hour.
-            Err(error) if error.code == Code::DeadlineExceeded => news = source.open(config).await?,
-            Err(error) => break Err(source.failure(&error)),
+            _ = stop.next() => break Ok(()),
+            () = &mut over => break Ok(()),
+            room = writer.told.reserve(), if waiting.is_some() => {
+                if let (Ok(room), Some(told)) = (room, waiting.take()) {
+                    room.send(told);
+                }
+            }
+            told = news.next(), if waiting.is_none() => match told {
+                Ok(told) => waiting = Some(told),
+                // SPEC 4.8: a stream lasts an hour.
+                Err(error) if error.code == Code::DeadlineExceeded => news = source.open(config).await?,
+                Err(error) => break Err(source.failure(&error)),
+            },
         }
     };
-    written.close(began.elapsed());
+    // Also what was seen before the network was stopped.
+    if end.is_ok() || writer.has_seen() {
+        writer.close(began.elapsed()).await;
+    }
     end.map(|()| ExitCode::SUCCESS)
 }
 
@@ -160,85 +167,5 @@ fn failure(error: RpcError) -> CommandError {
         }
         Code::ConnectionLost => words.next("was the network stopped?"),
         _ => words,
-    }
-}
-
-/// What was made of what was told so far.
-struct Written {
-    output: Output,
-    seen: u64,
-    lost: u64,
-}
-
-enum Output {
-    Lines(Lines),
-    Capture(Box<Capture<Box<dyn Write>>>),
-}
-
-impl Written {
-    fn begin(config: &TapConfig) -> Result<Self, CommandError> {
-        let capture = |out: io::Result<Box<dyn Write>>, to: &str| {
-            let begun = out.and_then(Capture::begin);
-            begun
-                .map(|capture| Output::Capture(Box::new(capture)))
-                .map_err(|error| CommandError::new(format!("{to} can't be written: {error}")))
-        };
-        let output = match &config.output {
-            TapOutput::Lines => Output::Lines(Lines::text()),
-            TapOutput::Json => Output::Lines(Lines::json()),
-            TapOutput::Pcap(None) => capture(Ok(Box::new(BufWriter::new(io::stdout()))), "stdout")?,
-            TapOutput::Pcap(Some(path)) => {
-                let file = File::create(path).map(|file| Box::new(BufWriter::new(file)) as Box<dyn Write>);
-                capture(file, &path.display().to_string())?
-            }
-        };
-        Ok(Self { output, seen: 0, lost: 0 })
-    }
-
-    /// Writes what was told; false when that is enough.
-    fn take(&mut self, told: Tapped, config: &TapConfig) -> io::Result<bool> {
-        let Tapped { seen_by, items, lost_calls, lost_frames } = told;
-        self.lost += lost_calls + lost_frames;
-        for item in items {
-            match (&mut self.output, item) {
-                (Output::Lines(lines), TappedItem::Call { record, request, reply }) => {
-                    if record.kind == RecordKind::Made && !config.made {
-                        continue;
-                    }
-                    lines.say(&seen_by, &record, &request, &reply)?;
-                    self.seen += 1;
-                }
-                (Output::Capture(capture), TappedItem::Connection { connection }) => {
-                    capture.connection(&seen_by, &connection);
-                }
-                (Output::Capture(capture), TappedItem::Frame { frame }) => {
-                    capture.frame(&seen_by, &frame)?;
-                    self.seen += 1;
-                }
-                _ => {}
-            }
-            if config.count.is_some_and(|count| self.seen >= count) {
-                self.flush()?;
-                return Ok(false);
-            }
-        }
-        self.flush()?;
-        Ok(true)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match &mut self.output {
-            Output::Lines(_) => Ok(()),
-            Output::Capture(capture) => capture.flush(),
-        }
-    }
-
-    fn close(&self, lasted: Duration) {
-        let what = match self.output {
-            Output::Lines(_) => "calls",
-            Output::Capture(_) => "frames",
-        };
-        let Self { seen, lost, .. } = self;
-        terminal::note(&format!("{seen} {what} in {:.1} s, {lost} lost", lasted.as_secs_f64()));
     }
 }

@@ -1,4 +1,4 @@
-//! What is revoked: tokens, sessions and accounts, each for as long as a token of it could still be good.
+//! What is revoked: sessions and accounts, each for as long as a token of it could still be good.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,7 @@ use super::token::Verified;
 /// The revocations that are known.
 #[derive(Debug)]
 pub(super) struct Revocations {
-    /// By `jti`: until when each matters, in seconds since 1970.
-    tokens: HashMap<String, i64>,
-    /// By `sid`: the same.
+    /// By `sid`: until when each matters, in seconds since 1970.
     sessions: HashMap<String, i64>,
     /// By `sub`: the same, and up to which time of issue tokens are meant.
     accounts: HashMap<String, (i64, i64)>,
@@ -29,8 +27,8 @@ impl Default for Revocations {
 
 impl Revocations {
     fn with_room(room: usize) -> Self {
-        let (tokens, sessions, accounts) = Default::default();
-        Self { tokens, sessions, accounts, floor_s: i64::MIN, room }
+        let (sessions, accounts) = Default::default();
+        Self { sessions, accounts, floor_s: i64::MIN, room }
     }
 
     /// Takes account of one more.
@@ -49,7 +47,6 @@ impl Revocations {
             *self = Self { floor_s: self.floor_s.max(now_s), ..Self::with_room(room) };
         }
         match &revocation.of {
-            Revoked::Token { jti } => later(self.tokens.entry(jti.clone()).or_insert(until_s), until_s),
             Revoked::Session { sid } => later(self.sessions.entry(sid.clone()).or_insert(until_s), until_s),
             Revoked::Account { sub, through_s } => {
                 let (until, through) = self.accounts.entry(sub.clone()).or_insert((until_s, *through_s));
@@ -70,21 +67,19 @@ impl Revocations {
     /// Whether this one is revoked.
     pub(super) fn hold(&self, who: &Verified) -> bool {
         who.issued_s <= self.floor_s
-            || self.tokens.contains_key(&who.jti)
             || who.principal.session().is_some_and(|sid| self.sessions.contains_key(sid))
             || self.accounts.get(who.subject()).is_some_and(|(_, through_s)| who.issued_s <= *through_s)
     }
 
     /// Forgets what can't matter any more.
     pub(super) fn forget_expired(&mut self, now_s: i64) {
-        self.tokens.retain(|_, until_s| *until_s >= now_s);
         self.sessions.retain(|_, until_s| *until_s >= now_s);
         self.accounts.retain(|_, (until_s, _)| *until_s >= now_s);
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.tokens.len() + self.sessions.len() + self.accounts.len()
+        self.sessions.len() + self.accounts.len()
     }
 }
 
@@ -99,14 +94,14 @@ mod tests {
 
     use super::*;
 
-    fn token(jti: &str, sid: &str, sub: &str, issued_s: i64) -> Verified {
+    fn token(sid: &str, sub: &str, issued_s: i64) -> Verified {
         let principal = Principal::User {
             subject: sub.into(),
             organization: "1".into(),
             session: sid.into(),
             permissions: Vec::new(),
         };
-        let (jti, scopes) = (jti.into(), Vec::new());
+        let (jti, scopes) = ("t1".into(), Vec::new());
         Verified { principal, jti, scopes, issued_s, expires_s: issued_s + 900 }
     }
 
@@ -115,23 +110,21 @@ mod tests {
     }
 
     #[test]
-    fn tokens_sessions_and_accounts_are_revoked() {
+    fn sessions_and_accounts_are_revoked() {
         let mut all = Revocations::default();
-        all.add(&revocation(Revoked::Token { jti: "t1".into() }, 1_900), 1_000);
         all.add(&revocation(Revoked::Session { sid: "s1".into() }, 1_900), 1_000);
         all.add(&revocation(Revoked::Account { sub: "7".into(), through_s: 1_000 }, 1_900), 1_000);
         all.add(&revocation(Revoked::Account { sub: "7".into(), through_s: 900 }, 1_800), 1_000);
         for (who, held) in [
-            (token("t1", "s2", "8", 1_000), true),
-            (token("t2", "s1", "8", 1_000), true),
-            (token("t2", "s2", "7", 1_000), true),
-            (token("t2", "s2", "7", 1_001), false),
-            (token("t2", "s2", "8", 1_000), false),
+            (token("s1", "8", 1_000), true),
+            (token("s2", "7", 1_000), true),
+            (token("s2", "7", 1_001), false),
+            (token("s2", "8", 1_000), false),
         ] {
             assert_eq!(all.hold(&who), held, "{who:?}");
         }
         all.forget_expired(1_901);
-        assert_eq!(all.len(), 3);
+        assert_eq!(all.len(), 2);
         all.forget_expired(1_902);
         assert_eq!(all.len(), 0);
     }
@@ -142,17 +135,20 @@ mod tests {
         for number in 0..4 {
             // The first two have expired by the time of the fourth, which so finds room.
             let until_s = if number < 2 { 1_010 } else { 1_900 };
-            all.add(&revocation(Revoked::Token { jti: format!("t{number}") }, until_s), 1_000 + 10 * number);
+            all.add(
+                &revocation(Revoked::Session { sid: format!("s{number}") }, until_s),
+                1_000 + 10 * number,
+            );
         }
-        assert_eq!((all.len(), all.hold(&token("other", "s", "7", 1_030))), (2, false));
+        assert_eq!((all.len(), all.hold(&token("other", "7", 1_030))), (2, false));
         for number in 4..6 {
-            all.add(&revocation(Revoked::Token { jti: format!("t{number}") }, 1_900), 1_040);
+            all.add(&revocation(Revoked::Session { sid: format!("s{number}") }, 1_900), 1_040);
         }
         for (who, held) in [
-            (token("t3", "s", "7", 1_000), true),
-            (token("other", "s", "7", 1_040), true),
-            (token("other", "s", "7", 1_041), false),
-            (token("t5", "s", "7", 1_041), true),
+            (token("s3", "7", 1_000), true),
+            (token("other", "7", 1_040), true),
+            (token("other", "7", 1_041), false),
+            (token("s5", "7", 1_041), true),
         ] {
             assert_eq!(all.hold(&who), held, "{who:?}");
         }
@@ -162,7 +158,7 @@ mod tests {
     fn what_is_not_understood_refuses_whatever_it_may_mean() {
         let mut all = Revocations::default();
         all.add(&revocation(Revoked::Unknown, 1_900), 1_000);
-        assert!(all.hold(&token("t", "s", "7", 1_000)));
-        assert!(!all.hold(&token("t", "s", "7", 1_001)));
+        assert!(all.hold(&token("s", "7", 1_000)));
+        assert!(!all.hold(&token("s", "7", 1_001)));
     }
 }

@@ -177,7 +177,7 @@ fn what_is_revoked_is_believed_no_longer() {
     let held = judged(&bearers, &tokens[0], NOW_US).unwrap();
     let mut revisions = bearers.revisions();
     assert_eq!(bearers.recheck(&held, NOW_US), Ok(()));
-    bearers.hear(&revoked(Revoked::Token { jti: "t1".into() }), NOW_US);
+    bearers.hear(&revoked(Revoked::Session { sid: "s1".into() }), NOW_US);
     assert_eq!(believed(), [false, true, true]);
     assert!(revisions.has_changed().unwrap());
     revisions.mark_unchanged();
@@ -239,7 +239,7 @@ fn without_news_of_what_is_revoked_nobody_is_believed() {
     bearers.set_keys(&keys(&[&issuer]));
     assert_eq!(code(&bearers, &token, NOW_US), Some(Code::Unavailable));
     // Some of what is revoked is not all of it.
-    bearers.hear(&revoked(Revoked::Token { jti: "t0".into() }), NOW_US);
+    bearers.hear(&revoked(Revoked::Session { sid: "s0".into() }), NOW_US);
     assert_eq!(code(&bearers, &token, NOW_US), Some(Code::Unavailable));
     bearers.hear(&RevocationNews { through: 1, revocation: None }, NOW_US);
     assert_eq!(code(&bearers, &token, NOW_US), None);

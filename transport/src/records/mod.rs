@@ -5,6 +5,7 @@
 //! one of two rings (`ring.rs`): one for everything, and one for what failed, was slow or was tried again, which lasts longer. Nobody
 //! ever waits for those who follow (`following.rs`).
 
+mod current;
 mod following;
 mod limits;
 mod noted;
@@ -24,6 +25,7 @@ use micronet_wire::network::{Memory, Record, RecordFilter};
 use micronet_wire::request::TraceContext;
 use micronet_wire::schema::Timestamp;
 
+pub use self::current::current;
 use self::following::Followers;
 pub use self::following::{Followed, Following};
 use self::limits::{FOUND_MAX, NOTABLE_BYTES_MAX, RECORDS_BYTES_MAX, STORIES_SPARE_MAX, WALL_MS};

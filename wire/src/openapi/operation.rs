@@ -4,7 +4,9 @@ use super::responses;
 use super::tree::{Node, Object, object, texts};
 use super::types::{Components, Types, typed};
 use crate::limits::TOKEN_BYTES_MAX;
+use crate::rest::{LAST_EVENT_ID, TICKET};
 use crate::schema::{Access, Field, Method, ServiceSchema};
+use crate::transcode::Resumption;
 
 /// The name of the credential in the document.
 const CREDENTIAL: &str = "bearer";
@@ -97,11 +99,38 @@ impl Operation<'_> {
             parameters
                 .extend(left.filter_map(|field| self.parameter("query", &field.name, field, components)));
         }
+        if self.method.is_stream() {
+            parameters.extend(self.of_stream());
+        }
         if self.verb() != "GET" && !self.method.idempotent {
             let reference = format!("#/components/parameters/{IDEMPOTENCY_KEY}");
             parameters.push(object([("$ref", reference.into())]).into());
         }
         parameters
+    }
+
+    /// What may be said besides of a stream of events (`rest::opening`).
+    fn of_stream(&self) -> impl Iterator<Item = Node> {
+        let query = |name: &'static str, words: &'static str, schema: Object| {
+            let parameter = object([("name", name.into()), ("in", "query".into())])
+                .with("description", words)
+                .with("required", false)
+                .with("schema", schema);
+            Node::from(parameter)
+        };
+        let resumed = Resumption::of(self.schema, self.method).map(|_| {
+            let place = typed("integer").with("format", "uint64").with("minimum", Node::Unsigned(0));
+            query(
+                LAST_EVENT_ID,
+                "Goes on behind the event of this id, as the header `Last-Event-ID` says it.",
+                place,
+            )
+        });
+        let ticket = (self.method.access != Access::Public).then(|| {
+            let words = "Says who asks, for pages, which can't send the header `Authorization`: good once, of `auth.ticket`.";
+            query(TICKET, words, typed("string").with("minLength", Node::Unsigned(1)))
+        });
+        [resumed, ticket].into_iter().flatten()
     }
 
     fn parameter(&self, place: &str, name: &str, field: &Field, components: &mut Components) -> Option<Node> {

@@ -340,7 +340,7 @@ fn a_service_that_is_being_replaced_is_described_once_and_what_is_new_beside_it(
 #[test]
 fn a_stream_of_replies_is_one_of_events_and_a_websocket() {
     use crate::rest::Routes;
-    use crate::schema::{CallShape, EncodedSchema, ServiceSchema};
+    use crate::schema::{Access, CallShape, EncodedSchema, ServiceSchema};
 
     let mut schema = other_schema();
     let routes = |schema: &ServiceSchema| {
@@ -360,6 +360,23 @@ fn a_stream_of_replies_is_one_of_events_and_a_websocket() {
         answer["x-event-data"]["$ref"].is_string() || answer["x-event-data"]["type"].is_string(),
         "{answer}"
     );
+    // Its replies don't say where they stand, so nothing says where it goes on.
+    let named = |schema: &ServiceSchema| {
+        let described: Value = serde_json::from_str(&document("one", [schema], &[])).unwrap();
+        let parameters =
+            described["paths"][&path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
+        parameters
+            .into_iter()
+            .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        !named(&schema).iter().any(|name| name == "ticket" || name == "last_event_id"),
+        "{:?}",
+        named(&schema)
+    );
+    schema.methods[0].access = Access::SignedIn;
+    assert!(named(&schema).iter().any(|name| name == "ticket"), "{:?}", named(&schema));
     // What is a WebSocket alone isn't described.
     schema.methods[0].http[0].method = "WS".into();
     assert_eq!(routes(&schema), format!("GET /ws{path}\n"));

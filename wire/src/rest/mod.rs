@@ -25,7 +25,7 @@ pub use accept::accepts;
 pub use answer::{API_VERSION, Answer, Refused};
 pub use conditional::{EntityTag, conditional, unmet_precondition};
 pub use credential::bearer_token;
-pub use opening::{Opening, accepts_events, events_begin, message_of_stream};
+pub use opening::{LAST_EVENT_ID, Opening, TICKET, accepts_events, events_begin, message_of_stream};
 pub use outcomes::{OUTCOME_TEMPLATE, OutcomeRoute, outcome_shown, put_outcome, question};
 pub use reply::{refused, shown};
 pub use request::Request;

@@ -17,8 +17,10 @@ use crate::transcode::to_binary;
 const EVENTS: &str = "text/event-stream";
 
 /// What a query says besides fields of the request.
-const TICKET: &str = "ticket";
-const LAST_EVENT_ID: &str = "last_event_id";
+/// The parameter of a query that says who asks.
+pub const TICKET: &str = "ticket";
+/// The parameter of a query behind which event a stream goes on.
+pub const LAST_EVENT_ID: &str = "last_event_id";
 const IDEMPOTENCY_KEY: &str = "idempotency_key";
 
 /// A request that opens a stream.

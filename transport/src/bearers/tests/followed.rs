@@ -94,6 +94,11 @@ async fn until(bearers: &Bearers, token: &str, expected: Option<Code>) {
     }
 }
 
+/// The claims of a token of this session.
+fn of_session(sid: &str, issued_s: i64) -> Claims {
+    Claims { sid: sid.into(), ..claims(sid, issued_s) }
+}
+
 #[test]
 fn a_revocation_reaches_every_follower_within_a_second() {
     run(async {
@@ -103,12 +108,12 @@ fn a_revocation_reaches_every_follower_within_a_second() {
         let gateways = [identity("gateway"), identity("gateway")];
         let _following = gateways.each_ref().map(|gateway| follow_at(gateway, &[address]).unwrap());
         let now_s = unix_us() / 1_000_000;
-        let [kept, lost] = ["t1", "t2"].map(|jti| issuer.token(&claims(jti, now_s)));
+        let [kept, lost] = ["s1", "s2"].map(|sid| issuer.token(&of_session(sid, now_s)));
         for gateway in &gateways {
             until(&gateway.bearers, &kept, None).await;
             until(&gateway.bearers, &lost, None).await;
         }
-        office.revoke(Revoked::Token { jti: "t2".into() });
+        office.revoke(Revoked::Session { sid: "s2".into() });
         let everywhere = async {
             for gateway in &gateways {
                 until(&gateway.bearers, &lost, Some(Code::InvalidCredentials)).await;
@@ -130,13 +135,13 @@ fn what_was_revoked_while_the_authority_was_away_is_told_when_it_is_back() {
         let gateway = identity("gateway");
         let _following = follow_at(&gateway, &[address]).unwrap();
         let now_s = unix_us() / 1_000_000;
-        let [kept, lost] = ["t1", "t2"].map(|jti| issuer.token(&claims(jti, now_s)));
+        let [kept, lost] = ["s1", "s2"].map(|sid| issuer.token(&of_session(sid, now_s)));
         until(&gateway.bearers, &kept, None).await;
         until(&gateway.bearers, &lost, None).await;
         trigger.drain();
         serving.await.unwrap();
         // While it is away, what is known decides.
-        office.revoke(Revoked::Token { jti: "t2".into() });
+        office.revoke(Revoked::Session { sid: "s2".into() });
         assert!(gateway.bearers.verify(&kept, unix_us()).await.is_ok());
         let (_, _trigger, _serving) = open(&office, address);
         until(&gateway.bearers, &lost, Some(Code::InvalidCredentials)).await;
