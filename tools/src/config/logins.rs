@@ -50,7 +50,7 @@ pub(super) fn login(
 }
 
 pub(super) fn logout(
-    flags: LogoutFlags,
+    flags: &LogoutFlags,
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<LoginConfig, CommandError> {
@@ -58,7 +58,7 @@ pub(super) fn logout(
 }
 
 pub(super) fn whoami(
-    flags: WhoamiFlags,
+    flags: &WhoamiFlags,
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<LoginConfig, CommandError> {
