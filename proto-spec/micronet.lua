@@ -192,6 +192,7 @@ field("string", "violation.clause", "Clause of SPEC.md")
 field("string", "text.line", "Line")
 field("string", "text.command", "Command")
 field("string", "text.answer", "Answer")
+field("string", "text.code", "Error")
 micronet.fields = fields
 
 local function expert(name, words, group, severity)
@@ -220,6 +221,7 @@ end
 micronet.prefs.checksums = Pref.bool("Verify checksums of payloads", true, "The headers' are always verified")
 micronet.prefs.slow_ms = Pref.uint("Slow calls (ms)", 1000, "A call that takes longer is marked; 0 marks none")
 micronet.prefs.values_max = Pref.uint("Values shown of a message", 5000, "What is more than that is left out")
+micronet.prefs.secrets = Pref.bool("Show secrets", false, "Fields of the format `password` by their values, and not as ***")
 micronet.prefs.schemas = Pref.string("Schemas", "", "Files of `micronet schema export --lua`, divided by commas")
 micronet.prefs.statistics = Pref.bool("Statistics at the end", false, "tshark prints calls by method, and how long they took")
 
@@ -256,6 +258,8 @@ function Reader:take(count)
 end
 
 local function number_of(text)
+    local a, b, c, d = byte(text, 1, 4)
+    if #text == 4 then return a * 0x1000000 + b * 0x10000 + c * 0x100 + d end
     local sum = 0
     for at = 1, #text do sum = sum * 256 + byte(text, at) end
     return sum
@@ -338,7 +342,7 @@ local function crc32c(text)
         local low = word % 0x10000
         local high = (word - low) / 0x10000
         local first, third = low % 256, high % 256
-        crc = bxor(bxor(four[first], three[(low - first) / 256]), bxor(two[third], one[(high - third) / 256]))
+        crc = bxor(four[first], three[(low - first) / 256], two[third], one[(high - third) / 256])
     end
     crc = crc % 0x100000000
     for at = whole + 1, size do
@@ -352,7 +356,7 @@ assert(crc32c("123456789") == 0xE3069283, "SPEC 2.3")
 
 -- A schema here and in files that were exported: { name =, types = { [0] = { "String" }, { "List", 0 }, { "Struct", NAME, FIELDS },
 -- { "Enum", NAME, { { VARIANT, FIELDS }, … } } … }, methods = { [ID] = { name =, request =, reply =, error =, shape = } } }, where
--- FIELDS are { { NAME, TYPE }, … }, and types are named by their index.
+-- FIELDS are { { NAME, TYPE, secret = }, … }, and types are named by their index.
 
 local BITS = { U16 = 16, U32 = 32, U64 = 64, I16 = 16, I32 = 32, I64 = 64 }
 local DEPTH_MAX = 66 -- SPEC 10.2: what a schema may nest, and a little
@@ -568,12 +572,25 @@ end
 
 local function joined(path, name) return path == "" and name or path .. "." .. name end
 
+-- A secret (SPEC 10.9) is read, so that what follows is found, and not shown.
+function Message:masked(member, path, tree, depth)
+    local from, said = self.at, #self.out
+    self:value(member[2], member[1], path, nil, depth + 1)
+    if self.out[#self.out] == "null" then return end
+    for at = #self.out, said + 1, -1 do self.out[at] = nil end
+    self:leaf(tree, from, member[1], path, '"***"', "***")
+end
+
 -- The fields of a struct or a variant.
 function Message:members(members, path, tree, depth)
     self:say("{")
     for at, member in ipairs(members) do
         self:say((at > 1 and "," or "") .. '"' .. member[1] .. '":')
-        self:value(member[2], member[1], joined(path, member[1]), tree, depth + 1)
+        if member.secret and not micronet.prefs.secrets then
+            self:masked(member, joined(path, member[1]), tree, depth)
+        else
+            self:value(member[2], member[1], joined(path, member[1]), tree, depth + 1)
+        end
     end
     self:say("}")
 end
@@ -757,12 +774,13 @@ end
 
 function SchemaReader:field()
     local name, _, index = self:name(), self:text(), self:small(32)
+    local limits = {}
     for _ = 1, 2 do
-        if self:flag() then self:varint(64) end
+        if self:flag() then limits[#limits + 1] = order_of(zigzag(self:varint(64))) end
     end
+    local form = self:text()
     self:text()
-    self:text()
-    return { name, index }
+    return { name, index, limits = limits, format = form, secret = form == "password" }
 end
 
 function SchemaReader:fields()
@@ -797,17 +815,56 @@ function SchemaReader:method()
     local failure = self:flag() and self:small(32) or nil
     local shape = SHAPES[self:small(32)]
     rule(shape, "a shape that is none")
-    self:flag()
-    local access = self:small(32) -- SPEC 10.2: whoever only looks on leaves out access, bindings and constraints.
+    local idempotent = self:flag()
+    -- Who may call it, and where HTTP reaches it, is nothing to somebody who looks on (SPEC 10.2), but is what makes it a schema.
+    local access, callers = self:small(32), {}
     rule(access <= 4, "an access that is none")
-    if access == 1 then self:text() elseif access == 3 then self:list(self.text) end
+    if access == 1 then self:text() elseif access == 3 then callers = self:list(self.text) end
     self:text()
-    self:list(function() self:text() self:text() end)
-    self:small(16)
-    rule(self:small(32) <= 3, "media that are none")
-    self:text()
-    self:list(self.text)
-    return { name, id = id, name = name, request = request, reply = reply, error = failure, shape = shape }
+    local bindings = self:list(function(data) return { data:text(), data:text() } end)
+    local status, media = self:small(16), self:small(32)
+    rule(media <= 3, "media that are none")
+    return {
+        name, id = id, name = name, request = request, reply = reply, error = failure, shape = shape, idempotent = idempotent,
+        access = access, callers = callers, bindings = bindings, status = status, media = media, cache = self:text(),
+        errors = self:list(self.text),
+    }
+end
+
+-- SPEC 10.9: the least and the greatest limit of a type, and whether a field of it keeps its constraints.
+local function limits_of(kind)
+    local bits = tonumber(kind:match("^[UI](%d+)$") or 0)
+    local top = order_of(false, 0x7FFFFFFF, 0xFFFFFFFF)
+    if kind == "String" or kind == "Bytes" or kind == "List" or kind == "Map" or kind == "U64" then return order_of(false, 0, 0), top end
+    if kind == "I64" or kind == "Decimal" then return order_of(true, 0x80000000, 0), top end
+    if bits == 0 then return nil end
+    if kind:sub(1, 1) == "U" then return order_of(false, 0, 0), order_of(false, 0, 2 ^ bits - 1) end
+    return order_of(true, 0, 2 ^ (bits - 1)), order_of(false, 0, 2 ^ (bits - 1) - 1)
+end
+
+local FORMATS = { [""] = true, email = true, password = true, line = true, name = true, slug = true }
+
+local function is_format(text)
+    if FORMATS[text] then return true end
+    local words, seen = text:match("^choice( .+)$"), {}
+    if not words then return false end
+    for word in (words .. " "):gmatch(" ?([^ ]*) ") do
+        if not word:find("^[\33-\126]+$") or seen[word] then return false end
+        seen[word] = true
+    end
+    return not words:find("  ", 1, true) and words:sub(-1) ~= " "
+end
+
+local function check_constraints(member, types)
+    local of = types[member[2] + 1]
+    local kind = (of[1] == "Option" and types[of[2] + 1] or of)[1]
+    local least, greatest = limits_of(kind)
+    for _, limit in ipairs(member.limits) do
+        rule(least and not is_before(limit, least) and not is_before(greatest, limit), "a limit that its type can't have")
+    end
+    rule(#member.limits < 2 or not is_before(member.limits[2], member.limits[1]), "a field that takes nothing")
+    rule(is_format(member.format) and (member.format == "" or kind == "String" or (kind == "Bytes" and member.secret)),
+        "a format that is none")
 end
 
 local function takes_no_byte(kind) return kind[1] == "Unit" or (kind[1] == "Struct" and #kind[3] == 0) end
@@ -824,7 +881,10 @@ local function check_types(types)
         end
         local function depth_of(members)
             local deepest = 0
-            for _, member in ipairs(members) do deepest = math.max(deepest, depth(member[2], true)) end
+            for _, member in ipairs(members) do
+                deepest = math.max(deepest, depth(member[2], true))
+                check_constraints(member, types)
+            end
             return deepest
         end
         local below = 0
@@ -847,6 +907,74 @@ local function check_types(types)
         depths[index] = below + 1
     end
     unique(names)
+end
+
+local HTTP_OF_CALLS = { GET = true, POST = true, PUT = true, PATCH = true, DELETE = true, WS = true }
+local NOT_IN_PATHS = { Unit = true, Bytes = true, Option = true, List = true, Map = true, Struct = true }
+
+-- SPEC 10.6
+local function carries(binding, shape)
+    if shape == "ServerStream" then return binding == "GET" or binding == "WS" end
+    return (binding == "WS") == (shape == "ClientStream" or shape == "Bidirectional")
+end
+
+local function check_binding(one, binding, types)
+    local verb, path = binding[1], binding[2]
+    rule(HTTP_OF_CALLS[verb] and path:sub(1, 1) == "/", "a binding that is none")
+    rule(verb ~= "GET" or one.idempotent, "a GET that isn't idempotent")
+    rule(one.shape ~= "OneWay" and carries(verb, one.shape), "a binding that can't carry its method")
+    local in_paths, named = {}, {}
+    for _, member in ipairs(types[one.request + 1][3] or {}) do
+        local of = types[member[2] + 1]
+        local plain = not NOT_IN_PATHS[of[1]]
+        for _, variant in ipairs(of[1] == "Enum" and of[3] or {}) do plain = plain and #variant[2] == 0 end
+        in_paths[member[1]] = plain
+    end
+    for segment in (path:sub(2) .. "/"):gmatch("([^/]*)/") do
+        local name = segment:match("^{(.*)}$")
+        if name then
+            rule(in_paths[name] and not named[name], "a path with a field that it can't have")
+            named[name] = true
+        else
+            rule(not segment:find("[^A-Za-z0-9._~-]"), "a path with other characters")
+        end
+    end
+end
+
+-- SPEC 10.4, 10.7: what HTTP and access want of a method.
+local function check_edges(one, types, methods)
+    local reply = types[one.reply + 1]
+    for _, caller in ipairs(one.callers) do rule(#caller >= 1 and #caller <= 64 and not caller:find("[^A-Za-z0-9._-]"), "a caller without name") end
+    rule(one.access ~= 3 or (#one.callers >= 1 and #one.callers <= 256), "no callers, or too many")
+    local function each_once(list)
+        local seen = {}
+        for _, name in ipairs(list) do
+            rule(not seen[name], "a name that stands twice")
+            seen[name] = true
+        end
+    end
+    each_once(one.callers)
+    each_once(one.errors)
+    local variants = {}
+    for _, variant in ipairs(one.error and types[one.error + 1][3] or {}) do variants[variant[1]] = true end
+    for _, name in ipairs(one.errors) do rule(variants[name], "an error that its type doesn't have") end
+    rule(one.status >= 200 and one.status <= 299, "a success of another status")
+    rule(one.media ~= 1 or reply[1] == "String", "text that is no string")
+    if one.media == 2 then
+        local parts = reply[1] == "Struct" and reply[3] or {}
+        local function is(part, name, kind) return part and part[1] == name and types[part[2] + 1][1] == kind end
+        rule(#parts == 2 and is(parts[1], "items", "List") and is(parts[2], "pagination", "Struct"), "a page of another shape")
+    end
+    if one.cache ~= "" then
+        local told_by
+        for _, other in ipairs(methods) do if other.name == one.cache then told_by = other end end
+        rule(one.shape == "Unary" and one.idempotent and one.access == 0, "a reply that nobody may keep")
+        rule(told_by and told_by.shape == "ServerStream", "what ends a kept reply is no stream")
+        for _, member in ipairs(types[told_by.request + 1][3] or {}) do
+            rule(types[member[2] + 1][1] == "Option", "a stream that asks for more")
+        end
+    end
+    for _, binding in ipairs(one.bindings) do check_binding(one, binding, types) end
 end
 
 local function check_method(one, service, types)
@@ -873,6 +1001,7 @@ local function decode_schema(raw)
     local methods = {}
     for _, one in ipairs(list) do
         check_method(one, service, types)
+        check_edges(one, types, list)
         rule(not methods[one.id], "an id that stands twice")
         methods[one.id] = one
     end
@@ -1746,10 +1875,10 @@ end
 -- ---- 9. Frames (SPEC 2) -------------------------------------------------------------------------------------------------------
 
 local function header_of(raw)
-    local kind, flags = byte(raw, 5), byte(raw, 6)
+    local kind, flags, encoding, reserved = byte(raw, 5, 8)
     return {
-        length = number_of(raw:sub(1, 4)), kind = kind, kind_name = KINDS[kind], flags = flags, encoding = byte(raw, 7),
-        reserved = byte(raw, 8), stream = number_of(raw:sub(9, 12)), method = number_of(raw:sub(13, 16)),
+        length = number_of(raw:sub(1, 4)), kind = kind, kind_name = KINDS[kind], flags = flags, encoding = encoding,
+        reserved = reserved, stream = number_of(raw:sub(9, 12)), method = number_of(raw:sub(13, 16)),
         payload_checksum = number_of(raw:sub(17, 20)), header_checksum = number_of(raw:sub(21, 24)),
         fin = flags % 2 >= 1, checksum = flags % 4 >= 2, more = flags % 8 >= 4, continued = flags % 16 >= 8,
     }
@@ -1906,7 +2035,9 @@ local function show_call(tree, pinfo, record)
         if call.requests > 0 then generated(tree, "requests", call.requests) end
         generated(tree, "replies", call.replies)
         local slow = micronet.prefs.slow_ms
-        if slow > 0 and call.took and call.took * 1000 > slow then
+        local _, method = Schemas:method(call.connection.schema, call.method)
+        local lasts = method and method.shape ~= "Unary" -- A stream takes as long as its caller likes.
+        if slow > 0 and not lasts and call.took and call.took * 1000 > slow then
             tree:add_proto_expert_info(experts.slow, format("The call took %.0f ms", call.took * 1000))
         end
     elseif call.request_in == number and pinfo.visited and not call.response_in and not call.one_way then
@@ -2140,32 +2271,54 @@ local function is_http(raw)
     return method ~= nil and HTTP_METHODS[method] ~= nil
 end
 
+-- SPEC 17.3
 local TEXT_COMMANDS = {
     HELP = true, METHODS = true, SCHEMA = true, CALL = true, STREAM = true, PING = true, HEALTH = true, STATS = true, WHO = true,
     LEDGER = true, DEADLINE = true, TOKEN = true, AUTH = true, TRACE = true, QUIT = true,
 }
 
+local function show_line(tree, range, line)
+    local item = tree:add(by_name["text.line"], range, line)
+    local answer, code = line:match("^([+-]%u+)"), line:match("^%-ERR ([%u%d_]+)")
+    local command, rest = line:match("^(%a+)[ \t]*(.*)$")
+    command = command and command:upper()
+    if answer then
+        generated(item, "text.answer", answer)
+        if code then
+            generated(item, "text.code", code)
+            item:add_proto_expert_info(experts.error, line)
+        end
+    elseif command and TEXT_COMMANDS[command] then
+        generated(item, "text.command", command)
+        local method = (command == "CALL" or command == "STREAM") and rest:match("^[%w_.]+")
+        if method then generated(item, "method.name", method) end
+    end
+end
+
+-- SPEC 17.2, 17.4: lines both ways. One that isn't whole waits for its end.
 local function dissect_text(tvb, pinfo, root)
-    pinfo.cols.protocol = "MICRONET"
     local raw = tvb:raw()
-    local tree = root:add(micronet, tvb(), "micronet, text")
+    local last = raw:match("^.*()\n") or 0
+    if last < #raw and pinfo.can_desegment > 0 then
+        pinfo.desegment_offset, pinfo.desegment_len = last, DESEGMENT_ONE_MORE_SEGMENT
+        if last == 0 then return tvb:len() end
+        raw = raw:sub(1, last)
+    end
+    pinfo.cols.protocol = "MICRONET"
+    local tree = root:add(micronet, tvb(0, #raw), "micronet, text")
     local at, first = 1, nil
     while at <= #raw do
         local line_end = raw:find("\n", at, true) or #raw
         local line = raw:sub(at, line_end):gsub("[\r\n]+$", "")
-        local range = tvb(at - 1, line_end - at + 1)
-        local item = tree:add(by_name["text.line"], range, line)
-        local command, answer = line:match("^(%a+)"), line:match("^([+-]%u+)")
-        if answer then item:add(by_name["text.answer"], range, answer):set_generated()
-        elseif command and TEXT_COMMANDS[command:upper()] then
-            item:add(by_name["text.command"], range, command:upper()):set_generated()
+        if line ~= "" then
+            show_line(tree, tvb(at - 1, line_end - at + 1), line)
+            first = first or line
         end
-        local code = line:match("^%-ERR%s+([%u_]+)")
-        if code then item:add_proto_expert_info(experts.error, line) end
-        first = first or line
         at = line_end + 1
     end
-    pinfo.cols.info:set("text: " .. (first or ""):sub(1, 120))
+    local shown = (first or ""):gsub("[^\32-\126]", "?"):sub(1, 120)
+    pinfo.cols.info:set("text: " .. shown)
+    tree:append_text(": " .. shown)
     return tvb:len()
 end
 
@@ -2323,27 +2476,26 @@ local function looks_like_frames(tvb)
     return #raw >= HEADER_BYTES and find_header(raw, 1) ~= nil
 end
 
+-- Other protocols have HELP, PING and QUIT too: what is a sign is a method that is named, or a verb that only this one has.
 local function looks_like_text(raw)
-    local line = raw:match("^[^\r\n]*")
-    local command, rest = line:match("^(%u+)%s*(.-)%s*$")
-    if not command or not TEXT_COMMANDS[command] then return false end
-    -- Other protocols have HELP, PING and QUIT too: these names alone are no sign.
-    return command == "METHODS" or command == "LEDGER" or command == "HEALTH"
-        or ((command == "CALL" or command == "STREAM" or command == "SCHEMA") and rest:find("^[%w_]+%.[%w_]+") ~= nil)
+    local command, rest = raw:match("^[\r\n]*(%a+)[ \t]*([^\r\n]*)")
+    command = command and command:upper()
+    if command == "METHODS" or command == "LEDGER" then return rest == "" end
+    return (command == "CALL" or command == "STREAM" or command == "SCHEMA") and rest:find("^[%w_]+%.[%w_]+") ~= nil
 end
 
 function micronet.dissector(tvb, pinfo, root)
     if tvb:len() == 0 then return 0 end
     local known = known_connection(pinfo)
     local raw = tvb:raw(0, math.min(tvb:len(), 128))
-    if known and known.tongue == "text" then return dissect_text(tvb, pinfo, root) end
+    if known and known.tongue == "text" and not is_http(raw) then return dissect_text(tvb, pinfo, root) end
+    if known and known.tongue == "text" then return hand_over("http", tvb, pinfo, root) end
     if known and known.tongue then return hand_over(known.tongue, tvb, pinfo, root) end
-    local first = byte(raw)
     if not known then
         local tongue
         if raw:find("^\22\3[\1-\4]") then tongue = "tls" -- SPEC 15
         elseif is_http(raw) then tongue = "http" -- SPEC 14.1
-        elseif first ~= 0x89 and not is_header(raw:sub(1, HEADER_BYTES)) and raw:find("^[%u+-][%g \t]*\r?\n") then tongue = "text" end
+        elseif raw:find("^[\r\n]*%g[%g \t]*\r?\n") or looks_like_text(raw) then tongue = "text" end -- SPEC 17.1
         if tongue then
             local connection = connection_of(pinfo)
             connection.tongue = tongue

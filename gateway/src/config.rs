@@ -19,6 +19,7 @@ use micronet_wire::rest::{RequestIds, Routes};
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::Service;
 
+use crate::access_log::AccessLog;
 use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::control::Control;
@@ -113,6 +114,7 @@ pub struct Gateway {
     known: RefCell<Rc<Known>>,
     virtual_ports: VirtualPorts,
     pub(crate) audit: Audit,
+    access_log: AccessLog,
     /// Whom it believes by access tokens, where there is an authority.
     _following: Option<Following>,
 }
@@ -148,7 +150,9 @@ impl Gateway {
         let settings = Rc::new(settings);
         let service = Control::service(identity, &upstreams, (&stats, &cache), &virtual_ports, &settings)
             .map_err(StartError::Schema)?;
+        let access_log = AccessLog::begin(&settings, identity.network.records(), identity.network.metrics());
         let gateway = Rc::new(Self {
+            access_log,
             identity: Rc::clone(identity),
             own: OwnSite::new(Rc::clone(&service), Rc::clone(identity)),
             http: config.http,
@@ -206,6 +210,11 @@ impl Gateway {
     /// Reads the settings again from where they come from, and applies them; what is wrong with them is in the log.
     pub fn reload(&self) {
         let _ = self.settings.reload();
+    }
+
+    /// Writes what is left to be written, when nobody is served any more.
+    pub async fn finish(&self) {
+        self.access_log.finish().await;
     }
 
     /// Whether there is something that can be read again.

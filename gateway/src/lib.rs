@@ -8,6 +8,7 @@
 //! The gateway is a service too: [`api`] says what may be asked of it, and `control` answers, over HTTP as well as on its RPC port.
 
 pub mod accept;
+mod access_log;
 pub mod api;
 pub mod audit;
 mod cache;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
 mod codec;
+mod dissector;
 mod drivers;
 mod frames;
 mod http1;

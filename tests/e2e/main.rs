@@ -2,6 +2,7 @@
 //! `micronet` command.
 
 mod access;
+mod access_log;
 mod accounts;
 mod by_hand;
 mod call;
@@ -32,6 +33,7 @@ mod one_way;
 mod openapi;
 mod operating;
 mod operations;
+mod otlp;
 mod outcomes;
 mod own_port;
 mod ping;
@@ -42,6 +44,7 @@ mod python;
 mod rounds;
 mod secrets;
 mod shop;
+mod tap;
 mod toystore;
 mod toystore_run;
 mod traffic;
@@ -49,3 +52,5 @@ mod up;
 mod upload;
 mod watch;
 mod websocket;
+mod why;
+mod wireshark;

@@ -25,3 +25,4 @@ pub mod server;
 pub mod simulator;
 pub mod slow;
 pub mod spec;
+pub mod wireshark;

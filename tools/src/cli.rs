@@ -14,6 +14,7 @@ pub(crate) mod net;
 pub(crate) mod ping;
 pub(crate) mod redis;
 pub(crate) mod settings;
+pub(crate) mod tap;
 pub(crate) mod why;
 
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ use self::net::NetFlags;
 use self::ping::PingFlags;
 use self::redis::RedisFlag;
 use self::settings::GatewayConfigFlags;
+use self::tap::TapFlags;
 use self::why::WhyFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -156,8 +158,21 @@ pub(crate) struct Flags {
     /// What is logged to stderr: a level (error, warn, info, debug, trace) or TARGET=LEVEL,…
     #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG")]
     pub(crate) log: Option<String>,
+    /// How it is logged: text for people, or a JSON object a line, with the ids of request and trace
+    #[arg(long, global = true, value_name = "FORMAT", env = "MICRONET_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Option<RawCommand>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 /// A command and its flags.
@@ -212,6 +227,8 @@ pub(crate) enum RawCommand {
     Undrain(DrainFlags),
     /// Show the end of processes' logs, and follow them
     Logs(LogsFlags),
+    /// See the calls that pass, or write the frames for Wireshark, while they pass
+    Tap(TapFlags),
     /// Tell why a request went as it did: where it was sent, and where its time went
     Why(WhyFlags),
     /// Break something on purpose for a while, and see what it came to

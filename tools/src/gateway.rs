@@ -22,6 +22,7 @@ use crate::discovery;
 use crate::error::CommandError;
 use crate::identity;
 use crate::inherited::Inherited;
+use crate::otlp;
 use crate::registry::GATEWAY;
 use crate::server_process::{self, DRAINING_LINE, ReadyLine};
 use crate::stop_signal::{Ends, StopSignal};
@@ -68,6 +69,7 @@ async fn serve(
     let redirect = redirect.map(|address| listen_for_plaintext(address, &inherited)).transpose()?;
     let identity =
         identity::of_member(data, config.tls.as_ref(), &config.cluster, GATEWAY, &config.instance)?;
+    let spans = otlp::begin(&identity)?;
     let virtual_ports = open_virtual_ports(&config.l4, &inherited, &identity).await?;
     inherited.refuse_others()?;
     discovery::begin(&config.discovery, &config.peers, &identity.network).await?;
@@ -106,7 +108,8 @@ async fn serve(
     if config.inherits {
         passing.spawn_local(tell_parent(drain.clone()));
     }
-    tokio::join!(accept::serve(listener, gateway, drain), rpc, passing.join_all());
+    tokio::join!(accept::serve(listener, Rc::clone(&gateway), drain), rpc, passing.join_all());
+    tokio::join!(spans.finish(), gateway.finish());
     Ok(())
 }
 

@@ -1,10 +1,14 @@
 //! Logs: structured lines on stderr, filtered by `--log` or `RUST_LOG`.
 
+mod json;
+
 use std::io;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
+use self::json::Json;
+use crate::cli::LogFormat;
 use crate::error::CommandError;
 use crate::terminal::Style;
 
@@ -14,7 +18,11 @@ const POSSIBLE: &str = "give a level (error, warn, info, debug, trace, off) or T
                         micronet_transport, micronet_wire and what they use";
 
 /// Starts logging with this filter, or with the command's own level where none is given.
-pub(crate) fn start(filter: Option<&str>, default_level: &str) -> Result<(), CommandError> {
+pub(crate) fn start(
+    filter: Option<&str>,
+    format: LogFormat,
+    default_level: &str,
+) -> Result<(), CommandError> {
     let directives = filter.filter(|text| !text.trim().is_empty()).unwrap_or(default_level);
     let filter = filter_of(directives).map_err(|why| {
         CommandError::usage(format!("the log filter {directives:?} means nothing: {why}"))
@@ -23,12 +31,14 @@ pub(crate) fn start(filter: Option<&str>, default_level: &str) -> Result<(), Com
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(Style::for_stderr().colours())
+        .with_ansi(format == LogFormat::Text && Style::for_stderr().colours())
         // When stderr is gone there is nobody left to tell; the default would panic on it.
-        .log_internal_errors(false)
-        .finish();
-    tracing::subscriber::set_global_default(subscriber)
-        .map_err(|error| CommandError::new(format!("logging could not start: {error}")))
+        .log_internal_errors(false);
+    let set = match format {
+        LogFormat::Text => tracing::subscriber::set_global_default(subscriber.finish()),
+        LogFormat::Json => tracing::subscriber::set_global_default(subscriber.event_format(Json).finish()),
+    };
+    set.map_err(|error| CommandError::new(format!("logging could not start: {error}")))
 }
 
 /// Reads a filter. A word without a level would be taken for a target, of which everything is logged: a mistyped level.

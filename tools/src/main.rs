@@ -27,6 +27,7 @@ mod net;
 mod network_file;
 mod network_plan;
 mod operate;
+mod otlp;
 mod outcome;
 mod ping;
 mod plot;
@@ -39,6 +40,7 @@ mod service;
 mod shop;
 mod stop_signal;
 mod table;
+mod tap;
 mod terminal;
 mod toystore;
 mod traffic;
@@ -68,15 +70,16 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
-    let log = flags.log.clone();
+    let (log, format) = (flags.log.clone(), flags.log_format);
     let command = config::command(flags, &|name| std::env::var(name).ok())?;
-    logging::start(log.as_deref(), command.default_log_level())?;
+    logging::start(log.as_deref(), format, command.default_log_level())?;
     match command {
         Command::Up(config) => up::run(config),
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
         Command::Ping(config) => ping::run(&config),
+        Command::Tap(config) => tap::run(&config),
         Command::Dissector(config) => dissector::run(&config),
         Command::Net(config) => Ok(net::run(&config)),
         Command::Outcome(config) => outcome::run(&config),

@@ -11,6 +11,7 @@ use crate::databases;
 use crate::discovery;
 use crate::error::CommandError;
 use crate::identity;
+use crate::otlp;
 use crate::registration;
 use crate::server_process::{self, ReadyLine};
 use crate::stop_signal::{Ends, StopSignal};
@@ -49,6 +50,7 @@ async fn serve(
     tracing::info!(service = name, instance = config.instance, cluster = config.cluster, "starting");
     let databases = databases::place(data, config.database.as_ref());
     let identity = identity::of_member(data, config.tls.as_ref(), &config.cluster, name, &config.instance)?;
+    let spans = otlp::begin(&identity)?;
     discovery::begin(&config.discovery, &config.peers, &identity.network).await?;
     let environment = Environment {
         demo: databases::settle_demo(data, &databases, config.demo)?,
@@ -66,7 +68,9 @@ async fn serve(
         registration::begin(&config.registration, &identity, address, &until);
     };
     let serving = run::run(name, config.listen, environment, listening, drain);
-    serving.await.map_err(|error| match error {
+    let served = serving.await;
+    spans.finish().await;
+    served.map_err(|error| match error {
         StartError::Listen(address, error) => server_process::not_bound(address, &config.instance, &error),
         other => CommandError::new(format!("{} can't start: {other}", config.instance)),
     })

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
 
 use crate::clock;
+use crate::frames::FrameCount;
 use crate::tap::Point;
 use crate::tls;
 use crate::vitals::{self, Share};
@@ -37,6 +38,8 @@ pub(crate) struct Wire<S> {
     share: Share,
     /// Bytes that the stream has taken.
     written: u64,
+    /// The frames that came and went, for /metrics.
+    frames: [FrameCount; 2],
     /// The peer has ended the connection because of our certificate.
     refused: bool,
     /// Where its frames are copied from, while somebody taps them.
@@ -56,6 +59,7 @@ impl<S: ByteStream> Wire<S> {
             armed_ns: u64::MAX,
             share: Share::default(),
             written: 0,
+            frames: Default::default(),
             refused: false,
             point,
         }
@@ -64,11 +68,13 @@ impl<S: ByteStream> Wire<S> {
     /// A socket from which `input` was read already: the connection hears it at once.
     pub(crate) fn begun(stream: S, mut input: BytesMut, point: Point, connection: &mut Connection) -> Self {
         let fresh = input.len();
-        if point.is_tapped() {
-            point.reads(connection, &input);
+        let mut wire = Self::new(stream, point);
+        vitals::frames_received(wire.frames[0].ended_in(&input));
+        if wire.point.is_tapped() {
+            wire.point.reads(connection, &input);
         }
         connection.receive(clock::now(), &mut input, fresh);
-        Self { input, ..Self::new(stream, point) }
+        Self { input, ..wire }
     }
 
     /// Reads what is there into the buffer; ready with the number of bytes once there are some, 0 at the end of the stream.
@@ -91,6 +97,7 @@ impl<S: ByteStream> Wire<S> {
             Poll::Ready(Ok(0)) => connection.peer_gone("the peer closed the connection"),
             Poll::Ready(Ok(fresh)) => {
                 let now = clock::now();
+                vitals::frames_received(self.frames[0].ended_in(&self.input[self.input.len() - fresh..]));
                 if self.point.is_tapped() {
                     self.point.reads(connection, &self.input);
                 }
@@ -116,6 +123,7 @@ impl<S: ByteStream> Wire<S> {
                 Poll::Ready(Ok(written)) => {
                     self.written += written as u64;
                     let batch = connection.output();
+                    vitals::frames_sent(self.frames[1].ended_in(&batch[..written]));
                     batch.advance(written);
                     if batch.is_empty() {
                         self.point.wrote_all(self.written);
@@ -174,6 +182,7 @@ impl<S: ByteStream> Wire<S> {
     /// sends a reset, which may overtake those words.
     pub(crate) async fn finish(mut self, last_words: &[u8]) {
         let lingering = async {
+            vitals::frames_sent(self.frames[1].ended_in(last_words));
             self.stream.write_all(last_words).await?;
             self.stream.shutdown().await?;
             let mut ignored = [0; 1024];

@@ -19,6 +19,7 @@ pub mod discovery;
 pub mod drain;
 pub mod driver;
 pub mod faults;
+mod frames;
 pub mod health;
 pub mod http_server;
 pub mod identity;

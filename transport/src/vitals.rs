@@ -72,6 +72,8 @@ struct Process {
     /// How many calls the limiter of its port lets work at once; 0 before it has said anything.
     calls_at_work_max: Cell<u32>,
     queue_delay: Cell<DecayingMax>,
+    frames_received: Cell<u64>,
+    frames_sent: Cell<u64>,
     lag: RefCell<LagMeter>,
     cpu: RefCell<CpuMeter>,
     sampled: Cell<bool>,
@@ -122,6 +124,8 @@ pub(crate) struct OfProcess {
     pub(crate) calls_in_flight: u32,
     /// How many handlers it would have at work as things stand.
     pub(crate) calls_at_work_max: u32,
+    /// Frames that were read, and written, on all connections of RPC so far.
+    pub(crate) frames: [u64; 2],
     /// How long calls have lately waited for their handlers, in microseconds.
     pub(crate) queue_delay_us: u32,
     /// How late it has lately run when a timer was due, in microseconds.
@@ -136,10 +140,21 @@ pub(crate) fn of_process() -> OfProcess {
     PROCESS.with(|process| OfProcess {
         calls_in_flight: process.calls_in_flight.get(),
         calls_at_work_max: process.calls_at_work_max(),
+        frames: [process.frames_received.get(), process.frames_sent.get()],
         queue_delay_us: process.queue_delay.get().at(now),
         scheduler_lag_us: process.lag.borrow().lag_us(now),
         cpu_permille: process.cpu.borrow().permille,
     })
+}
+
+/// So many frames were read.
+pub(crate) fn frames_received(count: u64) {
+    PROCESS.with(|process| process.frames_received.set(process.frames_received.get() + count));
+}
+
+/// So many frames were written.
+pub(crate) fn frames_sent(count: u64) {
+    PROCESS.with(|process| process.frames_sent.set(process.frames_sent.get() + count));
 }
 
 /// When this process began to serve.

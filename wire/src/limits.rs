@@ -272,6 +272,8 @@ pub const TAPS_MAX: usize = 8;
 pub const TAP_QUEUE_BYTES_MAX: usize = 4 << 20;
 /// What a tap tells at once, before the last item, in bytes.
 pub const TAP_BATCH_BYTES: usize = 32 << 10;
+/// The longest JSON of a message that a tap tells; longer ones are cut. In bytes.
+pub const TAP_MESSAGE_BYTES_MAX: usize = 8 << 10;
 /// The silence after which a tap says that it is there, in milliseconds.
 pub const TAP_SILENCE_MS: u64 = 10_000;
 

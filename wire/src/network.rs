@@ -14,7 +14,7 @@ pub use self::records::{
     AttemptRecord, CandidateRecord, HttpRecord, LedgerRecord, LimitRecord, Memory, Record, RecordFilter,
     RecordKind, Requests, RequestsOf,
 };
-pub use self::tap::{TAPS, TapFilter, Tapped, TappedConnection, TappedFrame, TappedItem};
+pub use self::tap::{FrameFilter, TAPS, TapFilter, Tapped, TappedConnection, TappedFrame, TappedItem};
 
 /// What a process knows of the network around it.
 #[service(name = "network")]

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use micronet_transport::clock;
 use micronet_transport::tls::TlsError;
 use micronet_transport::tls::edge::EdgeTls;
+use tokio::sync::watch;
 
 use super::{Given, Settings, Source};
 
@@ -15,6 +16,8 @@ pub(crate) struct Held {
     source: Source,
     in_force: RefCell<InForce>,
     started_with: Rc<Settings>,
+    /// Counts how often settings were read or applied.
+    readings: watch::Sender<u64>,
 }
 
 /// Settings, and since when they hold.
@@ -42,7 +45,7 @@ impl Held {
         let given = source.read_listed().map(|(_, given)| given).unwrap_or_default().into();
         let started_with = Rc::clone(&settings);
         let in_force = InForce { settings, given, tls, revision: 1, since_us: clock::unix_us() };
-        Ok(Self { source, in_force: RefCell::new(in_force), started_with })
+        Ok(Self { source, in_force: RefCell::new(in_force), started_with, readings: watch::Sender::new(0) })
     }
 
     /// Where they come from.
@@ -78,6 +81,7 @@ impl Held {
         } else if let Some(tls) = &held.tls {
             tls.reload().map_err(|errors| in_words(&errors))?;
         }
+        self.readings.send_modify(|count| *count += 1);
         Ok(held.clone())
     }
 
@@ -106,6 +110,11 @@ impl Held {
             }
         }
         applied
+    }
+
+    /// Hears whenever settings are read again, changed or not.
+    pub(crate) fn readings(&self) -> watch::Receiver<u64> {
+        self.readings.subscribe()
     }
 
     /// Settings that were changed and hold only after a restart.

@@ -1,6 +1,7 @@
 //! What may be configured of a gateway's edge: a file of TOML, each of whose tables is read by a module of its own. All of it can be
 //! applied while the gateway runs.
 
+mod access_log;
 mod cache;
 mod cors;
 mod headers;
@@ -12,6 +13,7 @@ mod source;
 mod tls;
 mod websocket;
 
+pub use access_log::{AccessLog, LogFormat};
 pub use cache::Cache;
 pub use cors::Cors;
 pub use headers::Headers;
@@ -29,6 +31,8 @@ use section::Reader;
 /// What may be configured of a gateway's edge. The default is what holds without a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
+    /// `[access_log]`.
+    pub access_log: AccessLog,
     /// `[cache]`.
     pub cache: Cache,
     /// `[cors]`.
@@ -58,6 +62,7 @@ impl Settings {
     fn read_listed(text: &str, source: &Source) -> Result<(Self, Vec<Given>), Vec<Fault>> {
         let reader = Reader::new(text)?;
         let settings = Self {
+            access_log: reader.section("access_log", AccessLog::read),
             cache: reader.section("cache", Cache::read),
             cors: reader.section("cors", Cors::read),
             headers: reader.section("headers", Headers::read),

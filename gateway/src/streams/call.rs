@@ -31,7 +31,7 @@ pub(super) struct Call {
     pub(super) gateway: Rc<Gateway>,
     service: usize,
     method: u32,
-    request_id: String,
+    pub(super) request_id: String,
     pub(super) story: Story,
     /// What it does that changes something.
     deed: Option<Deed>,

@@ -7,7 +7,7 @@
 //! data: {"through":17,…}
 //!
 //! event: failed
-//! data: {"error":{"code":"SERVICE_UNAVAILABLE",…}}
+//! data: {"error":{"code":"SERVICE_UNAVAILABLE",…},"request_id":"…"}
 //! ```
 //!
 //! `id` is where a reply stands, if the method says so. The last event is `end` when the stream was over, and `failed` when it broke.
@@ -44,7 +44,7 @@ pub(super) async fn answer(mut call: Call, asker: Asker, head: &RequestHead) -> 
         return Ok(answer.into());
     }
     call.principal = asker.principal().clone();
-    let gateway = call.gateway.clone();
+    let (gateway, request_id) = (call.gateway.clone(), call.request_id.clone());
     let mut replies = call.replies();
     let mut begin = format!("retry: {EVENTS_RETRY_MS}\n\n");
     let mut is_over = false;
@@ -58,7 +58,7 @@ pub(super) async fn answer(mut call: Call, asker: Asker, head: &RequestHead) -> 
         }
     }
     let doubted = async move { who::doubted(&gateway, &asker).await }.boxed_local();
-    let telling = (!is_over).then_some(Telling { replies, doubted });
+    let telling = (!is_over).then_some(Telling { replies, doubted, request_id });
     let rest = stream::unfold(telling, async |telling| telling?.next().await);
     let pieces = stream::iter([Bytes::from(begin)]).chain(rest).boxed_local();
     Ok(Response::Stream(Box::new(Streamed { answer, pieces })))
@@ -70,6 +70,7 @@ const END: &str = "event: end\ndata: {}\n\n";
 struct Telling {
     replies: Replies,
     doubted: LocalBoxFuture<'static, RpcError>,
+    request_id: String,
 }
 
 impl Telling {
@@ -94,9 +95,10 @@ impl Telling {
         };
         match failed {
             None => Some((event.into(), Some(self))),
-            Some(answer) => {
-                Some((format!("event: failed\ndata: {}\n\n", answer.error_message()).into(), None))
-            }
+            Some(answer) => Some((
+                format!("event: failed\ndata: {}\n\n", answer.error_message(&self.request_id)).into(),
+                None,
+            )),
         }
     }
 }

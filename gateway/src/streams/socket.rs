@@ -2,7 +2,7 @@
 //!
 //! Where only replies stream, the request is the query, or the client's first text. Where requests do, each text is one, and an empty
 //! text says that no further follows. Whoever couldn't say before who asks says it by a first text `{"token":"…"}`. What fails is said
-//! by a last text `{"error":{…}}`, and a close code ([`Failure::close_code`]).
+//! by a last text `{"error":{…},"request_id":"…"}`, and a close code ([`Failure::close_code`]).
 
 use std::future::pending;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::websocket::{Ended, GOING_AWAY, Socket, Turn};
 
 /// Serves one connection to its end.
 pub(super) async fn serve(call: Call, asker: Asker, socket: Socket, mut drain: Drain) {
-    let (gateway, story) = (call.gateway.clone(), call.story.clone());
+    let (gateway, story, request_id) = (call.gateway.clone(), call.story.clone(), call.request_id.clone());
     let metrics = gateway.identity.network.metrics();
     let _open = metrics.connection("websocket");
     let drained = async move {
@@ -40,7 +40,7 @@ pub(super) async fn serve(call: Call, asker: Asker, socket: Socket, mut drain: D
         End::Over(ended) => ended,
         End::Failed(failure) => {
             failure.told(&story);
-            session.socket.say(failure.answer.error_message());
+            session.socket.say(failure.answer.error_message(&request_id));
             Ended::Here(failure.close_code(), "")
         }
     };

@@ -24,7 +24,7 @@ bulk = "off"
 "#;
 
 /// A network with the demonstration's accounts, whose gateway doesn't count requests.
-fn network(flags: &[&str]) -> Network {
+pub(crate) fn network(flags: &[&str]) -> Network {
     let folder = Folder::new();
     std::fs::create_dir_all(folder.path()).expect("a folder");
     let settings = folder.path().join("gateway.toml");

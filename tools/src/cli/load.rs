@@ -211,7 +211,7 @@ const RATE_PER_S_MAX: f64 = 1_000_000.0;
 const TIME_S_MAX: f64 = 86_400.0;
 
 /// Reads `500us`, `50ms`, `30s`, `1.5s`, `2m` or `1h`; a number alone is seconds.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let unit_at = text.find(|byte: char| byte.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let scale = match unit {

@@ -19,6 +19,7 @@ mod ports;
 mod redis;
 mod settings;
 mod shop;
+mod tap;
 pub(crate) mod target;
 mod tls;
 mod toystore;
@@ -48,12 +49,13 @@ pub(crate) use self::ping::{PingConfig, PingTarget};
 pub(crate) use self::ports::{INSTANCES_MAX, InstancePlan};
 pub(crate) use self::settings::{GatewayEdge, SettingsFile};
 pub(crate) use self::shop::ShopConfig;
+pub(crate) use self::tap::{TapConfig, TapOutput, TapTarget};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
 use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::why::WhyFlags;
-use crate::cli::{ExposureFlags, Flags, RawCommand, ServiceFlags, UpFlags};
+use crate::cli::{ExposureFlags, Flags, LogFormat, RawCommand, ServiceFlags, UpFlags};
 use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::profile::Profile;
@@ -80,6 +82,8 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// See what passes.
+    Tap(Box<TapConfig>),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
     /// Show instances.
@@ -114,6 +118,7 @@ impl Command {
             Self::Up(_)
             | Self::Call(_)
             | Self::Ping(_)
+            | Self::Tap(_)
             | Self::Instances(_)
             | Self::Dissector(_)
             | Self::Net(_)
@@ -172,6 +177,8 @@ pub(crate) struct UpConfig {
     pub(crate) gateway: GatewayEdge,
     /// The log filter that the children get.
     pub(crate) log: Option<String>,
+    /// How they write their logs.
+    pub(crate) log_format: LogFormat,
     /// Whether it stops when its stdin closes.
     pub(crate) supervised: bool,
 }
@@ -211,7 +218,7 @@ pub(crate) struct ServiceConfig {
 
 /// Makes the configuration of the command that was typed; without one it is `up` as it stands.
 pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Command, CommandError> {
-    let (data, log) = (flags.data, flags.log);
+    let (data, log) = (flags.data, (flags.log, flags.log_format));
     let operate = |operation| Command::Operate(OperateConfig { data: data.clone(), operation });
     match flags.command.unwrap_or_else(|| RawCommand::Up(UpFlags::default())) {
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
@@ -219,6 +226,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Tap(flags) => Ok(Command::Tap(Box::new(tap::tap(flags, data, environment)?))),
         RawCommand::Dissector(flags) => Ok(Command::Dissector(dissector(flags, environment)?)),
         RawCommand::Net(flags) => match net::net(flags)? {
             NetWork::Offline(config) => Ok(Command::Net(Box::new(config))),
@@ -249,7 +257,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
 fn up(
     flags: UpFlags,
     data: PathBuf,
-    log: Option<String>,
+    (log, log_format): (Option<String>, LogFormat),
     environment: Environment<'_>,
 ) -> Result<UpConfig, CommandError> {
     let database = database(flags.database, environment)?;
@@ -298,6 +306,7 @@ fn up(
         gateway,
         plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
+        log_format,
         supervised: flags.supervised,
     })
 }

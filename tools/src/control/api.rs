@@ -2,6 +2,7 @@
 
 pub(crate) mod faults;
 pub(crate) mod network;
+pub(crate) mod tap;
 pub(crate) mod why;
 
 use std::fmt;
@@ -12,8 +13,10 @@ use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
 use self::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use self::network::{Declare, Declared};
+use self::tap::Tap;
 use self::why::{Why, WhyOf};
 use micronet_gateway::api::settings::InForce;
+use micronet_wire::network::Tapped;
 
 /// The operation of a network: its processes, their logs and their faults.
 #[service(name = "control")]
@@ -239,6 +242,16 @@ pub(crate) trait Control {
         context: &CallContext,
         request: LogOf,
         replies: Outgoing<Line>,
+    ) -> Result<(), CallError<ControlError>>;
+
+    /// Tells what passes processes from now on: the calls that end, and copies of the frames of RPC connections. Secrets are masked. It holds up
+    /// nothing: what its reader is too slow for is lost, and counted.
+    #[rpc(permission = "tap:read", idempotent, rate = "monitoring", errors(NoSuchProcess))]
+    async fn tap(
+        &self,
+        context: &CallContext,
+        request: Tap,
+        replies: Outgoing<Tapped>,
     ) -> Result<(), CallError<ControlError>>;
 }
 

@@ -13,6 +13,7 @@ mod operations;
 mod reports;
 mod rules;
 mod service;
+mod tap;
 pub(crate) mod why;
 
 use std::net::SocketAddr;

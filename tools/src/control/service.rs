@@ -7,10 +7,12 @@ use micronet_gateway::api::{GatewayClient, GatewayError};
 use micronet_transport::clock;
 use micronet_transport::identity::Identity;
 use micronet_wire::error::{Code, RpcError};
+use micronet_wire::network::Tapped;
 use micronet_wire::service::{CallContext, CallError, Outgoing};
 
 use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use super::api::network::{Declare, Declared};
+use super::api::tap::Tap;
 use super::api::why::{Why, WhyOf};
 use super::api::{
     Control, ControlError, Line, Lines, LogOf, Named, Process, ProcessState, Processes, Reloaded, Scale,
@@ -21,6 +23,7 @@ use super::governor::{Governor, name_of, options};
 use super::logs::{self, Reader};
 use super::operations::{Answer, Operations, scalable};
 use super::rules::{Kind, Name};
+use super::tap;
 use super::unix_time;
 use super::why::why;
 use crate::network_plan::Plan;
@@ -224,6 +227,16 @@ impl Control for Controller {
         };
         let count = request.lines.unwrap_or(LINES) as usize;
         Ok(logs::follow(logs, count, replies).await?)
+    }
+
+    async fn tap(&self, _: &CallContext, request: Tap, replies: Outgoing<Tapped>) -> Answer<()> {
+        let Tap { name, filter } = request;
+        chosen(&*self.fleet()?, name.as_deref())?;
+        let instances = || {
+            let fleet = self.fleet().ok();
+            fleet.and_then(|fleet| chosen(&fleet, name.as_deref()).ok()).unwrap_or_default()
+        };
+        Ok(tap::pass_on(&self.governor, filter, instances, replies).await?)
     }
 }
 

@@ -156,7 +156,7 @@ impl<'a> Way<'a> {
         }));
         words.extend(tries(record));
         let others = self.known.iter().filter(|known| !std::ptr::eq(known.record, record));
-        for known in others.filter(|known| known.record.attempts.len() > 1) {
+        for known in others.filter(|known| known.record.kind != RecordKind::Edge) {
             let (place, what) = (known.at, method_of(known.record));
             words.extend(tries(known.record).map(|words| format!("For {place}'s call of {what}: {words}")));
         }
@@ -171,7 +171,8 @@ impl<'a> Way<'a> {
         let (most_us, hop) = own.max_by_key(|(own_us, _)| *own_us)?;
         let (most, whole) = (milliseconds(most_us), milliseconds(whole_us));
         let place = if hop.instance.is_empty() { return None } else { &hop.instance };
-        (self.hops.len() > 1 && most_us * 2 > whole_us)
+        let all_went = self.hops.iter().all(|hop| !hop.instance.is_empty());
+        (all_went && self.hops.len() > 1 && most_us * 2 > whole_us)
             .then(|| format!("Most of the time, {most} of {whole}, went to {} at {place}.", hop.what))
     }
 }

@@ -13,7 +13,7 @@ use crate::instances::timestamp;
 use crate::terminal::{self, Style};
 
 /// How wide the waterfall is, in columns.
-const COLUMNS: u64 = 32;
+const COLUMNS: u8 = 32;
 
 /// Asks, and shows the answer.
 pub(super) async fn run(
@@ -183,7 +183,7 @@ fn waterfall(hops: &[Hop], style: Style) -> Vec<String> {
         "WHEN",
         "AFTER",
         "TOOK",
-        bar = COLUMNS as usize + 2
+        bar = usize::from(COLUMNS) + 2
     );
     let mut lines = vec![style.bold(heading)];
     for hop in hops {
@@ -201,10 +201,11 @@ fn waterfall(hops: &[Hop], style: Style) -> Vec<String> {
 
 /// A hop's part of the whole time; at least one column.
 fn bar(hop: &Hop, whole_us: u64) -> String {
-    let column = |us: u64| us.saturating_mul(COLUMNS) / whole_us;
-    let start = column(hop.after_us).min(COLUMNS - 1);
-    let end = column(hop.after_us + hop.took_us).clamp(start + 1, COLUMNS);
-    (0..COLUMNS).map(|at| if (start..end).contains(&at) { '=' } else { ' ' }).collect()
+    let columns = u64::from(COLUMNS);
+    let column = |us: u64| us.saturating_mul(columns) / whole_us;
+    let start = column(hop.after_us).min(columns - 1);
+    let end = column(hop.after_us + hop.took_us).clamp(start + 1, columns);
+    (0..columns).map(|at| if (start..end).contains(&at) { '=' } else { ' ' }).collect()
 }
 
 #[cfg(test)]

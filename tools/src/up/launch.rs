@@ -8,6 +8,7 @@ use micronet_services::demo::Demo;
 
 use super::children::Launch;
 use crate::address::{self, reachable};
+use crate::cli::LogFormat;
 use crate::config::{InstancePlan, L4Plan, UpConfig};
 use crate::data_folder::DataFolder;
 use crate::registry::{AUTH, CONTROL, SERVICES, Service};
@@ -88,6 +89,9 @@ impl Launcher {
         }
         if let Some(filter) = config.log.as_ref().filter(|filter| !filter.is_empty()) {
             arguments.extend(["--log".into(), filter.clone()]);
+        }
+        if config.log_format == LogFormat::Json {
+            arguments.extend(["--log-format".into(), "json".into()]);
         }
         Launch {
             program: self.program.clone(),

@@ -33,6 +33,8 @@ pub(super) struct Families {
     pub(super) accept_failures: IntCounter,
     pub(super) http_buffered: IntGauge,
     calls_at_work_limit: IntGauge,
+    frames_received: IntCounter,
+    frames_sent: IntCounter,
     calls_in_flight: IntGauge,
     queue_delay: Gauge,
     scheduler_lag: Gauge,
@@ -118,6 +120,14 @@ impl Families {
                 "micronet_calls_at_work_limit",
                 "How many handlers this process would have at work at once as things stand.",
             ),
+            frames_received: all.declared(IntCounter::new(
+                "micronet_rpc_frames_received_total",
+                "Frames that came on connections of RPC, those of heartbeats too.",
+            )),
+            frames_sent: all.declared(IntCounter::new(
+                "micronet_rpc_frames_sent_total",
+                "Frames that were written to connections of RPC, those of heartbeats too.",
+            )),
             calls_in_flight: all.gauge("micronet_calls_in_flight", "Calls that this process is working on."),
             queue_delay: all.float(
                 "micronet_queue_delay_seconds",
@@ -198,8 +208,13 @@ impl Families {
 
     fn look_at_process(&self, usage: &Usage) {
         let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let process = vitals::of_process();
+        for (counter, count) in [&self.frames_received, &self.frames_sent].into_iter().zip(process.frames) {
+            counter.reset();
+            counter.inc_by(count);
+        }
         self.calls_in_flight.set(i64::from(usage.calls_in_flight));
-        self.calls_at_work_limit.set(i64::from(vitals::of_process().calls_at_work_max));
+        self.calls_at_work_limit.set(i64::from(process.calls_at_work_max));
         self.queue_delay.set(seconds(usage.queue_delay_us.into()));
         self.scheduler_lag.set(seconds(usage.scheduler_lag_us.into()));
         self.cpu.reset();

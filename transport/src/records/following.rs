@@ -90,7 +90,8 @@ impl Queue {
     }
 
     fn is_drawn(&self) -> bool {
-        self.filter.one_in < 2 || self.chance.borrow_mut().bits() % u64::from(self.filter.one_in) == 0
+        self.filter.one_in < 2
+            || self.chance.borrow_mut().bits().is_multiple_of(u64::from(self.filter.one_in))
     }
 }
 

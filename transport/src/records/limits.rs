@@ -10,6 +10,8 @@ pub(super) const SEGMENT_BYTES: usize = 64 << 10;
 pub(super) const SLOW_MS: u64 = 100;
 /// Requests under way whose notes are kept for the next ones.
 pub(super) const STORIES_SPARE_MAX: usize = 256;
+/// How often the wall clock is read, in milliseconds.
+pub(super) const WALL_MS: u64 = 1_000;
 /// Records that are found of one request.
 pub(super) const FOUND_MAX: usize = 256;
 /// Followers at once; one more is refused.

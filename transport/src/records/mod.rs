@@ -5,6 +5,7 @@
 //! one of two rings (`ring.rs`): one for everything, and one for what failed, was slow or was tried again, which lasts longer. Nobody
 //! ever waits for those who follow (`following.rs`).
 
+mod current;
 mod following;
 mod limits;
 mod noted;
@@ -24,9 +25,10 @@ use micronet_wire::network::{Memory, Record, RecordFilter};
 use micronet_wire::request::TraceContext;
 use micronet_wire::schema::Timestamp;
 
+pub use self::current::current;
 use self::following::Followers;
 pub use self::following::{Followed, Following};
-use self::limits::{FOUND_MAX, NOTABLE_BYTES_MAX, RECORDS_BYTES_MAX, STORIES_SPARE_MAX};
+use self::limits::{FOUND_MAX, NOTABLE_BYTES_MAX, RECORDS_BYTES_MAX, STORIES_SPARE_MAX, WALL_MS};
 use self::noted::{ABANDONED, Noted, Packed};
 use self::ring::Ring;
 pub use self::story::{Called, Story};
@@ -42,7 +44,28 @@ pub struct Records {
     spare: RefCell<Vec<Rc<RefCell<Noted>>>>,
     buffer: RefCell<BytesMut>,
     chance: RefCell<Chance>,
-    since_ns: Cell<u64>,
+    since_ns: u64,
+    wall: Wall,
+}
+
+/// The wall clock, read once in a while: what a process's own clock has to be added to, in microseconds.
+#[derive(Default)]
+struct Wall {
+    ahead_us: Cell<i64>,
+    read_ns: Cell<u64>,
+}
+
+impl Wall {
+    /// Microseconds since 1970 at a time of the process's own clock that is about now.
+    fn unix_us(&self, at_ns: u64) -> i64 {
+        let at_us = i64::try_from(at_ns / 1_000).unwrap_or(i64::MAX);
+        if at_ns.abs_diff(self.read_ns.get()) > WALL_MS * 1_000_000 {
+            let now_us = i64::try_from(clock::now() / 1_000).unwrap_or(i64::MAX);
+            self.ahead_us.set(clock::unix_us().saturating_sub(now_us));
+            self.read_ns.set(at_ns);
+        }
+        at_us.saturating_add(self.ahead_us.get())
+    }
 }
 
 impl Default for Records {
@@ -54,7 +77,8 @@ impl Default for Records {
             spare: RefCell::default(),
             buffer: RefCell::default(),
             chance: RefCell::new(Chance::new(u64::from_ne_bytes(random_bytes()))),
-            since_ns: Cell::new(clock::now()),
+            since_ns: clock::now(),
+            wall: Wall::default(),
         }
     }
 }
@@ -96,7 +120,7 @@ impl Records {
         let [(some, some_bytes), (others, others_bytes)] = [all.size(), notable.size()];
         let (now, unix_us) = (clock::now(), clock::unix_us());
         let at = |ns: u64| Timestamp(unix_us.saturating_sub_unsigned(now.saturating_sub(ns) / 1_000));
-        let notable_since = notable.forgotten_ns().unwrap_or(self.since_ns.get());
+        let notable_since = notable.forgotten_ns().unwrap_or(self.since_ns);
         Memory {
             all_since: at(all.forgotten_ns().unwrap_or(notable_since).max(notable_since)),
             notable_since: at(notable_since),
@@ -133,22 +157,25 @@ impl Records {
     /// A story is over: it becomes a record.
     fn ended(&self, story: Rc<RefCell<Noted>>) {
         let mut noted = story.borrow_mut();
-        let now = clock::now();
         if noted.code.is_empty() {
             noted.code.push_str(ABANDONED);
         }
         if noted.ended_ns == 0 || noted.is_stream {
-            noted.ended_ns = now;
+            noted.ended_ns = clock::now();
         }
+        let ended_ns = noted.ended_ns;
         let (is_notable, is_followed) = (noted.is_notable(), self.is_followed());
         let whole = is_notable || is_followed || Packed::has_excluded(&noted);
         let mut buffer = self.buffer.borrow_mut();
         buffer.clear();
-        if encoding::encode_into(&Packed { noted: &noted, ended_us: clock::unix_us(), whole }, &mut buffer)
-            .is_ok()
+        if encoding::encode_into(
+            &Packed { noted: &noted, ended_us: self.wall.unix_us(ended_ns), whole },
+            &mut buffer,
+        )
+        .is_ok()
         {
             let ring = if is_notable { &self.notable } else { &self.all };
-            ring.borrow_mut().keep(now, &buffer);
+            ring.borrow_mut().keep(ended_ns, &buffer);
             if is_followed && let Ok(record) = encoding::decode(&buffer) {
                 let (request, reply) = (noted.request.clone(), noted.reply.clone());
                 self.followers.tell(&Followed { record: Rc::new(record), request, reply });

@@ -65,6 +65,9 @@ pub(super) struct HttpNoted {
     pub(super) route: String,
     pub(super) status: u16,
     pub(super) tls: bool,
+    pub(super) version: &'static str,
+    pub(super) referer: String,
+    pub(super) user_agent: String,
 }
 
 #[derive(Debug)]
@@ -115,13 +118,15 @@ impl Noted {
             &mut self.http.method,
             &mut self.http.target,
             &mut self.http.route,
+            &mut self.http.referer,
+            &mut self.http.user_agent,
         ];
         texts.into_iter().for_each(String::clear);
         self.limits.clear();
         self.attempts.clear();
         self.candidates.clear();
         (self.request, self.reply) = (Bytes::new(), Bytes::new());
-        (self.http.status, self.http.tls) = (0, false);
+        (self.http.status, self.http.tls, self.http.version) = (0, false, "");
         (self.parent, self.ended_ns, self.method_id) = ([0; 8], 0, 0);
         (self.failed, self.is_stream, self.ledger) = (false, false, None);
         (self.bytes_in, self.bytes_out) = (0, 0);
@@ -148,7 +153,7 @@ pub(super) struct Packed<'a> {
 }
 
 /// An id in lower-case hexadecimal digits.
-fn hex<'t>(bytes: &[u8], text: &'t mut [u8; 32]) -> &'t str {
+pub(super) fn hex<'t>(bytes: &[u8], text: &'t mut [u8; 32]) -> &'t str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
@@ -255,7 +260,10 @@ impl Encode for HttpNoted {
         self.target.encode(encoder)?;
         self.route.encode(encoder)?;
         u32::from(self.status).encode(encoder)?;
-        self.tls.encode(encoder)
+        self.tls.encode(encoder)?;
+        self.version.encode(encoder)?;
+        self.referer.encode(encoder)?;
+        self.user_agent.encode(encoder)
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use micronet_wire::error::{Code, Fault, RpcError};
-use micronet_wire::http1::RequestHead;
+use micronet_wire::http1::{RequestHead, Version};
 use micronet_wire::ledger::Ledger;
 use micronet_wire::network::{InstanceState, RecordKind};
 use micronet_wire::principal::Principal;
@@ -17,7 +17,7 @@ use micronet_wire::service::{CallContext, CallOptions};
 
 use super::Records;
 use super::limits::{ATTEMPTS_NOTED_MAX, CANDIDATES_NOTED_MAX, TEXT_BYTES_MAX};
-use super::noted::{ABANDONED, AttemptNoted, CandidateNoted, LimitNoted, NOBODY, Noted, OK};
+use super::noted::{ABANDONED, AttemptNoted, CandidateNoted, HttpNoted, LimitNoted, NOBODY, Noted, OK};
 use crate::balance::{Algorithm, Candidate};
 
 /// The story of one request or call. Clones tell the same one. It is recorded when the last of them is dropped: as abandoned, unless it
@@ -45,7 +45,7 @@ pub struct Called<'a> {
 impl Story {
     /// One that is told to nobody.
     #[must_use]
-    pub fn untold() -> Self {
+    pub const fn untold() -> Self {
         Self(None)
     }
 
@@ -65,6 +65,9 @@ impl Story {
             put_target(&mut noted.http.target, head, TEXT_BYTES_MAX);
             noted.bytes_in = bytes_in as u64;
         });
+        if story.is_followed() {
+            story.with(|noted| noted.http.more_of(head));
+        }
         story
     }
 
@@ -127,6 +130,15 @@ impl Story {
             (noted.trace, noted.parent) = records.within(within);
         }
         Self(Some(Told { records: Rc::clone(records), noted }))
+    }
+
+    /// The ids of the request and its trace, unless somebody is about to note something.
+    pub(super) fn ids(&self, look: impl FnOnce(&str, &[u8; 16])) {
+        if let Some(told) = &self.0
+            && let Ok(noted) = told.noted.try_borrow()
+        {
+            look(&noted.request_id, &noted.trace.trace_id);
+        }
     }
 
     fn with<T: Default>(&self, note: impl FnOnce(&mut Noted) -> T) -> T {
@@ -362,6 +374,15 @@ impl Story {
     /// Bytes of its answer that follow those that were counted.
     pub fn says(&self, bytes: usize) {
         self.with(|noted| noted.bytes_out += bytes as u64);
+    }
+}
+
+impl HttpNoted {
+    /// What matters only where it is written down at once.
+    fn more_of(&mut self, head: &RequestHead) {
+        self.version = if head.version() == Version::Http10 { "HTTP/1.0" } else { "HTTP/1.1" };
+        put_words(&mut self.referer, head.headers().get_str("Referer").unwrap_or_default());
+        put_words(&mut self.user_agent, head.headers().get_str("User-Agent").unwrap_or_default());
     }
 }
 

@@ -47,7 +47,7 @@ fn a_story_becomes_the_record_that_it_tells() {
 
     let [record] = &records.find("one")[..] else { panic!("one record") };
     let of_trace = records.find(&"ab".repeat(16));
-    assert_eq!(of_trace, [record.clone()]);
+    assert_eq!(of_trace, std::slice::from_ref(record));
     let hex = |bytes: [u8; 8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(record.kind, RecordKind::Served);
     assert_eq!(record.parent_span_id, "12".repeat(8));

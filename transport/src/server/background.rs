@@ -41,6 +41,7 @@ impl Future for Answering {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { stream, method, one_way, started_ns, .. } = *self;
+        let _entered = self.story.enter();
         Pin::new(&mut self.handler).poll(cx).map(|answer| Finished {
             stream,
             method,

@@ -73,7 +73,7 @@ impl Operation for Process {
         request: TapFilter,
         mut replies: Outgoing<Tapped>,
     ) -> Result<(), RpcError> {
-        let mut following = self.network.taps().follow(&self.instance, request)?;
+        let mut following = self.network.taps().follow(&self.instance, request, self.network.records())?;
         loop {
             replies.send(&following.next().await).await?;
         }

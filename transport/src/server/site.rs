@@ -166,7 +166,8 @@ impl OwnSite {
         let now = clock::now();
         let story = self.entry.begins(now, &mut context, method, &message, &self.instance);
         let (handler, place) = self.entry.start(now, context, method, message);
-        let answer = tokio::time::timeout(Duration::from_micros(u64::from(DEADLINE_US_DEFAULT)), handler)
+        let patience = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
+        let answer = tokio::time::timeout(patience, story.within(handler))
             .await
             .unwrap_or_else(|_| Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed")));
         let now = clock::now();

@@ -1,9 +1,10 @@
-//! Taps: copies of the frames of this process's RPC connections, while somebody listens.
+//! Taps: the calls of this process as they end, and copies of the frames of its RPC connections, while somebody listens.
 //!
 //! Frames are copied where the driver reads and writes them, after TLS, whole, with their secrets masked. A tap never holds up a
 //! connection: what its queue has no room for is lost, and counted. While nobody listens, a connection compares one number when it
 //! reads and when it writes.
 
+mod calls;
 mod mask;
 mod point;
 #[cfg(test)]
@@ -18,11 +19,14 @@ use std::time::Duration;
 use micronet_wire::builtin::builtin_schema;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::{TAP_BATCH_BYTES, TAP_QUEUE_BYTES_MAX, TAP_SILENCE_MS, TAPS_MAX};
-use micronet_wire::network::{TapFilter, Tapped, TappedConnection, TappedItem, operation_schema};
+use micronet_wire::network::{
+    FrameFilter, TapFilter, Tapped, TappedConnection, TappedItem, operation_schema,
+};
 use micronet_wire::schema::{EncodedSchema, Fingerprint, Method};
 use tokio::sync::Notify;
 
 pub(crate) use self::point::{Ends, Point};
+use crate::records::Records;
 
 /// All taps of a process.
 #[derive(Default)]
@@ -40,7 +44,7 @@ pub struct Taps {
 /// One tap.
 #[derive(Debug)]
 struct Tap {
-    filter: TapFilter,
+    frames: Option<FrameFilter>,
     queue: RefCell<Queue>,
     filled: Notify,
 }
@@ -62,6 +66,7 @@ struct Queue {
 pub struct Following {
     taps: Rc<Taps>,
     tap: Rc<Tap>,
+    calls: Option<calls::Calls>,
     seen_by: String,
 }
 
@@ -82,14 +87,33 @@ impl Taps {
     ///
     /// # Errors
     /// [`Code::Overloaded`] when there are [`TAPS_MAX`] already.
-    pub fn follow(self: &Rc<Self>, seen_by: &str, filter: TapFilter) -> Result<Following, RpcError> {
-        if self.count.get() >= TAPS_MAX {
-            return Err(RpcError::new(Code::Overloaded, format!("this process has {TAPS_MAX} taps already")));
+    pub fn follow(
+        self: &Rc<Self>,
+        seen_by: &str,
+        filter: TapFilter,
+        records: &Records,
+    ) -> Result<Following, RpcError> {
+        let full = || {
+            RpcError::new(
+                Code::Overloaded,
+                format!("this process has {TAPS_MAX} taps already, or others follow its calls"),
+            )
+        };
+        let calls = match filter.calls {
+            Some(wanted) => {
+                Some(calls::Calls::new(records.follow(wanted).ok_or_else(full)?, filter.messages))
+            }
+            None => None,
+        };
+        let tap = Rc::new(Tap { frames: filter.frames, queue: RefCell::default(), filled: Notify::new() });
+        if tap.frames.is_some() {
+            if self.count.get() >= TAPS_MAX {
+                return Err(full());
+            }
+            self.open.borrow_mut().push(Rc::clone(&tap));
+            self.count.set(self.count.get() + 1);
         }
-        let tap = Rc::new(Tap { filter, queue: RefCell::default(), filled: Notify::new() });
-        self.open.borrow_mut().push(Rc::clone(&tap));
-        self.count.set(self.count.get() + 1);
-        Ok(Following { taps: Rc::clone(self), tap, seen_by: seen_by.to_owned() })
+        Ok(Following { taps: Rc::clone(self), tap, calls, seen_by: seen_by.to_owned() })
     }
 
     /// A schema in which this process speaks, for as long as somebody else holds it.
@@ -103,6 +127,11 @@ impl Taps {
     fn schema(&self, fingerprint: Fingerprint) -> Option<Rc<EncodedSchema>> {
         let schemas = self.schemas.borrow();
         schemas.iter().filter_map(Weak::upgrade).find(|schema| schema.fingerprint() == fingerprint)
+    }
+
+    /// The schemas in which this process speaks now.
+    fn known(&self) -> Vec<Rc<EncodedSchema>> {
+        self.schemas.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
     /// The schema of a method of the services that every port answers.
@@ -133,18 +162,17 @@ impl Taps {
 impl Tap {
     /// Whether the frames of a call, of a method of this service, are asked for.
     fn wants_call(&self, service: Option<&str>, method: Option<&Method>, call: u64) -> bool {
-        let TapFilter { frames, service: wanted, method: of, one_of } = &self.filter;
-        *frames
-            && wanted.as_deref().is_none_or(|wanted| service == Some(wanted))
+        let Some(FrameFilter { service: wanted, method: of, one_in }) = &self.frames else { return false };
+        wanted.as_deref().is_none_or(|wanted| service == Some(wanted))
             && of.as_deref().is_none_or(|of| method.is_some_and(|method| method.name == of))
-            && (*one_of <= 1 || spread(call).is_multiple_of(u64::from(*one_of)))
+            && (*one_in <= 1 || spread(call).is_multiple_of(u64::from(*one_in)))
     }
 
     /// Whether the frames of a connection to this service that belong to no call are asked for.
     fn wants_connection(&self, service: Option<&str>) -> bool {
-        let TapFilter { frames, service: wanted, method, one_of } = &self.filter;
+        let Some(FrameFilter { service: wanted, method, one_in }) = &self.frames else { return false };
         let is_right = wanted.as_deref().is_none_or(|wanted| service.is_none_or(|service| service == wanted));
-        *frames && is_right && method.is_none() && *one_of <= 1
+        is_right && method.is_none() && *one_in <= 1
     }
 
     /// Tells a frame, and its connection before its first one, and again when its schema is known.
@@ -220,12 +248,25 @@ impl Following {
     pub async fn next(&mut self) -> Tapped {
         let silence = Duration::from_millis(TAP_SILENCE_MS);
         let is_empty = self.tap.queue.borrow().items.is_empty();
-        if is_empty {
-            // Nothing has come when the time is over: that is told then.
-            let _ = tokio::time::timeout(silence, self.tap.filled.notified()).await;
-        }
-        let (items, lost) = self.tap.queue.borrow_mut().take();
-        Tapped { seen_by: self.seen_by.clone(), items, lost }
+        let first = match &mut self.calls {
+            _ if !is_empty => None,
+            None => {
+                // Nothing has come when the time is over: that is told then.
+                let _ = tokio::time::timeout(silence, self.tap.filled.notified()).await;
+                None
+            }
+            Some(calls) => tokio::select! {
+                first = calls.next() => Some(first),
+                () = self.tap.filled.notified() => None,
+                () = tokio::time::sleep(silence) => None,
+            },
+        };
+        let (mut items, lost_frames) = self.tap.queue.borrow_mut().take();
+        let lost_calls = match &mut self.calls {
+            Some(calls) => calls.take(first, &self.taps, &mut items),
+            None => 0,
+        };
+        Tapped { seen_by: self.seen_by.clone(), items, lost_calls, lost_frames }
     }
 }
 

@@ -8,8 +8,10 @@ use micronet_wire::error::{Code, RpcError};
 use micronet_wire::frame::Frame;
 use micronet_wire::header::Kind;
 use micronet_wire::hello::{Credential, Secret};
-use micronet_wire::limits::{TAP_QUEUE_BYTES_MAX, TAPS_MAX};
-use micronet_wire::network::{OperationClient, TapFilter, Tapped, TappedConnection, TappedItem};
+use micronet_wire::limits::{TAP_MESSAGE_BYTES_MAX, TAP_QUEUE_BYTES_MAX, TAPS_MAX};
+use micronet_wire::network::{
+    FrameFilter, OperationClient, RecordFilter, TapFilter, Tapped, TappedConnection, TappedItem,
+};
 use micronet_wire::request::RequestHead;
 use micronet_wire::schema::{Blob, EncodedSchema, Message};
 use micronet_wire::service::{CallContext, CallError, CallOptions, Incoming, Outgoing, Service, service};
@@ -129,7 +131,7 @@ impl World {
     }
 
     fn tap(&self, filter: TapFilter) -> Following {
-        self.server.network.taps().follow("keeper-1", filter).unwrap()
+        self.server.network.taps().follow("keeper-1", filter, self.server.network.records()).unwrap()
     }
 
     async fn client(&self) -> KeeperClient<Client> {
@@ -138,11 +140,15 @@ impl World {
 }
 
 fn frames() -> TapFilter {
-    TapFilter { frames: true, ..TapFilter::default() }
+    TapFilter { frames: Some(FrameFilter::default()), ..TapFilter::default() }
+}
+
+fn of(frames: FrameFilter) -> TapFilter {
+    TapFilter { frames: Some(frames), ..TapFilter::default() }
 }
 
 fn of_method(name: &str) -> TapFilter {
-    TapFilter { method: Some(name.into()), ..frames() }
+    of(FrameFilter { method: Some(name.into()), ..FrameFilter::default() })
 }
 
 fn word(padding: usize) -> Word {
@@ -160,7 +166,7 @@ struct Heard {
 impl Heard {
     fn take(&mut self, told: Tapped) {
         assert_eq!(told.seen_by, "keeper-1");
-        self.lost += told.lost;
+        self.lost += told.lost_frames;
         for item in told.items {
             match item {
                 TappedItem::Connection { connection } => self.connections.push(connection),
@@ -171,7 +177,7 @@ impl Heard {
                     let decoded = Frame::take(&mut BytesMut::from(&frame.frame.0[..]), u32::MAX);
                     self.frames.push((frame.by_dialler, decoded.unwrap().unwrap()));
                 }
-                TappedItem::Unknown => panic!("unknown"),
+                TappedItem::Call { .. } | TappedItem::Unknown => panic!("not asked for"),
             }
         }
     }
@@ -269,7 +275,7 @@ fn the_dialling_side_knows_a_schema_once_it_was_fetched_and_masks_all_before() {
     run(async {
         let world = World::start();
         let own = identity("caller");
-        let mut following = own.network.taps().follow("keeper-1", frames()).unwrap();
+        let mut following = own.network.taps().follow("keeper-1", frames(), own.network.records()).unwrap();
         let mut heard = Heard::default();
         let client = KeeperClient::new(Client::connect(world.address, &own).await.unwrap());
         client.open(&Open { padding: Blob(vec![9; 20]) }, CallOptions::default()).await.unwrap();
@@ -318,10 +324,13 @@ fn filters_choose_calls() {
     run(async {
         let world = World::start();
         let client = world.client().await;
-        let mut taps =
-            [of_method("open"), TapFilter { one_of: 4, ..of_method("open") }, of_method("nothing")]
-                .map(|filter| world.tap(filter));
-        let elsewhere = TapFilter { service: Some("elsewhere".into()), ..frames() };
+        let mut taps = [
+            of_method("open"),
+            of(FrameFilter { method: Some("open".into()), one_in: 4, ..FrameFilter::default() }),
+            of_method("nothing"),
+        ]
+        .map(|filter| world.tap(filter));
+        let elsewhere = of(FrameFilter { service: Some("elsewhere".into()), ..FrameFilter::default() });
         let mut elsewhere = world.tap(elsewhere);
         for _ in 0..64 {
             client.echo(&word(0), CallOptions::default()).await.unwrap();
@@ -376,9 +385,53 @@ fn a_tap_needs_its_permission_is_in_no_tap_and_there_are_few() {
             tokio::task::yield_now().await;
         }
         let all: Vec<_> = (0..TAPS_MAX).map(|_| world.tap(frames())).collect();
-        let refused = world.server.network.taps().follow("keeper-1", frames()).unwrap_err();
+        let refused = world
+            .server
+            .network
+            .taps()
+            .follow("keeper-1", frames(), world.server.network.records())
+            .unwrap_err();
         assert_eq!(refused.code, Code::Overloaded);
         drop(all);
         assert!(!world.server.network.taps().is_open());
+    });
+}
+
+#[test]
+fn calls_are_told_as_they_end_with_their_messages_masked() {
+    run(async {
+        let world = World::start();
+        let wanted = RecordFilter { service: Some("keeper".into()), ..RecordFilter::default() };
+        let mut following =
+            world.tap(TapFilter { calls: Some(wanted.clone()), messages: true, ..TapFilter::default() });
+        let failed = RecordFilter { code: Some("APPLICATION".into()), ..wanted };
+        let mut failures = world.tap(TapFilter { calls: Some(failed), ..TapFilter::default() });
+        // Nobody wants frames.
+        assert!(!world.server.network.taps().is_open());
+        let client = world.client().await;
+        client.echo(&word(3), CallOptions::default()).await.unwrap();
+        client.fail(&word(0), CallOptions::default()).await.unwrap_err();
+        client.open(&Open { padding: Blob(vec![0; 100_000]) }, CallOptions::default()).await.unwrap();
+        let mut told = Vec::new();
+        while told.len() < 3 {
+            told.extend(following.next().await.items);
+        }
+        let shown: Vec<_> = told
+            .iter()
+            .map(|item| match item {
+                TappedItem::Call { record, request, reply } => {
+                    (&*record.method, &*record.code, request, reply)
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let masked = r#"{"who":"Ali","word":"***","padding":"AQEB"}"#;
+        assert_eq!(shown[0], ("echo", "OK", &masked.to_owned(), &masked.to_owned()));
+        assert_eq!((shown[1].0, shown[1].1, shown[1].3.as_str()), ("fail", "APPLICATION", ""));
+        assert_eq!(shown[2].0, "open");
+        assert!(shown[2].2.len() <= TAP_MESSAGE_BYTES_MAX + 3 && shown[2].2.ends_with('…'), "{:?}", shown[2]);
+        let failures = failures.next().await;
+        let [TappedItem::Call { record, request, .. }] = &failures.items[..] else { panic!("{failures:?}") };
+        assert_eq!((&*record.method, &**request, failures.lost_calls), ("fail", "", 0));
     });
 }

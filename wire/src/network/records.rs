@@ -110,6 +110,12 @@ pub struct HttpRecord {
     pub status: u32,
     /// Whether it came over TLS.
     pub tls: bool,
+    /// `HTTP/1.1` or `HTTP/1.0`; this and what follows only where somebody followed when it came.
+    pub version: String,
+    /// From which page it came, as the client says.
+    pub referer: String,
+    /// The client's program, as it says.
+    pub user_agent: String,
 }
 
 /// Where a call's time went at the instance that served it, in microseconds.

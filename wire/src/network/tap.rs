@@ -1,6 +1,7 @@
 //! What a tap tells: calls as they end, and copies of frames, while somebody listens. Secrets are masked before anything leaves the
 //! process that is tapped.
 
+use super::{Record, RecordFilter};
 use crate::schema::{Blob, Message, Timestamp, method_id};
 
 /// Taps themselves, which are in no tap: what they tell would be told again.
@@ -9,14 +10,23 @@ pub const TAPS: [u32; 2] = [method_id("network.tap"), method_id("control.tap")];
 /// Asks for what passes a process from now on.
 #[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
 pub struct TapFilter {
-    /// The frames of its RPC connections.
-    pub frames: bool,
-    /// Of this service only, as `product`.
+    /// The requests and calls that end.
+    pub calls: Option<RecordFilter>,
+    /// With their messages as JSON.
+    pub messages: bool,
+    /// The frames of RPC connections.
+    pub frames: Option<FrameFilter>,
+}
+
+/// Which frames somebody wants. What isn't said doesn't matter; without a word those that belong to no call are among them.
+#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrameFilter {
+    /// Of calls of this service only, as `product`.
     pub service: Option<String>,
-    /// Of this method only, as `create`.
+    /// Of calls of this method only, as `create`.
     pub method: Option<String>,
-    /// Of one in so many calls; 0 and 1 are of all.
-    pub one_of: u32,
+    /// Of one in so many calls, whole; 0 and 1 for all of them.
+    pub one_in: u32,
 }
 
 /// What a process tells at once. One that has nothing to tell says so from time to time.
@@ -24,16 +34,28 @@ pub struct TapFilter {
 pub struct Tapped {
     /// The instance that was tapped, as `product-2`.
     pub seen_by: String,
-    /// What has passed, in its order.
+    /// What has passed.
     pub items: Vec<TappedItem>,
-    /// How much has passed since the last time, and isn't told since its reader was too slow.
-    pub lost: u64,
+    /// Calls that have passed since the last time, and aren't told since the reader was too slow.
+    pub lost_calls: u64,
+    /// Frames likewise.
+    pub lost_frames: u64,
 }
 
 /// One thing that has passed.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it is on its way at once")]
 pub enum TappedItem {
-    /// A connection whose first frame follows; it may be open for long.
+    /// A request or call that has ended.
+    Call {
+        /// What came of it.
+        record: Record,
+        /// The request as JSON, secrets masked, and cut where it is long; empty where it isn't asked for, or can't be shown.
+        request: String,
+        /// Likewise the reply.
+        reply: String,
+    },
+    /// A connection whose first frame follows, or of which more is known; it may be open for long.
     Connection {
         /// It.
         connection: TappedConnection,

@@ -247,11 +247,15 @@ impl Answer {
         *self.entity_tag.insert(EntityTag { hash: hasher.finish(), strong: self.form != Form::Envelope })
     }
 
-    /// The error in the envelope as a message of a stream: `{"error":{…}}`.
+    /// The error in the envelope as a message of a stream: `{"error":{…},"request_id":"…"}`.
     #[must_use]
-    pub fn error_message(&self) -> String {
-        let error = self.body.strip_prefix(br#"{"success":false,"#.as_slice()).unwrap_or_default();
-        format!("{{{}}}", String::from_utf8_lossy(error))
+    pub fn error_message(&self, request_id: &str) -> String {
+        let mut message = BytesMut::from(&b"{"[..]);
+        message.put_slice(self.body.strip_prefix(br#"{"success":false,"#.as_slice()).unwrap_or_default());
+        message.put_slice(br#","request_id":"#);
+        put_string(&mut message, request_id);
+        message.put_u8(b'}');
+        String::from_utf8_lossy(&message).into_owned()
     }
 
     /// Writes the answer, with the time at which it is given, in microseconds since 1970. What it gives back of a shared body goes to

@@ -68,7 +68,8 @@ impl fmt::Display for LuaFields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
         for field in self.0 {
-            write!(f, " {{ \"{}\", {} }},", field.name, field.of)?;
+            let secret = if field.format == "password" { ", secret = true" } else { "" };
+            write!(f, " {{ \"{}\", {}{secret} }},", field.name, field.of)?;
         }
         f.write_str(" }")
     }
@@ -107,6 +108,8 @@ mod tests {
     #[derive(Message, Debug)]
     struct Thing {
         name: String,
+        #[field(secret)]
+        code: String,
         left: Vec<Left>,
         since: Option<Timestamp>,
     }
@@ -144,7 +147,7 @@ mod tests {
             &format!("_G.micronet_schemas[\"{}\"] = {{", schema.fingerprint()),
             "[0] = { \"Unit\" },",
             "{ \"Enum\", \"Left\", { { \"Nothing\", { } }, { \"Some\", { { \"count\", 2 }, } }, } },",
-            "{ \"Struct\", \"Thing\", { { \"name\", 1 }, { \"left\", 4 }, { \"since\", 6 }, } },",
+            "{ \"Struct\", \"Thing\", { { \"name\", 1 }, { \"code\", 1, secret = true }, { \"left\", 4 }, { \"since\", 6 }, } },",
             "{ \"Option\", 5 },",
             "[0x7b5cd4ae] = { name = \"all\", request = 0, reply = 7, shape = \"ServerStream\" },",
         ] {

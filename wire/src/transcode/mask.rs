@@ -22,7 +22,7 @@ fn secrets(schema: &EncodedSchema, of: TypeRef, message: &[u8]) -> Vec<Range<usi
     }
     let mut walk = Walk { schema, binary: BinaryReader::new(message), found: Vec::new(), depth: 0 };
     if walk.value(of).and_then(|()| walk.binary.end()).is_err() {
-        return vec![0..message.len()];
+        return std::iter::once(0..message.len()).collect();
     }
     walk.found
 }
