@@ -77,7 +77,14 @@ fn each_command_is_answered_through_nc() {
         ("AUTH wrong", &["-ERR INVALID_CREDENTIALS "]),
         (
             "TRACE on\\nCALL query {\"name\":\"Tux\"}",
-            &["+OK product.query ", "# request id ", "# ledger, in us: "],
+            &[
+                "+OK product.query ",
+                "# request id ",
+                "# ledger, in us: ",
+                "# > REQUEST product.query",
+                "\"Tux\"",
+                "# < REPLY product.query",
+            ],
         ),
         ("QUIT", &["+OK goodbye"]),
         ("QIUT", &["-ERR UNKNOWN_COMMAND ", "QUIT perhaps?"]),
@@ -211,4 +218,24 @@ fn who_may_call_what_is_as_elsewhere() {
     );
     assert!(all[5][0].starts_with("-ERR "), "and not again under another token: {said}");
     assert!(!said.contains(&token), "{said}");
+}
+
+#[test]
+fn what_trace_shows_has_no_secrets_in_it() {
+    if !has("nc") {
+        return;
+    }
+    let network = Network::start("shop");
+    let login = r#"CALL auth.login {"email":"manager@demo.example","password":"manager-demo"}"#;
+    let said = nc(network.address("auth-1"), &format!("TRACE on\\n{login}\\n"));
+    let all = answers(&said);
+    assert!(all[1][0].starts_with("+OK auth.login "), "{said}");
+    let notes: Vec<&String> = all[1].iter().filter(|line| line.starts_with("# ")).collect();
+    let notes = format!("{notes:#?}");
+    assert!(notes.contains("# > REQUEST auth.login") && notes.contains("manager@demo.example"), "{notes}");
+    assert!(notes.contains("** ** **"), "{notes}");
+    // The password and the access token, as text and as hexadecimal digits.
+    for secret in ["manager-demo", "72 2d", "eyJ", "65 79 4a"] {
+        assert!(!notes.contains(secret), "{secret} is in {notes}");
+    }
 }

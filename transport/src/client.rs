@@ -24,7 +24,6 @@ use micronet_wire::spiffe::SpiffeId;
 
 use self::streams::{Stream, Streams};
 pub use self::watched::Watch;
-use self::watched::Watched;
 use crate::clock;
 use crate::driver::{ByteStream, Wire};
 use crate::identity::Identity;
@@ -107,19 +106,6 @@ impl Client {
         Self::dial(address, Some(service), identity, None).await
     }
 
-    /// The same with somebody who sees every byte of the connection.
-    ///
-    /// # Errors
-    /// Those of [`connect`](Self::connect).
-    pub async fn connect_watched(
-        service: &str,
-        address: SocketAddr,
-        identity: &Identity,
-        watch: Watch,
-    ) -> Result<Self, RpcError> {
-        Self::dial(address, Some(service), identity, Some(watch)).await
-    }
-
     async fn dial(
         address: SocketAddr,
         service: Option<&str>,
@@ -152,20 +138,6 @@ impl Client {
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     pub fn over<S: ByteStream>(stream: S, identity: &Identity) -> Self {
         Self::start(stream, identity, None, Ends::default(), clock::now())
-    }
-
-    fn begin<S: ByteStream>(
-        stream: S,
-        identity: &Identity,
-        peer: Option<SpiffeId>,
-        ends: Ends,
-        since_ns: u64,
-        watch: Option<Watch>,
-    ) -> Self {
-        match watch {
-            None => Self::start(stream, identity, peer, ends, since_ns),
-            Some(watch) => Self::start(Watched::new(stream, watch), identity, peer, ends, since_ns),
-        }
     }
 
     fn start<S: ByteStream>(

@@ -46,28 +46,28 @@ pub(super) fn login(
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<LoginConfig, CommandError> {
-    config(LoginWork::In { email: flags.email }, flags.at, data, environment)
+    config(LoginWork::In { email: flags.email }, &flags.at, data, environment)
 }
 
 pub(super) fn logout(
-    flags: LogoutFlags,
+    flags: &LogoutFlags,
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<LoginConfig, CommandError> {
-    config(LoginWork::Out { everywhere: flags.everywhere }, flags.at, data, environment)
+    config(LoginWork::Out { everywhere: flags.everywhere }, &flags.at, data, environment)
 }
 
 pub(super) fn whoami(
-    flags: WhoamiFlags,
+    flags: &WhoamiFlags,
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<LoginConfig, CommandError> {
-    config(LoginWork::Who { json: flags.json }, flags.at, data, environment)
+    config(LoginWork::Who { json: flags.json }, &flags.at, data, environment)
 }
 
 fn config(
     work: LoginWork,
-    at: AtFlags,
+    at: &AtFlags,
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<LoginConfig, CommandError> {

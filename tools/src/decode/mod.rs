@@ -39,7 +39,7 @@ pub(crate) fn run(config: &DecodeConfig) -> Result<ExitCode, CommandError> {
     let is_right = if capture::is_capture(&input) {
         of_capture(config, &input, schemas)?
     } else {
-        of_text(config, &input, schemas)?
+        of_text(config, &input, &schemas)?
     };
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -70,7 +70,7 @@ fn read(bytes: &Bytes) -> Result<Vec<u8>, CommandError> {
 }
 
 /// Bytes of one direction, as hexadecimal text.
-fn of_text(config: &DecodeConfig, input: &[u8], schemas: Schemas) -> Result<bool, CommandError> {
+fn of_text(config: &DecodeConfig, input: &[u8], schemas: &Schemas) -> Result<bool, CommandError> {
     let text = std::str::from_utf8(input).map_err(|_| {
         CommandError::usage("this is neither a capture nor hexadecimal text")
             .next("make text of it: xxd FILE | micronet decode")

@@ -36,12 +36,12 @@ pub(crate) fn run(config: &PipeConfig) -> Result<ExitCode, CommandError> {
 /// Serves so many connections, one after another; without end where no number is given.
 async fn serve(config: &PipeConfig, connections: Option<u64>) -> Result<(), CommandError> {
     let listener = listen(&config.at).await?;
-    let address = listener.local_addr().map_err(failed)?;
+    let address = listener.local_addr().map_err(|error| failed(&error))?;
     let (host, _) = config.at.clone().into_parts();
     terminal::say(&format!("Server listening on ('{host}', {})", address.port()));
     for _ in 0..connections.unwrap_or(u64::MAX) {
         terminal::say("Waiting for connection");
-        let (stream, peer) = listener.accept().await.map_err(failed)?;
+        let (stream, peer) = listener.accept().await.map_err(|error| failed(&error))?;
         let shown = Peer(peer);
         terminal::say(&format!("{shown} established"));
         let received = if config.rpc { rpc::receive(stream).await } else { plain::receive(stream).await };
@@ -94,7 +94,7 @@ async fn listen(at: &HostPort) -> Result<TcpListener, CommandError> {
     })
 }
 
-fn failed(error: io::Error) -> CommandError {
+fn failed(error: &io::Error) -> CommandError {
     CommandError::new(format!("the network failed: {error}"))
 }
 

@@ -40,7 +40,7 @@ pub fn tell(input: &[u8], ended: bool) -> Option<Tongue> {
         return Some(Tongue::Http);
     }
     if word_end.is_some() || line_is_whole {
-        if HTTP_METHODS.contains(&word) && line.get(word.len()) == Some(&b' ') {
+        if HTTP_METHODS.contains(&word) {
             return Some(Tongue::Http);
         }
         if Verb::named(word).is_some_and(|verb| verb != Verb::Trace) {
@@ -53,17 +53,15 @@ pub fn tell(input: &[u8], ended: bool) -> Option<Tongue> {
     }
     match line_is_whole {
         true if begun.is_empty() => None,
-        true if ends_as_http(line) => Some(Tongue::Http),
+        true if names_http(line) => Some(Tongue::Http),
         true => Some(Tongue::Text),
         false => None,
     }
 }
 
-/// Whether a line ends in `HTTP/` and a version.
-fn ends_as_http(line: &[u8]) -> bool {
-    let line = line.trim_ascii_end();
-    line.len() >= 8
-        && matches!(&line[line.len() - 8..], [b'H', b'T', b'T', b'P', b'/', a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit())
+/// Whether a line names HTTP, as each request of it does, and many a broken one.
+fn names_http(line: &[u8]) -> bool {
+    line.windows(5).any(|part| part.eq_ignore_ascii_case(b"HTTP/"))
 }
 
 #[cfg(test)]
@@ -83,6 +81,8 @@ mod tests {
             ("FOO / HTTP/1.1\r\n", HTTP),
             ("get / HTTP/1.0\n", HTTP),
             ("GET/HTTP/1.1\r\n", HTTP),
+            ("get / http/1.1 x\r\n", HTTP),
+            ("/ HTTP/2\r\n", HTTP),
             ("\r\n\r\nPOST /a", HTTP),
             ("TRACE / HTTP/1.1\r\n", HTTP),
             ("TRACE on\r\n", TEXT),
@@ -92,7 +92,8 @@ mod tests {
             ("\n\nhelp\n", TEXT),
             ("call product.query {\"a\":\" HTTP/1.1\n", TEXT),
             ("hello?\n", TEXT),
-            ("GET\n", TEXT),
+            ("GET\n", HTTP),
+            ("get\n", TEXT),
             ("{}\n", TEXT),
             ("\u{1}\u{2}", HTTP),
             ("Gr\u{fc}ezi", HTTP),
@@ -111,9 +112,14 @@ mod tests {
 
     #[test]
     fn the_end_of_the_input_ends_its_line() {
-        for (input, told) in
-            [("HELP", TEXT), ("GET", TEXT), ("TRACE / HTTP/1.1", HTTP), ("\r\n", None), ("", None)]
-        {
+        for (input, told) in [
+            ("HELP", TEXT),
+            ("GET", HTTP),
+            ("GE", TEXT),
+            ("TRACE / HTTP/1.1", HTTP),
+            ("\r\n", None),
+            ("", None),
+        ] {
             assert_eq!(tell(input.as_bytes(), true), told, "{input:?}");
         }
     }

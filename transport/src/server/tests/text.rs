@@ -87,7 +87,14 @@ fn each_command_has_its_answer() {
             ("DEADLINE", &["+OK calls may take 15000 ms"]),
             (
                 "TRACE on\nCALL cups.get {\"name\":\"a\"}",
-                &["# request id ", "trace id ", "# ledger, in us: receive queue "],
+                &[
+                    "# request id ",
+                    "trace id ",
+                    "# ledger, in us: receive queue ",
+                    "# > REQUEST cups.get",
+                    "\"a\"",
+                    "# < REPLY cups.get",
+                ],
             ),
             ("TRACE on\nTRACE", &["+OK on"]),
             ("hello", &["-ERR UNKNOWN_COMMAND there is no command hello; HELP "]),

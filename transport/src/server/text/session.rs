@@ -110,7 +110,7 @@ impl<S: ByteStream> TextConnection<S> {
         let code = answer.error_code().unwrap_or("INTERNAL");
         self.writer.err(&mut self.wire.output, code, answer.error_words().unwrap_or_default());
         self.writer.line(&mut self.wire.output, |out| {
-            out.extend_from_slice(answer.error_message(&request_id).as_bytes())
+            out.extend_from_slice(answer.error_message(&request_id).as_bytes());
         });
     }
 
