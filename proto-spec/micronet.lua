@@ -10,8 +10,10 @@
 
 -- ---- 1. Numbers (registry.toml) ---------------------------------------------------------------------------------------
 
-local bits = bit32 or bit
-local band, bxor, floor, format, byte = bits.band, bits.bxor, math.floor, string.format, string.byte
+-- Lua 5.2 has bit32, Wireshark's own has `bit`, and Lua 5.3 an operator, which the others can't even read.
+local bxor = (bit32 or bit or {}).bxor
+    or load("return function(one, ...) for _, other in ipairs({ ... }) do one = one ~ other end return one end")()
+local floor, format, byte = math.floor, string.format, string.byte
 
 local PREFACE = "\137MNP\r\n\26\1" -- SPEC 1.2
 local HEADER_BYTES, PIECE_MAX, MESSAGE_MAX = 24, 16320, 16777216
@@ -1251,7 +1253,7 @@ function Voice:reply(header, said, record)
 end
 
 -- A call, from the frame that opens it, or from the first one of it in the capture.
-local function new_call(connection, header, record)
+local function new_call(connection, header)
     local dialler, acceptor = with_role(connection, "dialler"), with_role(connection, "acceptor")
     local hellos = { dialler = dialler and dialler.hello or {}, acceptor = acceptor and acceptor.hello or {} }
     local call = {
@@ -1340,9 +1342,9 @@ local function check_opened(connection, header)
     connection.last_stream = header.stream
 end
 
-local function open_call(connection, header, said, record)
+local function open_call(connection, header, record)
     check_opened(connection, header)
-    local call = new_call(connection, header, record)
+    local call = new_call(connection, header)
     call.request_in, call.at = record.number, record.at
     record.call, record.part = call, "request"
     Statistics:began(call)
@@ -1350,7 +1352,7 @@ local function open_call(connection, header, said, record)
 end
 
 function Rules.REQUEST(connection, _, header, said, record)
-    local call = open_call(connection, header, said, record)
+    local call = open_call(connection, header, record)
     local rest, voice = said.message or "", call.voices.dialler
     voice.ended = header.fin
     if said.refused then call.refused = said.refused.code return end
@@ -1383,7 +1385,7 @@ function Rules.REQUEST(connection, _, header, said, record)
 end
 
 function Rules.NOTICE(connection, _, header, said, record)
-    local call = open_call(connection, header, said, record)
+    local call = open_call(connection, header, record)
     call.one_way, call.requests = true, 1
     record.has_message = not said.refused
     if #(said.message or "") > PIECE_MAX then refuse("MESSAGE_TOO_LARGE", "4.2", "a request that is too long for its frame") end
@@ -1394,7 +1396,7 @@ local function call_of(connection, header, clause, words, record)
     local call = connection.calls[header.stream]
     if not call then
         if not connection.lenient then protocol(clause, words) end
-        call = new_call(connection, header, record)
+        call = new_call(connection, header)
     end
     record.call = call
     return call
@@ -1491,7 +1493,6 @@ local function ended(connection, call, ending, record)
         call.took = record.at - call.at
         connection.in_flight = math.max(0, (connection.in_flight or 0) - 1)
     end
-    Statistics:ended(call)
 end
 
 function Rules.REPLY(connection, _, header, said, record)
@@ -2000,7 +2001,9 @@ local function show_message(tree, connection, header, part, raw, range)
         item:add_proto_expert_info(experts.cut, "More values than are to be shown: see the preferences")
     end
     generated(item, "message", shown)
-    if type(why) == "table" and why.code then
+    if type(why) == "table" and why.code and connection.schema and connection.schema ~= schema.fingerprint and schema ~= BUILT_IN then
+        item:add_proto_expert_info(experts.cut, "The acceptor's own schema isn't known, and this one doesn't fit")
+    elseif type(why) == "table" and why.code then
         generated(item, "violation", why.code):add(by_name["violation.clause"], why.clause):set_generated()
         item:add_proto_expert_info(experts.malformed, format("The %s is malformed (SPEC %s): %s", part, why.clause, why.words))
     end
@@ -2077,11 +2080,9 @@ local function summary(connection, header, said, record, extra)
     return table.concat(words, " ")
 end
 
-local KINDS_OF_MESSAGES = { REQUEST = true, REPLY = true, NOTICE = true, DATA = true }
-
 -- What a payload says and how it stands to other frames; returns what was read of it.
-local function show_payload(tree, pinfo, connection, header, payload, range, record)
-    local kind, said = header.kind_name, nil
+local function show_payload(tree, header, payload, range)
+    local kind, said = header.kind_name
     local data = reader(payload, range, "PROTOCOL_ERROR", "2.2")
     local fine, why = pcall(Payloads[kind], data, tree, header)
     if fine then said = why
@@ -2240,7 +2241,7 @@ local function dissect_frame(tvb, offset, pinfo, root, connection, side, record)
         return header, summary(connection, header, nil, nil) .. " [CHECKSUM_MISMATCH]"
     end
     local item = available > 0 and tree:add(by_name.payload, payload_range) or tree
-    local said, why = show_payload(item, pinfo, connection, header, payload, place_of(tvb, offset + HEADER_BYTES), record)
+    local said, why = show_payload(item, header, payload, place_of(tvb, offset + HEADER_BYTES))
     if record.first_visit then
         if said then learn(connection, side, header, said, record, pinfo)
         elseif not connection.lenient then connection.broken = true end
@@ -2578,7 +2579,6 @@ function Statistics:began(call)
     self.open[#self.open + 1] = call
 end
 
-function Statistics:ended() end
 
 -- The rows of the table, by method.
 function Statistics:rows()

@@ -13,6 +13,12 @@ use crate::demo::Demo;
 use crate::once::{self, Keeping};
 use crate::run::{Environment, StartError};
 
+/// A person's name is at most this long, in characters.
+pub const NAME_CHARS_MAX: usize = 200;
+
+/// An e-mail address is at most this long (RFC 5321, with its erratum 1690).
+pub const EMAIL_BYTES_MAX: usize = 254;
+
 /// The data of a service: its tables, over a database of its own.
 pub trait Store: Sized {
     /// The service whose it is.

@@ -3,17 +3,11 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Stdio};
-use std::rc::Rc;
-use std::sync::mpsc;
-use std::thread;
 
 use micronet_tests::folder::Folder;
 use micronet_tests::process::micronet;
-use micronet_tests::rpc;
-use micronet_transport::drain;
+use micronet_tests::rpc::Served;
 use micronet_transport::identity::Identity;
-use micronet_transport::server::serve;
-use micronet_transport::socket;
 use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::schema::{Message, Timestamp};
@@ -59,30 +53,12 @@ impl Doubler for Doubling {
     }
 }
 
-/// Serves until the returned sender is dropped.
-pub(crate) fn doubler() -> (SocketAddr, mpsc::Sender<()>) {
-    let (ready, address) = mpsc::channel();
-    let (alive, ended) = mpsc::channel::<()>();
-    thread::spawn(move || {
-        rpc::run(async {
-            let listener = socket::listen("127.0.0.1:0".parse().expect("an address")).expect("a port");
-            ready.send(listener.local_addr().expect("an address")).expect("the test waits");
-            let service = DoublerServer::new(Doubling).expect("a schema");
-            let service = WithBuiltin::new(service, "doubler-1", "0", Timestamp(0)).expect("a schema");
-            let (trigger, drain) = drain::channel();
-            let (gone, told) = tokio::sync::oneshot::channel();
-            thread::spawn(move || {
-                let _ = ended.recv();
-                let _ = gone.send(());
-            });
-            let serving = serve(listener, Rc::new(service), Rc::new(Identity::default()), drain);
-            tokio::join!(serving, async {
-                let _ = told.await;
-                trigger.drain();
-            });
-        });
-    });
-    (address.recv().expect("it listens"), alive)
+/// Serves until what is returned is dropped.
+pub(crate) fn doubler() -> Served {
+    Served::start(Identity::default, || {
+        let service = DoublerServer::new(Doubling).expect("a schema");
+        WithBuiltin::new(service, "doubler-1", "0", Timestamp(0)).expect("a schema")
+    })
 }
 
 struct Conversation {
@@ -122,7 +98,8 @@ impl Conversation {
 
 #[test]
 fn lines_go_in_and_lines_come_out() {
-    let (address, _alive) = doubler();
+    let served = doubler();
+    let address = served.address;
     let mut talk = Conversation::begin(address, &[]);
     for number in [1, 2, 500] {
         // Each is answered before the next one is asked.

@@ -6,9 +6,10 @@ use std::net::{Shutdown, SocketAddr};
 use std::thread;
 
 use micronet_tests::folder::Folder;
-use micronet_tests::http_client::connected;
+use micronet_tests::http_client::{connected, raw};
 use micronet_tests::http_corpus::{Answered, Case, Next, agree, answers, cases, shown};
 use micronet_tests::server::Server;
+use micronet_wire::text::{Tongue, tell};
 
 /// Shows that a connection is still open, and in step.
 const LAST: &[u8] = b"GET /echo?last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -113,9 +114,18 @@ fn check(server: Target, case: &Case, way: Way) -> Result<(), String> {
     }
 }
 
+/// Whether a service's port takes it for text (SPEC.md 17.1), which a gateway's doesn't speak.
+fn is_text(case: &Case) -> bool {
+    tell(&case.bytes, true) == Some(Tongue::Text)
+}
+
+fn at_gateway(server: Target) -> bool {
+    matches!(server, Target::Echoing(_))
+}
+
 #[track_caller]
 fn check_all(server: Target, ways: &[Way]) {
-    let cases = cases();
+    let cases: Vec<Case> = cases().into_iter().filter(|case| at_gateway(server) || !is_text(case)).collect();
     let share = |at: usize| cases.iter().skip(at).step_by(THREADS);
     let wrong: Vec<String> = thread::scope(|scope| {
         let threads = (0..THREADS).map(|at| {
@@ -152,4 +162,17 @@ fn a_service_takes_the_same_on_its_own_port() {
     let folder = Folder::new();
     let product = Server::start(folder.path(), "product-1", &["service", "product"]);
     check_all(Target::Other(product.address()), &[Way::Whole, Way::ByteByByte]);
+}
+
+#[test]
+fn what_is_taken_for_text_on_a_services_port_is_no_http() {
+    let folder = Folder::new();
+    let product = Server::start(folder.path(), "product-1", &["service", "product"]);
+    let texts: Vec<Case> = cases().into_iter().filter(is_text).collect();
+    assert!((1..20).contains(&texts.len()), "{} cases begin as text does", texts.len());
+    for case in texts {
+        assert!(case.verdict.answers.iter().all(|answer| answer.status == 400), "{}", shown(&case.bytes));
+        let answer = raw(product.address(), &case.bytes);
+        assert!(answer.starts_with("-ERR "), "{}: {answer}", shown(&case.bytes));
+    }
 }

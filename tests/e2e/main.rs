@@ -46,6 +46,7 @@ mod rounds;
 mod secrets;
 mod shop;
 mod tap;
+mod text;
 mod toystore;
 mod toystore_run;
 mod traffic;

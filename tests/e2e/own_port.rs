@@ -43,7 +43,6 @@ fn a_service_answers_as_the_gateway_does() {
         ("product-1", "GET /products/Nobody", &[], ""),
         ("product-1", "GET /products/Tux?size=1", &[], ""),
         ("product-1", "GET /products/%zz", &[], ""),
-        ("product-1", "GET /nowhere", &[], ""),
         ("product-1", "GET /api/v1/inventory", &[], ""),
         ("product-1", "GET /api/v1/inventory", &[("Authorization", "Bearer wrong")], ""),
         ("product-1", "GET /api/v1/inventory", operator, ""),
@@ -76,9 +75,16 @@ fn a_service_answers_as_the_gateway_does() {
             assert_eq!(own.header("X-Micronet-Instance"), None, "{shown}");
         }
     }
-    // Another service's paths are not there.
+    // Another service's paths are not there, and the answer says what is.
     let mut order = HttpClient::connect(network.address("order-1"));
-    assert_eq!(order.get("/products/Tux").check(404).at("/error/code"), "ROUTE_NOT_FOUND");
+    let nowhere = order.get("/products/Tux").check(404);
+    assert_eq!(nowhere.at("/error/code"), "ROUTE_NOT_FOUND");
+    assert_eq!(nowhere.at("/error/details/pages/0"), "/schema");
+    assert!(
+        nowhere.text().contains(r#"{"http":"POST /orders","method":"order.buy"}"#),
+        "{}",
+        nowhere.shown()
+    );
     // OPTIONS of the server as a whole.
     for port in [network.gateway(), network.address("order-1")] {
         let answer = raw(port, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -98,7 +104,7 @@ fn one_port_speaks_rpc_and_http_at_once() {
     let mut http = HttpClient::connect(product);
     let to = product.to_string();
     for garbage in
-        [&b"hello?\r\n\r\n"[..], b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", b"GET / HT", b"\x89"]
+        [&b"GET ?\r\n\r\n"[..], b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", b"GET / HT", b"\x89"]
     {
         let answer = raw(product, garbage);
         let wanted = if garbage[0] == 0x89 { "\u{fffd}MNP" } else { "HTTP/1.1 400 " };
@@ -128,6 +134,11 @@ fn curl_reaches_a_service_without_the_gateway() {
             r#""data":{"id":2,"name":"Tux","price":25.99,"quantity":80,"#,
         ),
         ("product-2", "curl -si localhost:$PORT/products/Tux", "X-Micronet-Instance: product-2"),
+        ("product-2", "curl -s localhost:$PORT/schema", r#"{"service":"product","#),
+        ("product-2", "curl -s localhost:$PORT/schema?format=binary | sha256sum", "  -"),
+        ("product-2", "curl -s localhost:$PORT/stats", r#""instance":"product-2","#),
+        ("product-2", "curl -s localhost:$PORT/connections", r#""others":"shown to the operator"#),
+        ("product-2", "curl -si -H 'accept: text/html' localhost:$PORT/", "<a href=\"/schema\">"),
         ("product-2", "curl -s localhost:$PORT/openapi.json", "\"operationId\": \"product.query\""),
         (
             "order-1",

@@ -118,7 +118,8 @@ fn streams_and_long_messages() {
 
 #[test]
 fn both_ways_at_once() {
-    let (address, _alive) = doubler();
+    let served = doubler();
+    let address = served.address;
     let Some(mut talk) = client(address, &["doubler.double"]) else { return };
     let mut child = talk.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 starts");
     let mut stdin = child.stdin.take().expect("stdin");

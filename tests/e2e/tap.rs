@@ -1,9 +1,10 @@
 //! `micronet tap`: what passes, shown while it passes, and captures that Wireshark's decoder reads; never a secret, and never in the way.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
-use micronet_tests::process::{Process, micronet};
+use micronet_tests::process::{Process, micronet, run};
 use micronet_tests::wireshark::{Packet, packets, tshark};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -205,8 +206,9 @@ fn a_capture_that_begins_late_in_tls_is_dissected_by_name() {
         assert!(packet.one("tcp.dstport").is_some_and(|port| ports.iter().any(|known| known == port)));
     }
     // Each conversation says its schema once, first of all.
-    let beacons = packets(&file, "micronet.kind == 8", &["tcp.stream", "micronet.kind"], &[]);
-    assert!((1..=8).contains(&beacons.len()), "{}", beacons.len());
+    let beacons = packets(&file, "micronet.kind == 8", &["tcp.stream"], &[]);
+    let streams: BTreeSet<_> = beacons.iter().map(|packet| packet.one("tcp.stream")).collect();
+    assert!(!beacons.is_empty() && beacons.len() == streams.len(), "{beacons:?}");
     // TCP has nothing to complain of: no byte is missing or comes twice, and all checksums are right.
     let checks = ["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
     let filter = "tcp.analysis.flags || tcp.checksum.status == 0 || ip.checksum.status == 0";
@@ -265,7 +267,9 @@ fn whoever_reads_a_tap_slowly_loses_and_delays_nobody() {
     let mut last = String::new();
     tap.stderr.take().expect("a pipe").read_to_string(&mut last).expect("text");
     assert!(last.contains(" frames in ") && !last.contains(", 0 lost"), "{last}");
-    // What is there is whole, and as TCP would have it.
-    assert_eq!(faults(&file).len(), 0, "{:?}", faults(&file));
-    assert_eq!(packets(&file, "tcp.analysis.flags", &["frame.number"], &[]).len(), 0);
+    // What is there is whole.
+    let mut capinfos = Command::new("capinfos");
+    capinfos.arg("-c").arg(&file);
+    let said = run(capinfos).check(0);
+    assert!(said.stderr.is_empty() && said.stdout.contains("Number of packets"), "{said:?}");
 }

@@ -1,11 +1,19 @@
 //! The binary RPC for tests that block: one connection, one piece of work.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
 
 use micronet_transport::client::Client;
+use micronet_transport::drain;
 use micronet_transport::identity::Identity;
+use micronet_transport::server::serve;
+use micronet_transport::socket;
+use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::error::RpcError;
 use micronet_wire::hello::{Credential, Secret};
+use micronet_wire::service::Service;
 use tokio::runtime::{Builder, LocalOptions};
 
 use crate::folder::Folder;
@@ -79,4 +87,44 @@ pub fn run<T>(work: impl Future<Output = T>) -> T {
 #[track_caller]
 pub fn call<T>(server: SocketAddr, identity: &Identity, work: impl AsyncFnOnce(Client) -> T) -> T {
     try_call(server, identity, work).unwrap_or_else(|error| panic!("{server}: {error}"))
+}
+
+/// A service that is served by a thread of its own. It drains when this is dropped.
+#[derive(Debug)]
+pub struct Served {
+    /// Where it listens.
+    pub address: SocketAddr,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Served {
+    /// Serves what is made there, on a free port.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn start<S: Service + 'static>(
+        identity: impl FnOnce() -> Identity + Send + 'static,
+        make: impl FnOnce() -> WithBuiltin<S> + Send + 'static,
+    ) -> Self {
+        let (ready, address) = mpsc::channel();
+        let (alive, ended) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            run(async {
+                let listener = socket::listen("127.0.0.1:0".parse().expect("an address")).expect("a port");
+                ready.send(listener.local_addr().expect("an address")).expect("the test waits");
+                let (trigger, drain) = drain::channel();
+                let (gone, told) = tokio::sync::oneshot::channel();
+                thread::spawn(move || {
+                    let _ = ended.recv();
+                    let _ = gone.send(());
+                });
+                tokio::join!(serve(listener, Rc::new(make()), Rc::new(identity()), drain), async {
+                    let _ = told.await;
+                    trigger.drain();
+                });
+            });
+        });
+        Self { address: address.recv().expect("it listens"), _alive: alive }
+    }
 }

@@ -14,6 +14,7 @@ pub(crate) mod l4;
 pub(crate) mod lab;
 pub(crate) mod load;
 pub(crate) mod logins;
+pub(crate) mod nc;
 pub(crate) mod net;
 pub(crate) mod ping;
 pub(crate) mod pipe;
@@ -45,6 +46,7 @@ use self::instances::InstancesFlags;
 use self::lab::LabFlags;
 use self::load::LoadFlags;
 use self::logins::{LoginFlags, LogoutFlags, WhoamiFlags};
+use self::nc::NcFlags;
 use self::net::NetFlags;
 use self::ping::PingFlags;
 use self::pipe::PipeFlags;
@@ -170,6 +172,8 @@ pub(crate) enum RawCommand {
     Gateway(GatewayFlags),
     /// Call a method of a service by its name, with JSON
     Call(CallFlags),
+    /// Talk with an instance in lines of text, as by nc, and in TLS too
+    Nc(NcFlags),
     /// Sign in at a gateway, so that calls can be made as that account
     Login(LoginFlags),
     /// Sign out, and forget the tokens

@@ -1,11 +1,22 @@
-//! `micronet dissector`: puts the dissector of Wireshark, which is a part of this program, where Wireshark finds it.
+//! `micronet dissector`: puts the dissector of Wireshark, which is a part of this program, where Wireshark finds it, and beside it the
+//! schemas of the services that this program has, so that their methods have names whatever a capture lacks.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use micronet_gateway::api::gateway_schema;
+use micronet_services::auth::api::auth_schema;
+use micronet_services::node::api::node_schema;
+use micronet_services::order::api::order_schema;
+use micronet_services::product::api::product_schema;
+use micronet_services::user::api::user_schema;
+use micronet_wire::network::operation_schema;
+use micronet_wire::schema::EncodedSchema;
+
 use crate::config::{DissectorConfig, DissectorWork};
+use crate::control::api::control_schema;
 use crate::error::CommandError;
 use crate::terminal::say;
 
@@ -13,6 +24,8 @@ use crate::terminal::say;
 const DISSECTOR: &str = include_str!("../../proto-spec/micronet.lua");
 /// Its file.
 const FILE: &str = "micronet.lua";
+/// The file of the schemas.
+const SCHEMAS_FILE: &str = "micronet-schemas.lua";
 /// What Wireshark calls the folder of its user's scripts, and before version 4.0 the one of all of their plugins.
 const FOLDERS: [&str; 2] = ["Personal Lua Plugins:", "Personal Plugins:"];
 
@@ -24,9 +37,9 @@ pub(crate) fn run(config: &DissectorConfig) -> Result<ExitCode, CommandError> {
     };
     let file = folder.join(FILE);
     let said = match config.work {
-        DissectorWork::Install => install(&folder, &file),
+        DissectorWork::Install => install(&folder),
         DissectorWork::Path => Ok(path(&file)),
-        DissectorWork::Uninstall => uninstall(&file),
+        DissectorWork::Uninstall => uninstall(&folder),
     };
     let said = said.map_err(|error| {
         CommandError::new(format!("{}: {error}", file.display())).next("another folder is named by --to DIR")
@@ -48,16 +61,37 @@ fn personal_folder(folders: &str) -> Option<PathBuf> {
     FOLDERS.into_iter().find_map(named).map(str::trim).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-fn install(folder: &Path, file: &Path) -> io::Result<String> {
+fn install(folder: &Path) -> io::Result<String> {
     fs::create_dir_all(folder)?;
-    // Wireshark may be starting: it finds the old one or the new one, and never a half.
-    let fresh = file.with_extension("lua.new");
-    fs::write(&fresh, DISSECTOR)?;
-    fs::rename(&fresh, file)?;
+    for (name, text) in [(FILE, DISSECTOR), (SCHEMAS_FILE, &schemas())] {
+        // Wireshark may be starting: it finds the old one or the new one, and never a half.
+        let fresh = folder.join(name).with_extension("new");
+        fs::write(&fresh, text)?;
+        fs::rename(&fresh, folder.join(name))?;
+    }
     Ok(format!(
         "{}\nWireshark and tshark know micronet when they are started the next time, or by Ctrl+Shift+L.",
-        file.display()
+        folder.join(FILE).display()
     ))
+}
+
+/// The schemas of all services of this program, as Lua.
+fn schemas() -> String {
+    let all = [
+        auth_schema(),
+        control_schema(),
+        gateway_schema(),
+        operation_schema(),
+        node_schema(),
+        order_schema(),
+        product_schema(),
+        user_schema(),
+    ];
+    // Those that break a rule would serve nowhere: a test holds that there are none.
+    all.into_iter()
+        .filter_map(|schema| EncodedSchema::new(schema).ok())
+        .map(|schema| schema.to_lua())
+        .collect()
 }
 
 fn path(file: &Path) -> String {
@@ -69,14 +103,18 @@ fn path(file: &Path) -> String {
     format!("{}\n{state}", file.display())
 }
 
-fn uninstall(file: &Path) -> io::Result<String> {
-    match fs::remove_file(file) {
-        Ok(()) => Ok(format!("{} is gone", file.display())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(format!("there is no {}", file.display()))
+fn uninstall(folder: &Path) -> io::Result<String> {
+    let mut said = Vec::new();
+    for file in [FILE, SCHEMAS_FILE].map(|name| folder.join(name)) {
+        match fs::remove_file(&file) {
+            Ok(()) => said.push(format!("{} is gone", file.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                said.push(format!("there is no {}", file.display()));
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => Err(error),
     }
+    Ok(said.join("\n"))
 }
 
 #[cfg(test)]
@@ -93,5 +131,13 @@ mod tests {
         );
         check("Temp:\t/tmp\nPersonal Plugins:\t/r/plugins\n", Some("/r/plugins"));
         check("Temp:\t/tmp\n", None);
+    }
+
+    #[test]
+    fn all_schemas_are_there() {
+        let schemas = schemas();
+        for service in ["auth", "control", "gateway", "network", "node", "order", "product", "user"] {
+            assert!(schemas.contains(&format!("    name = \"{service}\",\n")), "{service}");
+        }
     }
 }

@@ -26,6 +26,7 @@ mod load;
 mod logging;
 mod logins;
 mod machine;
+mod nc;
 mod net;
 mod network_file;
 mod network_plan;
@@ -84,6 +85,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
+        Command::Nc(config) => nc::run(&config),
         Command::Login(config) => logins::run(&config),
         Command::Ping(config) => ping::run(&config),
         Command::Tap(config) => tap::run(&config),

@@ -53,6 +53,11 @@ impl Page {
         if !matches!(head.method(), Method::Get | Method::Head) {
             return *other_methods(head.method(), &["GET"]);
         }
+        self.look(identity, draining).await
+    }
+
+    /// What the page shows, whoever asks for it and how.
+    pub(crate) async fn look(self, identity: &Identity, draining: bool) -> Answer {
         match self {
             Self::Health => health(identity).await,
             Self::Ready => ready(identity, draining).await,

@@ -1,34 +1,44 @@
-//! A server's port: accepts connections, and speaks with each the language that its first byte tells (SPEC.md 1.3).
+//! A server's port: accepts connections, and speaks with each the language that it begins in (SPEC.md 1.3, 17.1).
 //!
-//! RPC begins with a byte that is no text; everything else is taken for HTTP, whose parser has words for what is none.
+//! RPC begins with a byte that is no text. HTTP and lines of text both begin with a word: the first line tells them apart, and mostly
+//! that word alone.
 
 mod background;
+mod connections;
 mod entry;
 mod handling;
 mod operation;
+mod pages;
 mod places;
 mod rpc;
 mod site;
+mod stats;
 mod streams;
+mod text;
 mod unheard;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use micronet_wire::builtin::builtin_schema;
 use micronet_wire::conn::Role;
-use micronet_wire::header::PREFACE;
-use micronet_wire::limits::{FIRST_READ_BYTES, HANDSHAKE_MS_MAX, SERVER_CONNECTIONS_MAX};
+use micronet_wire::limits::{
+    FIRST_READ_BYTES, HANDSHAKE_MS_MAX, HTTP_HEAD_MS_MAX, SERVER_CONNECTIONS_MAX, TEXT_FIRST_MS_MAX,
+};
 use micronet_wire::network::operation_schema;
 use micronet_wire::schema::{EncodedSchema, ServiceSchema};
 use micronet_wire::service::Service;
 use micronet_wire::spiffe::SpiffeId;
+use micronet_wire::text::{Tongue, tell};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use self::connections::{Connections, Counted, Open};
 use self::entry::Entry;
 use self::operation::Operated;
+use self::pages::View;
 use self::places::Places;
 pub use self::site::OwnSite;
 use self::streams::Shapes;
@@ -92,6 +102,9 @@ struct Port {
     schema: Rc<EncodedSchema>,
     unheard: Rc<Unheard>,
     meters: Rc<ServerMeters>,
+    connections: Rc<Connections>,
+    /// Of all that can be called here, the port's own service first.
+    schemas: Rc<Vec<EncodedSchema>>,
     drain: Drain,
 }
 
@@ -109,12 +122,14 @@ impl Port {
             };
         let entry = Rc::new(Entry::new(service, Rc::clone(&identity), places));
         let site = Rc::new(OwnSite::of(Rc::clone(&entry), Rc::clone(&identity)));
+        let schemas = Rc::new(schemas(entry.service().schema()));
         let own = entry.service().schema();
         let shapes = Rc::new(Shapes::of([own.schema(), &operation_schema()]));
         let schema = Rc::new(own.clone());
         identity.network.taps().learn(&schema);
         let meters = Rc::new(meters_of(&identity, entry.service().schema().schema()));
-        Self { entry, identity, site, shapes, schema, unheard: Rc::default(), meters, drain }
+        let (unheard, connections) = (Rc::default(), Rc::default());
+        Self { entry, identity, site, shapes, schema, unheard, meters, connections, schemas, drain }
     }
 
     /// Serves a connection of which nothing is known yet: in TLS, where this instance has a certificate.
@@ -125,8 +140,9 @@ impl Port {
         stranger: Stranger,
     ) -> Result<(), Refused> {
         let accepted_ns = clock::now();
+        let open = self.connections.open(ends.peer);
         let Some(tls) = self.identity.tls.clone() else {
-            self.speak(stream, None, ends, stranger, accepted_ns).await;
+            self.speak(stream, None, (ends, open), stranger, accepted_ns).await;
             return Ok(());
         };
         let mut input = BytesMut::new();
@@ -141,42 +157,86 @@ impl Port {
         };
         let (stream, peer) = accepted?;
         tracing::debug!(%peer, "TLS handshake done");
-        self.speak(stream, Some(peer), ends, stranger, accepted_ns).await;
+        open.seen().is_of(peer.principal());
+        open.seen().is_in_tls();
+        self.speak(stream, Some(peer), (ends, open), stranger, accepted_ns).await;
         Ok(())
     }
 
-    /// Speaks the language that the first byte tells.
+    /// Speaks the language that the connection begins in.
     async fn speak<S: ByteStream>(
         mut self,
-        mut stream: S,
+        stream: S,
         peer: Option<SpiffeId>,
-        ends: Ends,
+        (ends, open): (Ends, Open),
         stranger: Stranger,
         accepted_ns: u64,
     ) {
-        let mut input = BytesMut::new();
-        if !self.first_bytes(&mut stream, &mut input, &stranger, accepted_ns).await {
+        let (mut stream, mut input) = (Counted::new(stream, Rc::clone(open.seen())), BytesMut::new());
+        let Some((tongue, ended)) = self.tongue(&mut stream, &mut input, &stranger, accepted_ns).await else {
             return;
-        }
-        if input[0] == PREFACE[0] {
+        };
+        if tongue == Tongue::Rpc {
+            open.seen().speaks("rpc");
             let Self { entry, identity, shapes, unheard, meters, drain, schema, .. } = self;
             let _open = identity.network.metrics().connection("rpc");
             let tls = peer.is_some();
             let config = identity.config(Role::Acceptor, Some(&schema), peer);
             let point =
                 Point::new(identity.network.taps(), Role::Acceptor, ends, tls, Some(schema.fingerprint()));
-            let answers = rpc::Answers { entry, shapes, unheard, meters };
+            let answers = rpc::Answers { entry, shapes, unheard, meters, seen: Rc::clone(open.seen()) };
             let begun = rpc::Begun { stream, input, accepted_ns, point };
-            rpc::serve(begun, answers, config, drain, stranger).await;
-        } else {
-            // SPEC 15.1: whoever has a certificate is no stranger.
-            let site = Rc::new(self.site.seen_by(peer.as_ref()));
-            let place = if peer.is_none() { Place::Stranger(stranger) } else { Place::Free };
-            http_server::serve_begun(stream, input, site, self.drain, place).await;
+            return rpc::serve(begun, answers, config, drain, stranger).await;
+        }
+        // SPEC 15.1: whoever has a certificate is no stranger.
+        let place = if peer.is_none() { Place::Stranger(stranger) } else { Place::Free };
+        if tongue == Tongue::Text {
+            open.seen().speaks("text");
+            let peer = peer.as_ref().map(SpiffeId::principal).unwrap_or_default();
+            return text::serve(stream, (input, ended), self, (peer, open), place).await;
+        }
+        open.seen().speaks("http");
+        let peer = peer.as_ref().map(SpiffeId::principal).unwrap_or_default();
+        let (drain, seen) = (self.drain.clone(), Rc::clone(open.seen()));
+        let view = View { port: self, seen, peer };
+        http_server::serve_begun(stream, input, Rc::new(view), drain, place).await;
+    }
+
+    /// Reads until the language is known; whether nothing follows. `None` when it isn't in time, before the connection has to make room,
+    /// or before draining.
+    async fn tongue<S: ByteStream>(
+        &mut self,
+        stream: &mut S,
+        input: &mut BytesMut,
+        stranger: &Stranger,
+        accepted_ns: u64,
+    ) -> Option<(Tongue, bool)> {
+        // It may be typed by hand.
+        let mut due = clock::instant(accepted_ns + TEXT_FIRST_MS_MAX * 1_000_000);
+        let mut ended = false;
+        loop {
+            if let Some(tongue) = tell(input, ended) {
+                return Some((tongue, ended));
+            }
+            if ended {
+                return None;
+            }
+            let was_empty = input.is_empty();
+            input.reserve(FIRST_READ_BYTES);
+            tokio::select! {
+                biased;
+                read = stream.read_buf(input) => ended = read.ok()? == 0,
+                () = self.drain.begun() => return None,
+                () = stranger.sent_away() => return None,
+                () = tokio::time::sleep_until(due) => return None,
+            }
+            if was_empty {
+                due = Instant::now() + Duration::from_millis(HTTP_HEAD_MS_MAX);
+            }
         }
     }
 
-    /// Reads what comes first. False when nothing does: in time, before the connection has to make room, or before draining.
+    /// Reads what comes first of TLS. False when nothing does: in time, before the connection has to make room, or before draining.
     async fn first_bytes<S: ByteStream>(
         &mut self,
         stream: &mut S,
@@ -199,6 +259,15 @@ impl Port {
 fn meters_of(identity: &Identity, own: &ServiceSchema) -> ServerMeters {
     let others = [builtin_schema(), operation_schema()];
     ServerMeters::of(identity.network.metrics(), own, &[&others[0], &others[1]])
+}
+
+/// The schemas of a port's own service, and of those that it answers besides.
+fn schemas(own: &EncodedSchema) -> Vec<EncodedSchema> {
+    // A test keeps the built-in ones from breaking a rule.
+    let others = [builtin_schema(), operation_schema()]
+        .into_iter()
+        .filter_map(|schema| EncodedSchema::new(schema).ok());
+    std::iter::once(own.clone()).chain(others).collect()
 }
 
 /// SPEC 3.9: everything before the first call, TLS too, has this long.

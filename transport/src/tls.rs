@@ -5,6 +5,7 @@
 
 mod begun;
 pub mod edge;
+mod open;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use tokio::time::Instant;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 pub(crate) use self::begun::Begun;
+pub use self::open::open;
 pub use self::refusal::Refused;
 pub(crate) use self::words::{is_refusal, words};
 use crate::driver::ByteStream;
@@ -170,7 +172,7 @@ impl Tls {
         stream: Begun<S>,
         due: Instant,
     ) -> Result<(server::TlsStream<Begun<S>>, SpiffeId), Refused> {
-        let stream = refusal::expect_tls(stream, refusal::MUTUAL_TLS_ONLY).await?;
+        let stream = refusal::expect_tls(stream, refusal::MUTUAL_TLS_ONLY, true).await?;
         let config = Arc::clone(&self.0.loaded().server);
         let shaking = TlsAcceptor::from(config).accept(stream).into_fallible();
         let stream = match tokio::time::timeout_at(due, shaking).await {

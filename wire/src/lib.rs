@@ -30,6 +30,7 @@ pub mod rest;
 pub mod schema;
 pub mod service;
 pub mod spiffe;
+pub mod text;
 pub mod transcode;
 pub mod websocket;
 

@@ -4,8 +4,10 @@
 //! compile time, so that a change of one that breaks the other doesn't build.
 
 mod choosing;
+mod lasting;
 
-pub use self::choosing::*;
+pub use choosing::*;
+pub use lasting::*;
 
 // ---- frames (SPEC.md 2, 11) ---------------------------------------------------------------------------------
 
@@ -306,41 +308,26 @@ pub const HTTP_REFUSALS_MAX: usize = 64;
 /// The longest time that may be configured for anything of HTTP, in milliseconds.
 pub const HTTP_TIME_MS_HARD_MAX: u64 = 3_600_000;
 
-// ---- WebSocket ----------------------------------------------------------------------------------------------
+// ---- text (SPEC.md 17) --------------------------------------------------------------------------------------
 
-/// The longest frame that is taken from a client; a longer one ends the connection with 1009. In bytes.
-pub const WEBSOCKET_FRAME_BYTES_MAX: usize = 1 << 20;
-/// The longest message that is taken from a client, however many frames it has. In bytes.
-pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 << 20;
-/// Messages that are read of a WebSocket, and of them as many at once, in messages a second: one that sends more is read more slowly.
-pub const WEBSOCKET_MESSAGES_PER_S_MAX: u32 = 10_000;
-/// What waits to be written before nothing else is made for the client and nothing more of it is read, in bytes.
-pub const WEBSOCKET_WRITE_BYTES: usize = 64 << 10;
-/// What one read takes at most, in bytes. So much each connection holds for good.
-pub const WEBSOCKET_READ_BYTES: usize = 4 << 10;
-/// Silence after which a client is asked whether it is there, in milliseconds.
-pub const WEBSOCKET_PING_MS: u64 = 30_000;
-/// Time for its answer, in milliseconds.
-pub const WEBSOCKET_PONG_MS_MAX: u64 = 10_000;
-/// Longest time in which a client takes nothing of what is there for it, in milliseconds.
-pub const WEBSOCKET_STALL_MS_MAX: u64 = 30_000;
-/// Longest time without a message either way, in milliseconds.
-pub const WEBSOCKET_IDLE_MS_MAX: u64 = 600_000;
-/// Time for the first message where it says who asks or what is wanted, in milliseconds.
-pub const WEBSOCKET_FIRST_MS_MAX: u64 = 5_000;
-/// Time for the client to answer a close, in milliseconds.
-pub const WEBSOCKET_CLOSE_MS_MAX: u64 = 5_000;
-
-// ---- streams over HTTP --------------------------------------------------------------------------------------
-
-/// Silence after which a stream of events gives a sign of life, in milliseconds: what stands between takes 30 s of it for the end.
-pub const EVENTS_BEAT_MS: u64 = 15_000;
-/// What fails within this time is answered as any call is, and later as an event, in milliseconds.
-pub const EVENTS_OPENING_MS: u64 = 200;
-/// After how long a browser opens a stream of events again, in milliseconds.
-pub const EVENTS_RETRY_MS: u64 = 2_000;
-/// How often whoever holds a stream open is looked at without news of revocations, in milliseconds.
-pub const BEARER_RECHECK_MS: u64 = 5_000;
+/// The longest line of text, without its end, in bytes; a longer one ends the connection.
+pub const TEXT_LINE_BYTES_MAX: usize = 64 << 10;
+/// Time for the first byte of a connection that may be typed by hand, in milliseconds.
+pub const TEXT_FIRST_MS_MAX: u64 = 60_000;
+/// Time for a whole line to arrive, from its first byte (absolute), in milliseconds.
+pub const TEXT_LINE_MS_MAX: u64 = 30_000;
+/// Longest time between an answer and the next line, in milliseconds.
+pub const TEXT_IDLE_MS_MAX: u64 = 300_000;
+/// Longest time in which a client takes nothing of an answer, in milliseconds.
+pub const TEXT_STALL_MS_MAX: u64 = 30_000;
+/// Lines in a row that are no commands and end the connection: whoever sends so many doesn't read the answers.
+pub const TEXT_MISTAKES_MAX: usize = 32;
+/// Silence on a stream after which the client is sent a line to pass over, in milliseconds: so one that is gone is noticed.
+pub const TEXT_BEAT_MS: u64 = 15_000;
+/// Requests that one line gives to a method that takes many.
+pub const TEXT_REQUESTS_MAX: usize = 1024;
+/// Lines about one frame that TRACE shows; of a longer one the first.
+pub const TEXT_TRACE_LINES_MAX: usize = 64;
 
 // ---- access tokens ------------------------------------------------------------------------------------------
 
@@ -445,6 +432,9 @@ const _: () = {
     // Whoever is told last still has time to say goodbye.
     assert!(LASTING_DRAIN_MS_MAX + WEBSOCKET_CLOSE_MS_MAX + LINGER_MS_MAX < DRAIN_MS_MAX);
     assert!(WEBSOCKET_FRAME_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
+    assert!(
+        HTTP_REQUEST_LINE_BYTES_MAX <= TEXT_LINE_BYTES_MAX && ACCESS_TOKEN_BYTES_MAX < TEXT_LINE_BYTES_MAX
+    );
     // What a client sends as one message, a call can carry.
     assert!(JSON_MESSAGE_BYTES_MAX <= WEBSOCKET_MESSAGE_BYTES_MAX);
     assert!(HTTP_HEAD_BYTES_MAX <= HTTP_HEAD_BYTES_HARD_MAX && HTTP_HEAD_BYTES_HARD_MAX <= u16::MAX as usize);

@@ -8,6 +8,8 @@ use micronet_wire::principal::Principal;
 use micronet_wire::rest::{Answer, Lead, OUTCOME_TEMPLATE, Routes};
 use micronet_wire::schema::Access;
 
+use crate::rates::Kind;
+
 /// What a request does that changes something, whoever asks. It holds nothing of the request's headers, query or body, where secrets
 /// may stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +71,8 @@ impl Deed {
 pub struct Action(AuditEntry);
 
 impl Action {
-    /// What a request does that leads there, where this one asks.
+    /// What a request does that leads there, where this one asks. Who signs in is nobody yet: where from is written down here, and
+    /// `auth` knows who it was.
     #[must_use]
     pub fn of(
         to: (&Routes, &Lead<'_>),
@@ -78,6 +81,9 @@ impl Action {
         address: IpAddr,
         request_id: &str,
     ) -> Option<Self> {
+        if *asker == Principal::Anonymous && signs_in(to.1) {
+            return Deed::of(to, head, address, request_id).map(|deed| Self(deed.0));
+        }
         // What nobody does costs nothing.
         if matches!(asker, Principal::Anonymous | Principal::Service { .. }) {
             return None;
@@ -103,6 +109,11 @@ impl Action {
     pub(super) fn begun(self) -> AuditEntry {
         AuditEntry { status: 101, outcome: "begun".into(), ..self.0 }
     }
+}
+
+/// Whether this leads to where people sign in.
+fn signs_in(lead: &Lead<'_>) -> bool {
+    matches!(lead, Lead::Method(route, _) if Kind::of_class(&route.rate_class) == Kind::Auth)
 }
 
 /// Whether a method changes something, though a GET leads to it.

@@ -16,7 +16,7 @@ impl Headers {
     /// Reads the table: a key for each header, `""` to leave it out.
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let mut fields = Vec::new();
-        for (key, name, default) in Standing::FIELDS {
+        for &(key, name, default) in Standing::FIELDS {
             let given = section.parsed(key, "the text of a header", value);
             fields.push((name, given.unwrap_or_else(|| default.to_owned())));
         }

@@ -3,12 +3,13 @@
 
 One line for what is wrong, then the sum; the exit code is 1 when anything is. It wants tshark 4.
 """
+import random
 import sys
 
 from capture import HEURISTICS
-from vectors import PAIR, Run, clean, differs, every, first, shows, teaching, told
-from vectors import schema_of, encoding_content, called, method_of
-from build import of_call
+from vectors import (PAIR, Run, called, checked, clean, differs, encoding_content, every, first, method_of, of_call, schema_of,
+                     shows, teaching, told, vectors_of)
+from decode import KINDS
 
 CONTENT = encoding_content()
 METHOD = method_of(called("toy"))
@@ -66,10 +67,41 @@ def gaps(run):
     run.add("only answers", [one for one in whole if one[0] == "acceptor"], shows({"message": JSON}))
 
 
+def noise(run, seed=1):
+    """Payloads of every kind that are random, or right but for a byte, in frames that are right: whatever they mean, nothing breaks."""
+    chance, schema = random.Random(seed), schema_of(CONTENT)
+    frames = [bytes.fromhex(one["hex"]) for one in vectors_of("frames") if "means" in one]
+    taught = [*PAIR, *teaching(schema)]
+
+    def changed(data):
+        at = chance.randrange(len(data)) if data else 0
+        return data[:at] + bytes([chance.randrange(256)]) + data[at + 1 :] if data else data
+
+    def whole(kind, flags, stream, method, payload):
+        encoding = 1 if kind in ("REQUEST", "REPLY", "NOTICE", "DATA", "ERROR") else 0
+        return checked(kind, payload, stream, method, flags, encoding)
+
+    steps = []
+    for number in range(400):
+        raw = chance.choice(frames)
+        kind, flags = KINDS[raw[4]], raw[5] & 13
+        payload = bytes(chance.randrange(256) for _ in range(chance.randrange(60))) if number % 4 == 0 else changed(raw[24:])
+        stream, method = (0, 0) if raw[4] < 16 else (number + 3, METHOD)
+        steps.append((chance.choice(["dialler", "acceptor"]), whole(kind, flags, stream, method, payload)))
+    run.add("noise in frames", [*taught, *steps], lambda _: None)
+    answers = []
+    for number in range(200):
+        asked, answered = call(number + 3)
+        answers += [asked, ("acceptor", whole("REPLY", 1, number + 3, METHOD, bytes(16) + changed(TOY)))]
+    run.add("noise in messages", [*taught, *answers], lambda said: None if len(every(said, "message")) > 100 else "nothing was decoded")
+    for _ in range(20):
+        run.add("noise in a schema", [*PAIR, *teaching(changed(changed(schema)))], lambda _: None)
+
+
 def main():
     run = Run()
     run.flags = HEURISTICS
-    for cases in (text, http, gaps):
+    for cases in (text, http, gaps, noise):
         cases(run)
     wrong = run.wrong()
     print(*wrong, f"{len(run.checks) - len(wrong)} passed, {len(wrong)} failed", sep="\n")

@@ -373,14 +373,22 @@ ADD = {
 }
 
 
+def content_of(name):
+    return expanded(json.loads((HERE.parents[1] / f"vectors/{name}.json").read_text(encoding="utf-8")))
+
+
 def encoding_content():
-    return expanded(json.loads((HERE.parents[1] / "vectors/encoding.json").read_text(encoding="utf-8")))
+    return content_of("encoding")
+
+
+def vectors_of(name):
+    return content_of(name)["cases"]
 
 
 def main():
     failed = 0
     for path in sorted((HERE.parents[1] / "vectors").glob("*.json")):
-        content = expanded(json.loads(path.read_text(encoding="utf-8")))
+        content = content_of(path.stem)
         run = Run()
         for case in content["cases"]:
             ADD[path.stem](run, case, content)

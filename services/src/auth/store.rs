@@ -36,12 +36,6 @@ pub use self::organizations::{NewOrganization, Organization};
 pub use self::roles::{Role, Roles};
 pub use self::sessions::{Ending, Given, NewSession, Refreshed, Session};
 
-/// An e-mail address is at most this long (RFC 5321, with its erratum 1690).
-pub const EMAIL_BYTES_MAX: usize = 254;
-
-/// A name is at most this long, in characters.
-pub const NAME_CHARS_MAX: usize = 200;
-
 /// Rows of one kind that one job of a purge removes at most.
 const PURGED_AT_ONCE: i64 = 64;
 

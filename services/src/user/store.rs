@@ -17,13 +17,7 @@ use crate::demo::Demo;
 use crate::events::{self, Recorded};
 use crate::once::{self, Keeping, Once};
 use crate::paging::{Page, folded};
-use crate::store::{Store, StoreError, StoreResult, row_id};
-
-/// A name is at most this long, in characters.
-pub const NAME_CHARS_MAX: usize = 200;
-
-/// An e-mail address is at most this long (RFC 5321, with its erratum 1690).
-pub const EMAIL_BYTES_MAX: usize = 254;
+use crate::store::{EMAIL_BYTES_MAX, NAME_CHARS_MAX, Store, StoreError, StoreResult, row_id};
 
 /// What an operation of this store comes to.
 type Result<T> = StoreResult<T, UserError>;

@@ -49,6 +49,37 @@ fn an_action_that_was_answered_is_in_the_log_though_the_gateway_is_killed() {
     }
 }
 
+#[test]
+fn who_signs_in_does_so_from_somewhere() {
+    let network = network(&[]);
+    let mut browser = Browser::at(network.gateway());
+    let wrong = json!({ "email": "client@demo.example", "password": "a guess" });
+    browser.ask(None, "POST /auth/login", &wrong).check(401);
+    let nobody = json!({ "email": "nobody@demo.example", "password": "a guess" });
+    browser.ask(None, "POST /api/v1/auth/login", &nobody).check(401);
+    browser.register("other");
+    let manager = browser.manager();
+    let all = until("where from to be told", || {
+        let all = log(&mut browser, &manager.access, "");
+        let entries = all.at("/data").as_array().cloned().unwrap_or_default();
+        let placed = entries.iter().filter(|entry| entry["address"] == "127.0.0.1").count();
+        if placed == 5 && entries.len() == placed { Ok(entries) } else { Err(all.shown()) }
+    });
+    let names = ["action", "subject", "organization", "method", "path", "status", "outcome"];
+    let shown: Vec<Value> =
+        all.iter().rev().map(|entry| names.iter().map(|name| entry[name].clone()).collect()).collect();
+    let refused = (401, "INVALID_CREDENTIALS");
+    for wanted in [
+        json!(["auth.login", "2", "1", "POST", "/auth/login", refused.0, refused.1]),
+        json!(["auth.login", "", "", "POST", "/api/v1/auth/login", refused.0, refused.1]),
+        json!(["auth.register", "", "", "POST", "/auth/register", 201, "ok"]),
+        json!(["auth.login", "3", "2", "POST", "/auth/login", 200, "ok"]),
+        json!(["auth.login", "1", "1", "POST", "/auth/login", 200, "ok"]),
+    ] {
+        assert!(shown.contains(&wanted), "{wanted} isn't in {shown:?}");
+    }
+}
+
 /// A fresh access token of the demonstration's manager.
 fn browser_token(network: &micronet_tests::network::Network) -> String {
     Browser::at(network.gateway()).manager().access

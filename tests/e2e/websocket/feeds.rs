@@ -1,18 +1,13 @@
 //! A service with a stream of each shape, that the gateway knows by its schema only.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread;
 use std::time::Duration;
 
 use micronet_tests::folder::Folder;
-use micronet_tests::rpc;
-use micronet_transport::drain;
+use micronet_tests::rpc::Served;
 use micronet_transport::identity::Identity;
-use micronet_transport::server::serve;
-use micronet_transport::socket;
 use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::hello::Secret;
@@ -175,41 +170,25 @@ pub(crate) struct Instance {
     pub(crate) address: SocketAddr,
     /// Messages of a flood that were sent.
     pub(crate) sent: Arc<AtomicUsize>,
-    _alive: mpsc::Sender<()>,
+    _served: Served,
 }
 
 /// Starts an instance with the secrets of this folder.
 pub(crate) fn instance(folder: &Folder, name: &str) -> Instance {
-    let (ready, address) = mpsc::channel();
-    let (alive, ended) = mpsc::channel::<()>();
-    let (name, shown) = (name.to_owned(), name.to_owned());
     let sent = Arc::new(AtomicUsize::new(0));
-    let feeding = Feeding { name: name.clone(), sent: Arc::clone(&sent) };
-    let secret = folder.cluster_secret();
-    thread::spawn(move || {
-        rpc::run(async {
-            let listener = socket::listen("127.0.0.1:0".parse().expect("an address")).expect("a port");
-            ready.send(listener.local_addr().expect("an address")).expect("the test waits");
-            let identity = Identity {
-                cluster: "micronet".into(),
-                node: "feeds".into(),
-                instance: name.clone(),
-                cluster_secret: Some(Secret::new(secret)),
-                ..Identity::default()
-            };
-            let service = FeedsServer::new(feeding).expect("a schema");
-            let service = WithBuiltin::new(service, &name, "0", Timestamp(0)).expect("a schema");
-            let (trigger, drain) = drain::channel();
-            let (gone, told) = tokio::sync::oneshot::channel();
-            thread::spawn(move || {
-                let _ = ended.recv();
-                let _ = gone.send(());
-            });
-            tokio::join!(serve(listener, Rc::new(service), Rc::new(identity), drain), async {
-                let _ = told.await;
-                trigger.drain();
-            });
-        });
+    let feeding = Feeding { name: name.to_owned(), sent: Arc::clone(&sent) };
+    let (secret, instance, name) = (folder.cluster_secret(), name.to_owned(), name.to_owned());
+    let shown = name.clone();
+    let identity = move || Identity {
+        cluster: "micronet".into(),
+        node: "feeds".into(),
+        instance,
+        cluster_secret: Some(Secret::new(secret)),
+        ..Identity::default()
+    };
+    let served = Served::start(identity, move || {
+        let service = FeedsServer::new(feeding).expect("a schema");
+        WithBuiltin::new(service, &name, "0", Timestamp(0)).expect("a schema")
     });
-    Instance { name: shown, address: address.recv().expect("it listens"), sent, _alive: alive }
+    Instance { name: shown, address: served.address, sent, _served: served }
 }

@@ -32,4 +32,7 @@ fn an_installed_dissector_is_found() {
     let to = home.path().join("of/my/own");
     dissector(&["install", "--to", to.to_str().expect("a path")]);
     assert!(to.join("micronet.lua").exists());
+    let schemas =
+        std::fs::read_to_string(to.join("micronet-schemas.lua")).expect("the schemas of all services");
+    assert!(schemas.contains("[0xa45fa70a] = { name = \"query\""), "{schemas}");
 }

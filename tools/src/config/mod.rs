@@ -14,6 +14,7 @@ mod l4;
 mod lab;
 mod load;
 mod logins;
+mod nc;
 mod net;
 mod peers;
 mod ping;
@@ -48,6 +49,7 @@ pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
 pub(crate) use self::lab::{CompareConfig, LabConfig, LabLoadConfig};
 pub(crate) use self::load::{Bounds, InstanceConfig, TrafficConfig};
 pub(crate) use self::logins::{LoginConfig, LoginWork};
+pub(crate) use self::nc::NcConfig;
 use self::net::NetWork;
 pub(crate) use self::net::{NetChange, NetCommand, NetConfig, ShowNet};
 pub(crate) use self::peers::Peers;
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     Gateway(GatewayConfig),
     /// Call a method.
     Call(CallConfig),
+    /// Talk with an instance in text.
+    Nc(NcConfig),
     /// Sign in or out, or tell who has.
     Login(LoginConfig),
     /// See what passes.
@@ -138,6 +142,7 @@ impl Command {
             Self::Service(_) | Self::Gateway(_) => "info",
             Self::Up(_)
             | Self::Call(_)
+            | Self::Nc(_)
             | Self::Login(_)
             | Self::Ping(_)
             | Self::Tap(_)
@@ -252,6 +257,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
+        RawCommand::Nc(flags) => nc::nc(flags, data, environment).map(Command::Nc),
         RawCommand::Login(flags) => logins::login(flags, data, environment).map(Command::Login),
         RawCommand::Logout(flags) => logins::logout(&flags, data, environment).map(Command::Login),
         RawCommand::Whoami(flags) => logins::whoami(&flags, data, environment).map(Command::Login),

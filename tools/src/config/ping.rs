@@ -38,17 +38,22 @@ pub(crate) enum PingTarget {
     Name(String),
 }
 
+/// What somebody means by a word.
+pub(super) fn target(word: String) -> Result<PingTarget, CommandError> {
+    // Names have no colon, and addresses always have one.
+    if word.contains(':') {
+        HostPort::parse(&word, None).map(PingTarget::Address)
+    } else {
+        super::name("instance", word).map(PingTarget::Name)
+    }
+}
+
 pub(super) fn ping(
     flags: PingFlags,
     data: PathBuf,
     environment: Environment<'_>,
 ) -> Result<PingConfig, CommandError> {
-    // Names have no colon, and addresses always have one.
-    let target = if flags.target.contains(':') {
-        PingTarget::Address(HostPort::parse(&flags.target, None)?)
-    } else {
-        PingTarget::Name(super::name("instance", flags.target)?)
-    };
+    let target = target(flags.target)?;
     Ok(PingConfig {
         target,
         count: flags.count,

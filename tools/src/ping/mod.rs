@@ -5,7 +5,7 @@
 
 mod report;
 mod tally;
-mod target;
+pub(crate) mod target;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -39,7 +39,8 @@ pub(crate) fn run(config: &PingConfig) -> Result<ExitCode, CommandError> {
 
 async fn watch(config: &PingConfig) -> Result<ExitCode, CommandError> {
     let network = NetworkFile::of_running_network(&config.data)?;
-    let Target { name, address, service } = target::find(config, network.as_ref()).await?;
+    let Target { name, address, service } =
+        target::find(&config.target, &config.data, network.as_ref()).await?;
     let identity = identity::of_tool(config.tls.as_ref(), network.as_ref(), &config.data, config.anonymous)
         .map_err(CommandError::into_usage)?;
     let mut stop = StopSignals::listen()

@@ -1,27 +1,32 @@
-//! Where the instance is that is watched.
+//! Where the instance is that is watched, or talked with.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::address::HostPort;
-use crate::config::{PingConfig, PingTarget};
+use crate::config::PingTarget;
 use crate::error::CommandError;
 use crate::network_file::{NetworkFile, Protocol};
 use crate::registry::rpc_port_default;
 use crate::terminal;
 
-/// What is watched.
-pub(super) struct Target {
+/// What is watched, or talked with.
+pub(crate) struct Target {
     /// The name under which it is reported.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Where it is.
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Of which service it has to be an instance, where that is known.
-    pub(super) service: Option<String>,
+    pub(crate) service: Option<String>,
 }
 
 /// Finds the target, in the network that runs on the data folder if there is one.
-pub(super) async fn find(config: &PingConfig, network: Option<&NetworkFile>) -> Result<Target, CommandError> {
-    let name = match &config.target {
+pub(crate) async fn find(
+    target: &PingTarget,
+    data: &Path,
+    network: Option<&NetworkFile>,
+) -> Result<Target, CommandError> {
+    let name = match target {
         PingTarget::Address(address) => {
             let found = address.resolve().await.map_err(CommandError::into_usage)?;
             return Ok(Target { name: address.to_string(), address: found, service: None });
@@ -32,8 +37,8 @@ pub(super) async fn find(config: &PingConfig, network: Option<&NetworkFile>) -> 
         return in_network(network, name);
     }
     // Services started by hand share a data folder too: one that isn't there is a mistyped one.
-    let port = rpc_port_default(name).filter(|_| config.data.exists()).ok_or_else(|| {
-        CommandError::usage(format!("no network runs on {}", config.data.display()))
+    let port = rpc_port_default(name).filter(|_| data.exists()).ok_or_else(|| {
+        CommandError::usage(format!("no network runs on {}", data.display()))
             .next("start one with `micronet up`, name its folder with --data, or give HOST:PORT")
     })?;
     let address = HostPort::new("localhost", port).resolve().await?;

@@ -48,16 +48,16 @@ async fn tap(config: &TapConfig) -> Result<ExitCode, CommandError> {
     let mut over = std::pin::pin!(over);
     // What was told and isn't handed over yet.
     let mut waiting = None;
+    let told_to = writer.told.clone();
     let end = loop {
         tokio::select! {
             biased;
-            ended = &mut writer.ended => break match ended {
-                Ok(Err(error)) => Err(CommandError::new(format!("the capture can't be written: {error}"))),
-                _ => Ok(()),
-            },
+            ended = writer.ended() => break ended.map_err(|error| {
+                CommandError::new(format!("what was seen can't be written: {error}"))
+            }),
             _ = stop.next() => break Ok(()),
             () = &mut over => break Ok(()),
-            room = writer.told.reserve(), if waiting.is_some() => {
+            room = told_to.reserve(), if waiting.is_some() => {
                 if let (Ok(room), Some(told)) = (room, waiting.take()) {
                     room.send(told);
                 }
@@ -70,6 +70,7 @@ async fn tap(config: &TapConfig) -> Result<ExitCode, CommandError> {
             },
         }
     };
+    drop(told_to);
     // Also what was seen before the network was stopped.
     if end.is_ok() || writer.has_seen() {
         writer.close(began.elapsed()).await;

@@ -23,8 +23,8 @@ const WAITING: usize = 4;
 pub(super) struct Writer {
     /// Where what was told goes.
     pub(super) told: mpsc::Sender<Tapped>,
-    /// Its end: enough was written, nobody reads any more, or it can't be written.
-    pub(super) ended: oneshot::Receiver<io::Result<()>>,
+    end: oneshot::Receiver<io::Result<()>>,
+    is_over: bool,
     tally: Arc<Tally>,
     what: &'static str,
 }
@@ -40,7 +40,7 @@ impl Writer {
     pub(super) fn start(config: &TapConfig) -> Result<Self, CommandError> {
         let (output, what) = open(&config.output)?;
         let (told, news) = mpsc::channel(WAITING);
-        let (end, ended) = oneshot::channel();
+        let (ends, end) = oneshot::channel();
         let tally = Arc::new(Tally::default());
         let writing =
             Writing { output, news, tally: Arc::clone(&tally), made: config.made, count: config.count };
@@ -48,16 +48,25 @@ impl Writer {
             let result = writing.run();
             // Whoever reads has gone, as `head` does: that is an end like others.
             let is_over = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-            let _ = end.send(result.or_else(|error| if is_over(&error) { Ok(()) } else { Err(error) }));
+            let _ = ends.send(result.or_else(|error| if is_over(&error) { Ok(()) } else { Err(error) }));
         });
-        Ok(Self { told, ended, tally, what })
+        Ok(Self { told, end, is_over: false, tally, what })
+    }
+
+    /// Its end: enough was written, nobody reads any more, or it can't be written.
+    pub(super) async fn ended(&mut self) -> io::Result<()> {
+        let result = (&mut self.end).await;
+        self.is_over = true;
+        result.unwrap_or(Ok(()))
     }
 
     /// Says how much there was, once what was told is written; but nobody who doesn't read is waited for.
     pub(super) async fn close(self, lasted: Duration) {
-        let Self { told, ended, tally, what } = self;
+        let Self { told, end, is_over, tally, what } = self;
         drop(told);
-        let _ = tokio::time::timeout(Duration::from_secs(1), ended).await;
+        if !is_over {
+            let _ = tokio::time::timeout(Duration::from_secs(1), end).await;
+        }
         let [seen, lost] = [&tally.seen, &tally.lost].map(|count| count.load(Ordering::Relaxed));
         terminal::note(&format!("{seen} {what} in {:.1} s, {lost} lost", lasted.as_secs_f64()));
     }

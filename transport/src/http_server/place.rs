@@ -18,14 +18,14 @@ pub(crate) enum Place {
 
 impl Place {
     /// Notes since when nothing is asked of the connection, or that something is.
-    pub(super) fn idles(&self, since: Option<Instant>) {
+    pub(crate) fn idles(&self, since: Option<Instant>) {
         if let Self::Guest(guest) = self {
             guest.idles(since);
         }
     }
 
     /// Completes when the connection has to make room, whatever it does.
-    pub(super) async fn sent_away(&self) {
+    pub(crate) async fn sent_away(&self) {
         match self {
             Self::Stranger(stranger) => stranger.sent_away().await,
             Self::Free | Self::Guest(_) => std::future::pending().await,
@@ -33,7 +33,7 @@ impl Place {
     }
 
     /// Completes when the connection has to make room, if it idles.
-    pub(super) async fn sent_away_idle(&self) {
+    pub(crate) async fn sent_away_idle(&self) {
         match self {
             Self::Guest(guest) => guest.sent_away().await,
             Self::Free | Self::Stranger(_) => self.sent_away().await,

@@ -7,6 +7,7 @@ mod families;
 mod http;
 mod process;
 mod rpc;
+mod timed;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -119,6 +120,11 @@ impl Metrics {
         self.families.shed.inc();
     }
 
+    /// How many calls were refused so.
+    pub(crate) fn calls_shed(&self) -> u64 {
+        self.families.shed.get()
+    }
+
     /// No connection can be taken, for want of descriptors or memory.
     pub fn accept_failed(&self) {
         self.families.accept_failures.inc();
@@ -142,7 +148,7 @@ impl Metrics {
         OpenConnection(open)
     }
 
-    /// How many connections are open that speak so: `http` or `rpc`.
+    /// How many connections are open that speak so: `http`, `rpc` or `text`.
     #[must_use]
     pub fn connections_of(&self, protocol: &str) -> u64 {
         u64::try_from(self.families.connections.with_label_values(&[protocol]).get()).unwrap_or(0)
@@ -151,7 +157,7 @@ impl Metrics {
     /// How many connections are open, whatever they speak.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        ["http", "rpc"].map(|protocol| self.connections_of(protocol)).iter().sum()
+        ["http", "rpc", "text"].map(|protocol| self.connections_of(protocol)).iter().sum()
     }
 }
 

@@ -30,6 +30,11 @@ impl Entry {
         &*self.service
     }
 
+    /// How many handlers are at work, and how many may be.
+    pub(super) fn at_work(&self) -> (u32, u32) {
+        self.places.at_work()
+    }
+
     /// Begins the story of a call from there, which is its context's from now on. What concerns the process alone isn't told.
     pub(super) fn begins(
         &self,

@@ -44,6 +44,12 @@ impl Places {
         Ok((!streams).then(place))
     }
 
+    /// How many handlers are at work, and how many may be.
+    pub(super) fn at_work(&self) -> (u32, u32) {
+        let limiter = self.0.borrow();
+        (limiter.in_flight(), limiter.limit())
+    }
+
     fn ended(&self, now: u64, took_ns: u64, outcome: Outcome) {
         let mut limiter = self.0.borrow_mut();
         let before = limiter.limit();

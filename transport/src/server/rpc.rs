@@ -11,9 +11,11 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use micronet_wire::conn::{Config, Connection, Event, Standing, Timing};
 use micronet_wire::error::{Code, Retry, RpcError};
+use micronet_wire::principal::Principal;
 use micronet_wire::service::CallContext;
 
 use super::background::{Answering, Background, Finished, Stopped};
+use super::connections::Seen;
 use super::entry::Entry;
 use super::streams::{Shapes, Streams};
 use super::unheard::Unheard;
@@ -31,6 +33,8 @@ pub(super) struct Answers {
     pub(super) shapes: Rc<Shapes>,
     pub(super) unheard: Rc<Unheard>,
     pub(super) meters: Rc<ServerMeters>,
+    /// The connection as people see it.
+    pub(super) seen: Rc<Seen>,
 }
 
 impl Answers {
@@ -76,9 +80,11 @@ pub(super) async fn serve<S: ByteStream>(
         if connection.is_closed() {
             break;
         }
-        if connection.standing() != Standing::Anonymous {
+        if stranger.is_some() && connection.standing() != Standing::Anonymous {
             stranger = None;
+            answers.seen.is_of(principal(&connection));
         }
+        answers.seen.has_calls(connection.calls_served());
         poll_fn(|cx| {
             if stranger.is_some() && sent_away.as_mut().poll(cx).is_ready() {
                 stranger = None;
@@ -116,6 +122,17 @@ pub(super) async fn serve<S: ByteStream>(
     };
     wire.tap_output(&mut connection);
     tokio::join!(wire.finish(connection.output()), outliving);
+}
+
+/// Who the peer has proved to be.
+fn principal(connection: &Connection) -> Principal {
+    match connection.standing() {
+        Standing::Anonymous => Principal::Anonymous,
+        Standing::Operator => Principal::Operator,
+        Standing::Cluster => {
+            Principal::Service { name: connection.peer().map(|peer| peer.node.clone()).unwrap_or_default() }
+        }
+    }
 }
 
 /// The calls of a connection that are not over.
@@ -168,6 +185,7 @@ async fn act(event: Event, now: u64, connection: &mut Connection, answers: &Answ
         }
         Event::Dropped { method, error, .. } => answers.unheard.tell(method, &error),
         Event::Ready(peer) => {
+            answers.seen.is_called(&peer.instance);
             tracing::debug!(peer = peer.instance, standing = ?connection.standing(), "peer said hello");
             work.peer = peer.instance.as_str().into();
         }

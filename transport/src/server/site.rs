@@ -16,9 +16,9 @@ use micronet_wire::rest::{
     outcome_shown, question, refused, shown, unmet_precondition,
 };
 use micronet_wire::service::{CallContext, Service, authorize};
-use micronet_wire::spiffe::SpiffeId;
 
 use super::entry::Entry;
+use super::pages::{PAGES, View};
 use super::places::Places;
 use crate::bearers::Asker;
 use crate::clock;
@@ -35,7 +35,7 @@ pub struct OwnSite {
     instance: Rc<str>,
     routes: Routes,
     meters: RouteMeters,
-    request_ids: RequestIds,
+    pub(super) request_ids: RequestIds,
 }
 
 impl fmt::Debug for OwnSite {
@@ -53,15 +53,11 @@ impl OwnSite {
 
     pub(super) fn of(entry: Rc<Entry>, identity: Rc<Identity>) -> Self {
         let schema = entry.service().schema();
-        let routes = Routes::from_schemas(&schema.schema().name, [(0, Rc::new(schema.clone()))]);
+        let routes =
+            Routes::from_schemas(&schema.schema().name, [(0, Rc::new(schema.clone()))]).beside(PAGES);
         let request_ids = RequestIds::new(u32::from_ne_bytes(random_bytes()));
         let (instance, meters) = (identity.instance.as_str().into(), RouteMeters::of(&routes));
         Self { instance, entry, identity, routes, meters, request_ids }
-    }
-
-    /// The site as somebody sees it whom a certificate names, or nobody in particular.
-    pub(super) fn seen_by(self: &Rc<Self>, peer: Option<&SpiffeId>) -> Seen {
-        Seen { site: Rc::clone(self), peer: peer.map(SpiffeId::principal).unwrap_or_default() }
     }
 
     /// Answers a request that leads to this service, of somebody who asks as this principal.
@@ -180,23 +176,25 @@ impl OwnSite {
 }
 
 /// The site on one connection.
-pub(super) struct Seen {
-    site: Rc<OwnSite>,
-    peer: Principal,
-}
-
-impl Site for Seen {
+impl Site for View {
     fn request_ids(&self) -> &RequestIds {
-        &self.site.request_ids
+        &self.port.site.request_ids
     }
 
     fn identity(&self) -> &Identity {
-        &self.site.identity
+        &self.port.identity
     }
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
-        let OwnSite { routes, meters, identity, .. } = &*self.site;
+        let OwnSite { routes, meters, identity, .. } = &*self.port.site;
         let (lead, since) = (routes.lead(head), clock::now());
+        if let Lead::Nowhere(_) = lead
+            && let Some(page) = self.page(head).await
+        {
+            let meter = identity.network.metrics().http_of(head, head.path());
+            meter.answered(page.status.code(), clock::now() - since);
+            return conditional(head, page).into();
+        }
         let story = Story::edge(identity.network.records(), since, request_id, head, body.len());
         story.goes(&lead, routes);
         let meter = meters.of_lead(identity.network.metrics(), head, &lead);
@@ -205,9 +203,14 @@ impl Site for Seen {
             None => Asker::of_lead(&lead, head, &self.peer, identity).await,
         };
         let answer = match asked {
+            Ok(asker) if matches!(lead, Lead::Nowhere(_)) => {
+                story.asks(asker.principal());
+                self.nowhere(head)
+            }
             Ok(asker) => {
                 story.asks(asker.principal());
-                self.site.answer(asker.principal(), (request_id, &story), (head, body), lead).await
+                let asked = (request_id, &story);
+                self.port.site.answer(asker.principal(), asked, (head, body), lead).await
             }
             Err(refused) => *refused,
         };

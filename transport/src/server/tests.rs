@@ -1,7 +1,8 @@
-//! Both languages on one port: HTTP in memory, and RPC beside it over loopback.
+//! The languages of one port: HTTP and text in memory, and RPC beside them over loopback.
 
 mod faults;
 mod limits;
+mod text;
 
 use std::fmt;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use micronet_wire::header::PREFACE;
 use micronet_wire::hello::{Credential, Secret};
 use micronet_wire::limits::{
     DEADLINE_US_DEFAULT, HANDSHAKE_MS_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, SERVER_STRANGERS_MAX,
+    TEXT_FIRST_MS_MAX,
 };
 use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, CallError, CallOptions, service};
@@ -186,7 +188,47 @@ fn a_services_own_port_answers_http_as_a_gateway_does() {
             ("GET /cups/broken HTTP/1.1", &["500 ", "\"code\":\"INTERNAL\""]),
             ("GET /cups/x?size=large HTTP/1.1", &["422 ", "\"field\":\"size\""]),
             ("GET /cups/%zz HTTP/1.1", &["400 "]),
-            ("GET /nowhere HTTP/1.1", &["404 ", "\"code\":\"ROUTE_NOT_FOUND\""]),
+            (
+                "GET /nowhere HTTP/1.1",
+                &[
+                    "404 ",
+                    "\"code\":\"ROUTE_NOT_FOUND\"",
+                    "\"/schema\"",
+                    "{\"http\":\"GET /cups/{name}\",\"method\":\"cups.get\"}",
+                ],
+            ),
+            (
+                "GET /<b> HTTP/1.1\nAccept: text/html,application/xhtml+xml,*/*;q=0.8",
+                &["404 ", "there is nothing at GET /&lt;b&gt;; here"],
+            ),
+            (
+                "GET / HTTP/1.1\nAccept: text/html,application/xhtml+xml,*/*;q=0.8",
+                &[
+                    "404 ",
+                    "Content-Type: text/html; charset=utf-8",
+                    "Content-Security-Policy: default-src 'none'",
+                    "<a href=\"/schema\">",
+                    "<td>GET /cups/{name}</td><td>cups.get</td>",
+                ],
+            ),
+            ("GET /schema HTTP/1.1", &["200 OK", "{\"service\":\"cups\",", "\"fingerprint\":\""]),
+            (
+                "GET /schema HTTP/1.1\nAccept: text/html",
+                &["200 OK", "text/html", "<th align=\"left\">fingerprint</th>"],
+            ),
+            ("GET /schema?format=json HTTP/1.1\nAccept: text/html", &["200 OK", "application/json"]),
+            ("HEAD /schema?format=binary HTTP/1.1", &["200 OK", "application/octet-stream"]),
+            ("GET /schema?format=xml HTTP/1.1", &["400 ", "json or html"]),
+            ("GET /stats?format=binary HTTP/1.1", &["400 ", "json or html"]),
+            ("POST /schema HTTP/1.1", &["405 ", "Allow: GET, HEAD, OPTIONS"]),
+            ("GET /stats HTTP/1.1", &["200 OK", "\"limiter\":{\"at_work\":0,", "\"instance\":\"cups-1\""]),
+            ("GET /stats?format=html HTTP/1.1", &["200 OK", "<th align=\"left\">limiter</th>"]),
+            ("GET /connections HTTP/1.1", &["200 OK", "\"language\":\"http\"", "\"others\":\"shown to"]),
+            (
+                "GET /connections HTTP/1.1\nAuthorization: Bearer sesame",
+                &["200 OK", "\"you_are\":\"operator\"", "\"connections\":["],
+            ),
+            ("GET /connections HTTP/1.1\nAuthorization: Bearer wrong", &["401 "]),
             ("PUT /cups/x HTTP/1.1", &["405 ", "Allow: DELETE, GET, HEAD, OPTIONS"]),
             ("GET /cups/list HTTP/1.1", &["401 ", "cups:read", "WWW-Authenticate: Bearer"]),
             ("GET /cups/list HTTP/1.1\nAuthorization: Bearer wrong", &["401 "]),
@@ -260,10 +302,10 @@ fn pipelined_requests_on_a_services_port_are_answered_in_order() {
 }
 
 #[test]
-fn what_is_neither_language_is_answered_in_http() {
+fn what_is_no_language_is_answered_in_http() {
     run(async {
         for garbage in [
-            &b"hello?\r\n\r\n"[..],
+            &b"GET /\r\n\r\n"[..],
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
             b"\0\0\0\0\r\n\r\n",
             b"\n\n\n\n\xff",
@@ -297,8 +339,8 @@ async fn check_patience(sent: &[u8], patience_ms: u64, expected: &str) {
 #[test]
 fn slow_peers_are_given_up_in_time() {
     run_paused(async {
-        check_patience(b"", HANDSHAKE_MS_MAX, "").await;
-        check_patience(b"G", HTTP_HEAD_MS_MAX, "HTTP/1.1 408 ").await;
+        check_patience(b"", TEXT_FIRST_MS_MAX, "").await;
+        check_patience(b"G", HTTP_HEAD_MS_MAX, "").await;
         check_patience(b"GET /cups/x HTTP/1.1\r\nHost:", HTTP_HEAD_MS_MAX, "HTTP/1.1 408 ").await;
         check_patience(&PREFACE[..3], HANDSHAKE_MS_MAX, "no HELLO came in time").await;
         check_patience(b"GET /cups/x HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_IDLE_MS_MAX, "HTTP/1.1 200 ").await;

@@ -176,7 +176,7 @@ impl EdgeTls {
         if !matches!(tokio::time::timeout_at(due, first).await.map_err(late)?, Ok(1..)) {
             return Err(Refused::new("nothing came"));
         }
-        let stream = refusal::expect_tls(begun, TLS_ONLY).await?;
+        let stream = refusal::expect_tls(begun, TLS_ONLY, false).await?;
         let server = Arc::clone(&self.0.loaded.borrow().server);
         let shaking = TlsAcceptor::from(server).accept(stream).into_fallible();
         let stream = match tokio::time::timeout_at(due, shaking).await.map_err(late)? {

@@ -9,6 +9,7 @@ use micronet_wire::conn::greeting_refused;
 use micronet_wire::error::Code;
 use micronet_wire::header::PREFACE;
 use micronet_wire::limits::LINGER_MS_MAX;
+use micronet_wire::text::{Tongue, Writer, tell};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Begun;
@@ -36,11 +37,17 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Lets a TLS handshake pass. Who begins in plaintext is told what is wrong, and hears nothing else of this instance.
-pub(super) async fn expect_tls<S: ByteStream>(mut stream: Begun<S>, what: &str) -> Result<Begun<S>, Refused> {
+/// Lets a TLS handshake pass. Who begins in plaintext is told what is wrong, in text too where the port `speaks_text`, and hears nothing
+/// else of this instance.
+pub(super) async fn expect_tls<S: ByteStream>(
+    mut stream: Begun<S>,
+    what: &str,
+    speaks_text: bool,
+) -> Result<Begun<S>, Refused> {
     let (words, spoken) = match stream.input.first() {
         Some(&TLS_HANDSHAKE) => return Ok(stream),
         Some(first) if *first == PREFACE[0] => (greeting_refused(Code::TlsRequired, what), "micronet's RPC"),
+        _ if speaks_text && tell(&stream.input, false) == Some(Tongue::Text) => (text_refusal(what), "text"),
         _ => (http_refusal(what), "HTTP, or something else,"),
     };
     // Whatever goes wrong now, the connection is over.
@@ -59,6 +66,13 @@ pub(super) async fn after<S: ByteStream>(mut stream: Begun<S>, why: String) -> R
     };
     let _ = tokio::time::timeout(Duration::from_millis(LINGER_MS_MAX), lingering).await;
     Refused(why)
+}
+
+fn text_refusal(what: &str) -> BytesMut {
+    let (writer, mut out) = (Writer::default(), BytesMut::new());
+    writer.err(&mut out, Code::TlsRequired.name(), what);
+    writer.end(&mut out);
+    out
 }
 
 fn http_refusal(what: &str) -> BytesMut {

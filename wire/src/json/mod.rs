@@ -5,12 +5,14 @@
 //! strings, no lone surrogates, no byte order mark, nothing after the value, and nothing deeper than
 //! [`NESTING_MAX`](crate::limits::NESTING_MAX). The `put_` functions write. This module knows nothing of schemas.
 
+mod object;
 mod reader;
 #[cfg(test)]
 mod tests;
 mod text;
 mod writer;
 
+pub use object::{Object, put_list};
 pub use reader::{Kind, Reader, SyntaxError};
 pub use text::Text;
 pub use writer::{put_decimal, put_signed, put_string, put_unsigned};

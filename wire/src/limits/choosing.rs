@@ -1,4 +1,4 @@
-//! Limits of choosing instances: retries, balancers, breakers, and how those are judged who may be called.
+//! Limits of choosing instances: balancers, breakers and retries. SPEC.md doesn't state them.
 
 /// Instances of one service of which a balancer remembers anything, unless more are there at once.
 pub const BALANCED_INSTANCES_KEPT: usize = 256;

@@ -28,7 +28,7 @@ pub use credential::bearer_token;
 pub use opening::{LAST_EVENT_ID, Opening, TICKET, accepts_events, events_begin, message_of_stream};
 pub use outcomes::{OUTCOME_TEMPLATE, OutcomeRoute, outcome_shown, put_outcome, question};
 pub use reply::{refused, shown};
-pub use request::Request;
+pub use request::{Request, untranscodable};
 pub use request_ids::RequestIds;
 pub use routes::{Form, Lead, Parameters, Route, Routes, other_methods};
 pub use standing::Standing;

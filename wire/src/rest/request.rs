@@ -134,7 +134,8 @@ pub(super) fn refuse(code: u16, words: &str) -> Refused {
 }
 
 /// The answer to a request that can't be made the method's message.
-pub(super) fn untranscodable(error: &TranscodeError) -> Answer {
+#[must_use]
+pub fn untranscodable(error: &TranscodeError) -> Answer {
     use TranscodeErrorKind as Kind;
     let code = match error.kind {
         Kind::Malformed | Kind::TooDeep => 400,

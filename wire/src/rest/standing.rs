@@ -2,21 +2,41 @@
 
 use crate::http1::{HeaderBlock, WriteError};
 
-/// What holds unless a site says otherwise: no browser shows an answer in a frame, guesses its type, lets a page of another origin
-/// embed it, or loads and runs anything because of it.
-///
-/// The names are those of the Fetch and HTML standards; `X-Frame-Options` is for browsers from before `frame-ancestors`.
-const STRICT: &[u8] = b"X-Content-Type-Options: nosniff\r\n\
-Referrer-Policy: no-referrer\r\n\
-X-Frame-Options: DENY\r\n\
-Cross-Origin-Opener-Policy: same-origin\r\n\
-Cross-Origin-Embedder-Policy: require-corp\r\n\
-Cross-Origin-Resource-Policy: same-origin\r\n\
-Permissions-Policy: camera=(), geolocation=(), microphone=(), payment=(), usb=()\r\n";
+/// Header fields, as fields and as the bytes that are written of them.
+macro_rules! fields {
+    ($fields:ident, $bytes:ident: $(($key:literal, $name:literal, $value:literal)),+ $(,)?) => {
+        const $fields: &[(&str, &str, &str)] = &[$(($key, $name, $value)),+];
+        const $bytes: &[u8] = concat!($($name, ": ", $value, "\r\n"),+).as_bytes();
+    };
+}
 
-/// The content policy of what isn't meant to be a page. `default-src` doesn't cover the last three.
-const NO_PAGE: &[u8] = b"Content-Security-Policy: default-src 'none'; base-uri 'none'; form-action 'none'; \
-frame-ancestors 'none'\r\n";
+// What holds unless a site says otherwise: no browser shows an answer in a frame, guesses its type, lets a page of another origin embed
+// it, or loads and runs anything because of it. The names are those of the Fetch and HTML standards; `X-Frame-Options` is for browsers
+// from before `frame-ancestors`.
+fields!(
+    FIELDS, STRICT:
+    ("content_type_options", "X-Content-Type-Options", "nosniff"),
+    ("referrer_policy", "Referrer-Policy", "no-referrer"),
+    ("frame_options", "X-Frame-Options", "DENY"),
+    ("cross_origin_opener_policy", "Cross-Origin-Opener-Policy", "same-origin"),
+    ("cross_origin_embedder_policy", "Cross-Origin-Embedder-Policy", "require-corp"),
+    ("cross_origin_resource_policy", "Cross-Origin-Resource-Policy", "same-origin"),
+    (
+        "permissions_policy",
+        "Permissions-Policy",
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+    ),
+);
+
+// The content policy of what isn't meant to be a page. `default-src` doesn't cover the last three.
+fields!(
+    POLICY, NO_PAGE:
+    (
+        "content_security_policy",
+        "Content-Security-Policy",
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+);
 
 /// The header fields that each answer of a site has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,24 +53,9 @@ impl Default for Standing {
 
 impl Standing {
     /// The fields: the name in settings, that of the header, and its value unless something else is set.
-    pub const FIELDS: [(&str, &str, &str); 7] = [
-        ("content_type_options", "X-Content-Type-Options", "nosniff"),
-        ("referrer_policy", "Referrer-Policy", "no-referrer"),
-        ("frame_options", "X-Frame-Options", "DENY"),
-        ("cross_origin_opener_policy", "Cross-Origin-Opener-Policy", "same-origin"),
-        ("cross_origin_embedder_policy", "Cross-Origin-Embedder-Policy", "require-corp"),
-        ("cross_origin_resource_policy", "Cross-Origin-Resource-Policy", "same-origin"),
-        (
-            "permissions_policy",
-            "Permissions-Policy",
-            "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-        ),
-    ];
+    pub const FIELDS: &[(&str, &str, &str)] = FIELDS;
     /// The content policy of answers that don't bring their own.
-    pub const CONTENT_POLICY: (&str, &str) = (
-        "Content-Security-Policy",
-        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    );
+    pub const CONTENT_POLICY: (&str, &str) = (POLICY[0].1, POLICY[0].2);
 
     /// What holds where a site says nothing.
     pub const STRICT: Self =

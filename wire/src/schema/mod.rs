@@ -6,6 +6,7 @@
 
 mod constraints;
 mod fingerprint;
+mod json;
 mod lua;
 mod registry;
 mod validate;

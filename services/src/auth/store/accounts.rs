@@ -8,12 +8,12 @@ use super::changes::{AuthChange, record};
 use super::organizations::{self, NewOrganization, flag, taken};
 use super::roles::{Role, Roles};
 use super::sessions::{self, Ending};
-use super::{AuthStore, EMAIL_BYTES_MAX, NAME_CHARS_MAX, Result, SecretHash};
+use super::{AuthStore, Result, SecretHash};
 use crate::auth::api::AuthError;
 use crate::database::{Connection, Row, is_storable};
 use crate::once::Once;
 use crate::paging::{Page, folded};
-use crate::store::StoreError;
+use crate::store::{EMAIL_BYTES_MAX, NAME_CHARS_MAX, StoreError};
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,6 +12,9 @@ use crate::store::StoreError;
 /// How long an entry is kept, in seconds: 400 days.
 pub(super) const KEPT_S: i64 = 400 * 24 * 3_600;
 
+/// What lies between the times of what the gateway and this service say of one attempt to sign in, at most, in microseconds.
+const ATTEMPT_US_MAX: i64 = 60_000_000;
+
 /// Which entries are asked for; what is empty or `None` is whatever there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
@@ -47,7 +50,9 @@ impl AuthStore {
             .write(move |tx| {
                 Box::pin(async move {
                     for entry in &entries {
-                        insert(&mut *tx, entry).await?;
+                        if !complete(&mut *tx, entry).await? {
+                            insert(&mut *tx, entry).await?;
+                        }
                     }
                     Ok(())
                 })
@@ -88,6 +93,27 @@ fn filtered(query: Query, filter: &AuditFilter) -> Query {
         .bind(filter.request_id.clone())
         .bind(filter.from_us)
         .bind(filter.to_us.unwrap_or(i64::MAX))
+}
+
+/// What the gateway says of somebody who signed in, who is nobody there, belongs to the entry that was stored with the attempt: where it
+/// came from. Whether there is such an entry.
+async fn complete(tx: &mut Connection, entry: &AuditEntry) -> Result<bool> {
+    if !entry.subject.is_empty() {
+        return Ok(false);
+    }
+    let query = "UPDATE audit SET method = $1, path = $2, address = $3
+        WHERE request_id = $4 AND action = $5 AND address = '' AND at >= $6 AND at <= $7";
+    let completed = sqlx::query(query)
+        .bind(&entry.method)
+        .bind(&entry.path)
+        .bind(&entry.address)
+        .bind(&entry.request_id)
+        .bind(&entry.action)
+        .bind(entry.at.0 - ATTEMPT_US_MAX)
+        .bind(entry.at.0 + ATTEMPT_US_MAX)
+        .execute(tx)
+        .await?;
+    Ok(completed.rows_affected() > 0)
 }
 
 /// Stores an entry, unless it is there.

@@ -2,12 +2,12 @@
 
 use sqlx::{FromRow, Row as _};
 
-use super::{AuthStore, NAME_CHARS_MAX, Result};
+use super::{AuthStore, Result};
 use crate::auth::api::AuthError;
 use crate::database::{Connection, Row, is_storable};
 use crate::once::Once;
 use crate::paging::Page;
-use crate::store::StoreError;
+use crate::store::{NAME_CHARS_MAX, StoreError};
 
 /// An organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
