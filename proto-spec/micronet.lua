@@ -2550,10 +2550,12 @@ local function heuristic_in_tls(tvb, pinfo, root)
     if tvb:len() == 0 then return false end
     local key = "tls " .. key_of(pinfo)
     if not Connections[key] then
-        if not looks_like_frames(tvb) then return false end
-        Connections[key] = true
+        local raw = tvb:raw(0, math.min(tvb:len(), 128))
+        if looks_like_frames(tvb) then Connections[key] = dissect_frames
+        elseif looks_like_text(raw) and not is_http(raw) then Connections[key] = dissect_text
+        else return false end
     end
-    dissect_frames(tvb, pinfo, root)
+    Connections[key](tvb, pinfo, root)
     return true
 end
 

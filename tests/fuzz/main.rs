@@ -54,7 +54,7 @@ targets! {
     messages: messages::check, messages::seeds, messages::WORDS, 3_000;
     http_server: http::server, corpus::http_requests, http::WORDS, 8_000;
     http_client: http::client, corpus::http_responses, http::WORDS, 8_000;
-    text: text::check, text::seeds, text::WORDS, 20_000;
+    text: text::check, text::seeds, text::WORDS, 5_000;
     to_binary: transcoding::to_binary_is_right, corpus::json, transcoding::WORDS, 20_000;
     to_json: transcoding::to_json_is_right, corpus::messages, mutation::NUMBERS, 20_000;
     adapting: adapting::check, corpus::messages, mutation::NUMBERS, 20_000;

@@ -112,7 +112,12 @@ impl Network {
     /// What this process counts.
     #[must_use]
     pub fn metrics(&self) -> &Rc<Metrics> {
-        self.metrics.get_or_init(Rc::default)
+        self.metrics.get_or_init(|| {
+            let (metrics, records) = (Rc::<Metrics>::default(), Rc::clone(&self.records));
+            let help = "Memory that the records of ended requests and calls take, in bytes.";
+            metrics.watch("micronet_records_bytes", help, move || records.bytes());
+            metrics
+        })
     }
 
     /// Who listens to what passes.

@@ -1,6 +1,6 @@
 """Checks that a run of schemathesis reached what it examined: that it was believed, and that nearly every operation did what it is for.
 
-Usage: answered.py COUNTS    what manager.py has counted
+Usage: answered.py COUNTS    what admin.py has counted
 """
 
 import json

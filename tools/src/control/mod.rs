@@ -46,11 +46,11 @@ pub(crate) fn serve(
     drain: Drain,
 ) -> Result<(), CommandError> {
     let controller = Controller::start(fleet, Rc::clone(&identity), plan);
-    let own = Remembered::new(ControlServer::new(controller).map_err(broken)?);
+    let own = Remembered::new(ControlServer::new(controller).map_err(|error| broken(&error))?);
     let outcomes = own.outcomes();
     let (version, started) = (env!("CARGO_PKG_VERSION"), Timestamp(clock::unix_us()));
-    let service =
-        WithBuiltin::with_outcomes(own, CONTROL_INSTANCE, version, started, outcomes).map_err(broken)?;
+    let service = WithBuiltin::with_outcomes(own, CONTROL_INSTANCE, version, started, outcomes)
+        .map_err(|error| broken(&error))?;
     tokio::task::spawn_local(server::serve(listener, Rc::new(service), identity, drain));
     Ok(())
 }
@@ -65,10 +65,10 @@ pub(crate) fn follow_authority(
     if addresses.is_empty() {
         return Ok(None);
     }
-    follow_at(identity, &addresses).map(Some).map_err(broken)
+    follow_at(identity, &addresses).map(Some).map_err(|error| broken(&error))
 }
 
-fn broken(error: SchemaError) -> CommandError {
+fn broken(error: &SchemaError) -> CommandError {
     CommandError::new(format!("the control service's schema breaks a rule: {error}"))
 }
 

@@ -83,7 +83,7 @@ fn sign_in(file: &NetworkFile, gateway: Option<SocketAddr>, data: &DataFolder, d
 
 /// The commands that operate the network, the first of them as it can be copied.
 fn operate_it(command: &str, data: &DataFolder) -> String {
-    let others = "start, stop, restart, scale, drain, logs, fault (micronet help)";
+    let others = "tap, why, nc, start, stop, restart, scale, drain, logs, fault (micronet help)";
     format!("{command} ps{}; likewise {others}", data_flag(data))
 }
 

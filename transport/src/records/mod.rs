@@ -129,6 +129,12 @@ impl Records {
         }
     }
 
+    /// The memory that it takes, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.all.borrow().size().1 + self.notable.borrow().size().1
+    }
+
     // ---- stories ----
 
     /// Notes on nothing yet.

@@ -52,8 +52,8 @@ pub fn tell(input: &[u8], ended: bool) -> Option<Tongue> {
         return Some(Tongue::Http);
     }
     match line_is_whole {
-        true if begun.is_empty() => None,
-        true if names_http(line) => Some(Tongue::Http),
+        true if input.is_empty() => None,
+        true if names_http(line) || line.trim_ascii().is_empty() => Some(Tongue::Http),
         true => Some(Tongue::Text),
         false => None,
     }
@@ -95,6 +95,8 @@ mod tests {
             ("GET\n", HTTP),
             ("get\n", TEXT),
             ("{}\n", TEXT),
+            (" help\n", TEXT),
+            (" \t\r\n", HTTP),
             ("\u{1}\u{2}", HTTP),
             ("Gr\u{fc}ezi", HTTP),
             ("HELP", None),
@@ -117,7 +119,7 @@ mod tests {
             ("GET", HTTP),
             ("GE", TEXT),
             ("TRACE / HTTP/1.1", HTTP),
-            ("\r\n", None),
+            ("\r\n", HTTP),
             ("", None),
         ] {
             assert_eq!(tell(input.as_bytes(), true), told, "{input:?}");
