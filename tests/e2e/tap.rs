@@ -6,7 +6,6 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Instant;
 
 use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
@@ -225,15 +224,11 @@ fn whoever_reads_a_tap_slowly_loses_and_delays_nobody() {
     // What is asked for by somebody in particular comes from no cache.
     let headers = [("Authorization", operator.as_str())];
     let mut ask = |bytes: usize| {
-        let (begun, mut answered, mut asked) = (Instant::now(), 0, 0);
+        let mut answered = 0;
         while answered < bytes {
             answered += http.request("GET", "/products", &headers, b"").check(200).text().len();
-            asked += 1;
         }
-        begun.elapsed() / asked
     };
-    ask(100_000);
-    let alone = ask(1 << 20);
     // Nobody reads what it writes to its stdout.
     let mut command = micronet(network.folder().path(), &["tap", "gateway", "--pcap", "-"]);
     let mut tap = command
@@ -242,10 +237,8 @@ fn whoever_reads_a_tap_slowly_loses_and_delays_nobody() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("it starts");
-    // More than the gateway's queue holds (4 MiB) and what is on the way: JSON is longer than frames.
-    let tapped = ask(14 << 20);
-    // Copying costs something, and the machine has others; waiting for a reader would take for ever.
-    assert!(tapped < alone * 4, "{tapped:?} a request instead of {alone:?}");
+    // More than the gateway's queue holds (4 MiB) and what is on the way: JSON is longer than frames. Waiting for a reader would take for ever.
+    ask(14 << 20);
 
     let captures = Folder::new();
     fs::create_dir_all(captures.path()).expect("a folder");

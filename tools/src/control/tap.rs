@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::governor::Governor;
+use crate::tap::owed::Owed;
 use crate::up::Instance;
 
 /// What processes have told and isn't passed on yet; beyond that they wait, and lose what they have no room for.
@@ -74,9 +75,10 @@ async fn listen(
             ..CallOptions::default()
         };
         let mut news = operation.tap(&filter, options).await?;
+        let mut owed = Owed::default();
         while let Some(tapped) = news.next().await? {
-            if !tapped.items.is_empty() || tapped.lost_calls + tapped.lost_frames > 0 {
-                told.send(tapped).await.map_err(|_| RpcError::new(Code::Cancelled, "nobody listens"))?;
+            if !owed.hand_over(tapped, &told).await {
+                return Err(RpcError::new(Code::Cancelled, "nobody listens"));
             }
         }
         Ok::<(), RpcError>(())

@@ -1,6 +1,7 @@
 //! `micronet tap`: what passes the processes of a network, while it passes: requests and calls a line each, or frames as a capture.
 
 mod lines;
+pub(crate) mod owed;
 mod pcap;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use micronet_wire::network::{OperationClient, Tapped};
 use micronet_wire::service::{CallError, CallOptions, Incoming};
 use tokio::time::{Instant, sleep_until};
 
+use self::owed::Owed;
 use self::writer::Writer;
 use crate::config::{TapConfig, TapTarget};
 use crate::control::api::tap::Tap;
@@ -46,29 +48,31 @@ async fn tap(config: &TapConfig) -> Result<ExitCode, CommandError> {
     let began = Instant::now();
     let over = sleep_until(began + config.lasts.unwrap_or(Duration::from_secs(FOR_EVER_S)));
     let mut over = std::pin::pin!(over);
-    // What was told and isn't handed over yet.
-    let mut waiting = None;
     let told_to = writer.told.clone();
-    let end = loop {
-        tokio::select! {
-            biased;
-            ended = writer.ended() => break ended.map_err(|error| {
-                CommandError::new(format!("what was seen can't be written: {error}"))
-            }),
-            _ = stop.next() => break Ok(()),
-            () = &mut over => break Ok(()),
-            room = told_to.reserve(), if waiting.is_some() => {
-                if let (Ok(room), Some(told)) = (room, waiting.take()) {
-                    room.send(told);
+    let hear = async {
+        let mut owed = Owed::default();
+        loop {
+            match news.next().await {
+                Ok(told) => {
+                    if !owed.hand_over(told, &told_to).await {
+                        // The writer's end says why.
+                        std::future::pending::<()>().await;
+                    }
                 }
-            }
-            told = news.next(), if waiting.is_none() => match told {
-                Ok(told) => waiting = Some(told),
                 // SPEC 4.8: a stream lasts an hour.
                 Err(error) if error.code == Code::DeadlineExceeded => news = source.open(config).await?,
-                Err(error) => break Err(source.failure(&error)),
-            },
+                Err(error) => return Err(source.failure(&error)),
+            }
         }
+    };
+    let end = tokio::select! {
+        biased;
+        ended = writer.ended() => ended.map_err(|error| {
+            CommandError::new(format!("what was seen can't be written: {error}"))
+        }),
+        _ = stop.next() => Ok(()),
+        () = &mut over => Ok(()),
+        failed = hear => failed,
     };
     drop(told_to);
     // Also what was seen before the network was stopped.
