@@ -261,7 +261,7 @@ fn call_said(finished: &Finished, no_order: Option<i64>) -> Said {
         let data: Value = serde_json::from_str(&finished.stdout).expect("JSON on stdout");
         return data_said(&data);
     }
-    assert_eq!((finished.code, finished.stdout.as_str()), (Some(1), ""), "{}", finished.stderr);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(3), ""), "{}", finished.stderr);
     let (_, json) =
         finished.stderr.split_once('\n').expect("the error's fields stand on a line of their own");
     let error: Value = serde_json::from_str(json).expect("JSON on stderr");

@@ -313,7 +313,7 @@ fn what_can_not_be_asked_is_refused() {
         (&["--header", "Host: x", "/x"], 2, "written already"),
         (&["http://127.0.0.1:1/x"], 1, "can't be reached"),
         (&["--to", "127.0.0.1:1"], 1, "nobody answers at 127.0.0.1:1"),
-        (&["rpc://127.0.0.1:1/product.query"], 1, "is it running?"),
+        (&["rpc://127.0.0.1:1/product.query"], 6, "is it running?"),
         (&["rpc:product.query"], 1, "no network runs"),
     ] {
         let finished = load(arguments).check(code);

@@ -135,7 +135,7 @@ pub(super) struct Dissected(Vec<Packet>);
 
 impl Dissected {
     pub(super) fn of(file: &Path, flags: &[&str]) -> Self {
-        Self(packets(file, "micronet || http || _ws.malformed", &FIELDS, flags))
+        Self(packets(file, "micronet || http || tcp && _ws.malformed", &FIELDS, flags))
     }
 
     /// How many packets say something by this field.
