@@ -66,7 +66,9 @@ fn requests_are_shown_as_they_pass_and_chosen_by_filters() {
     let ask = |http: &mut HttpClient| {
         http.get("/products/Tux").check(200);
         http.get("/products/Nobody").check(404);
-        http.post("/orders", r#"{"name":"Whale","quantity":1}"#).check(201);
+        // There are only so many whales, and this is asked until enough was seen.
+        let ordered = http.post("/orders", r#"{"name":"Whale","quantity":1}"#);
+        assert!([201, 409].contains(&ordered.status()), "{}", ordered.shown());
     };
 
     let (lines, last) = Tap::start(&network, &["--count", "6"]).until_done(|| ask(&mut http));
