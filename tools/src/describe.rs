@@ -35,15 +35,15 @@ pub(crate) fn method(schema: &ServiceSchema, method: &Method, style: Style) -> S
     let mut parts = vec![format!("{}\n{}", style.bold(&called), method.doc), about(method)];
     let mut shown = Vec::new();
     parts.push(message(schema, "Request", method.request, style));
-    collect(schema, method.request, &mut shown);
+    schema.named_types(method.request, &mut shown);
     if method.shape != CallShape::OneWay {
         parts.push(message(schema, "Reply", method.reply, style));
-        collect(schema, method.reply, &mut shown);
+        schema.named_types(method.reply, &mut shown);
     }
     if let Some(Type::Enum { variants, .. }) = method.error.and_then(|of| schema.type_at(of)) {
         parts.push(errors(schema, variants, style));
         let fields = variants.iter().flat_map(|variant| &variant.fields);
-        fields.for_each(|field| collect(schema, field.of, &mut shown));
+        fields.for_each(|field| schema.named_types(field.of, &mut shown));
     }
     let whole = [method.request, method.reply];
     for of in shown.into_iter().filter(|of| !whole.contains(of)) {
@@ -201,27 +201,6 @@ fn decimal(units: i64, scale: u8) -> String {
     let (whole, part) = digits.split_at(digits.len() - usize::from(scale));
     let sign = if units < 0 { "-" } else { "" };
     if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
-}
-
-/// The named types that a type is made of, each once, in the order in which they are met.
-fn collect(schema: &ServiceSchema, of: TypeRef, found: &mut Vec<TypeRef>) {
-    match schema.type_at(of) {
-        Some(Type::Option { item } | Type::List { item }) => collect(schema, *item, found),
-        Some(Type::Map { key, value }) => {
-            collect(schema, *key, found);
-            collect(schema, *value, found);
-        }
-        Some(Type::Struct { fields, .. }) if !found.contains(&of) => {
-            found.push(of);
-            fields.iter().for_each(|field| collect(schema, field.of, found));
-        }
-        Some(Type::Enum { variants, .. }) if !found.contains(&of) => {
-            found.push(of);
-            let fields = variants.iter().flat_map(|variant| &variant.fields);
-            fields.for_each(|field| collect(schema, field.of, found));
-        }
-        _ => {}
-    }
 }
 
 /// A value that a type takes, as JSON: from the examples of the fields, else made up. Optional fields are left out.

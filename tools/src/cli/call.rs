@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::certs::TlsFlags;
+use super::fault;
 
 const CALL_HELP: &str = "\
 Examples:
@@ -150,15 +151,10 @@ fn deadline_ms(text: &str) -> Result<u64, String> {
 
 /// Reads a time in milliseconds, an hour at most; a number alone is of milliseconds.
 fn duration_ms(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("", 1)];
-    let read = UNITS.into_iter().find_map(|(unit, ms)| {
-        let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-        number.checked_mul(ms)
-    });
-    match read {
-        Some(ms @ 0..=3_600_000) => Ok(ms),
-        Some(_) => Err("an hour is the most".to_owned()),
-        None => Err("write a number and ms, s, m or h, as 500ms".to_owned()),
+    if text.parse::<u64>().is_ok() {
+        fault::duration_ms(&format!("{text}ms"))
+    } else {
+        fault::duration_ms(text)
     }
 }
 

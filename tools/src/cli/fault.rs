@@ -129,7 +129,7 @@ fn which(text: &str) -> Result<Which, String> {
 }
 
 /// Reads a time in milliseconds, an hour at most.
-fn duration_ms(text: &str) -> Result<u64, String> {
+pub(super) fn duration_ms(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
     let read = UNITS.into_iter().find_map(|(unit, ms)| {
         let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;

@@ -28,8 +28,8 @@ impl Caller for Upstream {
             &story,
             |instance| instance.takes(method).is_ok() && repeats.may_go_to(&instance.schema),
             async |instance, trace| {
-                let options = CallOptions { trace, ..options.clone() };
-                let outcome = instance.call(method, request.clone(), options.clone()).await;
+                let own = CallOptions { trace, ..options.clone() };
+                let outcome = instance.call(method, request.clone(), own).await;
                 outcome.map_err(|error| {
                     let idempotent = options.idempotent && instance.agrees_that_idempotent(method);
                     if !idempotent {

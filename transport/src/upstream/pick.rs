@@ -102,9 +102,11 @@ impl Inner {
         if story.is_untold() {
             return;
         }
+        // Candidates are in the order of the members.
+        let mut candidates = candidates.iter().peekable();
         for (member, standing) in members.iter().zip(standings) {
             let state = member.ledger.borrow().state();
-            match candidates.iter().find(|candidate| candidate.key == member.key) {
+            match candidates.next_if(|candidate| candidate.key == member.key) {
                 Some(candidate) => story.candidate(&member.name(), state, candidate, String::new),
                 None => {
                     let excluded = || why_not(member).unwrap_or_else(|| why_last(member, *standing));

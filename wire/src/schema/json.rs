@@ -41,11 +41,32 @@ impl ServiceSchema {
     pub fn put_method_whole(&self, method: &Method, out: &mut BytesMut) {
         let mut found = Vec::new();
         let of_messages = [Some(method.request), Some(method.reply), method.error];
-        of_messages.into_iter().flatten().for_each(|of| collect(self, of, &mut found));
+        of_messages.into_iter().flatten().for_each(|of| self.named_types(of, &mut found));
         let mut object = Object::begin(out);
         object.value("method", |out| self.put_method(method, out));
         object.list("types", found, |out, of| put_type(self, of, out));
         object.end();
+    }
+
+    /// Appends the named types that a type is made of, each once, in the order in which they are met. No type contains itself (SPEC 10.2).
+    pub fn named_types(&self, of: TypeRef, found: &mut Vec<TypeRef>) {
+        match self.type_at(of) {
+            Some(Type::Option { item } | Type::List { item }) => self.named_types(*item, found),
+            Some(Type::Map { key, value }) => {
+                self.named_types(*key, found);
+                self.named_types(*value, found);
+            }
+            Some(Type::Struct { fields, .. }) if !found.contains(&of) => {
+                found.push(of);
+                fields.iter().for_each(|field| self.named_types(field.of, found));
+            }
+            Some(Type::Enum { variants, .. }) if !found.contains(&of) => {
+                found.push(of);
+                let fields = variants.iter().flat_map(|variant| &variant.fields);
+                fields.for_each(|field| self.named_types(field.of, found));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -53,27 +74,6 @@ impl ServiceSchema {
 fn named(schema: &ServiceSchema) -> impl Iterator<Item = TypeRef> {
     let has_name = |of: &Type| matches!(of, Type::Struct { .. } | Type::Enum { .. });
     (0..).zip(&schema.types).filter(move |(_, of)| has_name(of)).map(|(at, _)| at)
-}
-
-/// The named types that a type is made of, each once, in the order in which they are met. No type contains itself (SPEC 10.2).
-fn collect(schema: &ServiceSchema, of: TypeRef, found: &mut Vec<TypeRef>) {
-    match schema.type_at(of) {
-        Some(Type::Option { item } | Type::List { item }) => collect(schema, *item, found),
-        Some(Type::Map { key, value }) => {
-            collect(schema, *key, found);
-            collect(schema, *value, found);
-        }
-        Some(Type::Struct { fields, .. }) if !found.contains(&of) => {
-            found.push(of);
-            fields.iter().for_each(|field| collect(schema, field.of, found));
-        }
-        Some(Type::Enum { variants, .. }) if !found.contains(&of) => {
-            found.push(of);
-            let fields = variants.iter().flat_map(|variant| &variant.fields);
-            fields.for_each(|field| collect(schema, field.of, found));
-        }
-        _ => {}
-    }
 }
 
 /// A type's name, or what it is made of, as `List<Toy>`.
