@@ -3,8 +3,8 @@
 mod fault;
 mod logs;
 mod net;
-mod ps;
-mod why;
+pub(crate) mod ps;
+pub(crate) mod why;
 
 use std::process::ExitCode;
 
