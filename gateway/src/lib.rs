@@ -25,6 +25,7 @@ pub mod stats;
 mod streams;
 mod targets;
 pub mod visitor;
+mod watch;
 mod websocket;
 
 #[cfg(test)]
