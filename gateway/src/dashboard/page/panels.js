@@ -12,7 +12,7 @@ export const PANELS = [
   { name: "overview", title: "Overview", icon: "overview", group: "Watch", bar: true, load: () => import("./panels/overview.js") },
   ...VIEWS,
   { name: "log", title: "Activity log", icon: "log", group: "Watch", permission: "control:read", load: () => import("./panels/log.js") },
-  { name: "data", title: "Data operations", short: "Data", icon: "data", group: "Use", bar: true, load: () => import("./panels/operations.js") },
+  { name: "data", title: "Data operations", short: "Data", icon: "data", group: "Use", load: () => import("./panels/operations.js") },
   { name: "tests", title: "Tests", icon: "tests", group: "Use", bar: true, load: () => import("./panels/tests.js") },
   { name: "manage", title: "Network management", icon: "manage", group: "Operate", permission: "control:write", load: () => import("./panels/manage.js") },
   { name: "chat", title: "ChatOps", icon: "chat", group: "Operate", permission: "control:read", bar: true, load: () => import("./panels/chat.js") },
