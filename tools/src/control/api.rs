@@ -1,6 +1,7 @@
 //! The control service as others see it: the processes of a network, and what its operator can do to them.
 
 pub(crate) mod faults;
+pub(crate) mod live;
 pub(crate) mod network;
 pub(crate) mod tap;
 pub(crate) mod why;

@@ -6,6 +6,8 @@
 //! `faults.rs` breaks things for a while, of which `reports.rs` keeps account. The processes themselves are `crate::up`'s.
 
 pub(crate) mod api;
+mod doing;
+pub(crate) mod events;
 mod faults;
 mod governor;
 mod logs;
