@@ -10,7 +10,7 @@ export class Bars {
     this.rows = new Map();
     this.body = h("tbody");
     const head = h("tr", {}, columns.map((text) => h("th", { scope: "col" }, text)));
-    this.element = h("table", { class: "bars" }, h("caption", { class: "unseen" }, caption), h("thead", {}, head), this.body);
+    this.element = h("table", { class: "bars" }, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, head), this.body);
   }
 
   /** Shows rows `{ name, percent, fair, cells }`; `fair` may be absent. What reaches to the edge is the largest of them, or `full`. */

@@ -3,7 +3,7 @@
 import { set } from "../charts/drawing.js";
 import { written } from "../charts/units.js";
 import { h, s } from "../ui/h.js";
-import { health, shapeOf, tally } from "./health.js";
+import { shapeOf, tally } from "./health.js";
 import { layout } from "./layout.js";
 import { steps } from "./keys.js";
 import { structureOf } from "./model.js";
@@ -159,7 +159,7 @@ export class Topology {
   /** What a node says: in its lines, and to a screen reader. */
   said(node, box) {
     if (node.id === "client") {
-      const connections = `${written(node.connections, "count")} connections`;
+      const connections = `${written(node.entry.connections, "count")} connections`;
       return { first: node.name, second: fitting(connections, box.width - 16), label: `${node.name}: ${connections}` };
     }
     if (node.id === "gateway") {
@@ -168,8 +168,8 @@ export class Topology {
       return { first: fitting(node.name, box.width - 40), second, label: `${node.name}: ${written(per_s, "per_s")}, P95 ${written(p95_ms, "ms")}` };
     }
     if (node.instances) return this.ofService(node, box);
-    const { per_s, p50_ms, mean_ms, in_flight } = node.entry;
-    const figures = rate(per_s) + speed({ per_s, mean_ms: mean_ms ?? p50_ms });
+    const { per_s, mean_ms, in_flight } = node.entry;
+    const figures = rate(per_s) + speed({ per_s, mean_ms });
     const label = `${node.name}: ${node.health.word}, ${figures}, ${in_flight ?? 0} in flight`;
     if (box.tile) return { first: node.name.match(/\d+$/)?.[0] ?? fitting(node.name, 26), label };
     const good = node.health.look === "good";
@@ -177,10 +177,8 @@ export class Topology {
   }
 
   ofService(node, box) {
-    const { protocol, port, running } = node.entry;
-    const states = node.instances.map(({ entry }) => entry.state);
-    const all = states.length > 0 && states.every((state) => health(state) === node.health);
-    const second = running === false ? "stopped (blocked)" : all ? `${states.length} ${node.health.word}` : tally(states) || "no instance";
+    const { protocol, port } = node.entry;
+    const second = tally(node.instances.map((each) => each.health)) || "no instance";
     const aside = this.places.narrow ? "" : [protocol].filter(Boolean).join(" ");
     return {
       first: fitting(node.name, box.width - 80), second: fitting(second, box.width - 36), aside,
