@@ -3,11 +3,13 @@
 //!
 //! `api.rs` says what there is to call, and `service.rs` answers. `rules.rs` holds what the operator has said and decides what follows of
 //! it for each process; `governor.rs` tells them, and asks what they see. `operations.rs` does what takes several steps, and
-//! `faults.rs` breaks things for a while, of which `reports.rs` keeps account. `chat/` is where operators talk, in lines that become calls. The processes themselves are `crate::up`'s.
+//! `faults.rs` breaks things for a while, of which `reports.rs` keeps account; `drills/` does that under a load that
+//! it measures. `chat/` is where operators talk, in lines that become calls. The processes themselves are `crate::up`'s.
 
 pub(crate) mod api;
 pub(crate) mod chat;
 mod doing;
+pub(crate) mod drills;
 pub(crate) mod events;
 mod faults;
 mod governor;
@@ -38,6 +40,7 @@ use self::api::ControlServer;
 pub(crate) use self::chat::Chat;
 use self::service::Controller;
 use crate::address::reachable;
+use crate::data_folder::OperatorToken;
 use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::registry::{AUTH, CONTROL_INSTANCE};
@@ -48,13 +51,13 @@ pub(crate) fn serve(
     listener: TcpListener,
     fleet: &Rc<Fleet>,
     identity: Rc<Identity>,
-    plan: Option<Plan>,
+    (plan, operator): (Option<Plan>, OperatorToken),
     drain: Drain,
 ) -> Result<Rc<Chat>, CommandError> {
     let own = listener.local_addr().map(reachable);
     let own =
         own.map_err(|error| CommandError::new(format!("the control service has no address: {error}")))?;
-    let controller = Controller::start(fleet, Rc::clone(&identity), plan, own);
+    let controller = Controller::start(fleet, Rc::clone(&identity), own, (plan, operator));
     let chat = controller.chat();
     let own = Remembered::new(ControlServer::new(controller).map_err(|error| broken(&error))?);
     let outcomes = own.outcomes();

@@ -12,6 +12,7 @@ use micronet_wire::network::Tapped;
 use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing};
 
 use super::api::chat::{Said, Typed};
+use super::api::drills::{Drill, DrillId, Drills, NewDrill};
 use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use super::api::network::{Declare, Declared};
 use super::api::tap::Tap;
@@ -23,6 +24,7 @@ use super::api::{
 };
 use super::chat::Chat;
 use super::doing::doing;
+use super::drills;
 use super::faults::Breaker;
 use super::governor::{Governor, name_of, options};
 use super::logs::{self, Reader};
@@ -31,6 +33,7 @@ use super::rules::{Kind, Name};
 use super::tap;
 use super::unix_time;
 use super::why::why;
+use crate::data_folder::OperatorToken;
 use crate::network_plan::Plan;
 use crate::up::{Fleet, Instance, State};
 
@@ -42,6 +45,7 @@ pub(super) struct Controller {
     governor: Rc<Governor>,
     operations: Rc<Operations>,
     breaker: Rc<Breaker>,
+    drills: Rc<drills::Drills>,
     chat: Rc<Chat>,
 }
 
@@ -50,14 +54,15 @@ impl Controller {
     pub(super) fn start(
         fleet: &Rc<Fleet>,
         identity: Rc<Identity>,
-        plan: Option<Plan>,
         own: SocketAddr,
+        (plan, operator): (Option<Plan>, OperatorToken),
     ) -> Self {
         let governor = Governor::start(fleet, Rc::clone(&identity));
         governor.book.borrow_mut().declare(plan);
         let (operations, breaker) = (Operations::new(&governor), Breaker::start(&governor));
+        let drills = drills::Drills::new(&governor, &breaker, operator);
         let chat = Chat::new(&governor, &identity, own);
-        Self { governor, operations, breaker, chat }
+        Self { governor, operations, breaker, drills, chat }
     }
 
     /// Where it is talked.
@@ -258,6 +263,26 @@ impl Control for Controller {
             Ok(self.breaker.end(request.id).await?)
         })
         .await
+    }
+
+    async fn drill(&self, context: &CallContext, request: NewDrill) -> Answer<Drill> {
+        self.drills.begin(request, context.principal.key()).await
+    }
+
+    async fn drills(&self, _: &CallContext) -> Result<Drills, RpcError> {
+        Ok(self.drills.list())
+    }
+
+    async fn drill_of(&self, _: &CallContext, request: DrillId) -> Answer<Drill> {
+        Ok(self.drills.drill(request.id)?)
+    }
+
+    async fn watch_drill(&self, _: &CallContext, request: DrillId, replies: Outgoing<Drill>) -> Answer<()> {
+        self.drills.watch(request.id, replies).await
+    }
+
+    async fn abort(&self, context: &CallContext, request: DrillId) -> Answer<Drill> {
+        Ok(self.drills.abort(request.id, &context.principal.key()).await?)
     }
 
     async fn network(&self, _: &CallContext) -> Result<Declared, RpcError> {
