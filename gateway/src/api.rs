@@ -124,6 +124,9 @@ pub struct About {
 /// Paths on this server.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub struct Links {
+    /// The dashboard, which browsers get at `/`, too.
+    #[field(example = "/dashboard")]
+    pub dashboard: String,
     /// The description of everything that can be asked here.
     #[field(example = "/openapi.json")]
     pub openapi: String,

@@ -31,7 +31,7 @@ use crate::cache::Cache;
 use crate::config::VirtualPorts;
 use crate::settings::{Given, Held};
 use crate::stats::Stats;
-use crate::targets;
+use crate::{dashboard, targets};
 
 /// The version of the program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -137,6 +137,7 @@ impl Gateway for Control {
             version: VERSION.into(),
             started: self.started,
             links: Links {
+                dashboard: dashboard::PATH.into(),
                 openapi: openapi::PATH.into(),
                 health: "/health".into(),
                 metrics: "/metrics".into(),

@@ -15,6 +15,7 @@ mod cache;
 pub mod config;
 mod control;
 mod cors;
+mod dashboard;
 mod echo;
 pub mod l4;
 mod proxy;

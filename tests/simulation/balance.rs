@@ -71,7 +71,7 @@ fn weights_are_kept_by_those_that_know_them() {
         (Weighted, 49.8..=50.2),
         (LeastConnections, 40.0..=75.0),
         (LeastResponseTime, 40.0..=75.0),
-        (P2cEwma, 40.0..=66.7),
+        (P2cEwma, 36.0..=66.7),
         (IpHash, 44.0..=56.0),
     ];
     check("twice the weight of two others", &weighted, 1, 0, 4 * S, &expected);

@@ -33,7 +33,7 @@ impl SettingsFile {
             let words: Vec<_> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
             let named = source.file.as_ref().map(|file| format!("{flag} {}: ", file.display()));
             let words = format!("{}the settings can't be used:{}", named.unwrap_or_default(), words.concat());
-            CommandError::usage(words).next("README says what may stand there")
+            CommandError::usage(words).next("gateway/README.md says what may stand there")
         })?;
         Ok(Self { source, settings })
     }

@@ -3,6 +3,7 @@
 pub(crate) mod drills;
 mod errors;
 pub(crate) mod faults;
+pub(crate) mod live;
 pub(crate) mod network;
 pub(crate) mod tap;
 pub(crate) mod why;
@@ -301,7 +302,13 @@ pub(crate) trait Control {
 
     /// Tells what passes processes from now on: the calls that end, and copies of the frames of RPC connections. Secrets are masked. It holds up
     /// nothing: what its reader is too slow for is lost, and counted.
-    #[rpc(permission = "tap:read", idempotent, rate = "monitoring", errors(NoSuchProcess))]
+    #[rpc(
+        http("WS /api/v1/control/tap"),
+        permission = "tap:read",
+        idempotent,
+        rate = "monitoring",
+        errors(NoSuchProcess)
+    )]
     async fn tap(
         &self,
         context: &CallContext,

@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 
 use super::api::ControlError;
 use super::api::faults::{Fault, Faults, Report};
+use super::api::live::{EventKind, Severity};
+use super::events::Event;
 use super::governor::{Governor, name_of};
 use super::reports::Watch;
 use super::rules::{InForce, Kind, Name};
@@ -114,6 +116,7 @@ impl Breaker {
             instances.iter().for_each(|instance| instance.signal(Signal::KILL));
         }
         let id = self.governor.book.borrow_mut().begin(name, names, kind, now, until_ns);
+        self.tell(id);
         self.watches.borrow_mut().insert(id, watch);
         self.begun.notify_one();
         self.look();
@@ -137,6 +140,8 @@ impl Breaker {
             watch.end(clock::unix_us());
             watch.report().clone()
         });
+        let words = format!("fault {id} is over: {}", fault.words());
+        self.governor.events.tell(Event::new(EventKind::Fault, Severity::Info, &fault.name, words));
         self.remember(Past { fault, ended_ns: clock::now(), report: report.unwrap_or_default() });
         self.governor.say(|_| ()).await;
         self.fault(id)
@@ -196,6 +201,16 @@ impl Breaker {
             }
         }
         Ok(())
+    }
+
+    /// Tells that a fault has begun.
+    fn tell(&self, id: u64) {
+        let book = self.governor.book.borrow();
+        if let Some(fault) = book.faults().iter().find(|fault| fault.id == id) {
+            let for_s = fault.until_ns.saturating_sub(fault.since_ns).div_ceil(1_000_000_000);
+            let words = format!("fault {id} begins: {}, for {for_s} s", fault.words());
+            self.governor.events.tell(Event::new(EventKind::Fault, Severity::Warning, &fault.name, words));
+        }
     }
 
     fn remember(&self, past: Past) {

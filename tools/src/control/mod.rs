@@ -3,10 +3,13 @@
 //!
 //! `api.rs` says what there is to call, and `service.rs` answers. `rules.rs` holds what the operator has said and decides what follows of
 //! it for each process; `governor.rs` tells them, and asks what they see. `operations.rs` does what takes several steps, and
-//! `faults.rs` breaks things for a while, of which `reports.rs` keeps account; `drills/` does that under a load that it measures. The processes themselves are `crate::up`'s.
+//! `faults.rs` breaks things for a while, of which `reports.rs` keeps account; `drills/` does so under a load that it measures. The
+//! processes themselves are `crate::up`'s.
 
 pub(crate) mod api;
+mod doing;
 pub(crate) mod drills;
+pub(crate) mod events;
 mod faults;
 mod governor;
 mod logs;

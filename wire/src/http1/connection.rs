@@ -153,9 +153,9 @@ impl ServerConnection {
                 Exchange { version: line.version, is_head: line.method == Method::Head, ..Exchange::UNKNOWN };
         }
         if polled.is_err() && reader.line().is_none() {
-            // A request line that makes no sense further on may be that of a HEAD: its answer has no content either.
-            let line = input.strip_prefix(b"\r\n").unwrap_or(input);
-            self.exchange.is_head = line.starts_with(b"HEAD ");
+            // A request line that makes no sense further on may be that of a HEAD: its answer has no content either. An empty line
+            // before it has been taken off.
+            self.exchange.is_head = input.starts_with(b"HEAD ");
         }
         let head = polled.and_then(|head| {
             let Some((line, headers)) = head else { return Ok(None) };

@@ -154,7 +154,8 @@ async fn who_signs_in_gets_a_token_that_says_who_and_what() {
     let tokens = auth.client().await;
     let (_, claims) = auth.claims(&tokens.access_token).await;
     assert_eq!((claims.sub.as_str(), claims.org.as_str(), &claims.sid), ("2", "1", &tokens.session));
-    assert_eq!(claims.permissions, ["alerts:read", "devices:read", "reports:read"]);
+    let of_viewer = ["alerts:read", "control:read", "devices:read", "network:read", "reports:read"];
+    assert_eq!(claims.permissions, of_viewer);
     assert_eq!((claims.exp - claims.iat, tokens.expires_in), (900, 900));
     assert!(!claims.jti.is_empty() && claims.scopes == ["api"]);
     let manager = auth.login("MANAGER@demo.example", "manager-demo").await.unwrap();
