@@ -35,7 +35,7 @@ export class Bars {
   }
 
   add({ name, cells }) {
-    const [bar, mark, text] = [h("i", { class: "bar" }), h("i", { class: "bar-mark" }), h("span", { class: "bar-text" })];
+    const [bar, mark, text] = [h("i", { class: "bar-fill" }), h("i", { class: "bar-mark" }), h("span", { class: "bar-text" })];
     const shown = { bar, mark, text, cells: cells.map(() => h("td")) };
     const stage = h("div", { class: "bar-stage", "aria-hidden": "true" }, bar, mark);
     const cell = h("td", { class: "bar-cell" }, h("div", {}, stage, text));

@@ -50,6 +50,11 @@ export class Topology {
     this.draw();
   }
 
+  /** Gives a node the keyboard. */
+  focus(id) {
+    this.nodes.get(id)?.group.focus();
+  }
+
   /** Marks a node, or none. */
   select(id) {
     const before = this.nodes.get(this.selected);
@@ -177,11 +182,11 @@ export class Topology {
   }
 
   ofService(node, box) {
-    const { protocol, port } = node.entry;
+    const { port } = node.entry;
     const second = tally(node.instances.map((each) => each.health)) || "no instance";
-    const aside = this.places.narrow ? "" : [protocol].filter(Boolean).join(" ");
+    const aside = this.places.narrow || !port ? "" : `:${port}`;
     return {
-      first: fitting(node.name, box.width - 80), second: fitting(second, box.width - 36), aside,
+      first: fitting(node.name, box.width - 76), second: fitting(second, box.width - 36), aside,
       label: `${node.name}${port ? `, port ${port}` : ""}: ${second}`,
     };
   }
