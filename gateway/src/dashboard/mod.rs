@@ -110,9 +110,12 @@ mod tests {
 
     #[test]
     fn what_there_is_not_is_said_so() {
-        for path in
-            ["/dashboard/nothing.js", "/dashboard/../mod.rs", "/dashboard/%2e%2e/mod.rs", "/dashboard//main.js"]
-        {
+        for path in [
+            "/dashboard/nothing.js",
+            "/dashboard/../mod.rs",
+            "/dashboard/%2e%2e/mod.rs",
+            "/dashboard//main.js",
+        ] {
             assert_eq!(answer(&head(&format!("GET {path}"))).status.code(), 404, "{path}");
         }
         let refused = answer(&head("DELETE /dashboard/main.js"));
@@ -128,7 +131,8 @@ mod tests {
             let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
             assert!(CONTENT_TYPES.iter().any(|(of, _)| *of == extension), "{name} has no content type");
             assert!(text.lines().count() <= 400, "{name} is long: what is its second subject?");
-            for forbidden in [" style=\"", "<style", "onclick=", "innerHTML", "eval(", "http://", "https://"] {
+            for forbidden in [" style=\"", "<style", "onclick=", "innerHTML", "eval(", "http://", "https://"]
+            {
                 let is_name = forbidden == "http://" && text.contains("http://www.w3.org/");
                 assert!(is_name || !text.contains(forbidden), "{name} holds {forbidden}");
             }

@@ -10,6 +10,7 @@ use micronet_wire::error::{Code, RpcError};
 use micronet_wire::network::Tapped;
 use micronet_wire::service::{CallContext, CallError, Outgoing};
 
+use super::api::drills::{Drill, DrillId, Drills, NewDrill};
 use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use super::api::network::{Declare, Declared};
 use super::api::tap::Tap;
@@ -19,6 +20,7 @@ use super::api::{
     Which,
 };
 use super::doing::doing;
+use super::drills;
 use super::faults::Breaker;
 use super::governor::{Governor, name_of, options};
 use super::logs::{self, Reader};
@@ -27,6 +29,7 @@ use super::rules::{Kind, Name};
 use super::tap;
 use super::unix_time;
 use super::why::why;
+use crate::data_folder::OperatorToken;
 use crate::network_plan::Plan;
 use crate::up::{Fleet, Instance, State};
 
@@ -38,15 +41,22 @@ pub(super) struct Controller {
     governor: Rc<Governor>,
     operations: Rc<Operations>,
     breaker: Rc<Breaker>,
+    drills: Rc<drills::Drills>,
 }
 
 impl Controller {
     /// Begins to look after these processes. Within a runtime only.
-    pub(super) fn start(fleet: &Rc<Fleet>, identity: Rc<Identity>, plan: Option<Plan>) -> Self {
+    pub(super) fn start(
+        fleet: &Rc<Fleet>,
+        identity: Rc<Identity>,
+        plan: Option<Plan>,
+        operator: OperatorToken,
+    ) -> Self {
         let governor = Governor::start(fleet, identity);
         governor.book.borrow_mut().declare(plan);
         let (operations, breaker) = (Operations::new(&governor), Breaker::start(&governor));
-        Self { governor, operations, breaker }
+        let drills = drills::Drills::new(&governor, &breaker, operator);
+        Self { governor, operations, breaker, drills }
     }
 
     fn fleet(&self) -> Result<Rc<Fleet>, RpcError> {
@@ -231,6 +241,26 @@ impl Control for Controller {
             Ok(self.breaker.end(request.id).await?)
         })
         .await
+    }
+
+    async fn drill(&self, context: &CallContext, request: NewDrill) -> Answer<Drill> {
+        self.drills.begin(request, context.principal.key()).await
+    }
+
+    async fn drills(&self, _: &CallContext) -> Result<Drills, RpcError> {
+        Ok(self.drills.list())
+    }
+
+    async fn drill_of(&self, _: &CallContext, request: DrillId) -> Answer<Drill> {
+        Ok(self.drills.drill(request.id)?)
+    }
+
+    async fn watch_drill(&self, _: &CallContext, request: DrillId, replies: Outgoing<Drill>) -> Answer<()> {
+        self.drills.watch(request.id, replies).await
+    }
+
+    async fn abort(&self, context: &CallContext, request: DrillId) -> Answer<Drill> {
+        Ok(self.drills.abort(request.id, &context.principal.key()).await?)
     }
 
     async fn network(&self, _: &CallContext) -> Result<Declared, RpcError> {
