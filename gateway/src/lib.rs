@@ -15,6 +15,7 @@ mod cache;
 pub mod config;
 mod control;
 mod cors;
+mod dashboard;
 mod echo;
 pub mod l4;
 mod proxy;
@@ -25,6 +26,7 @@ pub mod stats;
 mod streams;
 mod targets;
 pub mod visitor;
+mod watch;
 mod websocket;
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::config::{Gateway, Known};
 use crate::rates::{self, Kind, Passed, Who};
 use crate::settings::Settings;
 use crate::stats::Protocol;
-use crate::{cors, echo, targets, websocket};
+use crate::{cors, dashboard, echo, targets, websocket};
 
 /// What is known of a client that came over TLS.
 #[derive(Debug, Default)]
@@ -79,6 +79,9 @@ impl Visitor {
         story.comes_from(from, self.secure.is_some());
         if let Some(refused) = self.too_many(&settings, head, address, story) {
             return refused.refusal().into();
+        }
+        if dashboard::serves(head) {
+            return conditional(head, dashboard::answer(head)).into();
         }
         if let Some(refused) = cors::foreign_write(&settings.cors, head).or_else(|| unmet_precondition(head))
         {
@@ -163,6 +166,12 @@ fn examine(gateway: &Rc<Gateway>, head: &RequestHead, body: &[u8]) -> Option<(&'
     }
 }
 
+/// The page that a request is for, as the metrics name it: what the gateway has besides methods.
+fn page(head: &RequestHead) -> Option<&'static str> {
+    let is_targets = head.path() == targets::PATH;
+    is_targets.then_some(targets::PATH).or_else(|| dashboard::serves(head).then_some(dashboard::PATH))
+}
+
 /// The class of limits that a request belongs to, by where it leads.
 fn class(lead: &Lead<'_>) -> Kind {
     match lead {
@@ -199,10 +208,12 @@ impl Site for Visitor {
             return response;
         }
         let lead = known.routes.lead(head);
-        let is_page = head.path() == targets::PATH;
+        let page = page(head);
         let (meter, service) = (known.meters.of_lead(metrics, head, &lead), lead.service());
         let story = Story::edge(gateway.identity.network.records(), since, request_id, head, body.len());
-        story.goes(&lead, &known.routes);
+        if page.is_none() {
+            story.goes(&lead, &known.routes);
+        }
         let response = self.admit((request_id, &story), &known, lead, (head, body)).await;
         let (status, now) = (response.status(), clock::now());
         let took_ns = now - since;
@@ -211,8 +222,8 @@ impl Site for Visitor {
             Response::Stream(streamed) => story.answered_by(now, &streamed.answer),
             Response::Upgrade(_) => story.answered(now, status, None, 0),
         }
-        if is_page {
-            metrics.http_of(head, targets::PATH).answered(status, took_ns);
+        if let Some(page) = page {
+            metrics.http_of(head, page).answered(status, took_ns);
             return response;
         }
         meter.answered(status, took_ns);
@@ -228,6 +239,10 @@ impl Site for Visitor {
             let _ = answer.lines.put("Strict-Transport-Security", &**hsts);
         }
         if let Some(head) = head {
+            if head.path() == "/" {
+                // Browsers get the dashboard there, and programs what the API says of itself.
+                let _ = answer.lines.put("Vary", "Accept");
+            }
             cors::tell(&settings.cors, head, &mut answer.lines);
         }
     }

@@ -1,7 +1,7 @@
 //! The network survives its instances: one of three nodes is killed, stopped, made slow, cut off or deaf while requests come by
 //! schedule, and none of them fails; the gateway takes the node out, leaves it alone, and takes it back.
 //!
-//! `MICRONET_CHAOS_SECONDS` says for how long each of it goes on.
+//! `MICRONET_CHAOS_SECONDS` says for how long each of it goes on, and `MICRONET_CHAOS_RUNS` how often it is done.
 
 mod lab;
 mod relay;
@@ -76,35 +76,48 @@ fn survives(
     what: &str,
     mut lab: Lab,
     out: &[InstanceState],
-    strike: impl FnOnce(&mut Lab),
-    lift: impl FnOnce(&mut Lab),
+    strike: impl Fn(&mut Lab),
+    lift: impl Fn(&mut Lab),
 ) {
     // One at a time: they measure how soon something happens.
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in 0..number("MICRONET_CHAOS_RUNS").unwrap_or(1) {
+        survives_once(what, &mut lab, out, &strike, &lift);
+    }
+}
+
+fn survives_once(
+    what: &str,
+    lab: &mut Lab,
+    out: &[InstanceState],
+    strike: impl Fn(&mut Lab),
+    lift: impl Fn(&mut Lab),
+) {
     let run = Duration::from_secs(number("MICRONET_CHAOS_SECONDS").unwrap_or(SECONDS_DEFAULT));
     let began = Instant::now();
     let traffic = Traffic::start(lab.gateway(), RATE_PER_S);
     thread::sleep(BEFORE);
     assert!(traffic.answers_of(VICTIM) > 0, "{what}: the node gets requests while it is well");
 
+    let probes_before = probes(&lab.seen());
     let struck = Instant::now();
-    strike(&mut lab);
+    strike(lab);
     let is_out = |victim: &CalledInstance| out.contains(&victim.state) && victim.in_flight == 0;
-    let taken_out = wait(what, "the node to be taken out", &lab, &traffic, is_out);
+    let taken_out = wait(what, "the node to be taken out", lab, &traffic, is_out);
     let after_out = struck.elapsed();
     // From here on it is left alone, but for probes.
     thread::sleep(run.saturating_sub(began.elapsed()).mul_f64(0.6).max(ALONE_MIN));
     let alone = lab.seen();
-    let probes = alone.history.iter().filter(|change| change.state == InstanceState::Probing).count() as u64;
+    let probes = probes(&alone) - probes_before;
     let calls = alone.calls + u64::from(alone.in_flight) - taken_out.calls;
 
     let lifted = Instant::now();
     let answers = traffic.answers_of(VICTIM);
-    lift(&mut lab);
+    lift(lab);
     let is_back = |victim: &CalledInstance| {
         victim.state == InstanceState::Up && traffic.answers_of(VICTIM) >= answers + ANSWERS_BACK
     };
-    wait(what, "the node to be taken back", &lab, &traffic, is_back);
+    wait(what, "the node to be taken back", lab, &traffic, is_back);
     let after_back = lifted.elapsed();
     thread::sleep(run.saturating_sub(began.elapsed()));
 
@@ -125,6 +138,11 @@ fn survives(
         calls <= probes,
         "{what}: {calls} calls went to a node that was out, but {probes} probes: {alone:#?}"
     );
+}
+
+/// How often it was probed.
+fn probes(victim: &CalledInstance) -> u64 {
+    victim.history.iter().filter(|change| change.state == InstanceState::Probing).count() as u64
 }
 
 /// Waits until the gateway sees the victim so.

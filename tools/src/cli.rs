@@ -7,6 +7,7 @@ pub(crate) mod control;
 pub(crate) mod decode;
 pub(crate) mod discovery;
 pub(crate) mod dissector;
+pub(crate) mod drill;
 pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod instances;
@@ -40,6 +41,7 @@ use self::control::{LogsFlags, RELOAD_EXAMPLES};
 use self::decode::DecodeFlags;
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
 use self::dissector::DissectorFlags;
+use self::drill::{DrillFlags, DrillsFlags};
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
@@ -229,6 +231,10 @@ pub(crate) enum RawCommand {
     Why(WhyFlags),
     /// Break something on purpose for a while, and see what it came to
     Fault(FaultFlags),
+    /// Rehearse a failure under load, and report what it cost
+    Drill(DrillFlags),
+    /// Show the drills so far, or one of them
+    Drills(DrillsFlags),
     /// Print the script by which a shell completes commands, services, methods and fields
     Completions(CompletionsFlags),
     #[command(hide = true)]

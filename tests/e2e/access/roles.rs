@@ -16,12 +16,14 @@ type Row<'a> = (&'a str, &'a [&'a str]);
 const AT_HOME: [Row<'_>; 4] = [
     ("admin", &["*"]),
     ("operator", &["devices:read", "devices:write", "alerts:read", "alerts:write"]),
-    ("viewer", &["devices:read", "alerts:read", "reports:read"]),
+    ("viewer", &["devices:read", "alerts:read", "reports:read", "control:read", "network:read"]),
     ("api_user", &["devices:read", "metrics:read"]),
 ];
 
 /// The admin of any other.
 const ELSEWHERE: &[&str] = &["accounts:*", "devices:*", "alerts:*", "reports:*", "metrics:*", "audit:read"];
+/// The viewer of any other.
+const VIEWER_ELSEWHERE: &[&str] = &["devices:read", "alerts:read", "reports:read"];
 
 /// Whether these permissions hold one: as the table is read by people.
 fn permits(own: &[&str], permission: &str) -> bool {
@@ -79,7 +81,10 @@ fn every_role_may_do_what_stands_in_its_row_and_nothing_else() {
     let viewer = AT_HOME[2].1;
     everybody.push(("client".into(), browser.sign_in("client@demo.example", "client-demo").access, viewer));
     everybody.push(("manager".into(), manager.access, &["*"]));
-    everybody.push(("admin elsewhere".into(), browser.register("elsewhere").access, ELSEWHERE));
+    let elsewhere = browser.register("elsewhere");
+    let looks_on = browser.enter(&elsewhere, "viewer", &["viewer"]);
+    everybody.push(("viewer elsewhere".into(), looks_on.access, VIEWER_ELSEWHERE));
+    everybody.push(("admin elsewhere".into(), elsewhere.access, ELSEWHERE));
     for (name, token, permissions) in &everybody {
         let me = browser.ask(Some(token), "GET /auth/me", &Value::Null).check(200);
         let mut wanted = permissions.to_vec();

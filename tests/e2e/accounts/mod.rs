@@ -199,7 +199,10 @@ fn each_role_may_do_its_row_and_no_more() {
         permissions(&people[1].1),
         json!(["alerts:read", "alerts:write", "devices:read", "devices:write"])
     );
-    assert_eq!(permissions(&people[2].1), json!(["alerts:read", "devices:read", "reports:read"]));
+    assert_eq!(
+        permissions(&people[2].1),
+        json!(["alerts:read", "control:read", "devices:read", "network:read", "reports:read"])
+    );
     assert_eq!(permissions(&people[3].1), json!(["devices:read", "metrics:read"]));
     assert_eq!(permissions(&people[4].1), json!([]));
 }

@@ -40,9 +40,8 @@ fn sessions_and_revoked_tokens_are_in_redis_and_nothing_waits_for_it() {
     let key = format!("session:{}", person.session);
     answers(&redis, &format!("HGET {key} user_id"), |answer| answer.contains("\r\n2\r\n"));
     let fields = redis.ask(&format!("HGETALL {key}"));
-    for part in
-        ["organization_id", "expires_at", "permissions", r#"["alerts:read","devices:read","reports:read"]"#]
-    {
+    let permissions = r#"["alerts:read","control:read","devices:read","network:read","reports:read"]"#;
+    for part in ["organization_id", "expires_at", "permissions", permissions] {
         assert!(fields.contains(part), "{part}: {fields}");
     }
     let left: i64 = redis.ask(&format!("TTL {key}"))[1..].lines().next().unwrap().parse().unwrap();

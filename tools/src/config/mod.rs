@@ -7,6 +7,7 @@ mod database;
 mod decode;
 mod discovery;
 mod dissector;
+mod drill;
 mod exposure;
 mod gateway;
 mod instances;
@@ -42,6 +43,7 @@ pub(crate) use self::decode::{Bytes, DecodeConfig};
 pub(crate) use self::discovery::{DiscoveryConfig, RegistrationConfig};
 use self::dissector::dissector;
 pub(crate) use self::dissector::{DissectorConfig, DissectorWork};
+pub(crate) use self::drill::{DrillCommand, DrillOutput};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::instances::InstancesConfig;
@@ -291,6 +293,8 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Undrain(flags) => control::undrain(flags).map(operate),
         RawCommand::Logs(flags) => control::logs(flags).map(operate),
         RawCommand::Fault(flags) => control::fault(flags).map(operate),
+        RawCommand::Drill(flags) => drill::drill(flags).map(Operation::Drill).map(operate),
+        RawCommand::Drills(flags) => drill::drills(flags).map(Operation::Drill).map(operate),
         RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }

@@ -21,6 +21,7 @@ use micronet_wire::service::CallOptions;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::events::Events;
 use super::rules::{Addresses, Book, Name};
 use crate::registry::CONTROL_INSTANCE;
 use crate::up::{Fleet, Instance, State, calls};
@@ -38,6 +39,8 @@ pub(super) struct Governor {
     fleet: Weak<Fleet>,
     identity: Rc<Identity>,
     pub(super) book: RefCell<Book>,
+    /// What happens is told there.
+    pub(super) events: Rc<Events>,
     /// Which process has heard which revision, by instance.
     told: RefCell<BTreeMap<String, (u32, u64)>>,
     /// Those that are being told.
@@ -56,6 +59,7 @@ impl Governor {
             fleet: Rc::downgrade(fleet),
             identity,
             book: RefCell::default(),
+            events: Events::new(),
             told: RefCell::default(),
             telling: RefCell::default(),
             changes: watch::Sender::new(0),

@@ -3,9 +3,13 @@
 //!
 //! `api.rs` says what there is to call, and `service.rs` answers. `rules.rs` holds what the operator has said and decides what follows of
 //! it for each process; `governor.rs` tells them, and asks what they see. `operations.rs` does what takes several steps, and
-//! `faults.rs` breaks things for a while, of which `reports.rs` keeps account. The processes themselves are `crate::up`'s.
+//! `faults.rs` breaks things for a while, of which `reports.rs` keeps account; `drills/` does that under a load that
+//! it measures. The processes themselves are `crate::up`'s.
 
 pub(crate) mod api;
+mod doing;
+pub(crate) mod drills;
+pub(crate) mod events;
 mod faults;
 mod governor;
 mod logs;
@@ -32,6 +36,7 @@ use micronet_services::remembered::Remembered;
 
 use self::api::ControlServer;
 use self::service::Controller;
+use crate::data_folder::OperatorToken;
 use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::registry::{AUTH, CONTROL_INSTANCE};
@@ -42,10 +47,10 @@ pub(crate) fn serve(
     listener: TcpListener,
     fleet: &Rc<Fleet>,
     identity: Rc<Identity>,
-    plan: Option<Plan>,
+    (plan, operator): (Option<Plan>, OperatorToken),
     drain: Drain,
 ) -> Result<(), CommandError> {
-    let controller = Controller::start(fleet, Rc::clone(&identity), plan);
+    let controller = Controller::start(fleet, Rc::clone(&identity), plan, operator);
     let own = Remembered::new(ControlServer::new(controller).map_err(|error| broken(&error))?);
     let outcomes = own.outcomes();
     let (version, started) = (env!("CARGO_PKG_VERSION"), Timestamp(clock::unix_us()));

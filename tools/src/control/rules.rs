@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Fail,
     /// Its process is stopped where it stands.
     Stall,
+    /// Its process is killed, and missing until it runs again.
+    Kill,
     /// Its calls take longer, fail, or get no answer.
     Disturb { delay_us: u64, jitter_us: u64, errors_permille: u32, drops_permille: u32 },
     /// It is cut off from these.
@@ -40,6 +42,7 @@ impl Kind {
         match self {
             Self::Fail => FaultKind::Fail,
             Self::Stall => FaultKind::Stall,
+            Self::Kill => FaultKind::Kill,
             Self::Disturb { .. } => FaultKind::Disturb,
             Self::Partition { .. } => FaultKind::Partition,
         }
@@ -48,7 +51,7 @@ impl Kind {
     /// Whether an instance with it is as good as lost.
     pub(super) fn takes_away(&self) -> bool {
         match self {
-            Self::Fail | Self::Stall | Self::Partition { .. } => true,
+            Self::Fail | Self::Stall | Self::Kill | Self::Partition { .. } => true,
             Self::Disturb { errors_permille, drops_permille, .. } => {
                 errors_permille + drops_permille >= LOST_PERMILLE
             }
@@ -60,6 +63,7 @@ impl Kind {
         match self {
             Self::Fail => "is failed".into(),
             Self::Stall => "is stalled".into(),
+            Self::Kill => "is killed".into(),
             Self::Partition { from } => {
                 let from: Vec<&str> = from.iter().map(|name| &*name.instance).collect();
                 format!("is cut off from {}", from.join(", "))
@@ -311,7 +315,7 @@ impl Book {
                 reason: reason(fault),
                 for_ms: Some(left_ms(fault, now)),
             }),
-            Kind::Fail | Kind::Stall | Kind::Partition { .. } => None,
+            Kind::Fail | Kind::Stall | Kind::Kill | Kind::Partition { .. } => None,
         });
         injected.collect()
     }

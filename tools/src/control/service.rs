@@ -10,6 +10,7 @@ use micronet_wire::error::{Code, RpcError};
 use micronet_wire::network::Tapped;
 use micronet_wire::service::{CallContext, CallError, Outgoing};
 
+use super::api::drills::{Drill, DrillId, Drills, NewDrill};
 use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use super::api::network::{Declare, Declared};
 use super::api::tap::Tap;
@@ -18,6 +19,8 @@ use super::api::{
     Control, ControlError, Line, Lines, LogOf, Named, Process, ProcessState, Processes, Reloaded, Scale,
     Which,
 };
+use super::doing::doing;
+use super::drills;
 use super::faults::Breaker;
 use super::governor::{Governor, name_of, options};
 use super::logs::{self, Reader};
@@ -26,6 +29,7 @@ use super::rules::{Kind, Name};
 use super::tap;
 use super::unix_time;
 use super::why::why;
+use crate::data_folder::OperatorToken;
 use crate::network_plan::Plan;
 use crate::up::{Fleet, Instance, State};
 
@@ -37,15 +41,22 @@ pub(super) struct Controller {
     governor: Rc<Governor>,
     operations: Rc<Operations>,
     breaker: Rc<Breaker>,
+    drills: Rc<drills::Drills>,
 }
 
 impl Controller {
     /// Begins to look after these processes. Within a runtime only.
-    pub(super) fn start(fleet: &Rc<Fleet>, identity: Rc<Identity>, plan: Option<Plan>) -> Self {
+    pub(super) fn start(
+        fleet: &Rc<Fleet>,
+        identity: Rc<Identity>,
+        plan: Option<Plan>,
+        operator: OperatorToken,
+    ) -> Self {
         let governor = Governor::start(fleet, identity);
         governor.book.borrow_mut().declare(plan);
         let (operations, breaker) = (Operations::new(&governor), Breaker::start(&governor));
-        Self { governor, operations, breaker }
+        let drills = drills::Drills::new(&governor, &breaker, operator);
+        Self { governor, operations, breaker, drills }
     }
 
     fn fleet(&self) -> Result<Rc<Fleet>, RpcError> {
@@ -96,84 +107,125 @@ impl Control for Controller {
         Ok(self.shown(&instances))
     }
 
-    async fn start(&self, _: &CallContext, request: Named) -> Answer<Processes> {
-        let instances = self.named(&request.name)?;
-        self.operations.start(instances.clone()).await?;
-        Ok(self.shown(&instances))
+    async fn start(&self, context: &CallContext, request: Named) -> Answer<Processes> {
+        doing(&self.governor.events, context, ("start", &request.name), async {
+            let instances = self.named(&request.name)?;
+            self.operations.start(instances.clone()).await?;
+            Ok(self.shown(&instances))
+        })
+        .await
     }
 
-    async fn stop(&self, _: &CallContext, request: Named) -> Answer<Processes> {
-        let instances = self.named(&request.name)?;
-        self.operations.stop(instances.clone()).await?;
-        Ok(self.shown(&instances))
+    async fn stop(&self, context: &CallContext, request: Named) -> Answer<Processes> {
+        doing(&self.governor.events, context, ("stop", &request.name), async {
+            let instances = self.named(&request.name)?;
+            self.operations.stop(instances.clone()).await?;
+            Ok(self.shown(&instances))
+        })
+        .await
     }
 
-    async fn restart(&self, _: &CallContext, request: Named) -> Answer<Processes> {
-        let instances = self.named(&request.name)?;
-        self.operations.restart(instances.clone()).await?;
-        Ok(self.shown(&instances))
+    async fn restart(&self, context: &CallContext, request: Named) -> Answer<Processes> {
+        doing(&self.governor.events, context, ("restart", &request.name), async {
+            let instances = self.named(&request.name)?;
+            self.operations.restart(instances.clone()).await?;
+            Ok(self.shown(&instances))
+        })
+        .await
     }
 
-    async fn reload(&self, _: &CallContext, request: Named) -> Answer<Reloaded> {
-        let mut settings = Vec::new();
-        for instance in self.named(&request.name)? {
-            settings.push(self.reload_one(&instance).await?);
-        }
-        Ok(Reloaded { settings })
+    async fn reload(&self, context: &CallContext, request: Named) -> Answer<Reloaded> {
+        doing(&self.governor.events, context, ("reload", &request.name), async {
+            let mut settings = Vec::new();
+            for instance in self.named(&request.name)? {
+                settings.push(self.reload_one(&instance).await?);
+            }
+            Ok(Reloaded { settings })
+        })
+        .await
     }
 
-    async fn scale(&self, _: &CallContext, request: Scale) -> Answer<Processes> {
-        let service = scalable(&*self.fleet()?, &request.service)?;
-        self.operations.scale(service, request.count as usize).await?;
-        Ok(self.shown(&self.fleet()?.of_service(service.name)))
+    async fn scale(&self, context: &CallContext, request: Scale) -> Answer<Processes> {
+        doing(
+            &self.governor.events,
+            context,
+            (&format!("scale to {}", request.count), &request.service),
+            async {
+                let service = scalable(&*self.fleet()?, &request.service)?;
+                self.operations.scale(service, request.count as usize).await?;
+                Ok(self.shown(&self.fleet()?.of_service(service.name)))
+            },
+        )
+        .await
     }
 
-    async fn drain(&self, _: &CallContext, request: Named) -> Answer<Processes> {
-        self.rest(&request, true).await
+    async fn drain(&self, context: &CallContext, request: Named) -> Answer<Processes> {
+        doing(&self.governor.events, context, ("drain", &request.name), async {
+            self.rest(&request, true).await
+        })
+        .await
     }
 
-    async fn undrain(&self, _: &CallContext, request: Named) -> Answer<Processes> {
-        self.rest(&request, false).await
+    async fn undrain(&self, context: &CallContext, request: Named) -> Answer<Processes> {
+        doing(&self.governor.events, context, ("undrain", &request.name), async {
+            self.rest(&request, false).await
+        })
+        .await
     }
 
-    async fn fail(&self, _: &CallContext, request: Break) -> Answer<Fault> {
-        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
-        self.breaker.begin(&request.name, &instances, Kind::Fail, request.for_ms, force).await
+    async fn fail(&self, context: &CallContext, request: Break) -> Answer<Fault> {
+        doing(&self.governor.events, context, ("fail", &request.name), async {
+            let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+            self.breaker.begin(&request.name, &instances, Kind::Fail, request.for_ms, force).await
+        })
+        .await
     }
 
-    async fn recover(&self, _: &CallContext, request: Named) -> Answer<Faults> {
-        let ended = self.breaker.recover(&self.named(&request.name)?).await;
-        Ok(Faults { in_force: Vec::new(), past: ended })
+    async fn recover(&self, context: &CallContext, request: Named) -> Answer<Faults> {
+        doing(&self.governor.events, context, ("recover", &request.name), async {
+            let ended = self.breaker.recover(&self.named(&request.name)?).await;
+            Ok(Faults { in_force: Vec::new(), past: ended })
+        })
+        .await
     }
 
-    async fn stall(&self, _: &CallContext, request: Break) -> Answer<Fault> {
-        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
-        self.breaker.begin(&request.name, &instances, Kind::Stall, request.for_ms, force).await
+    async fn stall(&self, context: &CallContext, request: Break) -> Answer<Fault> {
+        doing(&self.governor.events, context, ("stall", &request.name), async {
+            let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+            self.breaker.begin(&request.name, &instances, Kind::Stall, request.for_ms, force).await
+        })
+        .await
     }
 
-    async fn disturb(&self, _: &CallContext, request: Disturb) -> Answer<Fault> {
-        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
-        let kind = Kind::Disturb {
-            delay_us: request.delay_us.unwrap_or(0),
-            jitter_us: request.jitter_us.unwrap_or(0),
-            errors_permille: request.errors_permille.unwrap_or(0),
-            drops_permille: request.drops_permille.unwrap_or(0),
-        };
-        if kind.words().is_empty() {
-            return Err(not_possible("it disturbs nothing: say a delay, errors or drops"));
-        }
-        self.breaker.begin(&request.name, &instances, kind, request.for_ms, force).await
+    async fn disturb(&self, context: &CallContext, request: Disturb) -> Answer<Fault> {
+        doing(&self.governor.events, context, ("disturb", &request.name), async {
+            let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+            let kind = Kind::Disturb {
+                delay_us: request.delay_us.unwrap_or(0),
+                jitter_us: request.jitter_us.unwrap_or(0),
+                errors_permille: request.errors_permille.unwrap_or(0),
+                drops_permille: request.drops_permille.unwrap_or(0),
+            };
+            if kind.words().is_empty() {
+                return Err(not_possible("it disturbs nothing: say a delay, errors or drops"));
+            }
+            self.breaker.begin(&request.name, &instances, kind, request.for_ms, force).await
+        })
+        .await
     }
 
-    async fn partition(&self, _: &CallContext, request: Partition) -> Answer<Fault> {
-        let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
-        let mut others = chosen(&*self.fleet()?, request.from.as_deref())?;
-        others.retain(|other| instances.iter().all(|instance| !Rc::ptr_eq(instance, other)));
-        if others.is_empty() {
-            return Err(not_possible("there is nobody else from whom it could be cut off"));
-        }
-        let kind = Kind::Partition { from: others.iter().map(|other| name_of(other)).collect() };
-        self.breaker.begin(&request.name, &instances, kind, request.for_ms, force).await
+    async fn partition(&self, context: &CallContext, request: Partition) -> Answer<Fault> {
+        doing(&self.governor.events, context, ("partition", &request.name), async {
+            let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
+            let mut others = chosen(&*self.fleet()?, request.from.as_deref())?;
+            others.retain(|other| instances.iter().all(|instance| !Rc::ptr_eq(instance, other)));
+            if others.is_empty() {
+                return Err(not_possible("there is nobody else from whom it could be cut off"));
+            }
+            let kind = Kind::Partition { from: others.iter().map(|other| name_of(other)).collect() };
+            self.breaker.begin(&request.name, &instances, kind, request.for_ms, force).await
+        })
+        .await
     }
 
     async fn faults(&self, _: &CallContext) -> Result<Faults, RpcError> {
@@ -184,8 +236,31 @@ impl Control for Controller {
         Ok(self.breaker.fault(request.id)?)
     }
 
-    async fn clear(&self, _: &CallContext, request: FaultId) -> Answer<Fault> {
-        Ok(self.breaker.end(request.id).await?)
+    async fn clear(&self, context: &CallContext, request: FaultId) -> Answer<Fault> {
+        doing(&self.governor.events, context, (&format!("end fault {}", request.id), ""), async {
+            Ok(self.breaker.end(request.id).await?)
+        })
+        .await
+    }
+
+    async fn drill(&self, context: &CallContext, request: NewDrill) -> Answer<Drill> {
+        self.drills.begin(request, context.principal.key()).await
+    }
+
+    async fn drills(&self, _: &CallContext) -> Result<Drills, RpcError> {
+        Ok(self.drills.list())
+    }
+
+    async fn drill_of(&self, _: &CallContext, request: DrillId) -> Answer<Drill> {
+        Ok(self.drills.drill(request.id)?)
+    }
+
+    async fn watch_drill(&self, _: &CallContext, request: DrillId, replies: Outgoing<Drill>) -> Answer<()> {
+        self.drills.watch(request.id, replies).await
+    }
+
+    async fn abort(&self, context: &CallContext, request: DrillId) -> Answer<Drill> {
+        Ok(self.drills.abort(request.id, &context.principal.key()).await?)
     }
 
     async fn network(&self, _: &CallContext) -> Result<Declared, RpcError> {
@@ -193,15 +268,21 @@ impl Control for Controller {
     }
 
     async fn declare(&self, context: &CallContext, request: Declare) -> Answer<Declared> {
-        let plan = Plan::read(&request.plan)
-            .map_err(|wrong| ControlError::WrongPlan { line: wrong.line as u64, reason: wrong.words })?;
-        self.governor.say(|book| book.declare(Some(plan))).await;
-        Ok(self.network(context).await?)
+        doing(&self.governor.events, context, ("declare a network", ""), async {
+            let plan = Plan::read(&request.plan)
+                .map_err(|wrong| ControlError::WrongPlan { line: wrong.line as u64, reason: wrong.words })?;
+            self.governor.say(|book| book.declare(Some(plan))).await;
+            Ok(self.network(context).await?)
+        })
+        .await
     }
 
     async fn withdraw(&self, context: &CallContext) -> Result<Declared, RpcError> {
-        self.governor.say(|book| book.declare(None)).await;
-        self.network(context).await
+        doing(&self.governor.events, context, ("withdraw the declared network", ""), async {
+            self.governor.say(|book| book.declare(None)).await;
+            self.network(context).await
+        })
+        .await
     }
 
     async fn why(&self, _: &CallContext, request: WhyOf) -> Result<Why, RpcError> {

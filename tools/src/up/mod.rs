@@ -105,7 +105,8 @@ async fn start_and_wait(
         identity::of_member(data, config.tls.as_ref(), &config.cluster, CONTROL, CONTROL_INSTANCE)?;
     let fleet = Fleet::new(launcher, instances, renewal);
     let (trigger, drain) = drain::channel();
-    control::serve(listener, &fleet, Rc::clone(&identity), config.plan.clone(), drain)?;
+    let said = (config.plan.clone(), data.operator_token()?);
+    control::serve(listener, &fleet, Rc::clone(&identity), said, drain)?;
     let started = tokio::select! {
         started = fleet.start() => started,
         name = signals.next() => {

@@ -10,7 +10,7 @@ use micronet_wire::http1::{Method, RequestHead, Status, query_pairs};
 use micronet_wire::json::{Object, put_list, put_string};
 use micronet_wire::openapi;
 use micronet_wire::principal::Principal;
-use micronet_wire::rest::{Answer, other_methods};
+use micronet_wire::rest::{Answer, other_methods, prefers_html};
 use micronet_wire::schema::{EncodedSchema, HttpBinding, ServiceSchema};
 
 use super::Port;
@@ -183,10 +183,4 @@ fn form(head: &RequestHead) -> Option<Form> {
         Some("binary") => Some(Form::Binary),
         Some(_) => None,
     }
-}
-
-/// Browsers name the type of pages; programs don't, or take anything.
-fn prefers_html(head: &RequestHead) -> bool {
-    let names_it = |value: &[u8]| value.to_ascii_lowercase().windows(9).any(|part| part == b"text/html");
-    head.headers().get_all("Accept").any(names_it)
 }

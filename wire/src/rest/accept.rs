@@ -1,5 +1,7 @@
 //! Which media types a client takes: its `Accept` header (RFC 9110 section 12.5.1).
 
+use crate::http1::RequestHead;
+
 /// Whether a request with these `Accept` headers takes an answer of this type; without any it takes everything. A range that is
 /// malformed says nothing.
 #[must_use]
@@ -15,6 +17,13 @@ pub fn accepts<'a>(headers: impl Iterator<Item = &'a [u8]>, media_type: &str) ->
     // The most specific range that fits decides, wherever it stands.
     let fits = ranges.iter().filter_map(|range| Some((range.precedence(media_type)?, range.wanted)));
     fits.max().is_some_and(|(_, wanted)| wanted)
+}
+
+/// Whether a page is what a client would like best: browsers name the type of pages; programs don't, or take anything.
+#[must_use]
+pub fn prefers_html(head: &RequestHead) -> bool {
+    let names_it = |value: &[u8]| value.to_ascii_lowercase().windows(9).any(|part| part == b"text/html");
+    head.headers().get_all("Accept").any(names_it)
 }
 
 /// A media range.

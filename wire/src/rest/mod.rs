@@ -21,7 +21,7 @@ mod standing;
 mod target;
 mod trace;
 
-pub use accept::accepts;
+pub use accept::{accepts, prefers_html};
 pub use answer::{API_VERSION, Answer, Refused};
 pub use conditional::{EntityTag, conditional, unmet_precondition};
 pub use credential::bearer_token;

@@ -154,7 +154,8 @@ async fn who_signs_in_gets_a_token_that_says_who_and_what() {
     let tokens = auth.client().await;
     let (_, claims) = auth.claims(&tokens.access_token).await;
     assert_eq!((claims.sub.as_str(), claims.org.as_str(), &claims.sid), ("2", "1", &tokens.session));
-    assert_eq!(claims.permissions, ["alerts:read", "devices:read", "reports:read"]);
+    let of_viewer = ["alerts:read", "control:read", "devices:read", "network:read", "reports:read"];
+    assert_eq!(claims.permissions, of_viewer);
     assert_eq!((claims.exp - claims.iat, tokens.expires_in), (900, 900));
     assert!(!claims.jti.is_empty() && claims.scopes == ["api"]);
     let manager = auth.login("MANAGER@demo.example", "manager-demo").await.unwrap();
@@ -262,6 +263,26 @@ async fn another_password_ends_the_other_sessions() {
     assert!(auth.refresh(&own.refresh_token).await.is_ok());
     assert_eq!(code(auth.refresh(&other.refresh_token).await), Code::InvalidCredentials);
     assert!(auth.login("client@demo.example", "correct horse").await.is_ok());
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_demonstration_tells_who_may_sign_in_until_they_have_passwords_of_their_own() {
+    let auth = Fixture::new(Demo::Shop).await;
+    let told = async || auth.service.setup_state(&anonymous()).await.unwrap().demo;
+    let demo = told().await;
+    assert_eq!(demo.iter().map(|of| of.role.as_str()).collect::<Vec<_>>(), ["manager", "client"]);
+    for DemoLogin { email, password, .. } in &demo {
+        assert!(auth.login(email, password).await.is_ok(), "{email}");
+    }
+    let client = auth.bearer(&auth.client().await).await;
+    let change = ChangePassword {
+        current_password: Hidden("client-demo".into()),
+        new_password: Hidden("correct horse".into()),
+    };
+    auth.service.change_password(&client, change).await.unwrap();
+    assert_eq!(told().await, demo[..1]);
+    let empty = Fixture::new(Demo::None).await;
+    assert!(empty.service.setup_state(&anonymous()).await.unwrap().demo.is_empty());
 }
 
 #[tokio::test(flavor = "local")]

@@ -11,6 +11,7 @@ use super::sessions::{self, Ending};
 use super::{AuthStore, Result, SecretHash};
 use crate::auth::api::AuthError;
 use crate::database::{Connection, Row, is_storable};
+use crate::demo::{Demo, DemoAccount};
 use crate::once::Once;
 use crate::paging::{Page, folded};
 use crate::store::{EMAIL_BYTES_MAX, NAME_CHARS_MAX, StoreError};
@@ -34,6 +35,8 @@ pub struct Account {
     pub is_active: bool,
     /// Whether it may do everything.
     pub is_superuser: bool,
+    /// Whether its organization is the first one.
+    pub is_home: bool,
     /// Tokens that were issued before this second, since 1970, are revoked.
     pub tokens_from_s: i64,
     /// When it was entered.
@@ -46,7 +49,7 @@ impl Account {
     /// What it may do.
     #[must_use]
     pub fn permissions(&self) -> Vec<String> {
-        self.roles.permissions(self.is_superuser)
+        self.roles.permissions(self.is_home)
     }
 }
 
@@ -74,6 +77,11 @@ pub struct Change {
     pub full_name: Option<String>,
 }
 
+/// All of a row, with whether its organization is the first one.
+const COLUMNS: &str =
+    "*, CAST(CASE WHEN organization_id = (SELECT min(id) FROM organizations) THEN 1 ELSE 0 END AS BIGINT)
+        AS is_home";
+
 /// Which accounts are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
@@ -96,6 +104,19 @@ impl AuthStore {
         has_any(&mut *self.database.read().await?).await
     }
 
+    /// The demonstration's accounts that sign in with the passwords that everybody knows.
+    pub async fn demo_accounts(&self) -> Result<Vec<&'static DemoAccount>> {
+        let mut open = Vec::new();
+        let mut connection = self.database.read().await?;
+        for demo in Demo::Shop.organization().map_or(&[][..], |organization| organization.accounts) {
+            let found = find_by_email(&mut connection, demo.email).await?;
+            if found.is_some_and(|of| of.is_active && of.hashed_password.0 == demo.hashed_password) {
+                open.push(demo);
+            }
+        }
+        Ok(open)
+    }
+
     /// A page of the accounts, in an order of [`crate::paging::order_by`], and how many there are.
     pub async fn accounts(&self, listing: &Listing, order: &str, page: Page) -> Result<(Vec<Account>, i64)> {
         let wanted = "FROM accounts WHERE search LIKE $1 ESCAPE '\\' AND ($2 = 0 OR organization_id = $2)
@@ -104,7 +125,7 @@ impl AuthStore {
             (listing.organization.unwrap_or(0), listing.is_active.map_or(2_i64, i64::from));
         let mut snapshot = self.database.snapshot().await?;
         // The order is one of ours, never the caller's text.
-        let query = AssertSqlSafe(format!("SELECT * {wanted} ORDER BY {order} LIMIT $4 OFFSET $5"));
+        let query = AssertSqlSafe(format!("SELECT {COLUMNS} {wanted} ORDER BY {order} LIMIT $4 OFFSET $5"));
         let accounts = sqlx::query_as(query)
             .bind(&listing.pattern)
             .bind(organization)
@@ -290,15 +311,15 @@ async fn has_any(connection: &mut Connection) -> Result<bool> {
 }
 
 pub(super) async fn find(connection: &mut Connection, id: i64) -> Result<Account> {
-    let query = "SELECT * FROM accounts WHERE id = $1";
-    let found = sqlx::query_as(query).bind(id).fetch_optional(connection).await?;
+    let query = format!("SELECT {COLUMNS} FROM accounts WHERE id = $1");
+    let found = sqlx::query_as(AssertSqlSafe(query)).bind(id).fetch_optional(connection).await?;
     found.ok_or_else(|| StoreError::Refused(AuthError::AccountNotFound { id: id.unsigned_abs() }))
 }
 
 /// The account with this address, in upper or lower case.
 pub(super) async fn find_by_email(connection: &mut Connection, email: &str) -> Result<Option<Account>> {
-    let query = "SELECT * FROM accounts WHERE email_key = $1";
-    Ok(sqlx::query_as(query).bind(folded(email)).fetch_optional(connection).await?)
+    let query = format!("SELECT {COLUMNS} FROM accounts WHERE email_key = $1");
+    Ok(sqlx::query_as(AssertSqlSafe(query)).bind(folded(email)).fetch_optional(connection).await?)
 }
 
 pub(super) async fn insert(tx: &mut Connection, new: &NewAccount, now_us: i64) -> Result<Account> {
@@ -307,8 +328,8 @@ pub(super) async fn insert(tx: &mut Connection, new: &NewAccount, now_us: i64) -
     let query =
         "INSERT INTO accounts (organization_id, email, email_key, search, hashed_password, full_name, roles,
             is_active, is_superuser, tokens_from_s, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, 0, $9, $9) RETURNING *";
-    sqlx::query_as(query)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, 0, $9, $9) RETURNING id";
+    let id = sqlx::query_scalar(query)
         .bind(new.organization_id)
         .bind(&new.email)
         .bind(folded(&new.email))
@@ -318,9 +339,10 @@ pub(super) async fn insert(tx: &mut Connection, new: &NewAccount, now_us: i64) -
         .bind(new.roles.text())
         .bind(i64::from(home && new.roles.has(Role::Admin)))
         .bind(now_us)
-        .fetch_one(tx)
+        .fetch_one(&mut *tx)
         .await
-        .map_err(|error| taken(error, AuthError::AccountAlreadyExists { email: new.email.clone() }))
+        .map_err(|error| taken(error, AuthError::AccountAlreadyExists { email: new.email.clone() }))?;
+    find(tx, id).await
 }
 
 async fn update(tx: &mut Connection, id: i64, change: &Change, now_us: i64) -> Result<Account> {
@@ -332,17 +354,18 @@ async fn update(tx: &mut Connection, id: i64, change: &Change, now_us: i64) -> R
         return Ok(before);
     }
     let query = "UPDATE accounts SET email = $2, email_key = $3, search = $4, full_name = $5, updated_at = $6
-        WHERE id = $1 RETURNING *";
-    sqlx::query_as(query)
+        WHERE id = $1";
+    sqlx::query(query)
         .bind(id)
         .bind(email)
         .bind(folded(email))
         .bind(search(full_name, email))
         .bind(full_name)
         .bind(now_us)
-        .fetch_one(tx)
+        .execute(&mut *tx)
         .await
-        .map_err(|error| taken(error, AuthError::AccountAlreadyExists { email: email.clone() }))
+        .map_err(|error| taken(error, AuthError::AccountAlreadyExists { email: email.clone() }))?;
+    find(tx, id).await
 }
 
 /// Refuses what would leave the organization of an active admin without one.
@@ -402,6 +425,7 @@ impl FromRow<'_, Row> for Account {
             roles: Roles::from_text(&row.try_get::<String, _>("roles")?),
             is_active: flag(row, "is_active")?,
             is_superuser: flag(row, "is_superuser")?,
+            is_home: flag(row, "is_home")?,
             tokens_from_s: row.try_get("tokens_from_s")?,
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,

@@ -10,11 +10,14 @@ pub enum Role {
     Admin,
     /// Looks after devices and alerts.
     Operator,
-    /// Looks, and changes nothing.
+    /// Looks, and changes nothing; in the first organization also at the network itself.
     Viewer,
     /// A program.
     ApiUser,
 }
+
+/// What includes every permission.
+const EVERYTHING: &str = "*";
 
 /// What an admin may do within an organization that isn't the first one: nothing of what all organizations share.
 const ADMIN_WITHIN: &[&str] =
@@ -35,12 +38,16 @@ impl Role {
         }
     }
 
-    /// What it permits within an organization that isn't the first one.
+    /// What it permits within the first organization, or within another one.
     #[must_use]
-    pub fn permissions(self) -> &'static [&'static str] {
+    pub fn permissions(self, is_home: bool) -> &'static [&'static str] {
         match self {
+            Self::Admin if is_home => &[EVERYTHING],
             Self::Admin => ADMIN_WITHIN,
             Self::Operator => &["devices:read", "devices:write", "alerts:read", "alerts:write"],
+            Self::Viewer if is_home => {
+                &["devices:read", "alerts:read", "reports:read", "control:read", "network:read"]
+            }
             Self::Viewer => &["devices:read", "alerts:read", "reports:read"],
             Self::ApiUser => &["devices:read", "metrics:read"],
         }
@@ -94,13 +101,14 @@ impl Roles {
         self.0.contains(&role)
     }
 
-    /// What they permit together, each once: to a superuser everything.
+    /// What they permit together, each once, within the first organization or within another one.
     #[must_use]
-    pub fn permissions(&self, is_superuser: bool) -> Vec<String> {
-        if is_superuser {
-            return vec!["*".to_owned()];
+    pub fn permissions(&self, is_home: bool) -> Vec<String> {
+        let mut permissions: Vec<&str> =
+            self.0.iter().flat_map(|role| role.permissions(is_home)).copied().collect();
+        if permissions.contains(&EVERYTHING) {
+            return vec![EVERYTHING.to_owned()];
         }
-        let mut permissions: Vec<&str> = self.0.iter().flat_map(|role| role.permissions()).copied().collect();
         permissions.sort_unstable();
         permissions.dedup();
         permissions.into_iter().map(str::to_owned).collect()
@@ -123,8 +131,15 @@ mod tests {
     /// The table of roles, as it was agreed.
     #[test]
     fn each_role_permits_its_row_and_no_more() {
-        let rows: [(&str, bool, &[&str]); 6] = [
+        let rows: [(&str, bool, &[&str]); 9] = [
             ("admin", true, &["*"]),
+            ("admin viewer", true, &["*"]),
+            (
+                "viewer",
+                true,
+                &["alerts:read", "control:read", "devices:read", "network:read", "reports:read"],
+            ),
+            ("operator", true, &["alerts:read", "alerts:write", "devices:read", "devices:write"]),
             (
                 "admin",
                 false,
@@ -135,8 +150,8 @@ mod tests {
             ("api_user", false, &["devices:read", "metrics:read"]),
             ("", false, &[]),
         ];
-        for (role, is_superuser, permissions) in rows {
-            assert_eq!(Roles::from_text(role).permissions(is_superuser), permissions, "{role}");
+        for (role, is_home, permissions) in rows {
+            assert_eq!(Roles::from_text(role).permissions(is_home), permissions, "{role}");
         }
         let both = Roles::of(&["viewer", "api_user"]).unwrap();
         assert_eq!(both.permissions(false), ["alerts:read", "devices:read", "metrics:read", "reports:read"]);

@@ -100,7 +100,8 @@ async fn demo_accounts_are_seeded_once_and_their_manager_may_do_everything(on: O
         ("manager@demo.example", vec!["*".to_owned()])
     );
     let client = store.account(2).await.unwrap();
-    assert_eq!(client.permissions(), ["alerts:read", "devices:read", "reports:read"]);
+    let of_viewer = ["alerts:read", "control:read", "devices:read", "network:read", "reports:read"];
+    assert_eq!(client.permissions(), of_viewer);
     assert!(client.is_active && !client.is_superuser);
 
     let (_place, store) = empty(on).await;
@@ -145,6 +146,9 @@ async fn the_first_organization_is_home_and_others_are_not(on: On) {
         .unwrap();
     let ada = store.account(i64::try_from(id).unwrap()).await.unwrap();
     assert!(!ada.is_superuser && ada.permissions().contains(&"accounts:*".to_owned()));
+    // Who looks elsewhere doesn't look at the network itself.
+    let viewer = store.set_roles(ada.id, Roles::of(&["admin", "viewer"]).unwrap(), 20).await.unwrap();
+    assert!(!viewer.permissions().contains(&"control:read".to_owned()));
     let organizations = store.organizations(None, Page::of(None, None)).await.unwrap();
     let homes: Vec<_> = organizations
         .0

@@ -1,0 +1,58 @@
+// A card for each service: what it is called, whether it runs, what it speaks and where, how its instances are, and why.
+
+import { count, ms, rate, since } from "../ui/format.js";
+import { h, keyed, setText, show } from "../ui/h.js";
+import { badge, instanceState, serviceState, setBadge } from "../ui/state.js";
+import { link } from "../router.js";
+
+/** Shows the cards. */
+export function mount(element, { store, session }) {
+  const grid = h("ul", { class: "cards" });
+  const none = h("p", { class: "empty", role: "status" }, "Waiting for the network to say how it is …");
+  show(element, h("h2", { class: "visually-hidden" }, "Services"), grid, none);
+
+  return store.subscribe(["services", "instances", "connection"], () => {
+    const services = [...store.services.values()].sort(gatewayFirst);
+    none.hidden = services.length > 0;
+    keyed(grid, services, { key: (of) => of.service, make: (of) => card(of, session), update: (item, of) => update(item, of, store) });
+  });
+}
+
+function gatewayFirst(a, b) {
+  return (b.service === "gateway") - (a.service === "gateway") || a.service.localeCompare(b.service);
+}
+
+function card({ service }, session) {
+  const manage = session.may("control:write") && service !== "gateway";
+  return h("li", { class: "card", dataset: { service } },
+    h("div", { class: "card-head" }, h("h3", {}, service), badge()),
+    h("p", { class: "card-where" }, h("span", { class: "tag", dataset: { part: "protocol" } }), " ", h("span", { class: "soft", dataset: { part: "port" } })),
+    h("p", { class: "sorry", role: "alert" }),
+    h("p", { class: "soft reason" }),
+    h("ul", { class: "card-instances", "aria-label": "Instances" }),
+    h("dl", { class: "card-figures" }, ["Requests", "P95", "Errors"].map((name) => h("div", {}, h("dt", {}, name), h("dd", { dataset: { figure: name } })))),
+    manage && h("p", { class: "card-end" }, h("a", { href: link("manage", [], { service }) }, "Manage")));
+}
+
+function update(item, of, store) {
+  const part = (name) => item.querySelector(`[data-part="${name}"]`);
+  const figure = (name, text) => setText(item.querySelector(`[data-figure="${name}"]`), text);
+  const state = serviceState(of);
+  item.dataset.state = state.kind;
+  setBadge(item.querySelector(".badge"), state);
+  setText(part("protocol"), of.protocol);
+  setText(part("port"), of.port ? `Port ${of.port}` : "No port");
+  setText(item.querySelector(".sorry"), of.running ? "" : `Sorry, ${of.service} service is unavailable right now`);
+  setText(item.querySelector(".reason"), [of.reason, `since ${since(of.since, store.now())}`].filter(Boolean).join(", "));
+  keyed(item.querySelector(".card-instances"), store.instancesOf(of.service), {
+    key: (instance) => instance.instance,
+    make: (instance) => h("li", {}, h("span", { class: "name" }, instance.instance), badge()),
+    update(row, instance) {
+      setBadge(row.querySelector(".badge"), instanceState(instance));
+      row.title = instance.reason ?? "";
+    },
+  });
+  figure("Requests", rate(of.per_s));
+  figure("P95", ms(of.p95_ms));
+  figure("Errors", of.errors_per_s ? rate(of.errors_per_s) : count(0));
+}
