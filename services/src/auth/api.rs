@@ -20,8 +20,8 @@ pub use self::accounts::{
 };
 pub use self::audit::{AuditLog, AuditQuery, AuditRecord};
 pub use self::sessions::{
-    ChangePassword, IssuedTicket, Login, Logout, Me, Refresh, Rotated, SessionId, SessionInfo, Sessions,
-    SessionsEnded, Setup, SetupState, Tokens,
+    ChangePassword, DemoLogin, IssuedTicket, Login, Logout, Me, Refresh, Rotated, SessionId, SessionInfo,
+    Sessions, SessionsEnded, Setup, SetupState, Tokens,
 };
 
 /// Accounts and their organizations, sessions and tokens, and the audit log.
@@ -83,7 +83,7 @@ pub trait Auth {
     #[rpc(http("POST /api/v1/auth/tickets", "POST /auth/tickets"), signed_in, status = 201)]
     async fn ticket(&self, context: &CallContext) -> Result<IssuedTicket, CallError<AuthError>>;
 
-    /// Whether there is an account yet.
+    /// Whether there is an account yet, and who may sign in to a demonstration.
     #[rpc(http("GET /api/v1/auth/setup", "GET /auth/setup"), public, idempotent)]
     async fn setup_state(&self, context: &CallContext) -> Result<SetupState, RpcError>;
 

@@ -28,7 +28,7 @@ use self::keys::{SCOPES, Signer};
 use self::outcomes::AuthOutcomes;
 use self::passwords::Passwords;
 use self::share::{CONSUMER, Share};
-use self::views::audit_record;
+use self::views::{audit_record, demo_login};
 use super::api::{
     AccountId, AccountInfo, AccountUpdate, Accounts, AuditLog, AuditQuery, Auth, AuthError, AuthServer,
     ChangePassword, IssuedTicket, ListAccounts, ListOrganizations, Login, Logout, Me, NewAccount,
@@ -140,7 +140,8 @@ impl Auth for AuthService {
     }
 
     async fn setup_state(&self, _: &CallContext) -> Result<SetupState, RpcError> {
-        Ok(SetupState { needed: !self.store.has_accounts().await? })
+        let demo = self.store.demo_accounts().await?.into_iter().map(demo_login).collect();
+        Ok(SetupState { needed: !self.store.has_accounts().await?, demo })
     }
 
     async fn setup(&self, context: &CallContext, request: Setup) -> Answer<Registered> {

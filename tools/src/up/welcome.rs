@@ -1,4 +1,4 @@
-//! What `up` says when the network runs: a table of what runs where, and three things to try.
+//! What `up` says when the network runs: where the dashboard is, a table of what runs where, and a few things to try.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -40,10 +40,10 @@ pub(super) fn text(
         config.tls.as_ref().map(|tls| format!(", mTLS by {}", tls.certs.display())).unwrap_or_default(),
     ));
     format!(
-        "{runs}\n\n{}\n{}\nTry:\n{try_these}\n\n{}Operate it: {}\nOperator token: {}\nCtrl-C stops the network.",
+        "{runs}\n\n{}{}\n{}\nTry:\n{try_these}\n\nOperate it: {}\nOperator token: {}\nCtrl-C stops the network.",
+        dashboard(file, gateway, config.gateway.https, data, demo),
         table(&file.entries, config.listen, (config.tls.is_some(), config.gateway.https)).draw(style),
         passed_through(file),
-        sign_in(file, gateway, data, demo),
         operate_it(&own_command(), data),
         token.display(),
     )
@@ -58,27 +58,35 @@ fn passed_through(file: &NetworkFile) -> String {
     format!("\nTCP passed through by the gateway: {}\n", ports.collect::<Vec<_>>().join(", "))
 }
 
-/// Who may sign in, and where: the demonstration's accounts, or how the first one is made. Nothing where there are no accounts.
-fn sign_in(file: &NetworkFile, gateway: Option<SocketAddr>, data: &DataFolder, demo: Demo) -> String {
-    let Some(gateway) = gateway.filter(|_| file.first(AUTH, Protocol::Rpc).is_some()) else {
-        return String::new();
-    };
-    let gateway = shown(gateway);
+/// Where the dashboard is, and who may sign in there: the demonstration's accounts; or whoever has the code, which the link carries in
+/// its fragment, so that no server and no log sees it.
+fn dashboard(
+    file: &NetworkFile,
+    gateway: Option<SocketAddr>,
+    https: bool,
+    data: &DataFolder,
+    demo: Demo,
+) -> String {
+    let Some(gateway) = gateway else { return String::new() };
+    let page = format!("{}://{}/", if https { "https" } else { "http" }, shown(gateway));
+    if file.first(AUTH, Protocol::Rpc).is_none() {
+        return format!("Dashboard: {page} (there are no accounts: sign in with the operator's token)\n\n");
+    }
     if let Some(organization) = demo.organization() {
         let accounts = organization.accounts.iter().map(|of| format!("  {} / {}", of.email, of.password));
         let accounts = accounts.collect::<Vec<_>>().join("\n");
         return format!(
-            "Sign in (POST {gateway}/auth/login), the password is known to everybody:\n{accounts}\n\n"
+            "Dashboard: {page}\nSign in there, or by POST {page}auth/login; the passwords are known to everybody:\n{accounts}\n\n"
         );
     }
-    let Ok(code) = fs::read_to_string(code_file(&data.private(AUTH))) else { return String::new() };
-    let command = format!(
-        "curl -s {gateway}/auth/setup -H 'content-type: application/json' \
-         -d '{{\"code\":\"{code}\",\"email\":\"YOU@EXAMPLE.COM\",\"password\":\"…\",\"full_name\":\"YOU\",\"organization\":\"YOURS\"}}'",
-    );
-    format!(
-        "There is no account yet. Make the first one, who may do everything; the code is good once:\n  {command}\n\n"
-    )
+    match fs::read_to_string(code_file(&data.private(AUTH))) {
+        Ok(code) => format!(
+            "There is no account yet. This link makes the first one, who may do everything; it is good once:\n  \
+             {page}#/setup/{}\n\n",
+            code.trim()
+        ),
+        Err(_) => format!("Dashboard: {page}\n\n"),
+    }
 }
 
 /// The commands that operate the network, the first of them as it can be copied.
@@ -185,6 +193,7 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::net::Ipv4Addr;
 
     use super::*;
@@ -214,6 +223,42 @@ product  product-1  RPC       127.0.0.1:8002    9";
         assert_eq!(table(&rows, listen, (false, false)).draw(Style::PLAIN), wanted);
         let in_tls = table(&rows, listen, (true, true)).draw(Style::PLAIN);
         assert!(in_tls.contains("product-1  RPC, TLS") && in_tls.contains("gateway-1  HTTPS "), "{in_tls}");
+    }
+
+    #[test]
+    fn the_dashboards_link_signs_in_or_makes_the_first_account() {
+        let scratch = ScratchFolder::new("dashboard");
+        let data = scratch.open();
+        let gateway: SocketAddr = "127.0.0.1:8000".parse().unwrap();
+        let auth = Entry {
+            service: AUTH.into(),
+            instance: "auth-1".into(),
+            protocol: Protocol::Rpc,
+            address: "127.0.0.1:8004".parse().unwrap(),
+            pid: 9,
+        };
+        let file = |entries| NetworkFile {
+            cluster: "test".into(),
+            pid: 9,
+            certs: None,
+            entries,
+            virtual_ports: BTreeMap::new(),
+        };
+        let text = |entries, https, demo| dashboard(&file(entries), Some(gateway), https, &data, demo);
+        let demo = text(vec![auth.clone()], false, Demo::Shop);
+        assert!(
+            demo.starts_with("Dashboard: http://localhost:8000/\n") && demo.contains("/ client-demo"),
+            "{demo}"
+        );
+        assert!(
+            text(vec![], true, Demo::None)
+                .starts_with("Dashboard: https://localhost:8000/ (there are no accounts")
+        );
+        assert_eq!(text(vec![auth.clone()], false, Demo::None), "Dashboard: http://localhost:8000/\n\n");
+        let file = code_file(&data.private(AUTH));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "c0de").unwrap();
+        assert!(text(vec![auth], false, Demo::None).ends_with("  http://localhost:8000/#/setup/c0de\n\n"));
     }
 
     #[test]

@@ -50,8 +50,8 @@ export function createApi(session) {
 
   return {
     get: (path, options) => call("GET", path, undefined, options),
-    post: (path, body = {}, options) => call("POST", path, body, options),
-    put: (path, body = {}, options) => call("PUT", path, body, options),
+    post: (path, body, options) => call("POST", path, body, options),
+    put: (path, body, options) => call("PUT", path, body, options),
     delete: (path, options) => call("DELETE", path, undefined, options),
   };
 }

@@ -1,6 +1,7 @@
 // The dashboard: puts session, feed and panels together, and shows what the address says.
 
 import { createApi } from "./api.js";
+import { createChat } from "./chat.js";
 import { PANELS } from "./panels.js";
 import { link, navigate, routes } from "./router.js";
 import { createSession } from "./session.js";
@@ -17,6 +18,7 @@ const app = document.getElementById("app");
 const session = createSession();
 const api = createApi(session);
 const store = createStore(session, api);
+const chat = createChat(session, api);
 const shell = createShell({ store, session, api, panels: visible });
 
 let shown = null;
@@ -39,7 +41,10 @@ async function arrive(route) {
   const mine = (turn += 1);
   const isOutside = panel === SIGN_IN || panel === FIRST_RUN;
   if (session.isSignedIn) store.open();
-  else store.close();
+  else {
+    store.close();
+    chat.close();
+  }
   if (panel === FIRST && route.name !== FIRST.name) return navigate(link(FIRST.name), { replace: true });
   let mount;
   try {
@@ -55,7 +60,7 @@ async function arrive(route) {
   shown = panel;
   const element = isOutside ? shell.outside(app) : shell.inside(app, panel, { isOther });
   try {
-    unmount = mount(element, { store, api, session, navigate, route }) ?? null;
+    unmount = mount(element, { store, api, session, chat, navigate, route }) ?? null;
   } catch (error) {
     broken(element, error);
   }

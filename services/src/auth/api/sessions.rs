@@ -132,6 +132,22 @@ pub struct IssuedTicket {
 pub struct SetupState {
     /// Whether the first account has still to be made.
     pub needed: bool,
+    /// The demonstration's accounts that still have the passwords that everybody knows.
+    pub demo: Vec<DemoLogin>,
+}
+
+/// What signs in to a demonstration: it is no secret.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct DemoLogin {
+    /// What the account is: `manager` or `client`.
+    #[field(example = "manager")]
+    pub role: String,
+    /// Its e-mail address.
+    #[field(example = "manager@demo.example")]
+    pub email: String,
+    /// Its password.
+    #[field(example = "manager-demo")]
+    pub password: String,
 }
 
 /// Makes the first account.

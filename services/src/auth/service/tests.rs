@@ -266,6 +266,26 @@ async fn another_password_ends_the_other_sessions() {
 }
 
 #[tokio::test(flavor = "local")]
+async fn a_demonstration_tells_who_may_sign_in_until_they_have_passwords_of_their_own() {
+    let auth = Fixture::new(Demo::Shop).await;
+    let told = async || auth.service.setup_state(&anonymous()).await.unwrap().demo;
+    let demo = told().await;
+    assert_eq!(demo.iter().map(|of| of.role.as_str()).collect::<Vec<_>>(), ["manager", "client"]);
+    for DemoLogin { email, password, .. } in &demo {
+        assert!(auth.login(email, password).await.is_ok(), "{email}");
+    }
+    let client = auth.bearer(&auth.client().await).await;
+    let change = ChangePassword {
+        current_password: Hidden("client-demo".into()),
+        new_password: Hidden("correct horse".into()),
+    };
+    auth.service.change_password(&client, change).await.unwrap();
+    assert_eq!(told().await, demo[..1]);
+    let empty = Fixture::new(Demo::None).await;
+    assert!(empty.service.setup_state(&anonymous()).await.unwrap().demo.is_empty());
+}
+
+#[tokio::test(flavor = "local")]
 async fn what_belongs_to_another_organization_is_not_there() {
     let auth = Fixture::new(Demo::Shop).await;
     let registered = auth.service.register(&anonymous(), registration("ada@example.com")).await.unwrap();

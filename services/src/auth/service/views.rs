@@ -3,8 +3,11 @@
 use micronet_wire::authority::AuditEntry;
 use micronet_wire::schema::Timestamp;
 
-use crate::auth::api::{AccountInfo, AuditRecord, AuthError, OrganizationInfo, Registered, SessionInfo};
+use crate::auth::api::{
+    AccountInfo, AuditRecord, AuthError, DemoLogin, OrganizationInfo, Registered, SessionInfo,
+};
 use crate::auth::store::{Account, AuthStore, Organization, Session};
+use crate::demo::DemoAccount;
 use crate::store::StoreError;
 
 pub(super) fn account_info(account: Account) -> AccountInfo {
@@ -30,6 +33,12 @@ pub(super) fn organization_info(organization: Organization) -> OrganizationInfo 
         created_at: Timestamp(organization.created_at),
         updated_at: Timestamp(organization.updated_at),
     }
+}
+
+pub(super) fn demo_login(account: &DemoAccount) -> DemoLogin {
+    // In the demonstration's words: who administers it is its manager.
+    let role = if account.role == "admin" { "manager" } else { "client" };
+    DemoLogin { role: role.into(), email: account.email.into(), password: account.password.into() }
 }
 
 /// An account that was entered with its organization.

@@ -11,6 +11,7 @@ use super::sessions::{self, Ending};
 use super::{AuthStore, Result, SecretHash};
 use crate::auth::api::AuthError;
 use crate::database::{Connection, Row, is_storable};
+use crate::demo::{Demo, DemoAccount};
 use crate::once::Once;
 use crate::paging::{Page, folded};
 use crate::store::{EMAIL_BYTES_MAX, NAME_CHARS_MAX, StoreError};
@@ -101,6 +102,19 @@ impl AuthStore {
     /// Whether there is any account.
     pub async fn has_accounts(&self) -> Result<bool> {
         has_any(&mut *self.database.read().await?).await
+    }
+
+    /// The demonstration's accounts that sign in with the passwords that everybody knows.
+    pub async fn demo_accounts(&self) -> Result<Vec<&'static DemoAccount>> {
+        let mut open = Vec::new();
+        let mut connection = self.database.read().await?;
+        for demo in Demo::Shop.organization().map_or(&[][..], |organization| organization.accounts) {
+            let found = find_by_email(&mut connection, demo.email).await?;
+            if found.is_some_and(|of| of.is_active && of.hashed_password.0 == demo.hashed_password) {
+                open.push(demo);
+            }
+        }
+        Ok(open)
     }
 
     /// A page of the accounts, in an order of [`crate::paging::order_by`], and how many there are.
