@@ -54,8 +54,8 @@ impl Controller {
     pub(super) fn start(
         fleet: &Rc<Fleet>,
         identity: Rc<Identity>,
-        own: SocketAddr,
         (plan, operator): (Option<Plan>, OperatorToken),
+        own: SocketAddr,
     ) -> Self {
         let governor = Governor::start(fleet, Rc::clone(&identity));
         governor.book.borrow_mut().declare(plan);
@@ -266,7 +266,9 @@ impl Control for Controller {
     }
 
     async fn drill(&self, context: &CallContext, request: NewDrill) -> Answer<Drill> {
-        self.drills.begin(request, context.principal.key()).await
+        let subject = request.service.clone();
+        let begun = self.drills.begin(request, context.principal.key());
+        doing(&self.governor.events, context, ("drill", &subject), begun).await
     }
 
     async fn drills(&self, _: &CallContext) -> Result<Drills, RpcError> {
@@ -282,7 +284,11 @@ impl Control for Controller {
     }
 
     async fn abort(&self, context: &CallContext, request: DrillId) -> Answer<Drill> {
-        Ok(self.drills.abort(request.id, &context.principal.key()).await?)
+        let what = format!("abort drill {}", request.id);
+        doing(&self.governor.events, context, (&what, ""), async {
+            Ok(self.drills.abort(request.id, &context.principal.key()).await?)
+        })
+        .await
     }
 
     async fn network(&self, _: &CallContext) -> Result<Declared, RpcError> {

@@ -3,7 +3,7 @@
 import { h, s } from "../ui/h.js";
 import { Cursor, steer } from "./cursor.js";
 import { areaPath, bandPath, linePath } from "./path.js";
-import { linear, timeMarks, Top } from "./scale.js";
+import { binaryStep, linear, timeMarks, Top } from "./scale.js";
 import { place, set } from "./drawing.js";
 import { Table } from "./table.js";
 import { marked, timeOf, written } from "./units.js";
@@ -25,7 +25,7 @@ export class TimeChart {
   constructor({ title, unit, series, band = null, area = false, gather = "mean", least = 1, cursor = new Cursor() }) {
     Object.assign(this, { title, unit, series, band, area, gather, cursor });
     this.number = charts += 1;
-    this.top = new Top(least);
+    this.top = new Top(least, unit === "bytes" ? binaryStep : undefined);
     this.past = null;
     this.marks = [];
     this.span = { from_s: 0, to_s: 1, step_s: 1 };

@@ -3,7 +3,7 @@
 import { Bars } from "../charts/bars.js";
 import { Board } from "../charts/board.js";
 import { Figures } from "../charts/figures.js";
-import { written } from "../charts/units.js";
+import { known, written } from "../charts/units.js";
 import { link } from "../router.js";
 import { health, stateOf } from "../topology/health.js";
 import { confirm } from "../ui/dialog.js";
@@ -20,8 +20,8 @@ const FIGURES = [
   ["Fairness", ({ fairness }) => (typeof fairness === "number" ? fairness.toFixed(3) : "–")],
   ["Requests", ({ per_s }) => written(per_s, "per_s")],
   ["Errors", ({ errors_per_s }) => written(errors_per_s, "per_s")],
-  ["P50", ({ p50_ms }) => written(p50_ms, "ms")],
-  ["P99", ({ p99_ms }) => written(p99_ms, "ms")],
+  ["P50", (entry) => written(known(entry, "p50_ms"), "ms")],
+  ["P99", (entry) => written(known(entry, "p99_ms"), "ms")],
   ["In flight", ({ in_flight }) => written(in_flight, "count")],
   ["Tried again", ({ retries }) => written(retries, "count")],
 ];
@@ -41,7 +41,7 @@ export function mount(element, context) {
   let standing = new Map();
   let board = null;
 
-  const services = h("div", { class: "segments", role: "group", "aria-label": "Service" });
+  const services = h("div", { class: "segments wraps", role: "group", "aria-label": "Service" });
   const figures = new Figures(FIGURES);
   const acting = h("p", { class: "acting" });
   const choice = h("select", { id: "balancing-algorithm" });

@@ -14,7 +14,7 @@ export function comparison({ store, api, session }, windows, chosen) {
   const rows = table({
     caption: "Algorithms by what was measured", key: ({ algorithm }) => algorithm, empty: "Nothing was measured yet.",
     columns: [
-      { title: "Algorithm", value: ({ algorithm }) => algorithm },
+      { title: "Algorithm", class: "unbroken", value: ({ algorithm }) => algorithm },
       plain("Measured for", ({ seconds }) => `${seconds} s`),
       plain("Requests", ({ requests }) => written(requests, "count")),
       plain("Rate", ({ per_s }) => written(per_s, "per_s")),

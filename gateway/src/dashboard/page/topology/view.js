@@ -8,9 +8,12 @@ import { layout } from "./layout.js";
 import { steps } from "./keys.js";
 import { structureOf } from "./model.js";
 
+/** How wide a letter of the second line is, in pixels. */
+const SMALL = 6.3;
+
 /** Letters that fit a width, at the size that they have there. */
-const fitting = (text, width) => {
-  const most = Math.max(3, Math.floor(width / 7));
+const fitting = (text, width, letter = 7) => {
+  const most = Math.max(3, Math.floor(width / letter));
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 };
 
@@ -48,6 +51,11 @@ export class Topology {
   show(graph) {
     this.graph = graph;
     this.draw();
+  }
+
+  /** Gives a node the keyboard. */
+  focus(id) {
+    this.nodes.get(id)?.group.focus();
   }
 
   /** Marks a node, or none. */
@@ -160,7 +168,7 @@ export class Topology {
   said(node, box) {
     if (node.id === "client") {
       const connections = `${written(node.entry.connections, "count")} connections`;
-      return { first: node.name, second: fitting(connections, box.width - 16), label: `${node.name}: ${connections}` };
+      return { first: node.name, second: fitting(connections, box.width - 16, SMALL), label: `${node.name}: ${connections}` };
     }
     if (node.id === "gateway") {
       const { p95_ms, per_s } = node.entry;
@@ -177,11 +185,11 @@ export class Topology {
   }
 
   ofService(node, box) {
-    const { protocol, port } = node.entry;
+    const { port } = node.entry;
     const second = tally(node.instances.map((each) => each.health)) || "no instance";
-    const aside = this.places.narrow ? "" : [protocol].filter(Boolean).join(" ");
+    const aside = this.places.narrow || !port ? "" : `:${port}`;
     return {
-      first: fitting(node.name, box.width - 80), second: fitting(second, box.width - 36), aside,
+      first: fitting(node.name, box.width - 76), second: fitting(second, box.width - 36, SMALL), aside,
       label: `${node.name}${port ? `, port ${port}` : ""}: ${second}`,
     };
   }
