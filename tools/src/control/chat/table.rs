@@ -272,6 +272,15 @@ pub(super) static COMMANDS: &[Command] = &[
         ..NOTHING
     },
     Command {
+        verb: Verb::Alerts,
+        form: Form { name: "alerts", arguments: &[] },
+        aliases: &["alarms"],
+        calls: called("control", "alerts"),
+        help: "what somebody should look at now, and what was over lately",
+        example: "alerts",
+        ..NOTHING
+    },
+    Command {
         verb: Verb::Audit,
         form: Form { name: "audit", arguments: &[optional("count", Kind::Number(1, 100))] },
         aliases: &["journal"],
