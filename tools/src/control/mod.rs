@@ -5,11 +5,13 @@
 //! it for each process; `governor.rs` tells them, and asks what they see. `operations.rs` does what takes several steps, and
 //! `faults.rs` breaks things for a while, of which `reports.rs` keeps account. The processes themselves are `crate::up`'s.
 
+pub(crate) mod alerts;
 pub(crate) mod api;
 mod doing;
 pub(crate) mod events;
 mod faults;
 mod governor;
+pub(crate) mod live;
 mod logs;
 mod operations;
 mod reports;
