@@ -2,6 +2,7 @@
 
 pub mod settings;
 pub mod stats;
+pub mod watch;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use micronet_wire::service::{CallContext, CallError, Outgoing, service};
 
 use self::settings::InForce;
 use self::stats::Stats;
+use self::watch::Watched;
 
 /// The gateway itself: what is behind it, how it balances, and how it is doing.
 #[service(name = "gateway")]
@@ -23,6 +25,10 @@ pub trait Gateway {
     /// What was measured of what passes through here: over the last minute, and since the start.
     #[rpc(http("GET /stats", "GET /api/v1/stats"), public, idempotent, rate = "monitoring")]
     async fn stats(&self, context: &CallContext) -> Result<Stats, RpcError>;
+
+    /// Tells what passed in each second when that is over, and what the gateway sees of its instances, at once when their state changes.
+    #[rpc(permission = "network:read", idempotent, rate = "monitoring")]
+    async fn watch(&self, context: &CallContext, replies: Outgoing<Watched>) -> Result<(), RpcError>;
 
     /// The instances of the services behind the gateway, as it sees them.
     #[rpc(http("GET /api/v1/instances"), permission = "network:read", idempotent, rate = "monitoring")]

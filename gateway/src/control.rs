@@ -23,6 +23,7 @@ use micronet_wire::service::{CallContext, CallError, CallOptions, Outgoing, Serv
 
 use crate::api::settings::{InForce, Setting};
 use crate::api::stats::{Connections, Stats as StatsShown};
+use crate::api::watch::Watched;
 use crate::api::{
     About, AlgorithmInfo, Announcement, BalancerOf, Balancers, Gateway, GatewayError, GatewayServer,
     InstanceBehind, LabAlgorithm, Links, OfService, Registered, ServiceBehind, SetBalancer, WhichInstances,
@@ -31,7 +32,7 @@ use crate::cache::Cache;
 use crate::config::VirtualPorts;
 use crate::settings::{Given, Held};
 use crate::stats::Stats;
-use crate::{dashboard, targets};
+use crate::{dashboard, targets, watch};
 
 /// The version of the program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -199,6 +200,10 @@ impl Gateway for Control {
             cache: self.cache.stats(),
             tcp: self.virtual_ports.borrow().iter().map(|port| port.report().into()).collect(),
         })
+    }
+
+    async fn watch(&self, _context: &CallContext, replies: Outgoing<Watched>) -> Result<(), RpcError> {
+        watch::watch(&self.identity, &self.upstreams, &self.stats, replies).await
     }
 
     async fn instances(

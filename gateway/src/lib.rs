@@ -26,6 +26,7 @@ pub mod stats;
 mod streams;
 mod targets;
 pub mod visitor;
+mod watch;
 mod websocket;
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 pub(crate) mod call;
 pub(crate) mod certs;
+pub(crate) mod chat;
 pub(crate) mod complete;
 pub(crate) mod control;
 pub(crate) mod decode;
 pub(crate) mod discovery;
 pub(crate) mod dissector;
+pub(crate) mod drill;
 pub(crate) mod fault;
 pub(crate) mod gateway;
 pub(crate) mod instances;
@@ -34,12 +36,14 @@ use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 pub(crate) use self::call::{CallFlags, CalleeFlags, OutcomeFlags};
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::chat::ChatFlags;
 use self::complete::{CompleteFlags, CompletionsFlags};
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::control::{LogsFlags, RELOAD_EXAMPLES};
 use self::decode::DecodeFlags;
 use self::discovery::{DiscoveryFlags, RegistrationFlags};
 use self::dissector::DissectorFlags;
+use self::drill::{DrillFlags, DrillsFlags};
 use self::fault::FaultFlags;
 use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
@@ -174,6 +178,8 @@ pub(crate) enum RawCommand {
     Call(CallFlags),
     /// Talk with an instance in lines of text, as by nc, and in TLS too
     Nc(NcFlags),
+    /// Talk with those who operate the network, and operate it by what you say
+    Chat(ChatFlags),
     /// Sign in at a gateway, so that calls can be made as that account
     Login(LoginFlags),
     /// Sign out, and forget the tokens
@@ -229,6 +235,10 @@ pub(crate) enum RawCommand {
     Why(WhyFlags),
     /// Break something on purpose for a while, and see what it came to
     Fault(FaultFlags),
+    /// Rehearse a failure under load, and report what it cost
+    Drill(DrillFlags),
+    /// Show the drills so far, or one of them
+    Drills(DrillsFlags),
     /// Print the script by which a shell completes commands, services, methods and fields
     Completions(CompletionsFlags),
     #[command(hide = true)]

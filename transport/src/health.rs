@@ -72,6 +72,8 @@ pub struct Ledger {
     state: InstanceState,
     since_ns: u64,
     history: VecDeque<Change>,
+    /// How many changes there were, also those that are remembered no more.
+    changes: u64,
 }
 
 impl Ledger {
@@ -89,6 +91,7 @@ impl Ledger {
             state: InstanceState::Joining,
             since_ns: now,
             history: VecDeque::new(),
+            changes: 0,
         };
         ledger.note(now, "it was named, and not reached yet".into());
         ledger
@@ -259,6 +262,12 @@ impl Ledger {
         self.history.iter()
     }
 
+    /// How many changes there were.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Puts into one state what the voices say now: some of it ends by itself.
     pub fn settle(&mut self, now: u64) {
         let (state, reason) = self.judged(now);
@@ -308,6 +317,7 @@ impl Ledger {
             self.history.pop_front();
         }
         self.history.push_back(Change { at_ns, state: self.state, reason });
+        self.changes += 1;
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) trait Called {
     fn balance(&self, service: &str, algorithm: Algorithm);
     /// Its instances, as this process sees them.
     fn seen(&self, history: bool) -> CalledService;
+    /// How many changes of its instances' states there were, and how many instances there are.
+    fn changes(&self) -> (u64, usize);
     /// Takes account of what the operator has said.
     fn govern(self: Rc<Self>, rules: &InForce);
 }
@@ -189,6 +191,13 @@ impl Network {
         self.all().iter().for_each(|called| services.push(called.seen(of.history)));
         services.retain(|called| of.service.as_ref().is_none_or(|service| *service == called.service));
         Instances { seen_by: seen_by.to_owned(), revision: self.revision.get(), services }
+    }
+
+    /// How many changes of the states of the instances that it calls this process has seen, by service, and how many instances there are:
+    /// where that is as before, [`instances`](Self::instances) tells of no other states. It is cheap to look at.
+    #[must_use]
+    pub fn instance_changes(&self) -> Vec<(u64, usize)> {
+        self.all().iter().map(|called| called.changes()).collect()
     }
 
     /// Somebody has found out where the instances of a service are, as far as they know.

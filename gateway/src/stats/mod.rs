@@ -3,6 +3,8 @@
 
 mod regions;
 mod report;
+mod second;
+mod seconds;
 mod series;
 
 use std::cell::RefCell;
@@ -14,6 +16,8 @@ use micronet_wire::service::{Bytes, CallContext, Handling, Service};
 
 pub use self::regions::{BadRegions, Network, Regions};
 pub(crate) use self::report::percent;
+pub(crate) use self::seconds::SECOND_NS;
+use self::seconds::Seconds;
 use self::series::Series;
 
 /// Servers that are remembered, also when they are gone; one more, and that is forgotten which was silent for longest.
@@ -83,6 +87,8 @@ struct Measured {
     /// By service: the index of its upstream.
     services: Vec<Series>,
     servers: Vec<Server>,
+    /// The last seconds by service; after them those of requests that were for none.
+    seconds: Vec<Seconds>,
 }
 
 /// What was measured of one instance of a service.
@@ -92,6 +98,7 @@ struct Server {
     instance: Rc<str>,
     used_ns: u64,
     series: Series,
+    seconds: Seconds,
 }
 
 impl Stats {
@@ -101,6 +108,7 @@ impl Stats {
         let measured = Measured {
             regions: many(regions.names().len()),
             services: many(services),
+            seconds: (0..=services).map(|_| Seconds::default()).collect(),
             ..Measured::default()
         };
         Self { started_ns: clock::now(), regions, measured: RefCell::new(measured) }
@@ -122,7 +130,9 @@ impl Stats {
         failed: bool,
     ) {
         let mut measured = self.measured.borrow_mut();
-        let Measured { protocols, regions, services, .. } = &mut *measured;
+        let Measured { protocols, regions, services, seconds, .. } = &mut *measured;
+        let second = seconds.get_mut(service.unwrap_or(services.len()));
+        second.into_iter().for_each(|second| second.record(now, took_ns, failed));
         let of_region = region.and_then(|region| regions.get_mut(region));
         let of_service = service.and_then(|service| services.get_mut(service));
         let every = [protocols.get_mut(protocol as usize), of_region, of_service];
@@ -141,11 +151,12 @@ impl Stats {
                 let silent = silent.map_or(0, |(at, _)| at);
                 servers.swap_remove(silent);
             }
-            let (instance, series) = (Rc::clone(instance), Series::default());
-            servers.push(Server { service, instance, used_ns: now, series });
+            let (instance, series, seconds) = (Rc::clone(instance), Series::default(), Seconds::default());
+            servers.push(Server { service, instance, used_ns: now, series, seconds });
             servers.len() - 1
         });
         servers[at].used_ns = now;
         servers[at].series.record(now, took_ns, failed);
+        servers[at].seconds.record(now, took_ns, failed);
     }
 }

@@ -159,7 +159,7 @@ fn ratio(part: u128, whole: u128) -> Decimal<2> {
 
 /// How even it is that instances of these weights got these calls. Jain, Chiu and Hawe, DEC-TR-301, 1984. Where nothing was called,
 /// nothing was uneven.
-fn distribution(calls: &[(u64, u32)]) -> Distribution {
+pub(super) fn distribution(calls: &[(u64, u32)]) -> Distribution {
     #[allow(clippy::cast_precision_loss)] // 53 bits are enough for a ratio of four digits.
     let loads = || calls.iter().map(|(calls, weight)| *calls as f64 / f64::from((*weight).max(1)));
     let (sum, squares) = loads().fold((0.0, 0.0), |(sum, squares), load| (sum + load, squares + load * load));

@@ -64,6 +64,19 @@ impl Series {
         all
     }
 
+    /// How many requests there were in the last minute, which is cheaper to know.
+    pub(crate) fn requests_lately(&self, now: u64) -> u64 {
+        let first = first_window(now);
+        let lately = self.windows.iter().flatten().filter(|window| window.number >= first);
+        lately.map(|window| window.summed.requests).sum()
+    }
+
+    /// How many requests there were in all.
+    pub(crate) fn requests(&self) -> u64 {
+        let windows = self.windows.iter().flatten().map(|window| window.summed.requests);
+        self.before.requests + windows.sum::<u64>()
+    }
+
     /// All requests.
     pub(crate) fn since_start(&self) -> Summed {
         let mut all = self.before.clone();
@@ -145,6 +158,7 @@ mod tests {
         let now = 1_299 * S;
         let lately = series.lately(now);
         assert_eq!((lately.requests, lately.errors), (60, 15));
+        assert_eq!((series.requests_lately(now), series.requests()), (60, 300));
         assert_eq!(covered_ns(now, 0), 59 * S);
         assert_eq!(covered_ns(now, 1_290 * S), 9 * S);
         // The last sixty took 241 to 300 ms; durations are told to two digits.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::NetCommand;
+use super::{DrillCommand, NetCommand};
 use crate::cli::control::LogsFlags;
 use crate::cli::fault::{FaultAction, FaultFlags, TargetFlags, Which};
 use crate::cli::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
@@ -69,6 +69,8 @@ pub(crate) enum Operation {
     Net(NetCommand),
     /// Something is broken, or mended.
     Fault(FaultCommand),
+    /// A failure is rehearsed, or it is told what that came to.
+    Drill(DrillCommand),
 }
 
 /// What is done about faults.

@@ -1,20 +1,26 @@
 //! The control service as others see it: the processes of a network, and what its operator can do to them.
 
+pub(crate) mod chat;
+pub(crate) mod drills;
+mod errors;
 pub(crate) mod faults;
 pub(crate) mod live;
 pub(crate) mod network;
 pub(crate) mod tap;
+pub(crate) mod weight;
 pub(crate) mod why;
-
-use std::fmt;
 
 use micronet_wire::error::RpcError;
 use micronet_wire::schema::{Message, Timestamp};
-use micronet_wire::service::{CallContext, CallError, Outgoing, service};
+use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing, service};
 
+use self::chat::{Said, Typed};
+use self::drills::{Drill, DrillId, Drills, NewDrill};
+pub(crate) use self::errors::ControlError;
 use self::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use self::network::{Declare, Declared};
 use self::tap::Tap;
+use self::weight::Weigh;
 use self::why::{Why, WhyOf};
 use micronet_gateway::api::settings::InForce;
 use micronet_wire::network::Tapped;
@@ -122,6 +128,19 @@ pub(crate) trait Control {
         request: Named,
     ) -> Result<Processes, CallError<ControlError>>;
 
+    /// Gives an instance, or those of a service, another weight: the part of the calls that is fair for it, where 100 is the norm.
+    #[rpc(
+        http("PUT /api/v1/control/processes/{name}/weight"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess)
+    )]
+    async fn weigh(
+        &self,
+        context: &CallContext,
+        request: Weigh,
+    ) -> Result<Processes, CallError<ControlError>>;
+
     /// Makes an instance, or all of a service, fail: nobody calls it, until it recovers or the time is over.
     #[rpc(
         http("POST /api/v1/control/processes/{name}/fail"),
@@ -195,6 +214,59 @@ pub(crate) trait Control {
     )]
     async fn clear(&self, context: &CallContext, request: FaultId) -> Result<Fault, CallError<ControlError>>;
 
+    /// Begins a drill: a steady load, something that is broken under it for a while, and a report. It answers at once. It is refused where the
+    /// network can't spare what would be lost.
+    #[rpc(
+        http("POST /api/v1/control/drills"),
+        permission = "control:write",
+        status = 202,
+        errors(NoSuchProcess, BeyondBlastRadius, NotPossible)
+    )]
+    async fn drill(&self, context: &CallContext, request: NewDrill)
+    -> Result<Drill, CallError<ControlError>>;
+
+    /// The drill that is under way, and the last ones before it.
+    #[rpc(http("GET /api/v1/control/drills"), permission = "control:read", idempotent, rate = "monitoring")]
+    async fn drills(&self, context: &CallContext) -> Result<Drills, RpcError>;
+
+    /// One drill: where it stands, what was measured, and what came of it.
+    #[rpc(
+        http("GET /api/v1/control/drills/{id}"),
+        permission = "control:read",
+        idempotent,
+        rate = "monitoring",
+        errors(NoSuchDrill)
+    )]
+    async fn drill_of(
+        &self,
+        context: &CallContext,
+        request: DrillId,
+    ) -> Result<Drill, CallError<ControlError>>;
+
+    /// The same again and again while it goes on, to its end.
+    #[rpc(
+        http("GET /api/v1/control/drills/{id}/watch"),
+        permission = "control:read",
+        idempotent,
+        rate = "monitoring",
+        errors(NoSuchDrill)
+    )]
+    async fn watch_drill(
+        &self,
+        context: &CallContext,
+        request: DrillId,
+        replies: Outgoing<Drill>,
+    ) -> Result<(), CallError<ControlError>>;
+
+    /// Gives a drill up. It answers when what was broken is mended.
+    #[rpc(
+        http("DELETE /api/v1/control/drills/{id}"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchDrill)
+    )]
+    async fn abort(&self, context: &CallContext, request: DrillId) -> Result<Drill, CallError<ControlError>>;
+
     /// The network as it was declared: its segments, its links, and who may call whom.
     #[rpc(http("GET /api/v1/control/network"), permission = "control:read", idempotent, rate = "monitoring")]
     async fn network(&self, context: &CallContext) -> Result<Declared, RpcError>;
@@ -244,6 +316,16 @@ pub(crate) trait Control {
         request: LogOf,
         replies: Outgoing<Line>,
     ) -> Result<(), CallError<ControlError>>;
+
+    /// Talks with the chat of those who operate the network: lines in, answers and what happens out. What a line does is done on
+    /// behalf of who has opened it, and needs their permission for that.
+    #[rpc(http("WS /chatops"), permission = "control:read", rate = "monitoring")]
+    async fn chat(
+        &self,
+        context: &CallContext,
+        requests: Incoming<Typed>,
+        replies: Outgoing<Said>,
+    ) -> Result<(), RpcError>;
 
     /// Tells what passes processes from now on: the calls that end, and copies of the frames of RPC connections. Secrets are masked. It holds up
     /// nothing: what its reader is too slow for is lost, and counted.
@@ -371,101 +453,9 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
-/// Why the control service says no.
-#[derive(Message, Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ControlError {
-    /// No process of the network has this name.
-    #[status(404)]
-    NoSuchProcess {
-        /// The name.
-        name: String,
-        /// The names that there are.
-        known: Vec<String>,
-    },
-    /// No fault has this number, or it is too long past.
-    #[status(404)]
-    NoSuchFault {
-        /// The number.
-        id: u64,
-    },
-    /// It would leave a service without a healthy instance; `force` does it all the same.
-    #[status(409)]
-    LastHealthy {
-        /// The service.
-        service: String,
-        /// Those that would be lost.
-        instances: Vec<String>,
-    },
-    /// Another operation on the service is under way.
-    #[status(409)]
-    Busy {
-        /// The service.
-        service: String,
-    },
-    /// That can't be done with it.
-    #[status(409)]
-    NotPossible {
-        /// Why not.
-        reason: String,
-    },
-    /// A plan of a network is not right.
-    #[status(409)]
-    WrongPlan {
-        /// The line, counted from 1.
-        line: u64,
-        /// What is wrong there.
-        reason: String,
-    },
-    /// A process that was started has not become ready.
-    #[status(503)]
-    DidNotStart {
-        /// Its name.
-        instance: String,
-        /// How it ended, or what it waits for.
-        reason: String,
-    },
-    /// The settings that were to be read again can't be used; those from before hold.
-    #[status(422)]
-    UnusableSettings {
-        /// Whose.
-        instance: String,
-        /// Everything that is wrong with them.
-        faults: Vec<String>,
-    },
-}
-
 /// The settings that processes have read again.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reloaded {
     /// What holds now, process by process.
     pub(crate) settings: Vec<InForce>,
-}
-
-impl fmt::Display for ControlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSuchProcess { name, known } => {
-                write!(
-                    f,
-                    "no process or service of this network is called {name:?}; there are {}",
-                    known.join(", ")
-                )
-            }
-            Self::NoSuchFault { id } => write!(f, "there is no fault {id}, or it is too long past"),
-            Self::LastHealthy { service, instances } => {
-                let instances = instances.join(", ");
-                write!(
-                    f,
-                    "{service} would have no healthy instance without {instances}: force does it all the same"
-                )
-            }
-            Self::Busy { service } => write!(f, "another operation on {service} is under way"),
-            Self::NotPossible { reason } => f.write_str(reason),
-            Self::WrongPlan { line, reason } => write!(f, "the plan, line {line}: {reason}"),
-            Self::UnusableSettings { instance, faults } => {
-                write!(f, "the settings of {instance} can't be used: {}", faults.join("; "))
-            }
-            Self::DidNotStart { instance, reason } => write!(f, "{instance} did not start: {reason}"),
-        }
-    }
 }

@@ -76,16 +76,28 @@ impl Breaker {
         for_ms: Option<u64>,
         force: bool,
     ) -> Answer<Fault> {
-        let fleet = self.governor.fleet()?;
+        if kind.takes_away() && !force {
+            let names: Vec<Name> = instances.iter().map(|instance| name_of(instance)).collect();
+            self.refuse_if_last(&*self.governor.fleet()?, &names).await?;
+        }
+        self.force(name, instances, kind, for_ms, || ()).await
+    }
+
+    /// Breaks something, whoever is left. `begins` is called when it begins, which is some time before all have heard of it.
+    pub(super) async fn force(
+        self: &Rc<Self>,
+        name: &str,
+        instances: &[Rc<Instance>],
+        kind: Kind,
+        for_ms: Option<u64>,
+        begins: impl FnOnce(),
+    ) -> Answer<Fault> {
         let names: Vec<Name> = instances.iter().map(|instance| name_of(instance)).collect();
         check_possible(instances, &kind)?;
-        if kind.takes_away() && !force {
-            self.refuse_if_last(&fleet, &names).await?;
-        }
         let named = |names: &[Name]| names.iter().map(|name| name.instance.clone()).collect::<Vec<String>>();
         let from = match &kind {
             Kind::Partition { from } => Some(named(from)),
-            Kind::Fail | Kind::Stall | Kind::Disturb { .. } => None,
+            Kind::Fail | Kind::Stall | Kind::Kill | Kind::Disturb { .. } => None,
         };
         let mut watch = Watch::new(named(&names), from);
         // What was counted before it began.
@@ -93,11 +105,15 @@ impl Breaker {
             watch.observe(&seen, caller.service == crate::registry::GATEWAY);
         }
         watch.begin(clock::unix_us());
+        begins();
         let now = clock::now();
         let until_ns = now + for_ms.unwrap_or(FOR_MS) * 1_000_000;
         let stalls = kind == Kind::Stall;
         if stalls {
             self.stall(instances);
+        }
+        if kind == Kind::Kill {
+            instances.iter().for_each(|instance| instance.signal(Signal::KILL));
         }
         let id = self.governor.book.borrow_mut().begin(name, names, kind, now, until_ns);
         self.tell(id);
@@ -115,8 +131,10 @@ impl Breaker {
     pub(super) async fn end(self: &Rc<Self>, id: u64) -> Result<Fault, ControlError> {
         let ended = self.governor.book.borrow_mut().end(id);
         let Some(fault) = ended else { return self.fault(id) };
-        if fault.kind == Kind::Stall {
-            self.let_go(&fault);
+        match fault.kind {
+            Kind::Stall => self.let_go(&fault),
+            Kind::Kill => self.bring_back(&fault),
+            Kind::Fail | Kind::Disturb { .. } | Kind::Partition { .. } => {}
         }
         let report = self.watches.borrow_mut().get_mut(&id).map(|watch| {
             watch.end(clock::unix_us());
@@ -225,6 +243,14 @@ impl Breaker {
         }
     }
 
+    /// Starts processes that were killed, where nobody else does.
+    fn bring_back(&self, fault: &InForce) {
+        let Ok(fleet) = self.governor.fleet() else { return };
+        for instance in fault.instances.iter().filter_map(|name| fleet.named(&name.instance)) {
+            instance.start();
+        }
+    }
+
     /// Begins to look at what callers see, unless somebody does.
     fn look(self: &Rc<Self>) {
         if !self.looks.replace(true) {
@@ -292,6 +318,9 @@ fn check_possible(instances: &[Rc<Instance>], kind: &Kind) -> Result<(), Control
             }
             Kind::Stall if instance.state() != State::Running => {
                 return not_possible(format!("{name} doesn't run: there is nothing to stall"));
+            }
+            Kind::Kill if instance.state() != State::Running => {
+                return not_possible(format!("{name} doesn't run: there is nothing to kill"));
             }
             _ => {}
         }

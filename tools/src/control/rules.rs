@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Fail,
     /// Its process is stopped where it stands.
     Stall,
+    /// Its process is killed, and missing until it runs again.
+    Kill,
     /// Its calls take longer, fail, or get no answer.
     Disturb { delay_us: u64, jitter_us: u64, errors_permille: u32, drops_permille: u32 },
     /// It is cut off from these.
@@ -40,6 +42,7 @@ impl Kind {
         match self {
             Self::Fail => FaultKind::Fail,
             Self::Stall => FaultKind::Stall,
+            Self::Kill => FaultKind::Kill,
             Self::Disturb { .. } => FaultKind::Disturb,
             Self::Partition { .. } => FaultKind::Partition,
         }
@@ -48,7 +51,7 @@ impl Kind {
     /// Whether an instance with it is as good as lost.
     pub(super) fn takes_away(&self) -> bool {
         match self {
-            Self::Fail | Self::Stall | Self::Partition { .. } => true,
+            Self::Fail | Self::Stall | Self::Kill | Self::Partition { .. } => true,
             Self::Disturb { errors_permille, drops_permille, .. } => {
                 errors_permille + drops_permille >= LOST_PERMILLE
             }
@@ -60,6 +63,7 @@ impl Kind {
         match self {
             Self::Fail => "is failed".into(),
             Self::Stall => "is stalled".into(),
+            Self::Kill => "is killed".into(),
             Self::Partition { from } => {
                 let from: Vec<&str> = from.iter().map(|name| &*name.instance).collect();
                 format!("is cut off from {}", from.join(", "))
@@ -136,6 +140,8 @@ pub(super) struct Book {
     resting: Vec<Name>,
     /// Instances that are about to be stopped.
     leaving: Vec<Name>,
+    /// The weights of instances that were told another than the usual one.
+    weights: BTreeMap<Name, u32>,
     faults: Vec<InForce>,
     faults_begun: u64,
     plan: Option<Plan>,
@@ -174,6 +180,13 @@ impl Book {
         self.changed();
     }
 
+    /// Gives an instance a weight.
+    pub(super) fn weigh(&mut self, name: &Name, weight: u32) {
+        self.weights.insert(name.clone(), weight);
+        self.weights.retain(|_, weight| *weight != WEIGHT);
+        self.changed();
+    }
+
     /// An instance is about to be stopped, or no longer.
     pub(super) fn leave(&mut self, name: &Name, leaves: bool) {
         set(&mut self.leaving, name, leaves);
@@ -184,6 +197,7 @@ impl Book {
     pub(super) fn forget(&mut self, name: &Name) {
         set(&mut self.resting, name, false);
         set(&mut self.leaving, name, false);
+        self.weights.remove(name);
         for fault in &mut self.faults {
             fault.instances.retain(|each| each != name);
         }
@@ -245,6 +259,7 @@ impl Book {
         if self.rests(name) {
             words.push("rests by the operator's word".to_owned());
         }
+        words.extend(self.weights.get(name).map(|weight| format!("weight {weight} by the operator's word")));
         if self.leaving.contains(name) {
             words.push("is about to be stopped".to_owned());
         }
@@ -265,7 +280,10 @@ impl Book {
     ) -> Rules {
         let mut members: Vec<Members> = Vec::new();
         for (name, address) in addresses.iter().filter(|(name, _)| calls(name.service)) {
-            let member = Member { address: address.clone(), weight: WEIGHT };
+            let member = Member {
+                address: address.clone(),
+                weight: self.weights.get(name).copied().unwrap_or(WEIGHT),
+            };
             match members.last_mut().filter(|of| of.service == name.service) {
                 Some(of) => of.instances.push(member),
                 None => members.push(Members { service: name.service.to_owned(), instances: vec![member] }),
@@ -311,7 +329,7 @@ impl Book {
                 reason: reason(fault),
                 for_ms: Some(left_ms(fault, now)),
             }),
-            Kind::Fail | Kind::Stall | Kind::Partition { .. } => None,
+            Kind::Fail | Kind::Stall | Kind::Kill | Kind::Partition { .. } => None,
         });
         injected.collect()
     }

@@ -70,6 +70,9 @@ pub(crate) trait Workload {
         answer: &Result<Self::Answer, ExchangeError>,
         took: Duration,
     ) -> Verdict;
+
+    /// Hears of a request that was due so long ago, and isn't sent since no client was free in time.
+    fn never_sent(&mut self, _ticket: &Self::Ticket, _due: Duration) {}
 }
 
 /// Why there is no answer.
@@ -252,6 +255,7 @@ where
         let Some((due, (ticket, request))) = due.zip(workload.next()) else { return };
         let waited = due.elapsed();
         if waited > patience {
+            workload.never_sent(&ticket, waited);
             record.count_never_sent(workload.kind(&ticket));
             continue;
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use micronet_wire::http1::{ClientConnection, HttpError, WriteError};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -43,6 +44,20 @@ pub(crate) struct HttpAnswer {
     pub(crate) instance: Option<String>,
     /// The body.
     pub(crate) body: Bytes,
+}
+
+impl HttpAnswer {
+    /// Why this is an error, in words that are the same for all of their kind: the status, and the code of the envelope if there is one.
+    pub(crate) fn error(&self) -> Option<String> {
+        if self.status < 400 {
+            return None;
+        }
+        let envelope: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        Some(match envelope["error"]["code"].as_str() {
+            Some(code) => format!("{} {code}", self.status),
+            None => self.status.to_string(),
+        })
+    }
 }
 
 impl Traced for HttpAnswer {

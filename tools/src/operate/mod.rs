@@ -1,10 +1,11 @@
 //! The commands that operate a running network, by its control service.
 
+mod drill;
 mod fault;
 mod logs;
 mod net;
-mod ps;
-mod why;
+pub(crate) mod ps;
+pub(crate) mod why;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,7 @@ async fn operate(config: OperateConfig) -> Result<ExitCode, CommandError> {
         Operation::Undrain(name) => show(control.undrain(&Named { name }, options()).await),
         Operation::Logs { name, lines, follow } => logs::run(&control, name, lines, follow).await,
         Operation::Fault(command) => fault::run(&control, command).await,
+        Operation::Drill(command) => drill::run(&control, command).await,
         Operation::Why { request_id, json } => why::run(&control, request_id, json).await,
         Operation::Net(command) => net::run(&control, command).await,
     }
@@ -118,6 +120,11 @@ fn failure(error: impl Into<CallError<ControlError>>) -> CommandError {
         CallError::Service(ControlError::NoSuchProcess { .. }) => words.next("`micronet ps` lists them"),
         CallError::Service(ControlError::NoSuchFault { .. }) => {
             words.next("`micronet fault list` lists them")
+        }
+        CallError::Service(ControlError::NoSuchDrill { .. }) => words.next("`micronet drills` lists them"),
+        CallError::Service(ControlError::BeyondBlastRadius { lost, force }) => {
+            let refused = CommandError::new(format!("refused: {lost}"));
+            if force { refused.next("add --force, if that may be") } else { refused }
         }
         CallError::Service(ControlError::LastHealthy { .. }) => {
             words.next("add --force, or start another instance first: micronet scale SERVICE COUNT")

@@ -62,6 +62,11 @@ impl Bars {
     }
 }
 
+/// Numbers as a line of blocks, one each, from the lowest block for 0 to the highest for the greatest.
+pub(crate) fn sparkline(values: &[u64]) -> String {
+    terminal::sparkline(values)
+}
+
 /// For tests: two series.
 #[cfg(test)]
 fn example() -> Chart {

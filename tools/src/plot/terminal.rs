@@ -7,6 +7,16 @@ const BAR_COLUMNS: f64 = 40.0;
 /// Parts of a column, from one eighth to seven (Unicode, Block Elements).
 const EIGHTHS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
+/// Heights of a block, from one eighth to the whole (Unicode, Block Elements).
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// A block for each number.
+pub(super) fn sparkline(values: &[u64]) -> String {
+    let most = values.iter().copied().max().unwrap_or(0).max(1);
+    let height = |value: &u64| usize::try_from(value.saturating_mul(8).div_ceil(most)).unwrap_or(8);
+    values.iter().map(|value| HEIGHTS[height(value).saturating_sub(1).min(7)]).collect()
+}
+
 /// A line for each point: the series' name before its first, x, the bar, and y.
 pub(super) fn bars(chart: &Chart) -> String {
     let names = chart.series.iter().map(|series| series.name.len()).max().unwrap_or(0);
@@ -55,6 +65,13 @@ mod tests {
         assert_eq!(bar(1.0), "█".repeat(40));
         assert_eq!(bar(1.0 / 320.0), "▏");
         assert_eq!(bar(0.2125), "████████▌");
+    }
+
+    #[test]
+    fn a_sparkline_has_a_block_for_each_number() {
+        assert_eq!(sparkline(&[]), "");
+        assert_eq!(sparkline(&[0, 0]), "▁▁");
+        assert_eq!(sparkline(&[0, 1, 50, 100]), "▁▁▄█");
     }
 
     #[test]

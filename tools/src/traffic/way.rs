@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use crate::address::HostPort;
 use crate::load::engine::{Channel, ExchangeError, Traced};
@@ -118,14 +117,7 @@ impl Answer {
     /// there is one, or the RPC code.
     pub(super) fn error(&self) -> Option<String> {
         match self {
-            Self::Http(answer) if answer.status < 400 => None,
-            Self::Http(answer) => {
-                let envelope: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-                Some(match envelope["error"]["code"].as_str() {
-                    Some(code) => format!("{} {code}", answer.status),
-                    None => answer.status.to_string(),
-                })
-            }
+            Self::Http(answer) => answer.error(),
             Self::Rpc(answer) => answer.refused.clone(),
         }
     }

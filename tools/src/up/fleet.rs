@@ -24,7 +24,7 @@ use crate::stop_signal::{EXIT_INTERRUPTED, StopSignals};
 use crate::terminal;
 
 /// How a process ends that has drained.
-const ENDED_WELL: &str = "exit status: 0";
+pub(crate) const ENDED_WELL: &str = "exit status: 0";
 
 /// The processes that `up` keeps running.
 pub(crate) struct Fleet {

@@ -193,6 +193,11 @@ impl Member {
 
     // ---- what is shown ----
 
+    /// How many changes of its state there were.
+    pub(super) fn changes(&self) -> u64 {
+        self.ledger.borrow().changes()
+    }
+
     pub(super) fn seen(&self, now: u64, history: bool) -> CalledInstance {
         let ledger = self.ledger.borrow();
         let unix_us = clock::unix_us();

@@ -29,6 +29,11 @@ impl Called for Inner {
         }
     }
 
+    fn changes(&self) -> (u64, usize) {
+        let members = self.members.borrow();
+        (members.iter().map(|member| member.changes()).sum(), members.len())
+    }
+
     fn found(self: Rc<Self>, service: &str, source: Source, targets: &[Target]) {
         if *service == *self.service {
             self.set_members(source, targets);

@@ -106,6 +106,8 @@ pub(crate) enum FaultKind {
     Disturb,
     /// It is cut off.
     Partition,
+    /// Its process is killed, and missing until it runs again: by a drill.
+    Kill,
     /// One that this version doesn't know.
     Unknown,
 }

@@ -3,7 +3,7 @@
 import { h, s } from "../ui/h.js";
 import { Cursor, steer } from "./cursor.js";
 import { areaPath, bandPath, linePath } from "./path.js";
-import { linear, timeMarks, Top } from "./scale.js";
+import { binaryStep, linear, timeMarks, Top } from "./scale.js";
 import { place, set } from "./drawing.js";
 import { Table } from "./table.js";
 import { marked, timeOf, written } from "./units.js";
@@ -25,8 +25,9 @@ export class TimeChart {
   constructor({ title, unit, series, band = null, area = false, gather = "mean", least = 1, cursor = new Cursor() }) {
     Object.assign(this, { title, unit, series, band, area, gather, cursor });
     this.number = charts += 1;
-    this.top = new Top(least);
+    this.top = new Top(least, unit === "bytes" ? binaryStep : undefined);
     this.past = null;
+    this.marks = [];
     this.span = { from_s: 0, to_s: 1, step_s: 1 };
     this.width = 0;
     this.build();
@@ -44,11 +45,12 @@ export class TimeChart {
     this.grid = s("g", { class: "chart-grid" });
     this.fill = s("path", { class: `chart-fill ${this.series[0].look}` });
     this.lines = this.series.map(({ look }) => s("path", { class: `chart-line ${look}` }));
+    this.moments = s("g", {});
     this.needle = s("line", { class: "chart-needle", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
     this.dots = this.series.map(({ look }) => s("circle", { class: `chart-dot ${look}`, r: 3 }));
     const drawn = s("g", { "clip-path": `url(#${clip})` }, this.fill, this.lines);
     this.picture = s("svg", { class: "chart-picture", height: HEIGHT, "aria-hidden": "true" },
-      s("clipPath", { id: clip }, this.clip), this.grid, drawn, this.needle, this.dots);
+      s("clipPath", { id: clip }, this.clip), this.grid, drawn, this.moments, this.needle, this.dots);
     this.nothing = h("p", { class: "chart-nothing" }, "Nothing was measured yet");
     const label = `${this.title}, over time`;
     this.stage = h("div", { class: "chart-stage", role: "slider", tabindex: 0, "aria-label": label }, this.picture, this.nothing);
@@ -68,10 +70,12 @@ export class TimeChart {
     return h("figcaption", {}, h("h3", {}, this.title), this.time, h("span", { class: "chart-legend" }, entries));
   }
 
-  /** Shows a stretch of time of what was measured: `{ from_s, to_s, step_s }`, a sample being due each `step_s` seconds. */
-  show(past, span) {
-    this.past = past;
-    this.span = span;
+  /**
+   * Shows a stretch of time of what was measured: `{ from_s, to_s, step_s }`, a sample being due each `step_s` seconds. `marks` are
+   * moments in it: `[{ at_s, label }]`.
+   */
+  show(past, span, marks = []) {
+    Object.assign(this, { past, span, marks });
     this.draw();
   }
 
@@ -102,6 +106,7 @@ export class TimeChart {
     this.series.forEach(({ column }, at) => set(this.lines[at], { d: linePath(past, column, how) }));
     if (this.band) set(this.fill, { d: bandPath(past, ...this.band, how) });
     else if (this.area) set(this.fill, { d: areaPath(past, this.series[0].column, how) });
+    this.drawMarks();
     this.nothing.hidden = past.length > 0;
     this.drawCursor();
     this.table.show(past, this.span, this.series, this.unit);
@@ -133,6 +138,25 @@ export class TimeChart {
         const fits = mark.x > MARGIN.left + 8 && mark.x < right - 20;
         set(text, { x: mark.x, y: HEIGHT - 4, "text-anchor": "middle", text: mark.text, visibility: fits ? null : "hidden" });
       }
+    });
+  }
+
+  /** Moments: a line each, with its number where there are several. */
+  drawMarks() {
+    const { marks } = this;
+    while (this.moments.childElementCount < marks.length) {
+      this.moments.append(s("g", { class: "chart-moment" }, s("title"), s("line", { y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }), s("text", { y: MARGIN.top + 4 })));
+    }
+    [...this.moments.children].forEach((group, at) => {
+      const mark = marks[at];
+      const isShown = mark && mark.at_s >= this.span.from_s && mark.at_s <= this.span.to_s;
+      set(group, { visibility: isShown ? null : "hidden" });
+      if (!isShown) return;
+      const [title, line, text] = group.children;
+      const x = place(this.x(mark.at_s));
+      set(title, { text: mark.label });
+      set(line, { x1: x, x2: x });
+      set(text, { x: x + 3, text: mark.sign ?? "" });
     });
   }
 

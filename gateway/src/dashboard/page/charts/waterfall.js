@@ -17,7 +17,7 @@ export function waterfall(rows, { caption, kinds = [] }) {
   const head = h("tr", {},
     h("th", { scope: "col" }, "Where"), h("th", { scope: "col", class: "fall-axis" }, axis(whole, percent)),
     h("th", { scope: "col", class: "number" }, "After"), h("th", { scope: "col", class: "number" }, "Took"));
-  const table = h("table", { class: "fall" }, h("caption", { class: "unseen" }, caption),
+  const table = h("table", { class: "fall" }, h("caption", { class: "visually-hidden" }, caption),
     h("thead", {}, head), h("tbody", {}, rows.map((row) => line(row, percent, labels))));
   const used = kinds.filter(({ kind }) => rows.some(({ parts }) => parts.some((part) => part.kind === kind)));
   const legend = used.map(({ kind, label }) => h("span", {}, h("i", { class: `fall-part ${kind}` }), label));
@@ -30,7 +30,7 @@ function axis(whole, percent) {
   for (let at = 0; at <= whole * 0.92; at += step) {
     marks.push(h("span", { style: { "inset-inline-start": percent(at) } }, marked(at, "ms")));
   }
-  return h("span", { class: "fall-marks" }, h("span", { class: "unseen" }, "When: "), marks);
+  return h("span", { class: "fall-marks" }, h("span", { class: "visually-hidden" }, "When: "), marks);
 }
 
 function line(row, percent, labels) {

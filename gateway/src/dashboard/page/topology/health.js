@@ -39,10 +39,12 @@ const key = (state) => String(state ?? "").replace(/([a-z])([A-Z])/g, "$1_$2").r
 /** What is known of a state, however it is written: `Up`, `UP`, `BackingOff`. */
 export const health = (state) => STATES[key(state)] ?? STATES.unknown;
 
-/** A service whose instances are so: the word of all of them together. */
-export function together(states, running = true) {
-  if (!running) return STATES.blocked;
-  const all = states.map(health);
+/** The state of the feed's instance: of its process while that doesn't run, else as the gateway sees it. */
+export const stateOf = ({ process, health: seen }) => (process && process !== "Running" ? process : (seen ?? process ?? "Unknown"));
+
+/** A service whose instances are so: the state of all of them together. */
+export function together(all, running = true) {
+  if (!running && all.length === 0) return STATES.stopped;
   const good = all.filter(({ look }) => look === "good").length;
   if (good === all.length && good > 0) return STATES.up;
   if (good > 0) return STATES.degraded;
@@ -50,9 +52,9 @@ export function together(states, running = true) {
 }
 
 /** How many are in which state, in words: "97 up, 2 ejected". */
-export function tally(states) {
+export function tally(all) {
   const counts = new Map();
-  for (const state of states.map(health)) counts.set(state, (counts.get(state) ?? 0) + 1);
+  for (const state of all) counts.set(state, (counts.get(state) ?? 0) + 1);
   const sorted = [...counts].sort(([a], [b]) => a.rank - b.rank);
   return sorted.map(([{ word }, count]) => `${count} ${word}`).join(", ");
 }

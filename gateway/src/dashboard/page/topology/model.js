@@ -1,12 +1,11 @@
 // What the feed says, as a graph: the clients, the gateway, services with their instances, and who calls whom.
 
-import { health, together } from "./health.js";
+import { health, stateOf, together } from "./health.js";
+
+const GATEWAY = "gateway";
 
 const sum = (all, of) => all.reduce((total, each) => total + (Number(of(each)) || 0), 0);
 const byName = (a, b) => a.localeCompare(b, "en", { numeric: true });
-
-/** The service of an instance's name, as `product` of `product-2`. */
-const stem = (name) => name.replace(/-\d+$/, "");
 
 /** A mean that is weighed by how often it was measured; null where nothing was. */
 function weighed(links) {
@@ -15,66 +14,58 @@ function weighed(links) {
 }
 
 /**
- * The graph of `{ network, totals, services, instances, links }`, the last three being lists of the feed's entries:
- * `{ client, gateway, services: [{ id, name, …, instances }], links: [{ id, from, to, per_s, mean_ms, health }] }`.
+ * The graph of what a store knows: `{ client, gateway, services: [{ id, name, entry, health, instances }], links: [{ id, from, to, per_s,
+ * mean_ms, health }] }`. Instances are `{ id, name, entry, health }`.
  */
-export function graphOf({ network = {}, totals = {}, services = [], instances = [], links = [] }) {
-  const gateway = network.gateway?.instance ?? network.gateway ?? "gateway";
-  const serviceOf = new Map(instances.map(({ instance, service }) => [instance, service]));
-  const named = (from) => serviceOf.get(from) ?? stem(from);
-  const shown = services.filter(({ service }) => service !== "gateway").map((entry) => {
+export function graphOf(store) {
+  const totals = store.totals ?? {};
+  const instances = [...store.instances.values()];
+  const links = [...store.links.values()];
+  const mean = new Map();
+  for (const { to_instance, per_s, mean_ms } of links) {
+    mean.set(to_instance, [...(mean.get(to_instance) ?? []), { per_s, mean_ms }]);
+  }
+  const node = (entry) => {
+    const mean_ms = weighed(mean.get(entry.instance) ?? []) ?? entry.p50_ms;
+    return { id: `instance:${entry.instance}`, name: entry.instance, entry: { ...entry, mean_ms }, health: health(stateOf(entry)) };
+  };
+  const services = [...store.services.values()].filter(({ service }) => service !== GATEWAY).map((entry) => {
     const own = instances.filter(({ service }) => service === entry.service);
     own.sort((a, b) => byName(a.instance, b.instance));
+    const shown = own.map(node);
     return {
-      id: `service:${entry.service}`,
-      name: entry.service,
-      entry,
-      health: together(own.map(({ state }) => state), entry.running !== false),
-      instances: own.map((each) => ({
-        id: `instance:${each.instance}`, name: each.instance, entry: each, health: health(each.state),
-      })),
+      id: `service:${entry.service}`, name: entry.service, entry, instances: shown,
+      health: together(shown.map((each) => each.health), entry.running !== false),
     };
   });
-  shown.sort((a, b) => byName(a.name, b.name));
-  const node = new Map(shown.map((service) => [service.name, service]));
+  services.sort((a, b) => byName(a.name, b.name));
+  const own = instances.find(({ service }) => service === GATEWAY);
+  const gateway = { id: GATEWAY, name: own?.instance ?? GATEWAY, entry: { ...own, ...totals }, health: health(own ? stateOf(own) : "up") };
+  const before = { id: "client>gateway", from: "client", to: GATEWAY, per_s: totals.per_s, mean_ms: totals.p50_ms, health: gateway.health };
   return {
-    client: { id: "client", name: "Clients", connections: totals.connections },
-    gateway: { id: "gateway", name: String(gateway), entry: totals, health: health("up") },
-    services: shown,
-    links: [
-      { id: "client>gateway", from: "client", to: "gateway", per_s: totals.per_s, mean_ms: totals.p50_ms, health: health("up") },
-      ...shown.map((service) => fromGateway(service, links, named)),
-      ...between(links, named, node),
-    ],
+    client: { id: "client", name: "Clients", entry: totals },
+    gateway,
+    services,
+    links: [before, ...callsOf(links, instances, services)],
   };
 }
 
-function fromGateway(service, links, named) {
-  const own = links.filter(({ from, to_service }) => to_service === service.name && named(from) === "gateway");
-  const measured = own.length > 0;
-  return {
-    id: `gateway>${service.id}`,
-    from: "gateway",
-    to: service.id,
-    per_s: measured ? sum(own, ({ per_s }) => per_s) : service.entry.per_s,
-    mean_ms: measured ? weighed(own) : service.entry.p50_ms,
-    health: service.health,
-  };
-}
-
-function between(links, named, node) {
-  const pairs = new Map();
+/** Calls between processes, added up by the services that they belong to. */
+function callsOf(links, instances, services) {
+  const serviceOf = new Map(instances.map(({ instance, service }) => [instance, service]));
+  const shown = new Map(services.map((service) => [service.name, service]));
+  const pairs = new Map(services.map(({ name }) => [`${GATEWAY}>${name}`, []]));
   for (const link of links) {
-    const from = named(link.from);
-    if (from === link.to_service || !node.has(from) || !node.has(link.to_service)) continue;
+    const from = serviceOf.get(link.from) ?? link.from.replace(/-\d+$/, "");
+    if (from === link.to_service || !shown.has(link.to_service) || (from !== GATEWAY && !shown.has(from))) continue;
     const pair = `${from}>${link.to_service}`;
     pairs.set(pair, [...(pairs.get(pair) ?? []), link]);
   }
   return [...pairs].map(([pair, own]) => {
-    const [from, to] = pair.split(">").map((name) => node.get(name));
-    return {
-      id: `${from.id}>${to.id}`, from: from.id, to: to.id, per_s: sum(own, ({ per_s }) => per_s), mean_ms: weighed(own), health: to.health,
-    };
+    const [from, name] = pair.split(">");
+    const to = shown.get(name);
+    const start = from === GATEWAY ? GATEWAY : `service:${from}`;
+    return { id: `${start}>${to.id}`, from: start, to: to.id, per_s: sum(own, ({ per_s }) => per_s), mean_ms: weighed(own), health: to.health };
   });
 }
 

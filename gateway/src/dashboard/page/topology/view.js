@@ -3,14 +3,17 @@
 import { set } from "../charts/drawing.js";
 import { written } from "../charts/units.js";
 import { h, s } from "../ui/h.js";
-import { health, shapeOf, tally } from "./health.js";
+import { shapeOf, tally } from "./health.js";
 import { layout } from "./layout.js";
 import { steps } from "./keys.js";
 import { structureOf } from "./model.js";
 
+/** How wide a letter of the second line is, in pixels. */
+const SMALL = 6.3;
+
 /** Letters that fit a width, at the size that they have there. */
-const fitting = (text, width) => {
-  const most = Math.max(3, Math.floor(width / 7));
+const fitting = (text, width, letter = 7) => {
+  const most = Math.max(3, Math.floor(width / letter));
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 };
 
@@ -48,6 +51,11 @@ export class Topology {
   show(graph) {
     this.graph = graph;
     this.draw();
+  }
+
+  /** Gives a node the keyboard. */
+  focus(id) {
+    this.nodes.get(id)?.group.focus();
   }
 
   /** Marks a node, or none. */
@@ -159,8 +167,8 @@ export class Topology {
   /** What a node says: in its lines, and to a screen reader. */
   said(node, box) {
     if (node.id === "client") {
-      const connections = `${written(node.connections, "count")} connections`;
-      return { first: node.name, second: fitting(connections, box.width - 16), label: `${node.name}: ${connections}` };
+      const connections = `${written(node.entry.connections, "count")} connections`;
+      return { first: node.name, second: fitting(connections, box.width - 16, SMALL), label: `${node.name}: ${connections}` };
     }
     if (node.id === "gateway") {
       const { p95_ms, per_s } = node.entry;
@@ -168,8 +176,8 @@ export class Topology {
       return { first: fitting(node.name, box.width - 40), second, label: `${node.name}: ${written(per_s, "per_s")}, P95 ${written(p95_ms, "ms")}` };
     }
     if (node.instances) return this.ofService(node, box);
-    const { per_s, p50_ms, mean_ms, in_flight } = node.entry;
-    const figures = rate(per_s) + speed({ per_s, mean_ms: mean_ms ?? p50_ms });
+    const { per_s, mean_ms, in_flight } = node.entry;
+    const figures = rate(per_s) + speed({ per_s, mean_ms });
     const label = `${node.name}: ${node.health.word}, ${figures}, ${in_flight ?? 0} in flight`;
     if (box.tile) return { first: node.name.match(/\d+$/)?.[0] ?? fitting(node.name, 26), label };
     const good = node.health.look === "good";
@@ -177,13 +185,11 @@ export class Topology {
   }
 
   ofService(node, box) {
-    const { protocol, port, running } = node.entry;
-    const states = node.instances.map(({ entry }) => entry.state);
-    const all = states.length > 0 && states.every((state) => health(state) === node.health);
-    const second = running === false ? "stopped (blocked)" : all ? `${states.length} ${node.health.word}` : tally(states) || "no instance";
-    const aside = this.places.narrow ? "" : [protocol].filter(Boolean).join(" ");
+    const { port } = node.entry;
+    const second = tally(node.instances.map((each) => each.health)) || "no instance";
+    const aside = this.places.narrow || !port ? "" : `:${port}`;
     return {
-      first: fitting(node.name, box.width - 80), second: fitting(second, box.width - 36), aside,
+      first: fitting(node.name, box.width - 76), second: fitting(second, box.width - 36, SMALL), aside,
       label: `${node.name}${port ? `, port ${port}` : ""}: ${second}`,
     };
   }

@@ -1,0 +1,180 @@
+//! A drill's report as one file for browsers: nothing is fetched, it is light or dark as the reader's system is, it can be printed, and it is
+//! well-formed XML too, so that programs read it.
+
+use std::fmt::Write;
+
+use super::plot::{Curve, Plot, escaped};
+use super::text::{facts, outcome, phases, seconds, title};
+use crate::control::api::drills::{Drill, MomentKind, Second};
+use crate::control::drills::verdict::{milliseconds, number};
+
+const STYLE: &str = include_str!("report.css");
+
+/// The report.
+pub(super) fn page(drill: &Drill) -> String {
+    let title = escaped(&title(drill));
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
+    );
+    let outcome = outcome(drill);
+    let _ = writeln!(
+        page,
+        "<p class=\"verdict {outcome}\"><strong>{outcome}</strong> {}</p>",
+        escaped(&drill.report.verdict)
+    );
+    page.push_str("<section>\n<h2>What was seen</h2>\n<dl>\n");
+    for (name, words) in facts(drill) {
+        let _ = writeln!(page, "<div><dt>{name}</dt><dd>{}</dd></div>", escaped(&words));
+    }
+    page.push_str("</dl>\n</section>\n");
+    for plot in plots(drill) {
+        let _ = writeln!(
+            page,
+            "<section>\n<h2>{}</h2>\n<figure>\n{}</figure>\n</section>",
+            escaped(plot.title),
+            plot.svg()
+        );
+    }
+    tables(&mut page, drill);
+    let _ = write!(
+        page,
+        "<footer>micronet {}, drill {} by {}: {} before and after, {} s of fault.</footer>\n</main>\n</body>\n</html>\n",
+        env!("CARGO_PKG_VERSION"),
+        drill.id,
+        escaped(&drill.who),
+        seconds(u64::from(drill.quiet_s) * 1_000),
+        drill.duration_s
+    );
+    page
+}
+
+fn tables(page: &mut String, drill: &Drill) {
+    let head = ["phase", "lasted", "requests", "lost", "P50", "P95", "P99", "longest"];
+    let rows = phases(drill).map(|(name, phase)| {
+        let mut row =
+            vec![name.to_owned(), seconds(phase.lasted_ms), number(phase.requests), number(phase.lost)];
+        row.extend([phase.p50_us, phase.p95_us, phase.p99_us, phase.max_us].map(milliseconds));
+        row
+    });
+    table(page, "Phases", &head, &rows);
+    let routes = drill.report.routes.iter().map(|route| {
+        let service = route.service.clone().unwrap_or_else(|| "-".into());
+        vec![route.route.clone(), service, number(route.requests), number(route.lost)]
+    });
+    table(page, "What was asked", &["request", "service", "requests", "lost"], &routes.collect::<Vec<_>>());
+    let moments = drill.timeline.iter().map(|moment| vec![seconds(moment.at_ms), moment.words.clone()]);
+    table(page, "What happened", &["at", "what"], &moments.collect::<Vec<_>>());
+}
+
+fn table(page: &mut String, title: &str, head: &[&str], rows: &[Vec<String>]) {
+    let is_number = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+    let _ = write!(page, "<section>\n<h2>{title}</h2>\n<div class=\"table\">\n<table>\n<thead><tr>");
+    for (column, name) in head.iter().enumerate() {
+        let class = rows.first().and_then(|row| row.get(column)).is_some_and(|cell| is_number(cell));
+        let class = if class { " class=\"number\"" } else { "" };
+        let _ = write!(page, "<th scope=\"col\"{class}>{name}</th>");
+    }
+    page.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        page.push_str("<tr>");
+        for cell in row {
+            let class = if is_number(cell) { " class=\"number\"" } else { "" };
+            let _ = write!(page, "<td{class}>{}</td>", escaped(cell));
+        }
+        page.push_str("</tr>\n");
+    }
+    page.push_str("</tbody>\n</table>\n</div>\n</section>\n");
+}
+
+/// Rate, latency and losses over the seconds, with the fault shaded.
+fn plots(drill: &Drill) -> [Plot; 2] {
+    let at = |kind: MomentKind| {
+        drill.timeline.iter().find(|moment| moment.what == kind).map(|moment| at_s(moment.at_ms))
+    };
+    let elapsed_s = at_s(drill.elapsed_ms);
+    let bands = at(MomentKind::Fault)
+        .map(|from| (from, at(MomentKind::Mended).unwrap_or(elapsed_s), "fault"))
+        .into_iter()
+        .collect::<Vec<_>>();
+    let is_marked =
+        |kind: MomentKind| matches!(kind, MomentKind::Detected | MomentKind::Ejected | MomentKind::Recovered);
+    let marks: Vec<(f64, String)> = (drill.timeline.iter())
+        .filter(|moment| is_marked(moment.what))
+        .map(|moment| (at_s(moment.at_ms), format!("{}: {}", seconds(moment.at_ms), moment.words)))
+        .collect();
+    let curve = |name, class, of: &dyn Fn(&Second) -> f64| Curve {
+        name,
+        class,
+        // A second's figures stand in its middle.
+        points: drill.seconds.iter().map(|second| (f64::from(second.at_s) + 0.5, of(second))).collect(),
+    };
+    let plot = |title, unit, curves| Plot {
+        title,
+        unit,
+        seconds: elapsed_s,
+        curves,
+        bands: bands.clone(),
+        marks: marks.clone(),
+    };
+    let answered = |second: &Second| f64::from(second.requests - second.lost.min(second.requests));
+    let rate = vec![curve("answered", "a", &answered), curve("lost", "c", &|second| f64::from(second.lost))];
+    let latency =
+        vec![curve("P50", "a", &|second| ms(second.p50_us)), curve("P99", "b", &|second| ms(second.p99_us))];
+    [plot("Requests a second", "requests", rate), plot("Latency in milliseconds", "ms", latency)]
+}
+
+fn at_s(ms: u64) -> f64 {
+    f64::from(u32::try_from(ms).unwrap_or(u32::MAX)) / 1_000.0
+}
+
+fn ms(us: u64) -> f64 {
+    f64::from(u32::try_from(us).unwrap_or(u32::MAX)) / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::api::drills::{Moment, Route};
+    use crate::control::drills::example::drill;
+
+    #[test]
+    fn a_report_stands_alone_and_has_its_plots() {
+        let mut drill = drill();
+        let second = |at_s| Second { at_s, requests: 200, p50_us: 1_000, p99_us: 4_000, ..Second::default() };
+        drill.seconds = (0..20).map(second).collect();
+        let moment = |at_ms, what, words: &str| Moment { at_ms, what, words: words.into() };
+        drill.timeline = vec![
+            moment(5_000, MomentKind::Fault, "product-2 is stalled"),
+            moment(5_412, MomentKind::Detected, "gateway-1 saw <it>"),
+            moment(15_000, MomentKind::Mended, "it is mended"),
+        ];
+        drill.report.routes = vec![Route { route: "GET /a?b&c".into(), ..Route::default() }];
+        let page = page(&drill);
+        assert_eq!((page.matches("<circle").count(), page.matches("<svg").count()), (80, 2));
+        assert_eq!((page.matches("class=\"band\"").count(), page.matches("class=\"mark\"").count()), (2, 2));
+        for words in [
+            "prefers-color-scheme: dark",
+            "@media print",
+            "GET /a?b&amp;c",
+            "&lt;it&gt;",
+            "<html lang=\"en\">",
+        ] {
+            assert!(page.contains(words), "{words} is missing");
+        }
+        for fetched in ["src=", "href=", "url(", "<script", "@import"] {
+            assert!(!page.contains(fetched), "{fetched}");
+        }
+        for tag in ["section", "table", "figure", "dl", "svg", "main", "tr", "td", "th", "p"] {
+            let opened =
+                page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+            assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_drill_that_never_began_has_a_report_too() {
+        assert!(page(&drill()).ends_with("</html>\n"));
+    }
+}
