@@ -46,7 +46,7 @@ function update(item, of, store) {
   setText(item.querySelector(".reason"), [of.reason, since(of.since, store.now())].filter(Boolean).join(", for "));
   keyed(item.querySelector(".card-instances"), store.instancesOf(of.service), {
     key: (instance) => instance.instance,
-    make: (instance) => h("li", {}, h("span", { class: "name" }, instance.instance), badge(), h("p", { class: "soft" })),
+    make: (instance) => h("li", {}, h("span", {}, instance.instance), badge(), h("p", { class: "soft" })),
     update(row, instance) {
       const stands = instanceState(instance);
       setBadge(row.querySelector(".badge"), stands);
