@@ -26,7 +26,7 @@ export function comparison({ store, api, session }, windows, chosen) {
       plain("Fairness", ({ fairness }) => (Number.isNaN(fairness) ? "–" : fairness.toFixed(3))),
     ],
   });
-  const progress = h("p", { class: "hint", role: "status" });
+  const progress = h("p", { class: "hint" });
   const start = h("button", { type: "button", on: { click: run } }, "Compare all now");
   const stop = h("button", { type: "button", hidden: true, on: { click: () => running?.stop() } }, "Stop");
   const hint = h("p", { class: "hint" },
