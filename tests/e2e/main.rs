@@ -7,6 +7,7 @@ mod accounts;
 mod by_hand;
 mod call;
 mod call_both_ways;
+mod chat;
 mod cli;
 mod copies;
 mod databases;

@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod certs;
+pub(crate) mod chat;
 pub(crate) mod complete;
 pub(crate) mod control;
 pub(crate) mod decode;
@@ -35,6 +36,7 @@ use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 pub(crate) use self::call::{CallFlags, CalleeFlags, OutcomeFlags};
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::chat::ChatFlags;
 use self::complete::{CompleteFlags, CompletionsFlags};
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::control::{LogsFlags, RELOAD_EXAMPLES};
@@ -176,6 +178,8 @@ pub(crate) enum RawCommand {
     Call(CallFlags),
     /// Talk with an instance in lines of text, as by nc, and in TLS too
     Nc(NcFlags),
+    /// Talk with those who operate the network, and operate it by what you say
+    Chat(ChatFlags),
     /// Sign in at a gateway, so that calls can be made as that account
     Login(LoginFlags),
     /// Sign out, and forget the tokens

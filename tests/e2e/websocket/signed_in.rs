@@ -83,12 +83,12 @@ fn a_ticket_opens_one_stream_and_the_end_of_the_session_ends_it() {
 }
 
 #[test]
-fn what_somebody_may_not_read_is_not_told() {
+fn what_somebody_may_not_do_is_refused() {
     let network = Network::start("shop");
     let mut client = Session::begin(&network, "client@demo.example", "client-demo");
-    let path = format!("/ws{LOGS}?ticket={}", client.ticket());
-    let mut logs = Client::open(network.gateway(), &path);
-    assert_eq!(failure(&mut logs), (json!("INSUFFICIENT_PERMISSIONS"), 4403));
+    let path = format!("/ws/api/v1/products/upload?ticket={}", client.ticket());
+    let mut upload = Client::open(network.gateway(), &path);
+    assert_eq!(failure(&mut upload), (json!("INSUFFICIENT_PERMISSIONS"), 4403));
     // What happens to products is nobody's secret.
     let mut news = Client::open(network.gateway(), "/ws/api/v1/events/products/watch?after=0");
     assert!(news.json()["through"].is_u64());

@@ -2,6 +2,7 @@
 //! bound or any file is touched.
 
 mod call;
+mod chat;
 mod control;
 mod database;
 mod decode;
@@ -37,6 +38,7 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 
 pub(crate) use self::call::{CallConfig, Callee, Caller, OutcomeConfig, Repeat, Request};
 use self::call::{call, callee, outcome};
+pub(crate) use self::chat::{ChatConfig, ChatWay};
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::database::database;
 pub(crate) use self::decode::{Bytes, DecodeConfig};
@@ -97,6 +99,8 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Talk with an instance in text.
     Nc(NcConfig),
+    /// Talk with those who operate the network.
+    Chat(ChatConfig),
     /// Sign in or out, or tell who has.
     Login(LoginConfig),
     /// See what passes.
@@ -145,6 +149,7 @@ impl Command {
             Self::Up(_)
             | Self::Call(_)
             | Self::Nc(_)
+            | Self::Chat(_)
             | Self::Login(_)
             | Self::Ping(_)
             | Self::Tap(_)
@@ -259,6 +264,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
+        RawCommand::Chat(flags) => chat::chat(flags, data, environment).map(Command::Chat),
         RawCommand::Nc(flags) => nc::nc(flags, data, environment).map(Command::Nc),
         RawCommand::Login(flags) => logins::login(flags, data, environment).map(Command::Login),
         RawCommand::Logout(flags) => logins::logout(&flags, data, environment).map(Command::Login),

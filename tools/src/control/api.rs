@@ -1,22 +1,26 @@
 //! The control service as others see it: the processes of a network, and what its operator can do to them.
 
+pub(crate) mod chat;
 pub(crate) mod drills;
 mod errors;
 pub(crate) mod faults;
 pub(crate) mod live;
 pub(crate) mod network;
 pub(crate) mod tap;
+pub(crate) mod weight;
 pub(crate) mod why;
 
 use micronet_wire::error::RpcError;
 use micronet_wire::schema::{Message, Timestamp};
-use micronet_wire::service::{CallContext, CallError, Outgoing, service};
+use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing, service};
 
+use self::chat::{Said, Typed};
 use self::drills::{Drill, DrillId, Drills, NewDrill};
 pub(crate) use self::errors::ControlError;
 use self::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
 use self::network::{Declare, Declared};
 use self::tap::Tap;
+use self::weight::Weigh;
 use self::why::{Why, WhyOf};
 use micronet_gateway::api::settings::InForce;
 use micronet_wire::network::Tapped;
@@ -122,6 +126,19 @@ pub(crate) trait Control {
         &self,
         context: &CallContext,
         request: Named,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Gives an instance, or those of a service, another weight: the part of the calls that is fair for it, where 100 is the norm.
+    #[rpc(
+        http("PUT /api/v1/control/processes/{name}/weight"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess)
+    )]
+    async fn weigh(
+        &self,
+        context: &CallContext,
+        request: Weigh,
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Makes an instance, or all of a service, fail: nobody calls it, until it recovers or the time is over.
@@ -299,6 +316,16 @@ pub(crate) trait Control {
         request: LogOf,
         replies: Outgoing<Line>,
     ) -> Result<(), CallError<ControlError>>;
+
+    /// Talks with the chat of those who operate the network: lines in, answers and what happens out. What a line does is done on
+    /// behalf of who has opened it, and needs their permission for that.
+    #[rpc(http("WS /chatops"), permission = "control:read", rate = "monitoring")]
+    async fn chat(
+        &self,
+        context: &CallContext,
+        requests: Incoming<Typed>,
+        replies: Outgoing<Said>,
+    ) -> Result<(), RpcError>;
 
     /// Tells what passes processes from now on: the calls that end, and copies of the frames of RPC connections. Secrets are masked. It holds up
     /// nothing: what its reader is too slow for is lost, and counted.

@@ -1,0 +1,10 @@
+//! The pages of a running network in a real Chromium, used as people use them: by what is shown, with mouse and keyboard.
+
+mod accessibility;
+mod browser;
+mod docs;
+mod driver;
+mod locator;
+mod noticed;
+mod page;
+mod picture;

@@ -1,0 +1,126 @@
+//! A page of a network in a browser. When it is dropped, nothing may have gone wrong with it: no error in the console, no breach of
+//! the content security policy, no request to anywhere else. Of a failed test it leaves a picture.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::thread;
+
+use micronet_tests::patience::until;
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::locator::Locator;
+use crate::{noticed, picture};
+
+/// A page, and the browser that shows it.
+pub(crate) struct Page {
+    pub(crate) browser: Browser,
+    gateway: SocketAddr,
+    expected: RefCell<Vec<u16>>,
+}
+
+impl Page {
+    /// Opens a path at a gateway, in a browser of its own as wide as a desk's.
+    #[track_caller]
+    pub(crate) fn open(gateway: SocketAddr, path: &str) -> Self {
+        let page = Self { browser: Browser::start(), gateway, expected: RefCell::default() };
+        page.size(1440, 900);
+        page.go(path);
+        page
+    }
+
+    /// Goes to another path.
+    #[track_caller]
+    pub(crate) fn go(&self, path: &str) {
+        self.browser.go(&format!("http://{}{path}", self.gateway));
+    }
+
+    /// Sets how large the page is seen, in CSS pixels.
+    #[track_caller]
+    pub(crate) fn size(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.browser.tools("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    /// Says whether the user likes it `light` or `dark`.
+    #[track_caller]
+    pub(crate) fn theme(&self, theme: &str) {
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+        self.browser.tools("Emulation.setEmulatedMedia", &features);
+    }
+
+    /// Whatever has this role and this accessible name: `button`, `Sign in`. A name that ends in `…` only has to begin so; an empty one is any.
+    pub(crate) fn at(&self, role: &'static str, name: &str) -> Locator<'_> {
+        Locator::new(self, role, name)
+    }
+
+    /// Waits until the page shows these words anywhere.
+    #[track_caller]
+    pub(crate) fn shows(&self, words: &str) {
+        until(&format!("the page to show {words:?}"), || {
+            let text = self.text();
+            if text.contains(words) { Ok(()) } else { Err(text) }
+        });
+    }
+
+    /// What the page shows, as text.
+    pub(crate) fn text(&self) -> String {
+        self.browser
+            .script("return document.body.innerText", Vec::new())
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// Waits until a script, the body of a function, returns something else than null, false and nothing.
+    #[track_caller]
+    pub(crate) fn until_script(&self, what: &str, body: &str) -> Value {
+        until(what, || match self.browser.try_script(body, Vec::new()) {
+            Ok(Value::Null | Value::Bool(false)) => Err(self.text()),
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// Presses keys where the focus is, one after another, by their names: `Tab`, `Enter`, `Shift+Tab`, `a`.
+    #[track_caller]
+    pub(crate) fn press(&self, keys: &[&str]) {
+        for key in keys {
+            let (modifiers, name) = match key.strip_prefix("Shift+") {
+                Some(name) => (8, name),
+                None => (0, *key),
+            };
+            let (code, text) = match name {
+                "Tab" => (9, ""),
+                "Enter" => (13, "\r"),
+                "Escape" => (27, ""),
+                " " => (32, " "),
+                "ArrowUp" => (38, ""),
+                "ArrowDown" => (40, ""),
+                other => (0, other),
+            };
+            for kind in ["keyDown", "keyUp"] {
+                let event = json!({ "type": kind, "key": name, "windowsVirtualKeyCode": code, "modifiers": modifiers,
+                    "code": name, "text": if kind == "keyDown" { text } else { "" } });
+                self.browser.tools("Input.dispatchKeyEvent", &event);
+            }
+        }
+    }
+
+    /// Lets this test's page get answers of this status, of which the console always tells.
+    pub(crate) fn expect(&self, status: u16) {
+        self.expected.borrow_mut().push(status);
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let wrongs = noticed::wrongs(&self.browser, &self.gateway.to_string(), &self.expected.borrow());
+        if thread::panicking() {
+            picture::of_failure(&self.browser);
+            eprintln!("---- what the page did: {wrongs:#?}");
+        } else {
+            assert!(wrongs.is_empty(), "{wrongs:#?}");
+        }
+    }
+}
