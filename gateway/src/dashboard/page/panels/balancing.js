@@ -36,7 +36,7 @@ function busiest(store) {
 /** Shows it until what this returns is called. `#/balancing/product` chooses a service. */
 export function mount(element, context) {
   const { store, api, session, route } = context;
-  const windows = watch(store);
+  const windows = watch(store, api);
   let chosen = route?.parts[0] ?? null;
   let standing = new Map();
   let board = null;
@@ -133,6 +133,7 @@ export function mount(element, context) {
   async function ask() {
     const service = chosen;
     if (!service) return;
+    windows.recall(service);
     try {
       if (algorithms.length === 0) {
         ({ algorithms } = (await api.get("/api/v1/balancer")).data);
