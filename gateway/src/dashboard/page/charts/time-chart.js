@@ -145,7 +145,8 @@ export class TimeChart {
   drawMarks() {
     const { marks } = this;
     while (this.moments.childElementCount < marks.length) {
-      this.moments.append(s("g", { class: "chart-moment" }, s("title"), s("line", { y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }), s("text", { y: MARGIN.top + 4 })));
+      const line = s("line", { y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
+      this.moments.append(s("g", { class: "chart-moment" }, s("title"), line, s("text", { y: MARGIN.top + 4 })));
     }
     [...this.moments.children].forEach((group, at) => {
       const mark = marks[at];
