@@ -143,6 +143,12 @@ impl Order {
         self.calls().map_or(Ok(()), |called| authorize(principal, &called.access()))
     }
 
+    /// Whether its beginning is told, since its end may take a while.
+    pub(super) fn lasts(&self) -> bool {
+        let only_looks = self.command.looks.is_some_and(|(argument, _)| !self.values.has(argument));
+        self.command.lasts && !only_looks
+    }
+
     /// Whether it changes something, and isn't refused by looking alone.
     pub(super) fn changes(&self) -> bool {
         self.calls().is_some_and(|called| !called.only_looks())

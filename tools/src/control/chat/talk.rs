@@ -204,7 +204,7 @@ impl Talk {
     /// Has a command done. It goes on when the conversation is over: what was begun is finished, and written down.
     fn begin_execution(&mut self, execution: Execution) {
         let order = &execution.order;
-        if order.command.lasts {
+        if order.lasts() {
             let words = Words { text: help::begun(order, &execution.id), data: None };
             self.outbox.tell("ack", Some(&execution.id), words, now());
         }
