@@ -101,12 +101,8 @@ pub(super) fn named_so(name: &str) -> Option<&'static Command> {
 /// The command that a line says; `None` where it says nothing.
 pub(super) fn read(line: &str, names: &Names) -> Result<Option<Order>, Wrong> {
     let Some((word, rest)) = grammar::first_word(line)? else { return Ok(None) };
-    let known = || {
-        COMMANDS
-            .iter()
-            .flat_map(|command| [command.form.name].into_iter().chain(command.aliases.iter().copied()))
-    };
-    let command = named_so(&word).ok_or_else(|| grammar::unknown(&word, known()))?;
+    let aliases = || COMMANDS.iter().flat_map(|command| command.aliases.iter().copied());
+    let command = named_so(&word).ok_or_else(|| grammar::unknown(&word, self::names(), aliases()))?;
     let values = command.form.read(rest, names)?;
     Ok(Some(Order { command, values, line: line.trim().to_owned() }))
 }

@@ -57,7 +57,11 @@ impl Chat {
             };
             match turn {
                 Turn::Told(said) => talk.told(said?),
-                Turn::Heard(Some(typed)) => talk.heard(&typed.text).await,
+                Turn::Heard(Some(typed)) => {
+                    talk.heard(&typed.text).await;
+                    // Whoever has much to say lets others have their turn.
+                    tokio::task::yield_now().await;
+                }
                 Turn::Heard(None) => talk.has_ended = true,
                 Turn::Progress(progress) => talk.progressed(progress),
                 Turn::Happened(since) => {

@@ -73,7 +73,7 @@ fn lines_are_read_by_the_table() {
 
 #[test]
 fn what_is_wrong_with_a_line_is_said() {
-    let cases: [(&str, &[&str]); 16] = [
+    let cases: [(&str, &[&str]); 18] = [
         ("fial user", &["no command \"fial\"", "did you mean \"fail\"?", "help lists"]),
         (
             "fail usr",
