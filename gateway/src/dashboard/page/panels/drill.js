@@ -24,7 +24,7 @@ const FIGURES = [
   ["Tried again", ({ report }) => written(report.retried, "count")],
   ["P99 before", ({ report }) => ms(report.before.p99_us)],
   ["P99 during", ({ report }) => ms(report.during.p99_us)],
-  ["Recovered", ({ report }) => (report.recovered_after_ms === null || report.recovered_after_ms === undefined ? "not yet" : `after ${written(report.recovered_after_ms, "ms")}`)],
+  ["Recovered", ({ report }) => (typeof report.recovered_after_ms === "number" ? `after ${written(report.recovered_after_ms, "ms")}` : "not yet")],
 ];
 
 const PHASES = [
@@ -91,8 +91,9 @@ export class Drill {
     setText(this.title, drill.what);
     const left = drill.left_ms ? `, ${written(drill.left_ms, "ms")} left` : "";
     setBadge(this.state, { word: words(drill.state) + left, kind: STATES[drill.state] ?? "warn" });
-    setBadge(this.grade, { word: drill.report.grade === "Open" ? "" : words(drill.report.grade), kind: GRADES[drill.report.grade] ?? "idle" });
-    this.grade.hidden = drill.report.grade === "Open";
+    const { grade } = drill.report;
+    setBadge(this.grade, { word: words(grade), kind: GRADES[grade] ?? "idle" });
+    this.grade.hidden = grade === "Open";
     setText(this.verdict, drill.reason ?? drill.report.verdict);
     if (this.abort) this.abort.hidden = over;
     this.figures.show(drill);
