@@ -13,6 +13,7 @@ mod copies;
 mod databases;
 mod dead_services;
 mod discovery;
+mod drill;
 mod durability;
 mod edge;
 mod envelope;

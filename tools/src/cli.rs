@@ -283,6 +283,10 @@ pub(crate) struct UpFlags {
     /// Leave a process that dies where it is, until `micronet start` starts it again
     #[arg(long)]
     pub(crate) no_restart: bool,
+    /// From when on something is worth an alert, instead of unhealthy_s=1, response_time_ms=200, cpu_percent=85, memory_mib=512,
+    /// spike_times=3, spike_per_s=50, fairness_percent=80 or inefficiency_times=3; may be repeated
+    #[arg(long = "alert", value_name = "NAME=NUMBER")]
+    pub(crate) alerts: Vec<String>,
     /// Open no virtual ports; without this the gateway passes the TCP connections of one port for each service through to
     /// its instances: 9001 for user, 9002 for product, and so on, 1000 above the service's own
     #[arg(long)]

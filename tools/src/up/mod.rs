@@ -22,7 +22,7 @@ use std::time::Duration;
 use micronet_services::demo::Demo;
 use micronet_transport::{drain, socket};
 
-pub(crate) use self::fleet::Fleet;
+pub(crate) use self::fleet::{ENDED_WELL, Fleet};
 pub(crate) use self::instance::Instance;
 use self::launch::Launcher;
 pub(crate) use self::launch::calls;

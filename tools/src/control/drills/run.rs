@@ -133,7 +133,7 @@ async fn reads_of(
     let instance = instances.iter().find(|instance| instance.state() == State::Running);
     let instance = instance.ok_or_else(|| format!("{service} doesn't run"))?;
     let schema = schema_of(drills, instance).await.map_err(|error| format!("{service}: {error}"))?;
-    let reads = requests::reads(schema.schema(), &drills.token);
+    let reads = requests::reads(schema.schema(), drills.token.text());
     let is_instance = |name: &str| instances.iter().any(|instance| instance.name() == name);
     Ok(requests::tried(gateway, reads, is_instance, count_max).await)
 }
