@@ -113,7 +113,8 @@ fn a_tap_tells_a_browser_the_calls_that_it_asked_for() {
     assert_eq!((&record["http"]["status"], &record["service"]), (&json!(404), &json!("product")), "{record}");
     // Who may look at the network needn't be somebody who may listen.
     let mut client = Session::begin(&network, "client@demo.example", "client-demo");
-    let mut refused = Client::open(network.gateway(), &format!("/ws/api/v1/control/tap?ticket={}", client.ticket()));
+    let mut refused =
+        Client::open(network.gateway(), &format!("/ws/api/v1/control/tap?ticket={}", client.ticket()));
     refused.send(json!({ "filter": { "messages": false } }).to_string());
     assert_eq!(failure(&mut refused), (json!("INSUFFICIENT_PERMISSIONS"), 4403));
 }

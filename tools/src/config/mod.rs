@@ -71,6 +71,7 @@ use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::complete::Shell;
 use crate::cli::why::WhyFlags;
 use crate::cli::{ExposureFlags, Flags, LogFormat, RawCommand, ServiceFlags, UpFlags};
+use crate::control::alerts::Thresholds;
 use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::profile::Profile;
@@ -206,6 +207,8 @@ pub(crate) struct UpConfig {
     pub(crate) control_port: u16,
     /// Whether a process that dies is started again.
     pub(crate) restarts: bool,
+    /// The limits of alerts.
+    pub(crate) alerts: Thresholds,
     /// What the network is declared to be like, if it was.
     pub(crate) plan: Option<Plan>,
     /// The virtual ports of the gateway.
@@ -354,12 +357,20 @@ fn up(
         instances,
         control_port,
         restarts: !flags.no_restart,
+        alerts: alerts(&flags.alerts)?,
         gateway,
         plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
         log_format,
         supervised: flags.supervised,
     })
+}
+
+/// The limits of alerts, as they were said.
+fn alerts(said: &[String]) -> Result<Thresholds, CommandError> {
+    let mut thresholds = Thresholds::default();
+    said.iter().try_for_each(|each| thresholds.set(each)).map_err(CommandError::usage)?;
+    Ok(thresholds)
 }
 
 fn service(

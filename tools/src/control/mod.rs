@@ -6,6 +6,7 @@
 //! `faults.rs` breaks things for a while, of which `reports.rs` keeps account; `drills/` does that under a load that
 //! it measures. `chat/` is where operators talk, in lines that become calls. The processes themselves are `crate::up`'s.
 
+pub(crate) mod alerts;
 pub(crate) mod api;
 pub(crate) mod chat;
 mod doing;
@@ -13,6 +14,7 @@ pub(crate) mod drills;
 pub(crate) mod events;
 mod faults;
 mod governor;
+pub(crate) mod live;
 mod logs;
 mod operations;
 mod reports;

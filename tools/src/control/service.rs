@@ -11,9 +11,11 @@ use micronet_wire::error::{Code, RpcError};
 use micronet_wire::network::Tapped;
 use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing};
 
+use super::alerts::Alarms;
 use super::api::chat::{Said, Typed};
 use super::api::drills::{Drill, DrillId, Drills, NewDrill};
 use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
+use super::api::live::{Alerts, History, HistoryOf, Live, LiveOf};
 use super::api::network::{Declare, Declared};
 use super::api::tap::Tap;
 use super::api::weight::Weigh;
@@ -27,6 +29,7 @@ use super::doing::doing;
 use super::drills;
 use super::faults::Breaker;
 use super::governor::{Governor, name_of, options};
+use super::live::{self, Feed, Whose};
 use super::logs::{self, Reader};
 use super::operations::{Answer, Operations, scalable};
 use super::rules::{Kind, Name};
@@ -40,6 +43,9 @@ use crate::up::{Fleet, Instance, State};
 /// Lines of a log that are told unless others are asked for.
 const LINES: u32 = 20;
 
+/// How far back the past is told unless it is said, in seconds.
+const HISTORY_S: u32 = 900;
+
 /// Answers for the processes of one network.
 pub(super) struct Controller {
     governor: Rc<Governor>,
@@ -47,6 +53,7 @@ pub(super) struct Controller {
     breaker: Rc<Breaker>,
     drills: Rc<drills::Drills>,
     chat: Rc<Chat>,
+    feed: Rc<Feed>,
 }
 
 impl Controller {
@@ -62,7 +69,8 @@ impl Controller {
         let (operations, breaker) = (Operations::new(&governor), Breaker::start(&governor));
         let drills = drills::Drills::new(&governor, &breaker, operator);
         let chat = Chat::new(&governor, &identity, own);
-        Self { governor, operations, breaker, drills, chat }
+        let feed = Feed::start(&governor, Alarms::new(fleet.config().alerts));
+        Self { governor, operations, breaker, drills, chat, feed }
     }
 
     /// Where it is talked.
@@ -318,6 +326,31 @@ impl Control for Controller {
         Ok(why(request.request_id, remembered, silent))
     }
 
+    async fn live(&self, _: &CallContext, request: LiveOf, replies: Outgoing<Live>) -> Result<(), RpcError> {
+        live::tell(&self.feed, request, replies).await
+    }
+
+    async fn history(&self, _: &CallContext, request: HistoryOf) -> Answer<History> {
+        let HistoryOf { service, instance, since_s } = request;
+        let whose = match (instance, service) {
+            (Some(instance), _) => Whose::Instance(instance),
+            (None, Some(service)) => Whose::Service(service),
+            (None, None) => Whose::Everything,
+        };
+        if let Some(told) = self.feed.history(&whose, since_s.unwrap_or(HISTORY_S)) {
+            return Ok(told);
+        }
+        // Nothing was measured yet, or there is none of this name.
+        if let Whose::Service(name) | Whose::Instance(name) = &whose {
+            self.named(name)?;
+        }
+        Ok(History::default())
+    }
+
+    async fn alerts(&self, _: &CallContext) -> Result<Alerts, RpcError> {
+        Ok(self.feed.alerts())
+    }
+
     async fn log(&self, _: &CallContext, request: LogOf) -> Answer<Lines> {
         let instances = chosen(&*self.fleet()?, request.name.as_deref())?;
         let count = request.lines.unwrap_or(LINES) as usize;
@@ -382,7 +415,8 @@ fn not_possible(reason: &str) -> CallError<ControlError> {
     ControlError::NotPossible { reason: reason.to_owned() }.into()
 }
 
-fn process(instance: &Instance) -> Process {
+/// A process, without what the operator has said of it.
+pub(super) fn process(instance: &Instance) -> Process {
     instance.look(|supervisor| Process {
         service: instance.plan().service_name().to_owned(),
         instance: instance.name().to_owned(),

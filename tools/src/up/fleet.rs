@@ -16,7 +16,7 @@ use super::port_check;
 use super::supervisor::{State, Supervisor};
 use crate::address::reachable;
 use crate::certs::Renewal;
-use crate::config::{INSTANCES_MAX, InstancePlan};
+use crate::config::{INSTANCES_MAX, InstancePlan, UpConfig};
 use crate::error::CommandError;
 use crate::network_file::{Entry, NetworkFile, Protocol};
 use crate::registry::{CONTROL, CONTROL_INSTANCE, Service};
@@ -87,6 +87,11 @@ impl Fleet {
     /// Where others reach an instance, or will.
     pub(crate) fn address_of(&self, instance: &Instance) -> SocketAddr {
         self.launcher.address_of(instance.plan())
+    }
+
+    /// What the network was started as.
+    pub(crate) fn config(&self) -> &UpConfig {
+        &self.launcher.config
     }
 
     /// Hears of whatever happens to them.

@@ -95,11 +95,11 @@ pub(super) fn entry(
 /// What a command is done to, as paths name it. Of a call only the method is written down: secrets may stand in a request.
 fn object(order: &Order) -> String {
     let values = &order.values;
-    let name = ["process", "instance", "service"].into_iter().find_map(|name| values.text(name));
+    let name = ["process", "instance", "service", "name"].into_iter().find_map(|name| values.text(name));
     match (name, values.number("count")) {
         (Some(name), Some(count)) => format!("{name} to {count}"),
         (Some(name), None) => name.to_owned(),
-        (None, _) => values.text("name").unwrap_or_default().to_owned(),
+        (None, _) => String::new(),
     }
 }
 

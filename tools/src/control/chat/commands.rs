@@ -35,6 +35,8 @@ pub(super) enum Verb {
     Tap,
     Why,
     Call,
+    Drill,
+    Alerts,
     Audit,
     WhoAmI,
     Who,
@@ -159,6 +161,11 @@ impl Order {
                 let service = self.values.text("service").unwrap_or_default();
                 let (now, wanted) = (names.instances_of(service).len() as u64, self.values.number("count")?);
                 (wanted < now).then(|| format!("{service} has {now} instances: {} would go", now - wanted))
+            }
+            Verb::Drill if self.values.has("kind") => {
+                let (kind, name) =
+                    (self.values.text("kind")?, self.values.text("name").unwrap_or("a service"));
+                Some(format!("{kind} breaks something of {name} on purpose, under a load that is measured"))
             }
             _ => None,
         }

@@ -12,9 +12,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::commands::Verb;
 use super::limits::{TAP_MS, TAP_MS_MAX};
+use super::names::DRILLS;
 use super::reach::{Behalf, Failed, Reach, Replied};
 use super::session::{Execution, Words};
 use super::shown;
+use crate::control::api::drills::{Drill, DrillId, DrillState};
 use crate::control::api::tap::Tap;
 use crate::control::api::why::Why;
 use crate::control::api::{ControlClient, ControlError, ProcessState, Processes};
@@ -56,7 +58,7 @@ impl Doing<'_> {
         match order.command.verb {
             Verb::Status => self.status(values.text("process")).await,
             Verb::Instances => self.instances(service, None).await,
-            Verb::Top => self.shown(("gateway", "stats"), &json!({}), shown::top).await,
+            Verb::Top => self.shown(("gateway", "stats"), &Value::Null, shown::top).await,
             Verb::Fail => {
                 let request = json!({
                     "name": process, "for_ms": for_ms.unwrap_or(FAIL_MS), "force": execution.confirmed,
@@ -97,11 +99,25 @@ impl Doing<'_> {
                 let lasts_ms = for_ms.unwrap_or(TAP_MS).min(TAP_MS_MAX);
                 self.tap(name, lasts_ms, id).await
             }
+            Verb::Drill => match values.text("kind") {
+                None => self.shown((CONTROL, "drills"), &Value::Null, shown::drills).await,
+                Some(kind) => {
+                    let name = values.text("name").unwrap_or_default();
+                    let request = json!({
+                        "kind": DRILLS.iter().find(|(typed, _)| *typed == kind).map(|(_, kind)| kind),
+                        "service": name,
+                        "duration_s": for_ms.map(|for_ms| for_ms.div_ceil(1_000)),
+                        "load_per_s": values.number("load"),
+                    });
+                    self.drill(&request, &execution.id).await
+                }
+            },
             Verb::Why => self.why(values.text("id").unwrap_or_default()).await,
             Verb::Call => {
                 self.any(values.text("method").unwrap_or_default(), values.text("json").unwrap_or_default())
                     .await
             }
+            Verb::Alerts => self.shown((CONTROL, "alerts"), &Value::Null, shown::alerts).await,
             Verb::Audit => {
                 let request = json!({ "per_page": values.number("count").unwrap_or(10) });
                 self.shown(("auth", "audit"), &request, shown::audit).await
@@ -167,16 +183,16 @@ impl Doing<'_> {
             let all = self.reach.names().scalable;
             let services: Vec<&str> =
                 service.map_or_else(|| all.iter().map(String::as_str).collect(), |one| vec![one]);
-            for service in services {
-                let request = json!({ "service": service, "algorithm": name });
+            for each in services {
+                let request = json!({ "service": each, "algorithm": name });
                 match self.call(("gateway", "set_balancer"), &request).await {
                     // Of all services, those that the gateway doesn't call are none of it.
-                    Err(failed) if all.len() > 1 && failed.code == "NO_SUCH_SERVICE" => {}
+                    Err(failed) if service.is_none() && failed.code == "NO_SUCH_SERVICE" => {}
                     other => drop(other?),
                 }
             }
         }
-        self.shown(("gateway", "balancers"), &json!({}), |all| shown::balancers(all, service)).await
+        self.shown(("gateway", "balancers"), &Value::Null, |all| shown::balancers(all, service)).await
     }
 
     async fn why(&self, id: &str) -> Result<Words, Failed> {
@@ -202,13 +218,40 @@ impl Doing<'_> {
         })
     }
 
+    /// Begins a drill, and tells how it goes on to its end; it is given up where somebody has had enough, or leaves.
+    async fn drill(mut self, request: &Value, execution: &str) -> Result<Words, Failed> {
+        let begun: Drill = decoded(&self.call((CONTROL, "drill"), request).await?)?;
+        let (which, (_, client)) = (DrillId { id: begun.id }, self.reach.client(CONTROL).await?);
+        let watched = ControlClient::new(client).watch_drill(&which, self.behalf.options()).await;
+        let mut news = watched.map_err(|error| of_stream(&error))?;
+        let (mut told, mut last) = (0, begun);
+        loop {
+            let now = tokio::select! {
+                _ = &mut self.stop => break,
+                now = news.next() => now.map_err(|error| of_stream(&error))?,
+            };
+            let Some(now) = now else { break };
+            for moment in now.timeline.iter().skip(told) {
+                let words = format!("{:.1} s: {}", moment.at_ms as f64 / 1_000.0, moment.words);
+                // Who reads slowly reads the end.
+                let _ = self.told.try_send(Progress::Line { execution: execution.to_owned(), words });
+            }
+            told = told.max(now.timeline.len());
+            last = now;
+        }
+        let method = if last.state == DrillState::Done { "drill_of" } else { "abort" };
+        let replied = self.call((CONTROL, method), &json!({ "id": last.id })).await?;
+        let reply = serde_json::from_str(&replied.json).unwrap_or_default();
+        Ok(Words { text: shown::drill(&reply), data: Some(replied.json) })
+    }
+
     /// Tells what passes until its time is over, or somebody has had enough.
     async fn tap(mut self, name: Option<&str>, lasts_ms: u64, execution: &str) -> Result<Words, Failed> {
         let (_, client) = self.reach.client(CONTROL).await?;
         let filter = TapFilter { calls: Some(RecordFilter::default()), ..TapFilter::default() };
         let which = Tap { name: name.map(str::to_owned), filter };
         let opened = ControlClient::new(client).tap(&which, self.behalf.options()).await;
-        let mut news = opened.map_err(|error| of_tap(&error))?;
+        let mut news = opened.map_err(|error| of_stream(&error))?;
         let over = sleep_until(Instant::now() + Duration::from_millis(lasts_ms));
         let mut over = std::pin::pin!(over);
         let (mut widths, mut told, mut lost) = (tap::WIDTHS, 0_u64, 0);
@@ -216,7 +259,7 @@ impl Doing<'_> {
             let tapped = tokio::select! {
                 () = &mut over => break,
                 _ = &mut self.stop => break,
-                tapped = news.next() => tapped.map_err(|error| of_tap(&error))?,
+                tapped = news.next() => tapped.map_err(|error| of_stream(&error))?,
             };
             let Some(tapped) = tapped else { break };
             lost += tapped.lost_calls;
@@ -243,11 +286,11 @@ fn decoded<T: micronet_wire::schema::Message>(replied: &Replied) -> Result<T, Fa
         .map_err(|_| RpcError::new(Code::Protocol, "the reply is not of its type").into())
 }
 
-fn of_tap(error: &CallError<ControlError>) -> Failed {
+fn of_stream(error: &CallError<ControlError>) -> Failed {
     match error {
         CallError::Rpc(error) => error.clone().into(),
         CallError::Service(error) => {
-            Failed { code: "NO_SUCH_PROCESS".into(), status: 404, words: error.to_string() }
+            Failed { code: "NOT_FOUND".into(), status: 404, words: error.to_string() }
         }
     }
 }

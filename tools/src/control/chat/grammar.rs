@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Behind,
     /// An algorithm by which instances are picked.
     Algorithm,
+    /// What can happen in a drill.
+    Drill,
     /// A time, in milliseconds where no unit follows: `200`, `1.5s`.
     Ms,
     /// A time, with its unit: `30s`, `2m`.
@@ -170,6 +172,7 @@ impl Kind {
             Self::Instance => "instance",
             Self::Service | Self::Behind => "service",
             Self::Algorithm => "algorithm",
+            Self::Drill => "kind of drill",
             Self::Ms | Self::Time => "time",
             Self::Percent => "percentage",
             Self::Number(..) => "number",

@@ -161,6 +161,6 @@ pub(super) fn refusal(order: &Order, role: &str) -> String {
 
 /// What a command will do, as it is told when it begins.
 pub(super) fn begun(order: &Order, execution: &str) -> String {
-    let until = if order.command.verb == Verb::Tap { "; stop ends it" } else { "" };
+    let until = if matches!(order.command.verb, Verb::Tap | Verb::Drill) { "; stop ends it" } else { "" };
     format!("{}: under way as {execution}{until}", order.line)
 }

@@ -5,6 +5,15 @@ use micronet_transport::balance::Algorithm;
 use super::commands;
 use super::grammar::Kind;
 
+/// What can happen in a drill: how it is typed, and the method's word for it.
+pub(super) const DRILLS: [(&str, &str); 5] = [
+    ("kill-instance", "KillInstance"),
+    ("stall", "Stall"),
+    ("partition", "Partition"),
+    ("slow", "Slow"),
+    ("dependency-down", "DependencyDown"),
+];
+
 /// The names of a network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Names {
@@ -25,6 +34,7 @@ impl Names {
             Kind::Service | Kind::Behind => self.scalable.clone(),
             Kind::Algorithm => Algorithm::ALL.map(|algorithm| algorithm.name().to_owned()).into(),
             Kind::Command => commands::names().map(str::to_owned).collect(),
+            Kind::Drill => DRILLS.map(|(name, _)| name.to_owned()).into(),
             Kind::Time => ["10s", "30s", "1m", "5m"].map(str::to_owned).into(),
             Kind::Ms | Kind::Percent | Kind::Number(..) | Kind::Word | Kind::Rest => Vec::new(),
         }

@@ -114,7 +114,7 @@ impl Session {
             Verb::WhoAmI => Step::Answer(help::who_am_i(&self.speaker)),
             Verb::Who => Step::Who,
             Verb::Quit => Step::Leave,
-            Verb::Stop if !values.has("process") => Step::Interrupt(self.taps()),
+            Verb::Stop if !values.has("process") => Step::Interrupt(self.lasting()),
             Verb::Yes => self.confirmed(values.text("code"), now),
             Verb::No => self.declined(values.text("code"), now),
             _ => self.ordered(order, names, now, code),
@@ -147,7 +147,7 @@ impl Session {
     fn begin(&mut self, order: Order, confirmed: bool) -> Step {
         if self.underway.len() >= UNDERWAY_MAX {
             let words = format!(
-                "{UNDERWAY_MAX} commands are under way here: wait until one is done, or `stop` a tap"
+                "{UNDERWAY_MAX} commands are under way here: wait until one is done, or `stop` what goes on"
             );
             let error = RpcError::new(Code::Overloaded, words.clone());
             return Step::Refuse(Refusal { words, of: Some((order, error)) });
@@ -235,8 +235,9 @@ impl Session {
         self.underway.len()
     }
 
-    fn taps(&self) -> Vec<String> {
-        let taps = self.underway.iter().filter(|(_, verb)| *verb == Verb::Tap);
-        taps.map(|(id, _)| id.clone()).collect()
+    /// What goes on until somebody has had enough.
+    fn lasting(&self) -> Vec<String> {
+        let lasting = self.underway.iter().filter(|(_, verb)| matches!(verb, Verb::Tap | Verb::Drill));
+        lasting.map(|(id, _)| id.clone()).collect()
     }
 }

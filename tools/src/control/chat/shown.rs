@@ -172,6 +172,62 @@ pub(super) fn recovered(faults: &Value, name: &str) -> String {
     if ended.is_empty() { format!("{name} had no fault") } else { ended.join("\n") }
 }
 
+/// A drill, and what came of it.
+pub(super) fn drill(drill: &Value) -> String {
+    let report = &drill["report"];
+    let after = |noticed: &Value| match noticed["after_ms"].as_u64() {
+        Some(ms) => format!("after {ms} ms by {}", text(noticed, "by")),
+        None => "not".to_owned(),
+    };
+    let p99_ms = |phase: &str| {
+        let us = report[phase]["p99_us"].as_u64().unwrap_or(0);
+        format!("{}.{:01}", us / 1_000, us % 1_000 / 100)
+    };
+    let mut lines =
+        vec![format!("drill {}: {}: {}", number(&drill["id"]), text(drill, "what"), text(drill, "state"))];
+    lines.extend(drill["reason"].as_str().map(str::to_owned));
+    lines.push(format!("detected {}, ejected {}", after(&report["detected"]), after(&report["ejected"])));
+    lines.push(format!(
+        "{} requests, {} lost, {} tried again; p99 {} ms before, {} ms during, {} ms after",
+        number(&report["requests"]),
+        number(&report["lost"]),
+        number(&report["retried"]),
+        p99_ms("before"),
+        p99_ms("during"),
+        p99_ms("after"),
+    ));
+    if let Some(ms) = report["recovered_after_ms"].as_u64() {
+        lines.push(format!("recovered {ms} ms after it was mended"));
+    }
+    lines.push(text(report, "verdict").to_owned());
+    lines.retain(|line| !line.is_empty());
+    lines.join("\n")
+}
+
+/// The last drills.
+pub(super) fn drills(drills: &Value) -> String {
+    let mut table = Table::new(&[
+        ("DRILL", Align::Right),
+        ("AT (UTC)", Align::Left),
+        ("WHAT", Align::Left),
+        ("STATE", Align::Left),
+        ("LOST", Align::Right),
+        ("VERDICT", Align::Left),
+    ]);
+    for drill in list(drills, "drills") {
+        let report = &drill["report"];
+        table.row(vec![
+            number(&drill["id"]),
+            time(drill, "began"),
+            text(drill, "what").to_owned(),
+            text(drill, "state").to_lowercase(),
+            number(&report["lost"]),
+            text(report, "verdict").to_owned(),
+        ]);
+    }
+    drawn(&table)
+}
+
 /// By which algorithms instances are picked.
 pub(super) fn balancers(balancers: &Value, only: Option<&str>) -> String {
     let mut table = Table::new(&[
@@ -189,6 +245,28 @@ pub(super) fn balancers(balancers: &Value, only: Option<&str>) -> String {
     }
     let known: Vec<&str> = list(balancers, "algorithms").map(|algorithm| text(algorithm, "name")).collect();
     format!("{}\nthere are: {}", drawn(&table), known.join(", "))
+}
+
+/// Alerts, the active ones first.
+pub(super) fn alerts(alerts: &Value) -> String {
+    let mut table = Table::new(&[
+        ("SINCE (UTC)", Align::Left),
+        ("SEVERITY", Align::Left),
+        ("OF", Align::Left),
+        ("WHAT", Align::Left),
+        ("OVER AT", Align::Left),
+    ]);
+    for alert in list(alerts, "active").chain(list(alerts, "past")) {
+        table.row(vec![
+            time(alert, "since"),
+            text(alert, "severity").to_lowercase(),
+            text(alert, "subject").to_owned(),
+            text(alert, "words").to_owned(),
+            time(alert, "until"),
+        ]);
+    }
+    let active = list(alerts, "active").count();
+    format!("{active} active\n{}", drawn(&table))
 }
 
 /// What was done last.

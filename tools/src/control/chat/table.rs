@@ -110,7 +110,7 @@ pub(super) static COMMANDS: &[Command] = &[
         calls: called("control", "stop"),
         lasts: true,
         asks: "always, where it ends a process",
-        help: "ends an instance or a service, running requests first; alone it ends your own taps",
+        help: "ends an instance or a service, running requests first; alone it ends your taps and drills",
         example: "stop product-2",
         ..NOTHING
     },
@@ -249,6 +249,35 @@ pub(super) static COMMANDS: &[Command] = &[
         lasts: true,
         help: "calls a method of a service on your behalf: its own permission decides",
         example: "call product.query {\"name\":\"Tux\"}",
+        ..NOTHING
+    },
+    Command {
+        verb: Verb::Drill,
+        form: Form {
+            name: "drill",
+            arguments: &[
+                optional("kind", Kind::Drill),
+                optional("name", Kind::Process),
+                named("for", Kind::Time),
+                named("load", Kind::Number(1, 2_000)),
+            ],
+        },
+        aliases: &["drills", "exercise"],
+        calls: called("control", "drill"),
+        looks: Some(("kind", Called { service: "control", method: "drills" })),
+        lasts: true,
+        asks: "always",
+        help: "breaks something under a measured load, mends it and reports; alone it lists drills",
+        example: "drill stall product for 10s load 200",
+        ..NOTHING
+    },
+    Command {
+        verb: Verb::Alerts,
+        form: Form { name: "alerts", arguments: &[] },
+        aliases: &["alarms"],
+        calls: called("control", "alerts"),
+        help: "what somebody should look at now, and what was over lately",
+        example: "alerts",
         ..NOTHING
     },
     Command {

@@ -180,12 +180,15 @@ impl Talk {
                 self.write_down(&order, "", Err(&failed)).await;
                 self.outbox.tell("answer", None, Words { text: words, data: None }, now());
             }
-            Step::Interrupt(taps) => {
-                let none = "no tap of yours is under way; stop PROCESS ends a process";
-                let text =
-                    if taps.is_empty() { none.to_owned() } else { format!("ending {}", taps.join(", ")) };
-                for tap in taps {
-                    self.stops.remove(&tap);
+            Step::Interrupt(lasting) => {
+                let none = "no tap or drill of yours is under way; stop PROCESS ends a process";
+                let text = if lasting.is_empty() {
+                    none.to_owned()
+                } else {
+                    format!("ending {}", lasting.join(", "))
+                };
+                for execution in lasting {
+                    self.stops.remove(&execution);
                 }
                 self.outbox.tell("answer", None, Words { text, data: None }, now());
             }
@@ -222,7 +225,7 @@ impl Talk {
     fn progressed(&mut self, progress: Progress) {
         match progress {
             Progress::Line { execution, words } => {
-                self.outbox.tell("result", Some(&execution), Words { text: words, data: None }, now());
+                self.outbox.tell("answer", Some(&execution), Words { text: words, data: None }, now());
             }
             Progress::Done { execution, came } => {
                 self.session.done(&execution);

@@ -55,7 +55,13 @@ pub(super) fn read(kind: Kind, word: &str, names: &Names) -> Result<Value, Strin
     let text = || Ok(Value::Text(word.to_owned()));
     match kind {
         Kind::Word | Kind::Rest => text(),
-        Kind::Command | Kind::Process | Kind::Instance | Kind::Service | Kind::Behind | Kind::Algorithm => {
+        Kind::Command
+        | Kind::Process
+        | Kind::Instance
+        | Kind::Service
+        | Kind::Behind
+        | Kind::Algorithm
+        | Kind::Drill => {
             let word = word.to_lowercase();
             let known = names.of(kind);
             if known.contains(&word) {

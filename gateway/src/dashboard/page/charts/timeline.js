@@ -62,18 +62,19 @@ export class Timeline {
       // What comes from now on is shown all the same.
     }
     if (mine !== this.turn) return;
-    const since = this.past.length > 0 && this.step_s === 1 ? this.past.timeOf(this.past.length - 1) : Infinity;
-    const recent = [];
-    for (let index = 0; index < this.past.length && since !== Infinity; index += 1) recent.push(this.sampleAt(index));
+    // What came meanwhile follows; what is known already is left out.
+    const seen = this.step_s === 1 ? this.samples() : [];
     this.past.clear();
     for (const point of points) this.past.add(Math.floor(instant(point.at) / 1000), sampleOf(point));
-    for (const { at_s, ...sample } of recent) this.past.add(at_s, sample);
+    for (const { at_s, sample } of seen) this.past.add(at_s, sample);
     this.changed();
   }
 
-  sampleAt(index) {
-    const values = COLUMNS.map((column) => [column, this.past.valueOf(index, column)]);
-    return { at_s: this.past.timeOf(index), ...Object.fromEntries(values) };
+  samples() {
+    return Array.from({ length: this.past.length }, (_, index) => {
+      const sample = Object.fromEntries(COLUMNS.map((column) => [column, this.past.valueOf(index, column)]));
+      return { at_s: this.past.timeOf(index), sample };
+    });
   }
 
   tick() {
@@ -83,7 +84,8 @@ export class Timeline {
     const is_live = this.store.connection.state === "live";
     const due_s = this.step_s === 1 ? MISSED_S : LONG_STEP_S;
     if (is_live && now_s - last_s > due_s && now_s - this.loaded_s > due_s) this.load();
-    else if (is_live && this.step_s === 1 && this.entry) this.past.add(now_s, sampleOf(this.entry));
+    // The feed tells the last whole second.
+    else if (is_live && this.step_s === 1 && this.entry) this.past.add(now_s - 1, sampleOf(this.entry));
     this.changed();
   }
 

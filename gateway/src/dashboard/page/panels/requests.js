@@ -37,7 +37,7 @@ function explore(element, context) {
   const slow = select("requests-slow", "Slower than", SLOW);
   const pause = h("button", { type: "button", "aria-pressed": "false", on: { click: toggle } }, "Pause");
   const clear = h("button", { type: "button", on: { click: forget } }, "Clear");
-  const status = h("p", { class: "soft", role: "status" });
+  const status = h("p", { class: "soft" });
   const find = h("form", { class: "row find", on: { submit: open } },
     h("label", { for: "requests-id" }, "Request"), h("input", { id: "requests-id", name: "id", placeholder: "id, as X-Request-ID says" }),
     h("button", { type: "submit" }, "Why?"));

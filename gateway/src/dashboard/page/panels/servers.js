@@ -106,7 +106,8 @@ export function mount(element, { store, api, route }) {
     const spark = new Sparkline();
     const state = h("span", { class: "state-word" });
     const cells = new Map(FIGURES.map(({ column }) => [column, h("span")]));
-    const name = h("button", { type: "button", class: "quiet name", on: { click: () => choose(chosen === entry.instance ? null : entry.instance) } }, entry.instance);
+    const toggle = () => choose(chosen === entry.instance ? null : entry.instance);
+    const name = h("button", { type: "button", class: "quiet name", on: { click: toggle } }, entry.instance);
     const faults = h("span", { class: "soft" });
     const row = h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, state, faults),
       FIGURES.map(({ column }) => h("td", { class: "number" }, column === "per_s" ? [spark.element, cells.get(column)] : cells.get(column))));

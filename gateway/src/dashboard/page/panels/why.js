@@ -40,7 +40,8 @@ export function showWhy(element, { api }, id) {
 }
 
 function unknown({ request_id, processes, silent }) {
-  const far = processes.map(({ seen_by, memory }) => h("li", {}, `${seen_by} remembers everything since ${clock(memory.all_since)}, failures and slow ones since ${clock(memory.notable_since)}`));
+  const far = processes.map(({ seen_by, memory: { all_since, notable_since } }) =>
+    h("li", {}, `${seen_by} remembers everything since ${clock(all_since)}, failures and slow ones since ${clock(notable_since)}`));
   return [
     h("h2", {}, `Nobody remembers ${request_id}`),
     h("p", {}, "A request is remembered when it has ended; each answer has its id in X-Request-ID."),
@@ -100,7 +101,7 @@ function account(seen_by, record) {
   const facts = [
     http && ["Route", http.route ? `${http.route} → ${called}` : "none"],
     http && ["From", `${from || "unknown"} as ${principal}${http.tls ? ", over TLS" : ""}`],
-    limits.length > 0 && ["Limits", limits.map(({ name, left, burst, refused }) => `${name}: ${written(left, "count")} of ${written(burst, "count")} left${refused ? ", refused" : ""}`).join("; ")],
+    limits.length > 0 && ["Limits", limits.map(limited).join("; ")],
     cache && ["Cache", cache.toLowerCase()],
   ].filter(Boolean);
   const title = http ? `At ${seen_by}: ${http.method} ${http.target}` : `At ${seen_by}, which called ${called}`;
@@ -108,6 +109,9 @@ function account(seen_by, record) {
     h("dl", { class: "pairs" }, facts.map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])),
     attempts.map((attempt, at) => attempted(attempt, at, attempts.length)));
 }
+
+const limited = ({ name, left, burst, refused }) =>
+  `${name}: ${written(left, "count")} of ${written(burst, "count")} left${refused ? ", refused" : ""}`;
 
 function attempted(attempt, at, count) {
   const { instance, algorithm, candidates, candidates_count, code, took_us, words, probe } = attempt;

@@ -80,7 +80,8 @@ export class Topology {
     if (structure !== this.structure) {
       this.structure = structure;
       this.places = layout(this.graph, this.width);
-      set(this.picture, { width: this.width, height: Math.ceil(this.places.height) + 2, viewBox: `-1 -1 ${this.width + 2} ${Math.ceil(this.places.height) + 2}` });
+      const height = Math.ceil(this.places.height) + 2;
+      set(this.picture, { width: this.width, height, viewBox: `-1 -1 ${this.width + 2} ${height}` });
     }
     this.drawStubs();
     this.drawWires();
@@ -119,7 +120,8 @@ export class Topology {
       const [link, { d, arrow, label: at }] = [links.get(id), this.places.wires.get(id)];
       const idle = !(link.per_s > 0);
       const strength = idle ? 1 : Math.min(6, 1.2 + Math.log10(1 + link.per_s) * 1.4);
-      set(line, { d, class: `wire ${link.health.look}${idle ? " idle-wire" : ""}${arrow ? " between" : ""}`, "stroke-width": strength.toFixed(1), "marker-end": arrow ? `url(#${this.arrow})` : null });
+      const look = ["wire", link.health.look, idle && "idle-wire", arrow && "between"].filter(Boolean).join(" ");
+      set(line, { d, class: look, "stroke-width": strength.toFixed(1), "marker-end": arrow ? `url(#${this.arrow})` : null });
       const text = !at ? "" : at.short ? rate(link.per_s) : rate(link.per_s) + speed(link);
       set(label, { x: at?.x ?? 0, y: at?.y ?? 0, "text-anchor": at?.anchor ?? null, text });
     }

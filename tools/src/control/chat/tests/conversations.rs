@@ -51,6 +51,7 @@ fn a_client_looks_and_a_manager_controls() {
         ("fail user", "control:write"),
         ("recover user", "control:write"),
         ("stop product-1", "control:write"),
+        ("drill stall product", "control:write"),
         ("scale node 1", "control:write"),
         ("latency product-1 200", "control:write"),
         ("weight node-1 50", "control:write"),
@@ -79,8 +80,15 @@ fn a_client_looks_and_a_manager_controls() {
 #[test]
 fn what_is_dangerous_is_asked_about() {
     let mut manager = session(&["*"]);
-    let asks =
-        ["fail user", "fail user-1", "fail product for 5s", "stop node-3", "stop gateway", "scale node 2"];
+    let asks = [
+        "drill slow product load 50",
+        "fail user",
+        "fail user-1",
+        "fail product for 5s",
+        "stop node-3",
+        "stop gateway",
+        "scale node 2",
+    ];
     for line in asks {
         let Step::Ask(words) = hear(&mut manager, line, 0) else { panic!("{line} should be asked about") };
         assert!(words.text.contains("yes 4f2a or no, within 30 s"), "{}", words.text);

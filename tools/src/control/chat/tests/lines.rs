@@ -11,7 +11,7 @@ use crate::control::chat::table::COMMANDS;
 #[test]
 fn lines_are_read_by_the_table() {
     type Wanted<'w> = (&'w str, &'w [(&'w str, &'w str)], &'w [(&'w str, u64)]);
-    let cases: [(&str, Wanted<'_>); 24] = [
+    let cases: [(&str, Wanted<'_>); 26] = [
         ("status", ("status", &[], &[])),
         ("  STATUS   User ", ("status", &[("process", "user")], &[])),
         ("ps product-2", ("status", &[("process", "product-2")], &[])),
@@ -39,6 +39,11 @@ fn lines_are_read_by_the_table() {
         ("tap for 10s", ("tap", &[], &[("for", 10_000)])),
         ("tap gateway for 10s", ("tap", &[("process", "gateway")], &[("for", 10_000)])),
         ("stop", ("stop", &[], &[])),
+        ("drill", ("drill", &[], &[])),
+        (
+            "drill kill-instance product for 5s load 50",
+            ("drill", &[("kind", "kill-instance"), ("name", "product")], &[("for", 5_000), ("load", 50)]),
+        ),
         ("why 01JD", ("why", &[("id", "01JD")], &[])),
         (
             r#"call product.query {"name": "Tux  1"} "#,
