@@ -116,9 +116,10 @@ impl Visitor {
             }
             Lead::Method(route, of_path) if route.form != Form::Answer => {
                 let (to, asker) = ((route, of_path), (asker, stream_deed));
+                let client = (self.client, from);
                 // Apart, so that what answers a request is no larger for it.
                 story.is_stream();
-                Box::pin(gateway.stream((request_id, story), (head, body), to, asker, self.client)).await
+                Box::pin(gateway.stream((request_id, story), (head, body), to, asker, client)).await
             }
             lead => {
                 let who = (asker.principal(), self.client);

@@ -1,6 +1,6 @@
 //! WebSocket at the gateway, and streams of services over HTTP: as WebSockets and as Server-Sent Events.
 
-mod client;
+pub(crate) mod client;
 mod echo;
 mod events;
 mod feeds;

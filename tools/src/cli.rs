@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod certs;
+pub(crate) mod chat;
 pub(crate) mod complete;
 pub(crate) mod control;
 pub(crate) mod decode;
@@ -35,6 +36,7 @@ use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
 pub(crate) use self::call::{CallFlags, CalleeFlags, OutcomeFlags};
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
+use self::chat::ChatFlags;
 use self::complete::{CompleteFlags, CompletionsFlags};
 pub(crate) use self::control::{DrainFlags, NameFlags, PsFlags, RestartFlags, ScaleFlags};
 use self::control::{LogsFlags, RELOAD_EXAMPLES};
@@ -92,9 +94,9 @@ The data folder holds databases, logs/INSTANCE.log, the operator's token, and
 network.json, which says who runs where. One network runs on a data folder at a
 time. A process that dies is started again, but for a crash loop: five times
 within a minute. See it with `micronet ps`; `start`, `stop`, `restart`, `scale`,
-`drain`, `logs` and `fault` operate it, by the control service on port 7000 (the
-gateway's port less 1000). Ctrl-C (or SIGTERM) lets running requests finish,
-gateway first; a second Ctrl-C stops everything at once.";
+`drain`, `logs`, `fault` and `drill` operate it, by the control service on port
+7000 (the gateway's port less 1000). Ctrl-C (or SIGTERM) lets running requests
+finish, gateway first; a second Ctrl-C stops everything at once.";
 
 const SERVICE_EXAMPLES: &str = "\
 Examples, each in its own terminal:
@@ -176,6 +178,8 @@ pub(crate) enum RawCommand {
     Call(CallFlags),
     /// Talk with an instance in lines of text, as by nc, and in TLS too
     Nc(NcFlags),
+    /// Talk with those who operate the network, and operate it by what you say
+    Chat(ChatFlags),
     /// Sign in at a gateway, so that calls can be made as that account
     Login(LoginFlags),
     /// Sign out, and forget the tokens
@@ -279,6 +283,10 @@ pub(crate) struct UpFlags {
     /// Leave a process that dies where it is, until `micronet start` starts it again
     #[arg(long)]
     pub(crate) no_restart: bool,
+    /// From when on something is worth an alert, instead of unhealthy_s=1, response_time_ms=200, cpu_percent=85, memory_mib=512,
+    /// spike_times=3, spike_per_s=50, fairness_percent=80 or inefficiency_times=3; may be repeated
+    #[arg(long = "alert", value_name = "NAME=NUMBER")]
+    pub(crate) alerts: Vec<String>,
     /// Open no virtual ports; without this the gateway passes the TCP connections of one port for each service through to
     /// its instances: 9001 for user, 9002 for product, and so on, 1000 above the service's own
     #[arg(long)]

@@ -6,6 +6,7 @@
 mod address;
 mod call;
 mod certs;
+mod chat;
 mod cli;
 mod complete;
 mod config;
@@ -85,6 +86,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
         Command::Call(config) => call::run(&config),
+        Command::Chat(config) => chat::run(&config),
         Command::Nc(config) => nc::run(&config),
         Command::Login(config) => logins::run(&config),
         Command::Ping(config) => ping::run(&config),

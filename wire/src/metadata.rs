@@ -7,6 +7,9 @@ use bytes::{Buf, BufMut};
 use crate::error::{Code, RpcError};
 use crate::limits::{METADATA_BYTES_MAX, METADATA_PAIRS_MAX, NAME_BYTES_MAX};
 
+/// The key under which a gateway says from which address its client has opened a stream (SPEC.md 14.8).
+pub const CLIENT_ADDRESS: &str = "client-address";
+
 /// At most [`METADATA_PAIRS_MAX`] pairs, of [`METADATA_BYTES_MAX`] bytes in all, lengths included.
 ///
 /// A key has 1 to 64 bytes: lower-case ASCII letters, digits, `-`, `_` and `.`. A value is text without control characters.

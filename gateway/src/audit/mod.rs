@@ -103,6 +103,12 @@ impl Audit {
         }
     }
 
+    /// Why nothing can be written down now, if that is so.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&'static str> {
+        self.kept.as_ref()?.journal.trouble()
+    }
+
     /// Writes an entry down, whose id and time are still missing. It is durable when this completes with true.
     pub async fn keep(&self, mut entry: AuditEntry) -> bool {
         let Some(kept) = &self.kept else { return true };

@@ -2,6 +2,7 @@
 //! goes, if the method says where to go on.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use micronet_transport::records::Story;
 use micronet_transport::upstream::{Failed, Instance, Want};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::STREAM_IDLE_MS_MAX;
+use micronet_wire::metadata::CLIENT_ADDRESS;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{Answer, Opening, Refused, message_of_stream};
 use micronet_wire::schema::{CallShape, Method, ServiceSchema};
@@ -37,6 +39,8 @@ pub(super) struct Call {
     deed: Option<Deed>,
     pub(super) opening: Opening,
     client: Option<u64>,
+    /// From where.
+    address: IpAddr,
     /// As whom.
     pub(super) principal: Principal,
     /// What the request has besides the fields of path and query.
@@ -56,6 +60,8 @@ pub(super) struct Reply {
     pub(super) json: String,
     /// Where it stands, if the method says so.
     pub(super) place: Option<u64>,
+    /// Nothing stands in any of its fields: where both sides talk it says only that the stream lasts (SPEC.md 14.8).
+    pub(super) is_empty: bool,
 }
 
 /// The replies of a call, one by one, until it ends; an error is the last.
@@ -67,11 +73,11 @@ impl Call {
         (service, method): (usize, u32),
         (request_id, story, deed): (&str, &Story, Option<Deed>),
         opening: Opening,
-        client: Option<u64>,
+        (client, address): (Option<u64>, IpAddr),
     ) -> Self {
         let (gateway, request_id, story) = (Rc::clone(gateway), request_id.to_owned(), story.clone());
         let (principal, json) = (Principal::Anonymous, Bytes::new());
-        Self { gateway, service, method, request_id, story, deed, opening, client, principal, json }
+        Self { gateway, service, method, request_id, story, deed, opening, client, address, principal, json }
     }
 
     /// Has it written down before it begins, where somebody who has signed in changes something by it.
@@ -91,7 +97,11 @@ impl Call {
 
     fn options(&self) -> CallOptions {
         let deadline_ns = clock::now() + STREAM_IDLE_MS_MAX * 1_000_000;
-        self.opening.options(self.principal.clone(), &self.request_id, deadline_ns, random_bytes)
+        let (principal, request_id) = (self.principal.clone(), &self.request_id);
+        let mut options = self.opening.options(principal, request_id, deadline_ns, random_bytes);
+        // An address is a value that metadata can have.
+        let _ = options.metadata.set(CLIENT_ADDRESS, self.address.to_canonical().to_string());
+        options
     }
 
     /// Opens the call; one with a single request asks for what comes after that place.
@@ -260,7 +270,8 @@ impl Opened {
         let json =
             json.ok_or_else(|| Box::new(Answer::refusal(502, "the service's reply can't be shown")))?;
         let place = Resumption::of(schema, method).and_then(|resumption| resumption.through(schema, &reply));
-        Ok(Some(Reply { json, place }))
+        let is_empty = method.shape == CallShape::Bidirectional && reply.iter().all(|byte| *byte == 0);
+        Ok(Some(Reply { json, place, is_empty }))
     }
 
     /// Whether the replies come one by one.
@@ -274,8 +285,8 @@ impl Opened {
     }
 
     /// Sends a request, once there is room.
-    pub(super) fn send(&self, json: &[u8]) -> Result<(), Failure> {
-        let message = message_of_stream(self.instance.schema.schema(), self.method()?, json)?;
+    pub(super) fn send(&self, text: &str) -> Result<(), Failure> {
+        let message = message_of_stream(self.instance.schema.schema(), self.method()?, text)?;
         self.exchange.send(message).map_err(|error| self.failed(error))
     }
 

@@ -10,6 +10,7 @@ mod failure;
 mod socket;
 mod who;
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use micronet_transport::bearers::Asker;
@@ -32,7 +33,7 @@ impl Gateway {
         (head, body): (&RequestHead, &[u8]),
         (route, of_path): (&Route, Parameters<'_>),
         (asker, deed): (Asker, Option<Deed>),
-        client: Option<u64>,
+        client: (Option<u64>, IpAddr),
     ) -> Response {
         let opened = self.open((request_id, story), (head, body), (route, of_path), (asker, deed), client);
         opened.await.unwrap_or_else(|refused| (*refused).into())
@@ -44,7 +45,7 @@ impl Gateway {
         (head, body): (&RequestHead, &[u8]),
         (route, of_path): (&Route, Parameters<'_>),
         (asker, deed): (Asker, Option<Deed>),
-        client: Option<u64>,
+        (client, address): (Option<u64>, IpAddr),
     ) -> Result<Response, Refused> {
         if route.service == OWN {
             return Err(Box::new(Answer::refusal(501, "the gateway's own streams are carried by RPC alone")));
@@ -67,7 +68,8 @@ impl Gateway {
             }
             events::check(head, body)?;
         }
-        let call = Call::new(self, (route.service, route.method), (request_id, story, deed), opening, client);
+        let to = (route.service, route.method);
+        let call = Call::new(self, to, (request_id, story, deed), opening, (client, address));
         match handshake {
             None => events::answer(call, asker, head).await,
             Some(handshake) => {

@@ -1,7 +1,7 @@
 //! A call with streams of messages as a WebSocket: each text is a message in JSON.
 //!
-//! Where only replies stream, the request is the query, or the client's first text. Where requests do, each text is one, and an empty
-//! text says that no further follows. Whoever couldn't say before who asks says it by a first text `{"token":"…"}`. What fails is said
+//! Where only replies stream, the request is the query, or the client's first text. Where requests do, each text is one (as it stands, where a
+//! message is nothing but a text), and an empty text says that no further follows. Whoever couldn't say before who asks says it by a first text `{"token":"…"}`. What fails is said
 //! by a last text `{"error":{…},"request_id":"…"}`, and a close code ([`Failure::close_code`]).
 
 use std::future::pending;
@@ -189,12 +189,16 @@ impl Session {
                         opened.finish();
                     } else {
                         may_send = false;
-                        opened.send(text.as_bytes())?;
+                        opened.send(&text)?;
                     }
                 }
                 reply = next(&mut replies), if has_room => {
                     written();
                     let Some(reply) = reply? else { return Ok(()) };
+                    if reply.is_empty {
+                        self.socket.lasts();
+                        continue;
+                    }
                     self.socket.say(reply.json);
                     if !opened.has_many_replies() {
                         return Ok(());

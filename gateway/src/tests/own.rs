@@ -22,6 +22,30 @@ fn the_gateway_answers_for_itself_over_http() {
     });
 }
 
+const BROWSER: &str = "\nAccept: text/html,application/xhtml+xml,*/*;q=0.8";
+
+#[test]
+fn browsers_get_the_dashboard() {
+    run(async {
+        let House { gateway, service: _service, .. } = house().await;
+        let page =
+            ["200 OK", "<!doctype html>", "Vary: Accept", "script-src 'self'", "Cache-Control: no-cache"];
+        check(&gateway, &format!("GET / HTTP/1.1{BROWSER}"), &page).await;
+        let raw = |method: &str| format!("{method} / HTTP/1.1\r\nHost: test\r\nAccept: text/html\r\n\r\n");
+        let page = exchange(&gateway, &raw("GET")).await;
+        let tag = page.lines().find_map(|line| line.strip_prefix("ETag: ")).expect("it has a tag").trim();
+        let again = format!("GET / HTTP/1.1{BROWSER}\nIf-None-Match: {tag}");
+        check(&gateway, &again, &["304 Not Modified"]).await;
+        let head = exchange(&gateway, &raw("HEAD")).await;
+        assert!(head.contains("text/html") && !head.contains("<!doctype"), "{head}");
+        // What the API says of itself is where it was, and differs by what is accepted.
+        check(&gateway, "GET / HTTP/1.1", &["200 OK", "\"dashboard\":\"/dashboard\"", "Vary: Accept"]).await;
+        check(&gateway, "GET /dashboard/main.js HTTP/1.1", &["200 OK", "text/javascript", "import "]).await;
+        check(&gateway, "GET /dashboard/other.js HTTP/1.1", &["404 ", "ROUTE_NOT_FOUND"]).await;
+        check(&gateway, "PUT /dashboard/main.js HTTP/1.1", &["405 ", "Allow: GET, HEAD, OPTIONS"]).await;
+    });
+}
+
 #[test]
 fn the_gateway_answers_for_itself_over_rpc() {
     run(async {

@@ -98,6 +98,11 @@ impl Socket {
         self.put(Data::Text, text.into().into());
     }
 
+    /// There is nothing to say, and more may come: it isn't idle.
+    pub(crate) fn lasts(&mut self) {
+        self.times.spoken(Instant::now());
+    }
+
     /// Sends bytes.
     pub(crate) fn send(&mut self, bytes: Bytes) {
         self.put(Data::Binary, bytes);

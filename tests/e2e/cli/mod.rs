@@ -14,7 +14,7 @@ use micronet_tests::network::Network;
 use micronet_tests::process::{Finished, micronet};
 
 /// Runs a command with this on its stdin.
-fn with_input(command: &mut Command, input: &str) -> Finished {
+pub(crate) fn with_input(command: &mut Command, input: &str) -> Finished {
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the command starts");
     // One that refuses its command line doesn't read.

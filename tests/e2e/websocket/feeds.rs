@@ -11,6 +11,7 @@ use micronet_transport::identity::Identity;
 use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::hello::Secret;
+use micronet_wire::metadata::CLIENT_ADDRESS;
 use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::{CallContext, Incoming, Outgoing, service};
 
@@ -54,6 +55,23 @@ pub(crate) struct Number {
     pub(crate) number: u32,
 }
 
+/// A text and nothing else.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub(crate) struct Word {
+    /// Itself.
+    #[field(max = 20)]
+    pub(crate) text: String,
+}
+
+/// What was heard.
+#[derive(Message, Debug, Clone, Default, PartialEq)]
+pub(crate) struct Heard {
+    /// Itself.
+    pub(crate) text: String,
+    /// From which address.
+    pub(crate) from: String,
+}
+
 /// Streams of each shape.
 #[service(name = "feeds")]
 trait Feeds {
@@ -79,6 +97,14 @@ trait Feeds {
     /// The sum of numbers.
     #[rpc(http("WS /api/v1/feeds/sum"), public)]
     async fn sum(&self, c: &CallContext, requests: Incoming<Number>) -> Result<Number, RpcError>;
+    /// Says each again, and from where it came; what is blank gets no answer.
+    #[rpc(http("WS /api/v1/feeds/echo"), public)]
+    async fn echo(
+        &self,
+        c: &CallContext,
+        requests: Incoming<Word>,
+        replies: Outgoing<Heard>,
+    ) -> Result<(), RpcError>;
     /// Doubles each; 13 is unlucky.
     #[rpc(http("WS /api/v1/feeds/double"), public)]
     async fn double(
@@ -146,6 +172,21 @@ impl Feeds for Feeding {
             sum += number;
         }
         Ok(Number { number: sum })
+    }
+
+    async fn echo(
+        &self,
+        c: &CallContext,
+        mut requests: Incoming<Word>,
+        mut replies: Outgoing<Heard>,
+    ) -> Result<(), RpcError> {
+        let from = c.metadata.get(CLIENT_ADDRESS).unwrap_or_default().to_owned();
+        while let Some(Word { text }) = requests.next().await? {
+            let is_blank = text.trim().is_empty();
+            let heard = Heard { text, from: from.clone() };
+            replies.send(&if is_blank { Heard::default() } else { heard }).await?;
+        }
+        Ok(())
     }
 
     async fn double(

@@ -83,13 +83,38 @@ fn a_ticket_opens_one_stream_and_the_end_of_the_session_ends_it() {
 }
 
 #[test]
-fn what_somebody_may_not_read_is_not_told() {
+fn what_somebody_may_not_do_is_refused() {
     let network = Network::start("shop");
     let mut client = Session::begin(&network, "client@demo.example", "client-demo");
-    let path = format!("/ws{LOGS}?ticket={}", client.ticket());
-    let mut logs = Client::open(network.gateway(), &path);
-    assert_eq!(failure(&mut logs), (json!("INSUFFICIENT_PERMISSIONS"), 4403));
+    let path = format!("/ws/api/v1/products/upload?ticket={}", client.ticket());
+    let mut upload = Client::open(network.gateway(), &path);
+    assert_eq!(failure(&mut upload), (json!("INSUFFICIENT_PERMISSIONS"), 4403));
     // What happens to products is nobody's secret.
     let mut news = Client::open(network.gateway(), "/ws/api/v1/events/products/watch?after=0");
     assert!(news.json()["through"].is_u64());
+}
+
+#[test]
+fn a_tap_tells_a_browser_the_calls_that_it_asked_for() {
+    let network = Network::start("shop");
+    let mut manager = Session::begin(&network, "manager@demo.example", "manager-demo");
+    let path = format!("/ws/api/v1/control/tap?ticket={}", manager.ticket());
+    let mut tap = Client::open(network.gateway(), &path);
+    let calls = json!({ "kind": "Edge", "service": "product", "code": "404", "failed": false, "slower_than_us": 0, "one_in": 1 });
+    tap.send(json!({ "filter": { "calls": calls, "messages": false } }).to_string());
+    // A tap hears what ends after it has reached the process, so it is asked until one was heard.
+    let heard = (0..).find_map(|_| {
+        manager.http.get("/products/Tux").check(200);
+        manager.http.get("/products/Nobody").check(404);
+        let told = tap.json();
+        told["items"].as_array().expect("items").first().cloned()
+    });
+    let record = heard.expect("a call")["Call"]["record"].clone();
+    assert_eq!((&record["http"]["status"], &record["service"]), (&json!(404), &json!("product")), "{record}");
+    // Who may look at the network needn't be somebody who may listen.
+    let mut client = Session::begin(&network, "client@demo.example", "client-demo");
+    let mut refused =
+        Client::open(network.gateway(), &format!("/ws/api/v1/control/tap?ticket={}", client.ticket()));
+    refused.send(json!({ "filter": { "messages": false } }).to_string());
+    assert_eq!(failure(&mut refused), (json!("INSUFFICIENT_PERMISSIONS"), 4403));
 }

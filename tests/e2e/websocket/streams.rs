@@ -104,6 +104,26 @@ fn requests_are_sent_one_by_one() {
 }
 
 #[test]
+fn a_message_that_is_one_text_is_said_as_it_is() {
+    let house = House::start(1, "");
+    let mut client = Client::open(house.address(), "/ws/api/v1/feeds/echo");
+    let heard = |text: &str| json!({ "text": text, "from": "127.0.0.1" });
+    for (said, wanted) in
+        [("help me", "help me"), (r#" {"text":"help me"}"#, "help me"), (r#""a""#, r#""a""#), ("[1]", "[1]")]
+    {
+        // What says nothing is not told.
+        client.send(" ");
+        client.send(said);
+        assert_eq!(client.json(), heard(wanted), "{said}");
+    }
+    client.send("twenty letters and more");
+    assert_eq!((client.json()["error"]["code"].clone(), client.closed().0), (json!("INVALID_INPUT"), 4422));
+    let mut client = Client::open(house.address(), "/ws/api/v1/feeds/echo");
+    client.send(r#"{"word":"a"}"#);
+    assert_eq!(client.json()["error"]["code"], "INVALID_INPUT");
+}
+
+#[test]
 fn a_slow_reader_holds_nothing_up_and_fills_nothing() {
     let house = House::start(1, "");
     let sent = || house.instances[0].sent.load(Ordering::Relaxed);

@@ -2,6 +2,7 @@
 //! bound or any file is touched.
 
 mod call;
+mod chat;
 mod control;
 mod database;
 mod decode;
@@ -37,6 +38,7 @@ use micronet_wire::limits::NAME_BYTES_MAX;
 
 pub(crate) use self::call::{CallConfig, Callee, Caller, OutcomeConfig, Repeat, Request};
 use self::call::{call, callee, outcome};
+pub(crate) use self::chat::{ChatConfig, ChatWay};
 pub(crate) use self::control::{FaultCommand, OperateConfig, Operation};
 use self::database::database;
 pub(crate) use self::decode::{Bytes, DecodeConfig};
@@ -69,6 +71,7 @@ use crate::certs::LIFETIME_S_MIN_RENEWED;
 use crate::cli::complete::Shell;
 use crate::cli::why::WhyFlags;
 use crate::cli::{ExposureFlags, Flags, LogFormat, RawCommand, ServiceFlags, UpFlags};
+use crate::control::alerts::Thresholds;
 use crate::error::CommandError;
 use crate::network_plan::Plan;
 use crate::profile::Profile;
@@ -97,6 +100,8 @@ pub(crate) enum Command {
     Call(CallConfig),
     /// Talk with an instance in text.
     Nc(NcConfig),
+    /// Talk with those who operate the network.
+    Chat(ChatConfig),
     /// Sign in or out, or tell who has.
     Login(LoginConfig),
     /// See what passes.
@@ -145,6 +150,7 @@ impl Command {
             Self::Up(_)
             | Self::Call(_)
             | Self::Nc(_)
+            | Self::Chat(_)
             | Self::Login(_)
             | Self::Ping(_)
             | Self::Tap(_)
@@ -201,6 +207,8 @@ pub(crate) struct UpConfig {
     pub(crate) control_port: u16,
     /// Whether a process that dies is started again.
     pub(crate) restarts: bool,
+    /// The limits of alerts.
+    pub(crate) alerts: Thresholds,
     /// What the network is declared to be like, if it was.
     pub(crate) plan: Option<Plan>,
     /// The virtual ports of the gateway.
@@ -259,6 +267,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
+        RawCommand::Chat(flags) => chat::chat(flags, data, environment).map(Command::Chat),
         RawCommand::Nc(flags) => nc::nc(flags, data, environment).map(Command::Nc),
         RawCommand::Login(flags) => logins::login(flags, data, environment).map(Command::Login),
         RawCommand::Logout(flags) => logins::logout(&flags, data, environment).map(Command::Login),
@@ -348,12 +357,20 @@ fn up(
         instances,
         control_port,
         restarts: !flags.no_restart,
+        alerts: alerts(&flags.alerts)?,
         gateway,
         plan: flags.network.as_deref().map(net::plan).transpose()?,
         log,
         log_format,
         supervised: flags.supervised,
     })
+}
+
+/// The limits of alerts, as they were said.
+fn alerts(said: &[String]) -> Result<Thresholds, CommandError> {
+    let mut thresholds = Thresholds::default();
+    said.iter().try_for_each(|each| thresholds.set(each)).map_err(CommandError::usage)?;
+    Ok(thresholds)
 }
 
 fn service(

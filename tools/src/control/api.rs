@@ -1,24 +1,31 @@
 //! The control service as others see it: the processes of a network, and what its operator can do to them.
 
+pub(crate) mod chat;
 pub(crate) mod drills;
 mod errors;
 pub(crate) mod faults;
 pub(crate) mod live;
 pub(crate) mod network;
+mod processes;
 pub(crate) mod tap;
+pub(crate) mod weight;
 pub(crate) mod why;
 
 use micronet_wire::error::RpcError;
-use micronet_wire::schema::{Message, Timestamp};
-use micronet_wire::service::{CallContext, CallError, Outgoing, service};
+use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing, service};
 
+use self::chat::{Said, Typed};
 use self::drills::{Drill, DrillId, Drills, NewDrill};
 pub(crate) use self::errors::ControlError;
 use self::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
+use self::live::{Alerts, History, HistoryOf, Live, LiveOf};
 use self::network::{Declare, Declared};
+pub(crate) use self::processes::{
+    Line, Lines, LogOf, Named, Process, ProcessState, Processes, Reloaded, Scale, Which,
+};
 use self::tap::Tap;
+use self::weight::Weigh;
 use self::why::{Why, WhyOf};
-use micronet_gateway::api::settings::InForce;
 use micronet_wire::network::Tapped;
 
 /// The operation of a network: its processes, their logs and their faults.
@@ -122,6 +129,19 @@ pub(crate) trait Control {
         &self,
         context: &CallContext,
         request: Named,
+    ) -> Result<Processes, CallError<ControlError>>;
+
+    /// Gives an instance, or those of a service, another weight: the part of the calls that is fair for it, where 100 is the norm.
+    #[rpc(
+        http("PUT /api/v1/control/processes/{name}/weight"),
+        permission = "control:write",
+        idempotent,
+        errors(NoSuchProcess)
+    )]
+    async fn weigh(
+        &self,
+        context: &CallContext,
+        request: Weigh,
     ) -> Result<Processes, CallError<ControlError>>;
 
     /// Makes an instance, or all of a service, fail: nobody calls it, until it recovers or the time is over.
@@ -275,6 +295,34 @@ pub(crate) trait Control {
     )]
     async fn why(&self, context: &CallContext, request: WhyOf) -> Result<Why, RpcError>;
 
+    /// The network as it is now, and then what changes: at most once a second, or at once when a state does. Each message is made when its
+    /// reader takes it: a slow one gets fewer, never old ones.
+    #[rpc(http("GET /api/v1/control/live"), permission = "control:read", idempotent, rate = "monitoring")]
+    async fn live(
+        &self,
+        context: &CallContext,
+        request: LiveOf,
+        replies: Outgoing<Live>,
+    ) -> Result<(), RpcError>;
+
+    /// What passed the gateway in the last seconds or hours, a service, or an instance.
+    #[rpc(
+        http("GET /api/v1/control/history"),
+        permission = "control:read",
+        idempotent,
+        rate = "monitoring",
+        errors(NoSuchProcess)
+    )]
+    async fn history(
+        &self,
+        context: &CallContext,
+        request: HistoryOf,
+    ) -> Result<History, CallError<ControlError>>;
+
+    /// The alerts that are active, and the last ones that were.
+    #[rpc(http("GET /api/v1/control/alerts"), permission = "control:read", idempotent, rate = "monitoring")]
+    async fn alerts(&self, context: &CallContext) -> Result<Alerts, RpcError>;
+
     /// The last lines of a log: of all instances, of a service's, or of one.
     #[rpc(
         http("GET /api/v1/control/logs"),
@@ -300,6 +348,16 @@ pub(crate) trait Control {
         replies: Outgoing<Line>,
     ) -> Result<(), CallError<ControlError>>;
 
+    /// Talks with the chat of those who operate the network: lines in, answers and what happens out. What a line does is done on
+    /// behalf of who has opened it, and needs their permission for that.
+    #[rpc(http("WS /chatops"), permission = "control:read", rate = "monitoring")]
+    async fn chat(
+        &self,
+        context: &CallContext,
+        requests: Incoming<Typed>,
+        replies: Outgoing<Said>,
+    ) -> Result<(), RpcError>;
+
     /// Tells what passes processes from now on: the calls that end, and copies of the frames of RPC connections. Secrets are masked. It holds up
     /// nothing: what its reader is too slow for is lost, and counted.
     #[rpc(
@@ -315,120 +373,4 @@ pub(crate) trait Control {
         request: Tap,
         replies: Outgoing<Tapped>,
     ) -> Result<(), CallError<ControlError>>;
-}
-
-/// Chooses processes.
-#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Which {
-    /// A service, or an instance; all processes unless given.
-    #[field(min = 1, max = 64, example = "node")]
-    pub(crate) name: Option<String>,
-}
-
-/// Names an instance, or all of a service.
-#[derive(Message, Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Named {
-    /// The instance's name, or the service's.
-    #[field(min = 1, max = 64, example = "node-3")]
-    pub(crate) name: String,
-}
-
-/// Some processes.
-#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Processes {
-    /// The processes, service by service.
-    pub(crate) processes: Vec<Process>,
-}
-
-/// A process that the network consists of.
-#[derive(Message, Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Process {
-    /// Its service.
-    pub(crate) service: String,
-    /// Its own name.
-    #[field(example = "product-1")]
-    pub(crate) instance: String,
-    /// Where it listens, or will again; nothing before it was ready for the first time.
-    #[field(example = "127.0.0.1:8002")]
-    pub(crate) address: Option<String>,
-    /// Its process id, while it runs.
-    pub(crate) pid: Option<u32>,
-    /// Where it stands.
-    pub(crate) state: ProcessState,
-    /// Since when.
-    pub(crate) since: Timestamp,
-    /// Why, in words.
-    pub(crate) reason: String,
-    /// How often it was started again.
-    pub(crate) restarts: u64,
-    /// How it last ended, if it ever did.
-    #[field(example = "signal: 9 (SIGKILL)")]
-    pub(crate) last_exit: Option<String>,
-    /// What the operator has said of it that is in force: that it rests, and its faults.
-    pub(crate) words: Vec<String>,
-}
-
-/// Where a process stands with its supervisor.
-#[derive(Message, Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum ProcessState {
-    /// It doesn't run, and nobody wants it to.
-    #[default]
-    Stopped,
-    /// It was started, and isn't ready yet.
-    Starting,
-    /// It is ready.
-    Running,
-    /// It was told to end, and lets running requests finish.
-    Stopping,
-    /// It has died, and is started again after a pause.
-    BackingOff,
-    /// It has died too often: an operator has to start it.
-    CrashLoop,
-    /// A state that this version doesn't know.
-    Unknown,
-}
-
-/// How many instances a service has.
-#[derive(Message, Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Scale {
-    /// The service.
-    #[field(min = 1, max = 64, example = "node")]
-    pub(crate) service: String,
-    /// So many.
-    #[field(min = 1, max = 16, example = 3)]
-    pub(crate) count: u32,
-}
-
-/// Chooses lines of logs.
-#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct LogOf {
-    /// A service, or an instance; all of them unless given.
-    #[field(min = 1, max = 64, example = "node-3")]
-    pub(crate) name: Option<String>,
-    /// How many lines of each log's end; 20 unless given.
-    #[field(max = 1_000)]
-    pub(crate) lines: Option<u32>,
-}
-
-/// Lines of logs.
-#[derive(Message, Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Lines {
-    /// The lines, log by log.
-    pub(crate) lines: Vec<Line>,
-}
-
-/// A line of a log.
-#[derive(Message, Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
-    /// Whose log it is.
-    pub(crate) instance: String,
-    /// The line. A very long one comes in pieces.
-    pub(crate) text: String,
-}
-
-/// The settings that processes have read again.
-#[derive(Message, Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reloaded {
-    /// What holds now, process by process.
-    pub(crate) settings: Vec<InForce>,
 }

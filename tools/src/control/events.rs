@@ -81,8 +81,8 @@ impl Events {
         Rc::new(Self { kept: RefCell::default(), last: watch::Sender::new(0) })
     }
 
-    /// Something has happened now. Its number.
-    pub(crate) fn tell(&self, event: Event) -> u64 {
+    /// Something has happened now.
+    pub(crate) fn tell(&self, event: Event) {
         let Event { kind, severity, subject, mut words, who, request_id } = event;
         words.truncate(words.floor_char_boundary(WORDS_BYTES_MAX));
         let id = self.last() + 1;
@@ -96,7 +96,6 @@ impl Events {
         kept.push_back(Rc::new(told));
         drop(kept);
         self.last.send_replace(id);
-        id
     }
 
     /// The number of the last event; 0 before the first.
@@ -174,7 +173,8 @@ mod tests {
         events.tell(event(1));
         let mut following = events.follow();
         assert!(!following.has_more() && following.take(10) == Since::default());
-        assert_eq!((events.tell(event(2)), events.tell(event(3))), (2, 3));
+        events.tell(event(2));
+        events.tell(event(3));
         let taken = following.take(10);
         assert_eq!((words(&taken), taken.lost), (vec!["2", "3"], 0));
         assert_eq!(following.take(10), Since::default());
@@ -192,7 +192,7 @@ mod tests {
         let events = Events::new();
         let mut slow = events.follow();
         let told = KEPT_MAX as u64 + 10;
-        (1..=told).for_each(|number| drop(events.tell(event(number))));
+        (1..=told).for_each(|number| events.tell(event(number)));
         assert_eq!(events.kept.borrow().len(), KEPT_MAX);
         let taken = events.follow_from(5).take(usize::MAX);
         assert_eq!((taken.events.len(), taken.lost), (KEPT_MAX, 5));

@@ -12,6 +12,7 @@ use std::time::Duration;
 use micronet_transport::client::Client;
 use micronet_transport::clock;
 use micronet_transport::identity::Identity;
+use micronet_transport::metrics::Metrics;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::network::{
     CalledInstance, InstanceState, Instances, InstancesOf, OperationClient, Requests, RequestsOf, Rules,
@@ -137,6 +138,32 @@ impl Governor {
             OperationClient::new(client).instances(&request, options()).await
         });
         asked.await.into_iter().filter_map(|(name, answer)| Some((name, answer.ok()?))).collect()
+    }
+
+    /// What the processes of these services see of all that they call; those that don't answer are left out.
+    pub(super) async fn instances_seen_by(
+        self: &Rc<Self>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Vec<(Name, Instances)> {
+        let request = InstancesOf { service: None, history: false };
+        let is_caller = |instance: &Instance| {
+            let calls = instance.plan().service.is_none_or(|service| service.calls().next().is_some());
+            calls && wanted(instance.plan().service_name())
+        };
+        let asked = self.ask_all(is_caller, async move |client| {
+            OperationClient::new(client).instances(&request, options()).await
+        });
+        asked.await.into_iter().filter_map(|(name, answer)| Some((name, answer.ok()?))).collect()
+    }
+
+    /// Hears of what is said, and of what is heard.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// What this process counts.
+    pub(super) fn metrics(&self) -> &Metrics {
+        self.identity.network.metrics()
     }
 
     /// What each process remembers of a request, this one included; and those that don't answer.

@@ -140,6 +140,8 @@ pub(super) struct Book {
     resting: Vec<Name>,
     /// Instances that are about to be stopped.
     leaving: Vec<Name>,
+    /// The weights of instances that were told another than the usual one.
+    weights: BTreeMap<Name, u32>,
     faults: Vec<InForce>,
     faults_begun: u64,
     plan: Option<Plan>,
@@ -178,6 +180,13 @@ impl Book {
         self.changed();
     }
 
+    /// Gives an instance a weight.
+    pub(super) fn weigh(&mut self, name: &Name, weight: u32) {
+        self.weights.insert(name.clone(), weight);
+        self.weights.retain(|_, weight| *weight != WEIGHT);
+        self.changed();
+    }
+
     /// An instance is about to be stopped, or no longer.
     pub(super) fn leave(&mut self, name: &Name, leaves: bool) {
         set(&mut self.leaving, name, leaves);
@@ -188,6 +197,7 @@ impl Book {
     pub(super) fn forget(&mut self, name: &Name) {
         set(&mut self.resting, name, false);
         set(&mut self.leaving, name, false);
+        self.weights.remove(name);
         for fault in &mut self.faults {
             fault.instances.retain(|each| each != name);
         }
@@ -249,6 +259,7 @@ impl Book {
         if self.rests(name) {
             words.push("rests by the operator's word".to_owned());
         }
+        words.extend(self.weights.get(name).map(|weight| format!("weight {weight} by the operator's word")));
         if self.leaving.contains(name) {
             words.push("is about to be stopped".to_owned());
         }
@@ -269,7 +280,10 @@ impl Book {
     ) -> Rules {
         let mut members: Vec<Members> = Vec::new();
         for (name, address) in addresses.iter().filter(|(name, _)| calls(name.service)) {
-            let member = Member { address: address.clone(), weight: WEIGHT };
+            let member = Member {
+                address: address.clone(),
+                weight: self.weights.get(name).copied().unwrap_or(WEIGHT),
+            };
             match members.last_mut().filter(|of| of.service == name.service) {
                 Some(of) => of.instances.push(member),
                 None => members.push(Members { service: name.service.to_owned(), instances: vec![member] }),

@@ -1,5 +1,6 @@
 //! The handlers of the control service: what they are asked is looked up by name, and done by the processes' supervisors.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use micronet_gateway::api::settings::InForce;
@@ -8,21 +9,27 @@ use micronet_transport::clock;
 use micronet_transport::identity::Identity;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::network::Tapped;
-use micronet_wire::service::{CallContext, CallError, Outgoing};
+use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing};
 
+use super::alerts::Alarms;
+use super::api::chat::{Said, Typed};
 use super::api::drills::{Drill, DrillId, Drills, NewDrill};
 use super::api::faults::{Break, Disturb, Fault, FaultId, Faults, Partition};
+use super::api::live::{Alerts, History, HistoryOf, Live, LiveOf};
 use super::api::network::{Declare, Declared};
 use super::api::tap::Tap;
+use super::api::weight::Weigh;
 use super::api::why::{Why, WhyOf};
 use super::api::{
     Control, ControlError, Line, Lines, LogOf, Named, Process, ProcessState, Processes, Reloaded, Scale,
     Which,
 };
+use super::chat::Chat;
 use super::doing::doing;
 use super::drills;
 use super::faults::Breaker;
 use super::governor::{Governor, name_of, options};
+use super::live::{self, Feed, Whose};
 use super::logs::{self, Reader};
 use super::operations::{Answer, Operations, scalable};
 use super::rules::{Kind, Name};
@@ -36,27 +43,39 @@ use crate::up::{Fleet, Instance, State};
 /// Lines of a log that are told unless others are asked for.
 const LINES: u32 = 20;
 
+/// How far back the past is told unless it is said, in seconds.
+const HISTORY_S: u32 = 900;
+
 /// Answers for the processes of one network.
 pub(super) struct Controller {
     governor: Rc<Governor>,
     operations: Rc<Operations>,
     breaker: Rc<Breaker>,
     drills: Rc<drills::Drills>,
+    chat: Rc<Chat>,
+    feed: Rc<Feed>,
 }
 
 impl Controller {
-    /// Begins to look after these processes. Within a runtime only.
+    /// Begins to look after these processes; its own service is at that address. Within a runtime only.
     pub(super) fn start(
         fleet: &Rc<Fleet>,
         identity: Rc<Identity>,
-        plan: Option<Plan>,
-        operator: OperatorToken,
+        (plan, operator): (Option<Plan>, OperatorToken),
+        own: SocketAddr,
     ) -> Self {
-        let governor = Governor::start(fleet, identity);
+        let governor = Governor::start(fleet, Rc::clone(&identity));
         governor.book.borrow_mut().declare(plan);
         let (operations, breaker) = (Operations::new(&governor), Breaker::start(&governor));
         let drills = drills::Drills::new(&governor, &breaker, operator);
-        Self { governor, operations, breaker, drills }
+        let chat = Chat::new(&governor, &identity, own);
+        let feed = Feed::start(&governor, Alarms::new(fleet.config().alerts));
+        Self { governor, operations, breaker, drills, chat, feed }
+    }
+
+    /// Where it is talked.
+    pub(super) fn chat(&self) -> Rc<Chat> {
+        Rc::clone(&self.chat)
     }
 
     fn fleet(&self) -> Result<Rc<Fleet>, RpcError> {
@@ -173,6 +192,17 @@ impl Control for Controller {
         .await
     }
 
+    async fn weigh(&self, context: &CallContext, request: Weigh) -> Answer<Processes> {
+        let Weigh { name, weight } = request;
+        doing(&self.governor.events, context, (&format!("weight {weight} for"), &name), async {
+            let instances = self.named(&name)?;
+            let names: Vec<Name> = instances.iter().map(|instance| name_of(instance)).collect();
+            self.governor.say(|book| names.iter().for_each(|name| book.weigh(name, weight))).await;
+            Ok(self.shown(&instances))
+        })
+        .await
+    }
+
     async fn fail(&self, context: &CallContext, request: Break) -> Answer<Fault> {
         doing(&self.governor.events, context, ("fail", &request.name), async {
             let (instances, force) = (self.named(&request.name)?, request.force.unwrap_or(false));
@@ -244,7 +274,9 @@ impl Control for Controller {
     }
 
     async fn drill(&self, context: &CallContext, request: NewDrill) -> Answer<Drill> {
-        self.drills.begin(request, context.principal.key()).await
+        let subject = request.service.clone();
+        let begun = self.drills.begin(request, context.principal.key());
+        doing(&self.governor.events, context, ("drill", &subject), begun).await
     }
 
     async fn drills(&self, _: &CallContext) -> Result<Drills, RpcError> {
@@ -260,7 +292,11 @@ impl Control for Controller {
     }
 
     async fn abort(&self, context: &CallContext, request: DrillId) -> Answer<Drill> {
-        Ok(self.drills.abort(request.id, &context.principal.key()).await?)
+        let what = format!("abort drill {}", request.id);
+        doing(&self.governor.events, context, (&what, ""), async {
+            Ok(self.drills.abort(request.id, &context.principal.key()).await?)
+        })
+        .await
     }
 
     async fn network(&self, _: &CallContext) -> Result<Declared, RpcError> {
@@ -290,6 +326,31 @@ impl Control for Controller {
         Ok(why(request.request_id, remembered, silent))
     }
 
+    async fn live(&self, _: &CallContext, request: LiveOf, replies: Outgoing<Live>) -> Result<(), RpcError> {
+        live::tell(&self.feed, request, replies).await
+    }
+
+    async fn history(&self, _: &CallContext, request: HistoryOf) -> Answer<History> {
+        let HistoryOf { service, instance, since_s } = request;
+        let whose = match (instance, service) {
+            (Some(instance), _) => Whose::Instance(instance),
+            (None, Some(service)) => Whose::Service(service),
+            (None, None) => Whose::Everything,
+        };
+        if let Some(told) = self.feed.history(&whose, since_s.unwrap_or(HISTORY_S)) {
+            return Ok(told);
+        }
+        // Nothing was measured yet, or there is none of this name.
+        if let Whose::Service(name) | Whose::Instance(name) = &whose {
+            self.named(name)?;
+        }
+        Ok(History::default())
+    }
+
+    async fn alerts(&self, _: &CallContext) -> Result<Alerts, RpcError> {
+        Ok(self.feed.alerts())
+    }
+
     async fn log(&self, _: &CallContext, request: LogOf) -> Answer<Lines> {
         let instances = chosen(&*self.fleet()?, request.name.as_deref())?;
         let count = request.lines.unwrap_or(LINES) as usize;
@@ -308,6 +369,15 @@ impl Control for Controller {
         };
         let count = request.lines.unwrap_or(LINES) as usize;
         Ok(logs::follow(logs, count, replies).await?)
+    }
+
+    async fn chat(
+        &self,
+        context: &CallContext,
+        requests: Incoming<Typed>,
+        replies: Outgoing<Said>,
+    ) -> Result<(), RpcError> {
+        self.chat.converse(context, requests, replies).await
     }
 
     async fn tap(&self, _: &CallContext, request: Tap, replies: Outgoing<Tapped>) -> Answer<()> {
@@ -345,7 +415,8 @@ fn not_possible(reason: &str) -> CallError<ControlError> {
     ControlError::NotPossible { reason: reason.to_owned() }.into()
 }
 
-fn process(instance: &Instance) -> Process {
+/// A process, without what the operator has said of it.
+pub(super) fn process(instance: &Instance) -> Process {
     instance.look(|supervisor| Process {
         service: instance.plan().service_name().to_owned(),
         instance: instance.name().to_owned(),

@@ -122,7 +122,7 @@ async fn who(folder: &Path, at: &HostPort, as_json: bool) -> Result<ExitCode, Co
 }
 
 /// The access token of who has signed in there, renewed where it is about to end; none where nobody has.
-async fn token(folder: &Path, at: &HostPort) -> Result<Option<String>, CommandError> {
+pub(crate) async fn token(folder: &Path, at: &HostPort) -> Result<Option<String>, CommandError> {
     if !Logins::are_there(folder) {
         return Ok(None);
     }
@@ -155,7 +155,7 @@ async fn token(folder: &Path, at: &HostPort) -> Result<Option<String>, CommandEr
     }
 }
 
-fn nobody(at: &HostPort) -> CommandError {
+pub(crate) fn nobody(at: &HostPort) -> CommandError {
     CommandError::new(format!("nobody has signed in at {at}"))
         .with_exit_code(EXIT_NOT_ALLOWED)
         .next(format!("micronet login --at {at}"))

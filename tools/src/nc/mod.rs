@@ -1,6 +1,6 @@
 //! `micronet nc`: a conversation with an instance in lines of text (SPEC.md section 17).
 
-mod typing;
+pub(crate) mod typing;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -35,7 +35,10 @@ pub(crate) fn run(config: &NcConfig) -> Result<ExitCode, CommandError> {
                 .next("see what runs: micronet ps")
         })?;
         let typing = match io::stdin().is_terminal() && io::stdout().is_terminal() {
-            true => Typing::on_terminal(&target.name)?,
+            true => {
+                let note = "HELP lists the commands; Ctrl-C ends a stream, Ctrl-D the conversation";
+                Typing::on_terminal(&format!("{}> ", target.name), note, "", ())?
+            }
             false => Typing::from_pipe(),
         };
         talk(stream, token, typing).await

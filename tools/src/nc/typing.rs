@@ -5,7 +5,8 @@ use std::thread::{self, JoinHandle};
 
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
-use rustyline::{DefaultEditor, ExternalPrinter};
+use rustyline::history::DefaultHistory;
+use rustyline::{Editor, ExternalPrinter, Helper};
 use tokio::sync::mpsc;
 
 use crate::error::CommandError;
@@ -19,10 +20,10 @@ const REMEMBERED_MAX: usize = 1_000;
 const PIECE_BYTES_MAX: usize = 1 << 20;
 
 /// A line without its end.
-pub(super) struct Typed(pub(super) Vec<u8>);
+pub(crate) struct Typed(pub(crate) Vec<u8>);
 
 /// Where lines come from, and where answers are shown.
-pub(super) struct Typing {
+pub(crate) struct Typing {
     lines: mpsc::Receiver<Typed>,
     thread: Option<JoinHandle<()>>,
     /// Writes above the line that is being edited.
@@ -30,38 +31,44 @@ pub(super) struct Typing {
 }
 
 impl Typing {
-    /// Lines that are edited, with the target's name before them.
-    pub(super) fn on_terminal(name: &str) -> Result<Self, CommandError> {
+    /// Lines that are edited behind a prompt, with help in it. Ctrl-C is as good as the line `interrupt`.
+    pub(crate) fn on_terminal<H: Helper + Send + 'static>(
+        prompt: &str,
+        note: &str,
+        interrupt: &'static str,
+        helper: H,
+    ) -> Result<Self, CommandError> {
         let unusable =
             |error: ReadlineError| CommandError::new(format!("the terminal can't be used: {error}"));
-        let mut editor = DefaultEditor::new().map_err(unusable)?;
+        let mut editor = Editor::<H, DefaultHistory>::new().map_err(unusable)?;
+        editor.set_helper(Some(helper));
         editor.set_max_history_size(REMEMBERED_MAX).map_err(unusable)?;
         let printer = editor.create_external_printer().map_err(unusable)?;
         let (sender, lines) = mpsc::channel(LINES_MAX);
-        let prompt = format!("{name}> ");
-        terminal::note("HELP lists the commands; Ctrl-C ends a stream, Ctrl-D the conversation");
-        let thread = thread::spawn(move || edit(editor, &prompt, &sender));
+        terminal::note(note);
+        let prompt = prompt.to_owned();
+        let thread = thread::spawn(move || edit(editor, &prompt, interrupt, &sender));
         Ok(Self { lines, thread: Some(thread), printer: Some(Box::new(printer)) })
     }
 
     /// Lines as they are.
-    pub(super) fn from_pipe() -> Self {
+    pub(crate) fn from_pipe() -> Self {
         let (sender, lines) = mpsc::channel(LINES_MAX);
         thread::spawn(move || read(&mut io::stdin().lock(), &sender));
         Self { lines, thread: None, printer: None }
     }
 
-    pub(super) fn is_on_terminal(&self) -> bool {
+    pub(crate) fn is_on_terminal(&self) -> bool {
         self.printer.is_some()
     }
 
     /// The next line; `None` when there are no more.
-    pub(super) async fn next(&mut self) -> Option<Typed> {
+    pub(crate) async fn next(&mut self) -> Option<Typed> {
         self.lines.recv().await
     }
 
     /// Shows a line of an answer.
-    pub(super) fn show(&mut self, line: &str) {
+    pub(crate) fn show(&mut self, line: &str) {
         match &mut self.printer {
             // Where it can't be written there is nobody to be told.
             Some(printer) => _ = printer.print(format!("{line}\n")),
@@ -71,7 +78,7 @@ impl Typing {
 
     /// The peer has nothing more to say. A terminal is given back as it was: by the thread that edits, once it has its line. Whether
     /// somebody was still typing.
-    pub(super) async fn ended_by_peer(&mut self) -> bool {
+    pub(crate) async fn ended_by_peer(&mut self) -> bool {
         let Some(thread) = self.thread.take() else { return false };
         self.lines.close();
         let was_typing = !thread.is_finished();
@@ -83,12 +90,16 @@ impl Typing {
     }
 }
 
-fn edit(mut editor: DefaultEditor, prompt: &str, lines: &mpsc::Sender<Typed>) {
+fn edit<H: Helper>(
+    mut editor: Editor<H, DefaultHistory>,
+    prompt: &str,
+    interrupt: &str,
+    lines: &mpsc::Sender<Typed>,
+) {
     loop {
         let line = match editor.readline(prompt) {
             Ok(line) => line,
-            // An empty line ends a stream, and asks for nothing else.
-            Err(ReadlineError::Interrupted) => String::new(),
+            Err(ReadlineError::Interrupted) => interrupt.to_owned(),
             Err(_) => return,
         };
         if is_remembered(&line) {

@@ -4,8 +4,8 @@ mod drill;
 mod fault;
 mod logs;
 mod net;
-mod ps;
-mod why;
+pub(crate) mod ps;
+pub(crate) mod why;
 
 use std::process::ExitCode;
 

@@ -53,7 +53,7 @@ pub(super) async fn run(
 }
 
 /// The processes as a table.
-pub(super) fn table(processes: &Processes) -> Table {
+pub(crate) fn table(processes: &Processes) -> Table {
     let mut table = Table::new(&[
         ("SERVICE", Align::Left),
         ("INSTANCE", Align::Left),

@@ -48,7 +48,8 @@ fn unknown(why: &Why) -> CommandError {
         .next("a request is remembered when it has ended; each answer has its id in X-Request-ID")
 }
 
-fn text(why: &Why, style: Style) -> String {
+/// A request's way in words.
+pub(crate) fn text(why: &Why, style: Style) -> String {
     let mut lines = Vec::new();
     let trace = format!("trace {}", why.trace_id);
     let title = why.hops.first().map(|hop| hop.what.as_str()).unwrap_or_default();

@@ -17,6 +17,9 @@ const MESSAGE_CHARACTERS_MAX: usize = 600;
 /// Columns don't grow beyond this width, in characters: what is longer sticks out.
 const COLUMN_WIDTH_MAX: usize = 44;
 
+/// How wide the columns are at first, in characters.
+pub(crate) const WIDTHS: [usize; 7] = [15, 9, 24, 3, 9, 9, 9];
+
 /// Lines, each as wide as those before.
 pub(super) enum Lines {
     Text { style: Style, widths: [usize; 7] },
@@ -25,7 +28,7 @@ pub(super) enum Lines {
 
 impl Lines {
     pub(super) fn text() -> Self {
-        Self::Text { style: Style::for_stdout(), widths: [15, 9, 24, 3, 9, 9, 9] }
+        Self::Text { style: Style::for_stdout(), widths: WIDTHS }
     }
 
     pub(super) fn json() -> Self {
@@ -43,7 +46,7 @@ impl Lines {
         reply: &str,
     ) -> io::Result<()> {
         let line = match self {
-            Self::Text { style, widths } => text(*style, widths, seen_by, record, request, reply),
+            Self::Text { style, widths } => line(*style, widths, seen_by, record, request, reply),
             Self::Json { schema, record: of } => json(schema, *of, seen_by, record, request, reply),
         };
         let mut out = io::stdout().lock();
@@ -77,7 +80,8 @@ fn json(
     object.to_string()
 }
 
-fn text(
+/// A call in columns, which grow with what stands in them.
+pub(crate) fn line(
     style: Style,
     widths: &mut [usize; 7],
     seen_by: &str,

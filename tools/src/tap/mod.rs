@@ -19,6 +19,7 @@ use micronet_wire::network::{OperationClient, Tapped};
 use micronet_wire::service::{CallError, CallOptions, Incoming};
 use tokio::time::{Instant, sleep_until};
 
+pub(crate) use self::lines::{WIDTHS, line};
 use self::owed::Owed;
 use self::writer::Writer;
 use crate::config::{TapConfig, TapTarget};

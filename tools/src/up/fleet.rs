@@ -16,7 +16,7 @@ use super::port_check;
 use super::supervisor::{State, Supervisor};
 use crate::address::reachable;
 use crate::certs::Renewal;
-use crate::config::{INSTANCES_MAX, InstancePlan};
+use crate::config::{INSTANCES_MAX, InstancePlan, UpConfig};
 use crate::error::CommandError;
 use crate::network_file::{Entry, NetworkFile, Protocol};
 use crate::registry::{CONTROL, CONTROL_INSTANCE, Service};
@@ -24,7 +24,7 @@ use crate::stop_signal::{EXIT_INTERRUPTED, StopSignals};
 use crate::terminal;
 
 /// How a process ends that has drained.
-const ENDED_WELL: &str = "exit status: 0";
+pub(crate) const ENDED_WELL: &str = "exit status: 0";
 
 /// The processes that `up` keeps running.
 pub(crate) struct Fleet {
@@ -87,6 +87,11 @@ impl Fleet {
     /// Where others reach an instance, or will.
     pub(crate) fn address_of(&self, instance: &Instance) -> SocketAddr {
         self.launcher.address_of(instance.plan())
+    }
+
+    /// What the network was started as.
+    pub(crate) fn config(&self) -> &UpConfig {
+        &self.launcher.config
     }
 
     /// Hears of whatever happens to them.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use micronet_services::demo::Demo;
 use micronet_transport::{drain, socket};
 
-pub(crate) use self::fleet::Fleet;
+pub(crate) use self::fleet::{ENDED_WELL, Fleet};
 pub(crate) use self::instance::Instance;
 use self::launch::Launcher;
 pub(crate) use self::launch::calls;
@@ -106,7 +106,7 @@ async fn start_and_wait(
     let fleet = Fleet::new(launcher, instances, renewal);
     let (trigger, drain) = drain::channel();
     let said = (config.plan.clone(), data.operator_token()?);
-    control::serve(listener, &fleet, Rc::clone(&identity), said, drain)?;
+    let chat = control::serve(listener, &fleet, Rc::clone(&identity), said, drain)?;
     let started = tokio::select! {
         started = fleet.start() => started,
         name = signals.next() => {
@@ -121,6 +121,7 @@ async fn start_and_wait(
         return Err(CommandError::new("the network did not start"));
     }
     let _following = control::follow_authority(&fleet, &identity)?;
+    control::begin_audit(&chat, &fleet, &identity, &data.audit())?;
     terminal::say(&welcome::text(&file, &config, data, &databases, demo, Style::for_stdout()));
     watch(&fleet, &mut file, data, &mut signals).await;
     // Whoever reads the file from now on finds no network, rather than one that goes away.

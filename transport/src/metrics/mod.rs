@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use prometheus::{Encoder, Histogram, IntCounter, IntGauge, Opts, TextEncoder};
+use prometheus::{Encoder, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, TextEncoder};
 
 use self::families::Families;
 pub use self::http::{HttpMeter, RouteMeters};
@@ -32,6 +32,8 @@ pub struct Metrics {
     http: RefCell<Vec<Rc<HttpMeter>>>,
     /// States of the program's own.
     watched: RefCell<Vec<Watched>>,
+    /// States of the program's own, of which there are several.
+    watched_each: RefCell<Vec<WatchedEach>>,
     /// Counts of the program's own.
     tallies: RefCell<Vec<Tally>>,
 }
@@ -48,6 +50,12 @@ struct Watched {
     state: Box<dyn Fn() -> usize>,
 }
 
+/// States of one name, told apart by labels, that are looked at when the page is asked for.
+struct WatchedEach {
+    gauges: IntGaugeVec,
+    look: Box<dyn Fn(&IntGaugeVec)>,
+}
+
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
@@ -60,6 +68,7 @@ impl Default for Metrics {
             families: Families::new(),
             http: RefCell::default(),
             watched: RefCell::default(),
+            watched_each: RefCell::default(),
             tallies: RefCell::default(),
         }
     }
@@ -72,6 +81,10 @@ impl Metrics {
         self.families.look(network);
         for Watched { gauge, state } in &*self.watched.borrow() {
             gauge.set(i64::try_from(state()).unwrap_or(i64::MAX));
+        }
+        for WatchedEach { gauges, look } in &*self.watched_each.borrow() {
+            gauges.reset();
+            look(gauges);
         }
         for Tally { counter, total } in &*self.tallies.borrow() {
             counter.inc_by(total().saturating_sub(counter.get()));
@@ -111,6 +124,29 @@ impl Metrics {
         });
         match shown {
             Ok(gauge) => self.watched.borrow_mut().push(Watched { gauge, state: Box::new(state) }),
+            Err(error) => tracing::error!(name, %error, "this can't be shown among the metrics"),
+        }
+    }
+
+    /// The same of several states by one name, with the values of these labels for each. Those that there are no more are not shown.
+    pub fn watch_each<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+        states: impl Fn() -> Vec<([String; N], i64)> + 'static,
+    ) {
+        let look = move |gauges: &IntGaugeVec| {
+            for (values, state) in states() {
+                gauges.with_label_values(&values.each_ref().map(String::as_str)).set(state);
+            }
+        };
+        let shown = IntGaugeVec::new(Opts::new(name, help), &labels).and_then(|gauges| {
+            self.families.registry.register(Box::new(gauges.clone()))?;
+            Ok(gauges)
+        });
+        match shown {
+            Ok(gauges) => self.watched_each.borrow_mut().push(WatchedEach { gauges, look: Box::new(look) }),
             Err(error) => tracing::error!(name, %error, "this can't be shown among the metrics"),
         }
     }

@@ -9,7 +9,7 @@ use super::routes::Parameters;
 use super::trace::trace_context;
 use crate::http1::{RequestHead, query_pairs};
 use crate::principal::Principal;
-use crate::schema::{Method, ServiceSchema};
+use crate::schema::{Method, ServiceSchema, Type, TypeRef};
 use crate::service::CallOptions;
 use crate::transcode::to_binary;
 
@@ -103,12 +103,22 @@ impl Opening {
     }
 }
 
-/// One message of a stream of requests.
+/// One message of a stream of requests. Where a message is one text, whatever is no JSON object is that text itself.
 ///
 /// # Errors
 /// The answer to what isn't one of this method.
-pub fn message_of_stream(schema: &ServiceSchema, method: &Method, json: &[u8]) -> Result<Bytes, Refused> {
-    message(schema, method, json, &[])
+pub fn message_of_stream(schema: &ServiceSchema, method: &Method, text: &str) -> Result<Bytes, Refused> {
+    match only_text(schema, method.request).filter(|_| !text.trim_start().starts_with('{')) {
+        Some(field) => message(schema, method, b"", &[(field, text)]),
+        None => message(schema, method, text.as_bytes(), &[]),
+    }
+}
+
+/// The field of a message that has no other one, and is a string.
+fn only_text(schema: &ServiceSchema, of: TypeRef) -> Option<&str> {
+    let Some(Type::Struct { fields, .. }) = schema.type_at(of) else { return None };
+    let [field] = fields.as_slice() else { return None };
+    matches!(schema.type_at(field.of), Some(Type::String)).then_some(&field.name)
 }
 
 fn message(

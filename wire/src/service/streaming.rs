@@ -157,13 +157,21 @@ impl<T: Message> Outgoing<T> {
         Self { exchange, by_caller: true, finished: false, of: PhantomData }
     }
 
+    /// Waits until the peer takes one more message: [`send`](Self::send) doesn't wait then, so that what is sent can be made of what is newest.
+    ///
+    /// # Errors
+    /// When the call is over.
+    pub async fn room(&mut self) -> Result<(), RpcError> {
+        poll_fn(|cx| self.exchange.poll_room(cx)).await
+    }
+
     /// Sends a message; waits before for as long as the peer doesn't take more.
     ///
     /// # Errors
     /// When the call is over, or the message too long.
     pub async fn send(&mut self, message: &T) -> Result<(), RpcError> {
         let encoded = encode_request(message)?;
-        poll_fn(|cx| self.exchange.poll_room(cx)).await?;
+        self.room().await?;
         self.exchange.send(encoded)
     }
 

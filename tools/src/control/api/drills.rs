@@ -199,9 +199,9 @@ pub(crate) struct DrillReport {
     pub(crate) lost_by_kind: Vec<Lost>,
     /// Calls that were tried again elsewhere while it lasted, by whoever calls the service.
     pub(crate) retried: u64,
-    /// The requests that were due before the fault.
+    /// The requests that had come to an end before the fault.
     pub(crate) before: Phase,
-    /// Those that were due while it lasted.
+    /// Those that were under way when it came, or due while it lasted.
     pub(crate) during: Phase,
     /// Those that were due after it.
     pub(crate) after: Phase,
@@ -228,7 +228,7 @@ pub(crate) struct Lost {
 pub(crate) struct Phase {
     /// How long it lasted, in milliseconds.
     pub(crate) lasted_ms: u64,
-    /// Requests that were due in it, and have come to an end.
+    /// Its requests that have come to an end.
     pub(crate) requests: u64,
     /// Those of them that were lost.
     pub(crate) lost: u64,
@@ -254,7 +254,7 @@ pub(crate) struct Route {
     pub(crate) requests: u64,
     /// Those of them that were lost.
     pub(crate) lost: u64,
-    /// Those that were lost of those that were due during the fault.
+    /// Those that were lost during the fault.
     pub(crate) lost_during: u64,
 }
 

@@ -100,7 +100,7 @@ impl Figures {
         if self.seconds.len() < SECONDS_MAX {
             self.latencies_us.extend(took_us.map(|took_us| u32::try_from(took_us).unwrap_or(u32::MAX)));
         }
-        let part = self.part_of(ended.due_us);
+        let part = self.part_of(ended.due_us, ended.at_us);
         let counts = &mut self.parts[part as usize];
         counts.requests += 1;
         counts.lost += u64::from(is_lost);
@@ -156,10 +156,11 @@ impl Figures {
         &self.routes
     }
 
-    fn part_of(&self, due_us: u64) -> Part {
+    /// What was under way when it was broken, or due while it was, was hit by that.
+    fn part_of(&self, due_us: u64, at_us: u64) -> Part {
         let Bounds { broken_us, mended_us } = self.bounds;
-        let is_past = |bound_us: Option<u64>| bound_us.is_some_and(|bound_us| due_us >= bound_us);
-        match (is_past(broken_us), is_past(mended_us)) {
+        let is_past = |at_us: u64, bound_us: Option<u64>| bound_us.is_some_and(|bound_us| at_us >= bound_us);
+        match (is_past(at_us, broken_us), is_past(due_us, mended_us)) {
             (false, _) => Part::Before,
             (true, false) => Part::During,
             (true, true) => Part::After,
@@ -248,12 +249,12 @@ mod tests {
     }
 
     #[test]
-    fn a_request_belongs_to_the_part_in_which_it_was_due() {
+    fn a_request_belongs_to_the_fault_if_it_was_under_way_while_that_lasted() {
         let mut figures = figures();
         figures.note(good(100, 1));
         figures.bounds.broken_us = Some(1_000_000);
-        // It was due before, and its answer came later.
-        figures.note(good(999, 500));
+        // It was due before, and its answer came when it was broken.
+        figures.note(good(999, 75));
         figures.note(lost(1_000, 20, "503 UNAVAILABLE"));
         figures.note(good(1_200, 80));
         figures.bounds.mended_us = Some(3_000_000);
@@ -261,10 +262,10 @@ mod tests {
         figures.note(lost(2_999, 20, "no answer in time"));
         figures.note(good(3_000, 2));
         let [before, during, after] = figures.phases(4_500_000);
-        assert_eq!((before.requests, before.lost, before.lasted_ms), (2, 0, 1_000));
-        assert_eq!((during.requests, during.lost, during.lasted_ms), (4, 3, 2_000));
+        assert_eq!((before.requests, before.lost, before.lasted_ms), (1, 0, 1_000));
+        assert_eq!((during.requests, during.lost, during.lasted_ms), (5, 3, 2_000));
         assert_eq!((after.requests, after.lost, after.lasted_ms), (1, 0, 1_500));
-        assert!((499_000..=501_000).contains(&before.max_us), "{before:?}");
+        assert!((1_000..=1_010).contains(&before.max_us), "{before:?}");
         assert!((80_000..=80_100).contains(&during.p99_us), "{during:?}");
         let by_kind: Vec<(String, u64)> =
             figures.lost_by_kind().into_iter().map(|lost| (lost.kind, lost.count)).collect();

@@ -7,6 +7,8 @@
 
 mod admission;
 mod course;
+#[cfg(test)]
+pub(crate) mod example;
 mod figures;
 mod load;
 mod report;
@@ -35,7 +37,7 @@ use super::governor::{Governor, name_of};
 use super::operations::Answer;
 use crate::data_folder::OperatorToken;
 use crate::registry::{SERVICES, Service, service_named};
-use crate::up::{Instance, State, calls};
+use crate::up::{ENDED_WELL, Instance, State, calls};
 
 /// Unless it is said: requests a second, and how long the fault and the quiet around it last, in seconds.
 const LOAD_PER_S: u32 = 200;
@@ -202,15 +204,14 @@ impl Drills {
                 })
             };
             let health = match state {
+                // One that has died, and that nobody starts again.
+                State::Stopped if last_exit(instance).is_some_and(|how| how != ENDED_WELL) => ill(instance),
                 State::Stopped => Health::Away,
                 State::Running if book.rests(&named) => Health::Away,
                 State::Running => is_seen_ill().map_or(Health::Well, Health::Ill),
                 State::Starting => Health::Ill("is being started".into()),
                 State::Stopping => Health::Ill("is being stopped".into()),
-                State::BackingOff | State::CrashLoop => Health::Ill(format!(
-                    "doesn't run: {}",
-                    instance.look(|supervisor| supervisor.reason().to_owned())
-                )),
+                State::BackingOff | State::CrashLoop => ill(instance),
             };
             Standing { service: named.service.to_owned(), instance: named.instance, health }
         };
@@ -309,6 +310,14 @@ fn new(id: u64, request: &NewDrill, target: &Target, who: String) -> Drill {
         seconds: Vec::new(),
         report: DrillReport::default(),
     }
+}
+
+fn ill(instance: &Rc<Instance>) -> Health {
+    Health::Ill(format!("doesn't run: {}", instance.look(|supervisor| supervisor.reason().to_owned())))
+}
+
+fn last_exit(instance: &Rc<Instance>) -> Option<String> {
+    instance.look(|supervisor| supervisor.last_exit().map(str::to_owned))
 }
 
 /// What happens, in words.

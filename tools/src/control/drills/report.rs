@@ -47,10 +47,20 @@ pub(super) fn enter(drill: &mut Drill, figures: &mut Figures, fault: Option<&Fau
         report.retried = fault.report.tried_again;
         report.recovered_after_ms = recovered_after_ms(drill.kind, fault);
     }
-    report.grade = verdict::grade(drill.state, &report);
     drill.report = report;
-    drill.report.verdict = verdict::words(drill);
     drill.timeline = timeline(drill, figures.bounds);
+    drill.report.grade = verdict::grade(drill.state, &drill.report, settled(drill));
+    drill.report.verdict = verdict::words(drill);
+}
+
+/// Requests that came to an end in the seconds after all got calls again, and those of them that were lost.
+fn settled(drill: &Drill) -> (u64, u64) {
+    let is_well = |moment: &&Moment| matches!(moment.what, MomentKind::Mended | MomentKind::Recovered);
+    let well_ms = drill.timeline.iter().rfind(is_well).map_or(u64::MAX, |moment| moment.at_ms);
+    let after = drill.seconds.iter().filter(|second| u64::from(second.at_s) * 1_000 >= well_ms);
+    after.fold((0, 0), |(requests, lost), second| {
+        (requests + u64::from(second.requests), lost + u64::from(second.lost))
+    })
 }
 
 /// What happened, in its order.
@@ -105,8 +115,8 @@ mod tests {
     use super::*;
     use crate::control::api::drills::{Grade, Route};
     use crate::control::api::faults::{FaultKind, Report};
+    use crate::control::drills::example::drill;
     use crate::control::drills::figures::Ended;
-    use crate::control::drills::verdict::tests::drill;
 
     /// A fault from 1 s to 3 s that was noticed after 400 ms, and well 200 ms after its end.
     fn fault() -> Fault {

@@ -14,8 +14,10 @@ use super::load::Load;
 use super::requests::{self, Request};
 use super::{DELAY_MS, Drills, Running, WATCH_MS_MAX, report};
 use crate::address::HostPort;
-use crate::control::api::drills::{DrillKind, DrillState, Route};
+use crate::control::api::drills::{Drill, DrillKind, DrillState, Grade, MomentKind, Route};
 use crate::control::api::faults::Fault;
+use crate::control::api::live::{EventKind, Severity};
+use crate::control::events::Event;
 use crate::control::governor::name_of;
 use crate::control::rules::Kind;
 use crate::registry::GATEWAY;
@@ -24,7 +26,7 @@ use crate::up::{Instance, State};
 /// How often it is looked how it goes, in milliseconds.
 const LOOK_MS: u64 = 100;
 /// By so much later than the drill would end it a fault ends by itself, in milliseconds.
-const LEASE_MS: u64 = 5_000;
+const LEASE_MS: u64 = 2_000;
 /// What is asked of the service at most, and of each that depends on it.
 const READS_MAX: usize = 3;
 const READS_OF_CALLERS_MAX: usize = 2;
@@ -39,6 +41,8 @@ struct Run {
     /// The number of the fault, and the processes that it hit.
     fault: Option<(u64, Vec<Option<u32>>)>,
     mended_ms: Option<u64>,
+    /// What was told as events.
+    told: Vec<MomentKind>,
 }
 
 /// Goes through a drill to its end.
@@ -57,6 +61,7 @@ pub(super) async fn run(drills: Rc<Drills>, running: Rc<Running>) {
             drill.report.verdict = super::verdict::words(&drill);
         }
     }
+    tell_end(&drills, &running.drill.borrow());
     drills.remember(&running);
     running.changes.send_modify(|count| *count += 1);
 }
@@ -91,6 +96,7 @@ async fn prepare(drills: &Rc<Drills>, running: &Rc<Running>) -> Result<Run, Stri
         course: Course::begin(running.times()),
         fault: None,
         mended_ms: None,
+        told: Vec::new(),
     })
 }
 
@@ -127,7 +133,7 @@ async fn reads_of(
     let instance = instances.iter().find(|instance| instance.state() == State::Running);
     let instance = instance.ok_or_else(|| format!("{service} doesn't run"))?;
     let schema = schema_of(drills, instance).await.map_err(|error| format!("{service}: {error}"))?;
-    let reads = requests::reads(schema.schema(), &drills.token);
+    let reads = requests::reads(schema.schema(), drills.token.text());
     let is_instance = |name: &str| instances.iter().any(|instance| instance.name() == name);
     Ok(requests::tried(gateway, reads, is_instance, count_max).await)
 }
@@ -137,6 +143,23 @@ async fn schema_of(drills: &Drills, instance: &Instance) -> Result<EncodedSchema
     let announced = client.ready().await?.schema;
     let none = || RpcError::new(Code::Unavailable, "it serves no schema");
     fetch_schema(&client, announced.ok_or_else(none)?).await
+}
+
+/// Tells what happens in a drill.
+fn tell(drills: &Drills, drill: &Drill, severity: Severity, words: &str) {
+    let words = format!("drill {}: {words}", drill.id);
+    let event = Event::new(EventKind::Drill, severity, &drill.service, words);
+    drills.governor.events.tell(Event { who: Some(drill.who.clone()), ..event });
+}
+
+/// Tells what a drill has come to.
+fn tell_end(drills: &Drills, drill: &Drill) {
+    let severity = match (drill.state, drill.report.grade) {
+        (DrillState::Done, Grade::Held) => Severity::Info,
+        (DrillState::Done, Grade::Broke) => Severity::Critical,
+        _ => Severity::Warning,
+    };
+    tell(drills, drill, severity, &drill.report.verdict);
 }
 
 impl Run {
@@ -265,13 +288,21 @@ impl Run {
     }
 
     /// Enters how it stands now.
-    fn show(&self, state: DrillState, reason: Option<String>) {
+    fn show(&mut self, state: DrillState, reason: Option<String>) {
         let (fault, now_us) = (self.fault(), self.load.elapsed_us());
         let mut drill = self.running.drill.borrow_mut();
         (drill.state, drill.reason) = (state, reason);
         drill.elapsed_ms = now_us / 1_000;
         drill.left_ms = self.course.left_ms(now_us / 1_000);
         report::enter(&mut drill, &mut self.load.figures(), fault.as_ref(), now_us);
+        for moment in &drill.timeline {
+            if moment.what != MomentKind::End && !self.told.contains(&moment.what) {
+                self.told.push(moment.what);
+                let severity =
+                    if moment.what == MomentKind::Fault { Severity::Warning } else { Severity::Info };
+                tell(&self.drills, &drill, severity, &moment.words);
+            }
+        }
         drop(drill);
         self.running.changes.send_modify(|count| *count += 1);
     }

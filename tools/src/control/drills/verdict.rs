@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use crate::control::api::drills::{Drill, DrillKind, DrillReport, DrillState, Grade};
 
-/// Of so many requests that were due after the fault one may be lost for all to be well again, since some were under way at its end.
-const LOST_AFTER_ONE_IN: u64 = 100;
+/// Of so many requests one may be lost once all get calls again.
+const LOST_ONE_IN: u64 = 100;
 
-/// How a drill went that has ended.
-pub(super) fn grade(state: DrillState, report: &DrillReport) -> Grade {
-    let is_well =
-        report.recovered_after_ms.is_some() && report.after.lost * LOST_AFTER_ONE_IN <= report.after.requests;
+/// How a drill went that has ended; `settled` are the requests that came to an end after all got calls again, and those of them that were
+/// lost.
+pub(super) fn grade(state: DrillState, report: &DrillReport, settled: (u64, u64)) -> Grade {
+    let (requests, lost) = settled;
+    let is_well = report.recovered_after_ms.is_some() && lost * LOST_ONE_IN <= requests;
     match state {
         DrillState::Done if !is_well => Grade::Broke,
         DrillState::Done if report.during.lost + report.after.lost > 0 => Grade::Bent,
@@ -136,64 +137,13 @@ fn counted(count: u64, what: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use micronet_wire::schema::Timestamp;
-
+mod tests {
+    use super::super::example::drill;
     use super::*;
-    use crate::control::api::drills::{Phase, Route};
-    use crate::control::api::faults::Noticed;
-
-    fn noticed_after(ms: u64, state: &str) -> Noticed {
-        Noticed {
-            by: "gateway-1".into(),
-            instance: "product-2".into(),
-            after_ms: ms,
-            state: state.into(),
-            reason: "no answer to a heartbeat".into(),
-        }
-    }
-
-    fn phase(requests: u64, lost: u64, p99_us: u64) -> Phase {
-        Phase { requests, lost, p99_us, ..Phase::default() }
-    }
-
-    /// A drill that has ended.
-    pub(in super::super) fn drill() -> Drill {
-        let report = DrillReport {
-            detected: Some(noticed_after(412, "suspect")),
-            ejected: Some(noticed_after(1_034, "down")),
-            recovered_after_ms: Some(212),
-            requests: 4_000,
-            retried: 57,
-            before: phase(1_000, 0, 4_100),
-            during: phase(2_000, 0, 87_400),
-            after: phase(1_000, 0, 4_300),
-            ..DrillReport::default()
-        };
-        Drill {
-            id: 1,
-            kind: DrillKind::Stall,
-            service: "product".into(),
-            what: "product-2 is stalled".into(),
-            instances: vec!["product-2".into()],
-            who: "operator".into(),
-            load_per_s: 200,
-            duration_s: 10,
-            quiet_s: 5,
-            state: DrillState::Done,
-            reason: None,
-            began: Timestamp(0),
-            elapsed_ms: 20_000,
-            left_ms: None,
-            fault: Some(1),
-            timeline: Vec::new(),
-            seconds: Vec::new(),
-            report,
-        }
-    }
+    use crate::control::api::drills::Route;
 
     fn check(mut drill: Drill, grade_wanted: Grade, wanted: &str) {
-        drill.report.grade = grade(drill.state, &drill.report);
+        drill.report.grade = grade(drill.state, &drill.report, (1_000, 10));
         assert_eq!((drill.report.grade, &*words(&drill)), (grade_wanted, wanted));
     }
 
@@ -228,8 +178,7 @@ pub(super) mod tests {
         broke.report.ejected = None;
         let mut grade_of_broke = broke.clone();
         grade_of_broke.report.recovered_after_ms = Some(1);
-        grade_of_broke.report.after.lost = 11;
-        assert_eq!(grade(DrillState::Done, &grade_of_broke.report), Grade::Broke);
+        assert_eq!(grade(DrillState::Done, &grade_of_broke.report, (1_000, 11)), Grade::Broke);
         let wanted = "Broke: 1,000 of 3,000 requests (33.3 %) were lost. gateway-1 noticed after 412 ms, \
                       and went on calling it (no answer to a heartbeat). 57 calls were tried again elsewhere. P99 was 4.1 ms before, \
                       87.4 ms during and 4.3 ms after it. It is not called again so far: see micronet instances.";

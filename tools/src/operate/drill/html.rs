@@ -1,4 +1,5 @@
-//! A drill's report as one file for browsers: nothing is fetched, it is light or dark as the reader's system is, and it can be printed.
+//! A drill's report as one file for browsers: nothing is fetched, it is light or dark as the reader's system is, it can be printed, and it is
+//! well-formed XML too, so that programs read it.
 
 use std::fmt::Write;
 
@@ -13,8 +14,8 @@ const STYLE: &str = include_str!("report.css");
 pub(super) fn page(drill: &Drill) -> String {
     let title = escaped(&title(drill));
     let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
     );
     let outcome = outcome(drill);
@@ -136,7 +137,7 @@ fn ms(us: u64) -> f64 {
 mod tests {
     use super::*;
     use crate::control::api::drills::{Moment, Route};
-    use crate::control::drills::verdict::tests::drill;
+    use crate::control::drills::example::drill;
 
     #[test]
     fn a_report_stands_alone_and_has_its_plots() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 
 use super::text::{seconds, state_name, title};
-use crate::control::api::drills::{Drill, DrillState, Second};
+use crate::control::api::drills::{Drill, DrillState, MomentKind, Second};
 use crate::control::drills::verdict::{milliseconds, number};
 use crate::plot::sparkline;
 use crate::terminal::{self, Style};
@@ -23,15 +23,19 @@ pub(super) struct Live {
     style: Style,
     /// Lines that were drawn, over which the next ones are.
     lines: usize,
-    /// Moments that were told, where nothing is drawn.
-    told: usize,
+    /// What was told, where nothing is drawn.
+    told: Vec<MomentKind>,
 }
 
 impl Live {
     /// The drill has begun.
     pub(super) fn begin(drill: &Drill) -> Self {
-        let live =
-            Self { is_drawn: io::stderr().is_terminal(), style: Style::for_stderr(), lines: 0, told: 0 };
+        let live = Self {
+            is_drawn: io::stderr().is_terminal(),
+            style: Style::for_stderr(),
+            lines: 0,
+            told: Vec::new(),
+        };
         if !live.is_drawn {
             terminal::note(&title(drill));
         }
@@ -74,10 +78,12 @@ impl Live {
 
     /// What happens may be heard of late, and then stands before what was told: it is told all the same.
     fn tell(&mut self, drill: &Drill) {
-        for moment in drill.timeline.iter().skip(self.told) {
-            terminal::note(&format!("{:>8}  {}", seconds(moment.at_ms), moment.words));
+        for moment in &drill.timeline {
+            if !self.told.contains(&moment.what) {
+                self.told.push(moment.what);
+                terminal::note(&format!("{:>8}  {}", seconds(moment.at_ms), moment.words));
+            }
         }
-        self.told = self.told.max(drill.timeline.len());
     }
 }
 
@@ -143,7 +149,7 @@ fn phases(drill: &Drill, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::drills::verdict::tests::drill;
+    use crate::control::drills::example::drill;
 
     #[test]
     fn it_is_seen_where_it_stands() {

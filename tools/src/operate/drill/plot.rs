@@ -50,7 +50,7 @@ impl Plot {
         let step = step(if most > 0.0 { most } else { 1.0 } / TICKS);
         let scale = Scale { seconds: self.seconds.max(1.0), top: (most / step).ceil().max(1.0) * step };
         let mut svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{0}\"><title>{0}</title>\n",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{0}\"><title>{0}</title>\n",
             escaped(self.title)
         );
         for (from, to, words) in &self.bands {

@@ -8,6 +8,9 @@ use crate::control::drills::verdict::{milliseconds, number, share};
 use crate::table::{Align, Table};
 use crate::terminal::Style;
 
+/// The verdict is at most so wide, in columns.
+const COLUMNS: usize = 100;
+
 /// Drills as rows.
 pub(super) fn list(drills: &Drills) -> Table {
     let mut table = Table::new(&[
@@ -108,7 +111,7 @@ pub(super) fn facts(drill: &Drill) -> Vec<(&'static str, String)> {
 /// The whole report.
 pub(super) fn report(drill: &Drill, style: Style) -> String {
     let mut text = format!("{}\n", style.bold(title(drill)));
-    let verdict = &drill.report.verdict;
+    let verdict = &wrapped(&drill.report.verdict);
     let verdict = match drill.report.grade {
         Grade::Held => style.green(verdict),
         Grade::Broke => style.red(verdict),
@@ -126,6 +129,23 @@ pub(super) fn report(drill: &Drill, style: Style) -> String {
     }
     let _ = write!(text, "\n{}", routes.draw(style));
     text
+}
+
+/// A text in lines that a terminal shows whole.
+fn wrapped(text: &str) -> String {
+    let (mut lines, mut column) = (String::new(), 0);
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        let fits = column + 1 + width <= COLUMNS;
+        match (column, fits) {
+            (0, _) => {}
+            (_, true) => lines.push(' '),
+            (_, false) => lines.push('\n'),
+        }
+        column = if fits && column > 0 { column + 1 + width } else { width };
+        lines.push_str(word);
+    }
+    lines
 }
 
 /// What was done, in a line.
@@ -167,7 +187,7 @@ fn ms(ms: Option<u64>) -> String {
 mod tests {
     use super::*;
     use crate::control::api::drills::{Lost, Route};
-    use crate::control::drills::verdict::tests::drill;
+    use crate::control::drills::example::drill;
 
     #[test]
     fn a_report_is_aligned_and_complete() {
@@ -196,6 +216,15 @@ well again     after 212 ms
 ROUTE   REQUESTS  LOST
 GET /a     4,000     3";
         assert_eq!(report(&drill, Style::PLAIN), wanted);
+    }
+
+    #[test]
+    fn a_verdict_is_wrapped_between_words() {
+        let text = "word ".repeat(50).trim_end().to_owned();
+        let lines = wrapped(&text);
+        assert_eq!(lines.replace('\n', " "), text);
+        assert!(lines.lines().all(|line| line.len() <= COLUMNS) && lines.lines().count() == 3, "{lines}");
+        assert_eq!((wrapped(""), wrapped("a")), (String::new(), "a".into()));
     }
 
     #[test]

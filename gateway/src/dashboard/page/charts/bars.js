@@ -7,6 +7,7 @@ import { written } from "./units.js";
 /** Rows of bars, kept from one time to the next. `columns` are headings: of the name, of the bar, and of what `cells` say. */
 export class Bars {
   constructor({ caption, columns }) {
+    this.columns = columns;
     this.rows = new Map();
     this.body = h("tbody");
     const head = h("tr", {}, columns.map((text) => h("th", { scope: "col" }, text)));
@@ -35,8 +36,8 @@ export class Bars {
   }
 
   add({ name, cells }) {
-    const [bar, mark, text] = [h("i", { class: "bar" }), h("i", { class: "bar-mark" }), h("span", { class: "bar-text" })];
-    const shown = { bar, mark, text, cells: cells.map(() => h("td")) };
+    const [bar, mark, text] = [h("i", { class: "bar-fill" }), h("i", { class: "bar-mark" }), h("span", { class: "bar-text" })];
+    const shown = { bar, mark, text, cells: cells.map((_, at) => h("td", { dataset: { label: this.columns[at + 2] } })) };
     const stage = h("div", { class: "bar-stage", "aria-hidden": "true" }, bar, mark);
     const cell = h("td", { class: "bar-cell" }, h("div", {}, stage, text));
     shown.row = h("tr", {}, h("th", { scope: "row" }, name), cell, shown.cells);

@@ -1,5 +1,6 @@
 // Charts of one subject side by side, over the same time and with one cursor.
 
+import { instant } from "../ui/format.js";
 import { segments } from "../ui/form.js";
 import { h, setText } from "../ui/h.js";
 import { Cursor } from "./cursor.js";
@@ -26,6 +27,10 @@ const MEASURES = {
   cpu: { title: "Processor", unit: "permille", series: one("cpu_permille", "of a core"), area: true, least: 100 },
   memory: { title: "Memory", unit: "bytes", series: one("resident_bytes", "resident"), least: 2 ** 24 },
 };
+
+/** Kinds of events that are marked, and the most of them at once. */
+const DEEDS = ["Fault", "Balancer", "Drill"];
+const MARKS = 20;
 
 let chosen_s = 300;
 
@@ -54,7 +59,18 @@ export class Board {
   }
 
   draw() {
-    for (const chart of this.charts) chart.show(this.timeline.past, this.timeline.span);
+    const { past, span } = this.timeline;
+    const marks = this.marks(span);
+    for (const chart of this.charts) chart.show(past, span, marks);
+  }
+
+  /** What somebody did that the charts may show the effect of. */
+  marks({ from_s, to_s }) {
+    const { store, subject } = this.timeline;
+    const named = subject.instance ?? subject.service ?? "";
+    const isOurs = ({ kind, subject: of }) => DEEDS.includes(kind) && of.startsWith(named);
+    const marks = store.events.filter(isOurs).map(({ at, subject: of, words }) => ({ at_s: instant(at) / 1000, label: of ? `${of}: ${words}` : words }));
+    return marks.filter(({ at_s }) => at_s >= from_s && at_s <= to_s).slice(-MARKS);
   }
 
   /** Ends what listens. */

@@ -13,9 +13,12 @@ export function roundStep(value, most) {
   return [1, 2, 5, 10].map((times) => times * power).find((step) => step >= rough * 0.999999);
 }
 
+/** The same for what is counted in powers of two, as bytes are. */
+export const binaryStep = (value, most) => 2 ** Math.ceil(Math.log2(value / most) - 1e-9);
+
 /** Round marks from zero up to one that is not less than a value: `{ step, top, marks }`. */
-export function marksTo(value, most) {
-  const step = roundStep(value, most);
+export function marksTo(value, most, round = roundStep) {
+  const step = round(value, most);
   const count = Math.max(1, Math.ceil(value / step - 1e-9));
   const marks = Array.from({ length: count + 1 }, (_, at) => at * step);
   return { step, top: count * step, marks };
@@ -36,14 +39,14 @@ export function timeMarks(from_s, to_s, most) {
  * `least` is the top where there is next to nothing.
  */
 export class Top {
-  constructor(least) {
-    this.least = least;
+  constructor(least, round = roundStep) {
+    Object.assign(this, { least, round });
     this.top = 0;
   }
 
   of(value, most) {
-    const wanted = marksTo(Math.max(value, this.least), most);
+    const wanted = marksTo(Math.max(value, this.least), most, this.round);
     if (wanted.top > this.top || value * 3 < this.top) this.top = wanted.top;
-    return marksTo(this.top, most);
+    return marksTo(this.top, most, this.round);
   }
 }

@@ -3,15 +3,15 @@
 import { h, s } from "../ui/h.js";
 import { Cursor, steer } from "./cursor.js";
 import { areaPath, bandPath, linePath } from "./path.js";
-import { linear, timeMarks, Top } from "./scale.js";
+import { binaryStep, linear, timeMarks, Top } from "./scale.js";
 import { place, set } from "./drawing.js";
 import { Table } from "./table.js";
 import { marked, timeOf, written } from "./units.js";
 
 const MARGIN = { top: 8, right: 8, bottom: 20, left: 56 };
 const HEIGHT = 148;
-/** Pixels that a mark of an axis wants for itself. */
-const ROOM = { across: 84, down: 36 };
+/** Pixels that a mark of an axis wants for itself, and the sign of a moment. */
+const ROOM = { across: 84, down: 36, sign: 16 };
 
 let charts = 0;
 
@@ -25,7 +25,7 @@ export class TimeChart {
   constructor({ title, unit, series, band = null, area = false, gather = "mean", least = 1, cursor = new Cursor() }) {
     Object.assign(this, { title, unit, series, band, area, gather, cursor });
     this.number = charts += 1;
-    this.top = new Top(least);
+    this.top = new Top(least, unit === "bytes" ? binaryStep : undefined);
     this.past = null;
     this.marks = [];
     this.span = { from_s: 0, to_s: 1, step_s: 1 };
@@ -141,11 +141,13 @@ export class TimeChart {
     });
   }
 
-  /** Moments: a line each, with its number where there are several. */
+  /** Moments: a line each, with its sign where there is room for it. */
   drawMarks() {
+    let said = -Infinity;
     const { marks } = this;
     while (this.moments.childElementCount < marks.length) {
-      this.moments.append(s("g", { class: "chart-moment" }, s("title"), s("line", { y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }), s("text", { y: MARGIN.top + 4 })));
+      const line = s("line", { y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
+      this.moments.append(s("g", { class: "chart-moment" }, s("title"), line, s("text", { y: MARGIN.top + 4 })));
     }
     [...this.moments.children].forEach((group, at) => {
       const mark = marks[at];
@@ -156,7 +158,9 @@ export class TimeChart {
       const x = place(this.x(mark.at_s));
       set(title, { text: mark.label });
       set(line, { x1: x, x2: x });
-      set(text, { x: x + 3, text: mark.sign ?? "" });
+      const hasRoom = x - said > ROOM.sign;
+      if (hasRoom) said = x;
+      set(text, { x: x + 3, text: hasRoom ? (mark.sign ?? "") : "" });
     });
   }
 
@@ -173,11 +177,16 @@ export class TimeChart {
     const values = this.series.map(({ column }) => (index < 0 ? NaN : past.valueOf(index, column)));
     values.forEach((value, each) => set(this.said[each], { text: written(value, this.unit) }));
     const words = this.series.map(({ label }, each) => `${label} ${written(values[each], this.unit)}`).join(", ");
-    set(this.time, { text: at === null ? "" : timeOf(at) });
-    set(this.stage, {
-      "aria-valuemin": Math.round(from_s), "aria-valuemax": Math.round(to_s), "aria-valuenow": Math.round(at ?? to_s),
-      "aria-valuetext": `${at === null ? "now" : timeOf(at)}: ${words}`,
-    });
+    const moment = at === null ? null : this.marks.findLast(({ at_s }) => Math.abs(at_s - at) <= step_s);
+    const when = at === null ? "" : moment ? `${timeOf(at)} · ${moment.label}` : timeOf(at);
+    set(this.time, { text: when });
+    // What a screen reader stands on is told anew only when the cursor moves.
+    if (at !== null || document.activeElement !== this.stage) {
+      set(this.stage, {
+        "aria-valuemin": Math.round(from_s), "aria-valuemax": Math.round(to_s), "aria-valuenow": Math.round(at ?? to_s),
+        "aria-valuetext": `${when || "now"}: ${words}`,
+      });
+    }
     this.hideCursor();
     if (at === null || at < from_s || at > to_s) return;
     const x = place(this.x(at));

@@ -3,6 +3,7 @@
 import { withQuery } from "../api.js";
 import { instant } from "../ui/format.js";
 import { Past } from "./past.js";
+import { known } from "./units.js";
 
 const COLUMNS = [
   "per_s", "errors_per_s", "p50_ms", "p95_ms", "p99_ms", "in_flight", "connections", "cpu_permille", "resident_bytes",
@@ -12,6 +13,9 @@ const BY_SECOND_S = 900;
 const LONG_STEP_S = 10;
 /** After so long without the feed, the network is asked for what was missed. */
 const MISSED_S = 4;
+
+/** What is kept of an entry or a point: there is no latency where nothing was asked. */
+const sampleOf = (entry) => Object.fromEntries(COLUMNS.map((column) => [column, known(entry, column)]));
 
 /** The timeline of `subject`: `{}` for all, `{ service }`, or `{ instance }`. `changed()` is called when there is more to show. */
 export class Timeline {
@@ -58,18 +62,19 @@ export class Timeline {
       // What comes from now on is shown all the same.
     }
     if (mine !== this.turn) return;
-    const since = this.past.length > 0 && this.step_s === 1 ? this.past.timeOf(this.past.length - 1) : Infinity;
-    const recent = [];
-    for (let index = 0; index < this.past.length && since !== Infinity; index += 1) recent.push(this.sampleAt(index));
+    // What came meanwhile follows; what is known already is left out.
+    const seen = this.step_s === 1 ? this.samples() : [];
     this.past.clear();
-    for (const point of points) this.past.add(Math.floor(instant(point.at) / 1000), point);
-    for (const { at_s, ...sample } of recent) this.past.add(at_s, sample);
+    for (const point of points) this.past.add(Math.floor(instant(point.at) / 1000), sampleOf(point));
+    for (const { at_s, sample } of seen) this.past.add(at_s, sample);
     this.changed();
   }
 
-  sampleAt(index) {
-    const values = COLUMNS.map((column) => [column, this.past.valueOf(index, column)]);
-    return { at_s: this.past.timeOf(index), ...Object.fromEntries(values) };
+  samples() {
+    return Array.from({ length: this.past.length }, (_, index) => {
+      const sample = Object.fromEntries(COLUMNS.map((column) => [column, this.past.valueOf(index, column)]));
+      return { at_s: this.past.timeOf(index), sample };
+    });
   }
 
   tick() {
@@ -79,7 +84,8 @@ export class Timeline {
     const is_live = this.store.connection.state === "live";
     const due_s = this.step_s === 1 ? MISSED_S : LONG_STEP_S;
     if (is_live && now_s - last_s > due_s && now_s - this.loaded_s > due_s) this.load();
-    else if (is_live && this.step_s === 1 && this.entry) this.past.add(now_s, this.entry);
+    // The feed tells the last whole second.
+    else if (is_live && this.step_s === 1 && this.entry) this.past.add(now_s - 1, sampleOf(this.entry));
     this.changed();
   }
 

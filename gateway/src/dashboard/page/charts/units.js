@@ -9,6 +9,11 @@ export function written(value, unit) {
   return WRITTEN[unit](value === null || value === undefined ? NaN : Number(value));
 }
 
+/** A value of an entry of the feed: there is no latency where nothing was asked. */
+export function known(entry, column) {
+  return /^p\d+_ms$/.test(column) && !(entry.per_s > 0) ? null : entry[column];
+}
+
 /** A mark of an axis: the same, without figures that are all zero. */
 export function marked(value, unit) {
   return written(value, unit).replace(/\.(\d*?)0+(?=\D|$)/, (_, rest) => (rest ? `.${rest}` : ""));

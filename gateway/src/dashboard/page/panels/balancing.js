@@ -3,7 +3,7 @@
 import { Bars } from "../charts/bars.js";
 import { Board } from "../charts/board.js";
 import { Figures } from "../charts/figures.js";
-import { written } from "../charts/units.js";
+import { known, written } from "../charts/units.js";
 import { link } from "../router.js";
 import { health, stateOf } from "../topology/health.js";
 import { confirm } from "../ui/dialog.js";
@@ -20,8 +20,8 @@ const FIGURES = [
   ["Fairness", ({ fairness }) => (typeof fairness === "number" ? fairness.toFixed(3) : "–")],
   ["Requests", ({ per_s }) => written(per_s, "per_s")],
   ["Errors", ({ errors_per_s }) => written(errors_per_s, "per_s")],
-  ["P50", ({ p50_ms }) => written(p50_ms, "ms")],
-  ["P99", ({ p99_ms }) => written(p99_ms, "ms")],
+  ["P50", (entry) => written(known(entry, "p50_ms"), "ms")],
+  ["P99", (entry) => written(known(entry, "p99_ms"), "ms")],
   ["In flight", ({ in_flight }) => written(in_flight, "count")],
   ["Tried again", ({ retries }) => written(retries, "count")],
 ];
@@ -36,12 +36,12 @@ function busiest(store) {
 /** Shows it until what this returns is called. `#/balancing/product` chooses a service. */
 export function mount(element, context) {
   const { store, api, session, route } = context;
-  const windows = watch(store);
+  const windows = watch(store, api);
   let chosen = route?.parts[0] ?? null;
   let standing = new Map();
   let board = null;
 
-  const services = h("div", { class: "segments", role: "group", "aria-label": "Service" });
+  const services = h("div", { class: "segments wraps", role: "group", "aria-label": "Service" });
   const figures = new Figures(FIGURES);
   const acting = h("p", { class: "acting" });
   const choice = h("select", { id: "balancing-algorithm" });
@@ -49,7 +49,10 @@ export function mount(element, context) {
   const set = h("button", { type: "button", class: "primary", on: { click: change } }, "Apply");
   const control = h("div", { class: "filters", dataset: { part: "algorithm" } },
     h("div", { class: "field" }, h("label", { for: "balancing-algorithm" }, "Algorithm"), choice), set, about);
-  const bars = new Bars({ caption: "Distribution of calls", columns: ["Instance", "Share of its calls, the mark is what is fair", "Fair", "Weight", "Slow start", "Calls", "State"] });
+  const bars = new Bars({
+    caption: "Distribution of calls",
+    columns: ["Instance", "Share of its calls, the mark is what is fair", "Fair", "Weight", "Slow start", "Calls", "State"],
+  });
   const words = h("p", { class: "hint" });
   const compared = comparison(context, windows, () => chosen);
   const stage = h("div", {});
@@ -92,6 +95,7 @@ export function mount(element, context) {
 
   function draw() {
     const names = [...store.services.keys()].filter((name) => name !== "gateway").sort();
+    if (names.length === 0) return;
     if (!names.includes(chosen)) chosen = busiest(store);
     keyed(services, names, {
       key: (name) => name,
@@ -108,11 +112,13 @@ export function mount(element, context) {
     const own = store.instancesOf(chosen);
     bars.show(own.map(row));
     const idle = own.every(({ share_percent }) => !share_percent);
-    setText(words, idle ? "Nobody has called it in the last minute." : "Shares are those of the last minute. A fair share is what the weight of an instance makes of those that get calls.");
+    setText(words, idle ? "Nobody has called it in the last minute."
+      : "Shares are those of the last minute. A fair share is what the weight of an instance makes of those that get calls.");
   }
 
   function begin() {
-    const made = new Board({ store, api, subject: { service: chosen }, title: `${chosen} over time`, measures: ["requests", "latency", "errors", "in_flight"] });
+    const measures = ["requests", "latency", "errors", "in_flight"];
+    const made = new Board({ store, api, subject: { service: chosen }, title: `${chosen} over time`, measures });
     show(stage, made.element);
     return made;
   }
@@ -133,6 +139,7 @@ export function mount(element, context) {
   async function ask() {
     const service = chosen;
     if (!service) return;
+    windows.recall(service);
     try {
       if (algorithms.length === 0) {
         ({ algorithms } = (await api.get("/api/v1/balancer")).data);

@@ -43,13 +43,14 @@ function update(item, of, store) {
   setText(part("protocol"), of.protocol);
   setText(part("port"), of.port ? `Port ${of.port}` : "No port");
   setText(item.querySelector(".sorry"), of.running ? "" : `Sorry, ${of.service} service is unavailable right now`);
-  setText(item.querySelector(".reason"), [of.reason, `since ${since(of.since, store.now())}`].filter(Boolean).join(", "));
+  setText(item.querySelector(".reason"), [of.reason, since(of.since, store.now())].filter(Boolean).join(", for "));
   keyed(item.querySelector(".card-instances"), store.instancesOf(of.service), {
     key: (instance) => instance.instance,
-    make: (instance) => h("li", {}, h("span", { class: "name" }, instance.instance), badge()),
+    make: (instance) => h("li", {}, h("span", {}, instance.instance), badge(), h("p", { class: "soft" })),
     update(row, instance) {
-      setBadge(row.querySelector(".badge"), instanceState(instance));
-      row.title = instance.reason ?? "";
+      const stands = instanceState(instance);
+      setBadge(row.querySelector(".badge"), stands);
+      setText(row.querySelector("p"), stands.kind === "ok" ? "" : `${instance.reason}, for ${since(instance.since, store.now())}`);
     },
   });
   figure("Requests", rate(of.per_s));

@@ -14,7 +14,7 @@ export function comparison({ store, api, session }, windows, chosen) {
   const rows = table({
     caption: "Algorithms by what was measured", key: ({ algorithm }) => algorithm, empty: "Nothing was measured yet.",
     columns: [
-      { title: "Algorithm", value: ({ algorithm }) => algorithm },
+      { title: "Algorithm", class: "unbroken", value: ({ algorithm }) => algorithm },
       plain("Measured for", ({ seconds }) => `${seconds} s`),
       plain("Requests", ({ requests }) => written(requests, "count")),
       plain("Rate", ({ per_s }) => written(per_s, "per_s")),
@@ -26,12 +26,12 @@ export function comparison({ store, api, session }, windows, chosen) {
       plain("Fairness", ({ fairness }) => (Number.isNaN(fairness) ? "–" : fairness.toFixed(3))),
     ],
   });
-  const progress = h("p", { class: "hint", role: "status" });
+  const progress = h("p", { class: "hint" });
   const start = h("button", { type: "button", on: { click: run } }, "Compare all now");
   const stop = h("button", { type: "button", hidden: true, on: { click: () => running?.stop() } }, "Stop");
   const hint = h("p", { class: "hint" },
-    "Measured in this network while this page is open, whenever an algorithm picks: the least P99 first. Percentiles are means of those of its seconds, "
-    + "weighed by requests. For the same requests under the same conditions, run ", h("code", {}, "micronet lab compare"), ".");
+    "Measured in this network in the last quarter of an hour and since this page is open, by the algorithm that was chosen: the least P99 first. "
+    + "Percentiles are means of those of its seconds, weighed by requests. For the same requests under the same conditions, run ", h("code", {}, "micronet lab compare"), ".");
   const element = h("section", { class: "section", dataset: { part: "comparison" } },
     h("div", { class: "section-head" }, h("h2", {}, "Comparison of algorithms"), session.may("balancer:write") && [start, stop]),
     h("div", {}, rows.element), progress, hint);

@@ -49,7 +49,8 @@ export function mount(element, { store, api, session, route }) {
         const what = KINDS.find(([name]) => name === kind)[1].toLowerCase();
         const sure = await confirm({
           title: `Break ${of} on purpose?`, button: "Start the drill", kind: "danger",
-          words: `${load_per_s} requests a second are sent to it. After some quiet seconds: ${what}, for ${duration_s} s. Then it recovers, and a report says what was lost.`,
+          words: `${load_per_s} requests a second are sent to it. After some quiet seconds: ${what}, for ${duration_s} s. `
+            + "Then it recovers, and a report says what was lost.",
         });
         if (sure) await send(wanted);
       },
@@ -62,7 +63,9 @@ export function mount(element, { store, api, session, route }) {
       choose(data.id);
     } catch (error) {
       if (error.code !== "BEYOND_BLAST_RADIUS") throw error;
-      const sure = await confirm({ title: "That is more than the network can spare", words: `${error.message}. Do it all the same?`, button: "Do it all the same", kind: "danger" });
+      const sure = await confirm({
+        title: "That is more than the network can spare", words: `${error.message}. Do it all the same?`, button: "Do it all the same", kind: "danger",
+      });
       if (sure) choose((await api.post(PATH, { ...wanted, force: true })).data.id);
     }
   }
@@ -87,7 +90,8 @@ export function mount(element, { store, api, session, route }) {
     none.hidden = drills.length > 0;
     keyed(list, [...drills].reverse(), {
       key: ({ id }) => id,
-      make: ({ id }) => h("li", {}, h("button", { type: "button", class: "quiet drill-entry", on: { click: () => choose(id) } }, h("strong", {}), h("span", { class: "soft" }))),
+      make: ({ id }) => h("li", {},
+        h("button", { type: "button", class: "quiet drill-entry", on: { click: () => choose(id) } }, h("strong", {}), h("span", { class: "soft" }))),
       update: (item, drill) => {
         const [button] = item.children;
         button.setAttribute("aria-pressed", String(drill.id === chosen));

@@ -9,14 +9,14 @@ const FIGURES = [
   ["Errors", ({ totals }) => rate(totals.errors_per_s)],
   ["P95", ({ totals }) => ms(totals.p95_ms)],
   ["Active Connections", ({ totals }) => count(totals.connections)],
+  ["Running for", (store) => since(store.network?.started, store.now())],
   ["Load Balancer State", ({ totals }) => totals.balancer, "words"],
-  ["Running for", (store) => since(store.network?.started, store.now()), "words"],
 ];
 
 /** Shows the figures in `element`. */
 export function figures(element, { store }) {
   const values = FIGURES.map(([name, , look]) => [name, h("dd", { class: look ?? null, dataset: { figure: name } }, "–")]);
-  show(element, h("dl", { class: "figures" }, values.map(([name, value]) => h("div", {}, h("dt", {}, name), value))));
+  show(element, h("dl", { class: "figures" }, values.map(([name, value]) => h("div", { class: value.className || null }, h("dt", {}, name), value))));
   return store.subscribe(["totals", "network"], () => {
     if (!store.totals) return;
     FIGURES.forEach(([, value], at) => setText(values[at][1], value(store)));

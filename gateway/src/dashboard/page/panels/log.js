@@ -15,21 +15,22 @@ const SEVERITIES = [["", "All"], ["Warning", "Warnings"], ["Critical", "Critical
 const RANK = { Info: 0, Warning: 1, Critical: 2 };
 
 /** Shows the log; with `short` in the context, its last lines only. */
-export function mount(element, { store, short, route }) {
-  return short ? mountShort(element, store) : mountWhole(element, store, route);
+export function mount(element, { store, session, short, route }) {
+  const line = lineFor(session.may("tap:read"));
+  return short ? mountShort(element, store, line) : mountWhole(element, store, route, line);
 }
 
-function mountShort(element, store) {
+function mountShort(element, store, line) {
   const list = h("ol", { class: "log" });
   const none = h("p", { class: "empty" }, "Nothing has happened yet.");
   show(element, h("section", { class: "section" }, h("div", { class: "section-head" }, h("h2", {}, "Activity"), h("a", { href: link("log") }, "Whole log")), list, none));
   return store.subscribe("events", ({ events }) => {
     none.hidden = events.length > 0;
-    draw(list, events.slice(-SHORT_LINES));
+    draw(list, events.slice(-SHORT_LINES), line);
   });
 }
 
-function mountWhole(element, store, route) {
+function mountWhole(element, store, route, line) {
   let [text, kind, severity, frozen] = [route?.query.get("q") ?? "", "", "", null];
   const list = h("ol", { class: "log" });
   const box = h("div", { class: "log-box", role: "log", "aria-label": "Activity", "aria-live": "off", tabindex: "0" }, list);
@@ -59,7 +60,7 @@ function mountWhole(element, store, route) {
     const found = events.filter(fits);
     const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
     drawKinds(events);
-    draw(list, found.slice(-LINES_MAX));
+    draw(list, found.slice(-LINES_MAX), line);
     none.hidden = found.length > 0;
     setText(none, events.length ? "Nothing fits the filter." : "Nothing has happened yet.");
     const missed = frozen ? store.events.length - store.events.indexOf(frozen.at(-1)) - 1 : 0;
@@ -86,15 +87,16 @@ function mountWhole(element, store, route) {
   return store.subscribe(["events", "lost"], refresh);
 }
 
-function draw(list, events) {
+function draw(list, events, line) {
   keyed(list, events, { key: (event) => event.id, make: line });
 }
 
-function line({ at, kind, severity, subject, words: what, who, request_id }) {
-  return h("li", { class: severity.toLowerCase() },
+/** Makes lines; who may look into requests is led to those by which something was done. */
+function lineFor(looksInto) {
+  return ({ at, kind, severity, subject, words: what, who, request_id: request }) => h("li", { class: severity.toLowerCase() },
     h("time", { datetime: new Date(instant(at)).toISOString() }, clock(at)),
     h("span", { class: "kind" }, severity === "Info" ? words(kind) : `${words(kind)} · ${severity.toLowerCase()}`),
     h("span", { class: "what" }, subject && !what.startsWith(subject) && [h("strong", {}, subject), " "], what,
       who && h("span", { class: "soft" }, ` by ${who}`),
-      request_id && [" ", h("a", { href: link("why", [request_id]), class: "mono" }, "why")]));
+      request && looksInto && [" ", h("a", { href: link("requests", [request]), "aria-label": `Why: request ${request}` }, "why")]));
 }

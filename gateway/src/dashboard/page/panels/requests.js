@@ -37,9 +37,9 @@ function explore(element, context) {
   const slow = select("requests-slow", "Slower than", SLOW);
   const pause = h("button", { type: "button", "aria-pressed": "false", on: { click: toggle } }, "Pause");
   const clear = h("button", { type: "button", on: { click: forget } }, "Clear");
-  const status = h("p", { class: "soft", role: "status" });
-  const find = h("form", { class: "filters", on: { submit: open } },
-    h("div", { class: "field" }, h("label", { for: "requests-id" }, "Request id"), h("input", { id: "requests-id", name: "id", placeholder: "as X-Request-ID says" })),
+  const status = h("p", { class: "soft" });
+  const find = h("form", { class: "row find", on: { submit: open } },
+    h("label", { for: "requests-id" }, "Request"), h("input", { id: "requests-id", name: "id", placeholder: "id, as X-Request-ID says" }),
     h("button", { type: "submit" }, "Why?"));
   const body = h("tbody");
   const columns = ["Time", "Request", "Answer", "Took", "By", "On behalf of"];
@@ -48,7 +48,9 @@ function explore(element, context) {
   const none = h("p", { class: "empty" }, "Nothing has passed yet that is asked for.");
   element.append(
     h("div", { class: "filters", dataset: { part: "filters" } }, side.element, service.element, how.element, slow.element, pause, clear),
-    find, status, h("div", { class: "scroll", role: "region", "aria-label": "Requests", tabindex: "0" }, table), none);
+    h("section", { class: "section" },
+      h("div", { class: "section-head" }, status, find),
+      h("div", { class: "tapped", role: "region", "aria-label": "Requests", tabindex: "0" }, table), none));
 
   let kept = [];
   let paused = false;

@@ -3,7 +3,7 @@
 import { Board } from "../charts/board.js";
 import { set } from "../charts/drawing.js";
 import { Sparkline } from "../charts/sparkline.js";
-import { written } from "../charts/units.js";
+import { known, written } from "../charts/units.js";
 import { link } from "../router.js";
 import { health, sign, stateOf } from "../topology/health.js";
 import { h, keyed, setText, show } from "../ui/h.js";
@@ -49,7 +49,7 @@ export function mount(element, { store, api, route }) {
     h("div", { class: "filters" },
       h("div", { class: "field" }, h("label", { for: "servers-service" }, "Service"), service),
       h("div", { class: "field" }, h("label", { for: "servers-find" }, "Name"), find), summary),
-    h("div", { class: "scroll", role: "region", "aria-label": "Instances", tabindex: "0" }, table), none, stage);
+    h("section", { class: "section" }, h("div", { class: "scroll", role: "region", "aria-label": "Instances", tabindex: "0" }, table), none), stage);
 
   function sort(column) {
     order = { column, down: order.column === column ? !order.down : column !== "instance" };
@@ -106,7 +106,8 @@ export function mount(element, { store, api, route }) {
     const spark = new Sparkline();
     const state = h("span", { class: "state-word" });
     const cells = new Map(FIGURES.map(({ column }) => [column, h("span")]));
-    const name = h("button", { type: "button", class: "quiet name", on: { click: () => choose(chosen === entry.instance ? null : entry.instance) } }, entry.instance);
+    const toggle = () => choose(chosen === entry.instance ? null : entry.instance);
+    const name = h("button", { type: "button", class: "quiet name", on: { click: toggle } }, entry.instance);
     const faults = h("span", { class: "soft" });
     const row = h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, state, faults),
       FIGURES.map(({ column }) => h("td", { class: "number" }, column === "per_s" ? [spark.element, cells.get(column)] : cells.get(column))));
@@ -122,7 +123,7 @@ export function mount(element, { store, api, route }) {
       show(shown.state, sign(state), state.word);
     }
     setText(shown.faults, (entry.faults ?? []).join("; "));
-    for (const { column, unit } of FIGURES) set(shown.cells.get(column), { text: written(entry[column], unit) });
+    for (const { column, unit } of FIGURES) set(shown.cells.get(column), { text: written(known(entry, column), unit) });
     set(shown.name, { "aria-expanded": String(chosen === entry.instance) });
     const values = recent.get(entry.instance) ?? [];
     shown.spark.show(values, RECENT_S, Math.max(1, ...values.filter((value) => value > 0)));

@@ -69,7 +69,7 @@ export function mount(element, context) {
 
 function row({ at, name, isGood, words, tookMs }) {
   return h("li", { class: isGood ? "ok" : "failed", dataset: { outcome: isGood ? "OK" : "FAILED", test: name } },
-    h("time", { class: "soft" }, clock(at)), h("strong", { class: "outcome" }, isGood ? "OK" : "FAILED"), h("span", {}, h("strong", {}, name), ` ${words}`), h("span", { class: "soft number" }, ms(tookMs)));
+    h("time", { class: "soft" }, clock(at)), h("strong", { class: "test-outcome" }, isGood ? "OK" : "FAILED"), h("span", {}, h("strong", {}, name), ` ${words}`), h("span", { class: "soft number" }, ms(tookMs)));
 }
 
 /** Asks for something. That there is no such thing is an answer of the service too. */

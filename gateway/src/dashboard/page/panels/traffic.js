@@ -2,7 +2,7 @@
 
 import { Bars } from "../charts/bars.js";
 import { Figures } from "../charts/figures.js";
-import { written } from "../charts/units.js";
+import { known, written } from "../charts/units.js";
 import { h, setText, show } from "../ui/h.js";
 import { table } from "../ui/table.js";
 import { Counted } from "./counted.js";
@@ -23,7 +23,7 @@ const CONNECTIONS = [
 const CLASSES = { 1: "1xx, in between", 2: "2xx, done", 3: "3xx, elsewhere", 4: "4xx, the client's fault", 5: "5xx, failed" };
 
 const share = ({ name, percent, lately, since_start }) =>
-  ({ name, percent, cells: [written(lately.per_s, "per_s"), written(lately.p95_ms, "ms"), written(since_start.requests, "count")] });
+  ({ name, percent, cells: [written(lately.per_s, "per_s"), written(known(lately, "p95_ms"), "ms"), written(since_start.requests, "count")] });
 const counted = ({ name, percent, per_s, total }) => ({ name, percent, cells: [written(per_s, "per_s"), written(total, "count")] });
 
 /** Shows it until what this returns is called. */
@@ -35,7 +35,7 @@ export function mount(element, { api }) {
   const [methods, statuses, endpoints] = [counts("Method"), counts("Answer"), counts("Endpoint")];
   const cache = h("dl", { class: "pairs" });
   const tcp = table({
-    caption: "TCP that is passed through", key: ({ name }) => name, empty: "No TCP is passed through.",
+    caption: "TCP that is passed through", key: ({ name, backend }) => `${name} ${backend}`, empty: "No TCP is passed through.",
     columns: [
       { title: "Port of", value: ({ name }) => name },
       { title: "Backend", value: ({ backend }) => backend },
@@ -65,7 +65,7 @@ export function mount(element, { api }) {
       ["Not to be kept", written(bypassed, "count")], ["Answers kept", written(entries, "count")], ["They take", written(bytes, "bytes")],
     ];
     show(cache, facts.map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
-    tcp.update(stats.tcp.flatMap(({ name, backends }) => backends.map((each) => ({ ...each, name: `${name} ${each.name}`, backend: each.name }))));
+    tcp.update(stats.tcp.flatMap(({ name, backends }) => backends.map((each) => ({ ...each, name, backend: each.name }))));
   }
 
   function drawCounts() {

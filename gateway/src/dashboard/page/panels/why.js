@@ -40,7 +40,8 @@ export function showWhy(element, { api }, id) {
 }
 
 function unknown({ request_id, processes, silent }) {
-  const far = processes.map(({ seen_by, memory }) => h("li", {}, `${seen_by} remembers everything since ${clock(memory.all_since)}, failures and slow ones since ${clock(memory.notable_since)}`));
+  const far = processes.map(({ seen_by, memory: { all_since, notable_since } }) =>
+    h("li", {}, `${seen_by} remembers everything since ${clock(all_since)}, failures and slow ones since ${clock(notable_since)}`));
   return [
     h("h2", {}, `Nobody remembers ${request_id}`),
     h("p", {}, "A request is remembered when it has ended; each answer has its id in X-Request-ID."),
@@ -58,20 +59,32 @@ function known(why) {
       h("p", { class: "soft" }, `${clock(why.at)} · request ${why.request_id} · trace ${why.trace_id}`),
       h("ul", { class: "outcome" }, why.outcome.map((words) => h("li", {}, words)))),
     h("section", { class: "section", dataset: { part: "waterfall" } }, h("h2", {}, "Where it went"),
-      waterfall(why.hops.map(row), { caption: "Where the request went, and when", kinds: KINDS })),
+      waterfall(why.hops.map((hop) => row(hop, servedBy(hop, why))), { caption: "Where the request went, and when", kinds: KINDS })),
     shown.map(({ seen_by, record }) => account(seen_by, record)),
     why.silent.length > 0 && h("p", { class: "hint" }, `${why.silent.join(", ")} did not answer: what they remember is missing.`),
   ];
 }
 
-/** A hop as a row. When its parts were is known in order only: what is neither of them was on the way, half of it before. */
-function row({ depth, instance, what, after_us, took_us, code, words, ledger }) {
+/** When the handler of a hop began, in microseconds after the request did, as its own process remembers that. */
+function servedBy({ instance, what, after_us, took_us }, { at, processes }) {
+  const records = processes.filter(({ seen_by }) => seen_by === instance).flatMap(({ records: own }) => own);
+  const served = records.filter(({ kind, service, method }) => kind === "Served" && `${service}.${method}` === what);
+  const begun = served.map((record) => micros(record.at) - micros(at)).filter((us) => us >= after_us && us <= after_us + took_us);
+  return begun.length > 0 ? Math.min(...begun) : null;
+}
+
+/** Microseconds since 1970 of a timestamp, which a `Date` cuts to milliseconds. */
+const micros = (timestamp) => Math.floor(Date.parse(timestamp) / 1000) * 1e6 + Number((timestamp.match(/\.(\d+)/)?.[1] ?? "0").padEnd(6, "0").slice(0, 6));
+
+/** A hop as a row. Where nobody remembers when its handler began, what is no part of it was on the way, half of it before. */
+function row({ depth, instance, what, after_us, took_us, code, words, ledger }, served_us) {
   const bad = code !== "OK";
   const parts = [];
   if (ledger) {
     const times = [["queue", ledger.receive_queue_us], ["handler", ledger.handler_us], ["credit", ledger.credit_wait_us], ["write", ledger.write_queue_us]];
     const within = times.reduce((sum, [, us]) => sum + us, 0);
-    let at_us = after_us + Math.max(0, (took_us - within) / 2);
+    const begun_us = served_us === null ? after_us + (took_us - within) / 2 : served_us - ledger.receive_queue_us;
+    let at_us = Math.max(after_us, Math.min(begun_us, after_us + took_us - within));
     for (const [kind, us] of times) {
       if (us > 0) parts.push({ kind, after_ms: at_us / 1000, took_ms: us / 1000 });
       at_us += us;
@@ -88,7 +101,7 @@ function account(seen_by, record) {
   const facts = [
     http && ["Route", http.route ? `${http.route} → ${called}` : "none"],
     http && ["From", `${from || "unknown"} as ${principal}${http.tls ? ", over TLS" : ""}`],
-    limits.length > 0 && ["Limits", limits.map(({ name, left, burst, refused }) => `${name}: ${written(left, "count")} of ${written(burst, "count")} left${refused ? ", refused" : ""}`).join("; ")],
+    limits.length > 0 && ["Limits", limits.map(limited).join("; ")],
     cache && ["Cache", cache.toLowerCase()],
   ].filter(Boolean);
   const title = http ? `At ${seen_by}: ${http.method} ${http.target}` : `At ${seen_by}, which called ${called}`;
@@ -96,6 +109,9 @@ function account(seen_by, record) {
     h("dl", { class: "pairs" }, facts.map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])),
     attempts.map((attempt, at) => attempted(attempt, at, attempts.length)));
 }
+
+const limited = ({ name, left, burst, refused }) =>
+  `${name}: ${written(left, "count")} of ${written(burst, "count")} left${refused ? ", refused" : ""}`;
 
 function attempted(attempt, at, count) {
   const { instance, algorithm, candidates, candidates_count, code, took_us, words, probe } = attempt;

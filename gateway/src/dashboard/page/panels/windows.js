@@ -1,26 +1,30 @@
-// What was measured of services under each algorithm while this page was open: a window for each stretch of time between changes.
+// What was measured of services under each algorithm: of the last quarter of an hour as the network remembers it, and then as it comes.
 
-/** Windows of a service that are kept, the oldest of them forgotten first. */
-const WINDOWS = 24;
+import { withQuery } from "../api.js";
+import { instant } from "../ui/format.js";
+
+/** How far back is asked, in seconds. */
+const BACK_S = 900;
+/** How the feed's events say that another algorithm was chosen. */
+const CHANGE = /picked by (\w+), no longer by (\w+)/;
 
 let watching = null;
 
-/** The windows of a store, measured from the first call on for as long as the page is open. */
-export function watch(store) {
-  watching ??= new Windows(store);
+/** The measurements of a store, from the first call on for as long as the page is open. */
+export function watch(store, api) {
+  watching ??= new Windows(store, api);
   return watching;
 }
 
-/** A window: sums of what was measured in its seconds. Those without a request count for nothing but the time. */
-function begun(algorithm, at) {
-  return { algorithm, at, seconds: 0, requests: 0, errors: 0, p50: 0, p95: 0, p99: 0, worst: 0, fairness: 0 };
-}
+const none = (algorithm) => ({ algorithm, seconds: 0, requests: 0, errors: 0, p50: 0, p95: 0, p99: 0, worst: 0, fairness: 0, judged: 0 });
 
 class Windows {
-  constructor(store) {
-    this.store = store;
+  constructor(store, api) {
+    Object.assign(this, { store, api, began: store.now() });
+    /** By service: sums by algorithm. */
     this.of = new Map();
     this.skipped = new Map();
+    this.recalled = new Set();
     this.listeners = new Set();
     setInterval(() => this.tick(), 1000);
   }
@@ -33,7 +37,15 @@ class Windows {
 
   tick() {
     if (this.store.connection.state !== "live") return;
-    for (const entry of this.store.services.values()) this.add(entry);
+    for (const entry of this.store.services.values()) {
+      const skipped = this.skipped.get(entry.service) ?? 0;
+      if (skipped > 0) this.skipped.set(entry.service, skipped - 1);
+      else this.add(entry.service, entry.algorithm, entry);
+    }
+    this.tell();
+  }
+
+  tell() {
     for (const listener of this.listeners) listener();
   }
 
@@ -42,44 +54,60 @@ class Windows {
     this.skipped.set(service, seconds);
   }
 
-  add({ service, balancing, per_s, errors_per_s, p50_ms, p95_ms, p99_ms, fairness }) {
-    const skipped = this.skipped.get(service) ?? 0;
-    if (skipped > 0) {
-      this.skipped.set(service, skipped - 1);
-      return;
+  /** Adds a second. One without a request counts for nothing but the time. */
+  add(service, algorithm, { per_s, errors_per_s, p50_ms, p95_ms, p99_ms, fairness }) {
+    if (!this.of.has(service)) this.of.set(service, new Map());
+    const sums = this.of.get(service);
+    if (!sums.has(algorithm)) sums.set(algorithm, none(algorithm));
+    const sum = sums.get(algorithm);
+    sum.seconds += 1;
+    if (!(per_s > 0)) return;
+    sum.requests += per_s;
+    sum.errors += errors_per_s;
+    sum.p50 += p50_ms * per_s;
+    sum.p95 += p95_ms * per_s;
+    sum.p99 += p99_ms * per_s;
+    sum.worst = Math.max(sum.worst, p99_ms);
+    if (fairness === undefined) return;
+    sum.fairness += fairness * per_s;
+    sum.judged += per_s;
+  }
+
+  /** Adds what the network remembers of a service from before this page looked, once. */
+  async recall(service) {
+    if (this.recalled.has(service) || !this.store.services.has(service)) return;
+    this.recalled.add(service);
+    try {
+      const { data } = await this.api.get(withQuery("/api/v1/control/history", { service, since_s: BACK_S }));
+      const chosen = this.chosenAt(service);
+      for (const point of data.points) {
+        const at = instant(point.at);
+        if (at < this.began) this.add(service, chosen(at), point);
+      }
+      this.tell();
+    } catch {
+      this.recalled.delete(service);
     }
-    const algorithm = balancing.split(":")[0];
-    const windows = this.of.get(service) ?? [];
-    let window = windows.at(-1);
-    if (window?.algorithm !== algorithm) {
-      window = begun(algorithm, this.store.now());
-      this.of.set(service, [...windows, window].slice(-WINDOWS));
+  }
+
+  /** Which algorithm was chosen at a time, by the events of changes. */
+  chosenAt(service) {
+    const changes = [];
+    for (const { kind, subject, words, at } of this.store.events) {
+      const [, to, from] = kind === "Balancer" && subject === service ? (words.match(CHANGE) ?? []) : [];
+      if (to) changes.push({ at: instant(at), from, to });
     }
-    window.seconds += 1;
-    if (per_s <= 0) return;
-    window.requests += per_s;
-    window.errors += errors_per_s;
-    window.p50 += p50_ms * per_s;
-    window.p95 += p95_ms * per_s;
-    window.p99 += p99_ms * per_s;
-    window.worst = Math.max(window.worst, p99_ms);
-    window.fairness += fairness * per_s;
+    const now = this.store.services.get(service).algorithm;
+    return (at) => changes.findLast((change) => change.at <= at)?.to ?? changes[0]?.from ?? now;
   }
 
   /** A service's algorithms, each with what was measured under it: `[{ algorithm, seconds, requests, per_s, … }]`, the least P99 first. */
   summary(service) {
-    const added = new Map();
-    for (const window of this.of.get(service) ?? []) {
-      const sum = added.get(window.algorithm) ?? begun(window.algorithm, window.at);
-      for (const column of ["seconds", "requests", "errors", "p50", "p95", "p99", "fairness"]) sum[column] += window[column];
-      sum.worst = Math.max(sum.worst, window.worst);
-      added.set(window.algorithm, sum);
-    }
-    const mean = (sum, of) => (sum.requests > 0 ? of / sum.requests : NaN);
-    const rows = [...added.values()].map((sum) => ({
+    const mean = (of, count) => (count > 0 ? of / count : NaN);
+    const rows = [...(this.of.get(service)?.values() ?? [])].map((sum) => ({
       algorithm: sum.algorithm, seconds: sum.seconds, requests: sum.requests, per_s: sum.requests / sum.seconds,
-      error_percent: mean(sum, sum.errors * 100), p50_ms: mean(sum, sum.p50), p95_ms: mean(sum, sum.p95), p99_ms: mean(sum, sum.p99),
-      worst_ms: sum.requests > 0 ? sum.worst : NaN, fairness: mean(sum, sum.fairness),
+      error_percent: mean(sum.errors * 100, sum.requests), p50_ms: mean(sum.p50, sum.requests), p95_ms: mean(sum.p95, sum.requests),
+      p99_ms: mean(sum.p99, sum.requests), worst_ms: sum.requests > 0 ? sum.worst : NaN, fairness: mean(sum.fairness, sum.judged),
     }));
     return rows.sort((a, b) => (a.p99_ms || Infinity) - (b.p99_ms || Infinity));
   }

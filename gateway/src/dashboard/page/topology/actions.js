@@ -57,7 +57,9 @@ async function run({ name: verb, title, words, button: label, kind }, { name, is
 
 /** It is the last one that is healthy: it fails only if that is meant. */
 async function insist({ error, name, path, body, label, api }) {
-  const sure = await confirm({ title: `${name} is the last healthy one`, words: `${error.message}. Do it all the same?`, button: "Do it all the same", kind: "danger" });
+  const sure = await confirm({
+    title: `${name} is the last healthy one`, words: `${error.message}. Do it all the same?`, button: "Do it all the same", kind: "danger",
+  });
   if (!sure) return;
   try {
     await api.post(path, { ...body, force: true });

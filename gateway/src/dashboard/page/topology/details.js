@@ -1,7 +1,7 @@
 // What is known of one node, what it has been through, and what a manager can do with it.
 
-import { written } from "../charts/units.js";
 import { withQuery } from "../api.js";
+import { known, written } from "../charts/units.js";
 import { link } from "../router.js";
 import { clock, since } from "../ui/format.js";
 import { h, setText, show } from "../ui/h.js";
@@ -19,7 +19,7 @@ export class Details {
   constructor({ store, api, session }, { closed }) {
     Object.assign(this, { store, api, session });
     this.node = null;
-    this.title = h("h2", {});
+    this.title = h("h2", { tabindex: -1 });
     this.state = h("p", { class: "details-state" });
     this.facts = h("dl", { class: "pairs" });
     this.faults = h("div", {});
@@ -28,7 +28,8 @@ export class Details {
     this.past = h("div", {}, h("h3", {}, "What it has been through"), this.history);
     const close = h("button", { type: "button", class: "quiet", "aria-label": "Close details", on: { click: closed } }, icon("close"));
     this.element = h("section", { class: "section details", "aria-label": "Details", hidden: true, dataset: { part: "details" } },
-      h("div", { class: "details-head" }, this.title, close), this.state, this.facts, this.faults, this.actions, this.past);
+      h("div", { class: "details-head" }, this.title, this.state, close), this.faults,
+      h("div", { class: "details-body" }, this.facts, this.past, this.actions));
     this.element.addEventListener("keydown", (event) => event.key === "Escape" && closed());
     this.timer = setInterval(() => this.node && document.visibilityState === "visible" && this.ask(), AGAIN_MS);
   }
@@ -46,6 +47,13 @@ export class Details {
       this.ask();
     }
     this.draw();
+  }
+
+  /** Brings it into sight, and gives it the keyboard. */
+  arrive() {
+    if (!this.node) return;
+    this.element.scrollIntoView({ block: "nearest" });
+    this.title.focus({ preventScroll: true });
   }
 
   /** Shows what is known now of the node that it shows. */
@@ -114,6 +122,8 @@ export class Details {
   }
 }
 
+const latency = (entry, column) => written(known(entry, column), "ms");
+
 function ofInstance(entry) {
   const isGateway = entry.service === "gateway";
   return [
@@ -121,8 +131,8 @@ function ofInstance(entry) {
     ["Process", entry.pid ? `pid ${entry.pid}` : "none"],
     ["Requests", written(entry.per_s, "per_s")],
     ["Errors", written(entry.errors_per_s, "per_s")],
-    ["P50 / P95", `${written(entry.p50_ms, "ms")} / ${written(entry.p95_ms, "ms")}`],
-    ["P99", written(entry.p99_ms, "ms")],
+    ["P50 / P95", `${latency(entry, "p50_ms")} / ${latency(entry, "p95_ms")}`],
+    ["P99", latency(entry, "p99_ms")],
     ["In flight", written(entry.in_flight, "count")],
     ["Connections", written(entry.connections, "count")],
     ...(isGateway ? [] : [
@@ -142,8 +152,8 @@ function ofService({ entry, instances }) {
     ["Instances", String(instances.length)],
     ["Requests", written(entry.per_s, "per_s")],
     ["Errors", written(entry.errors_per_s, "per_s")],
-    ["P50 / P95", `${written(entry.p50_ms, "ms")} / ${written(entry.p95_ms, "ms")}`],
-    ["P99", written(entry.p99_ms, "ms")],
+    ["P50 / P95", `${latency(entry, "p50_ms")} / ${latency(entry, "p95_ms")}`],
+    ["P99", latency(entry, "p99_ms")],
     ["In flight", written(entry.in_flight, "count")],
     ["Tried again", written(entry.retries, "count")],
     ["Balancing", h("a", { href: link("balancing", [entry.service]) }, entry.algorithm ?? "–")],

@@ -126,10 +126,12 @@ function stacked(graph, width) {
     const [from, to] = [boxes.get(link.from), boxes.get(link.to)];
     const [y1, y2] = [from.y + from.height / 2, to.y + to.height / 2];
     if (link.from === "client") {
-      wires.set(link.id, { d: `M${from.width} ${y1}H${to.x}`, label: { x: (from.width + to.x) / 2, y: y1 - 8, anchor: "middle", short: true } });
+      const label = { x: (from.width + to.x) / 2, y: y1 - 8, anchor: "middle", short: true };
+      wires.set(link.id, { d: `M${from.width} ${y1}H${to.x}`, label });
     } else if (link.from === "gateway") {
       const x = to.x - 12;
-      wires.set(link.id, { d: `M${from.x + from.width / 2} ${from.height}V${bend}H${x}V${y2}H${to.x}`, label: { x: to.x + to.width - 8, y: to.y + 21, anchor: "end" } });
+      const label = { x: to.x + to.width - 8, y: to.y + 21, anchor: "end" };
+      wires.set(link.id, { d: `M${from.x + from.width / 2} ${from.height}V${bend}H${x}V${y2}H${to.x}`, label });
     } else {
       wires.set(link.id, { d: arc(rail + inner, y1 - 8, y2 + 8, right), arrow: true, label: null });
     }

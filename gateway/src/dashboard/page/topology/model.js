@@ -40,7 +40,7 @@ export function graphOf(store) {
   });
   services.sort((a, b) => byName(a.name, b.name));
   const own = instances.find(({ service }) => service === GATEWAY);
-  const gateway = { id: GATEWAY, name: own?.instance ?? GATEWAY, entry: { ...totals, ...own }, health: health(own ? stateOf(own) : "up") };
+  const gateway = { id: GATEWAY, name: own?.instance ?? GATEWAY, entry: { ...own, ...totals }, health: health(own ? stateOf(own) : "up") };
   const before = { id: "client>gateway", from: "client", to: GATEWAY, per_s: totals.per_s, mean_ms: totals.p50_ms, health: gateway.health };
   return {
     client: { id: "client", name: "Clients", entry: totals },

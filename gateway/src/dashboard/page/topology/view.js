@@ -8,9 +8,12 @@ import { layout } from "./layout.js";
 import { steps } from "./keys.js";
 import { structureOf } from "./model.js";
 
+/** How wide a letter of the second line is, in pixels. */
+const SMALL = 6.3;
+
 /** Letters that fit a width, at the size that they have there. */
-const fitting = (text, width) => {
-  const most = Math.max(3, Math.floor(width / 7));
+const fitting = (text, width, letter = 7) => {
+  const most = Math.max(3, Math.floor(width / letter));
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 };
 
@@ -50,6 +53,11 @@ export class Topology {
     this.draw();
   }
 
+  /** Gives a node the keyboard. */
+  focus(id) {
+    this.nodes.get(id)?.group.focus();
+  }
+
   /** Marks a node, or none. */
   select(id) {
     const before = this.nodes.get(this.selected);
@@ -72,7 +80,8 @@ export class Topology {
     if (structure !== this.structure) {
       this.structure = structure;
       this.places = layout(this.graph, this.width);
-      set(this.picture, { width: this.width, height: Math.ceil(this.places.height) + 2, viewBox: `-1 -1 ${this.width + 2} ${Math.ceil(this.places.height) + 2}` });
+      const height = Math.ceil(this.places.height) + 2;
+      set(this.picture, { width: this.width, height, viewBox: `-1 -1 ${this.width + 2} ${height}` });
     }
     this.drawStubs();
     this.drawWires();
@@ -111,7 +120,8 @@ export class Topology {
       const [link, { d, arrow, label: at }] = [links.get(id), this.places.wires.get(id)];
       const idle = !(link.per_s > 0);
       const strength = idle ? 1 : Math.min(6, 1.2 + Math.log10(1 + link.per_s) * 1.4);
-      set(line, { d, class: `wire ${link.health.look}${idle ? " idle-wire" : ""}${arrow ? " between" : ""}`, "stroke-width": strength.toFixed(1), "marker-end": arrow ? `url(#${this.arrow})` : null });
+      const look = ["wire", link.health.look, idle && "idle-wire", arrow && "between"].filter(Boolean).join(" ");
+      set(line, { d, class: look, "stroke-width": strength.toFixed(1), "marker-end": arrow ? `url(#${this.arrow})` : null });
       const text = !at ? "" : at.short ? rate(link.per_s) : rate(link.per_s) + speed(link);
       set(label, { x: at?.x ?? 0, y: at?.y ?? 0, "text-anchor": at?.anchor ?? null, text });
     }
@@ -160,7 +170,7 @@ export class Topology {
   said(node, box) {
     if (node.id === "client") {
       const connections = `${written(node.entry.connections, "count")} connections`;
-      return { first: node.name, second: fitting(connections, box.width - 16), label: `${node.name}: ${connections}` };
+      return { first: node.name, second: fitting(connections, box.width - 16, SMALL), label: `${node.name}: ${connections}` };
     }
     if (node.id === "gateway") {
       const { p95_ms, per_s } = node.entry;
@@ -177,11 +187,11 @@ export class Topology {
   }
 
   ofService(node, box) {
-    const { protocol, port } = node.entry;
+    const { port } = node.entry;
     const second = tally(node.instances.map((each) => each.health)) || "no instance";
-    const aside = this.places.narrow ? "" : [protocol].filter(Boolean).join(" ");
+    const aside = this.places.narrow || !port ? "" : `:${port}`;
     return {
-      first: fitting(node.name, box.width - 80), second: fitting(second, box.width - 36), aside,
+      first: fitting(node.name, box.width - 76), second: fitting(second, box.width - 36, SMALL), aside,
       label: `${node.name}${port ? `, port ${port}` : ""}: ${second}`,
     };
   }

@@ -17,7 +17,7 @@ export function createShell({ store, session, panels }) {
   const title = h("h1", { id: "title" });
   const main = h("main", { id: "panel", tabindex: "-1", "aria-labelledby": "title" });
   const menu = h("nav", { class: "menu", "aria-label": "Panels" });
-  const bar = h("nav", { class: "bar", "aria-label": "Panels" });
+  const bar = h("nav", { class: "bottom-bar", "aria-label": "Panels" });
   const more = h("dialog", { class: "sheet", "aria-label": "More panels" });
   const network = h("p", { class: "soft", dataset: { part: "network" } });
   const who = h("div", {});

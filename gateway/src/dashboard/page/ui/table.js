@@ -3,13 +3,13 @@
 import { h, keyed, setText, uniqueId } from "./h.js";
 
 /**
- * A table. `columns`: [{title, value(item), number, class}], where a value is text, or nodes. Gives {element, update(items)}; rows stay
+ * A table. `columns`: [{title, value(item), number, wide, class}], where a value is text, or nodes, and narrow screens leave out what is `wide`. Gives {element, update(items)}; rows stay
  * who they are, by `key(item)`.
  */
 export function table({ caption, columns, key, empty = "There is nothing here." }) {
   const body = h("tbody", {});
   const none = h("p", { class: "empty" }, empty);
-  const heads = columns.map(({ title, number }) => h("th", { scope: "col", class: number ? "number" : null }, title));
+  const heads = columns.map((column) => h("th", { scope: "col", class: look(column) }, column.title || h("span", { class: "visually-hidden" }, "Actions")));
   const of = h("table", {}, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, h("tr", {}, heads)), body);
   const id = uniqueId("table");
   of.caption.id = id;
@@ -23,11 +23,15 @@ export function table({ caption, columns, key, empty = "There is nothing here." 
       none.hidden = items.length > 0;
       keyed(body, items, {
         key,
-        make: () => h("tr", {}, columns.map((column) => h("td", { class: [column.number && "number", column.class].filter(Boolean).join(" ") || null }))),
+        make: () => h("tr", {}, columns.map((column) => h("td", { class: look(column) }))),
         update: (row, item) => columns.forEach((column, at) => put(row.cells[at], column.value(item))),
       });
     },
   };
+}
+
+function look({ number, wide, class: name }) {
+  return [number && "number", wide && "wide-only", name].filter(Boolean).join(" ") || null;
 }
 
 function put(cell, value) {

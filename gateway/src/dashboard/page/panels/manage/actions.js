@@ -34,14 +34,14 @@ async function recover(api, name) {
   await api.post(of(name, "start"));
 }
 
-/** A button that does something to a service or an instance. */
-export function actionButton(action, name, { api }, words = ACTIONS[action].words) {
+/** A button that does something to a service or an instance; `look` adds to its kind. */
+export function actionButton(action, name, { api }, { words = ACTIONS[action].words, look = "" } = {}) {
   const { kind, kindOfAnswer, ask, send, done } = ACTIONS[action];
   async function pressed({ currentTarget: button }) {
     if (ask && !(await confirm({ title: `${words} ${name}?`, words: ask(name), button: words, kind: kindOfAnswer ?? kind }))) return;
     await busy(button, () => doing(() => send(api, name), done(name)));
   }
-  return h("button", { type: "button", class: kind ?? null, dataset: { action }, "aria-label": `${words} ${name}`, on: { click: pressed } }, words);
+  return h("button", { type: "button", class: `${kind ?? ""} ${look}`.trim() || null, dataset: { action }, "aria-label": `${words} ${name}`, on: { click: pressed } }, words);
 }
 
 /** Does something, and says what came of it; whether it was done. */

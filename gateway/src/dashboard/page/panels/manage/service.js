@@ -20,10 +20,10 @@ export function serviceControls(service, context, algorithms) {
   const isGateway = service === "gateway";
   const element = h("section", { class: "section service", "aria-labelledby": id, dataset: { service } },
     h("div", { class: "section-head" },
-      h("div", { class: "row" }, h("h2", { id }, service), state), reason,
-      h("div", { class: "row" }, isGateway
+      h("div", {}, h("div", { class: "row" }, h("h2", { id }, service), state), reason),
+      h("div", { class: "row service-actions" }, isGateway
         ? actionButton("restart", service, context)
-        : [actionButton("fail", service, context), actionButton("recover", service, context, "Recover Service"), ...["start", "stop", "restart"].map((action) => actionButton(action, service, context))])),
+        : [actionButton("fail", service, context), actionButton("recover", service, context, { words: "Recover Service" }), ...["start", "stop", "restart"].map((action) => actionButton(action, service, context))])),
     !isGateway && h("div", { class: "service-settings" }, balancing.element, count.element), list);
 
   return {
@@ -34,6 +34,8 @@ export function serviceControls(service, context, algorithms) {
       const instances = store.instancesOf(service);
       balancing.update(of);
       count.update(instances.length);
+      const isRunning = ({ process }) => process === "Running";
+      offer(element.querySelector(".service-actions"), { start: !instances.every(isRunning), stop: instances.some(isRunning) });
       keyed(list, instances, { key: (instance) => instance.instance, make: (instance) => instanceRow(instance, context), update: updateRow });
     },
   };
@@ -51,25 +53,34 @@ export function serviceControls(service, context, algorithms) {
       h("p", { class: "soft instance-figures" }), h("p", { class: "instance-faults" }),
       of !== "gateway" && h("form", { class: "row weigh", on: { submit: weigh } }, h("span", { class: "soft" }, "Weight"), weight, set),
       of !== "gateway" && h("div", { class: "row instance-actions" },
-        actionButton("fail", instance, context, "Fail"), actionButton("recover", instance, context), actionButton("drain", instance, context), actionButton("undrain", instance, context),
-        actionButton("start", instance, context), actionButton("stop", instance, context)));
+        actionButton("fail", instance, context, { words: "Fail", look: "light" }), actionButton("recover", instance, context, { look: "light" }),
+        ...["drain", "undrain", "start", "stop"].map((action) => actionButton(action, instance, context))));
   }
 
   function updateRow(row, instance) {
     const isRunning = instance.process === "Running";
     const isFailed = instance.health === "Blocked" || instance.faults.length > 0;
     setBadge(row.querySelector(".badge"), instanceState(instance));
-    setText(row.querySelector(".instance-figures"), isRunning ? `${rate(instance.per_s)}, P95 ${ms(instance.p95_ms)}, ${percent(instance.share_percent)} of calls (${percent(instance.fair_percent)} is fair)` : instance.reason);
+    setText(row.querySelector(".instance-figures"), isRunning ? figures(instance) : instance.reason);
     setText(row.querySelector(".instance-faults"), instance.faults.join("; "));
     const weight = row.querySelector(".weight");
     if (!weight) return;
     if (document.activeElement !== weight) weight.value = instance.weight;
     const allowed = { fail: isRunning && instance.health !== "Blocked", recover: isFailed || !isRunning, drain: isRunning && instance.health !== "Draining", undrain: instance.health === "Draining", start: !isRunning, stop: isRunning };
-    // One that has the focus stays where it is, so that nobody is thrown out of the row by what they have just done.
-    for (const button of row.querySelectorAll("[data-action]")) {
-      const isHeld = button === document.activeElement || button.getAttribute("aria-busy") === "true";
-      if (!isHeld) button.hidden = !allowed[button.dataset.action];
-    }
+    offer(row, allowed);
+  }
+}
+
+function figures({ per_s, p95_ms, share_percent, fair_percent, health }) {
+  const share = health ? `, ${percent(share_percent)} of calls (${percent(fair_percent)} is fair)` : "";
+  return `${rate(per_s)}, P95 ${ms(p95_ms)}${share}`;
+}
+
+/** Hides what can't be done now. A button that has the focus stays, so that nobody is thrown out by what they have just done. */
+function offer(element, allowed) {
+  for (const button of element.querySelectorAll("[data-action]")) {
+    const isHeld = button === document.activeElement || button.getAttribute("aria-busy") === "true";
+    if (!isHeld && button.dataset.action in allowed) button.hidden = !allowed[button.dataset.action];
   }
 }
 

@@ -18,10 +18,10 @@ export const orders = {
   columns: () => [
     { title: "No.", number: true, value: (order) => String(order.order_num) },
     { title: "Product", value: (order) => order.name },
-    { title: "Pieces", number: true, value: (order) => count(order.quantity) },
+    { title: "Pieces", number: true, wide: true, value: (order) => count(order.quantity) },
     { title: "Total", number: true, value: (order) => money(order.total) },
     { title: "Status", value: (order) => badge({ word: order.status, kind: KINDS[order.status] ?? "idle" }) },
-    { title: "Bought", number: true, value: (order) => clock(order.created_at) },
+    { title: "Bought", number: true, wide: true, value: (order) => clock(order.created_at) },
   ],
 
   forms: [

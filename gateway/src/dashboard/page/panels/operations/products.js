@@ -13,7 +13,7 @@ export const products = {
   },
 
   columns: ({ run }) => [
-    { title: "No.", number: true, value: (product) => String(product.id) },
+    { title: "No.", number: true, wide: true, value: (product) => String(product.id) },
     { title: "Name", value: (product) => product.name },
     { title: "Price", number: true, value: (product) => money(product.price) },
     { title: "In stock", number: true, value: (product) => count(product.quantity) },

@@ -14,8 +14,8 @@ export const users = {
     { title: "No.", number: true, value: (user) => String(user.id) },
     { title: "Name", value: (user) => user.name },
     { title: "E-mail", value: (user) => user.email },
-    { title: "Orders", number: true, value: (user) => count(user.orders) },
-    { title: "Spent", number: true, value: (user) => money(user.spent) },
+    { title: "Orders", number: true, wide: true, value: (user) => count(user.orders) },
+    { title: "Spent", number: true, wide: true, value: (user) => money(user.spent) },
     context.session.may("users:write") && { title: "", class: "row-end", value: (user) => h("button", { type: "button", "aria-label": `Remove ${user.name}`, on: { click: () => remove(user, run) } }, "Remove") },
   ].filter(Boolean),
 
