@@ -122,7 +122,7 @@ export class Topology {
       const strength = idle ? 1 : Math.min(6, 1.2 + Math.log10(1 + link.per_s) * 1.4);
       const look = ["wire", link.health.look, idle && "idle-wire", arrow && "between"].filter(Boolean).join(" ");
       set(line, { d, class: look, "stroke-width": strength.toFixed(1), "marker-end": arrow ? `url(#${this.arrow})` : null });
-      const text = !at ? "" : at.short ? rate(link.per_s) : rate(link.per_s) + speed(link);
+      const text = !at || (idle && arrow) ? "" : at.short ? rate(link.per_s) : rate(link.per_s) + speed(link);
       set(label, { x: at?.x ?? 0, y: at?.y ?? 0, "text-anchor": at?.anchor ?? null, text });
     }
   }
