@@ -189,9 +189,10 @@ export class Topology {
   ofService(node, box) {
     const { port } = node.entry;
     const second = tally(node.instances.map((each) => each.health)) || "no instance";
-    const aside = this.places.narrow || !port ? "" : `:${port}`;
+    const link = this.graph.links.find(({ from, to }) => from === "gateway" && to === node.id);
+    const aside = this.places.narrow ? rate(link.per_s) + speed(link) : port ? `:${port}` : "";
     return {
-      first: fitting(node.name, box.width - 76), second: fitting(second, box.width - 36, SMALL), aside,
+      first: fitting(node.name, box.width - (this.places.narrow ? 150 : 76)), second: fitting(second, box.width - 36, SMALL), aside,
       label: `${node.name}${port ? `, port ${port}` : ""}: ${second}`,
     };
   }
