@@ -94,9 +94,9 @@ The data folder holds databases, logs/INSTANCE.log, the operator's token, and
 network.json, which says who runs where. One network runs on a data folder at a
 time. A process that dies is started again, but for a crash loop: five times
 within a minute. See it with `micronet ps`; `start`, `stop`, `restart`, `scale`,
-`drain`, `logs` and `fault` operate it, by the control service on port 7000 (the
-gateway's port less 1000). Ctrl-C (or SIGTERM) lets running requests finish,
-gateway first; a second Ctrl-C stops everything at once.";
+`drain`, `logs`, `fault` and `drill` operate it, by the control service on port
+7000 (the gateway's port less 1000). Ctrl-C (or SIGTERM) lets running requests
+finish, gateway first; a second Ctrl-C stops everything at once.";
 
 const SERVICE_EXAMPLES: &str = "\
 Examples, each in its own terminal:

@@ -1,4 +1,9 @@
-//! What a network counts, by the judgement of Prometheus itself: its tool takes every page, and its server finds and reads all.
+//! What a network counts, by the judgement of Prometheus itself: its tool takes every page, its server finds and reads all, and what is
+//! deployed with it (tools/deploy) says what it should.
+
+mod dashboards;
+mod rules;
+mod server;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -6,11 +11,8 @@ use std::process::{Command, Stdio};
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
-use micronet_tests::ports;
-use micronet_tests::process::{Process, run};
-use micronet_tests::program::root;
-use serde_json::Value;
 
+use self::server::Prometheus;
 use crate::external::has;
 
 /// Who has a page of metrics in the network of these tests, besides others.
@@ -73,53 +75,6 @@ fn ops_pages_are_on_every_port() {
     // They are described with the rest.
     let described = network.http().get("/openapi.json").json();
     assert!(described["paths"]["/health"].is_object() && described["paths"]["/stats"].is_object());
-}
-
-/// A Prometheus of the example's configuration, on free ports.
-struct Prometheus {
-    _process: Process,
-    port: u16,
-}
-
-impl Prometheus {
-    fn start(network: &Network) -> Self {
-        let example =
-            std::fs::read_to_string(root().join("tools/deploy/prometheus.yml")).expect("the example");
-        let gateway = network.gateway().to_string();
-        let config = example.replace("localhost:8000", &gateway).replace("5s", "1s");
-        assert!(config.contains(&gateway), "the example names the gateway: {example}");
-        let folder = network.folder().path();
-        let file = folder.join("prometheus.yml");
-        std::fs::write(&file, config).expect("the folder can be written");
-        let _ = run({
-            let mut check = Command::new("promtool");
-            check.args(["check", "config"]).arg(&file);
-            check
-        })
-        .check(0);
-        let port = ports::free();
-        let mut command = Command::new("prometheus");
-        command.arg(format!("--config.file={}", file.display()));
-        command.arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()));
-        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        Self { _process: Process::start("prometheus", &mut command), port }
-    }
-
-    /// What its API answers.
-    fn ask(&self, path: &str, query: &str) -> Result<Value, String> {
-        let mut curl = Command::new("curl");
-        curl.args(["-sS", "-G", "--data-urlencode", &format!("query={query}")]);
-        curl.arg(format!("http://127.0.0.1:{}{path}", self.port));
-        let said = run(curl);
-        serde_json::from_str(&said.stdout).map_err(|_| format!("{}{}", said.stdout, said.stderr))
-    }
-
-    /// The value of a query that has one.
-    fn value(&self, query: &str) -> Result<f64, String> {
-        let answer = self.ask("/api/v1/query", query)?;
-        let value = answer["data"]["result"][0]["value"][1].as_str().and_then(|value| value.parse().ok());
-        value.ok_or_else(|| answer.to_string())
-    }
 }
 
 #[test]
