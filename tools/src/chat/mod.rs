@@ -1,6 +1,6 @@
 //! `micronet chat`: a conversation with the chat of those who operate the network.
 
-mod helper;
+mod completion;
 mod shown;
 mod way;
 mod websocket;
@@ -10,10 +10,11 @@ use std::process::ExitCode;
 
 use micronet_wire::error::Code;
 
-use self::helper::Helper;
+use self::completion::Helper;
 use self::shown::Shown;
 use self::way::Way;
 use crate::config::ChatConfig;
+use crate::control::api::chat::Said;
 use crate::error::CommandError;
 use crate::nc::typing::{Typed, Typing};
 use crate::server_process;
@@ -39,12 +40,14 @@ async fn talk(config: &ChatConfig) -> Result<ExitCode, CommandError> {
         Typing::from_pipe()
     };
     let mut shown = Shown::new(config.json, on_terminal);
-    let mut has_said_all = false;
+    // Lines of a pipe are done one after another.
+    let (mut has_said_all, mut waits) = (false, false);
     loop {
         tokio::select! {
             said = way.next() => match said {
                 Ok(Some(said)) => {
                     names.learn(&said);
+                    waits &= !ends_a_line(&said);
                     shown.show(&said, &mut typing);
                 }
                 Ok(None) => break,
@@ -57,13 +60,15 @@ async fn talk(config: &ChatConfig) -> Result<ExitCode, CommandError> {
                         .next("was the network stopped? `micronet ps` shows what runs"));
                 }
             },
-            typed = typing.next(), if !has_said_all => match typed {
+            typed = typing.next(), if !has_said_all && !waits => match typed {
                 Some(Typed(line)) => {
                     let line = String::from_utf8_lossy(&line);
-                    if !line.trim().is_empty() && way.send(&line).await.is_err() {
-                        // Who has ended the conversation says why.
-                        has_said_all = true;
+                    if line.trim().is_empty() {
+                        continue;
                     }
+                    // Who has ended the conversation says why.
+                    has_said_all = way.send(&line).await.is_err();
+                    waits = !on_terminal;
                 }
                 None => {
                     has_said_all = true;
@@ -76,4 +81,14 @@ async fn talk(config: &ChatConfig) -> Result<ExitCode, CommandError> {
         terminal::note("the conversation has ended");
     }
     Ok(if shown.has_failed() && !on_terminal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Whether nothing more is told of the line that was said last, but perhaps what it was asked about.
+fn ends_a_line(said: &Said) -> bool {
+    match &*said.kind {
+        "result" | "error" | "confirm" => true,
+        // With an execution it is a part of what goes on.
+        "answer" => said.execution.is_none(),
+        _ => false,
+    }
 }

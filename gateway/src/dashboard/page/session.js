@@ -12,6 +12,7 @@ export function createSession() {
   const listeners = new Set();
   let current = kept();
   let renewal = null;
+  let hasEnded = false;
 
   // A tab that is duplicated takes a copy along. A refresh token is good once, so tabs of one session tell each other of new ones.
   const tabs = new BroadcastChannel("micronet.session");
@@ -24,8 +25,10 @@ export function createSession() {
   function adopt(next, { quiet = false } = {}) {
     const before = current;
     current = next;
-    if (next) sessionStorage.setItem(KEPT, JSON.stringify(next));
-    else sessionStorage.removeItem(KEPT);
+    if (next) {
+      hasEnded = false;
+      sessionStorage.setItem(KEPT, JSON.stringify(next));
+    } else sessionStorage.removeItem(KEPT);
     const isOther = before?.session !== next?.session || String(before?.permissions) !== String(next?.permissions);
     if (isOther || !quiet) for (const listener of listeners) listener();
   }
@@ -42,7 +45,10 @@ export function createSession() {
       return true;
     }
     // Only a refusal ends a session: that nobody could be asked says nothing about it.
-    if (status === 401 || status === 403) adopt(null);
+    if (status === 401 || status === 403) {
+      hasEnded = true;
+      adopt(null);
+    }
     return false;
   }
 
@@ -50,6 +56,16 @@ export function createSession() {
     /** Whether somebody is signed in. */
     get isSignedIn() {
       return current !== null;
+    },
+
+    /** Whether it is by the operator's token, to which no account belongs. */
+    get isOperator() {
+      return current !== null && !current.refresh;
+    },
+
+    /** Whether the session was ended by somebody else: it expired, or was taken back. */
+    get hasEnded() {
+      return hasEnded;
     },
 
     /** Who: `{email, full_name, …}` as `/auth/me` tells; of the operator, a name only. */

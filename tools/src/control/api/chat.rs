@@ -15,8 +15,9 @@ pub(crate) struct Typed {
 pub(crate) struct Said {
     /// Counts what was told in this conversation, from 1.
     pub(crate) id: u64,
-    /// What it is: `greeting`, `answer`, `ack` (it has begun), `result`, `error`, `confirm` (a question that waits for `yes` or `no`),
-    /// `announcement` (something has happened) or `said` (what somebody else does).
+    /// What it is: `greeting`; `answer`, which with an execution is a part of what that tells; `ack` (it has begun); `result` or `error`, which
+    /// are the end of it; `confirm` (a question that waits for `yes` or `no`); `announcement` (something has happened); or `said`, what
+    /// somebody else does.
     #[field(example = "result")]
     pub(crate) kind: String,
     /// It in words, of one line or several.

@@ -55,7 +55,8 @@ pub(super) fn said(since: Since, count_max: usize, user: &str) -> Vec<Said> {
             continue;
         }
         let from = told.who.clone().filter(|_| is_said).unwrap_or_else(|| "network".into());
-        let by = told.who.as_ref().filter(|_| !is_said).map(|who| format!(" (by {who})")).unwrap_or_default();
+        let who = told.request_id.as_deref().and_then(user_of).or(told.who.clone());
+        let by = who.filter(|_| !is_said).map(|who| format!(" (by {who})")).unwrap_or_default();
         let data = json!({
             "event": told.id, "kind": format!("{:?}", told.kind), "severity": format!("{:?}", told.severity),
             "subject": told.subject, "who": told.who, "request_id": told.request_id,
@@ -71,4 +72,50 @@ pub(super) fn said(since: Since, count_max: usize, user: &str) -> Vec<Said> {
         });
     }
     said
+}
+
+/// Who has given the command that is known by this id; `None` for a request of another kind.
+fn user_of(request_id: &str) -> Option<String> {
+    let (own, number) = request_id.split_once('-')?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
+    (own.len() == 8 && is_number).then(|| format!("user_{own}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::control::api::live::Told;
+
+    fn told(kind: EventKind, who: Option<&str>, request_id: Option<&str>) -> Rc<Told> {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let words = "fail user".to_owned();
+        Rc::new(Told { kind, words, who: text(who), request_id: text(request_id), ..Told::default() })
+    }
+
+    #[test]
+    fn what_others_do_is_told_and_so_is_what_was_lost() {
+        let events = vec![
+            told(EventKind::Chat, Some("user_0000000a"), Some("0000000a-1")),
+            told(EventKind::Operator, Some("user/1"), Some("0000000a-1")),
+            told(EventKind::Operator, Some("user/1"), Some("0000000b-7")),
+            told(EventKind::Operator, Some("operator"), Some("97a6a9f4-00000007")),
+            told(EventKind::Process, None, None),
+            told(EventKind::Chat, Some("user_0000000b"), Some("0000000b-7")),
+        ];
+        let said = said(Since { events: events.clone(), lost: 0 }, 10, "user_0000000a");
+        let shown: Vec<(&str, &str, &str)> =
+            said.iter().map(|said| (&*said.kind, &*said.from, &*said.message)).collect();
+        let wanted = [
+            ("announcement", "network", "fail user (by user_0000000b)"),
+            ("announcement", "network", "fail user (by operator)"),
+            ("announcement", "network", "fail user"),
+            ("said", "user_0000000b", "fail user"),
+        ];
+        assert_eq!(shown, wanted);
+        let said = super::said(Since { events, lost: 3 }, 2, "user_0000000a");
+        assert_eq!(said.len(), 3);
+        assert_eq!(said[0].data.as_deref(), Some("{\"lost\":7}"));
+    }
 }

@@ -36,6 +36,7 @@ pub(super) enum Verb {
     Why,
     Call,
     Drill,
+    Alerts,
     Audit,
     WhoAmI,
     Who,

@@ -58,7 +58,7 @@ impl Doing<'_> {
         match order.command.verb {
             Verb::Status => self.status(values.text("process")).await,
             Verb::Instances => self.instances(service, None).await,
-            Verb::Top => self.shown(("gateway", "stats"), &json!({}), shown::top).await,
+            Verb::Top => self.shown(("gateway", "stats"), &Value::Null, shown::top).await,
             Verb::Fail => {
                 let request = json!({
                     "name": process, "for_ms": for_ms.unwrap_or(FAIL_MS), "force": execution.confirmed,
@@ -100,7 +100,7 @@ impl Doing<'_> {
                 self.tap(name, lasts_ms, id).await
             }
             Verb::Drill => match values.text("kind") {
-                None => self.shown((CONTROL, "drills"), &json!({}), shown::drills).await,
+                None => self.shown((CONTROL, "drills"), &Value::Null, shown::drills).await,
                 Some(kind) => {
                     let name = values.text("name").unwrap_or_default();
                     let request = json!({
@@ -117,6 +117,7 @@ impl Doing<'_> {
                 self.any(values.text("method").unwrap_or_default(), values.text("json").unwrap_or_default())
                     .await
             }
+            Verb::Alerts => self.shown((CONTROL, "alerts"), &Value::Null, shown::alerts).await,
             Verb::Audit => {
                 let request = json!({ "per_page": values.number("count").unwrap_or(10) });
                 self.shown(("auth", "audit"), &request, shown::audit).await
@@ -191,7 +192,7 @@ impl Doing<'_> {
                 }
             }
         }
-        self.shown(("gateway", "balancers"), &json!({}), |all| shown::balancers(all, service)).await
+        self.shown(("gateway", "balancers"), &Value::Null, |all| shown::balancers(all, service)).await
     }
 
     async fn why(&self, id: &str) -> Result<Words, Failed> {

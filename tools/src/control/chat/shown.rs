@@ -247,6 +247,28 @@ pub(super) fn balancers(balancers: &Value, only: Option<&str>) -> String {
     format!("{}\nthere are: {}", drawn(&table), known.join(", "))
 }
 
+/// Alerts, the active ones first.
+pub(super) fn alerts(alerts: &Value) -> String {
+    let mut table = Table::new(&[
+        ("SINCE (UTC)", Align::Left),
+        ("SEVERITY", Align::Left),
+        ("OF", Align::Left),
+        ("WHAT", Align::Left),
+        ("OVER AT", Align::Left),
+    ]);
+    for alert in list(alerts, "active").chain(list(alerts, "past")) {
+        table.row(vec![
+            time(alert, "since"),
+            text(alert, "severity").to_lowercase(),
+            text(alert, "subject").to_owned(),
+            text(alert, "words").to_owned(),
+            time(alert, "until"),
+        ]);
+    }
+    let active = list(alerts, "active").count();
+    format!("{active} active\n{}", drawn(&table))
+}
+
 /// What was done last.
 pub(super) fn audit(log: &Value) -> String {
     let mut table = Table::new(&[

@@ -269,6 +269,14 @@ pub(super) static COMMANDS: &[Command] = &[
         asks: "always",
         help: "breaks something under a measured load, mends it and reports; alone it lists drills",
         example: "drill stall product for 10s load 200",
+    },
+    Command {
+        verb: Verb::Alerts,
+        form: Form { name: "alerts", arguments: &[] },
+        aliases: &["alarms"],
+        calls: called("control", "alerts"),
+        help: "what somebody should look at now, and what was over lately",
+        example: "alerts",
         ..NOTHING
     },
     Command {

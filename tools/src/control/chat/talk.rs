@@ -225,7 +225,7 @@ impl Talk {
     fn progressed(&mut self, progress: Progress) {
         match progress {
             Progress::Line { execution, words } => {
-                self.outbox.tell("result", Some(&execution), Words { text: words, data: None }, now());
+                self.outbox.tell("answer", Some(&execution), Words { text: words, data: None }, now());
             }
             Progress::Done { execution, came } => {
                 self.session.done(&execution);

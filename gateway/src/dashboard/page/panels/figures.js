@@ -16,7 +16,7 @@ const FIGURES = [
 /** Shows the figures in `element`. */
 export function figures(element, { store }) {
   const values = FIGURES.map(([name, , look]) => [name, h("dd", { class: look ?? null, dataset: { figure: name } }, "–")]);
-  show(element, h("dl", { class: "figures" }, values.map(([name, value]) => h("div", { class: value.className || null }, h("dt", {}, name), value))));
+  show(element, h("h2", {}, "System information"), h("dl", { class: "figures" }, values.map(([name, value]) => h("div", { class: value.className || null }, h("dt", {}, name), value))));
   return store.subscribe(["totals", "network"], () => {
     if (!store.totals) return;
     FIGURES.forEach(([, value], at) => setText(values[at][1], value(store)));

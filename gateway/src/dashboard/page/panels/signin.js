@@ -36,6 +36,7 @@ export function mount(element, { session, api }) {
     note, h("section", { class: "section stack" }, roles, account, operator),
     h("div", { class: "welcome-end" }, h("a", { href: "/docs" }, "API"), themeSwitch()));
 
+  if (session.hasEnded) show(note, h("p", { class: "notice warning", role: "alert" }, "Your session has ended. Sign in again."));
   ask();
 
   async function ask() {

@@ -87,7 +87,8 @@ async function rest({ api }, path, tell) {
 async function rpc({ chat }) {
   const { kind, message, data } = await chat.ask('call user.get {"id":1}');
   if (kind === "error" && data?.status !== 404) throw new Error(message);
-  return message.replace(/\s+/g, " ");
+  if (kind === "error") return `the service answers: ${message}`;
+  return `user ${data.id} is ${data.name}, says ${message.split(" ", 1)[0]}`;
 }
 
 /** Counts which instance answers. With several of them, more than one has to. */

@@ -26,8 +26,12 @@ export function resource(element, kind, context) {
   list?.refresh();
 
   async function sent(of, values, form) {
-    const words = await of.send(api, values);
-    done(words);
+    try {
+      done(await of.send(api, values));
+    } catch (error) {
+      noted(error);
+      throw error;
+    }
     if (!of.keeps) form.reset();
   }
 
@@ -36,8 +40,13 @@ export function resource(element, kind, context) {
     try {
       done(await work(api));
     } catch (error) {
+      noted(error);
       toast(error.message, "failed");
     }
+  }
+
+  function noted({ message }) {
+    store.note(message, { subject: kind.service, severity: "Warning" });
   }
 
   function done(words) {
