@@ -287,8 +287,13 @@ impl Control for Controller {
         Ok(self.drills.drill(request.id)?)
     }
 
-    async fn watch_drill(&self, _: &CallContext, request: DrillId, replies: Outgoing<Drill>) -> Answer<()> {
-        self.drills.watch(request.id, replies).await
+    async fn watch_drill(
+        &self,
+        context: &CallContext,
+        request: DrillId,
+        replies: Outgoing<Drill>,
+    ) -> Answer<()> {
+        self.drills.watch(request.id, &context.principal.key(), replies).await
     }
 
     async fn abort(&self, context: &CallContext, request: DrillId) -> Answer<Drill> {
