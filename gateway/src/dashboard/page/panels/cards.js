@@ -1,6 +1,6 @@
 // A card for each service: what it is called, whether it runs, what it speaks and where, how its instances are, and why.
 
-import { count, ms, rate, since } from "../ui/format.js";
+import { NOTHING, count, ms, rate, since } from "../ui/format.js";
 import { h, keyed, setText, show } from "../ui/h.js";
 import { badge, instanceState, serviceState, setBadge } from "../ui/state.js";
 import { link } from "../router.js";
@@ -54,6 +54,6 @@ function update(item, of, store) {
     },
   });
   figure("Requests", rate(of.per_s));
-  figure("P95", ms(of.p95_ms));
+  figure("P95", of.per_s ? ms(of.p95_ms) : NOTHING);
   figure("Errors", of.errors_per_s ? rate(of.errors_per_s) : count(0));
 }

@@ -73,7 +73,7 @@ export function serviceControls(service, context, algorithms) {
 
 function figures({ per_s, p95_ms, share_percent, fair_percent, health }) {
   const share = health ? `, ${percent(share_percent)} of calls (${percent(fair_percent)} is fair)` : "";
-  return `${rate(per_s)}, P95 ${ms(p95_ms)}${share}`;
+  return `${rate(per_s)}${per_s ? `, P95 ${ms(p95_ms)}` : ""}${share}`;
 }
 
 /** Hides what can't be done now. A button that has the focus stays, so that nobody is thrown out by what they have just done. */
