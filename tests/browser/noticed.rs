@@ -38,8 +38,8 @@ fn requested(entry: &Value) -> Option<String> {
 fn is_ours(address: &str, origin: &str) -> bool {
     let here = |scheme: &str| address.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(origin));
     let ours = ["http://", "ws://"].into_iter().find_map(here).is_some_and(|rest| rest.starts_with('/'));
-    // What a page has made itself.
-    ours || ["data:", "blob:", "about:blank"].iter().any(|own| address.starts_with(own))
+    // What a page has made itself, and the tab that the browser begins with.
+    ours || ["data:", "blob:", "about:blank", "chrome://"].iter().any(|own| address.starts_with(own))
 }
 
 #[cfg(test)]

@@ -103,10 +103,12 @@ fn recovery(drill: &Drill) -> String {
     } else {
         "after the end of the fault"
     };
+    let is_one = drill.instances.len() == 1;
     match drill.report.recovered_after_ms {
         Some(_) if drill.report.detected.is_none() => "Nothing had to recover.".into(),
-        Some(ms) => format!("It was called again {ms} ms {since}."),
-        None => "It is not called again so far: see micronet instances.".into(),
+        Some(ms) if is_one => format!("It was called again {ms} ms {since}."),
+        Some(ms) => format!("All were called again {ms} ms {since}."),
+        None => "Not all is called again so far: see micronet instances.".into(),
     }
 }
 
@@ -181,7 +183,7 @@ mod tests {
         assert_eq!(grade(DrillState::Done, &grade_of_broke.report, (1_000, 11)), Grade::Broke);
         let wanted = "Broke: 1,000 of 3,000 requests (33.3 %) were lost. gateway-1 noticed after 412 ms, \
                       and went on calling it (no answer to a heartbeat). 57 calls were tried again elsewhere. P99 was 4.1 ms before, \
-                      87.4 ms during and 4.3 ms after it. It is not called again so far: see micronet instances.";
+                      87.4 ms during and 4.3 ms after it. Not all is called again so far: see micronet instances.";
         check(broke, Grade::Broke, wanted);
     }
 

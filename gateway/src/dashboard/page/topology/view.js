@@ -122,7 +122,7 @@ export class Topology {
       const strength = idle ? 1 : Math.min(6, 1.2 + Math.log10(1 + link.per_s) * 1.4);
       const look = ["wire", link.health.look, idle && "idle-wire", arrow && "between"].filter(Boolean).join(" ");
       set(line, { d, class: look, "stroke-width": strength.toFixed(1), "marker-end": arrow ? `url(#${this.arrow})` : null });
-      const text = !at ? "" : at.short ? rate(link.per_s) : rate(link.per_s) + speed(link);
+      const text = !at || (idle && arrow) ? "" : at.short ? rate(link.per_s) : rate(link.per_s) + speed(link);
       set(label, { x: at?.x ?? 0, y: at?.y ?? 0, "text-anchor": at?.anchor ?? null, text });
     }
   }
@@ -189,9 +189,10 @@ export class Topology {
   ofService(node, box) {
     const { port } = node.entry;
     const second = tally(node.instances.map((each) => each.health)) || "no instance";
-    const aside = this.places.narrow || !port ? "" : `:${port}`;
+    const link = this.graph.links.find(({ from, to }) => from === "gateway" && to === node.id);
+    const aside = this.places.narrow ? rate(link.per_s) + speed(link) : port ? `:${port}` : "";
     return {
-      first: fitting(node.name, box.width - 76), second: fitting(second, box.width - 36, SMALL), aside,
+      first: fitting(node.name, box.width - (this.places.narrow ? 150 : 76)), second: fitting(second, box.width - 36, SMALL), aside,
       label: `${node.name}${port ? `, port ${port}` : ""}: ${second}`,
     };
   }
