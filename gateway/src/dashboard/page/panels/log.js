@@ -104,6 +104,6 @@ function lineFor(session) {
     h("time", { datetime: new Date(instant(at)).toISOString() }, clock(at)),
     h("span", { class: "kind" }, severity === "Info" ? kindWords(kind) : `${kindWords(kind)} · ${severity.toLowerCase()}`),
     h("span", { class: "what" }, subject && !what.startsWith(subject) && [h("strong", {}, subject), " "], what,
-      who && h("span", { class: "soft" }, ` by ${who === own ? session.name : who}`),
+      who && !what.includes(who) && h("span", { class: "soft" }, ` by ${who === own ? session.name : who}`),
       request && looksInto && [" ", h("a", { href: link("requests", [request]), "aria-label": `Why: request ${request}` }, "why")]));
 }

@@ -59,14 +59,15 @@ export function serviceControls(service, context, algorithms) {
 
   function updateRow(row, instance) {
     const isRunning = instance.process === "Running";
-    const isFailed = instance.health === "Blocked" || instance.faults.length > 0;
+    // Weight and rest are the operator's words too, and no faults.
+    const isFailed = instance.health === "Blocked" || instance.process === "CrashLoop" || instance.faults.some((words) => !/^(weight|rests) /.test(words));
     setBadge(row.querySelector(".badge"), instanceState(instance));
     setText(row.querySelector(".instance-figures"), isRunning ? figures(instance) : instance.reason);
     setText(row.querySelector(".instance-faults"), instance.faults.join("; "));
     const weight = row.querySelector(".weight");
     if (!weight) return;
     if (document.activeElement !== weight) weight.value = instance.weight;
-    const allowed = { fail: isRunning && instance.health !== "Blocked", recover: isFailed || !isRunning, drain: isRunning && instance.health !== "Draining", undrain: instance.health === "Draining", start: !isRunning, stop: isRunning };
+    const allowed = { fail: isRunning && instance.health !== "Blocked", recover: isFailed, drain: isRunning && instance.health !== "Draining", undrain: isRunning && instance.health === "Draining", start: !isRunning, stop: isRunning };
     offer(row, allowed);
   }
 }
