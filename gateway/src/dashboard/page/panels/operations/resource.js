@@ -56,13 +56,18 @@ export function resource(element, kind, context) {
   }
 
   const end = store.subscribe("services", ({ services }) => {
-    const isAway = services.get(kind.service)?.running === false;
-    const was = away.hidden;
-    away.hidden = !isAway;
-    setText(away, isAway ? `Sorry, ${kind.service} service is unavailable right now` : "");
-    if (!isAway && !was) list?.refresh();
+    const [why, wasAway] = [whyAway(kind.service, services), !away.hidden];
+    away.hidden = !why;
+    setText(away, why);
+    if (!why && wasAway) list?.refresh();
   });
   return () => (list?.stop(), end());
+}
+
+/** Why a service can't be asked, as far as the feed tells; nothing if it can. */
+function whyAway(service, services) {
+  if (services.size === 0 || services.get(service)?.running) return "";
+  return services.has(service) ? `Sorry, ${service} service is unavailable right now` : `This network has no service ${service}`;
 }
 
 function listing(kind, tools) {
