@@ -16,7 +16,7 @@ use crate::{noticed, picture};
 pub(crate) struct Page {
     pub(crate) browser: Browser,
     gateway: SocketAddr,
-    expected: RefCell<Vec<u16>>,
+    expected: RefCell<Vec<&'static str>>,
 }
 
 impl Page {
@@ -107,9 +107,9 @@ impl Page {
         }
     }
 
-    /// Lets this test's page get answers of this status, of which the console always tells.
-    pub(crate) fn expect(&self, status: u16) {
-        self.expected.borrow_mut().push(status);
+    /// Lets the browser's console tell, in these words, of what this test brings about: it does so of each answer that is no success.
+    pub(crate) fn expect(&self, words: &'static str) {
+        self.expected.borrow_mut().push(words);
     }
 }
 

@@ -27,8 +27,9 @@ function gatewayFirst(a, b) {
 
 function card({ service }, session) {
   const manage = session.may("control:write") && service !== "gateway";
-  return h("li", { class: "card", dataset: { service } },
-    h("div", { class: "card-head" }, h("h3", {}, service), badge()),
+  const id = `card-${service}`;
+  return h("li", { class: "card", "aria-labelledby": id, dataset: { service } },
+    h("div", { class: "card-head" }, h("h3", { id }, service), badge()),
     h("p", { class: "card-where" }, h("span", { class: "tag", dataset: { part: "protocol" } }), " ", h("span", { class: "soft", dataset: { part: "port" } })),
     h("p", { class: "sorry", role: "alert" }),
     h("p", { class: "soft reason" }),
