@@ -99,11 +99,13 @@ impl Page {
                 "ArrowDown" => (40, ""),
                 other => (0, other),
             };
-            for kind in ["keyDown", "keyUp"] {
-                let event = json!({ "type": kind, "key": name, "windowsVirtualKeyCode": code, "modifiers": modifiers,
-                    "code": name, "text": if kind == "keyDown" { text } else { "" } });
-                self.browser.tools("Input.dispatchKeyEvent", &event);
+            let event = |kind: &str| json!({ "type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code, "modifiers": modifiers });
+            let mut down = event("keyDown");
+            if !text.is_empty() {
+                down["text"] = json!(text);
             }
+            self.browser.tools("Input.dispatchKeyEvent", &down);
+            self.browser.tools("Input.dispatchKeyEvent", &event("keyUp"));
         }
     }
 

@@ -14,7 +14,7 @@ fn it_greets_answers_and_refuses() {
         said.shows("Connected to Network Management ChatOps!");
         said.shows(greeting);
         for (command, words) in
-            [("help", "status"), ("status", "product"), ("statsu", "status"), ("whoami", "demo.example")]
+            [("help", "status"), ("status", "product"), ("statsu", "status"), ("whoami", "from 127.0.0.1")]
         {
             line.fill(command);
             page.press(&["Enter"]);

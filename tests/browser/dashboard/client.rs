@@ -41,8 +41,10 @@ fn what_only_managers_may_is_not_there_for_a_client_and_refused() {
     page.shows("No drill was run");
     assert!(page.at("button", "Start").all().is_empty());
     panel(&page, "Data operations");
-    page.at("button", "Purchase").wait();
     assert!(page.at("button", "Create user").all().is_empty());
+    page.at("tab", "Products").click();
+    page.at("button", "Purchase").wait();
+    assert!(page.at("button", "Create product").all().is_empty());
 
     let authorization = format!("Bearer {}", token(&page));
     let headers = [("Authorization", authorization.as_str()), ("Content-Type", "application/json")];

@@ -39,7 +39,7 @@ fn a_killed_service_turns_red_and_the_chat_recovers_it() {
     until_hue(&page, "user", "green");
 
     network.kill("user-1");
-    card(&page, "user").shows("STOPPED (BLOCKED)");
+    card(&page, "user").shows("STOPPED");
     card(&page, "user").shows("Sorry, user service is unavailable right now");
     until_hue(&page, "user", "red");
     chat.at("log", "Conversation").shows("user-1");

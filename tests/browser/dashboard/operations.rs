@@ -15,14 +15,14 @@ fn a_manager_creates_finds_buys_and_ships() {
     create.at("button", "Create user").click();
     create.shows("fill out this field");
     create.at("textbox", "Name").fill("Grace Hopper");
-    create.at("textbox", "E-mail").fill("grace@example.com");
+    create.at("textbox", "E-mail").fill("hopper@example.com");
     create.at("button", "Create user").click();
     page.shows("Grace Hopper, was created");
     page.expect("status of 409");
     create.at("textbox", "Name").fill("Grace Hopper");
-    create.at("textbox", "E-mail").fill("grace@example.com");
+    create.at("textbox", "E-mail").fill("hopper@example.com");
     create.at("button", "Create user").click();
-    create.shows("grace@example.com");
+    create.shows("hopper@example.com");
     page.at("searchbox", "Search by name or e-mail").fill("Hopper");
     page.shows("1 in all");
 
