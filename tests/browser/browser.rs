@@ -22,13 +22,14 @@ use crate::driver;
 
 const PROGRAM: &str = "/usr/bin/chromium";
 /// As root and in containers: without a sandbox and without much shared memory.
-const ARGUMENTS: [&str; 6] = [
+const ARGUMENTS: [&str; 7] = [
     "--headless=new",
     "--no-sandbox",
     "--disable-dev-shm-usage",
     "--disable-gpu",
     "--no-first-run",
     "--disable-background-networking",
+    "--hide-scrollbars",
 ];
 /// The key under which WebDriver says which element is meant.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";

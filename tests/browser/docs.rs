@@ -6,9 +6,12 @@ use crate::accessibility::check;
 use crate::page::Page;
 
 #[test]
-fn the_page_lists_what_can_be_asked_and_asks_it() {
+fn it_lists_what_can_be_asked() {
     let network = Network::start("shop");
     let page = Page::open(network.gateway(), "/docs");
     page.shows("/api/v1/products/{name}");
+    page.at("searchbox", "Search").fill("watch");
+    page.shows("/api/v1/events/products/watch");
+    page.at("searchbox", "Search").fill("");
     check(&page, "docs");
 }

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 
 use crate::page::Page;
 
+/// Keys, as WebDriver writes them.
+const CONTROL: &str = "\u{E009}";
+const DELETE: &str = "\u{E017}";
+
 /// Where something is to be found: within what, and by which role and name.
 #[derive(Clone)]
 pub(crate) struct Locator<'page> {
@@ -49,10 +53,13 @@ impl<'page> Locator<'page> {
     /// Types this instead of what is in a field.
     #[track_caller]
     pub(crate) fn fill(&self, text: &str) {
+        // Clearing by WebDriver would tell the page of no input.
+        let all = format!("{CONTROL}a{CONTROL}");
+        let typed = if text.is_empty() { DELETE } else { text };
         self.act("take text", |element| {
             self.page.browser.run(async {
-                element.clear().await?;
-                element.send_keys(text).await
+                element.send_keys(&all).await?;
+                element.send_keys(typed).await
             })
         });
     }
@@ -73,6 +80,15 @@ impl<'page> Locator<'page> {
     #[track_caller]
     pub(crate) fn property(&self, name: &str) -> String {
         self.act("be read", |element| self.page.browser.run(element.prop(name))).unwrap_or_default()
+    }
+
+    /// What a script makes of it: the body of a function with the element as `arguments[0]`.
+    #[track_caller]
+    pub(crate) fn script(&self, body: &str) -> Value {
+        self.act("be looked at", |element| {
+            let element = serde_json::to_value(element).expect("an element is JSON");
+            self.page.browser.try_script(body, vec![element])
+        })
     }
 
     /// Waits until it is there.

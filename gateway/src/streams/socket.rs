@@ -193,12 +193,12 @@ impl Session {
                     }
                 }
                 reply = next(&mut replies), if has_room => {
-                    written();
-                    let Some(reply) = reply? else { return Ok(()) };
-                    if reply.is_empty {
+                    if matches!(&reply, Ok(Some(reply)) if reply.is_empty) {
                         self.socket.lasts();
                         continue;
                     }
+                    written();
+                    let Some(reply) = reply? else { return Ok(()) };
                     self.socket.say(reply.json);
                     if !opened.has_many_replies() {
                         return Ok(());

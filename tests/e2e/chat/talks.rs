@@ -158,7 +158,7 @@ fn what_fails_is_announced_and_recovers_from_the_chat() {
     // A process that dies is announced to everybody.
     network.kill("user-1");
     for talker in [&mut one, &mut other] {
-        let died = talker.hear("announcement", "user-1");
+        let died = talker.hear("announcement", "user-1: died: signal: 9");
         assert_eq!(died["from"], "network", "{died}");
     }
 }

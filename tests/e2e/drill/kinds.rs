@@ -6,7 +6,7 @@ use micronet_tests::network::Network;
 use micronet_tests::process::run;
 use serde_json::Value;
 
-use super::{check_mended, control, drill};
+use super::{check_mended, control, drill, drill_for};
 
 fn count(of: &Value, name: &str) -> u64 {
     of[name].as_u64().unwrap_or_else(|| panic!("no {name} in {of}"))
@@ -21,7 +21,8 @@ fn check(drill: &Value, kind: &str, what: &str) {
         "{drill}"
     );
     let report = &drill["report"];
-    assert!(["Held", "Bent"].iter().any(|grade| report["grade"] == *grade), "{drill}");
+    // How it went is measured, and a machine with much to do may lose requests; that all came back is certain.
+    assert!(report["grade"] != "Open" && report["recovered_after_ms"].is_u64(), "{drill}");
     let by_phase: u64 =
         ["before", "during", "after"].map(|phase| count(&report[phase], "requests")).iter().sum();
     assert!(by_phase > 0 && by_phase == count(report, "requests"), "{drill}");
@@ -81,6 +82,8 @@ fn one_that_stalls_is_left_by_its_callers() {
     let id = stalled["id"].to_string();
     let shown = network.command(&["drills", &id]).check(0).stdout;
     let verdict = stalled["report"]["verdict"].as_str().expect("a verdict");
+    // It is wrapped.
+    let shown = shown.split_whitespace().collect::<Vec<&str>>().join(" ");
     for words in [verdict, "PHASE", "during", "no more calls", "GET /api/v1/products"] {
         assert!(shown.contains(words), "{words} is missing in {shown}");
     }
@@ -138,7 +141,7 @@ fn one_that_is_slow_shows_in_the_latency() {
 #[test]
 fn a_dependency_that_is_down_is_seen_from_those_who_depend_on_it() {
     let network = Network::start("shop");
-    let down = drill(&network, &["dependency-down", "--service", "product", "--force"]);
+    let down = drill_for(&network, "6s", &["dependency-down", "--service", "product", "--force"]);
     check(&down, "DependencyDown", "product is cut off as a whole");
     let routes = down["report"]["routes"].as_array().expect("routes");
     for service in ["product", "order"] {
@@ -165,5 +168,5 @@ fn another_route_may_be_asked() {
     assert!(routes.iter().all(|route| count(route, "requests") > 0), "{stalled}");
     let refused =
         network.command(&["drill", "stall", "--service", "product", "--route", "products"]).check(1);
-    assert!(refused.stdout.contains("No verdict"), "{refused:?}");
+    assert!(refused.stderr.contains("\"products\" is no target"), "{refused:?}");
 }

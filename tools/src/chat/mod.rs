@@ -1,6 +1,6 @@
 //! `micronet chat`: a conversation with the chat of those who operate the network.
 
-mod helper;
+mod completion;
 mod shown;
 mod way;
 mod websocket;
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use micronet_wire::error::Code;
 
-use self::helper::Helper;
+use self::completion::Helper;
 use self::shown::Shown;
 use self::way::Way;
 use crate::config::ChatConfig;

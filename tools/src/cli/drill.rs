@@ -25,8 +25,8 @@ examples for, unless --route names others, which are asked without a credential.
 It is refused where more would be lost than the network can spare: the last
 healthy instance of a service, or more than half of them, unless --force is
 given; and always while another drill or a fault is in force, or where something
-isn't well. Ctrl-C, `micronet drills --abort`, and the loss of this command mend
-what is broken at once.
+isn't well. Ctrl-C, `micronet drills ID --abort` and the loss of this command
+mend what is broken at once.
 
 The exit code is 0 when all was well again, 1 when it was not or the drill was
 refused, and 130 when Ctrl-C ended it.";

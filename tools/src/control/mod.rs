@@ -60,7 +60,7 @@ pub(crate) fn serve(
     let own = listener.local_addr().map(reachable);
     let own =
         own.map_err(|error| CommandError::new(format!("the control service has no address: {error}")))?;
-    let controller = Controller::start(fleet, Rc::clone(&identity), (plan, operator), own);
+    let controller = Controller::start(fleet, &identity, (plan, operator), own);
     let chat = controller.chat();
     let own = Remembered::new(ControlServer::new(controller).map_err(|error| broken(&error))?);
     let outcomes = own.outcomes();

@@ -60,15 +60,15 @@ impl Controller {
     /// Begins to look after these processes; its own service is at that address. Within a runtime only.
     pub(super) fn start(
         fleet: &Rc<Fleet>,
-        identity: Rc<Identity>,
+        identity: &Rc<Identity>,
         (plan, operator): (Option<Plan>, OperatorToken),
         own: SocketAddr,
     ) -> Self {
-        let governor = Governor::start(fleet, Rc::clone(&identity));
+        let governor = Governor::start(fleet, Rc::clone(identity));
         governor.book.borrow_mut().declare(plan);
         let (operations, breaker) = (Operations::new(&governor), Breaker::start(&governor));
         let drills = drills::Drills::new(&governor, &breaker, operator);
-        let chat = Chat::new(&governor, &identity, own);
+        let chat = Chat::new(&governor, identity, own);
         let feed = Feed::start(&governor, Alarms::new(fleet.config().alerts));
         Self { governor, operations, breaker, drills, chat, feed }
     }
@@ -287,8 +287,13 @@ impl Control for Controller {
         Ok(self.drills.drill(request.id)?)
     }
 
-    async fn watch_drill(&self, _: &CallContext, request: DrillId, replies: Outgoing<Drill>) -> Answer<()> {
-        self.drills.watch(request.id, replies).await
+    async fn watch_drill(
+        &self,
+        context: &CallContext,
+        request: DrillId,
+        replies: Outgoing<Drill>,
+    ) -> Answer<()> {
+        self.drills.watch(request.id, &context.principal.key(), replies).await
     }
 
     async fn abort(&self, context: &CallContext, request: DrillId) -> Answer<Drill> {

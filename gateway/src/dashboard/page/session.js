@@ -6,33 +6,50 @@
 const KEPT = "micronet.session";
 /** An access token is renewed when it is good for no longer than this. */
 const RENEW_MS = 30_000;
+/** Another tab of the session has so long to say that it has newer tokens. */
+const TOLD_MS = 100;
 
 /** A session of this tab, perhaps one from before a reload. `changed` is called when somebody signs in or out, or may do other things. */
 export function createSession() {
   const listeners = new Set();
   let current = kept();
   let renewal = null;
+  let hasEnded = false;
 
-  // A tab that is duplicated takes a copy along. A refresh token is good once, so tabs of one session tell each other of new ones.
+  // A tab that is duplicated takes a copy along. A refresh token is good once, and shown twice it ends the session: so tabs of one
+  // session tell each other of new tokens, and ask each other for them before they get some themselves.
   const tabs = new BroadcastChannel("micronet.session");
   tabs.onmessage = ({ data }) => {
     if (!current || data.session !== current.session) return;
     if (data.ended) adopt(null);
-    else adopt(data, { quiet: true });
+    else if (data.asks) current.expiresAt > data.expiresAt && tabs.postMessage(current);
+    else if (data.expiresAt > current.expiresAt) adopt(data, { quiet: true });
   };
 
   function adopt(next, { quiet = false } = {}) {
     const before = current;
     current = next;
-    if (next) sessionStorage.setItem(KEPT, JSON.stringify(next));
-    else sessionStorage.removeItem(KEPT);
+    if (next) {
+      hasEnded = false;
+      sessionStorage.setItem(KEPT, JSON.stringify(next));
+    } else sessionStorage.removeItem(KEPT);
     const isOther = before?.session !== next?.session || String(before?.permissions) !== String(next?.permissions);
     if (isOther || !quiet) for (const listener of listeners) listener();
   }
 
-  async function renew() {
+  /** One tab at a time, where the browser can see to it: the tokens of tabs that were duplicated expire together. */
+  function renew() {
     const before = current;
-    if (!before?.refresh) return false;
+    if (!before?.refresh) return Promise.resolve(false);
+    const turn = async () => {
+      tabs.postMessage({ session: before.session, asks: true, expiresAt: before.expiresAt });
+      await new Promise((resume) => setTimeout(resume, TOLD_MS));
+      return current === before ? exchange(before) : current?.session === before.session;
+    };
+    return navigator.locks ? navigator.locks.request(KEPT, turn) : turn();
+  }
+
+  async function exchange(before) {
     const { status, data } = await post("/auth/refresh", { refresh_token: before.refresh });
     if (current !== before) return current !== null && current.session === before.session;
     if (data) {
@@ -42,7 +59,10 @@ export function createSession() {
       return true;
     }
     // Only a refusal ends a session: that nobody could be asked says nothing about it.
-    if (status === 401 || status === 403) adopt(null);
+    if (status === 401 || status === 403) {
+      hasEnded = true;
+      adopt(null);
+    }
     return false;
   }
 
@@ -50,6 +70,16 @@ export function createSession() {
     /** Whether somebody is signed in. */
     get isSignedIn() {
       return current !== null;
+    },
+
+    /** Whether it is by the operator's token, to which no account belongs. */
+    get isOperator() {
+      return current !== null && !current.refresh;
+    },
+
+    /** Whether the session was ended by somebody else: it expired, or was taken back. */
+    get hasEnded() {
+      return hasEnded;
     },
 
     /** Who: `{email, full_name, …}` as `/auth/me` tells; of the operator, a name only. */

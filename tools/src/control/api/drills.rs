@@ -30,7 +30,7 @@ pub(crate) struct NewDrill {
     pub(crate) routes: Option<Vec<String>>,
     /// Whether a service may lose its last healthy instance, or more than half of them.
     pub(crate) force: Option<bool>,
-    /// Whether it is aborted when nobody watches it: for a caller that may be lost.
+    /// Whether it is aborted when whoever began it doesn't watch it: for a caller that may be lost.
     pub(crate) attended: Option<bool>,
 }
 

@@ -57,13 +57,16 @@ pub(super) fn said(since: Since, count_max: usize, user: &str) -> Vec<Said> {
         let from = told.who.clone().filter(|_| is_said).unwrap_or_else(|| "network".into());
         let who = told.request_id.as_deref().and_then(user_of).or(told.who.clone());
         let by = who.filter(|_| !is_said).map(|who| format!(" (by {who})")).unwrap_or_default();
+        // Words tell of somebody who is named beside them, or name them.
+        let is_named = told.subject.is_empty() || told.words.contains(&told.subject);
+        let subject = if is_said || is_named { String::new() } else { format!("{}: ", told.subject) };
         let data = json!({
             "event": told.id, "kind": format!("{:?}", told.kind), "severity": format!("{:?}", told.severity),
             "subject": told.subject, "who": told.who, "request_id": told.request_id,
         });
         said.push(Said {
             kind: if is_said { "said" } else { "announcement" }.into(),
-            message: format!("{}{by}", told.words),
+            message: format!("{subject}{}{by}", told.words),
             timestamp: told.at,
             from,
             execution: told.request_id.clone().filter(|_| is_said),
@@ -101,7 +104,11 @@ mod tests {
             told(EventKind::Operator, Some("user/1"), Some("0000000a-1")),
             told(EventKind::Operator, Some("user/1"), Some("0000000b-7")),
             told(EventKind::Operator, Some("operator"), Some("97a6a9f4-00000007")),
-            told(EventKind::Process, None, None),
+            Rc::new(Told {
+                subject: "user-1".into(),
+                words: "died".into(),
+                ..(*told(EventKind::Process, None, None)).clone()
+            }),
             told(EventKind::Chat, Some("user_0000000b"), Some("0000000b-7")),
         ];
         let said = said(Since { events: events.clone(), lost: 0 }, 10, "user_0000000a");
@@ -110,7 +117,7 @@ mod tests {
         let wanted = [
             ("announcement", "network", "fail user (by user_0000000b)"),
             ("announcement", "network", "fail user (by operator)"),
-            ("announcement", "network", "fail user"),
+            ("announcement", "network", "user-1: died"),
             ("said", "user_0000000b", "fail user"),
         ];
         assert_eq!(shown, wanted);

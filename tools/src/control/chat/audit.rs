@@ -13,7 +13,7 @@ use micronet_wire::authority::{AUTHORITY, AuditEntry};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::principal::Principal;
 
-use super::commands::Order;
+use super::commands::{Called, Order};
 use super::reach::Failed;
 use super::session::Speaker;
 
@@ -76,7 +76,7 @@ pub(super) fn entry(
     let (status, outcome) =
         came.map_or_else(|failed| (failed.status, failed.code.as_str()), |()| (200, "ok"));
     let called = order.values.text("method").map(str::to_owned);
-    let action = order.calls().map(|called| called.name()).or(called).unwrap_or_default();
+    let action = order.calls().map(Called::name).or(called).unwrap_or_default();
     AuditEntry {
         action: clipped(&action),
         method: METHOD.to_owned(),

@@ -1,5 +1,7 @@
 //! What commands are, how a line becomes one of the table, and who may give it.
 
+use std::sync::LazyLock;
+
 use micronet_gateway::api::gateway_schema;
 use micronet_services::auth::api::auth_schema;
 use micronet_wire::error::RpcError;
@@ -12,6 +14,10 @@ use super::names::Names;
 use super::table::COMMANDS;
 use super::values::Values;
 use crate::control::api::control_schema;
+
+/// The schemas of the services that commands call. Making one takes longer than most commands.
+static SCHEMAS: LazyLock<[ServiceSchema; 3]> =
+    LazyLock::new(|| [control_schema(), gateway_schema(), auth_schema()]);
 
 /// What a command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,12 +101,8 @@ pub(super) fn named_so(name: &str) -> Option<&'static Command> {
 /// The command that a line says; `None` where it says nothing.
 pub(super) fn read(line: &str, names: &Names) -> Result<Option<Order>, Wrong> {
     let Some((word, rest)) = grammar::first_word(line)? else { return Ok(None) };
-    let known = || {
-        COMMANDS
-            .iter()
-            .flat_map(|command| [command.form.name].into_iter().chain(command.aliases.iter().copied()))
-    };
-    let command = named_so(&word).ok_or_else(|| grammar::unknown(&word, known()))?;
+    let aliases = || COMMANDS.iter().flat_map(|command| command.aliases.iter().copied());
+    let command = named_so(&word).ok_or_else(|| grammar::unknown(&word, self::names(), aliases()))?;
     let values = command.form.read(rest, names)?;
     Ok(Some(Order { command, values, line: line.trim().to_owned() }))
 }
@@ -135,6 +137,12 @@ impl Order {
     /// Checks that this one may, by the rule that decides over RPC too.
     pub(super) fn authorize(&self, principal: &Principal) -> Result<(), RpcError> {
         self.calls().map_or(Ok(()), |called| authorize(principal, &called.access()))
+    }
+
+    /// Whether its beginning is told, since its end may take a while.
+    pub(super) fn lasts(&self) -> bool {
+        let only_looks = self.command.looks.is_some_and(|(argument, _)| !self.values.has(argument));
+        self.command.lasts && !only_looks
     }
 
     /// Whether it changes something, and isn't refused by looking alone.
@@ -182,7 +190,7 @@ impl Called {
     pub(super) fn access(self) -> Access {
         // A method that isn't there, nobody may; a test holds that all are.
         let nobody = Access::Services { names: Vec::new() };
-        self.look(|_, method| method.access.clone()).unwrap_or(nobody)
+        self.look(|method| method.access.clone()).unwrap_or(nobody)
     }
 
     /// The permission that it needs, in words.
@@ -197,19 +205,15 @@ impl Called {
 
     /// Whether it changes nothing.
     fn only_looks(self) -> bool {
-        self.look(|_, method| {
+        self.look(|method| {
             let by_get = method.paths().any(|binding| binding.method == "GET");
             by_get || method.shape == CallShape::ServerStream
         })
         .unwrap_or(false)
     }
 
-    fn look<T>(self, look: impl FnOnce(&ServiceSchema, &Method) -> T) -> Option<T> {
-        let schema = match self.service {
-            "control" => control_schema(),
-            "gateway" => gateway_schema(),
-            _ => auth_schema(),
-        };
-        schema.method_named(self.method).map(|method| look(&schema, method))
+    fn look<T>(self, look: impl FnOnce(&Method) -> T) -> Option<T> {
+        let schema = SCHEMAS.iter().find(|schema| schema.name == self.service)?;
+        schema.method_named(self.method).map(look)
     }
 }

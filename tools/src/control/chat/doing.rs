@@ -232,7 +232,8 @@ impl Doing<'_> {
             };
             let Some(now) = now else { break };
             for moment in now.timeline.iter().skip(told) {
-                let words = format!("{:.1} s: {}", moment.at_ms as f64 / 1_000.0, moment.words);
+                let (seconds, tenth) = (moment.at_ms / 1_000, moment.at_ms % 1_000 / 100);
+                let words = format!("{seconds}.{tenth} s: {}", moment.words);
                 // Who reads slowly reads the end.
                 let _ = self.told.try_send(Progress::Line { execution: execution.to_owned(), words });
             }

@@ -223,9 +223,16 @@ pub(super) fn first_word(line: &str) -> Result<Option<(String, &str)>, Wrong> {
     Ok(words.next().map(|word| (word.to_lowercase(), words.0)))
 }
 
-/// What is said of a word that is no command.
-pub(super) fn unknown<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Wrong {
+/// What is said of a word that is no command. Another name is suggested only where no command's own is like it.
+pub(super) fn unknown<'n>(
+    word: &str,
+    names: impl IntoIterator<Item = &'n str>,
+    aliases: impl IntoIterator<Item = &'n str>,
+) -> Wrong {
     let shown: String = word.chars().take(40).collect();
-    let meant = did_you_mean(word, names);
+    let mut meant = did_you_mean(word, names);
+    if meant.is_empty() {
+        meant = did_you_mean(word, aliases);
+    }
     Wrong(format!("there is no command {shown:?}{meant}\nhelp lists all commands"))
 }

@@ -3,7 +3,7 @@
 /// The longest line, in bytes.
 pub(super) const LINE_BYTES_MAX: usize = 8 << 10;
 /// Conversations at once.
-pub(super) const SESSIONS_MAX: usize = 64;
+pub(super) const SESSIONS_MAX: usize = 128;
 /// Commands of a conversation that are under way at once.
 pub(super) const UNDERWAY_MAX: usize = 8;
 /// What waits for a reader who takes nothing. Then no further command is read, lines of taps are lost, and announcements stay where

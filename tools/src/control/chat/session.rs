@@ -168,7 +168,7 @@ impl Session {
                     Step::Refuse(Refusal { words, of: Some((question.order, error)) })
                 }
             },
-            Err(step) => step,
+            Err(step) => *step,
         }
     }
 
@@ -178,14 +178,14 @@ impl Session {
                 let words = format!("{}: left as it is", order.line);
                 Step::Withdraw(Withdrawn { order, outcome: "DECLINED", words })
             }
-            Err(step) => step,
+            Err(step) => *step,
         }
     }
 
     /// The question that an answer is for.
-    fn answered(&mut self, code: Option<&str>, now: u64) -> Result<Question, Step> {
+    fn answered(&mut self, code: Option<&str>, now: u64) -> Result<Question, Box<Step>> {
         if let Some(step) = self.expire(now) {
-            return Err(step);
+            return Err(Box::new(step));
         }
         match self.question.take() {
             Some(question) if code.is_none_or(|code| code == question.code) => Ok(question),
@@ -205,7 +205,7 @@ impl Session {
                     }
                     (None, None) => "you were not asked anything, or it is too long ago".to_owned(),
                 };
-                Err(Step::Refuse(Refusal { words, of: None }))
+                Err(Box::new(Step::Refuse(Refusal { words, of: None })))
             }
         }
     }

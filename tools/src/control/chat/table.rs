@@ -269,7 +269,6 @@ pub(super) static COMMANDS: &[Command] = &[
         asks: "always",
         help: "breaks something under a measured load, mends it and reports; alone it lists drills",
         example: "drill stall product for 10s load 200",
-        ..NOTHING
     },
     Command {
         verb: Verb::Alerts,

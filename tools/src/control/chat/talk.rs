@@ -57,7 +57,11 @@ impl Chat {
             };
             match turn {
                 Turn::Told(said) => talk.told(said?),
-                Turn::Heard(Some(typed)) => talk.heard(&typed.text).await,
+                Turn::Heard(Some(typed)) => {
+                    talk.heard(&typed.text).await;
+                    // Whoever has much to say lets others have their turn.
+                    tokio::task::yield_now().await;
+                }
                 Turn::Heard(None) => talk.has_ended = true,
                 Turn::Progress(progress) => talk.progressed(progress),
                 Turn::Happened(since) => {
@@ -204,7 +208,7 @@ impl Talk {
     /// Has a command done. It goes on when the conversation is over: what was begun is finished, and written down.
     fn begin_execution(&mut self, execution: Execution) {
         let order = &execution.order;
-        if order.command.lasts {
+        if order.lasts() {
             let words = Words { text: help::begun(order, &execution.id), data: None };
             self.outbox.tell("ack", Some(&execution.id), words, now());
         }

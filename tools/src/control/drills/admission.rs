@@ -106,6 +106,9 @@ fn target(kind: DrillKind, name: &str, network: &Network) -> Result<Target, Refu
     if named.is_none() && of_service.is_empty() {
         return Err(Refusal::NoSuchName);
     }
+    if kind == DrillKind::Unknown {
+        return Err(Refusal::NotPossible("no drill is called so".into()));
+    }
     if service == GATEWAY {
         return Err(Refusal::NotPossible(
             "the load of a drill goes through the gateway: drill a service".into(),

@@ -74,6 +74,7 @@ struct Running {
     /// Why it is to be given up, once it is.
     given_up: RefCell<Option<String>>,
     gives_up: Notify,
+    /// How often it is watched by whoever began it.
     watchers: Cell<usize>,
 }
 
@@ -92,6 +93,9 @@ impl Drills {
 
     /// Begins a drill, unless it would take more than the network can spare.
     pub(super) async fn begin(self: &Rc<Self>, request: NewDrill, who: String) -> Answer<Drill> {
+        if let Some(routes) = &request.routes {
+            requests::named(routes).map_err(|reason| ControlError::NotPossible { reason })?;
+        }
         let network = self.network(&request.service).await?;
         // Another one may have begun meanwhile.
         let network = Network { drill: self.in_words(), ..network };
@@ -142,12 +146,12 @@ impl Drills {
     }
 
     /// Tells a drill whenever something of it has changed, to its end.
-    pub(super) async fn watch(&self, id: u64, mut replies: Outgoing<Drill>) -> Answer<()> {
+    pub(super) async fn watch(&self, id: u64, who: &str, mut replies: Outgoing<Drill>) -> Answer<()> {
         let Some(running) = self.under_way(id) else {
             let drill = self.drill(id)?;
             return Ok(replies.send(&drill).await?);
         };
-        let _watching = Watching::begin(&running);
+        let _watching = (running.drill.borrow().who == who).then(|| Watching::begin(&running));
         let mut changes = running.changes.subscribe();
         loop {
             changes.mark_unchanged();
@@ -262,7 +266,7 @@ impl Running {
     }
 }
 
-/// Somebody who watches a drill. When the last one goes away who was to watch it, it is given up.
+/// Whoever began a drill, watching it. One that was to be watched is given up when they don't any more.
 struct Watching(Rc<Running>);
 
 impl Watching {

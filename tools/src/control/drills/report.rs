@@ -7,6 +7,8 @@ use crate::control::api::faults::{Fault, Noticed};
 
 /// For so long after it was mended it may still come out that somebody had noticed, in milliseconds.
 const LATE_MS: u64 = 500;
+/// For so long after all got calls again what was waiting may still fail, in milliseconds.
+const SETTLED_MS: u64 = 1_000;
 
 /// Whether all that was broken gets calls again, so long after it was mended.
 pub(super) fn is_well(fault: &Fault, mended_ms_ago: u64) -> bool {
@@ -53,11 +55,14 @@ pub(super) fn enter(drill: &mut Drill, figures: &mut Figures, fault: Option<&Fau
     drill.report.verdict = verdict::words(drill);
 }
 
-/// Requests that came to an end in the seconds after all got calls again, and those of them that were lost.
+/// Requests that came to an end once all had been called again for a second, and those of them that were lost.
 fn settled(drill: &Drill) -> (u64, u64) {
     let is_well = |moment: &&Moment| matches!(moment.what, MomentKind::Mended | MomentKind::Recovered);
     let well_ms = drill.timeline.iter().rfind(is_well).map_or(u64::MAX, |moment| moment.at_ms);
-    let after = drill.seconds.iter().filter(|second| u64::from(second.at_s) * 1_000 >= well_ms);
+    let after = drill
+        .seconds
+        .iter()
+        .filter(|second| u64::from(second.at_s) * 1_000 >= well_ms.saturating_add(SETTLED_MS));
     after.fold((0, 0), |(requests, lost), second| {
         (requests + u64::from(second.requests), lost + u64::from(second.lost))
     })
@@ -162,7 +167,7 @@ mod tests {
         let report = &drill.report;
         assert_eq!((report.requests, report.lost, report.retried, drill.fault), (3, 0, 7, Some(9)));
         assert_eq!((report.recovered_after_ms, report.grade), (Some(200), Grade::Held));
-        assert!(report.verdict.starts_with("Held: none of 2 requests"), "{}", report.verdict);
+        assert!(report.verdict.starts_with("Held: none of the 2 requests"), "{}", report.verdict);
         let moments: Vec<(u64, MomentKind)> =
             drill.timeline.iter().map(|moment| (moment.at_ms, moment.what)).collect();
         let wanted = [

@@ -109,8 +109,8 @@ async fn asked(drills: &Drills, running: &Running, gateway: &HostPort) -> Result
     let mut requests = reads_of(drills, service, gateway, READS_MAX).await?;
     if requests.is_empty() {
         return Err(format!(
-            "{service} has no reads that its schema has examples for and that the gateway at {gateway} answers: name what is asked, as \
-             --route 'GET /path'"
+            "{service} has no reads that its schema has examples for and that the gateway answers at {gateway} over plain \
+             HTTP: name what is asked, as --route 'GET /path'"
         ));
     }
     if running.request.kind == DrillKind::DependencyDown {

@@ -9,6 +9,8 @@ use crate::control::api::drills::{Drill, MomentKind, Second};
 use crate::control::drills::verdict::{milliseconds, number};
 
 const STYLE: &str = include_str!("report.css");
+/// What is drawn besides the curves.
+const CAPTION: &str = "Shaded: the fault. Dashed: when it was noticed, when there were no more calls, and when there were calls again.";
 
 /// The report.
 pub(super) fn page(drill: &Drill) -> String {
@@ -18,12 +20,7 @@ pub(super) fn page(drill: &Drill) -> String {
          content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
     );
-    let outcome = outcome(drill);
-    let _ = writeln!(
-        page,
-        "<p class=\"verdict {outcome}\"><strong>{outcome}</strong> {}</p>",
-        escaped(&drill.report.verdict)
-    );
+    let _ = writeln!(page, "<p class=\"verdict {}\">{}</p>", outcome(drill), escaped(&drill.report.verdict));
     page.push_str("<section>\n<h2>What was seen</h2>\n<dl>\n");
     for (name, words) in facts(drill) {
         let _ = writeln!(page, "<div><dt>{name}</dt><dd>{}</dd></div>", escaped(&words));
@@ -32,7 +29,7 @@ pub(super) fn page(drill: &Drill) -> String {
     for plot in plots(drill) {
         let _ = writeln!(
             page,
-            "<section>\n<h2>{}</h2>\n<figure>\n{}</figure>\n</section>",
+            "<section>\n<h2>{}</h2>\n<figure>\n{}<figcaption>{CAPTION}</figcaption>\n</figure>\n</section>",
             escaped(plot.title),
             plot.svg()
         );
@@ -58,30 +55,34 @@ fn tables(page: &mut String, drill: &Drill) {
         row.extend([phase.p50_us, phase.p95_us, phase.p99_us, phase.max_us].map(milliseconds));
         row
     });
-    table(page, "Phases", &head, &rows);
+    table(page, "Phases", &head, 1, &rows);
     let routes = drill.report.routes.iter().map(|route| {
         let service = route.service.clone().unwrap_or_else(|| "-".into());
         vec![route.route.clone(), service, number(route.requests), number(route.lost)]
     });
-    table(page, "What was asked", &["request", "service", "requests", "lost"], &routes.collect::<Vec<_>>());
+    table(
+        page,
+        "What was asked",
+        &["request", "service", "requests", "lost"],
+        2,
+        &routes.collect::<Vec<_>>(),
+    );
     let moments = drill.timeline.iter().map(|moment| vec![seconds(moment.at_ms), moment.words.clone()]);
-    table(page, "What happened", &["at", "what"], &moments.collect::<Vec<_>>());
+    table(page, "What happened", &["at", "what"], 2, &moments.collect::<Vec<_>>());
 }
 
-fn table(page: &mut String, title: &str, head: &[&str], rows: &[Vec<String>]) {
-    let is_number = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+/// A table whose columns from this one on are numbers.
+fn table(page: &mut String, title: &str, head: &[&str], numbers_from: usize, rows: &[Vec<String>]) {
+    let class = |column: usize| if column >= numbers_from { " class=\"number\"" } else { "" };
     let _ = write!(page, "<section>\n<h2>{title}</h2>\n<div class=\"table\">\n<table>\n<thead><tr>");
     for (column, name) in head.iter().enumerate() {
-        let class = rows.first().and_then(|row| row.get(column)).is_some_and(|cell| is_number(cell));
-        let class = if class { " class=\"number\"" } else { "" };
-        let _ = write!(page, "<th scope=\"col\"{class}>{name}</th>");
+        let _ = write!(page, "<th scope=\"col\"{}>{name}</th>", class(column));
     }
     page.push_str("</tr></thead>\n<tbody>\n");
     for row in rows {
         page.push_str("<tr>");
-        for cell in row {
-            let class = if is_number(cell) { " class=\"number\"" } else { "" };
-            let _ = write!(page, "<td{class}>{}</td>", escaped(cell));
+        for (column, cell) in row.iter().enumerate() {
+            let _ = write!(page, "<td{}>{}</td>", class(column), escaped(cell));
         }
         page.push_str("</tr>\n");
     }

@@ -10,8 +10,8 @@ import { marked, timeOf, written } from "./units.js";
 
 const MARGIN = { top: 8, right: 8, bottom: 20, left: 56 };
 const HEIGHT = 148;
-/** Pixels that a mark of an axis wants for itself. */
-const ROOM = { across: 84, down: 36 };
+/** Pixels that a mark of an axis wants for itself, and the sign of a moment. */
+const ROOM = { across: 84, down: 36, sign: 16 };
 
 let charts = 0;
 
@@ -141,8 +141,9 @@ export class TimeChart {
     });
   }
 
-  /** Moments: a line each, with its number where there are several. */
+  /** Moments: a line each, with its sign where there is room for it. */
   drawMarks() {
+    let said = -Infinity;
     const { marks } = this;
     while (this.moments.childElementCount < marks.length) {
       const line = s("line", { y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
@@ -157,7 +158,9 @@ export class TimeChart {
       const x = place(this.x(mark.at_s));
       set(title, { text: mark.label });
       set(line, { x1: x, x2: x });
-      set(text, { x: x + 3, text: mark.sign ?? "" });
+      const hasRoom = x - said > ROOM.sign;
+      if (hasRoom) said = x;
+      set(text, { x: x + 3, text: hasRoom ? (mark.sign ?? "") : "" });
     });
   }
 

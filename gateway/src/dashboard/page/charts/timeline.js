@@ -11,8 +11,10 @@ const COLUMNS = [
 /** Up to so many seconds a second is a step; beyond, ten are. */
 const BY_SECOND_S = 900;
 const LONG_STEP_S = 10;
-/** After so long without the feed, the network is asked for what was missed. */
+/** The network is asked for what was missed no oftener than this. */
 const MISSED_S = 4;
+/** How long it is given to remember what was just measured, in milliseconds. */
+const AGAIN_MS = 2_500;
 
 /** What is kept of an entry or a point: there is no latency where nothing was asked. */
 const sampleOf = (entry) => Object.fromEntries(COLUMNS.map((column) => [column, known(entry, column)]));
@@ -61,29 +63,45 @@ export class Timeline {
     } catch {
       // What comes from now on is shown all the same.
     }
-    if (mine !== this.turn) return;
-    const since = this.past.length > 0 && this.step_s === 1 ? this.past.timeOf(this.past.length - 1) : Infinity;
-    const recent = [];
-    for (let index = 0; index < this.past.length && since !== Infinity; index += 1) recent.push(this.sampleAt(index));
+    if (mine === this.turn) this.join(points);
+  }
+
+  /** Puts what came meanwhile behind what the network remembers. */
+  join(points) {
+    const seen = this.step_s === 1 ? this.samples() : [];
     this.past.clear();
     for (const point of points) this.past.add(Math.floor(instant(point.at) / 1000), sampleOf(point));
-    for (const { at_s, ...sample } of recent) this.past.add(at_s, sample);
+    const end_s = this.last_s ?? Infinity;
+    for (const { at_s, sample } of seen) this.past.add(at_s, sample);
+    // The network may not remember the last seconds yet: it is asked for them again.
+    const next_s = seen.find(({ at_s }) => at_s > end_s)?.at_s ?? -Infinity;
+    const mine = this.turn;
+    if (next_s - end_s > 1) setTimeout(() => mine === this.turn && this.load(), AGAIN_MS);
     this.changed();
   }
 
-  sampleAt(index) {
-    const values = COLUMNS.map((column) => [column, this.past.valueOf(index, column)]);
-    return { at_s: this.past.timeOf(index), ...Object.fromEntries(values) };
+  /** The time of the last sample, if there is one. */
+  get last_s() {
+    return this.past.length > 0 ? this.past.timeOf(this.past.length - 1) : null;
+  }
+
+  samples() {
+    return Array.from({ length: this.past.length }, (_, index) => {
+      const sample = Object.fromEntries(COLUMNS.map((column) => [column, this.past.valueOf(index, column)]));
+      return { at_s: this.past.timeOf(index), sample };
+    });
   }
 
   tick() {
     if (document.visibilityState === "hidden") return;
     const now_s = Math.floor(this.store.now() / 1000);
-    const last_s = this.past.length > 0 ? this.past.timeOf(this.past.length - 1) : now_s;
-    const is_live = this.store.connection.state === "live";
-    const due_s = this.step_s === 1 ? MISSED_S : LONG_STEP_S;
-    if (is_live && now_s - last_s > due_s && now_s - this.loaded_s > due_s) this.load();
-    else if (is_live && this.step_s === 1 && this.entry) this.past.add(now_s, sampleOf(this.entry));
+    if (this.store.connection.state === "live") {
+      const [due_s, waits_s] = this.step_s === 1 ? [2, MISSED_S] : [LONG_STEP_S, LONG_STEP_S];
+      const isMissing = now_s - (this.last_s ?? now_s) > due_s;
+      if (isMissing && now_s - this.loaded_s >= waits_s) this.load();
+      // The feed tells the last whole second.
+      if (this.step_s === 1 && this.entry) this.past.add(now_s - 1, sampleOf(this.entry));
+    }
     this.changed();
   }
 

@@ -95,6 +95,7 @@ export function mount(element, context) {
 
   function draw() {
     const names = [...store.services.keys()].filter((name) => name !== "gateway").sort();
+    if (names.length === 0) return;
     if (!names.includes(chosen)) chosen = busiest(store);
     keyed(services, names, {
       key: (name) => name,

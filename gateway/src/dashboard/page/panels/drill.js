@@ -14,17 +14,16 @@ const GRADES = { Held: "ok", Bent: "warn", Broke: "bad" };
 const STATES = { Done: "ok", Aborted: "warn", Failed: "bad" };
 
 const ms = (us) => written(us / 1000, "ms");
-const noticed = (told) => (told ? `after ${written(told.after_ms, "ms")}, by ${told.by}` : "not yet");
+const after = (ms_after) => (typeof ms_after === "number" ? written(ms_after, "ms") : "not yet");
 const lost = ({ lost: count, requests }) => (requests ? `${written(count, "count")} (${written((count / requests) * 100, "percent")})` : "0");
 
 const FIGURES = [
-  ["Detected", ({ report }) => noticed(report.detected)],
-  ["No more calls", ({ report }) => noticed(report.ejected)],
+  ["Detected after", ({ report }) => after(report.detected?.after_ms)],
+  ["Ejected after", ({ report }) => after(report.ejected?.after_ms)],
   ["Requests lost", ({ report }) => lost(report)],
   ["Tried again", ({ report }) => written(report.retried, "count")],
-  ["P99 before", ({ report }) => ms(report.before.p99_us)],
-  ["P99 during", ({ report }) => ms(report.during.p99_us)],
-  ["Recovered", ({ report }) => (typeof report.recovered_after_ms === "number" ? `after ${written(report.recovered_after_ms, "ms")}` : "not yet")],
+  ["P99 before → during", ({ report }) => `${ms(report.before.p99_us)} → ${ms(report.during.p99_us)}`],
+  ["Recovered after", ({ report }) => after(report.recovered_after_ms)],
 ];
 
 const PHASES = [
@@ -73,9 +72,8 @@ export class Drill {
         h("div", { class: "section-head" }, this.title, this.state, this.grade, this.abort), this.verdict),
       this.figures.element,
       h("section", { class: "section board" }, h("div", { class: "board-cells" }, cells)),
-      h("div", { class: "columns" },
-        h("section", { class: "section" }, h("h2", {}, "What happened"), this.timeline),
-        h("section", { class: "section" }, h("h2", {}, "What it cost"), this.phases.element, this.losses.element)));
+      h("section", { class: "section" }, h("h2", {}, "What happened"), this.timeline),
+      h("section", { class: "section" }, h("h2", {}, "What it cost"), this.phases.element, this.losses.element));
   }
 
   /** Whether this one is shown already, and can't change any more. */
@@ -100,8 +98,8 @@ export class Drill {
     this.draw(drill);
     show(this.timeline, drill.timeline.map(({ at_ms, words: said }, at) =>
       h("li", {}, h("b", { class: "moment" }, String(at + 1)), h("time", {}, `${(at_ms / 1000).toFixed(1)} s`), h("span", {}, said))));
-    const { before, during, after } = drill.report;
-    this.phases.update([{ name: "before", ...before }, { name: "during", ...during }, { name: "after", ...after }]);
+    const { report } = drill;
+    this.phases.update(["before", "during", "after"].map((name) => ({ name, ...report[name] })));
     this.losses.update(drill.report.lost_by_kind);
   }
 

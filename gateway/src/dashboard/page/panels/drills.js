@@ -33,7 +33,8 @@ export function mount(element, { store, api, session, route }) {
   const shown = new Drill({ abort: session.may("control:write") ? abort : null });
   element.append(problem, h("div", { class: "drill-columns" },
     h("div", { class: "drill-side" }, start && h("section", { class: "section", dataset: { part: "start" } }, h("h2", {}, "Start a drill"), start),
-      h("section", { class: "section" }, h("h2", {}, "Drills"), list, none)),
+      h("section", { class: "section" }, h("h2", {}, "Drills"), list, none,
+        h("p", { class: "hint" }, "A drill breaks something on purpose under a steady load, mends it, and tells what was lost and how soon it was noticed."))),
     shown.element));
 
   function begin() {

@@ -25,13 +25,15 @@ const FIGURES = [
 
 /** Shows it until what this returns is called. A node can be opened by the address: `#/network/product-1`. */
 export function mount(element, context) {
-  const { store, api, route } = context;
+  const { store, api, session, route } = context;
   const figures = new Figures(FIGURES);
   const details = new Details(context, { closed: close });
   const topology = new Topology({ chosen: choose });
   const board = new Board({ store, api, measures: ["requests", "latency", "errors", "connections"], title: "Everything that passes the gateway" });
-  const legend = h("p", { class: "hint" }, "Links are as thick as they are busy. Choose a node for its details and what can be done with it.");
-  const map = h("section", { class: "section map" }, h("h2", {}, "Topology"), topology.element, legend);
+  const none = h("p", { class: "empty" }, "Waiting for what the network says of itself.");
+  const more = session.may("control:write") ? " and what can be done with it" : "";
+  const legend = h("p", { class: "hint" }, `Links are as thick as they are busy. Choose a node for its details${more}.`);
+  const map = h("section", { class: "section map" }, h("h2", {}, "Topology"), none, topology.element, legend);
   element.append(figures.element, map, details.element, board.element);
 
   let named = route?.parts[0];
@@ -51,6 +53,8 @@ export function mount(element, context) {
   const ends = [
     store.subscribe(["totals", "services", "instances", "links"], () => {
       figures.show(store);
+      none.hidden = store.services.size > 0;
+      if (!none.hidden) return;
       topology.show(graphOf(store));
       details.refresh(topology.byId ?? new Map());
       const id = named && [`instance:${named}`, `service:${named}`, named].find((each) => topology.byId?.has(each));

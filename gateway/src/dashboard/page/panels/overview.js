@@ -9,7 +9,7 @@ import { figures } from "./figures.js";
 export function mount(element, context) {
   const services = h("div", {});
   const happened = h("div", {});
-  const system = h("section", { class: "section", "aria-label": "System information" });
+  const system = h("section", { class: "section system", "aria-label": "System information" });
   show(element, system, services, happened);
   const ends = [figures(system, context), cards(services, context), log(happened, { ...context, short: true })];
   return () => ends.forEach((end) => end());

@@ -39,7 +39,7 @@ function explore(element, context) {
   const clear = h("button", { type: "button", on: { click: forget } }, "Clear");
   const status = h("p", { class: "soft" });
   const find = h("form", { class: "row find", on: { submit: open } },
-    h("label", { for: "requests-id" }, "Request"), h("input", { id: "requests-id", name: "id", placeholder: "id, as X-Request-ID says" }),
+    h("label", { for: "requests-id" }, "Request id"), h("input", { id: "requests-id", name: "id", placeholder: "id, as X-Request-ID says" }),
     h("button", { type: "submit" }, "Why?"));
   const body = h("tbody");
   const columns = ["Time", "Request", "Answer", "Took", "By", "On behalf of"];

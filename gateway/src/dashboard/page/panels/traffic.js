@@ -20,7 +20,7 @@ const CONNECTIONS = [
   ["Answered from memory", ({ cache }) => written(cache.hit_percent, "percent")],
 ];
 
-const CLASSES = { 1: "1xx, in between", 2: "2xx, done", 3: "3xx, elsewhere", 4: "4xx, the client's fault", 5: "5xx, failed" };
+const CLASSES = { 1: "101, became a stream", 2: "2xx, done", 3: "3xx, elsewhere", 4: "4xx, the client's fault", 5: "5xx, failed" };
 
 const share = ({ name, percent, lately, since_start }) =>
   ({ name, percent, cells: [written(lately.per_s, "per_s"), written(known(lately, "p95_ms"), "ms"), written(since_start.requests, "count")] });

@@ -117,7 +117,7 @@ function attempted(attempt, at, count) {
   const { instance, algorithm, candidates, candidates_count, code, took_us, words, probe } = attempt;
   const picked = `${instance ?? "nobody"} of ${candidates_count} by ${algorithm}${probe ? ", to see whether it answers again" : ""}`;
   const title = count > 1 ? `Attempt ${at + 1}: ${picked}` : `Picked ${picked}`;
-  const head = ["Instance", "State", "In flight", "Mean", "Peak", "Weight", "Slow start", "Score", "Not picked since"];
+  const head = ["Instance", "State", "In flight", "Mean", "Peak", "Weight", "Slow start", "Score", "Why not"];
   const rows = candidates.map((each) => h("tr", { class: each.instance === instance ? "picked" : null },
     h("th", { scope: "row" }, each.instance, each.instance === instance && h("span", { class: "badge ok" }, "picked")),
     h("td", {}, sign(health(each.state)), ` ${health(each.state).word}`),

@@ -9,6 +9,8 @@ export const LINES_MAX = 4;
 
 /** The room beside services where those that call each other are joined. */
 const BESIDE = 152;
+/** What the words at a link take at most. */
+const LABEL = { width: 112, height: 16 };
 const CARD = { height: 56, gap: 20 };
 const LINE = { height: 26, gap: 6 };
 const TILE = { width: 52, height: 26, gap: 4 };
@@ -40,6 +42,14 @@ function curve(x1, y1, x2, y2) {
   return `M${place(x1)} ${place(y1)}C${middle} ${place(y1)} ${middle} ${place(y2)} ${place(x2)} ${place(y2)}`;
 }
 
+/** Moves labels of one column apart. */
+function spread(labels) {
+  labels.sort((a, b) => a.y - b.y);
+  labels.forEach((label, at) => {
+    if (at > 0) label.y = Math.max(label.y, labels[at - 1].y + LABEL.height);
+  });
+}
+
 /** An arc beside a column, out to `reach` and back. */
 function arc(x, y1, y2, reach) {
   return `M${place(x)} ${place(y1)}C${place(x + reach)} ${place(y1)} ${place(x + reach)} ${place(y2)} ${place(x)} ${place(y2)}`;
@@ -52,7 +62,7 @@ export function layout(graph, width) {
 
 function layered(graph, width) {
   const client = { x: 0, width: 128 };
-  const gateway = { x: client.width + 112, width: 136 };
+  const gateway = { x: client.width + 124, width: 136 };
   const service = { x: Math.round(gateway.x + gateway.width + Math.max(148, width * 0.14)), width: 168 };
   const calls = graph.links.some(isBetween);
   const left = service.x + service.width + (calls ? BESIDE : 48);
@@ -86,6 +96,7 @@ function layered(graph, width) {
   boxes.set("gateway", { ...gateway, y: middle, height: CARD.height });
   const wires = new Map();
   for (const link of graph.links) wires.set(link.id, wire(link, boxes, service.x + service.width));
+  spread(graph.links.filter(isBetween).map(({ id }) => wires.get(id).label));
   return { height, narrow: false, boxes, wires, stubs };
 }
 
@@ -102,7 +113,7 @@ function wire(link, boxes, column) {
   const down = y2 > y1;
   const reach = Math.min(BESIDE - 24, 28 + Math.abs(y2 - y1) / 6);
   const [start, end] = down ? [y1 + 16, y2 - 16] : [y1 - 16, y2 + 16];
-  return { d: arc(column, start, end, reach), arrow: true, label: { x: column + reach * 0.75 + 6, y: (start + end) / 2 + 4, anchor: "start" } };
+  return { d: arc(column, start, end, reach), arrow: true, label: { x: column + Math.min(reach * 0.75 + 6, BESIDE - LABEL.width), y: (start + end) / 2 + 4, anchor: "start" } };
 }
 
 function stacked(graph, width) {
@@ -130,8 +141,8 @@ function stacked(graph, width) {
       wires.set(link.id, { d: `M${from.width} ${y1}H${to.x}`, label });
     } else if (link.from === "gateway") {
       const x = to.x - 12;
-      const label = { x: to.x + to.width - 8, y: to.y + 21, anchor: "end" };
-      wires.set(link.id, { d: `M${from.x + from.width / 2} ${from.height}V${bend}H${x}V${y2}H${to.x}`, label });
+      // There is no room at the link: the service itself says what comes to it.
+      wires.set(link.id, { d: `M${from.x + from.width / 2} ${from.height}V${bend}H${x}V${y2}H${to.x}`, label: null });
     } else {
       wires.set(link.id, { d: arc(rail + inner, y1 - 8, y2 + 8, right), arrow: true, label: null });
     }

@@ -23,11 +23,11 @@ export function createShell({ store, session, panels }) {
   const who = h("div", {});
   const frame = h("div", { class: "frame" },
     h("a", { class: "skip", href: "#panel", on: { click: skip } }, "Skip to the panel"),
-    h("div", { class: "side" },
+    h("aside", { class: "side", "aria-label": "Menu and account" },
       h("div", { class: "brand" }, h("img", { src: "/dashboard/icon.svg", alt: "", width: 28, height: 28 }), h("div", {}, h("strong", {}, "micronet"), network)),
       menu, h("div", { class: "side-end" }, who, themeSwitch())),
     h("div", { class: "content" }, h("header", { class: "top" }, title, connectionState(store)), connectionBanner(store), alertStrip(store), main),
-    bar, more, toasts);
+    bar, more);
   let built = "";
 
   store.subscribe("network", ({ network: of }) => setText(network, of ? `${of.cluster} ${of.version}` : ""));
@@ -86,7 +86,7 @@ export function createShell({ store, session, panels }) {
       show(main);
       main.className = `panel-${panel.name}`;
       const isFirst = !frame.isConnected;
-      if (isFirst) show(app, frame);
+      if (isFirst) show(app, frame, toasts);
       if (isOther && !isFirst) {
         window.scrollTo(0, 0);
         main.focus({ preventScroll: true });

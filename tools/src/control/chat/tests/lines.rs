@@ -73,8 +73,9 @@ fn lines_are_read_by_the_table() {
 
 #[test]
 fn what_is_wrong_with_a_line_is_said() {
-    let cases: [(&str, &[&str]); 16] = [
+    let cases: [(&str, &[&str]); 17] = [
         ("fial user", &["no command \"fial\"", "did you mean \"fail\"?", "help lists"]),
+        ("statsu", &["did you mean \"status\"?"]),
         (
             "fail usr",
             &["\"usr\" is no service or instance", "did you mean \"user\"?", "usage: fail <process>"],
