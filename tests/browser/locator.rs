@@ -82,6 +82,15 @@ impl<'page> Locator<'page> {
         self.act("be read", |element| self.page.browser.run(element.prop(name))).unwrap_or_default()
     }
 
+    /// What a script makes of it: the body of a function with the element as `arguments[0]`.
+    #[track_caller]
+    pub(crate) fn script(&self, body: &str) -> Value {
+        self.act("be looked at", |element| {
+            let element = serde_json::to_value(element).expect("an element is JSON");
+            self.page.browser.try_script(body, vec![element])
+        })
+    }
+
     /// Waits until it is there.
     #[track_caller]
     pub(crate) fn wait(&self) {

@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod browser;
+mod dashboard;
 mod docs;
 mod driver;
 mod locator;

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::browser::Browser;
 
-/// What is wrong with what a page did since it was asked last, besides answers with one of these statuses.
-pub(crate) fn wrongs(browser: &Browser, origin: &str, expected: &[u16]) -> Vec<String> {
+/// What is wrong with what a page did since it was asked last, besides what the console tells of the network in expected words.
+pub(crate) fn wrongs(browser: &Browser, origin: &str, expected: &[&str]) -> Vec<String> {
     let logs = (browser.log("browser"), browser.log("performance"));
     let (Ok(console), Ok(requests)) = logs else { return vec![format!("the logs can't be read: {logs:?}")] };
     let said = console.iter().filter_map(|entry| wrong_line(entry, expected));
@@ -14,13 +14,13 @@ pub(crate) fn wrongs(browser: &Browser, origin: &str, expected: &[u16]) -> Vec<S
 }
 
 /// A line of the console that tells of something wrong, as of an error or of a breach of the content security policy.
-fn wrong_line(entry: &Value, expected: &[u16]) -> Option<String> {
+fn wrong_line(entry: &Value, expected: &[&str]) -> Option<String> {
     let text = |name: &str| entry[name].as_str().unwrap_or_default();
     let (level, source, message) = (text("level"), text("source"), text("message"));
     let is_wrong = level == "SEVERE" || level == "WARNING" || ["security", "violation"].contains(&source);
-    // chromium tells of each answer that is no success, whatever the page makes of it.
-    let is_expected = source == "network"
-        && expected.iter().any(|status| message.contains(&format!("responded with a status of {status} ")));
+    // Of each answer that is no success, and of each connection that fails, chromium tells whatever the page makes of it.
+    let of_network = source == "network" || message.contains("WebSocket connection to");
+    let is_expected = of_network && expected.iter().any(|words| message.contains(words));
     (is_wrong && !is_expected).then(|| format!("the console says ({level}, {source}): {message}"))
 }
 
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn of_the_console_errors_and_breaches_are_wrong() {
-        let line = |level, source, message: &str, expected: &[u16]| {
+        let line = |level, source, message: &str, expected: &[&str]| {
             wrong_line(&json!({ "level": level, "source": source, "message": message }), expected).is_some()
         };
         let refused =
@@ -58,8 +58,9 @@ mod tests {
         assert!(!line("INFO", "console-api", "hello", &[]));
         assert!(line("SEVERE", "javascript", "TypeError", &[]));
         assert!(line("SEVERE", "network", refused, &[]));
-        assert!(line("SEVERE", "network", refused, &[404]));
-        assert!(!line("SEVERE", "network", refused, &[404, 403]));
+        assert!(line("SEVERE", "network", refused, &["status of 404"]));
+        assert!(!line("SEVERE", "network", refused, &["status of 404", "status of 403"]));
+        assert!(line("SEVERE", "javascript", refused, &["status of 403"]));
         assert!(line("INFO", "security", "Refused to apply inline style", &[]));
     }
 

@@ -16,7 +16,7 @@ use crate::{noticed, picture};
 pub(crate) struct Page {
     pub(crate) browser: Browser,
     gateway: SocketAddr,
-    expected: RefCell<Vec<u16>>,
+    expected: RefCell<Vec<&'static str>>,
 }
 
 impl Page {
@@ -99,17 +99,19 @@ impl Page {
                 "ArrowDown" => (40, ""),
                 other => (0, other),
             };
-            for kind in ["keyDown", "keyUp"] {
-                let event = json!({ "type": kind, "key": name, "windowsVirtualKeyCode": code, "modifiers": modifiers,
-                    "code": name, "text": if kind == "keyDown" { text } else { "" } });
-                self.browser.tools("Input.dispatchKeyEvent", &event);
+            let event = |kind: &str| json!({ "type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code, "modifiers": modifiers });
+            let mut down = event("keyDown");
+            if !text.is_empty() {
+                down["text"] = json!(text);
             }
+            self.browser.tools("Input.dispatchKeyEvent", &down);
+            self.browser.tools("Input.dispatchKeyEvent", &event("keyUp"));
         }
     }
 
-    /// Lets this test's page get answers of this status, of which the console always tells.
-    pub(crate) fn expect(&self, status: u16) {
-        self.expected.borrow_mut().push(status);
+    /// Lets the browser's console tell, in these words, of what this test brings about: it does so of each answer that is no success.
+    pub(crate) fn expect(&self, words: &'static str) {
+        self.expected.borrow_mut().push(words);
     }
 }
 

@@ -29,6 +29,7 @@ mod https;
 mod idempotency;
 mod l4;
 mod lab;
+mod live;
 mod load;
 mod machines;
 mod mtls;

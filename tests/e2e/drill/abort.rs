@@ -1,8 +1,10 @@
 //! However a drill ends, what it broke is mended.
 
+use std::process::Command;
+
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
-use micronet_tests::process::{Process, micronet};
+use micronet_tests::process::{Process, micronet, run};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -52,10 +54,30 @@ fn who_deletes_it_ends_it_when_it_is_mended() {
     let ended = control(&network, "DELETE", &format!("{DRILLS}/{id}"), "").check(200);
     assert_eq!(ended.at("/data/state"), "Aborted", "{}", ended.shown());
     check_mended(&network);
+    check_told(
+        &network,
+        &[
+            &format!("drill {id}: product-2 is stalled"),
+            &format!("drill {id}: No verdict: operator has aborted it"),
+        ],
+    );
     // Again it changes nothing.
     let again = control(&network, "DELETE", &format!("{DRILLS}/{id}"), "").check(200);
     assert_eq!(again.at("/data/elapsed_ms"), ended.at("/data/elapsed_ms"));
     control(&network, "DELETE", &format!("{DRILLS}/99"), "").check(404);
+}
+
+/// Checks that the feed of the dashboard has told this.
+#[track_caller]
+fn check_told(network: &Network, wanted: &[&str]) {
+    let mut curl = Command::new("curl");
+    curl.args(["-sN", "--max-time", "2", "-H", "Accept: text/event-stream"]);
+    curl.args(["-H", &format!("Authorization: Bearer {}", network.folder().operator_token())]);
+    curl.arg(format!("http://{}/api/v1/control/live?events_since=0", network.gateway()));
+    let feed = run(curl).stdout;
+    for words in wanted {
+        assert!(feed.contains(words), "{words:?} is missing in {feed}");
+    }
 }
 
 #[test]

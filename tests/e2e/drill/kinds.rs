@@ -6,7 +6,7 @@ use micronet_tests::network::Network;
 use micronet_tests::process::run;
 use serde_json::Value;
 
-use super::{check_mended, control, drill};
+use super::{check_mended, control, drill, drill_for};
 
 fn count(of: &Value, name: &str) -> u64 {
     of[name].as_u64().unwrap_or_else(|| panic!("no {name} in {of}"))
@@ -82,6 +82,8 @@ fn one_that_stalls_is_left_by_its_callers() {
     let id = stalled["id"].to_string();
     let shown = network.command(&["drills", &id]).check(0).stdout;
     let verdict = stalled["report"]["verdict"].as_str().expect("a verdict");
+    // It is wrapped.
+    let shown = shown.split_whitespace().collect::<Vec<&str>>().join(" ");
     for words in [verdict, "PHASE", "during", "no more calls", "GET /api/v1/products"] {
         assert!(shown.contains(words), "{words} is missing in {shown}");
     }
@@ -139,7 +141,7 @@ fn one_that_is_slow_shows_in_the_latency() {
 #[test]
 fn a_dependency_that_is_down_is_seen_from_those_who_depend_on_it() {
     let network = Network::start("shop");
-    let down = drill(&network, &["dependency-down", "--service", "product", "--force"]);
+    let down = drill_for(&network, "6s", &["dependency-down", "--service", "product", "--force"]);
     check(&down, "DependencyDown", "product is cut off as a whole");
     let routes = down["report"]["routes"].as_array().expect("routes");
     for service in ["product", "order"] {

@@ -11,10 +11,16 @@ use serde_json::Value;
 
 const DRILLS: &str = "/api/v1/control/drills";
 
-/// A drill that is soon over, as JSON. One that is refused since callers still recover from what was before is tried again.
+/// A drill that is soon over, as JSON.
 #[track_caller]
 fn drill(network: &Network, arguments: &[&str]) -> Value {
-    let short = ["--load", "40/s", "--duration", "2s", "--quiet", "1s", "--json"];
+    drill_for(network, "2s", arguments)
+}
+
+/// One whose fault lasts so long. One that is refused since callers still recover from what was before is tried again.
+#[track_caller]
+fn drill_for(network: &Network, duration: &str, arguments: &[&str]) -> Value {
+    let short = ["--load", "40/s", "--duration", duration, "--quiet", "1s", "--json"];
     let arguments = [&["drill"], arguments, &short[..]].concat();
     until("a drill to end", || {
         let said = network.command(&arguments);

@@ -12,8 +12,13 @@ use super::server::Prometheus;
 use super::traffic;
 use crate::external::has;
 
-/// Words of PromQL that are no metrics.
-const WORDS: [&str; 8] = ["and", "or", "unless", "on", "by", "without", "ignoring", "bool"];
+/// Words of PromQL that are no metrics, with or without a bracket behind them.
+const WORDS: [&str; 15] = [
+    "and", "or", "unless", "on", "by", "without", "ignoring", "bool", "offset", "sum", "avg", "count", "min",
+    "max", "stddev",
+];
+/// Words behind which labels stand in brackets.
+const LABELS: [&str; 6] = ["by", "on", "without", "ignoring", "group_left", "group_right"];
 
 /// The dashboards, with their files' names.
 fn dashboards() -> Vec<(String, Value)> {
@@ -51,22 +56,18 @@ fn metrics(query: &str) -> BTreeSet<String> {
         }
     }
     let mut metrics = BTreeSet::new();
+    let is_of_word = |each: char| each.is_ascii_alphanumeric() || each == '_';
     let mut rest = plain.as_str();
-    while let Some(begin) = rest.find(|first: char| first.is_ascii_alphabetic()) {
-        rest = &rest[begin..];
-        let end = rest.find(|each: char| !each.is_ascii_alphanumeric() && each != '_').unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        let is_called = after.trim_start().starts_with('(');
-        rest = match after.trim_start().strip_prefix('(') {
-            // The labels behind it are no metrics.
-            Some(labels)
-                if ["by", "on", "without", "ignoring", "group_left", "group_right"].contains(&word) =>
-            {
-                labels.split_once(')').expect("a bracket").1
-            }
-            _ => after,
+    while let Some(begin) = rest.find(is_of_word) {
+        let (_, from) = rest.split_at(begin);
+        let (word, after) = from.split_at(from.find(|each| !is_of_word(each)).unwrap_or(from.len()));
+        let behind = after.trim_start().strip_prefix('(');
+        rest = match behind.filter(|_| LABELS.contains(&word)) {
+            Some(labels) => labels.split_once(')').expect("a bracket").1,
+            None => after,
         };
-        if !is_called && !WORDS.contains(&word) {
+        let is_number = word.starts_with(|first: char| first.is_ascii_digit());
+        if behind.is_none() && !is_number && !WORDS.contains(&word) {
             metrics.insert(word.to_owned());
         }
     }
@@ -75,8 +76,8 @@ fn metrics(query: &str) -> BTreeSet<String> {
 
 #[test]
 fn metrics_are_found_in_queries() {
-    let query = "sum by (le, x) (rate(a_total{job=\"b\", c=~\"d|e\"}[10s])) / on (service) group_left () avg(f) and topk(10, g) or vector(0)";
-    assert_eq!(metrics(query).into_iter().collect::<Vec<_>>(), ["a_total", "f", "g"]);
+    let query = "sum by (le, x) (rate(a_total{job=\"b\", c=~\"d|e\"}[10s])) / on (service) group_left () avg(f) and topk(10, g) or vector(0) > 1e+06 and stddev by (x) (h offset 1m)";
+    assert_eq!(metrics(query).into_iter().collect::<Vec<_>>(), ["a_total", "f", "g", "h"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use micronet_tests::folder::Folder;
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
 use micronet_tests::process::run;
@@ -51,15 +52,16 @@ fn promtool_would_say_if_a_rule_did_not_fire() {
     if !has("promtool") {
         return;
     }
-    let network = micronet_tests::folder::Folder::new();
+    let folder = Folder::new();
+    fs::create_dir_all(folder.path()).expect("the folder can be made");
     let rules = fs::read_to_string(file("rules.yml")).expect("the rules");
     let broken = rules.replace("> 0.85", "> 1.85");
     assert_ne!(rules, broken);
-    fs::write(network.path().join("rules.yml"), broken).expect("the folder can be written");
-    fs::copy(file("rules_test.yml"), network.path().join("rules_test.yml"))
+    fs::write(folder.path().join("rules.yml"), broken).expect("the folder can be written");
+    fs::copy(file("rules_test.yml"), folder.path().join("rules_test.yml"))
         .expect("the folder can be written");
     let mut promtool = Command::new("promtool");
-    promtool.args(["test", "rules"]).arg(network.path().join("rules_test.yml"));
+    promtool.args(["test", "rules"]).arg(folder.path().join("rules_test.yml"));
     let said = run(promtool).check(1);
     assert!(said.stderr.contains("CpuHigh"), "{said:?}");
 }

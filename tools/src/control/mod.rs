@@ -4,7 +4,8 @@
 //! `api.rs` says what there is to call, and `service.rs` answers. `rules.rs` holds what the operator has said and decides what follows of
 //! it for each process; `governor.rs` tells them, and asks what they see. `operations.rs` does what takes several steps, and
 //! `faults.rs` breaks things for a while, of which `reports.rs` keeps account; `drills/` does that under a load that
-//! it measures. `chat/` is where operators talk, in lines that become calls. The processes themselves are `crate::up`'s.
+//! it measures. `chat/` is where operators talk, in lines that become calls. `events.rs` is what happens, `live/` the network as it is now
+//! and was, of which `alerts/` makes alerts. The processes themselves are `crate::up`'s.
 
 pub(crate) mod alerts;
 pub(crate) mod api;

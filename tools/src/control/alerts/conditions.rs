@@ -8,7 +8,7 @@ use super::traffic::Traffic;
 use crate::control::api::ProcessState;
 use crate::control::api::live::{AlertKind, LiveInstance, LiveService, Severity};
 use crate::control::live::picture::Picture;
-use crate::control::live::status::gets_calls;
+use crate::control::live::status::{STARTING, gets_calls};
 use crate::registry::GATEWAY;
 
 /// Calls a second of an instance from which its percentiles say something.
@@ -93,12 +93,15 @@ fn good_if(is_good: bool) -> Level {
     if is_good { Level::Good } else { Level::Bad }
 }
 
-/// One that is stopped by the operator, or rests, is as it should be.
+/// One that is stopped by the operator, or rests, is as it should be. One that is starting is neither well nor lost.
 fn unhealthy_instance(instance: &LiveInstance, limits: &Thresholds) -> Condition {
     let stopped_on_purpose =
         instance.process == ProcessState::Stopped && !instance.reason.starts_with("died");
     let leaves = matches!(instance.process, ProcessState::Stopping);
-    let level = good_if(stopped_on_purpose || leaves || gets_calls(instance));
+    let level = match instance.process {
+        ProcessState::Starting => Level::Between,
+        _ => good_if(stopped_on_purpose || leaves || gets_calls(instance)),
+    };
     let words = format!("gets no calls: {}", instance.reason);
     condition(AlertKind::InstanceUnhealthy, of(instance), level, (limits.unhealthy_s, 3), words)
 }
@@ -106,7 +109,8 @@ fn unhealthy_instance(instance: &LiveInstance, limits: &Thresholds) -> Condition
 fn unhealthy_service(service: &LiveService, limits: &Thresholds) -> Condition {
     let words = format!("is {}: {}", service.status, service.reason);
     let names = (&*service.service, &*service.service);
-    condition(AlertKind::ServiceUnhealthy, names, good_if(service.running), (limits.unhealthy_s, 3), words)
+    let level = if service.status == STARTING { Level::Between } else { good_if(service.running) };
+    condition(AlertKind::ServiceUnhealthy, names, level, (limits.unhealthy_s, 3), words)
 }
 
 fn breaker(instance: &LiveInstance) -> Condition {

@@ -167,7 +167,7 @@ mod tests {
         let report = &drill.report;
         assert_eq!((report.requests, report.lost, report.retried, drill.fault), (3, 0, 7, Some(9)));
         assert_eq!((report.recovered_after_ms, report.grade), (Some(200), Grade::Held));
-        assert!(report.verdict.starts_with("Held: none of 2 requests"), "{}", report.verdict);
+        assert!(report.verdict.starts_with("Held: none of the 2 requests"), "{}", report.verdict);
         let moments: Vec<(u64, MomentKind)> =
             drill.timeline.iter().map(|moment| (moment.at_ms, moment.what)).collect();
         let wanted = [

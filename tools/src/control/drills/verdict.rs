@@ -53,10 +53,14 @@ fn cost(drill: &Drill) -> String {
         Grade::Broke | Grade::Open | Grade::Unknown => "Broke",
     };
     let mut words = if lost == 0 {
-        format!("{grade}: none of {} was lost.", counted(of, "request"))
+        format!("{grade}: none of the {} after the fault began was lost.", counted(of, "request"))
     } else {
         let share = share(lost, of);
-        format!("{grade}: {} of {} ({share}) were lost.", number(lost), counted(of, "request"))
+        format!(
+            "{grade}: {} of the {} after the fault began ({share}) were lost.",
+            number(lost),
+            counted(of, "request")
+        )
     };
     if drill.kind == DrillKind::DependencyDown {
         let others: Vec<String> = (report.routes.iter())
@@ -151,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_drill_that_nobody_noticed_has_held() {
-        let wanted = "Held: none of 3,000 requests was lost. gateway-1 noticed after 412 ms, and called \
+        let wanted = "Held: none of the 3,000 requests after the fault began was lost. gateway-1 noticed after 412 ms, and called \
                       it no more after 1034 ms. 57 calls were tried again elsewhere. P99 was 4.1 ms before, 87.4 ms during and \
                       4.3 ms after it. It was called again 212 ms after the end of the fault.";
         check(drill(), Grade::Held, wanted);
@@ -159,7 +163,7 @@ mod tests {
         (slow.report.detected, slow.report.ejected, slow.report.retried) = (None, None, 0);
         slow.report.recovered_after_ms = Some(0);
         slow.what = "product-2 takes 300 ms longer".into();
-        let wanted = "Held: none of 3,000 requests was lost. No caller saw a change of state. \
+        let wanted = "Held: none of the 3,000 requests after the fault began was lost. No caller saw a change of state. \
                       P99 was 4.1 ms before, 87.4 ms during and 4.3 ms after it. Nothing had to recover.";
         check(slow, Grade::Held, wanted);
     }
@@ -171,7 +175,7 @@ mod tests {
         bent.what = "product-2 is killed".into();
         bent.report.ejected = bent.report.detected.clone();
         (bent.report.during.lost, bent.report.retried) = (3, 1);
-        let wanted = "Bent, and came back: 3 of 3,000 requests (0.1 %) were lost. gateway-1 noticed after \
+        let wanted = "Bent, and came back: 3 of the 3,000 requests after the fault began (0.1 %) were lost. gateway-1 noticed after \
                       412 ms, and called it no more. 1 call were tried again elsewhere. P99 was 4.1 ms before, 87.4 ms during and \
                       4.3 ms after it. It was called again 212 ms after it was killed.";
         check(bent, Grade::Bent, &wanted.replace("1 call were", "1 call was"));
@@ -181,7 +185,7 @@ mod tests {
         let mut grade_of_broke = broke.clone();
         grade_of_broke.report.recovered_after_ms = Some(1);
         assert_eq!(grade(DrillState::Done, &grade_of_broke.report, (1_000, 11)), Grade::Broke);
-        let wanted = "Broke: 1,000 of 3,000 requests (33.3 %) were lost. gateway-1 noticed after 412 ms, \
+        let wanted = "Broke: 1,000 of the 3,000 requests after the fault began (33.3 %) were lost. gateway-1 noticed after 412 ms, \
                       and went on calling it (no answer to a heartbeat). 57 calls were tried again elsewhere. P99 was 4.1 ms before, \
                       87.4 ms during and 4.3 ms after it. Not all is called again so far: see micronet instances.";
         check(broke, Grade::Broke, wanted);

@@ -17,6 +17,9 @@ use crate::registry::GATEWAY;
 /// What the ports of services speak.
 const PROTOCOL: &str = "REST + RPC";
 
+/// Times that are told as ages differ by what it takes to tell them, in microseconds.
+const NEAR_US: u64 = 5_000;
+
 /// Everything that is known.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
@@ -43,7 +46,8 @@ pub(super) fn draw(
     let mut instances: BTreeMap<String, LiveInstance> = BTreeMap::new();
     for process in processes {
         let called = seen.iter().find(|called| called.service == process.service);
-        let drawn = instance(process, called, sources);
+        let known = known.instances.get(&process.instance);
+        let drawn = instance(process, called, sources, known);
         instances.insert(drawn.instance.clone(), drawn);
     }
     let mut names: Vec<&str> = instances.values().map(|instance| &*instance.service).collect();
@@ -85,7 +89,12 @@ pub(super) fn link(from: &str, to_service: &str, each: &CalledInstance, per_s: u
     (ends, link)
 }
 
-fn instance(process: Process, called: Option<&CalledService>, sources: &Sources) -> LiveInstance {
+fn instance(
+    process: Process,
+    called: Option<&CalledService>,
+    sources: &Sources,
+    known: Option<&LiveInstance>,
+) -> LiveInstance {
     let is_it = |each: &&CalledInstance| {
         each.instance == process.instance || Some(&each.address) == process.address.as_ref()
     };
@@ -102,10 +111,11 @@ fn instance(process: Process, called: Option<&CalledService>, sources: &Sources)
         Some(health) if process.state == ProcessState::Running => (health.reason.clone(), health.since),
         _ => (process.reason, process.since),
     };
+    let is_near = |known: &&LiveInstance| known.since.0.abs_diff(since.0) < NEAR_US;
     LiveInstance {
         health: health.map(|health| health.state),
         reason,
-        since,
+        since: known.filter(is_near).map_or(since, |known| known.since),
         weight: health.map_or(0, |health| health.weight),
         per_s: passed.requests,
         errors_per_s: passed.errors,

@@ -224,9 +224,8 @@ mod tests {
     #[test]
     fn the_past_is_told_by_the_second_and_by_ten() {
         let mut history = History::default();
-        let count = 4 * 3_600;
-        for second in 0..count {
-            history.note(Timestamp((1_000_000 + second) * 1_000_000), &picture(second as u64 % 10));
+        for (second, per_s) in (1_000_000..1_014_400).zip((0..10).cycle()) {
+            history.note(Timestamp(second * 1_000_000), &picture(per_s));
         }
         let told = history.told(&Whose::Everything, 900).unwrap();
         assert_eq!((told.step_s, told.points.len()), (1, 900));

@@ -4,6 +4,7 @@ use micronet_wire::network::InstanceState;
 
 use super::draw::words_of;
 use super::picture::Picture;
+use super::status::STARTING;
 use crate::control::api::ProcessState;
 use crate::control::api::live::{EventKind, LiveInstance, LiveService, Severity};
 use crate::control::events::Event;
@@ -100,6 +101,7 @@ fn of_service(before: &LiveService, now: &LiveService) -> Option<Event> {
     }
     let severity = match (before.running, now.running) {
         (_, true) => Severity::Info,
+        (false, false) if now.status == STARTING => Severity::Info,
         (true, false) => Severity::Critical,
         (false, false) => Severity::Warning,
     };

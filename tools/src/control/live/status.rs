@@ -5,6 +5,9 @@ use micronet_wire::network::InstanceState;
 use crate::control::api::ProcessState;
 use crate::control::api::live::LiveInstance;
 
+/// The status of a service of which an instance is being started, and none gets calls.
+pub(crate) const STARTING: &str = "STARTING";
+
 /// How a service is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Status {
@@ -40,7 +43,7 @@ pub(super) fn status(instances: &[&LiveInstance]) -> Status {
             instance.process == ProcessState::Running && instance.health == Some(InstanceState::Joining)
         })
     {
-        "STARTING"
+        STARTING
     } else if is_in(&[ProcessState::Running]) {
         "STOPPED (UNREACHABLE)"
     } else {

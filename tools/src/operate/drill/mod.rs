@@ -8,8 +8,6 @@ mod text;
 use std::fs;
 use std::process::ExitCode;
 
-use micronet_wire::service::CallError;
-
 use self::live::Live;
 use super::{Control, failure, json, options};
 use crate::config::{DrillCommand, DrillOutput};
@@ -57,7 +55,7 @@ async fn rehearse(
     let mut is_interrupted = false;
     let drill = loop {
         tokio::select! {
-            told = news.next() => match told.map_err(|error| failure(CallError::from(error)))? {
+            told = news.next() => match told.map_err(failure)? {
                 Some(drill) if drill.is_over() => break drill,
                 Some(drill) => live.show(&drill),
                 None => break control.drill_of(&id, options()).await.map_err(failure)?,

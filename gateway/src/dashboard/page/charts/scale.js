@@ -35,7 +35,7 @@ export function timeMarks(from_s, to_s, most) {
 }
 
 /**
- * The top of an axis that doesn't jump: it grows at once, and shrinks only when less than a third of it is used.
+ * The top of an axis that doesn't jump: it grows at once, and shrinks only when less than half of it is used.
  * `least` is the top where there is next to nothing.
  */
 export class Top {
@@ -46,7 +46,7 @@ export class Top {
 
   of(value, most) {
     const wanted = marksTo(Math.max(value, this.least), most, this.round);
-    if (wanted.top > this.top || value * 3 < this.top) this.top = wanted.top;
+    if (wanted.top > this.top || value * 2 < this.top) this.top = wanted.top;
     return marksTo(this.top, most, this.round);
   }
 }

@@ -19,11 +19,10 @@ const lost = ({ lost: count, requests }) => (requests ? `${written(count, "count
 
 const FIGURES = [
   ["Detected after", ({ report }) => after(report.detected?.after_ms)],
-  ["No more calls after", ({ report }) => after(report.ejected?.after_ms)],
+  ["Ejected after", ({ report }) => after(report.ejected?.after_ms)],
   ["Requests lost", ({ report }) => lost(report)],
   ["Tried again", ({ report }) => written(report.retried, "count")],
-  ["P99 before", ({ report }) => ms(report.before.p99_us)],
-  ["P99 during", ({ report }) => ms(report.during.p99_us)],
+  ["P99 before → during", ({ report }) => `${ms(report.before.p99_us)} → ${ms(report.during.p99_us)}`],
   ["Recovered after", ({ report }) => after(report.recovered_after_ms)],
 ];
 

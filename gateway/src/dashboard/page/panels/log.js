@@ -16,7 +16,7 @@ const RANK = { Info: 0, Warning: 1, Critical: 2 };
 
 /** Shows the log; with `short` in the context, its last lines only. */
 export function mount(element, { store, session, short, route }) {
-  const line = lineFor(session.may("tap:read"));
+  const line = lineFor(session);
   return short ? mountShort(element, store, line) : mountWhole(element, store, route, line);
 }
 
@@ -73,7 +73,7 @@ function mountWhole(element, store, route, line) {
 
   function drawKinds(events) {
     const there = ["", ...new Set([...events.map((event) => event.kind), kind].filter(Boolean))];
-    keyed(kinds, there, { key: (of) => of || "all", make: (of) => h("option", { value: of }, of ? words(of) : "All kinds") });
+    keyed(kinds, there, { key: (of) => of || "all", make: (of) => h("option", { value: of }, of ? kindWords(of) : "All kinds") });
     kinds.value = kind;
   }
 
@@ -91,12 +91,19 @@ function draw(list, events, line) {
   keyed(list, events, { key: (event) => event.id, make: line });
 }
 
+/** What this page notes itself is of the kind `Here`. */
+function kindWords(kind) {
+  return kind === "Here" ? "This page" : words(kind);
+}
+
 /** Makes lines; who may look into requests is led to those by which something was done. */
-function lineFor(looksInto) {
+function lineFor(session) {
+  const looksInto = session.may("tap:read");
+  const own = `user/${session.account?.id}`;
   return ({ at, kind, severity, subject, words: what, who, request_id: request }) => h("li", { class: severity.toLowerCase() },
     h("time", { datetime: new Date(instant(at)).toISOString() }, clock(at)),
-    h("span", { class: "kind" }, severity === "Info" ? words(kind) : `${words(kind)} · ${severity.toLowerCase()}`),
+    h("span", { class: "kind" }, severity === "Info" ? kindWords(kind) : `${kindWords(kind)} · ${severity.toLowerCase()}`),
     h("span", { class: "what" }, subject && !what.startsWith(subject) && [h("strong", {}, subject), " "], what,
-      who && h("span", { class: "soft" }, ` by ${who}`),
+      who && !what.includes(who) && h("span", { class: "soft" }, ` by ${who === own ? session.name : who}`),
       request && looksInto && [" ", h("a", { href: link("requests", [request]), "aria-label": `Why: request ${request}` }, "why")]));
 }

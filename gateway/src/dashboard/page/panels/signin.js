@@ -45,7 +45,10 @@ export function mount(element, { session, api }) {
       if (data.needed) return show(note, h("p", { class: "notice" }, "There is no account yet. Follow the link that the program printed when it started, or ", h("a", { href: link("setup") }, "enter its code"), "."));
       if (data.demo?.length) show(roles, selector(data.demo));
     } catch (error) {
-      const words = error.status === 404 ? "This network has no accounts: it was started without the service auth. Use the operator's token." : error.message;
+      const hasNone = error.status === 404;
+      account.hidden = hasNone;
+      operator.open = hasNone || operator.open;
+      const words = hasNone ? "This network has no accounts: it was started without the service auth. Use the operator's token." : error.message;
       show(note, h("p", { class: "notice warning" }, words));
     }
   }

@@ -13,29 +13,28 @@ export class Tap {
   constructor({ session, api }, { heard, state }) {
     Object.assign(this, { session, api, heard, told: state });
     Object.assign(this, { state: "connecting", words: "", passed_per_s: 0, left_out: 0, lost: 0 });
-    this.waiting = [];
-    this.passed = 0;
-    this.key = 0;
+    Object.assign(this, { waiting: [], passed: 0, key: 0, turn: 0 });
     this.second = setInterval(() => this.count(), 1000);
     this.frame = setInterval(() => this.hand(), 250);
   }
 
   /** Listens to the calls of this filter (`RecordFilter`) from now on. */
   listen(filter) {
+    const mine = (this.turn += 1);
     this.stream?.close();
     Object.assign(this, { waiting: [], passed: 0, passed_per_s: 0, left_out: 0, lost: 0 });
     const request = JSON.stringify({ filter: { calls: filter, messages: false } });
-    const stream = openStream({
+    this.stream = openStream({
       path: PATH, session: this.session, api: this.api,
-      onMessage: (text) => stream === this.stream && this.take(text),
+      onMessage: (text) => mine === this.turn && this.take(text),
       onState: (state, words = "") => {
-        if (this.stream && stream !== this.stream) return;
-        if (state === "open") stream.send(request);
+        // A stream before it ends late.
+        if (mine !== this.turn) return;
+        if (state === "open") this.stream.send(request);
         Object.assign(this, { state, words: words || WORDS[state] });
         this.told();
       },
     });
-    this.stream = stream;
   }
 
   take(text) {
@@ -73,6 +72,7 @@ export class Tap {
 
   /** Ends it. */
   end() {
+    this.turn += 1;
     clearInterval(this.second);
     clearInterval(this.frame);
     this.stream?.close();

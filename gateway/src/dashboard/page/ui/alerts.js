@@ -14,15 +14,16 @@ export function alertStrip(store) {
   const others = h("p", { class: "soft" });
   const element = h("section", { class: "alert-strip", hidden: true, "aria-label": "Alerts", dataset: { part: "alerts" } }, list, others);
 
-  store.subscribe(["alerts"], ({ alerts }) => {
+  // The times go on by the second; they are not announced.
+  store.subscribe(["alerts", "at"], ({ alerts }) => {
     const active = [...alerts.values()].filter((alert) => alert.active);
     active.sort((a, b) => WORST_FIRST.indexOf(a.severity) - WORST_FIRST.indexOf(b.severity) || b.id - a.id);
     element.hidden = active.length === 0;
     keyed(list, active.slice(0, SHOWN_MAX), {
       key: (alert) => alert.id,
-      make: (alert) => h("li", { class: alert.severity.toLowerCase() }, icon("warning"), h("strong", {}, alert.severity), h("span", { class: "words" }), h("time", { class: "soft" })),
+      make: (alert) => h("li", { class: alert.severity.toLowerCase() }, icon("warning"), h("strong", {}, alert.severity), h("span", { class: "words" }, h("strong", {}, alert.subject), " ", h("span", {})), h("time", { class: "soft", "aria-hidden": "true" })),
       update(row, alert) {
-        setText(row.querySelector(".words"), alert.subject && !alert.words.includes(alert.subject) ? `${alert.subject}: ${alert.words}` : alert.words);
+        setText(row.querySelector(".words span"), alert.words);
         setText(row.querySelector("time"), `for ${since(alert.since, store.now())}`);
       },
     });

@@ -1,7 +1,8 @@
 // Numbers and times as people read them. Figures keep their width, so that columns don't jump.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const NOTHING = "–";
+/** What stands where there is no number. */
+export const NOTHING = "–";
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 

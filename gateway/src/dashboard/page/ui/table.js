@@ -8,7 +8,7 @@ import { h, keyed, setText, uniqueId } from "./h.js";
  */
 export function table({ caption, columns, key, empty = "There is nothing here." }) {
   const body = h("tbody", {});
-  const none = h("p", { class: "empty" }, empty);
+  const none = h("p", { class: "empty", hidden: true }, empty);
   const heads = columns.map((column) => h("th", { scope: "col", class: look(column) }, column.title || h("span", { class: "visually-hidden" }, "Actions")));
   const of = h("table", {}, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, h("tr", {}, heads)), body);
   const id = uniqueId("table");

@@ -3,8 +3,8 @@
 import { h } from "./h.js";
 import { icon } from "./icons.js";
 
-const SHOWN_MS = 6_000;
-const AT_ONCE_MAX = 4;
+const SHOWN_MS = 5_000;
+const AT_ONCE_MAX = 3;
 
 /** Where they appear. */
 export const toasts = h("div", { class: "toasts", role: "status", "aria-live": "polite" });

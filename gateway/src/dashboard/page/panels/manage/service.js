@@ -59,21 +59,22 @@ export function serviceControls(service, context, algorithms) {
 
   function updateRow(row, instance) {
     const isRunning = instance.process === "Running";
-    const isFailed = instance.health === "Blocked" || instance.faults.length > 0;
+    // Weight and rest are the operator's words too, and no faults.
+    const isFailed = instance.health === "Blocked" || instance.process === "CrashLoop" || instance.faults.some((words) => !/^(weight|rests) /.test(words));
     setBadge(row.querySelector(".badge"), instanceState(instance));
     setText(row.querySelector(".instance-figures"), isRunning ? figures(instance) : instance.reason);
     setText(row.querySelector(".instance-faults"), instance.faults.join("; "));
     const weight = row.querySelector(".weight");
     if (!weight) return;
     if (document.activeElement !== weight) weight.value = instance.weight;
-    const allowed = { fail: isRunning && instance.health !== "Blocked", recover: isFailed || !isRunning, drain: isRunning && instance.health !== "Draining", undrain: instance.health === "Draining", start: !isRunning, stop: isRunning };
+    const allowed = { fail: isRunning && instance.health !== "Blocked", recover: isFailed, drain: isRunning && instance.health !== "Draining", undrain: isRunning && instance.health === "Draining", start: !isRunning, stop: isRunning };
     offer(row, allowed);
   }
 }
 
 function figures({ per_s, p95_ms, share_percent, fair_percent, health }) {
   const share = health ? `, ${percent(share_percent)} of calls (${percent(fair_percent)} is fair)` : "";
-  return `${rate(per_s)}, P95 ${ms(p95_ms)}${share}`;
+  return `${rate(per_s)}${per_s ? `, P95 ${ms(p95_ms)}` : ""}${share}`;
 }
 
 /** Hides what can't be done now. A button that has the focus stays, so that nobody is thrown out by what they have just done. */

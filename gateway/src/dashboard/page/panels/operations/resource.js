@@ -12,17 +12,17 @@ const TYPING_MS = 250;
 
 /**
  * Shows a kind: {name, title, one, service, list: {path, permission, search, filters}, columns(tools), forms}. A form is {title, permission,
- * button, fields, send(api, values) -> words}. Whoever lacks the permission of a part doesn't see it. `tools` are {run, context}.
+ * button, fields, send(api, values) -> words}. Whoever lacks the permission of a part doesn't see it. `tools` are {run, context, isAway}.
  */
 export function resource(element, kind, context) {
   const { api, session, store } = context;
   const may = ({ permission }) => !permission || session.may(permission);
   const away = h("p", { class: "notice failed", role: "alert", hidden: true });
-  const tools = { run, context };
+  const tools = { run, context, isAway: () => !away.hidden };
   const list = may(kind.list) ? listing(kind, tools) : null;
   const forms = kind.forms.filter(may).map((of) => h("section", { class: "section", "aria-label": of.title }, h("div", { class: "section-head" }, h("h2", {}, of.title)),
     form({ fields: of.fields(), button: of.button ?? of.title, dataset: { form: of.name }, submit: (values, form) => sent(of, values, form) })));
-  show(element, away, h("div", { class: list ? "data-columns" : "columns" }, list?.element ?? null, h("div", { class: "stack" }, forms)));
+  show(element, away, h("div", { class: list ? "data-columns" : "columns" }, list?.element ?? null, list ? h("div", { class: "stack" }, forms) : forms));
   list?.refresh();
 
   async function sent(of, values, form) {
@@ -56,13 +56,18 @@ export function resource(element, kind, context) {
   }
 
   const end = store.subscribe("services", ({ services }) => {
-    const isAway = services.get(kind.service)?.running === false;
-    const was = away.hidden;
-    away.hidden = !isAway;
-    setText(away, isAway ? `Sorry, ${kind.service} service is unavailable right now` : "");
-    if (!isAway && !was) list?.refresh();
+    const [why, wasAway] = [whyAway(kind.service, services), !away.hidden];
+    away.hidden = !why;
+    setText(away, why);
+    if (!why && wasAway) list?.refresh();
   });
   return () => (list?.stop(), end());
+}
+
+/** Why a service can't be asked, as far as the feed tells; nothing if it can. */
+function whyAway(service, services) {
+  if (services.size === 0 || services.get(service)?.running) return "";
+  return services.has(service) ? `Sorry, ${service} service is unavailable right now` : `This network has no service ${service}`;
 }
 
 function listing(kind, tools) {
@@ -101,7 +106,7 @@ function listing(kind, tools) {
       shown(pagination ?? data.pagination);
     } catch (error) {
       if (mine !== turn) return;
-      problem.hidden = false;
+      problem.hidden = tools.isAway();
       setText(problem, error.message);
     }
   }
