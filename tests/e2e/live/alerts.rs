@@ -13,7 +13,7 @@ fn a_slow_service_raises_an_alert_everywhere_and_it_ends() {
     let network = Network::start_in(Folder::new(), &["--demo", "shop", "--alert", "response_time_ms=60"]);
     let mut reader = Reader::open(&network, CLIENT);
     for instance in ["product-1", "product-2"] {
-        network.command(&["fault", "latency", instance, "150ms", "--for", "10min"]).check(0);
+        network.command(&["fault", "latency", instance, "150ms", "--for", "10m"]).check(0);
     }
     let target = network.gateway().to_string();
     let load = std::thread::spawn({

@@ -122,7 +122,7 @@ impl Reader {
     /// The last alert of this kind about somebody.
     pub(super) fn alert(&self, kind: &str, subject: &str) -> Option<&Value> {
         let alerts = self.known.iter().filter(|((list, _), _)| *list == "alerts").map(|(_, alert)| alert);
-        alerts.filter(|alert| alert["kind"] == kind && alert["subject"] == subject).last()
+        alerts.filter(|alert| alert["kind"] == kind && alert["subject"] == subject).next_back()
     }
 
     /// The event of this kind about somebody whose words have this in them.
@@ -140,8 +140,11 @@ impl Reader {
     }
 }
 
-/// The lists of a message, and how their entries are told apart.
-const LISTS: [(&str, fn(&Value) -> String); 4] = [
+/// A list of a message, and how its entries are told apart.
+type List = (&'static str, fn(&Value) -> String);
+
+/// The lists of a message.
+const LISTS: [List; 4] = [
     ("services", |entry| shown(&entry["service"])),
     ("instances", |entry| shown(&entry["instance"])),
     ("links", |entry| format!("{} {}", entry["from"], entry["to_instance"])),

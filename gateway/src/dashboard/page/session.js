@@ -6,6 +6,8 @@
 const KEPT = "micronet.session";
 /** An access token is renewed when it is good for no longer than this. */
 const RENEW_MS = 30_000;
+/** Another tab of the session has so long to say that it has newer tokens. */
+const TOLD_MS = 100;
 
 /** A session of this tab, perhaps one from before a reload. `changed` is called when somebody signs in or out, or may do other things. */
 export function createSession() {
@@ -14,12 +16,14 @@ export function createSession() {
   let renewal = null;
   let hasEnded = false;
 
-  // A tab that is duplicated takes a copy along. A refresh token is good once, so tabs of one session tell each other of new ones.
+  // A tab that is duplicated takes a copy along. A refresh token is good once, and shown twice it ends the session: so tabs of one
+  // session tell each other of new tokens, and ask each other for them before they get some themselves.
   const tabs = new BroadcastChannel("micronet.session");
   tabs.onmessage = ({ data }) => {
     if (!current || data.session !== current.session) return;
     if (data.ended) adopt(null);
-    else adopt(data, { quiet: true });
+    else if (data.asks) current.expiresAt > data.expiresAt && tabs.postMessage(current);
+    else if (data.expiresAt > current.expiresAt) adopt(data, { quiet: true });
   };
 
   function adopt(next, { quiet = false } = {}) {
@@ -33,9 +37,19 @@ export function createSession() {
     if (isOther || !quiet) for (const listener of listeners) listener();
   }
 
-  async function renew() {
+  /** One tab at a time, where the browser can see to it: the tokens of tabs that were duplicated expire together. */
+  function renew() {
     const before = current;
-    if (!before?.refresh) return false;
+    if (!before?.refresh) return Promise.resolve(false);
+    const turn = async () => {
+      tabs.postMessage({ session: before.session, asks: true, expiresAt: before.expiresAt });
+      await new Promise((resume) => setTimeout(resume, TOLD_MS));
+      return current === before ? exchange(before) : current?.session === before.session;
+    };
+    return navigator.locks ? navigator.locks.request(KEPT, turn) : turn();
+  }
+
+  async function exchange(before) {
     const { status, data } = await post("/auth/refresh", { refresh_token: before.refresh });
     if (current !== before) return current !== null && current.session === before.session;
     if (data) {

@@ -271,8 +271,8 @@ async fn a_demonstration_tells_who_may_sign_in_until_they_have_passwords_of_thei
     let told = async || auth.service.setup_state(&anonymous()).await.unwrap().demo;
     let demo = told().await;
     assert_eq!(demo.iter().map(|of| of.role.as_str()).collect::<Vec<_>>(), ["manager", "client"]);
-    for DemoLogin { email, password, .. } in &demo {
-        assert!(auth.login(email, password).await.is_ok(), "{email}");
+    for of in &demo {
+        assert!(auth.login(&of.email, &of.password).await.is_ok(), "{}", of.email);
     }
     let client = auth.bearer(&auth.client().await).await;
     let change = ChangePassword {

@@ -65,7 +65,9 @@ function callsOf(links, instances, services) {
     const [from, name] = pair.split(">");
     const to = shown.get(name);
     const start = from === GATEWAY ? GATEWAY : `service:${from}`;
-    return { id: `${start}>${to.id}`, from: start, to: to.id, per_s: sum(own, ({ per_s }) => per_s), mean_ms: weighed(own), health: to.health };
+    // As the callers see it: others may see the same instances otherwise.
+    const seen = own.length > 0 ? together(own.map(({ state }) => health(state))) : to.health;
+    return { id: `${start}>${to.id}`, from: start, to: to.id, per_s: sum(own, ({ per_s }) => per_s), mean_ms: weighed(own), health: seen };
   });
 }
 

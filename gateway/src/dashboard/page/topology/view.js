@@ -20,6 +20,12 @@ const fitting = (text, width, letter = 7) => {
 const rate = (per_s) => (per_s > 0 ? written(per_s, "per_s") : "idle");
 const speed = ({ per_s, mean_ms }) => (per_s > 0 && mean_ms > 0 ? ` · ${written(mean_ms, "ms")}` : "");
 
+/** What stands at a link. One between services that is idle says something only if its callee is lost. */
+function words(link, short, isBetween) {
+  if (isBetween && !(link.per_s > 0)) return link.health.look === "bad" ? link.health.word : "";
+  return short ? rate(link.per_s) : rate(link.per_s) + speed(link);
+}
+
 let arrows = 0;
 
 /** The picture. `chosen(id)` is called when somebody clicks a node or presses Enter on it. */
@@ -122,8 +128,7 @@ export class Topology {
       const strength = idle ? 1 : Math.min(6, 1.2 + Math.log10(1 + link.per_s) * 1.4);
       const look = ["wire", link.health.look, idle && "idle-wire", arrow && "between"].filter(Boolean).join(" ");
       set(line, { d, class: look, "stroke-width": strength.toFixed(1), "marker-end": arrow ? `url(#${this.arrow})` : null });
-      const text = !at || (idle && arrow) ? "" : at.short ? rate(link.per_s) : rate(link.per_s) + speed(link);
-      set(label, { x: at?.x ?? 0, y: at?.y ?? 0, "text-anchor": at?.anchor ?? null, text });
+      set(label, { x: at?.x ?? 0, y: at?.y ?? 0, "text-anchor": at?.anchor ?? null, text: at ? words(link, at.short, arrow) : "" });
     }
   }
 
