@@ -132,6 +132,16 @@ pub(crate) enum DrillState {
     Unknown,
 }
 
+impl Drill {
+    /// What has happened and was not told yet; it counts as told now. What is heard of late stands before what was told, and is told
+    /// all the same.
+    pub(crate) fn untold(&self, told: &mut Vec<MomentKind>) -> Vec<&Moment> {
+        let new: Vec<&Moment> = self.timeline.iter().filter(|moment| !told.contains(&moment.what)).collect();
+        told.extend(new.iter().map(|moment| moment.what));
+        new
+    }
+}
+
 /// Something that happened in a drill.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Moment {

@@ -224,20 +224,19 @@ impl Doing<'_> {
         let (which, (_, client)) = (DrillId { id: begun.id }, self.reach.client(CONTROL).await?);
         let watched = ControlClient::new(client).watch_drill(&which, self.behalf.options()).await;
         let mut news = watched.map_err(|error| of_stream(&error))?;
-        let (mut told, mut last) = (0, begun);
+        let (mut told, mut last) = (Vec::new(), begun);
         loop {
             let now = tokio::select! {
                 _ = &mut self.stop => break,
                 now = news.next() => now.map_err(|error| of_stream(&error))?,
             };
             let Some(now) = now else { break };
-            for moment in now.timeline.iter().skip(told) {
+            for moment in now.untold(&mut told) {
                 let (seconds, tenth) = (moment.at_ms / 1_000, moment.at_ms % 1_000 / 100);
                 let words = format!("{seconds}.{tenth} s: {}", moment.words);
                 // Who reads slowly reads the end.
                 let _ = self.told.try_send(Progress::Line { execution: execution.to_owned(), words });
             }
-            told = told.max(now.timeline.len());
             last = now;
         }
         let method = if last.state == DrillState::Done { "drill_of" } else { "abort" };

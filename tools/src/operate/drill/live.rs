@@ -76,13 +76,9 @@ impl Live {
         self.lines = 0;
     }
 
-    /// What happens may be heard of late, and then stands before what was told: it is told all the same.
     fn tell(&mut self, drill: &Drill) {
-        for moment in &drill.timeline {
-            if !self.told.contains(&moment.what) {
-                self.told.push(moment.what);
-                terminal::note(&format!("{:>8}  {}", seconds(moment.at_ms), moment.words));
-            }
+        for moment in drill.untold(&mut self.told) {
+            terminal::note(&format!("{:>8}  {}", seconds(moment.at_ms), moment.words));
         }
     }
 }
