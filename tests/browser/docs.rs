@@ -13,5 +13,6 @@ fn it_lists_what_can_be_asked() {
     page.at("searchbox", "Search").fill("watch");
     page.shows("/api/v1/events/products/watch");
     page.at("searchbox", "Search").fill("");
+    page.shows("orders:read");
     check(&page, "docs");
 }

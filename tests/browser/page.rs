@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::thread;
 
 use micronet_tests::patience::until;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::browser::Browser;
 use crate::locator::Locator;
@@ -72,16 +72,6 @@ impl Page {
             .to_owned()
     }
 
-    /// Waits until a script, the body of a function, returns something else than null, false and nothing.
-    #[track_caller]
-    pub(crate) fn until_script(&self, what: &str, body: &str) -> Value {
-        until(what, || match self.browser.try_script(body, Vec::new()) {
-            Ok(Value::Null | Value::Bool(false)) => Err(self.text()),
-            Ok(value) => Ok(value),
-            Err(error) => Err(error.to_string()),
-        })
-    }
-
     /// Presses keys where the focus is, one after another, by their names: `Tab`, `Enter`, `Shift+Tab`, `a`.
     #[track_caller]
     pub(crate) fn press(&self, keys: &[&str]) {
@@ -95,7 +85,9 @@ impl Page {
                 "Enter" => (13, "\r"),
                 "Escape" => (27, ""),
                 " " => (32, " "),
+                "ArrowLeft" => (37, ""),
                 "ArrowUp" => (38, ""),
+                "ArrowRight" => (39, ""),
                 "ArrowDown" => (40, ""),
                 other => (0, other),
             };

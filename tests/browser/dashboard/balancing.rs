@@ -35,6 +35,7 @@ fn another_algorithm_shows_in_who_answers() {
     // All that comes from one address goes to one instance.
     rotation(&page, "only one of 2 instances answered");
     panel(&page, "Load balancer analytics");
+    page.at("group", "Service").at("button", "product").click();
     page.at("table", "Distribution of calls").shows("product-2");
     balance(&page, "round_robin");
     rotation(&page, "product-1 6, product-2 6");

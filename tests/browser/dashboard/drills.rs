@@ -12,7 +12,7 @@ fn a_drill_is_asked_for_seen_and_reported() {
         panel(each, "Failure drills");
     }
     page.at("combobox", "Service").choose("product");
-    page.at("spinbutton", "Load, requests a second").fill("40");
+    page.at("spinbutton", "Load, requests a second").fill("10");
     page.at("spinbutton", "For how long, in seconds").fill("2");
     page.at("button", "Start").click();
     page.at("dialog", "Break product on purpose?").at("button", "Start the drill").click();
@@ -26,11 +26,16 @@ fn a_drill_is_asked_for_seen_and_reported() {
     }
     page.at("button", "Abort and recover").gone();
     assert!(client.at("button", "Abort and recover").all().is_empty());
-    page.at("main", "Failure drills").shows("Held");
+    // What a drill costs is the machine's matter; that it is told is the page's.
     let operator = format!("Bearer {}", network.folder().operator_token());
     let drills = network
         .http()
         .request("GET", "/api/v1/control/drills", &[("Authorization", &operator)], b"")
         .check(200);
-    assert_eq!(drills.at("/data/drills/0/report/grade"), "Held", "{}", drills.shown());
+    let grade = drills.at("/data/drills/0/report/grade");
+    let grade = grade.as_str().unwrap_or_else(|| panic!("no grade: {}", drills.shown()));
+    assert!(["Held", "Bent", "Broke"].contains(&grade), "{grade}");
+    for each in [&page, &client] {
+        each.at("main", "Failure drills").shows(grade);
+    }
 }

@@ -3,7 +3,7 @@
 use micronet_tests::network::Network;
 use serde_json::Value;
 
-use super::{card, panel, sign_in};
+use super::{card, panel};
 use crate::page::Page;
 
 /// All that can be used by keys now, as numbers that the page keeps; what arrow keys reach within a group isn't among them.

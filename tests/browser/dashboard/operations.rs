@@ -14,16 +14,16 @@ fn a_manager_creates_finds_buys_and_ships() {
     create.at("textbox", "E-mail").fill("nobody");
     create.at("button", "Create user").click();
     create.shows("fill out this field");
-    create.at("textbox", "Name").fill("Grace Hopper");
-    create.at("textbox", "E-mail").fill("hopper@example.com");
+    create.at("textbox", "Name").fill("Annie Easley");
+    create.at("textbox", "E-mail").fill("annie@example.com");
     create.at("button", "Create user").click();
-    page.shows("Grace Hopper, was created");
+    page.shows("Annie Easley, was created");
     page.expect("status of 409");
-    create.at("textbox", "Name").fill("Grace Hopper");
-    create.at("textbox", "E-mail").fill("hopper@example.com");
+    create.at("textbox", "Name").fill("Annie Easley");
+    create.at("textbox", "E-mail").fill("annie@example.com");
     create.at("button", "Create user").click();
-    create.shows("hopper@example.com");
-    page.at("searchbox", "Search by name or e-mail").fill("Hopper");
+    create.shows("annie@example.com");
+    page.at("searchbox", "Search by name or e-mail").fill("Easley");
     page.shows("1 in all");
 
     page.at("tab", "Products").click();

@@ -17,7 +17,7 @@ const FIGURES = [
 export function figures(element, { store }) {
   const values = FIGURES.map(([name, , look]) => [name, h("dd", { class: look ?? null, dataset: { figure: name } }, NOTHING)]);
   show(element, h("h2", {}, "System information"), h("dl", { class: "figures" }, values.map(([name, value]) => h("div", { class: value.className || null }, h("dt", {}, name), value))));
-  return store.subscribe(["totals", "network"], () => {
+  return store.subscribe(["totals", "network", "at"], () => {
     if (!store.totals) return;
     FIGURES.forEach(([, value], at) => setText(values[at][1], value(store)));
   });
