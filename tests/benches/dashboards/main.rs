@@ -62,7 +62,7 @@ fn main() {
     let mut ratios = Vec::new();
     turn(&network, gateway, &arguments);
     for round in 0..arguments.rounds {
-        let mut with = || {
+        let with = || {
             let readers = Readers::open(&network, arguments.readers);
             let cpu = turn(&network, gateway, &arguments);
             (cpu, readers.close())

@@ -82,7 +82,7 @@ fn every_role_may_do_what_stands_in_its_row_and_nothing_else() {
     everybody.push(("client".into(), browser.sign_in("client@demo.example", "client-demo").access, viewer));
     everybody.push(("manager".into(), manager.access, &["*"]));
     let elsewhere = browser.register("elsewhere");
-    let looks_on = browser.enter(&elsewhere, "viewer", &["viewer"]);
+    let looks_on = browser.enter(&elsewhere, "onlooker", &["viewer"]);
     everybody.push(("viewer elsewhere".into(), looks_on.access, VIEWER_ELSEWHERE));
     everybody.push(("admin elsewhere".into(), elsewhere.access, ELSEWHERE));
     for (name, token, permissions) in &everybody {

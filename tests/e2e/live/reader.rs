@@ -121,8 +121,8 @@ impl Reader {
 
     /// The last alert of this kind about somebody.
     pub(super) fn alert(&self, kind: &str, subject: &str) -> Option<&Value> {
-        let alerts = self.known.iter().filter(|((list, _), _)| *list == "alerts").map(|(_, alert)| alert);
-        alerts.filter(|alert| alert["kind"] == kind && alert["subject"] == subject).next_back()
+        let mut alerts = self.known.iter().filter(|((list, _), _)| *list == "alerts").map(|(_, alert)| alert);
+        alerts.rfind(|alert| alert["kind"] == kind && alert["subject"] == subject)
     }
 
     /// The event of this kind about somebody whose words have this in them.

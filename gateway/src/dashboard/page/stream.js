@@ -82,7 +82,7 @@ export function openStream({ path, session, api, onMessage, onState }) {
     /** Gives up a connection that says nothing any more, for another one. */
     renew() {
       if (isClosed) return;
-      socket?.close();
+      leave(socket);
       connect();
     },
 
@@ -92,10 +92,18 @@ export function openStream({ path, session, api, onMessage, onState }) {
       clearTimeout(timer);
       window.removeEventListener("online", again);
       document.removeEventListener("visibilitychange", seen);
-      socket?.close();
+      leave(socket);
       onState("closed");
     },
   };
+}
+
+/** Closes a socket that nobody listens to any more; one that is not open yet, as soon as it is, since browsers complain otherwise. */
+function leave(socket) {
+  if (!socket) return;
+  socket.onmessage = socket.onclose = null;
+  if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+  else socket.close();
 }
 
 /** What says who asks: a ticket; where there is none to be had, as for the operator, the token, as the first message. */

@@ -57,9 +57,11 @@ pub(super) fn said(since: Since, count_max: usize, user: &str) -> Vec<Said> {
         let from = told.who.clone().filter(|_| is_said).unwrap_or_else(|| "network".into());
         let who = told.request_id.as_deref().and_then(user_of).or(told.who.clone());
         let by = who.filter(|_| !is_said).map(|who| format!(" (by {who})")).unwrap_or_default();
-        // Words tell of somebody who is named beside them, or name them.
-        let is_named = told.subject.is_empty() || told.words.contains(&told.subject);
-        let subject = if is_said || is_named { String::new() } else { format!("{}: ", told.subject) };
+        // What somebody does names whom it is done to; other words tell of somebody who is named beside them.
+        let names_them =
+            matches!(told.kind, EventKind::Chat | EventKind::Operator | EventKind::Fault | EventKind::Drill);
+        let subject =
+            if names_them || told.subject.is_empty() { String::new() } else { format!("{}: ", told.subject) };
         let data = json!({
             "event": told.id, "kind": format!("{:?}", told.kind), "severity": format!("{:?}", told.severity),
             "subject": told.subject, "who": told.who, "request_id": told.request_id,
