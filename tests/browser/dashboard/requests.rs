@@ -29,7 +29,7 @@ fn a_request_comes_by_and_tells_its_way() {
     );
     page.shows("Picked order-1 of 1 by");
     page.at("link", "All requests").click();
-    page.at("textbox", "Request").fill("nobody-knows");
+    page.at("textbox", "Request id").fill("nobody-knows");
     page.press(&["Enter"]);
     page.shows("Nobody remembers nobody-knows");
 }
