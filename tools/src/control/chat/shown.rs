@@ -3,7 +3,8 @@
 use micronet_transport::clock;
 use serde_json::Value;
 
-use crate::control::api::Processes;
+use crate::control::api::{Process, ProcessState, Processes};
+use crate::control::live::status::STARTING;
 use crate::operate::ps;
 use crate::table::{Align, Table};
 use crate::terminal::Style;
@@ -52,7 +53,18 @@ pub(super) fn status(processes: &Processes) -> String {
     for service in services {
         let of: Vec<_> = processes.processes.iter().filter(|process| process.service == service).collect();
         let able = of.iter().filter(|process| is_able(process)).count();
-        let word = if able > 0 { "RUNNING" } else { "STOPPED (BLOCKED)" };
+        let is_in = |states: &[ProcessState]| of.iter().any(|process| states.contains(&process.state));
+        let word = if able > 0 {
+            "RUNNING"
+        } else if is_in(&[ProcessState::Running]) {
+            "STOPPED (BLOCKED)"
+        } else if is_in(&[ProcessState::BackingOff, ProcessState::CrashLoop]) {
+            "STOPPED (CRASHED)"
+        } else if is_in(&[ProcessState::Starting]) {
+            STARTING
+        } else {
+            "STOPPED"
+        };
         lines.push(format!("{service}: {word}, {able} of {}", of.len()));
     }
     lines.push(String::new());
@@ -60,9 +72,9 @@ pub(super) fn status(processes: &Processes) -> String {
     lines.join("\n")
 }
 
-fn is_able(process: &crate::control::api::Process) -> bool {
+fn is_able(process: &Process) -> bool {
     let fails = process.words.iter().any(|words| words.contains("is failed") || words.contains("is stalled"));
-    process.state == crate::control::api::ProcessState::Running && !fails
+    process.state == ProcessState::Running && !fails
 }
 
 /// Instances as the gateway sees them.
