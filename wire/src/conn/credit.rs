@@ -250,10 +250,10 @@ impl Connection {
     fn top_up_stream(&mut self, stream: u32) {
         let window = u64::from(self.config.hello.stream_credit);
         let Some(messages) = self.flow.streams.get(&stream) else { return };
-        let receiving = &messages.receiving;
-        let taken = receiving.granted + receiving.held;
+        // A message that is under way is taken as a whole: what it will hold is not given twice.
+        let taken = messages.receiving.granted + messages.received_bytes();
         // In large steps: each is a frame.
-        if !receiving.ended && taken <= window / 2 {
+        if !messages.receiving.ended && taken <= window / 2 {
             self.grant(stream, window - taken);
         }
     }

@@ -48,18 +48,41 @@ fn what_was_reserved_for_a_cancelled_message_serves_the_next() {
     assert_eq!(replies(&mut pair).len(), 1);
 }
 
+fn data(flags: u8, stream: u32, payload: &[u8]) -> BytesMut {
+    let mut frame = BytesMut::new();
+    let label = Label { kind: Kind::Data, flags, encoding: 1, stream, method: METHOD };
+    put(&mut frame, label, true, |out| out.extend_from_slice(payload));
+    frame
+}
+
+#[test]
+fn a_message_that_is_under_way_has_its_credit_once() {
+    let mut pair = Pair::open();
+    let many = pair.open_stream(Some(&bytes(1)), Arity::Many);
+    pair.deliver();
+    let length = STREAM_CREDIT_BYTES - 1_000;
+    pair.inject(DIALLER, &data(0, many, b"x"));
+    let begun = [&length.to_be_bytes()[..], &[7; FRAGMENT_BYTES_MAX]].concat();
+    pair.inject(DIALLER, &data(flags::MORE, many, &begun));
+    pair.consume(DIALLER, many, 1);
+    let granted = |pair: &Pair| pair.sides[DIALLER].flow.streams.get(&many).unwrap().receiving.granted;
+    assert_eq!(granted(&pair), 999);
+    for at in (FRAGMENT_BYTES_MAX..length as usize).step_by(FRAGMENT_BYTES_MAX) {
+        let piece = FRAGMENT_BYTES_MAX.min(length as usize - at);
+        let more = if at + piece < length as usize { flags::MORE } else { 0 };
+        pair.inject(DIALLER, &data(more | flags::CONTINUED, many, &vec![7; piece]));
+    }
+    assert_eq!(granted(&pair), 999);
+    pair.consume(DIALLER, many, length as usize);
+    assert_eq!(granted(&pair), u64::from(STREAM_CREDIT_BYTES));
+}
+
 #[test]
 fn those_who_wait_for_credit_are_remembered_once() {
     let mut pair = Pair::open();
     let streams: Vec<u32> = (0..2).map(|_| pair.call(60_000).unwrap()).collect();
     let many = pair.open_stream(Some(&bytes(1)), Arity::Many);
     pair.deliver();
-    let data = |flags, stream, payload: &[u8]| {
-        let mut frame = BytesMut::new();
-        let label = Label { kind: Kind::Data, flags, encoding: 1, stream, method: METHOD };
-        put(&mut frame, label, true, |out| out.extend_from_slice(payload));
-        frame
-    };
     for stream in streams {
         pair.inject(DIALLER, &data(flags::MORE, stream, &[1, 0, 0, 0]));
     }
