@@ -50,6 +50,9 @@ fn every_write_happens_once_under_its_key() {
             (operation.verb.to_ascii_uppercase(), operation.target(), operation.body());
         // Where the description shows no body, or one that is there already.
         let body = match id.as_str() {
+            "control.drill" => {
+                r#"{"kind":"Slow","service":"node","duration_s":1,"quiet_s":1,"load_per_s":1}"#.to_owned()
+            }
             "control.disturb" => r#"{"delay_us":1}"#.to_owned(),
             "user.create" => r#"{"name":"Key Holder","email":"keys@example.com"}"#.to_owned(),
             "product.import" => r#"{"products":[{"name":"Fox","price":1}]}"#.to_owned(),
