@@ -45,7 +45,7 @@ pub(crate) trait Control {
         request: Which,
     ) -> Result<Processes, CallError<ControlError>>;
 
-    /// Starts what doesn't run, an instance or a service, and answers when it is ready. A crash loop is forgotten.
+    /// Starts what doesn't run, an instance or a service, and answers when it is ready and called. A crash loop is forgotten.
     #[rpc(
         http("POST /api/v1/control/processes/{name}/start"),
         permission = "control:write",

@@ -43,13 +43,18 @@ impl Operations {
         Rc::new(Self { governor: Rc::clone(governor), busy: RefCell::default() })
     }
 
-    /// Starts those that don't run, and waits until they are ready.
-    pub(super) async fn start(self: &Rc<Self>, instances: Vec<Rc<Instance>>) -> Answer<()> {
+    /// Starts those that don't run, and waits until they are ready and their callers have found them. A caller that doesn't is no
+    /// reason to say that they haven't started.
+    pub(super) async fn start(self: &Rc<Self>, mut instances: Vec<Rc<Instance>>) -> Answer<()> {
         let services = services_of(&instances);
-        self.alone(services, async move |_| {
+        self.alone(services, async move |operations| {
+            instances.retain(|instance| instance.state() != State::Running);
             instances.iter().for_each(|instance| instance.start());
             for instance in &instances {
                 ready(instance).await?;
+            }
+            for instance in instances.iter().filter(|instance| instance.plan().service.is_some()) {
+                let _ = operations.found(&name_of(instance)).await;
             }
             Ok(())
         })
