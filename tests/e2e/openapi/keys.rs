@@ -51,7 +51,7 @@ fn every_write_happens_once_under_its_key() {
         // Where the description shows no body, or one that is there already.
         let body = match id.as_str() {
             "control.drill" => {
-                r#"{"kind":"Slow","service":"node","duration_s":1,"quiet_s":1,"load_per_s":1}"#.to_owned()
+                r#"{"duration_s":1,"kind":"Slow","load_per_s":1,"quiet_s":1,"service":"node"}"#.to_owned()
             }
             "control.disturb" => r#"{"delay_us":1}"#.to_owned(),
             "user.create" => r#"{"name":"Key Holder","email":"keys@example.com"}"#.to_owned(),
