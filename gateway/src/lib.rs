@@ -27,7 +27,7 @@ mod streams;
 mod targets;
 pub mod visitor;
 mod watch;
-mod websocket;
+pub mod websocket;
 
 #[cfg(test)]
 mod tests;

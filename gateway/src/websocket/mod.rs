@@ -1,6 +1,6 @@
 //! WebSocket (RFC 6455): the handshake's answer, and what is spoken afterwards.
 //!
-//! [`Socket`] is a connection; the frames are tungstenite's, over buffers in memory. A module each says what a path speaks: [`echo`].
+//! `Socket` is a connection; the frames are tungstenite's, over buffers in memory. A module each says what a path speaks: `echo`.
 
 pub(crate) mod echo;
 mod pace;
@@ -20,6 +20,7 @@ use micronet_wire::rest::{Answer, Refused};
 use micronet_wire::websocket::Handshake;
 use tungstenite::handshake::derive_accept_key;
 
+pub use pipe::Pipe;
 pub(crate) use socket::{Ended, Socket, Turn};
 
 use crate::settings;

@@ -6,9 +6,11 @@ use bytes::{Buf, BytesMut};
 
 /// Both directions, in memory.
 #[derive(Debug, Default)]
-pub(super) struct Pipe {
-    pub(super) input: BytesMut,
-    pub(super) output: BytesMut,
+pub struct Pipe {
+    /// What was read of the socket.
+    pub input: BytesMut,
+    /// What is to be written to it.
+    pub output: BytesMut,
 }
 
 impl Read for Pipe {

@@ -1,8 +1,9 @@
 //! A WebSocket to a gateway (RFC 6455): the handshake by hand, the frames by tungstenite over buffers in memory.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
+use micronet_gateway::websocket::Pipe;
 use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::transcode::to_binary;
@@ -31,35 +32,6 @@ pub(super) struct Socket {
     stream: TcpStream,
     frames: WebSocketContext,
     pipe: Pipe,
-}
-
-/// Both directions, in memory.
-#[derive(Default)]
-struct Pipe {
-    input: BytesMut,
-    output: BytesMut,
-}
-
-impl Read for Pipe {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.input.is_empty() {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        let taken = into.len().min(self.input.len());
-        self.input.copy_to_slice(&mut into[..taken]);
-        Ok(taken)
-    }
-}
-
-impl Write for Pipe {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.output.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Socket {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use micronet_gateway::api::watch::{InstanceSecond, PassedShown, Second, ServiceSecond, Watched};
-use micronet_wire::network::{CalledInstance, CalledService, InstanceState};
+use micronet_wire::network::{CalledInstance, CalledService};
 use micronet_wire::schema::{Decimal, Timestamp};
 
 use super::picture::Picture;
@@ -223,21 +223,6 @@ fn balancer(seen: &[CalledService]) -> String {
     })
 }
 
-/// The words for a state of health, in lower case.
-pub(super) fn words_of(state: InstanceState) -> &'static str {
-    match state {
-        InstanceState::Joining => "joining",
-        InstanceState::Up => "up",
-        InstanceState::Suspect => "suspect",
-        InstanceState::Probing => "probing",
-        InstanceState::Ejected => "ejected",
-        InstanceState::Down => "down",
-        InstanceState::Draining => "draining",
-        InstanceState::Blocked => "blocked",
-        InstanceState::Unknown => "unknown",
-    }
-}
-
 fn ms(us: u64) -> Decimal<3> {
     Decimal(i64::try_from(us).unwrap_or(i64::MAX))
 }
@@ -249,7 +234,7 @@ fn count(count: u64) -> u32 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use micronet_wire::network::Instances;
+    use micronet_wire::network::{InstanceState, Instances};
 
     pub(crate) fn process(service: &str, instance: &str, state: ProcessState) -> Process {
         Process {

@@ -2,12 +2,12 @@
 
 use micronet_wire::network::InstanceState;
 
-use super::draw::words_of;
 use super::picture::Picture;
 use super::status::STARTING;
 use crate::control::api::ProcessState;
 use crate::control::api::live::{EventKind, LiveInstance, LiveService, Severity};
 use crate::control::events::Event;
+use crate::control::reports::state_name;
 
 /// What has happened since the picture was as `before`.
 pub(super) fn news(before: &Picture, now: &Picture) -> Vec<Event> {
@@ -89,7 +89,7 @@ fn of_health(before: &LiveInstance, now: &LiveInstance) -> Option<Event> {
                 InstanceState::Joining | InstanceState::Draining => Severity::Info,
                 _ => Severity::Warning,
             };
-            (EventKind::Instance, severity, format!("is {}: {why}", words_of(state)))
+            (EventKind::Instance, severity, format!("is {}: {why}", state_name(state)))
         }
     };
     Some(event(kind, severity, &now.instance, words))
