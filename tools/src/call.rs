@@ -18,12 +18,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use micronet_transport::client::{Client, Watch};
 use micronet_transport::clock;
-use micronet_transport::identity::Identity;
+use micronet_transport::identity::{Identity, random_bytes};
 use micronet_transport::upstream::fetch_schema;
 use micronet_wire::builtin::BuiltinClient;
 use micronet_wire::encoding;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::rest::Answer;
+use micronet_wire::rest::{Answer, RequestIds};
 use micronet_wire::schema::{CallShape, EncodedSchema, Media, Method, ServiceSchema};
 use micronet_wire::service::{CallOptions, Caller};
 use micronet_wire::transcode::{to_binary, to_json};
@@ -129,6 +129,7 @@ fn options(config: &CallConfig) -> CallOptions {
     CallOptions {
         metadata: config.metadata.clone(),
         deadline_ns: deadline_ns(&config.callee),
+        request_id: fresh_request_id(),
         token: Some(config.token.clone().unwrap_or_else(fresh_token)),
         ..CallOptions::default()
     }
@@ -158,6 +159,7 @@ async fn invoke(
     if method.shape == CallShape::OneWay {
         return send(client, schema, method, request, options).await;
     }
+    let request_id = options.request_id.clone();
     match client.call(method.id, request, options).await {
         Ok(reply) => {
             terminal::say(&shown(schema, method, &reply.body)?);
@@ -170,7 +172,7 @@ async fn invoke(
             }
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => failed::failed(config.json, schema, method, &error),
+        Err(error) => failed::failed(config.json, schema, method, &request_id, &error),
     }
 }
 
@@ -201,7 +203,7 @@ fn request_of(
     let mut request = BytesMut::new();
     if let Err(error) = to_binary(schema, method.request, json.as_bytes(), &[], &mut request) {
         if config.json && !error.faults.list().is_empty() {
-            return Ok(Err(failed::in_json(&Answer::faults(&error.faults), EXIT_REFUSED)));
+            return Ok(Err(failed::in_json(&Answer::faults(&error.faults), None, EXIT_REFUSED)));
         }
         let faults = failed::listed(&error.faults, schema, method);
         return Err(CommandError::usage(format!("the request: {error}{faults}"))
@@ -219,9 +221,11 @@ async fn send(
     options: CallOptions,
 ) -> Result<ExitCode, CommandError> {
     let called = format!("{}.{}", schema.name, method.name);
-    let deadline_ns = options.deadline_ns;
+    let (deadline_ns, request_id) = (options.deadline_ns, options.request_id.clone());
     let failed = |error: RpcError| {
-        CommandError::new(format!("{called}: {error}")).with_exit_code(exit_code(error.code))
+        CommandError::new(format!("{called}: {error}"))
+            .with_exit_code(exit_code(error.code))
+            .next(failed::way(&request_id))
     };
     client.send(method.id, request, options).await.map_err(failed)?;
     let asked = CallOptions { deadline_ns, ..CallOptions::default() };
@@ -306,7 +310,11 @@ pub(crate) fn failure(callee: &Callee, address: SocketAddr, error: &RpcError) ->
     }
 }
 
+/// By which `micronet why` finds the call.
+fn fresh_request_id() -> String {
+    RequestIds::new(u32::from_ne_bytes(random_bytes())).adopt(None)
+}
+
 fn fresh_token() -> String {
-    let bytes: [u8; 16] = micronet_transport::identity::random_bytes();
-    format!("{:032x}", u128::from_ne_bytes(bytes))
+    format!("{:032x}", u128::from_ne_bytes(random_bytes()))
 }

@@ -56,6 +56,14 @@ fn failures_have_an_exit_code_for_each_kind() {
     check(&["product.query", "name=Tux", "--to", "127.0.0.1:1"], 6, &["SERVICE_UNAVAILABLE"]);
     check(&["product.query", "name=Tux", "--deadline", "500us"], 2, &["500us"]);
     check(&["--deadline", "0ms", "product.query"], 2, &["deadline"]);
+    // Each names the request, and its way can be asked for.
+    let refused = ask(&network, &["call", "product.query", "name=Nobody"], "").check(3);
+    let (_, id) = refused.stderr.trim().rsplit_once("micronet why ").expect("an id");
+    has(&ask(&network, &["why", id], "").check(0).stdout, &["product.query", "there is no product named"]);
+    let refused = ask(&network, &["call", "product.query", "name=Nobody", "--json"], "").check(3);
+    let answer: Value = serde_json::from_str(&refused.stdout).unwrap();
+    let id = answer["meta"]["request_id"].as_str().unwrap();
+    has(&ask(&network, &["why", id], "").check(0).stdout, &["product.query"]);
     // A service that is stopped answers nothing.
     network.command(&["fault", "latency", "product", "2s", "--for", "30s"]).check(0);
     check(&["product.query", "name=Tux", "--deadline", "300ms"], 7, &["DEADLINE_EXCEEDED"]);

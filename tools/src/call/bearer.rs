@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use micronet_wire::error::Code;
 use serde_json::{Map, Value};
 
-use super::failed::exit_code;
+use super::failed::{exit_code, way};
 use super::{fresh_token, request};
 use crate::config::{CallConfig, Request};
 use crate::error::CommandError;
@@ -196,7 +196,11 @@ fn told(config: &CallConfig, called: &str, answer: &HttpAnswer) -> Result<ExitCo
                 Value::Object(none) if none.is_empty() => String::new(),
                 details => format!("\n{details}"),
             };
-            Err(CommandError::new(format!("{called}: {refused}{details}")).with_exit_code(kind))
+            let failure = CommandError::new(format!("{called}: {refused}{details}")).with_exit_code(kind);
+            Err(match &refused.request_id {
+                Some(id) => failure.next(way(id)),
+                None => failure,
+            })
         }
     }
 }

@@ -52,15 +52,16 @@ pub(crate) fn exit_code(code: Code) -> u8 {
     }
 }
 
-/// Says why a call failed.
+/// Says why a call failed, and by which id its way can be asked for.
 pub(super) fn failed(
     json: bool,
     schema: &ServiceSchema,
     method: &Method,
+    request_id: &str,
     error: &RpcError,
 ) -> Result<ExitCode, CommandError> {
     if json {
-        return Ok(in_json(&refused(schema, method, error), exit_code(error.code)));
+        return Ok(in_json(&refused(schema, method, error), Some(request_id), exit_code(error.code)));
     }
     let called = format!("{}.{}", schema.name, method.name);
     let own = schema.error_variant(method, &error.detail).filter(|_| error.code == Code::Application);
@@ -77,11 +78,14 @@ pub(super) fn failed(
             format!("{called}: {}: {}\n{detail}", variant.error_code(), error.message)
         }
     };
-    let failure = CommandError::new(words).with_exit_code(exit_code(error.code));
-    Err(match advice(error) {
-        Some(advice) => failure.next(advice),
-        None => failure,
-    })
+    let advice = advice(error).map_or_else(String::new, |advice| format!("{advice}\n  "));
+    let next = format!("{advice}{}", way(request_id));
+    Err(CommandError::new(words).with_exit_code(exit_code(error.code)).next(next))
+}
+
+/// How to see which way a call went.
+pub(super) fn way(request_id: &str) -> String {
+    format!("see the way it went: micronet why {request_id}")
 }
 
 /// Whether to try again, where that may help (SPEC.md 8.3).
@@ -102,10 +106,11 @@ fn advice(error: &RpcError) -> Option<String> {
     }
 }
 
-/// A failure as a script reads it, on stdout: `{"success":false,"error":{…}}`, as HTTP answers it.
-pub(super) fn in_json(answer: &Answer, exit_code: u8) -> ExitCode {
-    // What HTTP has behind it is `meta`.
-    terminal::say(&format!("{}}}", String::from_utf8_lossy(answer.body())));
+/// A failure as a script reads it, on stdout: `{"success":false,"error":{…},"meta":{"request_id":…}}`, as HTTP answers it; without
+/// `meta` where no call was made.
+pub(super) fn in_json(answer: &Answer, request_id: Option<&str>, exit_code: u8) -> ExitCode {
+    let meta = request_id.map_or_else(String::new, |id| format!(r#","meta":{{"request_id":"{id}"}}"#));
+    terminal::say(&format!("{}{meta}}}", String::from_utf8_lossy(answer.body())));
     ExitCode::from(exit_code)
 }
 

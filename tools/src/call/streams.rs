@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use micronet_transport::client::Client;
+use micronet_wire::error::RpcError;
 use micronet_wire::schema::{CallShape, Method, ServiceSchema, Type};
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange};
 use micronet_wire::transcode::to_binary;
@@ -53,12 +54,13 @@ pub(super) async fn invoke(
             Err(code) => return Ok(code),
         }
     };
+    let request_id = options.request_id.clone();
     let replies = if many_replies(method) { Arity::Many } else { Arity::One };
     let exchange = match client.open(method.id, request, replies, options).await {
         Ok(exchange) => exchange,
-        Err(error) => return failed(config.json, schema, method, &error),
+        Err(error) => return failed(config.json, schema, method, &request_id, &error),
     };
-    let call = Streaming { config, schema, method, exchange };
+    let call = Streaming { config, schema, method, request_id, exchange };
     tokio::select! {
         ended = call.run(lines) => ended,
         stopped = tokio::signal::ctrl_c() => {
@@ -105,6 +107,7 @@ struct Streaming<'a> {
     config: &'a CallConfig,
     schema: &'a ServiceSchema,
     method: &'a Method,
+    request_id: String,
     exchange: Rc<dyn Exchange>,
 }
 
@@ -163,7 +166,7 @@ impl Streaming<'_> {
                 terminal::say(&self.shown(&reply.body)?);
                 Ok(ExitCode::SUCCESS)
             }
-            Err(error) => failed(self.config.json, self.schema, self.method, &error),
+            Err(error) => self.failed(&error),
         }
     }
 
@@ -191,8 +194,12 @@ impl Streaming<'_> {
         printer.finish().await;
         match ended {
             Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(error) => failed(self.config.json, self.schema, self.method, &error),
+            Err(error) => self.failed(&error),
         }
+    }
+
+    fn failed(&self, error: &RpcError) -> Result<ExitCode, CommandError> {
+        failed(self.config.json, self.schema, self.method, &self.request_id, error)
     }
 
     fn called(&self) -> String {

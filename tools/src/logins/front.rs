@@ -24,6 +24,8 @@ pub(crate) struct Refused {
     pub(crate) code: String,
     pub(crate) message: String,
     pub(crate) details: Value,
+    /// By which `micronet why` finds the request; `None` where the answer has none.
+    pub(crate) request_id: Option<String>,
 }
 
 impl Front {
@@ -70,6 +72,7 @@ pub(crate) fn data(answer: &HttpAnswer) -> Result<Value, Refused> {
         code: error["code"].as_str().unwrap_or("an answer without micronet's envelope").to_owned(),
         message: error["message"].as_str().unwrap_or("is this micronet's gateway?").to_owned(),
         details: error["details"].clone(),
+        request_id: envelope["meta"]["request_id"].as_str().map(str::to_owned),
     })
 }
 
