@@ -4,6 +4,7 @@
 //! raw flags and [`config`] turns them into values that are ready to use, before any port is bound.
 
 mod address;
+mod bench;
 mod call;
 mod certs;
 mod chat;
