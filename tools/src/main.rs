@@ -86,6 +86,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Up(config) => up::run(config),
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
+        Command::Bench(command) => bench::run(command),
         Command::Call(config) => call::run(&config),
         Command::Chat(config) => chat::run(&config),
         Command::Nc(config) => nc::run(&config),

@@ -1,6 +1,7 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod bench;
 mod call;
 mod chat;
 mod control;
@@ -36,6 +37,7 @@ use std::path::PathBuf;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
 
+pub(crate) use self::bench::{BenchCommand, BenchServeConfig};
 pub(crate) use self::call::{CallConfig, Callee, Caller, OutcomeConfig, Repeat, Request};
 use self::call::{call, callee, outcome};
 pub(crate) use self::chat::{ChatConfig, ChatWay};
@@ -96,6 +98,8 @@ pub(crate) enum Command {
     Service(ServiceConfig),
     /// Run the gateway.
     Gateway(GatewayConfig),
+    /// Measure, or be measured.
+    Bench(BenchCommand),
     /// Call a method.
     Call(CallConfig),
     /// Talk with an instance in text.
@@ -146,7 +150,7 @@ impl Command {
     /// The level that is logged where no filter is given: processes tell what they do, commands only what went wrong.
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
-            Self::Service(_) | Self::Gateway(_) => "info",
+            Self::Service(_) | Self::Gateway(_) | Self::Bench(BenchCommand::Serve(_)) => "info",
             Self::Up(_)
             | Self::Call(_)
             | Self::Nc(_)
@@ -266,6 +270,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
+        RawCommand::Bench(flags) => bench::bench(*flags, data, environment).map(Command::Bench),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Chat(flags) => chat::chat(flags, data, environment).map(Command::Chat),
         RawCommand::Nc(flags) => nc::nc(flags, data, environment).map(Command::Nc),
