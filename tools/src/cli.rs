@@ -288,7 +288,7 @@ pub(crate) struct UpFlags {
     #[arg(long)]
     pub(crate) no_restart: bool,
     /// From when on something is worth an alert, instead of unhealthy_s=1, response_time_ms=200, cpu_percent=85, memory_mib=512,
-    /// spike_times=3, spike_per_s=50, fairness_percent=80 or inefficiency_times=3; may be repeated
+    /// disk_percent=80, spike_times=3, spike_per_s=50, fairness_percent=80 or inefficiency_times=3; may be repeated
     #[arg(long = "alert", value_name = "NAME=NUMBER")]
     pub(crate) alerts: Vec<String>,
     /// Open no virtual ports; without this the gateway passes the TCP connections of one port for each service through to
