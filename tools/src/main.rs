@@ -35,6 +35,7 @@ mod network_plan;
 mod operate;
 mod otlp;
 mod outcome;
+mod page;
 mod ping;
 mod pipe;
 mod plot;

@@ -13,5 +13,7 @@ use crate::error::CommandError;
 pub(crate) fn run(command: BenchCommand) -> Result<ExitCode, CommandError> {
     match command {
         BenchCommand::Serve(config) => serve::run(config).map(|()| ExitCode::SUCCESS),
+        BenchCommand::Show(config) => report::show(&config),
+        BenchCommand::Compare(config) => report::compare(&config),
     }
 }

@@ -1,9 +1,11 @@
 //! The flags of `micronet bench`.
 
+pub(crate) mod results;
 pub(crate) mod serve;
 
 use clap::{Args, Subcommand};
 
+use self::results::{BenchCompareFlags, BenchShowFlags};
 use self::serve::BenchServeFlags;
 
 /// The flags of `bench`.
@@ -19,4 +21,10 @@ pub(crate) enum BenchWhat {
     /// Be the server that is measured
     #[command(after_help = serve::EXAMPLES)]
     Serve(BenchServeFlags),
+    /// Show saved results again, or as a plot, or for other tools
+    #[command(after_help = results::SHOW_EXAMPLES)]
+    Show(BenchShowFlags),
+    /// Compare saved results with later ones
+    #[command(after_help = results::COMPARE_EXAMPLES)]
+    Compare(BenchCompareFlags),
 }

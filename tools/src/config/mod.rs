@@ -37,7 +37,9 @@ use std::path::PathBuf;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
 
-pub(crate) use self::bench::{BenchCommand, BenchServeConfig};
+pub(crate) use self::bench::{
+    BenchCommand, BenchCompareConfig, BenchOutputs, BenchServeConfig, BenchShowConfig, Plot,
+};
 pub(crate) use self::call::{CallConfig, Callee, Caller, OutcomeConfig, Repeat, Request};
 use self::call::{call, callee, outcome};
 pub(crate) use self::chat::{ChatConfig, ChatWay};
@@ -151,7 +153,8 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) | Self::Bench(BenchCommand::Serve(_)) => "info",
-            Self::Up(_)
+            Self::Bench(_)
+            | Self::Up(_)
             | Self::Call(_)
             | Self::Nc(_)
             | Self::Chat(_)

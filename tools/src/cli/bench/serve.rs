@@ -10,8 +10,8 @@ Examples:
   micronet bench serve                    on 127.0.0.1:7500
   micronet bench rpc localhost:7500       …and how fast it answers
   micronet bench serve --sync             by the driver without a runtime
-  curl -d '{\"id\":12345,\"name\":\"widget-alpha\",\"amount\":19.95,\"active\":true}' \\
-      localhost:7500/api/v1/bench/item
+  curl localhost:7500/api/v1/bench/item --json \\
+      '{\"id\":12345,\"name\":\"widget-alpha\",\"amount\":19.95,\"active\":true}'
 
 With a gateway in front of it, and no limits of how often is asked:
 
