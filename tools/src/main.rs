@@ -54,6 +54,7 @@ mod terminal;
 mod toystore;
 mod traffic;
 mod up;
+mod websocket;
 
 use std::process::ExitCode;
 
@@ -105,6 +106,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Lab(config) => lab::run(&config),
         Command::Operate(config) => operate::run(config),
         Command::Certs(config) => certs::run(&config),
+        Command::Bench(command) => bench::run(&command),
         Command::Load(config) => traffic::run(&config),
         Command::LoadInstance(config) => traffic::instance::run(&config),
         Command::LoadToystore(config) => toystore::run(&config),

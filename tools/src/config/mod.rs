@@ -1,6 +1,7 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod bench;
 mod call;
 mod chat;
 mod control;
@@ -36,6 +37,9 @@ use std::path::PathBuf;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
 
+pub(crate) use self::bench::{
+    BenchAsk, BenchCommand, BenchConfig, BenchTarget, CourseConfig, RpcAsk, RpcCallee,
+};
 pub(crate) use self::call::{CallConfig, Callee, Caller, OutcomeConfig, Repeat, Request};
 use self::call::{call, callee, outcome};
 pub(crate) use self::chat::{ChatConfig, ChatWay};
@@ -128,6 +132,8 @@ pub(crate) enum Command {
     Schema(SchemaConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
+    /// Measure, or be what is measured.
+    Bench(BenchCommand),
     /// Make traffic, and measure it.
     Load(Box<TrafficConfig>),
     /// Measure one instance.
@@ -164,6 +170,7 @@ impl Command {
             | Self::Completions(_)
             | Self::Schema(_)
             | Self::Shop(_)
+            | Self::Bench(_)
             | Self::Load(_)
             | Self::LoadInstance(_)
             | Self::LoadToystore(_)
@@ -304,6 +311,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Fault(flags) => control::fault(flags).map(operate),
         RawCommand::Drill(flags) => drill::drill(flags).map(Operation::Drill).map(operate),
         RawCommand::Drills(flags) => drill::drills(flags).map(Operation::Drill).map(operate),
+        RawCommand::Bench(flags) => bench::bench(flags, data, environment).map(Command::Bench),
         RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }
