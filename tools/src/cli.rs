@@ -209,8 +209,8 @@ pub(crate) enum RawCommand {
     Shop(ShopFlags),
     /// Measure how fast it answers, and draw it
     Load(LoadFlags),
-    /// Measure latency and throughput to be trusted: percentiles, what each process needs, two targets in turns
-    Bench(Box<BenchFlags>),
+    /// Measure latency, throughput and cost, and compare them: RPC, HTTP, WebSocket, TCP
+    Bench(BenchFlags),
     /// Make the lab's nodes answer as well or as badly as you like
     Lab(LabFlags),
     /// Show the processes of the running network, and how they are

@@ -55,6 +55,7 @@ mod terminal;
 mod toystore;
 mod traffic;
 mod up;
+mod websocket;
 
 use std::process::ExitCode;
 

@@ -38,7 +38,8 @@ use std::path::PathBuf;
 use micronet_wire::limits::NAME_BYTES_MAX;
 
 pub(crate) use self::bench::{
-    BenchCommand, BenchCompareConfig, BenchOutputs, BenchServeConfig, BenchShowConfig, Plot,
+    BenchAsk, BenchCommand, BenchCompareConfig, BenchConfig, BenchOutputs, BenchServeConfig, BenchShowConfig,
+    BenchTarget, CourseConfig, Plot, RpcAsk, RpcCallee,
 };
 pub(crate) use self::call::{CallConfig, Callee, Caller, OutcomeConfig, Repeat, Request};
 use self::call::{call, callee, outcome};
@@ -100,8 +101,6 @@ pub(crate) enum Command {
     Service(ServiceConfig),
     /// Run the gateway.
     Gateway(GatewayConfig),
-    /// Measure, or be measured.
-    Bench(BenchCommand),
     /// Call a method.
     Call(CallConfig),
     /// Talk with an instance in text.
@@ -134,6 +133,8 @@ pub(crate) enum Command {
     Schema(SchemaConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
+    /// Measure, or be what is measured.
+    Bench(BenchCommand),
     /// Make traffic, and measure it.
     Load(Box<TrafficConfig>),
     /// Measure one instance.
@@ -153,8 +154,7 @@ impl Command {
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
             Self::Service(_) | Self::Gateway(_) | Self::Bench(BenchCommand::Serve(_)) => "info",
-            Self::Bench(_)
-            | Self::Up(_)
+            Self::Up(_)
             | Self::Call(_)
             | Self::Nc(_)
             | Self::Chat(_)
@@ -171,6 +171,7 @@ impl Command {
             | Self::Completions(_)
             | Self::Schema(_)
             | Self::Shop(_)
+            | Self::Bench(_)
             | Self::Load(_)
             | Self::LoadInstance(_)
             | Self::LoadToystore(_)
@@ -273,7 +274,6 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Up(flags) => up(flags, data, log, environment).map(Command::Up),
         RawCommand::Service(flags) => service(flags, data, environment).map(Command::Service),
         RawCommand::Gateway(flags) => gateway::gateway(flags, data, environment).map(Command::Gateway),
-        RawCommand::Bench(flags) => bench::bench(*flags, data, environment).map(Command::Bench),
         RawCommand::Call(flags) => call(flags, data, environment).map(Command::Call),
         RawCommand::Chat(flags) => chat::chat(flags, data, environment).map(Command::Chat),
         RawCommand::Nc(flags) => nc::nc(flags, data, environment).map(Command::Nc),
@@ -312,6 +312,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Fault(flags) => control::fault(flags).map(operate),
         RawCommand::Drill(flags) => drill::drill(flags).map(Operation::Drill).map(operate),
         RawCommand::Drills(flags) => drill::drills(flags).map(Operation::Drill).map(operate),
+        RawCommand::Bench(flags) => bench::bench(flags, data, environment).map(Command::Bench),
         RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }
