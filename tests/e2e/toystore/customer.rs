@@ -262,8 +262,7 @@ fn call_said(finished: &Finished, no_order: Option<i64>) -> Said {
         return data_said(&data);
     }
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(3), ""), "{}", finished.stderr);
-    let (_, json) =
-        finished.stderr.split_once('\n').expect("the error's fields stand on a line of their own");
+    let json = finished.stderr.lines().nth(1).expect("the error's fields stand on a line of their own");
     let error: Value = serde_json::from_str(json).expect("JSON on stderr");
     match (&error["ProductNotFound"], &error["OutOfStock"]) {
         (details @ Value::Object(_), Value::Null) => no_such_toy(details, no_order),

@@ -6,10 +6,10 @@ use super::hysteresis::{Level, Patience};
 use super::thresholds::Thresholds;
 use super::traffic::Traffic;
 use crate::control::api::ProcessState;
-use crate::control::api::live::{AlertKind, LiveInstance, LiveService, Severity};
+use crate::control::api::live::{AlertKind, LiveInstance, LiveNetwork, LiveService, Severity};
 use crate::control::live::picture::Picture;
 use crate::control::live::status::{STARTING, gets_calls};
-use crate::registry::GATEWAY;
+use crate::registry::{CONTROL, GATEWAY};
 
 /// Calls a second of an instance from which its percentiles say something.
 const TELLING_PER_S: u64 = 5;
@@ -43,6 +43,7 @@ pub(super) fn conditions(picture: &Picture, traffic: &Traffic, limits: &Threshol
             memory(instance, limits),
         ]);
     }
+    all.push(disk(&picture.network, limits));
     for service in picture.services.values() {
         all.push(unhealthy_service(service, limits));
         if service.service != GATEWAY {
@@ -133,6 +134,14 @@ fn memory(instance: &LiveInstance, limits: &Thresholds) -> Condition {
     let (used, limit) = (instance.resident_bytes >> 20, limits.memory_mib);
     let words = format!("has {used} MiB in RAM, over {limit} MiB");
     condition(AlertKind::HighMemory, of(instance), above(used, limit, limit * 9 / 10), (10, 10), words)
+}
+
+/// Full is bad for all; it is the control service that sees it.
+fn disk(network: &LiveNetwork, limits: &Thresholds) -> Condition {
+    let (used, limit) = (u64::from(network.disk_used_permille), limits.disk_percent * 10);
+    let words = format!("is {} % full, over {} %", used / 10, limits.disk_percent);
+    let level = above(used, limit, limit.saturating_sub(20));
+    condition(AlertKind::HighDisk, (CONTROL, "disk"), level, (10, 10), words)
 }
 
 fn response_time(service: &LiveService, traffic: &Traffic, limits: &Thresholds) -> Condition {
@@ -296,6 +305,17 @@ mod tests {
         let kinds: Vec<AlertKind> =
             bad(&service(), &[instance("p-1"), ejected]).iter().map(|each| each.0).collect();
         assert_eq!(kinds, [AlertKind::InstanceUnhealthy, AlertKind::BreakerOpen]);
+    }
+
+    #[test]
+    fn a_disk_is_nearly_full() {
+        let level = |disk_used_permille| {
+            disk(&LiveNetwork { disk_used_permille, ..LiveNetwork::default() }, &Thresholds::default()).level
+        };
+        assert_eq!([0, 780, 790, 799, 800, 1_000].map(level), {
+            use Level::{Bad, Between, Good};
+            [Good, Good, Between, Between, Bad, Bad]
+        });
     }
 
     #[test]

@@ -26,12 +26,13 @@ use super::live::picture::Picture;
 /// Alerts that are over and still shown.
 const PAST_MAX: usize = 50;
 /// The kinds, and their names in metrics.
-const KINDS: [(AlertKind, &str); 8] = [
+const KINDS: [(AlertKind, &str); 9] = [
     (AlertKind::InstanceUnhealthy, "instance_unhealthy"),
     (AlertKind::ServiceUnhealthy, "service_unhealthy"),
     (AlertKind::ResponseTime, "response_time"),
     (AlertKind::HighCpu, "high_cpu"),
     (AlertKind::HighMemory, "high_memory"),
+    (AlertKind::HighDisk, "high_disk"),
     (AlertKind::TrafficSpike, "traffic_spike"),
     (AlertKind::AlgorithmInefficiency, "algorithm_inefficiency"),
     (AlertKind::BreakerOpen, "breaker_open"),

@@ -11,6 +11,8 @@ pub(crate) struct Thresholds {
     pub(crate) cpu_percent: u64,
     /// A process that has so much in RAM, in MiB; it is well again below nine tenths of it.
     pub(crate) memory_mib: u64,
+    /// A disk that is so full, in per cent; it is well again two per cent below it.
+    pub(crate) disk_percent: u64,
     /// A service that gets so many times the requests that it got in the minute before; it is well again below two thirds of it.
     pub(crate) spike_times: u64,
     /// But only from so many requests a second on.
@@ -28,11 +30,12 @@ struct Name {
 }
 
 /// All of them.
-const NAMES: [Name; 8] = [
+const NAMES: [Name; 9] = [
     Name { name: "unhealthy_s", get: |all| &mut all.unhealthy_s },
     Name { name: "response_time_ms", get: |all| &mut all.response_time_ms },
     Name { name: "cpu_percent", get: |all| &mut all.cpu_percent },
     Name { name: "memory_mib", get: |all| &mut all.memory_mib },
+    Name { name: "disk_percent", get: |all| &mut all.disk_percent },
     Name { name: "spike_times", get: |all| &mut all.spike_times },
     Name { name: "spike_per_s", get: |all| &mut all.spike_per_s },
     Name { name: "fairness_percent", get: |all| &mut all.fairness_percent },
@@ -46,6 +49,7 @@ impl Default for Thresholds {
             response_time_ms: 200,
             cpu_percent: 85,
             memory_mib: 512,
+            disk_percent: 80,
             spike_times: 3,
             spike_per_s: 50,
             fairness_percent: 80,

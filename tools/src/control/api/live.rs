@@ -56,6 +56,8 @@ pub(crate) struct LiveNetwork {
     /// Where the gateway's clients find it; nothing before it was ready.
     #[field(example = "127.0.0.1:8000")]
     pub(crate) gateway: Option<String>,
+    /// How full the disk is on which the data are, in thousandths.
+    pub(crate) disk_used_permille: u32,
 }
 
 /// Everything that passes the gateway. Figures by the second are of the last whole second.
@@ -295,6 +297,8 @@ pub(crate) enum AlertKind {
     HighCpu,
     /// A process uses much memory.
     HighMemory,
+    /// The disk on which the data are is nearly full.
+    HighDisk,
     /// There are suddenly many more requests than before.
     TrafficSpike,
     /// Calls are not distributed as is fair, or some take far longer than another algorithm would let them.

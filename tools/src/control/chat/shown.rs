@@ -1,10 +1,12 @@
 //! What commands came to, in words.
 
 use micronet_transport::clock;
+use micronet_wire::network::InstanceState;
 use serde_json::Value;
 
-use crate::control::api::{Process, ProcessState, Processes};
-use crate::control::live::status::STARTING;
+use crate::control::api::live::LiveInstance;
+use crate::control::api::{Process, Processes};
+use crate::control::live::status::{gets_calls, status as status_of};
 use crate::operate::ps;
 use crate::table::{Align, Table};
 use crate::terminal::Style;
@@ -51,30 +53,25 @@ pub(super) fn status(processes: &Processes) -> String {
     }
     let mut lines = Vec::new();
     for service in services {
-        let of: Vec<_> = processes.processes.iter().filter(|process| process.service == service).collect();
-        let able = of.iter().filter(|process| is_able(process)).count();
-        let is_in = |states: &[ProcessState]| of.iter().any(|process| states.contains(&process.state));
-        let word = if able > 0 {
-            "RUNNING"
-        } else if is_in(&[ProcessState::Running]) {
-            "STOPPED (BLOCKED)"
-        } else if is_in(&[ProcessState::BackingOff, ProcessState::CrashLoop]) {
-            "STOPPED (CRASHED)"
-        } else if is_in(&[ProcessState::Starting]) {
-            STARTING
-        } else {
-            "STOPPED"
-        };
-        lines.push(format!("{service}: {word}, {able} of {}", of.len()));
+        let of = processes.processes.iter().filter(|process| process.service == service);
+        let instances: Vec<LiveInstance> = of.map(instance_of).collect();
+        let instances: Vec<&LiveInstance> = instances.iter().collect();
+        let called = instances.iter().filter(|instance| gets_calls(instance)).count();
+        lines.push(format!("{service}: {}, {called} of {}", status_of(&instances).words, instances.len()));
     }
     lines.push(String::new());
     lines.push(drawn(&ps::table(processes)));
     lines.join("\n")
 }
 
-fn is_able(process: &Process) -> bool {
-    let fails = process.words.iter().any(|words| words.contains("is failed") || words.contains("is stalled"));
-    process.state == ProcessState::Running && !fails
+/// An instance as far as its process tells: what a fault blocks is known here before the gateway says so.
+fn instance_of(process: &Process) -> LiveInstance {
+    let blocks = |words: &String| words.contains("is failed") || words.contains("is stalled");
+    LiveInstance {
+        process: process.state,
+        health: process.words.iter().any(blocks).then_some(InstanceState::Blocked),
+        ..LiveInstance::default()
+    }
 }
 
 /// Instances as the gateway sees them.

@@ -1,10 +1,11 @@
 //! The network as it is now, for whoever reads it: drawn once for all, told to each by what it was told before.
 //!
 //! The gateway tells by the second what passes it, and at once when an instance's state changes (`gateway.rs`); supervisors tell of
-//! processes, `/proc` of what they use (`usage.rs`), and while somebody reads, services are asked whom they call (`links.rs`). Of all this
+//! processes, `/proc` of what they use (`usage.rs`), the file system of the data of how full it is (`disk.rs`), and while somebody reads, services are asked whom they call (`links.rs`). Of all this
 //! `draw.rs` makes a [`Picture`]. What is different from the one before is told as events (`news.rs`), and with each second the alarms look
 //! at it and `history.rs` keeps it. `reader.rs` tells one reader.
 
+mod disk;
 mod draw;
 mod gateway;
 mod history;
@@ -24,6 +25,7 @@ use micronet_transport::clock;
 use micronet_wire::schema::Timestamp;
 use tokio::sync::watch;
 
+use self::disk::Disk;
 use self::draw::{Sources, draw};
 use self::history::History;
 pub(super) use self::history::Whose;
@@ -49,6 +51,7 @@ pub(crate) struct Feed {
     picture: watch::Sender<Rc<Picture>>,
     history: RefCell<History>,
     alarms: Rc<RefCell<Alarms>>,
+    disk: Cell<Disk>,
     readers: Cell<u64>,
     /// Seconds that were looked at.
     seconds: Cell<u64>,
@@ -74,10 +77,12 @@ impl Feed {
             picture: watch::Sender::new(Rc::default()),
             history: RefCell::default(),
             alarms: Rc::new(RefCell::new(alarms)),
+            disk: Cell::default(),
             readers: Cell::new(0),
             seconds: Cell::new(0),
         });
         super::alerts::show(governor.metrics(), &feed.alarms);
+        feed.show_disk();
         feed.redraw();
         tokio::task::spawn_local(keep(Rc::downgrade(&feed)));
         tokio::task::spawn_local(gateway::hear(Rc::downgrade(&feed)));
@@ -133,6 +138,7 @@ impl Feed {
             let instances = self.governor.fleet().map(|fleet| fleet.instances()).unwrap_or_default();
             let pids = instances.iter().filter_map(|instance| instance.pid());
             self.sources.borrow_mut().usage.look(clock::now(), pids);
+            self.disk.set(self.look_at_disk());
         }
         self.redraw();
         let picture = self.picture();
@@ -145,6 +151,23 @@ impl Feed {
             self.picture.send_replace(Rc::new(Picture { alerts, ..(*picture).clone() }));
             told.into_iter().for_each(|event| self.governor.events.tell(event));
         }
+    }
+
+    fn look_at_disk(&self) -> Disk {
+        self.governor.fleet().map(|fleet| Disk::of(&fleet.config().data)).unwrap_or_default()
+    }
+
+    /// Shows among the metrics how full the disk is.
+    fn show_disk(self: &Rc<Self>) {
+        let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let feed = Rc::downgrade(self);
+        let look = move || feed.upgrade().map(|feed| feed.look_at_disk()).unwrap_or_default();
+        let free = look.clone();
+        let metrics = self.governor.metrics();
+        let help = "The file system of the data folder.";
+        metrics.watch("micronet_data_filesystem_bytes", help, move || bytes(look().bytes));
+        let help = "What is free of the file system of the data folder.";
+        metrics.watch("micronet_data_filesystem_free_bytes", help, move || bytes(free().free_bytes));
     }
 
     /// Draws it anew, and tells what is different.
@@ -164,6 +187,7 @@ impl Feed {
             started: self.started,
             profile: config.profile.name.to_owned(),
             gateway: gateway.map(|address| address.to_string()),
+            disk_used_permille: self.disk.get().used_permille(),
         };
         let at = Timestamp(clock::unix_us());
         let mut drawn = draw(at, network, processes.collect(), &self.sources.borrow(), &known);

@@ -10,10 +10,10 @@ pub(crate) const STARTING: &str = "STARTING";
 
 /// How a service is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Status {
-    pub(super) running: bool,
-    pub(super) words: &'static str,
-    pub(super) reason: String,
+pub(crate) struct Status {
+    pub(crate) running: bool,
+    pub(crate) words: &'static str,
+    pub(crate) reason: String,
 }
 
 /// Whether an instance gets calls, if only where no other can take them. Where the gateway doesn't say, it is enough that its process runs.
@@ -28,7 +28,7 @@ pub(crate) fn gets_calls(instance: &LiveInstance) -> bool {
 }
 
 /// The status of a service with these instances.
-pub(super) fn status(instances: &[&LiveInstance]) -> Status {
+pub(crate) fn status(instances: &[&LiveInstance]) -> Status {
     let called = instances.iter().filter(|instance| gets_calls(instance)).count();
     let has = |is_so: &dyn Fn(&LiveInstance) -> bool| instances.iter().copied().any(is_so);
     let is_in = |states: &'static [ProcessState]| has(&move |instance| states.contains(&instance.process));

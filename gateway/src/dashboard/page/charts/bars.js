@@ -14,9 +14,9 @@ export class Bars {
     this.element = h("table", { class: "bars" }, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, head), this.body);
   }
 
-  /** Shows rows `{ name, percent, fair, cells }`; `fair` may be absent. What reaches to the edge is the largest of them, or `full`. */
+  /** Shows rows `{ name, percent, fair, cells }`; `fair` may be absent. What reaches to the edge is the largest of them, or `full`; a mark never does. */
   show(rows, full = 0) {
-    const edge = Math.max(full, 1, ...rows.flatMap(({ percent, fair }) => [percent ?? 0, fair ?? 0])) * 1.05;
+    const edge = Math.max(full, 1, ...rows.flatMap(({ percent, fair }) => [percent ?? 0, (fair ?? 0) * 1.05]));
     const gone = new Set(this.rows.keys());
     rows.forEach((row, at) => {
       gone.delete(row.name);

@@ -29,8 +29,9 @@ const FIGURES = [
 /** The one that has most to balance. */
 function busiest(store) {
   const count = (service) => store.instancesOf(service).length;
+  const calls = (service) => store.services.get(service).per_s ?? 0;
   const names = [...store.services.keys()].filter((name) => name !== "gateway" && name !== "control");
-  return names.sort((a, b) => count(b) - count(a) || a.localeCompare(b))[0] ?? null;
+  return names.sort((a, b) => Number(count(b) > 1) - Number(count(a) > 1) || calls(b) - calls(a) || count(b) - count(a) || a.localeCompare(b))[0] ?? null;
 }
 
 /** Shows it until what this returns is called. `#/balancing/product` chooses a service. */

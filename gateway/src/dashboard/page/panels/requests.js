@@ -22,7 +22,7 @@ const HOW = [
   ["", "All"], ["failed", "Failed"], ["404", "404 Not found"], ["409", "409 Conflict"], ["429", "429 Too many"], ["503", "503 Unavailable"],
 ];
 const SLOW = [["0", "Any"], ["10", "10 ms"], ["50", "50 ms"], ["200", "200 ms"], ["1000", "1 s"]];
-const SIDE = [["Edge", "Requests at the gateway"], ["Made", "Calls that services make"], ["Served", "Calls that instances serve"]];
+const SIDE = [["Edge", "At the gateway"], ["Made", "Calls made"], ["Served", "Calls served"]];
 
 function select(id, label, choices) {
   const input = h("select", { id }, choices.map(([value, words]) => h("option", { value }, words)));

@@ -24,8 +24,8 @@ export const ACTIONS = {
     kindOfAnswer: "danger", send: (api, name) => api.post(of(name, "stop")),
   },
   restart: { words: "Restart", done: (name) => `${name} was started anew`, send: (api, name) => api.post(of(name, "restart")) },
-  drain: { words: "Rest", done: (name) => `${name} rests`, send: (api, name) => api.post(of(name, "drain")) },
-  undrain: { words: "End rest", done: (name) => `${name} gets calls again`, send: (api, name) => api.post(of(name, "undrain")) },
+  drain: { words: "Drain", done: (name) => `${name} is drained: it gets no new calls`, send: (api, name) => api.post(of(name, "drain")) },
+  undrain: { words: "Undrain", done: (name) => `${name} gets calls again`, send: (api, name) => api.post(of(name, "undrain")) },
 };
 
 /** Ends what makes something fail, and starts what doesn't run of it. */
