@@ -125,3 +125,12 @@ fn every_test_program_is_run() {
     }
     assert_eq!(named.len(), with_main.len(), "{named:?}");
 }
+
+#[test]
+fn peers_are_built_as_it_is_and_by_nobody_else() {
+    let ours = manifest(".");
+    let excluded = ours["workspace"]["exclude"].as_array().expect("exclude");
+    assert!(excluded.iter().any(|folder| folder.as_str() == Some("tests/peers")), "{excluded:?}");
+    // Else the comparison would be one of compilers' options.
+    assert_eq!(manifest("tests/peers")["profile"]["release"], ours["profile"]["release"]);
+}
