@@ -17,8 +17,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 ];
 
 /// What `wire` may build on: encoding, checksums and byte handling, but no runtime, no socket, no clock and no randomness.
-const WIRE_BUILDS_ON: [&str; 7] =
-    ["bincode", "bytes", "crc32c", "hmac", "httparse", "micronet-wire-macros", "sha2"];
+const WIRE_BUILDS_ON: [&str; 7] = ["bincode", "bytes", "crc32c", "hmac", "micronet-wire-macros", "sha2"];
 
 /// What does I/O, reads a clock, or starts a thread.
 const NOT_IN_WIRE: [&str; 16] = [
@@ -125,4 +124,13 @@ fn every_test_program_is_run() {
         assert!(named.contains(&path.as_str()), "tests/{path} is in no [[test]] of tests/Cargo.toml");
     }
     assert_eq!(named.len(), with_main.len(), "{named:?}");
+}
+
+#[test]
+fn peers_are_built_as_it_is_and_by_nobody_else() {
+    let ours = manifest(".");
+    let excluded = ours["workspace"]["exclude"].as_array().expect("exclude");
+    assert!(excluded.iter().any(|folder| folder.as_str() == Some("tests/peers")), "{excluded:?}");
+    // Else the comparison would be one of compilers' options.
+    assert_eq!(manifest("tests/peers")["profile"]["release"], ours["profile"]["release"]);
 }
