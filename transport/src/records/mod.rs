@@ -19,7 +19,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use bytes::BytesMut;
 use micronet_wire::encoding;
 use micronet_wire::network::{Memory, Record, RecordFilter};
 use micronet_wire::request::TraceContext;
@@ -42,7 +41,7 @@ pub struct Records {
     notable: RefCell<Ring>,
     followers: Followers,
     spare: RefCell<Vec<Rc<RefCell<Noted>>>>,
-    buffer: RefCell<BytesMut>,
+    buffer: RefCell<Vec<u8>>,
     chance: RefCell<Chance>,
     since_ns: u64,
     wall: Wall,
