@@ -1,5 +1,6 @@
 //! The command line as it is typed: raw flags and their help. [`crate::config`] turns them into values.
 
+pub(crate) mod bench;
 pub(crate) mod call;
 pub(crate) mod certs;
 pub(crate) mod chat;
@@ -34,6 +35,7 @@ use clap::{Args, Parser, Subcommand};
 use micronet_services::demo::Demo;
 use micronet_services::once::{KEPT_HOURS_MAX, KEPT_HOURS_MIN};
 
+use self::bench::BenchFlags;
 pub(crate) use self::call::{CallFlags, CalleeFlags, OutcomeFlags};
 use self::certs::{CertsFlags, LifetimeFlag, TlsFlags};
 use self::chat::ChatFlags;
@@ -207,6 +209,8 @@ pub(crate) enum RawCommand {
     Shop(ShopFlags),
     /// Measure how fast it answers, and draw it
     Load(LoadFlags),
+    /// Measure latency, throughput and cost, and compare them: RPC, HTTP, WebSocket, TCP
+    Bench(BenchFlags),
     /// Make the lab's nodes answer as well or as badly as you like
     Lab(LabFlags),
     /// Show the processes of the running network, and how they are

@@ -4,18 +4,20 @@ use std::fmt;
 use std::fs;
 use std::thread;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The machine that this process runs on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A machine, and how the program on it was compiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     cores: usize,
     processor: String,
     kernel: String,
+    build: String,
 }
 
 impl Machine {
-    /// Looks at this machine, as Linux shows it in `/proc`.
+    /// Looks at the machine that this process runs on, as Linux shows it in `/proc`.
     pub(crate) fn look() -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let processor = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
@@ -25,6 +27,7 @@ impl Machine {
             cores: thread::available_parallelism().map_or(1, usize::from),
             processor: processor.unwrap_or(std::env::consts::ARCH).to_owned(),
             kernel: format!("Linux {}", kernel.trim()),
+            build: build().to_owned(),
         }
     }
 
@@ -34,15 +37,15 @@ impl Machine {
             "cores": self.cores,
             "processor": self.processor,
             "kernel": self.kernel,
-            "build": build(),
+            "build": self.build,
         })
     }
 }
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cores, processor, kernel } = self;
-        write!(f, "{cores} cores, {processor}, {kernel}; a {} build", build())
+        let Self { cores, processor, kernel, build } = self;
+        write!(f, "{cores} cores, {processor}, {kernel}; a {build} build")
     }
 }
 

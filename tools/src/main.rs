@@ -4,6 +4,7 @@
 //! raw flags and [`config`] turns them into values that are ready to use, before any port is bound.
 
 mod address;
+mod bench;
 mod call;
 mod certs;
 mod chat;
@@ -34,6 +35,7 @@ mod network_plan;
 mod operate;
 mod otlp;
 mod outcome;
+mod page;
 mod ping;
 mod pipe;
 mod plot;
@@ -53,6 +55,7 @@ mod terminal;
 mod toystore;
 mod traffic;
 mod up;
+mod websocket;
 
 use std::process::ExitCode;
 
@@ -85,6 +88,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Up(config) => up::run(config),
         Command::Service(config) => service::run(config).map(|()| ExitCode::SUCCESS),
         Command::Gateway(config) => gateway::run(config).map(|()| ExitCode::SUCCESS),
+        Command::Bench(command) => bench::run(command),
         Command::Call(config) => call::run(&config),
         Command::Chat(config) => chat::run(&config),
         Command::Nc(config) => nc::run(&config),

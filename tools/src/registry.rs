@@ -20,6 +20,8 @@ pub(crate) const CONTROL: &str = "control";
 pub(crate) const CONTROL_INSTANCE: &str = "control-1";
 /// So far below the gateway's HTTP port the control service is.
 const CONTROL_BELOW_HTTP: u16 = 1_000;
+/// The service that `bench serve` runs: in no network unless somebody starts it.
+pub(crate) const BENCH: &str = "bench";
 /// The environment variable that holds the gateway's address as its clients use it.
 pub(crate) const GATEWAY_ENVIRONMENT: &str = "FRONT";
 

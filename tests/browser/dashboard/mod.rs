@@ -3,6 +3,7 @@
 mod balancing;
 mod chat;
 mod client;
+mod crowd;
 mod drills;
 mod failure;
 mod keyboard;

@@ -1,4 +1,4 @@
-//! A WebSocket to a gateway (RFC 6455): the handshake by hand, the frames by tungstenite over buffers in memory.
+//! A WebSocket to a gateway (RFC 6455): its frames by tungstenite, over buffers in memory.
 
 use std::io::{self, ErrorKind};
 
@@ -10,8 +10,6 @@ use micronet_wire::transcode::to_binary;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tungstenite::handshake::client::generate_key;
-use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocketContext};
 use tungstenite::{Error, Message};
 
@@ -19,11 +17,10 @@ use crate::address::HostPort;
 use crate::control::api::chat::Said;
 use crate::control::api::{ControlMethods, control_schema};
 use crate::error::CommandError;
+use crate::websocket::{self, Refused};
 
 /// Where the chat is.
 const PATH: &str = "/ws/chatops";
-/// The longest head of an answer that is taken, in bytes.
-const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Free space that is kept for the next read, in bytes.
 const READ_BYTES: usize = 16 << 10;
 
@@ -39,28 +36,13 @@ impl Socket {
     pub(super) async fn open(at: &HostPort, token: &str) -> Result<Self, CommandError> {
         let unreached = |error: io::Error| CommandError::new(format!("nobody answers at {at} ({error})"));
         let mut stream = TcpStream::connect(at.resolve().await?).await.map_err(unreached)?;
-        let key = generate_key();
-        let head = format!(
-            "GET {PATH} HTTP/1.1\r\nHost: {at}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nAuthorization: Bearer {token}\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.map_err(unreached)?;
-        let mut input = BytesMut::new();
-        let end = loop {
-            if let Some(at) = input.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-                break at + 4;
-            }
-            let read = stream.read_buf(&mut input).await.map_err(unreached)?;
-            if read == 0 || input.len() > HEAD_BYTES_MAX {
-                return Err(unreached(ErrorKind::UnexpectedEof.into()));
-            }
-        };
-        let head = String::from_utf8_lossy(&input.split_to(end)).into_owned();
-        let status = head.split(' ').nth(1).unwrap_or_default();
-        if status != "101" || !head.contains(&derive_accept_key(key.as_bytes())) {
-            return Err(CommandError::new(format!("{at} opens no chat: it answers {status}"))
-                .next("is this micronet's gateway, and the login still good? micronet whoami"));
-        }
+        let bearer = ("Authorization".to_owned(), format!("Bearer {token}"));
+        let opened = websocket::open(&mut stream, &at.to_string(), PATH, &[bearer]).await;
+        let input = opened.map_err(|refused| match refused {
+            Refused::Io(error) => unreached(error),
+            Refused::Status(status) => CommandError::new(format!("{at} opens no chat: it answers {status}"))
+                .next("is this micronet's gateway, and the login still good? micronet whoami"),
+        })?;
         let (frames, output) = (WebSocketContext::new(Role::Client, None), BytesMut::new());
         Ok(Self { stream, frames, pipe: Pipe { input, output } })
     }

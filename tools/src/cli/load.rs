@@ -230,7 +230,7 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads `200` or `200/s`.
-fn rate(text: &str) -> Result<f64, String> {
+pub(super) fn rate(text: &str) -> Result<f64, String> {
     let rate = text.strip_suffix("/s").unwrap_or(text).parse().ok();
     rate.filter(|rate| *rate > 0.0 && *rate <= RATE_PER_S_MAX)
         .ok_or_else(|| format!("a rate is a number of requests a second, at most {RATE_PER_S_MAX}"))

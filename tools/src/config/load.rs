@@ -196,7 +196,7 @@ fn instance(
 }
 
 /// Reads `NAME: VALUE`.
-fn header(text: &str) -> Result<(String, String), CommandError> {
+pub(super) fn header(text: &str) -> Result<(String, String), CommandError> {
     let refuse = |why: &str| {
         CommandError::usage(format!("--header {text:?}: {why}"))
             .next("write NAME: VALUE, as 'Authorization: Bearer secret'")

@@ -1,6 +1,7 @@
 //! Validated configurations: one for each command, made from the raw flags and the environment, before any port is
 //! bound or any file is touched.
 
+mod bench;
 mod call;
 mod chat;
 mod control;
@@ -36,6 +37,10 @@ use std::path::PathBuf;
 
 use micronet_wire::limits::NAME_BYTES_MAX;
 
+pub(crate) use self::bench::{
+    BenchAsk, BenchCommand, BenchCompareConfig, BenchConfig, BenchOutputs, BenchServeConfig, BenchShowConfig,
+    BenchTarget, CourseConfig, Plot, RpcAsk, RpcCallee,
+};
 pub(crate) use self::call::{CallConfig, Callee, Caller, OutcomeConfig, Repeat, Request};
 use self::call::{call, callee, outcome};
 pub(crate) use self::chat::{ChatConfig, ChatWay};
@@ -128,6 +133,8 @@ pub(crate) enum Command {
     Schema(SchemaConfig),
     /// Be a customer of the shop.
     Shop(ShopConfig),
+    /// Measure, or be what is measured.
+    Bench(BenchCommand),
     /// Make traffic, and measure it.
     Load(Box<TrafficConfig>),
     /// Measure one instance.
@@ -146,7 +153,7 @@ impl Command {
     /// The level that is logged where no filter is given: processes tell what they do, commands only what went wrong.
     pub(crate) fn default_log_level(&self) -> &'static str {
         match self {
-            Self::Service(_) | Self::Gateway(_) => "info",
+            Self::Service(_) | Self::Gateway(_) | Self::Bench(BenchCommand::Serve(_)) => "info",
             Self::Up(_)
             | Self::Call(_)
             | Self::Nc(_)
@@ -164,6 +171,7 @@ impl Command {
             | Self::Completions(_)
             | Self::Schema(_)
             | Self::Shop(_)
+            | Self::Bench(_)
             | Self::Load(_)
             | Self::LoadInstance(_)
             | Self::LoadToystore(_)
@@ -304,6 +312,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Fault(flags) => control::fault(flags).map(operate),
         RawCommand::Drill(flags) => drill::drill(flags).map(Operation::Drill).map(operate),
         RawCommand::Drills(flags) => drill::drills(flags).map(Operation::Drill).map(operate),
+        RawCommand::Bench(flags) => bench::bench(flags, data, environment).map(Command::Bench),
         RawCommand::Load(flags) => load::load(flags, data, environment),
     }
 }

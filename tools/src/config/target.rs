@@ -140,6 +140,14 @@ fn rpc(text: &str) -> Result<Result<Ask, CommandError>, &'static str> {
     }))
 }
 
+/// A method of HTTP.
+pub(super) fn method(name: &str) -> Result<&'static str, CommandError> {
+    METHODS.into_iter().find(|method| *method == name).ok_or_else(|| {
+        CommandError::usage(format!("{name:?} is no method of HTTP that is sent"))
+            .next(format!("use one of {}", METHODS.join(", ")))
+    })
+}
+
 /// Reads `METHOD WHERE BODY` or `WHERE`.
 fn http(text: &str) -> Result<Result<Ask, CommandError>, &'static str> {
     let (first, rest) = first_word(text);
@@ -147,18 +155,29 @@ fn http(text: &str) -> Result<Result<Ask, CommandError>, &'static str> {
         Some(method) => (method, first_word(rest)),
         None => ("GET", (first, rest)),
     };
-    let (server, path) = if let Some(rest) = place.strip_prefix("http://") {
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        match HostPort::parse(authority, Some(HTTP_PORT)) {
-            Ok(server) => (Some(server), if path.is_empty() { "/" } else { path }),
-            Err(error) => return Ok(Err(error)),
+    let (server, path) = match url(place, "http")? {
+        Ok(url) => url,
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(Ok(Ask::Http { server, method, path: path.to_owned(), body: body.to_owned() }))
+}
+
+/// Reads `SCHEME://HOST:PORT/PATH`, or `/PATH` at a server that isn't named.
+pub(super) fn url<'t>(
+    text: &'t str,
+    scheme: &str,
+) -> Result<Result<(Option<HostPort>, &'t str), CommandError>, &'static str> {
+    let (server, path) = match text.split_once("://") {
+        Some((given, rest)) if given == scheme => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            match HostPort::parse(authority, Some(HTTP_PORT)) {
+                Ok(server) => (Some(server), if path.is_empty() { "/" } else { path }),
+                Err(error) => return Ok(Err(error)),
+            }
         }
-    } else if place.starts_with("https://") {
-        return Err("TLS is not there yet for HTTP");
-    } else if place.starts_with('/') {
-        (None, place)
-    } else {
-        return Err("it has neither a path nor a URL");
+        Some(("https" | "wss", _)) => return Err("TLS is not there yet for HTTP"),
+        _ if text.starts_with('/') => (None, text),
+        _ => return Err("it has neither a path nor a URL"),
     };
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("what is no visible ASCII stands percent-encoded in a path");
@@ -166,7 +185,7 @@ fn http(text: &str) -> Result<Result<Ask, CommandError>, &'static str> {
     if path.contains('#') {
         return Err("a fragment is not sent");
     }
-    Ok(Ok(Ask::Http { server, method, path: path.to_owned(), body: body.to_owned() }))
+    Ok(Ok((server, path)))
 }
 
 fn first_word(text: &str) -> (&str, &str) {

@@ -8,7 +8,7 @@ use crate::certs::{CertsFolder, LIFETIME_S_DEFAULT, OPERATOR};
 use crate::cli::certs::{CertsAction, CertsFlags, LifetimeFlag, TlsFlags};
 use crate::data_folder;
 use crate::error::CommandError;
-use crate::registry::{GATEWAY, SERVICES, service_named};
+use crate::registry::{BENCH, GATEWAY, SERVICES, service_named};
 
 /// The environment variable that names the file of TLS secrets, as browsers and Wireshark know it.
 const KEY_LOG_ENVIRONMENT: &str = "SSLKEYLOGFILE";
@@ -124,7 +124,7 @@ pub(super) fn certs(flags: CertsFlags, data: &Path) -> Result<CertsConfig, Comma
 }
 
 fn known(service: &str) -> Result<String, CommandError> {
-    if service == GATEWAY || service_named(service).is_some() {
+    if [GATEWAY, BENCH].contains(&service) || service_named(service).is_some() {
         return Ok(service.to_owned());
     }
     let names: Vec<_> = SERVICES.iter().map(|service| service.name).chain([GATEWAY]).collect();

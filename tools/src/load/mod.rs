@@ -17,6 +17,7 @@ pub(crate) mod rpc;
 pub(crate) mod tally;
 pub(crate) mod timeline;
 
-pub(crate) use self::pace::{Limits, Pace};
-pub(crate) use self::progress::Goal;
+pub(crate) use self::pace::{Limits, Pace, Turns};
+pub(crate) use self::progress::{Goal, Progress};
+pub(crate) use self::record::Standing;
 pub(crate) use self::tally::Verdict;

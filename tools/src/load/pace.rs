@@ -38,10 +38,11 @@ pub(crate) struct Limits {
 /// 2013). Clients that are free wait for their turn in a queue, and the first of them for the time; what is due while all are
 /// busy waits for a client. So there are never more requests in flight than clients, and what waits takes no memory.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     begin: Instant,
     limits: Limits,
     taken: Cell<u64>,
+    ended: Cell<bool>,
     schedule: Option<Schedule>,
 }
 
@@ -54,7 +55,7 @@ struct Schedule {
 
 impl Turns {
     /// The turns of a run that begins now. Within a runtime only.
-    pub(super) fn begin(pace: Pace, limits: Limits) -> Self {
+    pub(crate) fn begin(pace: Pace, limits: Limits) -> Self {
         let schedule = match pace {
             Pace::Closed => None,
             Pace::Open { rate_per_s, spread } => Some(Schedule {
@@ -62,30 +63,52 @@ impl Turns {
                 alarm: Mutex::new(Alarm::new()),
             }),
         };
-        Self { begin: Instant::now(), limits, taken: Cell::new(0), schedule }
+        Self { begin: Instant::now(), limits, taken: Cell::new(0), ended: Cell::new(false), schedule }
     }
 
     /// When the run began.
-    pub(super) fn began(&self) -> Instant {
+    pub(crate) fn began(&self) -> Instant {
         self.begin
     }
 
     /// Waits until the next request is due, and gives the time from which its latency counts; None when there is no more.
-    pub(super) async fn next(&self) -> Option<Instant> {
-        let Some(Schedule { arrivals, alarm }) = &self.schedule else {
-            let now = Instant::now();
+    pub(crate) async fn next(&self) -> Option<Instant> {
+        let Some(Schedule { arrivals, alarm }) = &self.schedule else { return self.next_due(Instant::now()) };
+        let mut alarm = alarm.lock().await;
+        loop {
+            let offset = arrivals.borrow().due();
+            if !self.allows(offset) {
+                return None;
+            }
+            let due = self.begin.checked_add(offset)?;
+            // Nothing is taken before it is due, so that a client that is stopped here has left nothing out.
+            alarm.wait_until(due).await;
+            if arrivals.borrow().due() == offset {
+                arrivals.borrow_mut().advance();
+                return self.take(offset).then_some(due);
+            }
+            // Somebody who had not to wait has taken it meanwhile.
+        }
+    }
+
+    /// The next request that is due by now, as [`next`](Self::next) gives it: in a closed loop always one, while there are any.
+    pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
+        let Some(Schedule { arrivals, .. }) = &self.schedule else {
             return self.take(now - self.begin).then_some(now);
         };
-        let mut alarm = alarm.lock().await;
-        let offset = arrivals.borrow().due();
-        if !self.allows(offset) {
-            return None;
+        let mut arrivals = arrivals.borrow_mut();
+        let offset = arrivals.due();
+        let due = self.begin.checked_add(offset).filter(|due| *due <= now)?;
+        let taken = self.take(offset);
+        if taken {
+            arrivals.advance();
         }
-        let due = self.begin.checked_add(offset)?;
-        // Nothing is taken before it is due, so that a client that is stopped here has left nothing out.
-        alarm.wait_until(due).await;
-        arrivals.borrow_mut().advance();
-        self.take(offset).then_some(due)
+        taken.then_some(due)
+    }
+
+    /// Has nobody begin anything from now on, but for those who wait for what is due next.
+    pub(crate) fn end(&self) {
+        self.ended.set(true);
     }
 
     /// How many requests were due by now that nobody has begun: a run that is stopped has to own up to them.
@@ -103,7 +126,8 @@ impl Turns {
     /// Whether the limits allow a request at this time.
     fn allows(&self, offset: Duration) -> bool {
         let Limits { requests, duration } = self.limits;
-        requests.is_none_or(|most| self.taken.get() < most)
+        !self.ended.get()
+            && requests.is_none_or(|most| self.taken.get() < most)
             && duration.is_none_or(|duration| offset < duration)
     }
 

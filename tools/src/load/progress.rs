@@ -40,7 +40,7 @@ impl Goal {
 
 /// The line. It is cleared when this is dropped.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     label: String,
     goal: Goal,
     begin: Instant,
@@ -48,12 +48,12 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Progress towards this goal.
-    pub(super) fn new(label: String, goal: Goal) -> Self {
+    pub(crate) fn new(label: String, goal: Goal) -> Self {
         Self { label, goal, begin: Instant::now() }
     }
 
     /// Draws the line: how many requests are done, the rate of those that were answered, and how many failed; a terminal that is gone is no reason to stop.
-    pub(super) fn show(&mut self, standing: Standing) {
+    pub(crate) fn show(&mut self, standing: Standing) {
         let mut out = io::stderr().lock();
         let line = line(standing, self.goal, self.begin.elapsed());
         let _ = write!(out, "{CLEAR_LINE}{}{line}", self.label).and_then(|()| out.flush());

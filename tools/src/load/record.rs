@@ -40,13 +40,13 @@ pub(super) struct Ended<'a, A> {
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     /// Requests that have come to an end.
-    pub(super) done: u64,
+    pub(crate) done: u64,
     /// Those that were answered.
-    pub(super) answered: u64,
+    pub(crate) answered: u64,
     /// Those that failed.
-    pub(super) failed: u64,
+    pub(crate) failed: u64,
 }
 
 impl Record {

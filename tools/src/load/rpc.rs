@@ -64,9 +64,11 @@ pub(crate) struct Line {
     connecting: Mutex<()>,
 }
 
+/// A line that stands.
 #[derive(Clone, Debug)]
-struct Connected {
-    client: Client,
+pub(crate) struct Connected {
+    /// The connection.
+    pub(crate) client: Client,
     instance: Rc<str>,
 }
 
@@ -88,11 +90,13 @@ impl Line {
         }
     }
 
-    fn connected(&self) -> Option<Connected> {
+    /// The connection, while it takes calls.
+    pub(crate) fn connected(&self) -> Option<Connected> {
         self.connected.borrow().clone().filter(|connected| connected.client.is_serving())
     }
 
-    async fn connect(&self, patience: Duration) -> Result<Connected, ExchangeError> {
+    /// The connection, made anew where there is none that takes calls.
+    pub(crate) async fn connect(&self, patience: Duration) -> Result<Connected, ExchangeError> {
         let _turn = self.connecting.lock().await;
         if let Some(connected) = self.connected() {
             return Ok(connected);
@@ -116,7 +120,7 @@ impl Line {
     }
 
     /// The name of an error: the service's own, if it is one.
-    fn name_of(&self, method: u32, error: &RpcError) -> String {
+    pub(crate) fn name_of(&self, method: u32, error: &RpcError) -> String {
         let schema = self.schema.schema();
         let own = schema
             .methods

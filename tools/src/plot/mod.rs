@@ -1,7 +1,10 @@
 //! Plots: numbers over numbers, as bars in a terminal or as an SVG drawing. This module knows nothing of what they mean.
 
+pub(crate) mod figure;
 mod svg;
 mod terminal;
+
+pub(crate) use self::svg::{escaped, step};
 
 /// Some series of numbers over the same axis.
 #[derive(Clone, Debug)]

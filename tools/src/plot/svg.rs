@@ -111,7 +111,7 @@ impl Scale {
 }
 
 /// The next larger of 1, 2 and 5 times a power of ten.
-fn step(least: f64) -> f64 {
+pub(crate) fn step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0].into_iter().map(|digit| digit * power).find(|step| *step >= least).unwrap_or(power * 10.0)
 }
@@ -123,7 +123,7 @@ fn text(svg: &mut String, at: (f64, f64), anchor: &str, text: &str) {
 }
 
 /// Text as XML has it (XML 1.0 section 2.4).
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustix::param::clock_ticks_per_second;
 
+use crate::bench::process::times;
+
 /// A process's memory and the CPU time that it has used, at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Usage {
@@ -21,7 +23,7 @@ impl Usage {
         let (stat, status) = (read("stat")?, read("status")?);
         Some(Self {
             at: Instant::now(),
-            cpu: cpu(&stat, clock_ticks_per_second())?,
+            cpu: times(&stat, clock_ticks_per_second()).map(|(user, system)| user + system)?,
             resident_bytes_max: bytes(&status, "VmHWM:")?,
         })
     }
@@ -31,14 +33,6 @@ impl Usage {
         let elapsed = self.at.duration_since(before.at).as_secs_f64();
         if elapsed > 0.0 { 100.0 * self.cpu.saturating_sub(before.cpu).as_secs_f64() / elapsed } else { 0.0 }
     }
-}
-
-/// User and system time of all threads: fields 14 and 15, counted behind the name, which may hold anything.
-fn cpu(stat: &str, ticks_per_s: u64) -> Option<Duration> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ').skip(11).map(str::parse::<u64>);
-    let ticks = fields.next()?.ok()? + fields.next()?.ok()?;
-    Some(Duration::from_secs_f64(ticks as f64 / ticks_per_s.max(1) as f64))
 }
 
 /// A line such as `VmHWM: 1234 kB`.
@@ -53,9 +47,6 @@ mod tests {
 
     #[test]
     fn what_linux_shows_is_read() {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 0 0 0 250 50 0 0 20 0 1 0 1 1 1";
-        assert_eq!(cpu(stat, 100), Some(Duration::from_secs(3)));
-        assert_eq!(cpu("7 (a) S 1", 100), None);
         assert_eq!(bytes("Name:\tx\nVmHWM:\t   20 kB\nVmRSS:\t  16 kB\n", "VmHWM:"), Some(20 << 10));
         assert_eq!(bytes("VmHWM: many\n", "VmHWM:"), None);
     }

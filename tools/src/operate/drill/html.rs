@@ -3,48 +3,36 @@
 
 use std::fmt::Write;
 
-use super::plot::{Curve, Plot, escaped};
+use super::plot::{Curve, Plot};
 use super::text::{facts, outcome, phases, seconds, title};
 use crate::control::api::drills::{Drill, MomentKind, Second};
 use crate::control::drills::verdict::{milliseconds, number};
+use crate::page;
+use crate::plot::escaped;
 
-const STYLE: &str = include_str!("report.css");
 /// What is drawn besides the curves.
 const CAPTION: &str = "Shaded: the fault. Dashed: when it was noticed, when there were no more calls, and when there were calls again.";
 
 /// The report.
 pub(super) fn page(drill: &Drill) -> String {
-    let title = escaped(&title(drill));
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-    );
-    let _ = writeln!(page, "<p class=\"verdict {}\">{}</p>", outcome(drill), escaped(&drill.report.verdict));
-    page.push_str("<section>\n<h2>What was seen</h2>\n<dl>\n");
-    for (name, words) in facts(drill) {
-        let _ = writeln!(page, "<div><dt>{name}</dt><dd>{}</dd></div>", escaped(&words));
-    }
-    page.push_str("</dl>\n</section>\n");
+    let mut content = String::new();
+    let _ =
+        writeln!(content, "<p class=\"verdict {}\">{}</p>", outcome(drill), escaped(&drill.report.verdict));
+    page::facts(&mut content, "What was seen", &facts(drill));
     for plot in plots(drill) {
-        let _ = writeln!(
-            page,
-            "<section>\n<h2>{}</h2>\n<figure>\n{}<figcaption>{CAPTION}</figcaption>\n</figure>\n</section>",
-            escaped(plot.title),
-            plot.svg()
-        );
+        page::figure(&mut content, plot.title, &plot.svg(), CAPTION);
     }
-    tables(&mut page, drill);
-    let _ = write!(
-        page,
-        "<footer>micronet {}, drill {} by {}: {} before and after, {} s of fault.</footer>\n</main>\n</body>\n</html>\n",
+    tables(&mut content, drill);
+    let _ = writeln!(
+        content,
+        "<footer>micronet {}, drill {} by {}: {} before and after, {} s of fault.</footer>",
         env!("CARGO_PKG_VERSION"),
         drill.id,
         escaped(&drill.who),
         seconds(u64::from(drill.quiet_s) * 1_000),
         drill.duration_s
     );
-    page
+    page::document(&title(drill), &content)
 }
 
 fn tables(page: &mut String, drill: &Drill) {
@@ -55,38 +43,20 @@ fn tables(page: &mut String, drill: &Drill) {
         row.extend([phase.p50_us, phase.p95_us, phase.p99_us, phase.max_us].map(milliseconds));
         row
     });
-    table(page, "Phases", &head, 1, &rows);
+    page::table(page, "Phases", &head, 1..head.len(), &rows);
     let routes = drill.report.routes.iter().map(|route| {
         let service = route.service.clone().unwrap_or_else(|| "-".into());
         vec![route.route.clone(), service, number(route.requests), number(route.lost)]
     });
-    table(
+    page::table(
         page,
         "What was asked",
         &["request", "service", "requests", "lost"],
-        2,
+        2..4,
         &routes.collect::<Vec<_>>(),
     );
     let moments = drill.timeline.iter().map(|moment| vec![seconds(moment.at_ms), moment.words.clone()]);
-    table(page, "What happened", &["at", "what"], 2, &moments.collect::<Vec<_>>());
-}
-
-/// A table whose columns from this one on are numbers.
-fn table(page: &mut String, title: &str, head: &[&str], numbers_from: usize, rows: &[Vec<String>]) {
-    let class = |column: usize| if column >= numbers_from { " class=\"number\"" } else { "" };
-    let _ = write!(page, "<section>\n<h2>{title}</h2>\n<div class=\"table\">\n<table>\n<thead><tr>");
-    for (column, name) in head.iter().enumerate() {
-        let _ = write!(page, "<th scope=\"col\"{}>{name}</th>", class(column));
-    }
-    page.push_str("</tr></thead>\n<tbody>\n");
-    for row in rows {
-        page.push_str("<tr>");
-        for (column, cell) in row.iter().enumerate() {
-            let _ = write!(page, "<td{}>{}</td>", class(column), escaped(cell));
-        }
-        page.push_str("</tr>\n");
-    }
-    page.push_str("</tbody>\n</table>\n</div>\n</section>\n");
+    page::table(page, "What happened", &["at", "what"], 2..2, &moments.collect::<Vec<_>>());
 }
 
 /// Rate, latency and losses over the seconds, with the fault shaded.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::plot::{escaped, step};
+
 /// The drawing, in units of its own.
 const WIDTH: f64 = 880.0;
 const HEIGHT: f64 = 220.0;
@@ -150,20 +152,9 @@ impl Scale {
     }
 }
 
-/// The next larger of 1, 2 and 5 times a power of ten.
-fn step(least: f64) -> f64 {
-    let power = 10_f64.powf(least.log10().floor());
-    [1.0, 2.0, 5.0].into_iter().map(|digit| digit * power).find(|step| *step >= least).unwrap_or(power * 10.0)
-}
-
 fn step_of_seconds(seconds: f64) -> f64 {
     let least = seconds / SECONDS_LABELLED;
     [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0].into_iter().find(|step| *step >= least).unwrap_or(120.0)
-}
-
-/// Text as XML has it (XML 1.0 section 2.4).
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
