@@ -67,7 +67,6 @@ pub(super) async fn serve<S: ByteStream>(
     let mut connection = Connection::new(config, accepted_ns);
     let mut wire = Wire::begun(stream, input, point, &mut connection);
     let mut work = Work::default();
-    let mut draining = std::pin::pin!(async move { drain.begun().await });
     let mut told_to_drain = false;
     let mut sent_away = std::pin::pin!(stranger.sent_away());
     let mut stranger = Some(stranger);
@@ -96,7 +95,7 @@ pub(super) async fn serve<S: ByteStream>(
                 answered = true;
             }
             answered |= work.streams.carry(cx, &mut connection);
-            let drains = !told_to_drain && draining.as_mut().poll(cx).is_ready();
+            let drains = !told_to_drain && drain.poll_begun(cx).is_ready();
             if drains {
                 told_to_drain = true;
                 connection.drain();
