@@ -1,9 +1,7 @@
 //! From a target as it was named to what is ready to be asked: servers are found or started, schemas fetched, requests encoded once.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -239,18 +237,13 @@ async fn find(target: &BenchTarget, config: &BenchConfig) -> Result<Found, Comma
             found(How::Echo(server.resolve().await?, vec![7; *payload].into()))
         }
         BenchAsk::Echo { server: None, payload } => {
-            let server = own(&config.data, &["echo", "--listen", "127.0.0.1:0", "--supervised"]).await?;
+            let server =
+                Server::start(&["echo", "--listen", "127.0.0.1:0", "--supervised"], &config.data, None)
+                    .await?;
             let how = How::Echo(server.address(), vec![7; *payload].into());
             Found { server: Some(server), ..found(how) }
         }
     })
-}
-
-/// Starts `micronet bench ARGUMENTS` on the same data folder.
-pub(super) async fn own(data: &Path, arguments: &[&str]) -> Result<Server, CommandError> {
-    let words = ["bench"].into_iter().chain(arguments.iter().copied()).map(OsStr::new);
-    let words: Vec<&OsStr> = words.chain([OsStr::new("--data"), data.as_os_str()]).collect();
-    Server::start(&words).await
 }
 
 /// A server as a request names it (RFC 9110 section 7.2).

@@ -20,6 +20,8 @@ const TITLE: f64 = 36.0;
 const TICKS: f64 = 5.0;
 /// A logarithmic axis over fewer powers of ten has lines at 2 and 5 too.
 const DECADES_WITH_PARTS: f64 = 3.0;
+/// A logarithm is no further from a whole number than this, if it is one.
+const ROUNDING: f64 = 1e-6;
 /// From one name in the legend to the next.
 const LEGEND_STEP: f64 = 190.0;
 
@@ -243,10 +245,10 @@ impl Placed {
                 ticks = step(most / TICKS);
                 to = (most / ticks).ceil() * ticks;
             }
-            Scale::Nines if most.is_finite() => to = most.ceil().max(1.0),
+            Scale::Nines if most.is_finite() => to = (most - ROUNDING).ceil().max(1.0),
             Scale::Log if least.is_finite() => {
-                from = least.floor();
-                to = most.ceil().max(from + 1.0);
+                from = (least + ROUNDING).floor();
+                to = (most - ROUNDING).ceil().max(from + 1.0);
             }
             Scale::Linear | Scale::Nines | Scale::Log => {}
         }
@@ -275,7 +277,7 @@ impl Placed {
         };
         let mut ticks = Vec::new();
         let mut decade = self.from;
-        while decade <= self.to + 0.001 {
+        while decade <= self.to + ROUNDING {
             let power = 10_f64.powf(decade);
             ticks.extend(parts.iter().map(|part| match self.scale {
                 Scale::Nines => 1.0 - 1.0 / power,
@@ -283,7 +285,7 @@ impl Placed {
             }));
             decade += 1.0;
         }
-        ticks.retain(|tick| self.scale.count(*tick) <= self.to + 0.001);
+        ticks.retain(|tick| self.scale.count(*tick) <= self.to + ROUNDING);
         ticks
     }
 }

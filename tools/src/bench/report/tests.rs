@@ -235,7 +235,9 @@ fn a_percentile_distribution_says_what_the_histogram_holds() {
         "{text}"
     );
     for row in &rows[..rows.len() - 1] {
-        assert_eq!(row[0], merged.at(row[1]).unwrap() as f64 / 1e6, "{row:?}");
+        // Of a share that is met exactly it may be the next request.
+        let at = |share: f64| merged.at(share).unwrap() as f64 / 1e6;
+        assert!(at(row[1]) <= row[0] && row[0] <= at(row[1] + 1.0 / 4_000.0), "{row:?}");
         assert!((row[3] * (1.0 - row[1]) - 1.0).abs() < 0.01, "{row:?}");
         let below = merged.histogram().quantile_below((row[0] * 1e6) as u64) * 4_000.0;
         assert!((row[2] - below).abs() < 0.5, "{row:?}, and {below} are at most that");
