@@ -52,7 +52,7 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, drain: Drain) {
                 },
                 // Who came for a handshake couldn't read it, and isn't worth one.
                 Err(_) if door.gateway.tls().is_some() => {}
-                Err(_) => door.refuse(stream).await,
+                Err(_) => Box::pin(door.refuse(stream)).await,
             }
         }
     })

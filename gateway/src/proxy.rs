@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use micronet_transport::clock;
-use micronet_transport::identity::random_bytes;
+use micronet_transport::identity::random_token;
 use micronet_transport::records::Story;
 use micronet_transport::retry::Repeats;
 use micronet_transport::upstream::{Failed, Instance, Want, told_to_caller};
@@ -98,9 +98,9 @@ impl Gateway {
         client: Option<u64>,
     ) -> Result<Answer, Refused> {
         let request = Request::new(head, body, of_path)?;
-        // One deadline for all attempts together.
+        // One deadline for all attempts together, and one token.
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let options = request.options(asker.clone(), told.0, deadline_ns, random_bytes)?;
+        let random = random_token();
         let upstream = &self.upstreams[route.service];
         let repeats = Repeats::of(route.method);
         let attempted = upstream.attempt(
@@ -121,7 +121,8 @@ impl Gateway {
                 })?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
                 let (bulk, idempotent) = (method.is_bulk(), method.idempotent);
-                let options = CallOptions { bulk, idempotent, trace, ..options.clone() };
+                let options = request.options(asker.clone(), told.0, deadline_ns, random);
+                let options = CallOptions { bulk, idempotent, trace, ..options };
                 told.1.sends(&message);
                 let since = clock::now();
                 let answer = instance.client.call(method.id, message, options).await;
@@ -174,7 +175,7 @@ impl Gateway {
     ) -> Result<Answer, Refused> {
         let request = Request::new(head, body, Parameters::new())?;
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let options = request.options(asker.clone(), told.0, deadline_ns, random_bytes)?;
+        let options = request.options(asker.clone(), told.0, deadline_ns, random_token());
         let message = question(route, request.of_query("principal"))?;
         let upstream = &self.upstreams[route.service];
         let attempted = upstream.attempt(

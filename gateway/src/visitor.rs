@@ -67,8 +67,9 @@ impl Visitor {
         &self,
         (request_id, story): (&str, &Story),
         known: &Known,
-        lead: Lead<'_>,
+        (lead, page): (Lead<'_>, Option<&str>),
         (head, body): (&RequestHead, &[u8]),
+        now: u64,
     ) -> Response {
         let (gateway, settings) = (&self.gateway, self.gateway.settings());
         if let Some(answer) = cors::preflight(&settings.cors, head) {
@@ -77,11 +78,13 @@ impl Visitor {
         let from = rates::client(self.peer, head, &settings.rates.trusted_proxies);
         let address = Who::at(from);
         story.comes_from(from, self.secure.is_some());
-        if let Some(refused) = self.too_many(&settings, head, address, story) {
+        if let Some(refused) = self.too_many(&settings, head, (address, now), story) {
             return refused.refusal().into();
         }
-        if dashboard::serves(head) {
-            return conditional(head, dashboard::answer(head)).into();
+        if page == Some(dashboard::PATH) {
+            let mut answer = dashboard::answer(head);
+            conditional(head, &mut answer);
+            return answer.into();
         }
         if let Some(refused) = cors::foreign_write(&settings.cors, head).or_else(|| unmet_precondition(head))
         {
@@ -91,14 +94,14 @@ impl Visitor {
             Ok(asker) => asker,
             Err(refused) => {
                 if refused.status.code() == 401 {
-                    gateway.rates.pass(&settings.rates, Kind::Refused, address);
+                    gateway.rates.pass(&settings.rates, Kind::Refused, address, now);
                 }
                 return (*refused).into();
             }
         };
         story.asks(asker.principal());
         let passed = match Who::asks(asker.principal(), address) {
-            Some(who) => gateway.rates.pass_shared(&settings.rates, class(&lead), who).await,
+            Some(who) => gateway.rates.pass_shared(&settings.rates, class(&lead), who, now).await,
             None => None,
         };
         if let Some(passed) = &passed {
@@ -111,7 +114,7 @@ impl Visitor {
         let stream_deed =
             is_stream.then(|| Deed::of((&known.routes, &lead), head, from, request_id)).flatten();
         let mut response: Response = match lead {
-            _ if head.path() == targets::PATH => {
+            _ if page == Some(targets::PATH) => {
                 targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some()).into()
             }
             Lead::Method(route, of_path) if route.form != Form::Answer => {
@@ -123,9 +126,12 @@ impl Visitor {
             }
             lead => {
                 let who = (asker.principal(), self.client);
-                let action = Action::of((&known.routes, &lead), head, who.0, from, request_id);
+                let action = || Action::of((&known.routes, &lead), head, who.0, from, request_id);
+                let action = if gateway.audit.is_kept() { action() } else { None };
                 let answer = gateway.answer((request_id, story), (head, body), &known.routes, lead, who);
-                conditional(head, gateway.audit.watch(action, answer).await).into()
+                let mut answer = gateway.audit.watch(action, answer).await;
+                conditional(head, &mut answer);
+                answer.into()
             }
         };
         if let (Some(passed), Some(answer)) = (passed, response.answer_mut()) {
@@ -145,14 +151,14 @@ impl Visitor {
         &self,
         settings: &Settings,
         head: &RequestHead,
-        address: Who,
+        (address, now): (Who, u64),
         story: &Story,
     ) -> Option<Passed> {
         let (rates, limits) = (&self.gateway.rates, &settings.rates);
-        let of_all = rates.pass(limits, Kind::Address, address).inspect(|passed| passed.told(story));
+        let of_all = rates.pass(limits, Kind::Address, address, now).inspect(|passed| passed.told(story));
         of_all.filter(Passed::is_refused).or_else(|| {
             head.headers().get("Authorization")?;
-            let of_refused = rates.look(limits, Kind::Refused, address);
+            let of_refused = rates.look(limits, Kind::Refused, address, now);
             of_refused.inspect(|passed| passed.told(story)).filter(Passed::is_refused)
         })
     }
@@ -215,7 +221,7 @@ impl Site for Visitor {
         if page.is_none() {
             story.goes(&lead, &known.routes);
         }
-        let response = self.admit((request_id, &story), &known, lead, (head, body)).await;
+        let response = self.admit((request_id, &story), &known, (lead, page), (head, body), since).await;
         let (status, now) = (response.status(), clock::now());
         let took_ns = now - since;
         match &response {

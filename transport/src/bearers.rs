@@ -152,23 +152,17 @@ impl Bearers {
         self.revisions.subscribe()
     }
 
+    /// The same of a token that was verified before and is good still; `None` of any other.
+    fn remembered(&self, token: &str, unix_us: i64) -> Option<Rc<Verified>> {
+        let verified = self.state.borrow_mut().remembered(token, unix_us)?.ok()?;
+        count(&self.counts.reused);
+        Some(verified)
+    }
+
     fn judge(&self, token: &str, unix_us: i64) -> Result<Rc<Verified>, Doubt> {
         let state = &mut *self.state.borrow_mut();
-        let revision = state.revision;
-        if let Some(known) = state.known.get(token) {
-            let verified = Rc::clone(&known.verified);
-            let is_new = std::mem::replace(&mut known.revision, revision) != revision;
-            if is_new && state.revoked.hold(&verified) {
-                state.known.forget(token);
-                return Err(is_revoked().into());
-            }
-            if let Err(expired) = verified.expired(unix_us.div_euclid(1_000_000)) {
-                state.known.forget(token);
-                return Err(expired.into());
-            }
-            state.informed(unix_us)?;
-            count(&self.counts.reused);
-            return Ok(verified);
+        if let Some(known) = state.remembered(token, unix_us) {
+            return known.inspect(|_| count(&self.counts.reused)).map_err(Doubt::Refused);
         }
         if state.followed_us.is_none() {
             return Err(refused("the bearer token is not known here").into());
@@ -180,7 +174,8 @@ impl Bearers {
         if state.revoked.hold(&verified) {
             return Err(is_revoked().into());
         }
-        state.known.put(token.into(), Remembered { verified: Rc::clone(&verified), revision });
+        let known = Remembered { verified: Rc::clone(&verified), revision: Cell::new(state.revision) };
+        state.known.put(token.into(), Rc::new(known));
         count(&self.counts.verified);
         Ok(verified)
     }
@@ -254,6 +249,22 @@ impl Bearers {
 }
 
 impl State {
+    /// What is known of a token that was verified before.
+    fn remembered(&mut self, token: &str, unix_us: i64) -> Option<Result<Rc<Verified>, RpcError>> {
+        let known = self.known.get(token)?;
+        let verified = Rc::clone(&known.verified);
+        let is_new = known.revision.replace(self.revision) != self.revision;
+        if is_new && self.revoked.hold(&verified) {
+            self.known.forget(token);
+            return Some(Err(is_revoked()));
+        }
+        if let Err(expired) = verified.expired(unix_us.div_euclid(1_000_000)) {
+            self.known.forget(token);
+            return Some(Err(expired));
+        }
+        Some(self.informed(unix_us).map(|()| verified))
+    }
+
     /// For how long to wait for the authority's first word, if it hasn't come and there is hope.
     fn waits_for_us(&self, unix_us: i64) -> Option<u64> {
         if self.heard_us.is_some() && self.keys.is_some() {

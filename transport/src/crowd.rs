@@ -6,9 +6,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::leave::Leave;
 
 /// Of so many connections one makes room at a time, so that looking for those that idle is done for many newcomers at once.
 const SHARE_OF_ROOM: usize = 64;
@@ -32,8 +34,7 @@ struct Seat {
     from: Origin,
     /// Since when nothing is asked of it; `None` while something is.
     idle_since: Cell<Option<Instant>>,
-    is_leaving: Cell<bool>,
-    leave: Notify,
+    leave: Leave,
 }
 
 /// One of them, for as long as this lives.
@@ -92,8 +93,7 @@ impl Crowd {
             at: Cell::new(inside.seats.len()),
             from,
             idle_since: Cell::new(None),
-            is_leaving: Cell::new(false),
-            leave: Notify::new(),
+            leave: Leave::default(),
         });
         inside.seats.push(Rc::clone(&seat));
         *inside.from.entry(from).or_default() += 1;
@@ -103,7 +103,7 @@ impl Crowd {
     /// Asks some of those to leave that idle, the ones that do so the longest: how many.
     pub fn make_room(&self) -> usize {
         let mut inside = self.0.borrow_mut();
-        let idle = inside.seats.iter().filter(|seat| !seat.is_leaving.get());
+        let idle = inside.seats.iter().filter(|seat| !seat.leave.is_asked());
         let mut idle: Vec<_> =
             idle.filter_map(|seat| Some((seat.idle_since.get()?, seat.at.get()))).collect();
         let count = inside.seats.len().div_ceil(SHARE_OF_ROOM).min(idle.len());
@@ -112,8 +112,7 @@ impl Crowd {
         }
         idle.select_nth_unstable(count - 1);
         for (_, at) in &idle[..count] {
-            inside.seats[*at].is_leaving.set(true);
-            inside.seats[*at].leave.notify_one();
+            inside.seats[*at].leave.ask();
         }
         inside.leaving += count;
         count
@@ -143,9 +142,14 @@ impl Guest {
         self.seat.idle_since.set(since);
     }
 
-    /// Completes when this connection has to go.
+    /// Ready when this connection has to go.
+    pub(crate) fn poll_sent_away(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.seat.leave.poll_asked(cx)
+    }
+
+    /// Completes when it has to.
     pub(crate) async fn sent_away(&self) {
-        self.seat.leave.notified().await;
+        self.seat.leave.asked().await;
     }
 }
 
@@ -163,7 +167,7 @@ impl Drop for Guest {
         if let Some(moved) = inside.seats.get(at) {
             moved.at.set(at);
         }
-        inside.leaving -= usize::from(self.seat.is_leaving.get());
+        inside.leaving -= usize::from(self.seat.leave.is_asked());
         if let Some(count) = inside.from.get_mut(&self.seat.from) {
             *count -= 1;
             if *count == 0 {
@@ -175,9 +179,8 @@ impl Drop for Guest {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
     use std::time::Duration;
-
-    use futures_util::FutureExt;
 
     use super::*;
 
@@ -212,7 +215,8 @@ mod tests {
             guest.idles(Some(now + Duration::from_secs(s)));
         }
         guests.push(enter().unwrap());
-        let is_sent_away = |guest: &Guest| guest.sent_away().now_or_never().is_some();
+        let is_sent_away =
+            |guest: &Guest| guest.poll_sent_away(&mut Context::from_waker(Waker::noop())).is_ready();
         assert_eq!(guests.iter().map(is_sent_away).collect::<Vec<_>>(), [false, true, false, false, false]);
         // One more than there may be is there until it has left.
         assert_eq!((crowd.len(), enter().unwrap_err()), (5, Full::InAll));

@@ -11,18 +11,19 @@ mod upgraded;
 
 pub use self::response::{Response, Streamed, Upgrade, Upgraded};
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use micronet_wire::http1::{HttpError, HttpLimits, Phase, RequestHead, ServerConnection, Status};
-use micronet_wire::limits::{
-    HTTP_DRAIN_IDLE_MS, HTTP_READ_BYTES, HTTP_READ_IDLE_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX,
-};
+use micronet_wire::limits::{HTTP_DRAIN_IDLE_MS, HTTP_READ_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX};
 use micronet_wire::rest::{Answer, RequestIds};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::Instant;
 
 use self::buffered::Buffered;
@@ -33,6 +34,7 @@ use crate::crowd::Guest;
 use crate::drain::Drain;
 use crate::driver::ByteStream;
 use crate::identity::Identity;
+use crate::metrics::OpenConnection;
 use crate::ops::Page;
 
 /// What answers the requests of HTTP connections.
@@ -67,32 +69,42 @@ pub trait Site: 'static {
 }
 
 /// Serves one connection to its end.
-pub async fn serve_connection<S: ByteStream>(stream: S, site: Rc<impl Site>, drain: Drain) {
-    serve_begun(stream, BytesMut::new(), site, drain, Place::Free).await;
+pub fn serve_connection<S: ByteStream>(
+    stream: S,
+    site: Rc<impl Site>,
+    drain: Drain,
+) -> impl Future<Output = ()> {
+    serve_begun(stream, BytesMut::new(), site, drain, Place::Free)
 }
 
 /// The same of one of a crowd, which has to make room for others when it idles.
-pub async fn serve_guest<S: ByteStream>(stream: S, site: Rc<impl Site>, drain: Drain, guest: Guest) {
-    serve_begun(stream, BytesMut::new(), site, drain, Place::Guest(guest)).await;
+pub fn serve_guest<S: ByteStream>(
+    stream: S,
+    site: Rc<impl Site>,
+    drain: Drain,
+    guest: Guest,
+) -> impl Future<Output = ()> {
+    serve_begun(stream, BytesMut::new(), site, drain, Place::Guest(guest))
 }
 
 /// Serves a connection of which `input` was read already. It ends early when its `place` is needed.
-pub(crate) async fn serve_begun<S: ByteStream>(
+///
+/// What a connection takes of memory while it waits is what stands here, and little else: whatever needs more is apart while it lasts.
+pub(crate) fn serve_begun<S: ByteStream>(
     stream: S,
     input: BytesMut,
     site: Rc<impl Site>,
     drain: Drain,
     place: Place,
-) {
-    let _open = site.identity().network.metrics().connection("http");
-    let buffered = Buffered::new(site.identity().network.metrics().http_buffered());
+) -> impl Future<Output = ()> {
+    let metrics = site.identity().network.metrics();
     let connection = HttpConnection {
-        buffered,
+        _open: metrics.connection("http"),
+        buffered: Buffered::new(metrics.http_buffered()),
         stream,
         site,
         drain,
         place,
-        limits: HttpLimits::default(),
         alarm: Alarm::default(),
         parser: ServerConnection::new(),
         input,
@@ -103,17 +115,16 @@ pub(crate) async fn serve_begun<S: ByteStream>(
         drained_at: None,
         upgrade: None,
     };
-    if let Err(error) = connection.run().await {
-        tracing::debug!(%error, "an HTTP connection failed");
-    }
+    // Apart, so that it isn't moved from one future into the next, each of which would have room for it.
+    Box::pin(connection.run())
 }
 
 struct HttpConnection<S, A> {
+    _open: OpenConnection,
     stream: S,
     site: Rc<A>,
     drain: Drain,
     place: Place,
-    limits: HttpLimits,
     buffered: Buffered,
     alarm: Alarm,
     parser: ServerConnection,
@@ -122,7 +133,7 @@ struct HttpConnection<S, A> {
     /// What follows the output of a body that others are given too.
     shared: Bytes,
     /// The head whose body is still on its way.
-    head: Option<RequestHead>,
+    head: Option<Box<RequestHead>>,
     /// What is being read, a head or a body.
     reading: Option<Reading>,
     /// When the connection ends unless a request comes, where the process drains.
@@ -154,17 +165,25 @@ const NO_MEMORY: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too mu
 const SENT_AWAY: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too many connections");
 
 impl<S: ByteStream, A: Site> HttpConnection<S, A> {
-    async fn run(mut self) -> io::Result<()> {
+    async fn run(mut self) {
+        if let Err(error) = self.serve().await {
+            tracing::debug!(%error, "an HTTP connection failed");
+        } else if let Some(upgrade) = self.upgrade.take() {
+            Box::pin(self.hand_over(*upgrade)).await;
+        }
+    }
+
+    /// Serves the connection until it ends, or changes to another protocol.
+    async fn serve(&mut self) -> io::Result<()> {
         self.heed_limits();
         loop {
             self.answer_complete().await?;
             self.flush().await?;
-            if let Some(upgrade) = self.upgrade.take() {
-                Box::pin(self.hand_over(*upgrade)).await;
+            if self.upgrade.is_some() {
                 return Ok(());
             }
             if !self.parser.is_open() {
-                return self.finish().await;
+                return Box::pin(self.finish()).await;
             }
             match self.read().await? {
                 Read::Bytes => {}
@@ -192,7 +211,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
                     self.answer_error(&error);
                 }
                 Read::End => match self.parser.handle_close() {
-                    Ok(()) => return self.finish().await,
+                    Ok(()) => return Box::pin(self.finish()).await,
                     Err(error) => self.answer_error(&error),
                 },
             }
@@ -203,7 +222,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     async fn answer_complete(&mut self) -> io::Result<()> {
         while self.parser.is_open() && self.upgrade.is_none() {
             match self.next_request() {
-                Ok(Some((head, body))) => self.answer(&head, &body).await?,
+                Ok(Some((head, body))) => Box::pin(self.answer(&head, &body)).await?,
                 Ok(None) => break,
                 Err(error) => self.answer_error(&error),
             }
@@ -214,14 +233,14 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         Ok(())
     }
 
-    fn next_request(&mut self) -> Result<Option<(RequestHead, Bytes)>, HttpError> {
+    fn next_request(&mut self) -> Result<Option<(Box<RequestHead>, Bytes)>, HttpError> {
         if self.head.is_none()
             && let Some(head) = self.parser.poll_head(&mut self.input)?
         {
             self.reading = None;
             let bytes_max = self.site.body_bytes_max(&head);
             self.parser.accept_body(&mut self.output, bytes_max as u64)?;
-            self.head = Some(head);
+            self.head = Some(Box::new(head));
         }
         if self.head.is_none() {
             return Ok(None);
@@ -237,16 +256,13 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
 
     async fn answer(&mut self, head: &RequestHead, body: &[u8]) -> io::Result<()> {
         let request_id = self.site.request_ids().adopt(head.headers().get_str("X-Request-ID"));
-        let answering = async {
-            match Page::at(head.path()).filter(|_| self.site.has_pages()) {
-                Some(page) => self.show(page, head).await.into(),
-                None => self.site.answer(&request_id, head, body).await,
-            }
-        };
-        let response = tokio::select! {
-            biased;
-            () = self.place.sent_away() => None,
-            response = answering => Some(response),
+        let response = {
+            let mut answering = pin!(self.ask(&request_id, head, body));
+            poll_fn(|cx| match self.place.poll_sent_away(cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => answering.as_mut().poll(cx).map(Some),
+            })
+            .await
         };
         let Some(mut response) = response else {
             let error = self.parser.fail(SENT_AWAY);
@@ -274,6 +290,14 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             Response::Upgrade(upgrade) => self.switch(upgrade, &request_id),
         }
         Ok(())
+    }
+
+    /// What is answered: a page by which the process is operated, or what the site says.
+    async fn ask(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {
+        match Page::at(head.path()).filter(|_| self.site.has_pages()) {
+            Some(page) => self.show(page, head).await.into(),
+            None => self.site.answer(request_id, head, body).await,
+        }
     }
 
     /// Shows a page by which the process is operated.
@@ -309,101 +333,133 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        let (since, mut written) = (Instant::now(), 0);
-        while !self.output.is_empty() || !self.shared.is_empty() {
-            if !self.may_keep() {
-                // Nothing else can be said in the middle of an answer.
-                return Err(io::ErrorKind::OutOfMemory.into());
-            }
-            let deadline = patience(&self.limits, since, written);
-            let writing = async {
-                if self.shared.is_empty() {
-                    return self.stream.write_buf(&mut self.output).await;
+        let (mut stalled, mut written) = (None, 0);
+        poll_fn(|cx| {
+            while !self.output.is_empty() || !self.shared.is_empty() {
+                if !self.may_keep() {
+                    // Nothing else can be said in the middle of an answer.
+                    return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
                 }
-                self.stream.write_buf(&mut (&mut self.output).chain(&mut self.shared)).await
-            };
-            written += tokio::select! {
-                biased;
-                // Who doesn't take what was asked for doesn't hold a place for it.
-                () = self.place.sent_away() => return Err(io::ErrorKind::ConnectionAborted.into()),
-                wrote = writing => match wrote? {
-                    0 => return Err(io::ErrorKind::WriteZero.into()),
-                    more => more,
-                },
-                () = tokio::time::sleep_until(deadline) => return Err(io::ErrorKind::TimedOut.into()),
-            };
+                match self.poll_write(cx)? {
+                    Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(more) => written += more,
+                    Poll::Pending => {
+                        let since = *stalled.get_or_insert_with(Instant::now);
+                        return self.poll_stalled(cx, since, written).map(Err);
+                    }
+                }
+            }
+            pin!(self.stream.flush()).poll(cx)
+        })
+        .await
+    }
+
+    /// Writes once, as much as the client takes.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.shared.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.output))?;
+            self.output.advance(written);
+            return Poll::Ready(Ok(written));
         }
-        self.stream.flush().await
+        pin!(self.stream.write_buf(&mut (&mut self.output).chain(&mut self.shared))).poll(cx)
+    }
+
+    /// The client takes nothing just now, of which it has taken so many bytes since then: ready when it isn't waited for any more.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>, since: Instant, written: usize) -> Poll<io::Error> {
+        // Who doesn't take what was asked for doesn't hold a place for it.
+        if self.place.poll_sent_away(cx).is_ready() {
+            return Poll::Ready(io::ErrorKind::ConnectionAborted.into());
+        }
+        let deadline = patience(self.parser.limits(), since, written);
+        self.alarm.poll_until(cx, deadline).map(|()| io::ErrorKind::TimedOut.into())
     }
 
     /// Whether there is memory for what the connection keeps now, and others do.
     fn may_keep(&mut self) -> bool {
         let bytes = self.input.len() + self.parser.body_bytes_collected() + self.output.len();
-        self.buffered.keeps(bytes, self.limits.buffered_bytes_max)
+        self.buffered.keeps(bytes, self.parser.limits().buffered_bytes_max)
     }
 
     /// Takes over what is configured now.
     fn heed_limits(&mut self) {
-        self.limits = self.site.limits();
-        self.parser.set_limits(self.limits);
+        self.parser.set_limits(self.site.limits());
     }
 
     async fn read(&mut self) -> io::Result<Read> {
         self.heed_limits();
-        let idle_since = (self.parser.phase() == Phase::Idle).then(Instant::now);
-        let deadline = self.deadline();
-        self.make_space(idle_since.is_some());
-        self.place.idles(idle_since);
-        let read = tokio::select! {
-            biased;
-            // First, or a connection that always has something to say would never make room.
-            () = self.place.sent_away(), if idle_since.is_none() => return Ok(Read::SentAway),
-            () = self.place.sent_away_idle(), if idle_since.is_some() => return Ok(Read::SentAway),
-            read = self.stream.read_buf(&mut self.input) => read?,
-            () = self.drain.begun(), if self.drained_at.is_none() => return Ok(Read::Draining),
-            () = self.alarm.wait_until(deadline) => return Ok(Read::TimedOut),
-        };
+        let now = Instant::now();
+        let idles = self.parser.phase() == Phase::Idle;
+        let deadline = self.deadline(now);
+        self.give_back(idles);
+        self.place.idles(idles.then_some(now));
+        let read = poll_fn(|cx| self.poll_read(cx, idles, deadline)).await;
         self.place.idles(None);
-        if let Some(reading) = &mut self.reading {
-            reading.bytes += read;
-        }
-        Ok(if read == 0 { Read::End } else { Read::Bytes })
+        read
     }
 
-    /// Makes space for what is read next. A connection that idles keeps little of it: what large bodies have made of the buffer is
-    /// given back.
-    fn make_space(&mut self, idles: bool) {
-        let empty = self.input.is_empty();
-        if idles && empty && self.input.capacity() > HTTP_READ_BYTES {
+    fn poll_read(&mut self, cx: &mut Context<'_>, idles: bool, deadline: Instant) -> Poll<io::Result<Read>> {
+        // First, or a connection that always has something to say would never make room.
+        let sent_away =
+            if idles { self.place.poll_sent_away_idle(cx) } else { self.place.poll_sent_away(cx) };
+        if sent_away.is_ready() {
+            return Poll::Ready(Ok(Read::SentAway));
+        }
+        if let Poll::Ready(read) = self.poll_input(cx)? {
+            if let Some(reading) = &mut self.reading {
+                reading.bytes += read;
+            }
+            return Poll::Ready(Ok(if read == 0 { Read::End } else { Read::Bytes }));
+        }
+        if self.drained_at.is_none() && self.drain.poll_begun(cx).is_ready() {
+            return Poll::Ready(Ok(Read::Draining));
+        }
+        self.alarm.poll_until(cx, deadline).map(|()| Ok(Read::TimedOut))
+    }
+
+    /// Reads once. Who waits for a request has no buffer for it: what comes first comes by way of the stack.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if !self.input.is_empty() || self.parser.phase() != Phase::Idle {
+            self.input.reserve(HTTP_READ_BYTES);
+            return pin!(self.stream.read_buf(&mut self.input)).poll(cx);
+        }
+        let mut space = [MaybeUninit::uninit(); HTTP_READ_BYTES];
+        let mut space = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+        self.input.extend_from_slice(space.filled());
+        Poll::Ready(Ok(space.filled().len()))
+    }
+
+    /// Gives back the memory of what was said: all of it, if the connection idles, and else what a long answer has taken.
+    fn give_back(&mut self, idles: bool) {
+        if idles && self.input.is_empty() {
             self.input = BytesMut::new();
         }
-        self.input.reserve(if idles && empty { HTTP_READ_IDLE_BYTES } else { HTTP_READ_BYTES });
-        if self.output.is_empty() && self.output.capacity() > HTTP_WRITE_BYTES {
+        if self.output.is_empty() && (idles || self.output.capacity() > HTTP_WRITE_BYTES) {
             self.output = BytesMut::new();
         }
     }
 
     /// When the client must have sent more: a whole head within an absolute time from its first byte, a body in time and at a
     /// minimum rate, the next request within the idle time.
-    fn deadline(&mut self) -> Instant {
-        let (phase, now) = (self.parser.phase(), Instant::now());
+    fn deadline(&mut self, now: Instant) -> Instant {
+        let phase = self.parser.phase();
         if !matches!(phase, Phase::ReadingHead | Phase::ReadingBody) {
             self.reading = None;
-            return self.drained_at.unwrap_or(now + Duration::from_millis(self.limits.idle_ms_max));
+            return self.drained_at.unwrap_or(now + Duration::from_millis(self.parser.limits().idle_ms_max));
         }
         if self.reading.as_ref().is_none_or(|reading| reading.phase != phase) {
             self.reading = Some(Reading { phase, since: now, bytes: 0 });
         }
         let (since, bytes) = self.reading.as_ref().map_or((now, 0), |reading| (reading.since, reading.bytes));
         match phase {
-            Phase::ReadingHead => since + Duration::from_millis(self.limits.head_ms_max),
-            _ => patience(&self.limits, since, bytes),
+            Phase::ReadingHead => since + Duration::from_millis(self.parser.limits().head_ms_max),
+            _ => patience(self.parser.limits(), since, bytes),
         }
     }
 
     /// Says the last words, and reads what still comes for a short while: closing a socket with unread bytes sends a reset,
     /// which may overtake those words.
-    async fn finish(mut self) -> io::Result<()> {
+    async fn finish(&mut self) -> io::Result<()> {
         self.flush().await?;
         self.stream.shutdown().await?;
         let mut ignored = [0; 1024];

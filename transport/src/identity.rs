@@ -1,5 +1,6 @@
 //! Who this process is towards its peers, and the secrets that it can prove or check.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use micronet_wire::conn::{Config, Role};
@@ -76,4 +77,40 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
+}
+
+/// Random bytes for a token, of those that this thread has in stock: the operating system is asked once for many.
+///
+/// # Panics
+/// Where [`random_bytes`] does.
+#[must_use]
+pub fn random_token() -> [u8; TOKEN_BYTES] {
+    thread_local! {
+        static STOCK: RefCell<Vec<[u8; TOKEN_BYTES]>> = const { RefCell::new(Vec::new()) };
+    }
+    STOCK.with_borrow_mut(|stock| {
+        if stock.is_empty() {
+            stock.extend_from_slice(random_bytes::<{ TOKEN_BYTES * TOKENS_AT_ONCE }>().as_chunks().0);
+        }
+        stock.pop().unwrap_or_else(random_bytes)
+    })
+}
+
+/// The random bytes of a token.
+const TOKEN_BYTES: usize = 16;
+/// Tokens for which the operating system is asked at once.
+const TOKENS_AT_ONCE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_token_is_given_twice() {
+        let count = 3 * TOKENS_AT_ONCE + 1;
+        let tokens: BTreeSet<_> = (0..count).map(|_| random_token()).collect();
+        assert!(tokens.len() == count && !tokens.contains(&[0; TOKEN_BYTES]));
+    }
 }

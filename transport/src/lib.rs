@@ -24,6 +24,7 @@ pub mod health;
 pub mod http_server;
 pub mod identity;
 pub mod kernel_queue;
+mod leave;
 pub mod limiter;
 pub mod link;
 pub mod listener;

@@ -3,19 +3,21 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use micronet_wire::limits::SERVER_STRANGERS_MAX;
-use tokio::sync::Notify;
+
+use crate::leave::Leave;
 
 /// The connections of one server that have proved nothing yet, the oldest first.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Strangers(Rc<RefCell<VecDeque<Rc<Notify>>>>);
+pub(crate) struct Strangers(Rc<RefCell<VecDeque<Rc<Leave>>>>);
 
 /// One of them, for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Stranger {
     all: Strangers,
-    sent_away: Rc<Notify>,
+    leave: Rc<Leave>,
 }
 
 impl Strangers {
@@ -26,25 +28,30 @@ impl Strangers {
         if all.len() >= SERVER_STRANGERS_MAX
             && let Some(oldest) = all.pop_front()
         {
-            oldest.notify_one();
+            oldest.ask();
         }
-        let sent_away = Rc::new(Notify::new());
-        all.push_back(Rc::clone(&sent_away));
-        Stranger { all: self.clone(), sent_away }
+        let leave = Rc::new(Leave::default());
+        all.push_back(Rc::clone(&leave));
+        Stranger { all: self.clone(), leave }
     }
 }
 
 impl Stranger {
     /// Completes when this connection has to go.
     pub(crate) fn sent_away(&self) -> impl Future<Output = ()> + 'static {
-        let notify = Rc::clone(&self.sent_away);
-        async move { notify.notified().await }
+        let leave = Rc::clone(&self.leave);
+        async move { leave.asked().await }
+    }
+
+    /// Ready when it has to.
+    pub(crate) fn poll_sent_away(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.leave.poll_asked(cx)
     }
 }
 
 impl Drop for Stranger {
     fn drop(&mut self) {
-        self.all.0.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.sent_away));
+        self.all.0.borrow_mut().retain(|other| !Rc::ptr_eq(other, &self.leave));
     }
 }
 

@@ -76,6 +76,12 @@ impl Audit {
         Ok(Self { kept: Some(Kept { journal, prefix: life, next: Cell::new(1), _telling: telling }) })
     }
 
+    /// Whether anything is written down here.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// Has a request answered; one that is an action of somebody who has signed in is written down before the answer is given.
     pub async fn watch(&self, action: Option<Action>, answer: impl Future<Output = Answer>) -> Answer {
         let (Some(kept), Some(action)) = (&self.kept, action) else { return answer.await };

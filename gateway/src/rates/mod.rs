@@ -11,7 +11,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use micronet_transport::clock;
 use micronet_transport::metrics::Metrics;
 use micronet_transport::records::Story;
 use micronet_wire::error::{Code, Retry, RpcError};
@@ -150,23 +149,29 @@ impl Rates {
     }
 
     /// The same as [`pass`](Self::pass), by a count that gateways share where they do.
-    pub(crate) async fn pass_shared(&self, limits: &Limits, kind: Kind, who: Who) -> Option<Passed> {
+    pub(crate) async fn pass_shared(
+        &self,
+        limits: &Limits,
+        kind: Kind,
+        who: Who,
+        now: u64,
+    ) -> Option<Passed> {
         let limit = *limits.limit(kind)?;
         let Some(shared) = self.shared.as_ref().filter(|_| Shared::has(&limit)) else {
-            return self.pass(limits, kind, who);
+            return self.pass(limits, kind, who, now);
         };
-        let own = self.look(limits, kind, who)?;
+        let own = self.look(limits, kind, who, now)?;
         if own.is_refused() {
             // What is too many here is too many for all of them.
             return Some(self.counted(own));
         }
         let key = format!("rate_limit:{who}:{}", kind.name());
         match shared.pass(&key, &limit).await {
-            None => self.pass(limits, kind, who),
+            None => self.pass(limits, kind, who, now),
             Some(left) if left.wait_ns.is_some() => Some(self.counted(Passed { kind, limit, left })),
             Some(left) => {
                 // So that it is known here, should Redis go away.
-                self.pass(limits, kind, who);
+                self.pass(limits, kind, who, now);
                 Some(Passed { kind, limit, left })
             }
         }
@@ -180,17 +185,17 @@ impl Rates {
         passed
     }
 
-    /// Counts a request. Nothing comes back where no limit holds.
-    pub(crate) fn pass(&self, limits: &Limits, kind: Kind, who: Who) -> Option<Passed> {
+    /// Counts a request that has come at `now`. Nothing comes back where no limit holds.
+    pub(crate) fn pass(&self, limits: &Limits, kind: Kind, who: Who, now: u64) -> Option<Passed> {
         let limit = *limits.limit(kind)?;
-        let left = self.tables.borrow_mut()[kind as usize].pass(who, &limit, clock::now());
+        let left = self.tables.borrow_mut()[kind as usize].pass(who, &limit, now);
         Some(self.counted(Passed { kind, limit, left }))
     }
 
     /// How it stands, and nothing counted.
-    pub(crate) fn look(&self, limits: &Limits, kind: Kind, who: Who) -> Option<Passed> {
+    pub(crate) fn look(&self, limits: &Limits, kind: Kind, who: Who, now: u64) -> Option<Passed> {
         let limit = *limits.limit(kind)?;
-        let left = self.tables.borrow()[kind as usize].look(who, &limit, clock::now());
+        let left = self.tables.borrow()[kind as usize].look(who, &limit, now);
         Some(Passed { kind, limit, left })
     }
 
@@ -268,20 +273,20 @@ mod tests {
     #[test]
     fn classes_count_apart_and_so_do_callers() {
         let (rates, limits) = (Rates::default(), Limits::default());
-        let passes = |kind, who| !rates.pass(&limits, kind, who).expect("a limit").is_refused();
+        let passes = |kind, who| !rates.pass(&limits, kind, who, 1).expect("a limit").is_refused();
         let (one, two) = (who("10.0.0.1"), who("10.0.0.2"));
         assert_eq!((0..9).filter(|_| passes(Kind::Auth, one)).count(), 5);
         assert!(passes(Kind::Api, one) && passes(Kind::Auth, two));
         let user = Principal::from_key("user/7").and_then(|user| Who::asks(&user, one)).expect("a user");
         assert!(passes(Kind::Auth, user));
-        assert!(rates.look(&limits, Kind::Auth, one).expect("a limit").is_refused());
+        assert!(rates.look(&limits, Kind::Auth, one, 1).expect("a limit").is_refused());
         assert_eq!(rates.remembered(), 4);
     }
 
     #[test]
     fn a_refusal_says_when_to_go_on() {
         let (rates, limits) = (Rates::default(), Limits::default());
-        let last = (0..6).map(|_| rates.pass(&limits, Kind::Auth, who("::1")).expect("a limit")).last();
+        let last = (0..6).map(|_| rates.pass(&limits, Kind::Auth, who("::1"), 1).expect("a limit")).last();
         let answer = last.expect("six of them").refusal();
         assert_eq!((answer.status.code(), answer.retry_after_s), (429, Some(12)));
         let headers = std::str::from_utf8(answer.lines.bytes()).expect("ASCII");

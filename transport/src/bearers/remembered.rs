@@ -1,6 +1,7 @@
 //! Tokens that were verified, so that each signature is checked once. They are found by their text, in tables whose hash a stranger
 //! can't foresee, and compared whole: nothing but the token itself is taken for it.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -9,19 +10,19 @@ use micronet_wire::limits::VERIFIED_TOKENS_MAX;
 use super::token::Verified;
 
 /// A token that was verified.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Remembered {
     /// What it says.
     pub(super) verified: Rc<Verified>,
     /// Up to which revision of what is revoked it was found not to be.
-    pub(super) revision: u64,
+    pub(super) revision: Cell<u64>,
 }
 
 /// Two generations: what is used moves into the young one, and when that is full, the old one is forgotten.
 #[derive(Debug)]
 pub(super) struct Memory {
-    young: HashMap<Box<str>, Remembered>,
-    old: HashMap<Box<str>, Remembered>,
+    young: HashMap<Box<str>, Rc<Remembered>>,
+    old: HashMap<Box<str>, Rc<Remembered>>,
     room: usize,
 }
 
@@ -37,17 +38,17 @@ impl Memory {
     }
 
     /// What is remembered of a token.
-    pub(super) fn get(&mut self, token: &str) -> Option<&mut Remembered> {
-        if !self.young.contains_key(token)
-            && let Some((token, remembered)) = self.old.remove_entry(token)
-        {
-            self.put(token, remembered);
+    pub(super) fn get(&mut self, token: &str) -> Option<Rc<Remembered>> {
+        if let Some(known) = self.young.get(token) {
+            return Some(Rc::clone(known));
         }
-        self.young.get_mut(token)
+        let (token, known) = self.old.remove_entry(token)?;
+        self.put(token, Rc::clone(&known));
+        Some(known)
     }
 
     /// Remembers a token.
-    pub(super) fn put(&mut self, token: Box<str>, remembered: Remembered) {
+    pub(super) fn put(&mut self, token: Box<str>, remembered: Rc<Remembered>) {
         if self.young.len() >= self.room {
             self.old = std::mem::take(&mut self.young);
         }
@@ -77,11 +78,11 @@ mod tests {
 
     use super::*;
 
-    fn remembered(jti: &str) -> Remembered {
+    fn remembered(jti: &str) -> Rc<Remembered> {
         let (jti, scopes) = (jti.to_owned(), Vec::new());
         let principal = Principal::Anonymous;
         let verified = Rc::new(Verified { principal, jti, scopes, issued_s: 0, expires_s: 0 });
-        Remembered { verified, revision: 0 }
+        Rc::new(Remembered { verified, revision: Cell::new(0) })
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Whether an HTTP connection may be asked to make room for others.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
 use tokio::time::Instant;
 
 use crate::crowd::Guest;
@@ -24,19 +27,24 @@ impl Place {
         }
     }
 
-    /// Completes when the connection has to make room, whatever it does.
-    pub(crate) async fn sent_away(&self) {
+    /// Ready when the connection has to make room, whatever it does.
+    pub(super) fn poll_sent_away(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Stranger(stranger) => stranger.sent_away().await,
-            Self::Free | Self::Guest(_) => std::future::pending().await,
+            Self::Stranger(stranger) => stranger.poll_sent_away(cx),
+            Self::Free | Self::Guest(_) => Poll::Pending,
         }
     }
 
-    /// Completes when the connection has to make room, if it idles.
-    pub(crate) async fn sent_away_idle(&self) {
+    /// Ready when the connection has to make room, if it idles.
+    pub(super) fn poll_sent_away_idle(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Guest(guest) => guest.sent_away().await,
-            Self::Free | Self::Stranger(_) => self.sent_away().await,
+            Self::Guest(guest) => guest.poll_sent_away(cx),
+            Self::Free | Self::Stranger(_) => self.poll_sent_away(cx),
         }
+    }
+
+    /// Completes when the connection has to make room, whatever it does.
+    pub(crate) async fn sent_away(&self) {
+        poll_fn(|cx| self.poll_sent_away(cx)).await;
     }
 }

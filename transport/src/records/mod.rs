@@ -9,6 +9,7 @@ mod current;
 mod following;
 mod limits;
 mod noted;
+mod packed;
 mod ring;
 mod story;
 
@@ -19,7 +20,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use bytes::BytesMut;
 use micronet_wire::encoding;
 use micronet_wire::network::{Memory, Record, RecordFilter};
 use micronet_wire::request::TraceContext;
@@ -29,7 +29,8 @@ pub use self::current::current;
 use self::following::Followers;
 pub use self::following::{Followed, Following};
 use self::limits::{FOUND_MAX, NOTABLE_BYTES_MAX, RECORDS_BYTES_MAX, STORIES_SPARE_MAX, WALL_MS};
-use self::noted::{ABANDONED, Noted, Packed};
+use self::noted::{ABANDONED, Noted};
+use self::packed::Packed;
 use self::ring::Ring;
 pub use self::story::{Called, Story};
 use crate::chance::Chance;
@@ -42,7 +43,7 @@ pub struct Records {
     notable: RefCell<Ring>,
     followers: Followers,
     spare: RefCell<Vec<Rc<RefCell<Noted>>>>,
-    buffer: RefCell<BytesMut>,
+    buffer: RefCell<Vec<u8>>,
     chance: RefCell<Chance>,
     since_ns: u64,
     wall: Wall,
@@ -171,21 +172,15 @@ impl Records {
         }
         let ended_ns = noted.ended_ns;
         let (is_notable, is_followed) = (noted.is_notable(), self.is_followed());
-        let whole = is_notable || is_followed || Packed::has_excluded(&noted);
+        let whole = is_notable || is_followed || noted.has_excluded();
         let mut buffer = self.buffer.borrow_mut();
         buffer.clear();
-        if encoding::encode_into(
-            &Packed { noted: &noted, ended_us: self.wall.unix_us(ended_ns), whole },
-            &mut buffer,
-        )
-        .is_ok()
-        {
-            let ring = if is_notable { &self.notable } else { &self.all };
-            ring.borrow_mut().keep(ended_ns, &buffer);
-            if is_followed && let Ok(record) = encoding::decode(&buffer) {
-                let (request, reply) = (noted.request.clone(), noted.reply.clone());
-                self.followers.tell(&Followed { record: Rc::new(record), request, reply });
-            }
+        Packed { noted: &noted, ended_us: self.wall.unix_us(ended_ns), whole }.put(&mut buffer);
+        let ring = if is_notable { &self.notable } else { &self.all };
+        ring.borrow_mut().keep(ended_ns, &buffer);
+        if is_followed && let Ok(record) = encoding::decode(&buffer) {
+            let (request, reply) = (noted.request.clone(), noted.reply.clone());
+            self.followers.tell(&Followed { record: Rc::new(record), request, reply });
         }
         noted.clear();
         drop(noted);

@@ -1,13 +1,9 @@
-//! What is noted of a request while it is under way, and how it becomes a record.
-//!
-//! Notes are kept from one request to the next, so that none allocates; a record is encoded straight from them, field by field as
-//! [`Record`](micronet_wire::network::Record) is.
+//! What is noted of a request while it is under way. Notes are kept from one request to the next, so that none allocates.
 
 use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use micronet_wire::encoding::{Encode, EncodeError, Encoder};
 use micronet_wire::ledger::Ledger;
 use micronet_wire::network::{InstanceState, RecordKind};
 use micronet_wire::request::TraceContext;
@@ -138,146 +134,29 @@ impl Noted {
         self.failed || is_slow || self.attempts.len() > 1
     }
 
-    fn took_us(&self) -> u64 {
+    /// Whether any instance could not be picked.
+    pub(super) fn has_excluded(&self) -> bool {
+        self.candidates.iter().any(|candidate| !candidate.excluded.is_empty())
+    }
+
+    pub(super) fn took_us(&self) -> u64 {
         self.ended_ns.saturating_sub(self.started_ns) / 1_000
     }
 }
 
-/// Notes as a record.
-pub(super) struct Packed<'a> {
-    pub(super) noted: &'a Noted,
-    /// When it ended, in microseconds since 1970.
-    pub(super) ended_us: i64,
-    /// With all instances that might have been picked.
-    pub(super) whole: bool,
-}
-
-/// An id in lower-case hexadecimal digits.
+/// An id in lower-case hexadecimal digits; one of zeros has none.
 pub(super) fn hex<'t>(bytes: &[u8], text: &'t mut [u8; 32]) -> &'t str {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    std::str::from_utf8(digits(bytes, text)).unwrap_or_default()
+}
+
+/// The same, as bytes.
+pub(super) fn digits<'t>(bytes: &[u8], text: &'t mut [u8; 32]) -> &'t [u8] {
+    // Reckoned instead of looked up, so that several are at once.
+    let digit = |value: u8| value + if value > 9 { b'a' - 10 } else { b'0' };
+    let mut any = 0;
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+        (pair[0], pair[1]) = (digit(byte >> 4), digit(byte & 15));
+        any |= byte;
     }
-    let length = if bytes.iter().all(|byte| *byte == 0) { 0 } else { 2 * bytes.len() };
-    std::str::from_utf8(&text[..length]).unwrap_or_default()
-}
-
-fn put_hex<E: Encoder>(bytes: &[u8], encoder: &mut E) -> Result<(), EncodeError> {
-    hex(bytes, &mut [0; 32]).encode(encoder)
-}
-
-fn put_ledger<E: Encoder>(ledger: Option<Ledger>, encoder: &mut E) -> Result<(), EncodeError> {
-    let Some(ledger) = ledger else { return 0u8.encode(encoder) };
-    1u8.encode(encoder)?;
-    ledger.receive_queue_us.encode(encoder)?;
-    ledger.handler_us.encode(encoder)?;
-    ledger.credit_wait_us.encode(encoder)?;
-    ledger.write_queue_us.encode(encoder)
-}
-
-fn put_length<E: Encoder>(length: usize, encoder: &mut E) -> Result<(), EncodeError> {
-    (length as u64).encode(encoder)
-}
-
-impl Encode for Packed<'_> {
-    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        let noted = self.noted;
-        noted.kind.encode(encoder)?;
-        noted.request_id.encode(encoder)?;
-        put_hex(&noted.trace.trace_id, encoder)?;
-        put_hex(&noted.trace.span_id, encoder)?;
-        put_hex(&noted.parent, encoder)?;
-        (noted.trace.flags & 1 == 1).encode(encoder)?;
-        let took_us = noted.took_us();
-        self.ended_us.saturating_sub_unsigned(took_us).encode(encoder)?;
-        took_us.encode(encoder)?;
-        noted.from.encode(encoder)?;
-        noted.principal.encode(encoder)?;
-        noted.service.encode(encoder)?;
-        noted.method.encode(encoder)?;
-        noted.method_id.encode(encoder)?;
-        noted.http.encode(encoder)?;
-        noted.code.encode(encoder)?;
-        noted.words.encode(encoder)?;
-        noted.bytes_in.encode(encoder)?;
-        noted.bytes_out.encode(encoder)?;
-        put_ledger(noted.ledger, encoder)?;
-        put_length(noted.limits.len(), encoder)?;
-        for limit in &noted.limits {
-            limit.name.encode(encoder)?;
-            limit.left.encode(encoder)?;
-            limit.burst.encode(encoder)?;
-            limit.refused.encode(encoder)?;
-        }
-        noted.cache.encode(encoder)?;
-        put_length(noted.attempts.len(), encoder)?;
-        noted.attempts.iter().try_for_each(|attempt| self.attempt(attempt, encoder))
-    }
-}
-
-impl Packed<'_> {
-    fn attempt<E: Encoder>(&self, attempt: &AttemptNoted, encoder: &mut E) -> Result<(), EncodeError> {
-        match &attempt.instance {
-            None => 0u8.encode(encoder)?,
-            Some(instance) => {
-                1u8.encode(encoder)?;
-                (**instance).encode(encoder)?;
-            }
-        }
-        put_hex(&attempt.span, encoder)?;
-        (attempt.began_ns.saturating_sub(self.noted.started_ns) / 1_000).encode(encoder)?;
-        // One that has no end was given up together with the whole.
-        let ended_ns = if attempt.ended_ns == 0 { self.noted.ended_ns } else { attempt.ended_ns };
-        (ended_ns.saturating_sub(attempt.began_ns) / 1_000).encode(encoder)?;
-        attempt.code.encode(encoder)?;
-        attempt.words.encode(encoder)?;
-        put_ledger(attempt.ledger, encoder)?;
-        attempt.probe.encode(encoder)?;
-        attempt.algorithm.name().encode(encoder)?;
-        u32::try_from(attempt.members).unwrap_or(u32::MAX).encode(encoder)?;
-        let candidates = self.noted.candidates.get(attempt.candidates.clone()).unwrap_or_default();
-        let is_told = |candidate: &&CandidateNoted| {
-            self.whole || attempt.instance.as_ref().is_some_and(|picked| *picked == candidate.name)
-        };
-        put_length(candidates.iter().filter(is_told).count(), encoder)?;
-        candidates.iter().filter(is_told).try_for_each(|candidate| candidate.encode(encoder))
-    }
-
-    /// Whether any instance could not be picked.
-    pub(super) fn has_excluded(noted: &Noted) -> bool {
-        noted.candidates.iter().any(|candidate| !candidate.excluded.is_empty())
-    }
-}
-
-impl Encode for HttpNoted {
-    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        if self.method.is_empty() {
-            return 0u8.encode(encoder);
-        }
-        1u8.encode(encoder)?;
-        self.method.encode(encoder)?;
-        self.target.encode(encoder)?;
-        self.route.encode(encoder)?;
-        u32::from(self.status).encode(encoder)?;
-        self.tls.encode(encoder)?;
-        self.version.encode(encoder)?;
-        self.referer.encode(encoder)?;
-        self.user_agent.encode(encoder)
-    }
-}
-
-impl Encode for CandidateNoted {
-    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        let of = &self.candidate;
-        (*self.name).encode(encoder)?;
-        self.state.encode(encoder)?;
-        self.excluded.encode(encoder)?;
-        of.in_flight.encode(encoder)?;
-        (of.mean_ns / 1_000).encode(encoder)?;
-        (of.response_ns / 1_000).encode(encoder)?;
-        of.weight.encode(encoder)?;
-        of.share_permille.encode(encoder)?;
-        self.score.encode(encoder)
-    }
+    if any == 0 { &[] } else { &text[..2 * bytes.len()] }
 }

@@ -168,7 +168,7 @@ impl Story {
         self.with(|noted| {
             noted.http.tls = tls;
             noted.from.clear();
-            let _ = write!(noted.from, "{from}");
+            put_address(&mut noted.from, from);
         });
     }
 
@@ -182,19 +182,21 @@ impl Story {
 
     /// Where it leads.
     pub fn goes(&self, lead: &Lead<'_>, routes: &Routes) {
-        let found = match lead {
-            Lead::Method(route, _) => routes.called(route).map(|found| (found, Some(route))),
-            Lead::Outcome(route) => routes.served(route.service, route.method).map(|found| (found, None)),
-            Lead::Answered(_) | Lead::Nowhere(_) => None,
-        };
-        let Some(((schema, method), route)) = found else { return };
-        self.with(|noted| {
-            noted.calls(Called { service: &schema.name, method: &method.name, id: method.id });
-            match route {
-                Some(route) => drop(write!(noted.http.route, "{route}")),
-                None => noted.http.route.push_str(OUTCOME_TEMPLATE),
+        match lead {
+            Lead::Method(route, _) => self.with(|noted| {
+                let (service, method) = (&route.service_name, &route.method_name);
+                noted.calls(Called { service, method, id: route.method });
+                noted.http.route.push_str(&route.template);
+            }),
+            Lead::Outcome(route) => {
+                let Some((schema, method)) = routes.served(route.service, route.method) else { return };
+                self.with(|noted| {
+                    noted.calls(Called { service: &schema.name, method: &method.name, id: method.id });
+                    noted.http.route.push_str(OUTCOME_TEMPLATE);
+                });
             }
-        });
+            Lead::Answered(_) | Lead::Nowhere(_) => {}
+        }
     }
 
     /// It lasts as long as somebody wants it.
@@ -409,6 +411,24 @@ fn put_words(out: &mut String, words: &str) {
     out.push_str(&words[..words.floor_char_boundary(TEXT_BYTES_MAX)]);
 }
 
+/// An address as it is written; of one of IPv4 without the detour of formatting.
+fn put_address(out: &mut String, address: IpAddr) {
+    let IpAddr::V4(v4) = address else {
+        let _ = write!(out, "{address}");
+        return;
+    };
+    for (at, octet) in v4.octets().into_iter().enumerate() {
+        if at > 0 {
+            out.push('.');
+        }
+        for (unit, least) in [(100, 100), (10, 10), (1, 0)] {
+            if octet >= least {
+                out.push(char::from(b'0' + octet / unit % 10));
+            }
+        }
+    }
+}
+
 fn put_principal(out: &mut String, principal: &Principal) {
     let (kind, name) = match principal {
         Principal::Anonymous => ("anonymous", ""),
@@ -418,6 +438,16 @@ fn put_principal(out: &mut String, principal: &Principal) {
     };
     out.push_str(kind);
     out.push_str(name);
+}
+
+#[cfg(test)]
+#[test]
+fn addresses_are_written_as_ever() {
+    for address in ["0.0.0.0", "127.0.0.1", "255.10.100.99", "1.20.101.200", "::1", "2001:db8::7"] {
+        let mut out = String::new();
+        put_address(&mut out, address.parse().expect("an address"));
+        assert_eq!(out, address);
+    }
 }
 
 impl Drop for Story {

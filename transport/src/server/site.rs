@@ -23,7 +23,7 @@ use super::places::Places;
 use crate::bearers::Asker;
 use crate::clock;
 use crate::http_server::{Response, Site};
-use crate::identity::{Identity, random_bytes};
+use crate::identity::{Identity, random_bytes, random_token};
 use crate::metrics::RouteMeters;
 use crate::records::Story;
 use crate::vitals::Share;
@@ -97,7 +97,7 @@ impl OwnSite {
             )));
         }
         let request = Request::new(head, body, of_path)?;
-        let context = self.context(asker, told, &request)?;
+        let context = self.context(asker, told, &request);
         // Who may not call hears nothing about the request. The dispatch checks it too.
         let outcome = match authorize(&context.principal, &method.access) {
             Err(error) => Err(error),
@@ -127,7 +127,7 @@ impl OwnSite {
             return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
         };
         let request = Request::new(head, body, Parameters::new())?;
-        let context = self.context(asker, told, &request)?;
+        let context = self.context(asker, told, &request);
         let message = question(route, request.of_query("principal"))?;
         let mut answer = match self.handle(context, BuiltinMethods::OUTCOME, message).await {
             Ok(answered) => outcome_shown(schema, method, &answered),
@@ -142,10 +142,10 @@ impl OwnSite {
         asker: &Principal,
         (request_id, story): (&str, &Story),
         request: &Request<'_>,
-    ) -> Result<CallContext, Refused> {
+    ) -> CallContext {
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let options = request.options(asker.clone(), request_id, deadline_ns, random_bytes)?;
-        Ok(CallContext {
+        let options = request.options(asker.clone(), request_id, deadline_ns, random_token());
+        CallContext {
             principal: options.principal.unwrap_or_default(),
             deadline_ns,
             request_id: options.request_id,
@@ -153,7 +153,7 @@ impl OwnSite {
             token: options.token,
             metadata: options.metadata,
             ..CallContext::default()
-        })
+        }
     }
 
     /// Has the call handled, within the default deadline.
@@ -161,7 +161,7 @@ impl OwnSite {
         let _share = Share::of_one_call();
         let now = clock::now();
         let story = self.entry.begins(now, &mut context, method, &message, &self.instance);
-        let (handler, place) = self.entry.start(now, context, method, message);
+        let (handler, place) = self.entry.start(now, Box::new(context), method, message);
         let patience = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
         let answer = tokio::time::timeout(patience, story.within(handler))
             .await
@@ -189,11 +189,12 @@ impl Site for View {
         let OwnSite { routes, meters, identity, .. } = &*self.port.site;
         let (lead, since) = (routes.lead(head), clock::now());
         if let Lead::Nowhere(_) = lead
-            && let Some(page) = self.page(head).await
+            && let Some(mut page) = self.page(head).await
         {
             let meter = identity.network.metrics().http_of(head, head.path());
             meter.answered(page.status.code(), clock::now() - since);
-            return conditional(head, page).into();
+            conditional(head, &mut page);
+            return page.into();
         }
         let story = Story::edge(identity.network.records(), since, request_id, head, body.len());
         story.goes(&lead, routes);
@@ -202,7 +203,7 @@ impl Site for View {
             Some(refused) => Err(refused),
             None => Asker::of_lead(&lead, head, &self.peer, identity).await,
         };
-        let answer = match asked {
+        let mut answer = match asked {
             Ok(asker) if matches!(lead, Lead::Nowhere(_)) => {
                 story.asks(asker.principal());
                 self.nowhere(head)
@@ -214,7 +215,7 @@ impl Site for View {
             }
             Err(refused) => *refused,
         };
-        let answer = conditional(head, answer);
+        conditional(head, &mut answer);
         let now = clock::now();
         meter.answered(answer.status.code(), now - since);
         story.answered_by(now, &answer);

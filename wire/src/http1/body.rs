@@ -40,7 +40,7 @@ pub(super) struct BodyReader {
     collected: BytesMut,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[expect(clippy::enum_variant_names, reason = "a state is named by what it awaits")]
 enum State {
     ExpectBytes {

@@ -114,6 +114,12 @@ impl ServerConnection {
         self.limits = limits;
     }
 
+    /// The limits that hold.
+    #[must_use]
+    pub fn limits(&self) -> &HttpLimits {
+        &self.limits
+    }
+
     /// What the connection waits for. It is up to date after a poll that gave `None`.
     #[must_use]
     pub fn phase(&self) -> Phase {

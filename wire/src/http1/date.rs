@@ -1,10 +1,11 @@
 //! The Date header's value, from seconds that the caller hands in.
 
+use std::cell::Cell;
 use std::fmt;
 
 /// A date in the form that HTTP wants, IMF-fixdate (RFC 9110 section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 ///
-/// It changes once a second: a driver formats it then, and copies it into each response.
+/// It changes once a second: each thread formats it then, and copies it into each response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HttpDate([u8; 29]);
 
@@ -17,6 +18,19 @@ impl HttpDate {
     /// The date of this many seconds since 1970-01-01 00:00:00 UTC; after the year 9999, its last second.
     #[must_use]
     pub fn from_unix_s(unix_s: u64) -> Self {
+        thread_local! {
+            static LAST: Cell<(u64, HttpDate)> = Cell::new((0, HttpDate::format(0)));
+        }
+        let (second, date) = LAST.get();
+        if second == unix_s {
+            return date;
+        }
+        let date = Self::format(unix_s);
+        LAST.set((unix_s, date));
+        date
+    }
+
+    fn format(unix_s: u64) -> Self {
         const WEEKDAYS: &[u8; 21] = b"ThuFriSatSunMonTueWed"; // 1970-01-01 was a Thursday
         const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
         let unix_s = unix_s.min(UNIX_S_MAX);

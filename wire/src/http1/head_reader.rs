@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 
+use super::headers::Fields;
 use super::lines::{LineFault, LineScanner};
 use super::{Headers, HttpError, Status};
 use crate::limits::{
@@ -79,12 +80,10 @@ impl<L: StartLine> HeadReader<L> {
 }
 
 /// Reads field lines up to the empty one: the rest of a head, or the trailers behind the last chunk.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct SectionReader {
     lines: LineScanner,
-    /// Where the first field line begins.
-    from: usize,
-    count: usize,
+    fields: Fields,
 }
 
 /// The most bytes and fields of a section, and what to say of a larger one.
@@ -130,7 +129,7 @@ impl SectionReader {
 
     /// A reader of the fields that begin where `lines` is.
     fn after(lines: LineScanner) -> Self {
-        SectionReader { lines, from: lines.line_start(), count: 0 }
+        SectionReader { lines, fields: Fields::default() }
     }
 
     /// Takes everything up to the empty line off the front of `input`, or nothing while that isn't there.
@@ -151,11 +150,11 @@ impl SectionReader {
             match line {
                 None => return Ok(None),
                 Some(line) if line.is_empty() => break,
-                Some(_) if self.count >= limit.fields_max => return Err(limit.too_large),
-                Some(_) => self.count += 1,
+                Some(_) if self.fields.len() >= limit.fields_max => return Err(limit.too_large),
+                Some(line) => self.fields.read(input, line)?,
             }
         }
         let section = input.split_to(self.lines.line_start()).freeze();
-        Headers::parse(section, self.from, self.count).map(Some)
+        Ok(Some(Headers::new(section, std::mem::take(&mut self.fields))))
     }
 }

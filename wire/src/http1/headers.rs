@@ -1,11 +1,13 @@
 //! Header and trailer fields: parsed once, looked up without allocation, written without injection.
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::lines::first_control;
 use super::{HttpError, WriteError};
-use crate::limits::{HTTP_HEAD_BYTES_HARD_MAX, HTTP_HEADERS_HARD_MAX, HTTP_TRAILER_BYTES_MAX};
+use crate::limits::{HTTP_HEAD_BYTES_HARD_MAX, HTTP_TRAILER_BYTES_MAX};
 
 /// The fields of a head or of a trailer section, in the order in which they came.
 ///
@@ -15,41 +17,80 @@ use crate::limits::{HTTP_HEAD_BYTES_HARD_MAX, HTTP_HEADERS_HARD_MAX, HTTP_TRAILE
 #[derive(Clone, Default)]
 pub struct Headers {
     bytes: Bytes,
-    fields: Vec<Field>,
+    fields: Fields,
 }
 
 /// Where a field's name and value are. 16 bits reach: no head is larger.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Field {
     name: Span,
     value: Span,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Span {
     start: u16,
     bytes: u16,
 }
 
+impl Span {
+    fn of(start: usize, bytes: usize) -> Option<Self> {
+        Some(Self { start: u16::try_from(start).ok()?, bytes: u16::try_from(bytes).ok()? })
+    }
+}
+
 const _: () = assert!(HTTP_HEAD_BYTES_HARD_MAX <= u16::MAX as usize);
 const _: () = assert!(HTTP_TRAILER_BYTES_MAX <= u16::MAX as usize);
 
-/// Most heads have no more fields than this; those that do cost a larger table on the stack.
+/// Most heads have no more fields than this: room for so many is made at once.
 const FEW_FIELDS: usize = 16;
 
+/// The fields that were read so far, of a section that is still on its way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fields {
+    found: Vec<Field>,
+    /// A bit for each length that a name has, so that most names which aren't there are found not to be by one look.
+    name_lengths: u64,
+}
+
+impl Fields {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Reads one more: `line` of `section`, which has no control characters but tabs.
+    ///
+    /// RFC 9112 section 5: field-line = field-name ":" OWS field-value OWS. Section 5.1: no white space before the colon.
+    pub(super) fn read(&mut self, section: &[u8], line: Range<usize>) -> Result<(), HttpError> {
+        const MALFORMED: HttpError = HttpError::malformed("a malformed header field");
+        let text = &section[line.clone()];
+        let colon = text.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(text.len());
+        if colon == 0 || text.get(colon) != Some(&b':') {
+            return Err(MALFORMED);
+        }
+        let behind = &text[colon + 1..];
+        let blanks = behind.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let name = Span::of(line.start, colon);
+        let value = Span::of(line.start + colon + 1 + blanks, trim_blanks(behind).len());
+        let (name, value) = name.zip(value).ok_or(MALFORMED)?;
+        if self.found.is_empty() {
+            self.found.reserve(FEW_FIELDS);
+        }
+        self.found.push(Field { name, value });
+        self.name_lengths |= length_bit(colon);
+        Ok(())
+    }
+}
+
+fn length_bit(length: usize) -> u64 {
+    1 << (length % 64)
+}
+
 impl Headers {
-    /// Parses the lines of `section` from `from` on: `count` field lines and the empty one, already known to end in
-    /// CR LF and to have no control characters.
-    pub(super) fn parse(section: Bytes, from: usize, count: usize) -> Result<Self, HttpError> {
-        let fields = if count <= FEW_FIELDS {
-            parse_fields::<FEW_FIELDS>(&section, from, count)
-        } else {
-            parse_fields::<HTTP_HEADERS_HARD_MAX>(&section, from, count)
-        };
-        // RFC 9112 section 5: field-line = field-name ":" OWS field-value OWS. Section 5.1: no white space before the
-        // colon.
-        let fields = fields.ok_or(HttpError::malformed("a malformed header field"))?;
-        Ok(Headers { bytes: section, fields })
+    /// The fields that were read of this section.
+    pub(super) fn new(section: Bytes, fields: Fields) -> Self {
+        Headers { bytes: section, fields }
     }
 
     /// How many fields there are.
@@ -61,12 +102,12 @@ impl Headers {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.fields.found.is_empty()
     }
 
     /// Every field's name and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields.iter().map(|field| {
+        self.fields.found.iter().map(|field| {
             // A name is a token, so it is ASCII.
             (std::str::from_utf8(self.slice(field.name)).unwrap_or_default(), self.slice(field.value))
         })
@@ -86,7 +127,9 @@ impl Headers {
 
     /// The values of all fields of this name, in order.
     pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields
+        let may_be_there = self.fields.name_lengths & length_bit(name.len()) != 0;
+        let fields = if may_be_there { &self.fields.found[..] } else { &[] };
+        fields
             .iter()
             .filter(|field| self.slice(field.name).eq_ignore_ascii_case(name.as_bytes()))
             .map(|field| self.slice(field.value))
@@ -137,6 +180,21 @@ pub(super) fn trim_blanks(mut value: &[u8]) -> &[u8] {
 
 /// Whether a byte may stand in a token (RFC 9110 section 5.6.2).
 pub(super) const fn is_token_byte(byte: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        loop {
+            table[byte as usize] = may_stand_in_token(byte);
+            if byte == u8::MAX {
+                break table;
+            }
+            byte += 1;
+        }
+    };
+    TABLE[byte as usize]
+}
+
+const fn may_stand_in_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
@@ -162,19 +220,41 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
 }
 
+/// Whether the connection writes this header itself.
+pub(super) const fn is_reserved(name: &[u8]) -> bool {
+    const RESERVED: [&str; 6] =
+        ["content-length", "transfer-encoding", "connection", "keep-alive", "date", "host"];
+    let mut at = 0;
+    while at < RESERVED.len() {
+        if name.eq_ignore_ascii_case(RESERVED[at].as_bytes()) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Whether this can't break a header. RFC 9110 section 5.5: CR, LF and NUL are dangerous; the other controls but tabs are invalid too.
+pub(super) fn is_value(mut value: &[u8]) -> bool {
+    while let Some(at) = first_control(value) {
+        if value[at] != b'\t' {
+            return false;
+        }
+        value = &value[at + 1..];
+    }
+    true
+}
+
 /// Writes one header line. Framing and connection headers are refused: the connection writes them itself, since two
 /// of them that disagree would let the peer read another message than we wrote.
 pub(super) fn put_field(output: &mut impl BufMut, name: &str, value: &[u8]) -> Result<(), WriteError> {
-    const RESERVED: [&str; 6] =
-        ["content-length", "transfer-encoding", "connection", "keep-alive", "date", "host"];
     if !is_token(name.as_bytes()) {
         return Err(WriteError::HeaderName);
     }
-    if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+    if is_reserved(name.as_bytes()) {
         return Err(WriteError::HeaderReserved);
     }
-    // RFC 9110 section 5.5: CR, LF and NUL are dangerous; the other controls are invalid too.
-    if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+    if !is_value(value) {
         return Err(WriteError::HeaderValue);
     }
     output.put_slice(name.as_bytes());
@@ -199,38 +279,18 @@ pub(super) fn put_number(output: &mut BytesMut, mut number: u64, base: u64) {
     output.put_slice(&digits[start..]);
 }
 
-fn parse_fields<const N: usize>(section: &[u8], from: usize, count: usize) -> Option<Vec<Field>> {
-    let mut parsed = [httparse::EMPTY_HEADER; N];
-    let lines = &section[from..];
-    let Ok(httparse::Status::Complete((consumed, parsed))) = httparse::parse_headers(lines, &mut parsed)
-    else {
-        return None;
-    };
-    // The lines were counted when they were scanned: httparse must have seen the same ones.
-    if consumed != lines.len() || parsed.len() != count {
-        return None;
-    }
-    let mut fields = Vec::with_capacity(count);
-    for header in parsed {
-        let name = span_of(section, header.name.as_bytes())?;
-        let value = span_of(section, trim_blanks(header.value))?;
-        fields.push(Field { name, value });
-    }
-    Some(fields)
-}
-
-/// Where `part` is within `whole`, of which it is a slice.
-fn span_of(whole: &[u8], part: &[u8]) -> Option<Span> {
-    let start = if part.is_empty() { 0 } else { part.as_ptr().addr().checked_sub(whole.as_ptr().addr())? };
-    Some(Span { start: u16::try_from(start).ok()?, bytes: u16::try_from(part.len()).ok()? })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::HTTP_HEADERS_HARD_MAX;
 
     fn parse(text: &str) -> Result<Headers, HttpError> {
-        Headers::parse(Bytes::copy_from_slice(text.as_bytes()), 0, text.matches("\r\n").count() - 1)
+        let (mut fields, mut start) = (Fields::default(), 0);
+        for line in text.split("\r\n").take_while(|line| !line.is_empty()) {
+            fields.read(text.as_bytes(), start..start + line.len())?;
+            start += line.len() + 2;
+        }
+        Ok(Headers::new(Bytes::copy_from_slice(text.as_bytes()), fields))
     }
 
     #[test]
@@ -271,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn more_fields_than_the_small_table_are_parsed() {
+    fn more_fields_than_most_heads_have_are_parsed() {
         for count in [FEW_FIELDS - 1, FEW_FIELDS, FEW_FIELDS + 1, HTTP_HEADERS_HARD_MAX] {
             assert_eq!(parse(&("a: b\r\n".repeat(count) + "\r\n")).unwrap().len(), count);
         }

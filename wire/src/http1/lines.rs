@@ -87,7 +87,7 @@ impl LineScanner {
 ///
 /// The word tricks are `hasless` and `haszero` of Sean Eron Anderson's "Bit Twiddling Hacks"; a borrow can spoil only
 /// the bytes above the first hit, which is the one that counts.
-fn first_control(bytes: &[u8]) -> Option<usize> {
+pub(super) fn first_control(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES * 0x80;
     let (words, rest) = bytes.as_chunks::<8>();

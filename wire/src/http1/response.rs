@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::headers::{is_token, put_field, put_number};
-use super::{HeaderBlock, HttpDate, ServerConnection, Status, Version, WriteError};
+use super::headers::{is_token, is_value, put_field, put_number};
+use super::{FieldName, HeaderBlock, HttpDate, ServerConnection, Status, Version, WriteError};
 
 /// A response that is being written, straight into the driver's output.
 ///
@@ -44,10 +44,14 @@ impl<'a> ResponseWriter<'a> {
         let start = output.len();
         output.reserve(1 << 10);
         // RFC 9110 section 6.2: the version is ours, not the request's.
-        output.put_slice(b"HTTP/1.1 ");
-        put_number(output, u64::from(status.code()), 10);
-        output.put_u8(b' ');
-        output.put_slice(status.reason().as_bytes());
+        if status == Status::OK {
+            output.put_slice(b"HTTP/1.1 200 OK");
+        } else {
+            output.put_slice(b"HTTP/1.1 ");
+            put_number(output, u64::from(status.code()), 10);
+            output.put_u8(b' ');
+            output.put_slice(status.reason().as_bytes());
+        }
         put_date(output, date);
         ResponseWriter {
             connection,
@@ -86,6 +90,18 @@ impl<'a> ResponseWriter<'a> {
         }
         put_field(self.output, name, value.as_ref())?;
         self.offers_upgrade |= is_upgrade;
+        Ok(self)
+    }
+
+    /// Adds a header whose name was checked already. One with a value that would break it isn't added; the response can go on without it.
+    pub fn field(&mut self, name: FieldName, value: impl AsRef<[u8]>) -> Result<&mut Self, WriteError> {
+        let value = value.as_ref();
+        if !is_value(value) {
+            return Err(WriteError::HeaderValue);
+        }
+        self.output.put_slice(name.bytes());
+        self.output.put_slice(value);
+        self.output.put_slice(b"\r\n");
         Ok(self)
     }
 

@@ -10,7 +10,9 @@ use super::conditional::EntityTag;
 use super::standing::Standing;
 use crate::error::{Code, RpcError};
 use crate::faults::Faults;
-use crate::http1::{HeaderBlock, HttpDate, HttpError, ResponseWriter, ServerConnection, Status, WriteError};
+use crate::http1::{
+    FieldName, HeaderBlock, HttpDate, HttpError, ResponseWriter, ServerConnection, Status, WriteError,
+};
 use crate::json::{Reader, put_string};
 use crate::transcode::put_timestamp;
 
@@ -20,6 +22,16 @@ pub const API_VERSION: &str = "v1";
 /// How an error in the envelope begins.
 const ERROR_BEGINS: &[u8] = br#"{"success":false,"error":{"code":"#;
 const STRICT: &Standing = &Standing::STRICT;
+
+// Header lines that nearly every answer has.
+const JSON_LINE: HeaderBlock = HeaderBlock::of_static(b"Content-Type: application/json\r\n");
+const VERSION_LINE: HeaderBlock = HeaderBlock::of_static(b"X-API-Version: v1\r\n");
+const NO_STORE_LINE: HeaderBlock = HeaderBlock::of_static(b"Cache-Control: no-store\r\n");
+const REQUEST_ID: FieldName = FieldName::new("X-Request-ID: ");
+const INSTANCE: FieldName = FieldName::new("X-Micronet-Instance: ");
+
+/// What the head of most answers takes at most, in bytes.
+const HEAD_BYTES: usize = 1 << 10;
 
 /// An answer on its way to the client.
 #[derive(Debug, Clone)]
@@ -273,6 +285,7 @@ impl Answer {
         if self.form == Form::Envelope && !self.status.is_bodiless() {
             put_meta(&mut self.body, unix_us, request_id);
         }
+        output.reserve(HEAD_BYTES + self.lines.bytes().len() + self.body.len());
         let response = self.begin(connection, output, unix_us, request_id)?;
         if self.shared.is_empty() {
             response.body(&self.body);
@@ -307,17 +320,19 @@ impl Answer {
         let date = HttpDate::from_unix_s(u64::try_from(unix_us / 1_000_000).unwrap_or(0));
         let mut response = connection.respond(output, self.status, &date)?;
         // Every value is ours, or was checked when it was adopted, so none can break a header; one that did would be left out.
+        match &self.form {
+            _ if self.status.is_bodiless() => {}
+            Form::Envelope | Form::Json => drop(response.block(&JSON_LINE)),
+            form => drop(response.header("Content-Type", form.content_type())),
+        }
+        let _ = response.field(REQUEST_ID, request_id);
+        response.block(&VERSION_LINE);
+        if let Some(instance) = &self.instance {
+            let _ = response.field(INSTANCE, &**instance);
+        }
         let mut header = |name: &str, value: &str| {
             let _ = response.header(name, value);
         };
-        if !self.status.is_bodiless() {
-            header("Content-Type", self.form.content_type());
-        }
-        header("X-Request-ID", request_id);
-        header("X-API-Version", API_VERSION);
-        if let Some(instance) = &self.instance {
-            header("X-Micronet-Instance", instance);
-        }
         if let Some(allow) = &self.allow {
             header("Allow", allow);
         }
@@ -333,8 +348,10 @@ impl Answer {
         if let Some(tag) = self.entity_tag {
             let _ = tag.show(|tag| response.header("ETag", tag).map(|_| ()));
         }
-        let kept_by = if self.cache_control.is_empty() { "no-store" } else { self.cache_control };
-        let _ = response.header("Cache-Control", kept_by);
+        match self.cache_control {
+            "" => drop(response.block(&NO_STORE_LINE)),
+            kept_by => drop(response.header("Cache-Control", kept_by)),
+        }
         let standing = self.standing.as_deref().unwrap_or(STRICT);
         response.block(standing.fields());
         match self.content_policy {

@@ -40,11 +40,10 @@ impl EntityTag {
     }
 }
 
-/// The answer as it goes to whoever asked: what was read well gets its tag, and becomes 304 for who has it.
-#[must_use]
-pub fn conditional(head: &RequestHead, mut answer: Answer) -> Answer {
+/// Makes an answer what goes to whoever asked: what was read well gets its tag, and becomes 304 for who has it.
+pub fn conditional(head: &RequestHead, answer: &mut Answer) {
     if !matches!(head.method(), Method::Get | Method::Head) || answer.status != Status::OK {
-        return answer;
+        return;
     }
     let tag = answer.tagged();
     // What somebody may see because of who they are is kept by nobody else; and everybody asks again before it is used again.
@@ -55,7 +54,6 @@ pub fn conditional(head: &RequestHead, mut answer: Answer) -> Answer {
     if tag.is_had(head) {
         answer.status = Status::NOT_MODIFIED;
     }
-    answer
 }
 
 /// The refusal of a write under a condition that can't be held.
@@ -95,9 +93,14 @@ mod tests {
         .expect("it is written")
     }
 
+    fn conditioned(head: &RequestHead, mut answer: Answer) -> Answer {
+        conditional(head, &mut answer);
+        answer
+    }
+
     /// What `ETag` says in the answer to a GET.
     fn tag(answer: Answer) -> String {
-        let tag = conditional(&head("GET", ""), answer).entity_tag.expect("it was read well");
+        let tag = conditioned(&head("GET", ""), answer).entity_tag.expect("it was read well");
         tag.show(|text| String::from_utf8_lossy(text).into_owned())
     }
 
@@ -116,7 +119,7 @@ mod tests {
         let strong = mine.trim_start_matches("W/").to_owned();
         let code = |method: &str, sent: &str| {
             let asked = head(method, &format!("If-None-Match: {sent}\r\n"));
-            conditional(&asked, enveloped()).status.code()
+            conditioned(&asked, enveloped()).status.code()
         };
         for sent in [mine.clone(), strong.clone(), format!("\"x\", {mine}"), "*".to_owned()] {
             assert_eq!((code("GET", &sent), code("HEAD", &sent)), (304, 304), "{sent}");
@@ -124,13 +127,13 @@ mod tests {
         for sent in ["\"x\"".to_owned(), strong.trim_matches('"').to_owned(), String::new()] {
             assert_eq!(code("GET", &sent), 200, "{sent}");
         }
-        let missing = conditional(&head("GET", "If-None-Match: *\r\n"), Answer::refusal(404, "no"));
+        let missing = conditioned(&head("GET", "If-None-Match: *\r\n"), Answer::refusal(404, "no"));
         assert_eq!((missing.status.code(), missing.entity_tag), (404, None));
     }
 
     #[test]
     fn caches_ask_again_and_keep_nothing_of_a_person() {
-        let kept = |lines: &str, answer: Answer| conditional(&head("GET", lines), answer).cache_control;
+        let kept = |lines: &str, answer: Answer| conditioned(&head("GET", lines), answer).cache_control;
         assert_eq!(kept("", enveloped()), "no-cache");
         assert_eq!(kept("Authorization: Bearer x\r\n", enveloped()), "private, no-cache");
         let mut page = Answer::text(Status::OK, "a");

@@ -20,6 +20,7 @@ mod routes;
 mod standing;
 mod target;
 mod trace;
+mod tree;
 
 pub use accept::{accepts, prefers_html};
 pub use answer::{API_VERSION, Answer, Refused};

@@ -49,7 +49,7 @@ impl Opening {
             match &*name {
                 TICKET => opening.ticket = Some(text.into_owned()),
                 LAST_EVENT_ID => opening.after = Some(place(&text)?),
-                IDEMPOTENCY_KEY => opening.token = Some(idempotency_key(text.as_bytes())?),
+                IDEMPOTENCY_KEY => opening.token = Some(idempotency_key(text.as_bytes())?.to_owned()),
                 _ => {
                     opening.in_query = true;
                     opening.fields.push((name.into_owned(), text.into_owned()));
@@ -61,7 +61,7 @@ impl Opening {
             opening.after = Some(place(&String::from_utf8_lossy(last))?);
         }
         if let Some(key) = single(head, "Idempotency-Key")? {
-            opening.token = Some(idempotency_key(key)?);
+            opening.token = Some(idempotency_key(key)?.to_owned());
         }
         opening.trace = head.headers().get_str("traceparent").and_then(trace_context);
         Ok(opening)

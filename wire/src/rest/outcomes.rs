@@ -7,13 +7,13 @@ use super::answer::{Answer, Refused};
 use super::reply::refused;
 use crate::encoding;
 use crate::error::{Code, RpcError};
-use crate::http1::{Status, decode_component, segments};
+use crate::http1::{Status, decode_component};
 use crate::outcomes::{OutcomeOf, TokenOutcome};
 use crate::schema::{Method, ServiceSchema};
 use crate::transcode::{TranscodeError, to_json};
 
 /// What the paths of outcomes begin with.
-const PREFIX: [&str; 3] = ["api", "v1", "outcomes"];
+const PREFIX: &str = "/api/v1/outcomes/";
 
 /// How the paths of outcomes look.
 pub const OUTCOME_TEMPLATE: &str = "/api/v1/outcomes/{method}/{token}";
@@ -33,12 +33,7 @@ pub struct OutcomeRoute {
 
 /// The service, the method and the token that a path names; `None` if it is no path of an outcome.
 pub(super) fn parse(path: &str) -> Option<(String, String, String)> {
-    let mut given = segments(path);
-    for literal in PREFIX {
-        if given.next()? != literal {
-            return None;
-        }
-    }
+    let mut given = path.strip_prefix(PREFIX)?.split('/');
     let (method, token) = (given.next()?, given.next()?);
     if given.next().is_some() {
         return None;

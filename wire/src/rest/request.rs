@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::accept::accepts;
 use super::answer::{Answer, Refused};
+use super::request_ids::put_hex;
 use super::routes::Parameters;
-use super::trace::trace_context;
 use crate::http1::{Method as HttpMethod, RequestHead, query_pairs};
 use crate::limits::TOKEN_BYTES_MAX;
 use crate::principal::Principal;
@@ -22,19 +22,22 @@ pub struct Request<'a> {
     body: &'a [u8],
     of_path: Parameters<'a>,
     of_query: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The idempotency key that its client chose.
+    key: Option<&'a str>,
 }
 
 impl<'a> Request<'a> {
     /// A request with the fields that its path fills.
     ///
     /// # Errors
-    /// The answer to one that has a body that it can't have, or a malformed query.
+    /// The answer to one that has a body that it can't have, or a malformed query, or a header that can't be used.
     pub fn new(head: &'a RequestHead, body: &'a [u8], of_path: Parameters<'a>) -> Result<Self, Refused> {
         let of_query = query_pairs(head.query().unwrap_or(""))
             .collect::<Result<_, _>>()
             .map_err(|_| refuse(400, "the query's percent-encoding is malformed"))?;
-        let request = Self { head, body, of_path, of_query };
+        let mut request = Self { head, body, of_path, of_query, key: None };
         request.check_body()?;
+        request.key = single(head, "Idempotency-Key")?.map(idempotency_key).transpose()?;
         Ok(request)
     }
 
@@ -50,32 +53,24 @@ impl<'a> Request<'a> {
         self.of_query.iter().find(|(given, _)| given == name).map(|(_, text)| &**text)
     }
 
-    /// What the call says besides its message, on this principal's behalf. A write whose client chose no key gets a token of these random bytes: only whoever
-    /// carries the call out may repeat it then.
-    ///
-    /// # Errors
-    /// The answer to a header that can't be used.
+    /// What the call says besides its message and its trace, on this principal's behalf. A write whose client chose no key gets a token of
+    /// these random bytes: only whoever carries the call out may repeat it then.
+    #[must_use]
     pub fn options(
         &self,
         principal: Principal,
         request_id: &str,
         deadline_ns: u64,
-        random: impl FnOnce() -> [u8; 16],
-    ) -> Result<CallOptions, Refused> {
-        let token = match single(self.head, "Idempotency-Key")? {
-            None if self.is_read() => None,
-            None => Some(format!("{:032x}", u128::from_ne_bytes(random()))),
-            Some(key) => Some(idempotency_key(key)?),
-        };
-        let trace = self.head.headers().get_str("traceparent").and_then(trace_context);
-        Ok(CallOptions {
+        random: [u8; 16],
+    ) -> CallOptions {
+        let fresh = || (!self.is_read()).then(|| token(random));
+        CallOptions {
             principal: Some(principal),
             deadline_ns,
             request_id: request_id.to_owned(),
-            trace: trace.unwrap_or_default(),
-            token,
+            token: self.key.map(str::to_owned).or_else(fresh),
             ..CallOptions::default()
-        })
+        }
     }
 
     /// The message, by the schema of whoever the call goes to.
@@ -114,6 +109,13 @@ impl<'a> Request<'a> {
     }
 }
 
+/// A token of random bytes, in hexadecimal digits.
+fn token(random: [u8; 16]) -> String {
+    let mut token = String::with_capacity(2 * random.len());
+    random.as_chunks::<8>().0.iter().for_each(|half| put_hex(&mut token, u64::from_be_bytes(*half), 16));
+    token
+}
+
 /// A header that decides something: given twice, it could be read in two ways.
 pub(super) fn single<'a>(head: &'a RequestHead, name: &str) -> Result<Option<&'a [u8]>, Refused> {
     let mut given = head.headers().get_all(name);
@@ -123,10 +125,10 @@ pub(super) fn single<'a>(head: &'a RequestHead, name: &str) -> Result<Option<&'a
     }
 }
 
-pub(super) fn idempotency_key(key: &[u8]) -> Result<String, Refused> {
+pub(super) fn idempotency_key(key: &[u8]) -> Result<&str, Refused> {
     let usable = (1..=TOKEN_BYTES_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
     let words = "Idempotency-Key: 1 to 64 printable ASCII characters without spaces";
-    if usable { Ok(String::from_utf8_lossy(key).into_owned()) } else { Err(refuse(400, words)) }
+    std::str::from_utf8(key).ok().filter(|_| usable).ok_or_else(|| refuse(400, words))
 }
 
 pub(super) fn refuse(code: u16, words: &str) -> Refused {

@@ -32,13 +32,39 @@ impl RequestIds {
     fn fresh(&self) -> String {
         let count = self.count.get() + 1;
         self.count.set(count);
-        format!("{:08x}-{count:08x}", self.prefix)
+        let mut id = String::with_capacity(2 * DIGITS_MIN + 1);
+        put_hex(&mut id, self.prefix.into(), DIGITS_MIN);
+        id.push('-');
+        put_hex(&mut id, count, DIGITS_MIN);
+        id
     }
+}
+
+/// Digits of the prefix and, unless there have to be more, of the count.
+const DIGITS_MIN: usize = 8;
+
+/// Appends a number in hexadecimal digits, at least so many: as formatting does, which takes several times as long.
+pub(super) fn put_hex(out: &mut String, number: u64, digits_min: usize) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [b'0'; 16];
+    for (digit, shift) in digits.iter_mut().rev().zip((0..64).step_by(4)) {
+        *digit = DIGITS[usize::try_from(number >> shift & 15).unwrap_or(0)];
+    }
+    let leading = (number.leading_zeros() as usize / 4).min(digits.len() - digits_min);
+    out.push_str(std::str::from_utf8(&digits[leading..]).unwrap_or_default());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fresh_id_is_prefix_and_count() {
+        let ids = RequestIds { prefix: 0x7ab, count: Cell::new(0x4f) };
+        assert_eq!(ids.adopt(None), "000007ab-00000050");
+        ids.count.set(u64::from(u32::MAX));
+        assert_eq!(ids.adopt(None), "000007ab-100000000");
+    }
 
     #[test]
     fn a_usable_id_is_kept_and_another_replaced() {

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::answer::{Answer, Refused};
 use super::outcomes::{self, OutcomeRoute};
+use super::tree::{Segment, Tree};
 use crate::http1::{DecodeError, Method, RequestHead, Status, TargetForm, decode_component, segments};
 use crate::openapi;
 use crate::schema::{EncodedSchema, Method as RpcMethod, ServiceSchema};
@@ -16,6 +17,8 @@ use crate::schema::{EncodedSchema, Method as RpcMethod, ServiceSchema};
 #[derive(Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
+    /// Where their paths lead.
+    tree: Tree,
     /// The services whose schema is known, by their index.
     known: BTreeSet<usize>,
     /// Each with the index of its service.
@@ -35,10 +38,16 @@ pub struct Route {
     /// GET, POST, …
     http_method: String,
     segments: Vec<Segment>,
+    /// Its path, with the names of its parameters: `/products/{name}`.
+    pub template: Rc<str>,
     /// Which service serves it, by its index.
     pub service: usize,
+    /// The name of that service.
+    pub service_name: Rc<str>,
     /// The id of the RPC method.
     pub method: u32,
+    /// The name of that method.
+    pub method_name: Rc<str>,
     /// The class of rate limits that the method belongs to.
     pub rate_class: String,
     /// The stream of the service that says when a reply may not be kept any more; empty where none may be kept at all.
@@ -60,15 +69,6 @@ pub enum Form {
 
 /// What the paths of WebSockets begin with.
 const SOCKETS: &str = "ws";
-
-/// A part of a route's path.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Segment {
-    /// Exactly this. Literals come first: `/orders/log` goes before `/orders/{order_num}`.
-    Literal(String),
-    /// A field of the request with this name.
-    Parameter(String),
-}
 
 /// Fields of a request by name, filled by segments of the path.
 pub type Parameters<'a> = Vec<(&'a str, Cow<'a, str>)>;
@@ -118,15 +118,17 @@ impl Routes {
         let mut all = Self { title: title.to_owned(), ..Self::default() };
         for (service, schema) in schemas {
             all.known.insert(service);
+            let service_name = Rc::from(schema.schema().name.as_str());
             for method in &schema.schema().methods {
+                let of = (service, &service_name, method);
                 let form = if method.is_stream() { Form::Events } else { Form::Answer };
                 for binding in method.paths() {
                     let path = segments(&binding.path).map(Segment::parse).collect();
-                    all.add(&binding.method, path, (service, method), form);
+                    all.add(&binding.method, path, of, form);
                 }
                 for binding in method.socket_paths() {
                     let path = std::iter::once(SOCKETS).chain(segments(&binding.path));
-                    all.add("GET", path.map(Segment::parse).collect(), (service, method), Form::Socket);
+                    all.add("GET", path.map(Segment::parse).collect(), of, Form::Socket);
                 }
             }
             all.schemas.push((service, schema));
@@ -135,6 +137,7 @@ impl Routes {
         all.routes.sort_by(|a, b| (&a.segments, &a.http_method).cmp(&(&b.segments, &b.http_method)));
         for (place, route) in all.routes.iter_mut().enumerate() {
             route.place = place;
+            all.tree.add(&route.segments, place);
         }
         all
     }
@@ -149,15 +152,18 @@ impl Routes {
         &mut self,
         http_method: &str,
         segments: Vec<Segment>,
-        (service, method): (usize, &RpcMethod),
+        (service, service_name, method): (usize, &Rc<str>, &RpcMethod),
         form: Form,
     ) {
         self.routes.push(Route {
             place: 0,
             http_method: http_method.to_owned(),
+            template: template(&segments).into(),
             segments,
             service,
+            service_name: Rc::clone(service_name),
             method: method.id,
+            method_name: method.name.as_str().into(),
             rate_class: method.rate_class.clone(),
             cache: method.cache.clone(),
             form,
@@ -255,30 +261,30 @@ impl Routes {
     /// What an HTTP method and a path (still percent-encoded) lead to. HEAD goes where GET goes. The most exact template that a
     /// path fits decides, whatever methods it has: `/orders/log` is no order.
     fn find<'a>(&'a self, http_method: &str, path: &'a str) -> Found<'a> {
-        let wanted = if http_method == "HEAD" { "GET" } else { http_method };
-        let mut others = BTreeSet::new();
-        let mut fits: Option<&Route> = None;
-        for route in &self.routes {
-            if fits.is_some_and(|first| !first.is_as_exact_as(route)) {
-                continue;
-            }
-            match route.matches(path) {
-                Ok(None) => {}
-                Err(_) => return Found::Malformed,
-                Ok(Some(parameters)) if route.http_method == wanted => {
-                    return Found::Route(route, parameters);
-                }
-                Ok(Some(_)) => {
-                    fits = Some(route);
-                    others.insert(route.http_method.as_str());
-                }
-            }
-        }
-        if others.is_empty() {
+        let mut values = Vec::new();
+        let Some(end) = self.tree.find(path.strip_prefix('/').unwrap_or(path), &mut values) else {
             return Found::Nothing;
+        };
+        let Ok(values) = values.into_iter().map(decode_component).collect::<Result<Vec<_>, DecodeError>>()
+        else {
+            return Found::Malformed;
+        };
+        let wanted = if http_method == "HEAD" { "GET" } else { http_method };
+        let fitting = end.routes.iter().map(|place| &self.routes[*place]);
+        match fitting.clone().find(|route| route.http_method == wanted) {
+            Some(route) => Found::Route(route, route.parameters().zip(values).collect()),
+            None => Found::OtherMethods(allow(fitting.map(|route| route.http_method.as_str()).collect())),
         }
-        Found::OtherMethods(allow(others))
     }
+}
+
+/// How a path is shown, with the names of its parameters.
+fn template(segments: &[Segment]) -> String {
+    let shown = segments.iter().map(|segment| match segment {
+        Segment::Literal(text) => format!("/{text}"),
+        Segment::Parameter(name) => format!("/{{{name}}}"),
+    });
+    shown.collect()
 }
 
 /// What `Allow` says where these methods have routes.
@@ -318,13 +324,7 @@ impl fmt::Display for Routes {
 /// A route is shown as its path, with the names of its parameters: `/products/{name}`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for segment in &self.segments {
-            match segment {
-                Segment::Literal(text) => write!(f, "/{text}")?,
-                Segment::Parameter(name) => write!(f, "/{{{name}}}")?,
-            }
-        }
-        Ok(())
+        f.write_str(&self.template)
     }
 }
 
@@ -355,42 +355,11 @@ impl Route {
         object
     }
 
-    /// Whether it has literals where another one has them, and parameters where that has them.
-    fn is_as_exact_as(&self, other: &Self) -> bool {
-        let alike = |(one, other): (&Segment, &Segment)| match (one, other) {
-            (Segment::Literal(one), Segment::Literal(other)) => one == other,
-            (Segment::Parameter(_), Segment::Parameter(_)) => true,
-            _ => false,
-        };
-        self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(alike)
-    }
-
-    /// The fields that the path fills, or `None` when it is another path.
-    fn matches<'a>(&'a self, path: &'a str) -> Result<Option<Parameters<'a>>, DecodeError> {
-        let mut parameters = Vec::new();
-        let mut given = segments(path);
-        for segment in &self.segments {
-            let Some(text) = given.next() else { return Ok(None) };
-            match segment {
-                Segment::Literal(literal) if literal == text => {}
-                Segment::Literal(_) => return Ok(None),
-                Segment::Parameter(_) if text.is_empty() => return Ok(None),
-                Segment::Parameter(name) => parameters.push((name.as_str(), text)),
-            }
-        }
-        if given.next().is_some() {
-            return Ok(None);
-        }
-        let decoded = parameters.into_iter().map(|(name, text)| Ok((name, decode_component(text)?)));
-        decoded.collect::<Result<_, _>>().map(Some)
-    }
-}
-
-impl Segment {
-    fn parse(text: &str) -> Self {
-        match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-            Some(name) => Self::Parameter(name.to_owned()),
-            None => Self::Literal(text.to_owned()),
-        }
+    /// The names of its parameters, in their order.
+    fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Parameter(name) => Some(name.as_str()),
+        })
     }
 }
