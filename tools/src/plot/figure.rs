@@ -1,5 +1,8 @@
 //! Lines over an axis, with a band around each where its numbers have a range. It takes its colours from the page around it, so that it is legible
 //! in light and dark and printed; as a document of its own it brings them.
+//!
+//! It is drawn by hand, as the other plots are: a plotting library would bring fonts and colours of its own, which no page in light and dark
+//! can change, and knows neither nines nor bands by itself.
 
 use std::fmt::Write;
 
