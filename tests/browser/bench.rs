@@ -45,7 +45,18 @@ fn a_measurement_is_drawn_with_its_numbers_beside() {
     fs::create_dir_all(folder.path()).expect("a folder");
     let file = folder.path().join("bench.html");
     let status = Command::new(micronet())
-        .args(["bench", "echo", "--in-flight", "8", "--duration", "1200ms", "--warm-up", "100ms", "--repeat", "2"])
+        .args([
+            "bench",
+            "echo",
+            "--in-flight",
+            "8",
+            "--duration",
+            "1200ms",
+            "--warm-up",
+            "100ms",
+            "--repeat",
+            "2",
+        ])
         .arg("--plot")
         .arg(&file)
         .arg("--data")
