@@ -183,11 +183,13 @@ pub(super) const fn is_token_byte(byte: u8) -> bool {
     const TABLE: [bool; 256] = {
         let mut table = [false; 256];
         let mut byte = 0;
-        while byte < 256 {
-            table[byte] = may_stand_in_token(byte as u8);
+        loop {
+            table[byte as usize] = may_stand_in_token(byte);
+            if byte == u8::MAX {
+                break table;
+            }
             byte += 1;
         }
-        table
     };
     TABLE[byte as usize]
 }

@@ -21,6 +21,7 @@ pub struct Load {
     /// How many bytes are echoed
     #[arg(long, default_value_t = 64)]
     pub size: usize,
+    /// How long is measured, and who
     #[command(flatten)]
     pub times: Times,
     /// A folder of certificates, to speak TLS with both sides known

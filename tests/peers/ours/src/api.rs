@@ -5,6 +5,7 @@ use micronet_wire::schema::{Blob, Message};
 use micronet_wire::service::{CallContext, service};
 
 /// As much of the service as is called here.
+#[expect(dead_code, reason = "only its client is used")]
 #[service(name = "bench")]
 pub(crate) trait Bench {
     /// The same bytes again.
