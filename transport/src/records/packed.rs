@@ -26,7 +26,7 @@ impl Writer<'_> {
         self.byte(flag.into());
     }
 
-    /// Of any width: the encoding writes small numbers alike.
+    /// Of any width: the encoding writes small numbers alike, and most are small.
     #[inline]
     fn number(&mut self, number: u64) {
         match u8::try_from(number) {
