@@ -7,7 +7,7 @@ from pathlib import Path
 from race import machine
 from race.contestants import FLOOR, PEER
 from race.course import Results
-from race.rows import BESIDES, ROWS, Row
+from race.rows import BESIDES, GROUPS, ROWS, Row
 from race.settings import Settings
 from race.verdict import FAR, Spread, Verdict, judge_row, number
 
@@ -32,6 +32,19 @@ def write(folder: Path, described: dict, settings: Settings, results: Results) -
     (folder / "report.md").write_text(report.markdown)
     (folder / "report.json").write_text(report.json + "\n")
     return report
+
+
+def keep(folder: Path, results: Results) -> None:
+    """Adds what the report that is there has of rows that were not measured now."""
+    file = folder / "report.json"
+    there = json.loads(file.read_text()) if file.exists() else {"groups": []}
+    measured = {group.key for group in results.groups}
+    for group in there["groups"]:
+        if group["key"] in measured:
+            continue
+        results.kept[group["key"]] = group["measured"]
+        results.turns |= {(group["key"], each["name"]): each["rounds"] for each in group["contestants"]}
+    results.groups = [group for group in GROUPS if group.key in measured or group.key in results.kept]
 
 
 def _rows(results: Results) -> list[Row]:
@@ -105,7 +118,9 @@ def _failures(results: Results) -> list[str]:
 def _details(results: Results) -> list[str]:
     lines = []
     for group in results.groups:
-        lines += [f"## {group.work}", "", f"| | {' | '.join(group.figures)} |", "|---" * (len(group.figures) + 1) + "|"]
+        kept = results.kept.get(group.key)
+        lines += [f"## {group.work}", ""] + ([f"Measured {kept}.", ""] if kept else [])
+        lines += [f"| | {' | '.join(group.figures)} |", "|---" * (len(group.figures) + 1) + "|"]
         for contestant in group.contestants:
             if (group.key, contestant.name) not in results.turns:
                 continue
@@ -128,7 +143,8 @@ def _data(described: dict, results: Results) -> dict:
     return {
         "machine": described, "seconds": results.seconds, "failures": results.failures,
         "rows": [of_row(row) for row in _rows(results)],
-        "groups": [{"key": group.key, "work": group.work, "contestants": [
+        "groups": [{"key": group.key, "work": group.work,
+                    "measured": results.kept.get(group.key, f"{described['date']} of {described['revision']}"), "contestants": [
             {"name": each.name, "part": each.part, "rounds": results.turns[group.key, each.name]}
             for each in group.contestants if (group.key, each.name) in results.turns]} for group in results.groups],
     }
