@@ -90,7 +90,7 @@ impl<S: Service> Service for Remembered<S> {
         self.service.schema()
     }
 
-    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+    fn handle(&self, context: Box<CallContext>, method: u32, request: Bytes) -> Handling {
         let (Some(token), Some(write)) = (context.token.clone(), self.write(&context, method)) else {
             return self.service.handle(context, method, request);
         };
@@ -241,7 +241,7 @@ mod tests {
     fn add(counter: &impl Service, who: Principal, token: &str, amount: u32) -> Handling {
         let method = counter.schema().schema().methods[0].id;
         let context = CallContext { principal: who, token: Some(token.to_owned()), ..CallContext::default() };
-        counter.handle(context, method, encoding::encode(&Amount { amount }).unwrap())
+        counter.handle(Box::new(context), method, encoding::encode(&Amount { amount }).unwrap())
     }
 
     async fn sum(handling: Handling) -> Result<u32, Code> {

@@ -4,6 +4,7 @@
 mod access;
 mod access_log;
 mod accounts;
+mod bench;
 mod by_hand;
 mod call;
 mod call_both_ways;

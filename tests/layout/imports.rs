@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::source::{names, paths, read, sources};
 
 /// Each crate of the workspace, and those of the others that it may depend on.
-const MAY_IMPORT: [(&str, &[&str]); 7] = [
+const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("wire/macros", &[]),
     ("wire", &["micronet-wire-macros"]),
     ("transport", &["micronet-wire"]),
@@ -13,10 +13,11 @@ const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("gateway", &["micronet-transport", "micronet-wire"]),
     ("tools", &["micronet-gateway", "micronet-services", "micronet-transport", "micronet-wire"]),
     ("tests", &["micronet-gateway", "micronet-services", "micronet-transport", "micronet-wire"]),
+    ("tests/guard", &["micronet-gateway", "micronet-transport", "micronet-wire"]),
 ];
 
 /// What `wire` may build on: encoding, checksums and byte handling, but no runtime, no socket, no clock and no randomness.
-const WIRE_BUILDS_ON: [&str; 7] = ["bincode", "bytes", "crc32c", "hmac", "micronet-wire-macros", "sha2"];
+const WIRE_BUILDS_ON: [&str; 6] = ["bincode", "bytes", "crc32c", "hmac", "micronet-wire-macros", "sha2"];
 
 /// What does I/O, reads a clock, or starts a thread.
 const NOT_IN_WIRE: [&str; 16] = [
@@ -123,4 +124,18 @@ fn every_test_program_is_run() {
         assert!(named.contains(&path.as_str()), "tests/{path} is in no [[test]] of tests/Cargo.toml");
     }
     assert_eq!(named.len(), with_main.len(), "{named:?}");
+}
+
+#[test]
+fn peers_are_built_as_it_is_and_by_nobody_else() {
+    let ours = manifest(".");
+    let excluded = ours["workspace"]["exclude"].as_array().expect("exclude");
+    assert!(excluded.iter().any(|folder| folder.as_str() == Some("tests/peers")), "{excluded:?}");
+    // Else the comparison would be one of compilers' options. What debuggers read changes no code.
+    let options = |manifest: &toml::Table| {
+        let mut options = manifest["profile"]["release"].as_table().expect("a profile").clone();
+        options.retain(|option, _| option != "debug" && option != "package");
+        options
+    };
+    assert_eq!(options(&manifest("tests/peers")), options(&ours));
 }

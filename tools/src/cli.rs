@@ -11,6 +11,7 @@ pub(crate) mod discovery;
 pub(crate) mod dissector;
 pub(crate) mod drill;
 pub(crate) mod fault;
+pub(crate) mod flame;
 pub(crate) mod gateway;
 pub(crate) mod instances;
 pub(crate) mod l4;
@@ -47,6 +48,7 @@ use self::discovery::{DiscoveryFlags, RegistrationFlags};
 use self::dissector::DissectorFlags;
 use self::drill::{DrillFlags, DrillsFlags};
 use self::fault::FaultFlags;
+use self::flame::ProfileFlags;
 use self::gateway::GatewayFlags;
 use self::instances::InstancesFlags;
 use self::lab::LabFlags;
@@ -190,6 +192,8 @@ pub(crate) enum RawCommand {
     Whoami(WhoamiFlags),
     /// See how an instance and the way to it are doing, a heartbeat a line
     Ping(PingFlags),
+    /// Draw where a process's time goes, as a flame graph
+    Profile(ProfileFlags),
     /// Show the instances of services, as those see them who call them
     Instances(InstancesFlags),
     /// Show or change what the network is declared to be like: segments, links, who may call whom

@@ -19,6 +19,7 @@ mod describe;
 mod discovery;
 mod dissector;
 mod error;
+mod flame;
 mod gateway;
 mod identity;
 mod inherited;
@@ -94,6 +95,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Nc(config) => nc::run(&config),
         Command::Login(config) => logins::run(&config),
         Command::Ping(config) => ping::run(&config),
+        Command::Profile(config) => flame::run(&config),
         Command::Tap(config) => tap::run(&config),
         Command::Dissector(config) => dissector::run(&config),
         Command::Net(config) => Ok(net::run(&config)),

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use micronet_wire::conn::{Announcement, Connection, Event, Role, StreamMap};
+use micronet_wire::conn::{Announcement, CallTable, Connection, Event, Role};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::frame::{Health, Pong};
 use micronet_wire::hello::Hello;
@@ -43,7 +43,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Shared {
     connection: RefCell<Connection>,
-    calls: RefCell<StreamMap<Slot>>,
+    calls: RefCell<CallTable<Slot>>,
     streams: RefCell<Streams>,
     driver: RefCell<Option<Waker>>,
     state: RefCell<Lifecycle>,
@@ -272,7 +272,7 @@ impl Client {
         let is_waiting = |slot: &Slot| matches!(slot, Slot::Waiting { repeatable: true, .. });
         let given_up: Vec<u32> = {
             let calls = self.shared.calls.borrow();
-            calls.iter().filter(|(_, slot)| is_waiting(slot)).map(|(stream, _)| *stream).collect()
+            calls.iter().filter(|(_, slot)| is_waiting(slot)).map(|(stream, _)| stream).collect()
         };
         for stream in given_up {
             self.shared.connection.borrow_mut().cancel(stream);
@@ -345,7 +345,7 @@ struct Call<'a> {
 impl Call<'_> {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, RpcError>> {
         let mut calls = self.shared.calls.borrow_mut();
-        match calls.get_mut(&self.stream) {
+        match calls.get_mut(self.stream) {
             Some(Slot::Waiting { waker, .. }) => {
                 if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
                     *waker = Some(cx.waker().clone());
@@ -354,7 +354,7 @@ impl Call<'_> {
             }
             Some(Slot::Done(..)) => {
                 self.ended = true;
-                match calls.remove(&self.stream) {
+                match calls.remove(self.stream) {
                     Some(Slot::Done(result, account)) => {
                         self.shared.account.set(account);
                         Poll::Ready(result)
@@ -370,7 +370,7 @@ impl Call<'_> {
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.shared.calls.borrow_mut().remove(&self.stream);
+            self.shared.calls.borrow_mut().remove(self.stream);
             self.shared.connection.borrow_mut().cancel(self.stream);
             self.shared.wake_driver();
         }
@@ -400,7 +400,7 @@ impl Shared {
 
     fn end_call(&self, stream: u32, result: Result<Reply, RpcError>, account: Option<Ledger>) {
         let Some(result) = self.streams.borrow_mut().end(stream, result) else { return };
-        if let Some(slot) = self.calls.borrow_mut().get_mut(&stream)
+        if let Some(slot) = self.calls.borrow_mut().get_mut(stream)
             && let Slot::Waiting { waker: Some(waker), .. } =
                 std::mem::replace(slot, Slot::Done(result, account))
         {
@@ -412,6 +412,12 @@ impl Shared {
         let mut state = self.state.borrow_mut();
         change(&mut state);
         state.watchers.drain(..).for_each(Waker::wake);
+    }
+
+    fn act_on_events(&self) {
+        while let Some(event) = { self.connection.borrow_mut().poll_event() } {
+            self.act(event);
+        }
     }
 
     fn act(&self, event: Event) {
@@ -450,8 +456,9 @@ impl Shared {
 /// Owns the socket of a client: wait, feed, act on events, transmit.
 async fn drive<S: ByteStream>(mut wire: Wire<S>, shared: Rc<Shared>) {
     loop {
-        while let Some(event) = { shared.connection.borrow_mut().poll_event() } {
-            shared.act(event);
+        shared.act_on_events();
+        while wire.receive_more(&mut shared.connection.borrow_mut()) {
+            shared.act_on_events();
         }
         if shared.connection.borrow().is_closed() {
             break;

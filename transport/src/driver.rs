@@ -29,6 +29,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> ByteStream for S {}
 pub(crate) struct Wire<S> {
     stream: S,
     input: BytesMut,
+    /// When it was read, where frames of it may be left.
+    unfinished_ns: Option<u64>,
     timer: Pin<Box<Sleep>>,
     /// Why nothing can be written any more.
     write_error: Option<String>,
@@ -54,6 +56,7 @@ impl<S: ByteStream> Wire<S> {
         Self {
             stream,
             input: BytesMut::new(),
+            unfinished_ns: None,
             timer: Box::pin(tokio::time::sleep(far)),
             write_error: None,
             armed_ns: u64::MAX,
@@ -85,7 +88,18 @@ impl<S: ByteStream> Wire<S> {
         pin!(self.stream.read_buf(&mut self.input)).poll(cx)
     }
 
-    /// Reads once and feeds the connection. Ready when something came, also the end.
+    /// Feeds the connection with more of what was read before; false when there is nothing. Nothing else may be read before that.
+    pub(crate) fn receive_more(&mut self, connection: &mut Connection) -> bool {
+        let Some(read_ns) = self.unfinished_ns else { return false };
+        if !connection.receive_more(read_ns, &mut self.input) {
+            self.unfinished_ns = None;
+        }
+        self.share.set(connection.calls_served());
+        true
+    }
+
+    /// Reads once and feeds the connection, which may leave something for [`receive_more`](Self::receive_more). Ready when something
+    /// came, also the end.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> Poll<()> {
         self.share.set(connection.calls_served());
         match self.poll_read(cx) {
@@ -102,7 +116,7 @@ impl<S: ByteStream> Wire<S> {
                     self.point.reads(connection, &self.input);
                 }
                 connection.observe(self.share.vitals(now));
-                connection.receive(now, &mut self.input, fresh);
+                self.unfinished_ns = connection.receive_some(now, &mut self.input, fresh).then_some(now);
                 self.share.set(connection.calls_served());
             }
             Poll::Ready(Err(error)) => {

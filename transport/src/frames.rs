@@ -35,6 +35,15 @@ impl FrameCount {
                 bytes = &bytes[taken..];
                 continue;
             }
+            // What is usual: a frame begins here, and is there whole.
+            if self.length_seen == 0
+                && let Some(length) = bytes.first_chunk::<LENGTH_BYTES>()
+                && let Some(behind) = bytes.get(HEADER_BYTES + u32::from_be_bytes(*length) as usize..)
+            {
+                ended += 1;
+                bytes = behind;
+                continue;
+            }
             self.length[self.length_seen] = *first;
             self.length_seen += 1;
             bytes = others;

@@ -7,6 +7,7 @@ mod background;
 mod connections;
 mod entry;
 mod handling;
+mod methods;
 mod operation;
 mod pages;
 mod places;
@@ -41,7 +42,6 @@ use self::operation::Operated;
 use self::pages::View;
 use self::places::Places;
 pub use self::site::OwnSite;
-use self::streams::Shapes;
 use self::unheard::Unheard;
 use crate::clock;
 use crate::drain::Drain;
@@ -97,7 +97,6 @@ struct Port {
     entry: Rc<Entry>,
     identity: Rc<Identity>,
     site: Rc<OwnSite>,
-    shapes: Rc<Shapes>,
     /// Its service's, for taps.
     schema: Rc<EncodedSchema>,
     unheard: Rc<Unheard>,
@@ -124,12 +123,11 @@ impl Port {
         let site = Rc::new(OwnSite::of(Rc::clone(&entry), Rc::clone(&identity)));
         let schemas = Rc::new(schemas(entry.service().schema()));
         let own = entry.service().schema();
-        let shapes = Rc::new(Shapes::of([own.schema(), &operation_schema()]));
         let schema = Rc::new(own.clone());
         identity.network.taps().learn(&schema);
         let meters = Rc::new(meters_of(&identity, entry.service().schema().schema()));
         let (unheard, connections) = (Rc::default(), Rc::default());
-        Self { entry, identity, site, shapes, schema, unheard, meters, connections, schemas, drain }
+        Self { entry, identity, site, schema, unheard, meters, connections, schemas, drain }
     }
 
     /// Serves a connection of which nothing is known yet: in TLS, where this instance has a certificate.
@@ -178,13 +176,13 @@ impl Port {
         };
         if tongue == Tongue::Rpc {
             open.seen().speaks("rpc");
-            let Self { entry, identity, shapes, unheard, meters, drain, schema, .. } = self;
+            let Self { entry, identity, unheard, meters, drain, schema, .. } = self;
             let _open = identity.network.metrics().connection("rpc");
             let tls = peer.is_some();
             let config = identity.config(Role::Acceptor, Some(&schema), peer);
             let point =
                 Point::new(identity.network.taps(), Role::Acceptor, ends, tls, Some(schema.fingerprint()));
-            let answers = rpc::Answers { entry, shapes, unheard, meters, seen: Rc::clone(open.seen()) };
+            let answers = rpc::Answers { entry, unheard, meters, seen: Rc::clone(open.seen()) };
             let begun = rpc::Begun { stream, input, accepted_ns, point };
             return rpc::serve(begun, answers, config, drain, stranger).await;
         }

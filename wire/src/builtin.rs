@@ -104,7 +104,7 @@ impl<S: Service> Service for WithBuiltin<S> {
         self.own.schema()
     }
 
-    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+    fn handle(&self, context: Box<CallContext>, method: u32, request: Bytes) -> Handling {
         // No service has a method with one of these ids: `#[service]` doesn't compile then.
         if BuiltinMethods::METHOD_IDS.contains(&method) {
             self.builtin.handle(context, method, request)

@@ -7,7 +7,7 @@
 //! order with nothing between them.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::limits::{DECODE_BYTES_MAX, MESSAGE_BYTES_MAX};
 
@@ -25,13 +25,17 @@ const fn configuration() -> Configuration<LittleEndian, Varint, Limit<DECODE_BYT
     bincode::config::standard().with_limit::<DECODE_BYTES_MAX>()
 }
 
+/// What most messages fit: room for them is made once.
+const USUAL_BYTES: usize = 256;
+
 /// Encodes a message at the end of `out`.
 ///
 /// # Errors
 /// When the encoded message would be longer than [`MESSAGE_BYTES_MAX`]; `out` is then as before.
-pub fn encode_into<T: Encode>(message: &T, out: &mut BytesMut) -> Result<(), EncodeError> {
+pub fn encode_into<T: Encode>(message: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let start = out.len();
-    let written = bincode::encode_into_writer(message, BoundedWriter { out, start }, configuration());
+    let writer = BoundedWriter { bytes_max: start + MESSAGE_BYTES_MAX, out };
+    let written = bincode::encode_into_writer(message, writer, configuration());
     if written.is_err() {
         out.truncate(start);
     }
@@ -43,9 +47,9 @@ pub fn encode_into<T: Encode>(message: &T, out: &mut BytesMut) -> Result<(), Enc
 /// # Errors
 /// When the encoded message would be longer than [`MESSAGE_BYTES_MAX`].
 pub fn encode<T: Encode>(message: &T) -> Result<Bytes, EncodeError> {
-    let mut out = BytesMut::new();
+    let mut out = Vec::with_capacity(USUAL_BYTES);
     encode_into(message, &mut out)?;
-    Ok(out.freeze())
+    Ok(Bytes::from(out))
 }
 
 /// Decodes a message that fills `bytes` exactly.
@@ -84,18 +88,24 @@ pub fn unknown_variant() -> DecodeError {
     DecodeError::Other("no variant has this index")
 }
 
-/// Appends to a buffer and refuses to grow a message past its limit.
+/// Appends to a buffer and refuses to grow a message past its limit. Most writes are of one byte: a `Vec` takes it in place.
 struct BoundedWriter<'a> {
-    out: &'a mut BytesMut,
-    start: usize,
+    out: &'a mut Vec<u8>,
+    bytes_max: usize,
 }
 
 impl bincode::enc::write::Writer for BoundedWriter<'_> {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        if self.out.len() - self.start + bytes.len() > MESSAGE_BYTES_MAX {
-            return Err(EncodeError::Other("the message is longer than MESSAGE_BYTES_MAX"));
+        if self.out.len() + bytes.len() > self.bytes_max {
+            return Err(too_long());
         }
-        self.out.put_slice(bytes);
+        self.out.extend_from_slice(bytes);
         Ok(())
     }
+}
+
+#[cold]
+fn too_long() -> EncodeError {
+    EncodeError::Other("the message is longer than MESSAGE_BYTES_MAX")
 }

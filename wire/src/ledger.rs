@@ -21,10 +21,12 @@ impl Ledger {
 
     /// Appends it.
     pub fn encode(&self, out: &mut impl BufMut) {
-        out.put_u32(self.receive_queue_us);
-        out.put_u32(self.handler_us);
-        out.put_u32(self.credit_wait_us);
-        out.put_u32(self.write_queue_us);
+        let parts = [self.receive_queue_us, self.handler_us, self.credit_wait_us, self.write_queue_us];
+        let mut bytes = [0; Self::BYTES];
+        for (to, part) in bytes.chunks_exact_mut(4).zip(parts) {
+            to.copy_from_slice(&part.to_be_bytes());
+        }
+        out.put_slice(&bytes);
     }
 
     /// Takes one from the front of `input`, or `None` when there are too few bytes.
@@ -32,11 +34,14 @@ impl Ledger {
         if input.remaining() < Self::BYTES {
             return None;
         }
+        let mut bytes = [0; Self::BYTES];
+        input.copy_to_slice(&mut bytes);
+        let part = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         Some(Self {
-            receive_queue_us: input.get_u32(),
-            handler_us: input.get_u32(),
-            credit_wait_us: input.get_u32(),
-            write_queue_us: input.get_u32(),
+            receive_queue_us: part(0),
+            handler_us: part(4),
+            credit_wait_us: part(8),
+            write_queue_us: part(12),
         })
     }
 }

@@ -14,7 +14,10 @@ pub const CLIENT_ADDRESS: &str = "client-address";
 ///
 /// A key has 1 to 64 bytes: lower-case ASCII letters, digits, `-`, `_` and `.`. A value is text without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Metadata(BTreeMap<String, String>);
+pub struct Metadata(Option<Box<Pairs>>);
+
+/// Behind a pointer, because most calls have none.
+type Pairs = BTreeMap<String, String>;
 
 /// Why pairs are refused.
 type Refusal = &'static str;
@@ -38,42 +41,42 @@ impl Metadata {
         if !is_value(&value) {
             return refused(BAD_VALUE);
         }
-        let before = self.0.get(&key);
-        let pairs = self.0.len() + usize::from(before.is_none());
+        let before = self.get(&key);
+        let pairs = self.iter().count() + usize::from(before.is_none());
         let freed = before.map_or(0, |before| pair_bytes(&key, before));
         if pairs > METADATA_PAIRS_MAX || self.bytes() - freed + pair_bytes(&key, &value) > METADATA_BYTES_MAX
         {
             return refused(TOO_MUCH);
         }
-        self.0.insert(key, value);
+        self.0.get_or_insert_default().insert(key, value);
         Ok(())
     }
 
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.0.as_ref()?.get(key).map(String::as_str)
     }
 
     /// All pairs, in ascending order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0.iter().flat_map(|pairs| pairs.iter()).map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Whether there is no pair.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// Its size on the wire.
     pub(crate) fn bytes(&self) -> usize {
-        self.0.iter().map(|(key, value)| pair_bytes(key, value)).sum()
+        self.iter().map(|(key, value)| pair_bytes(key, value)).sum()
     }
 
     /// Appends the pairs.
     pub(crate) fn encode(&self, out: &mut impl BufMut) {
-        for (key, value) in &self.0 {
+        for (key, value) in self.iter() {
             #[expect(clippy::cast_possible_truncation, reason = "set() and decode() bound keys and values")]
             let (key_bytes, value_bytes) = (key.len() as u8, value.len() as u16);
             out.put_u8(key_bytes);
@@ -95,7 +98,7 @@ impl Metadata {
         if input.is_empty() || input.len() > METADATA_BYTES_MAX {
             return Err(TOO_MUCH);
         }
-        let mut pairs = BTreeMap::new();
+        let mut pairs = Pairs::new();
         while input.has_remaining() {
             let (key, value) = take_pair(&mut input).ok_or("the metadata is cut short")?;
             let key = std::str::from_utf8(key).ok().filter(|key| is_key(key)).ok_or(BAD_KEY)?;
@@ -106,7 +109,7 @@ impl Metadata {
             }
             pairs.insert(key.to_owned(), value.to_owned());
         }
-        if pairs.len() > METADATA_PAIRS_MAX { Err(TOO_MUCH) } else { Ok(Self(pairs)) }
+        if pairs.len() > METADATA_PAIRS_MAX { Err(TOO_MUCH) } else { Ok(Self(Some(Box::new(pairs)))) }
     }
 }
 

@@ -78,14 +78,16 @@ impl RequestHead {
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), RpcError> {
         self.check()?;
         let start = out.len();
-        out.put_u16(0); // The length, when it is known.
-        out.put_u32(self.deadline_us.clamp(1, DEADLINE_US_MAX));
+        let mut begin = Begin { bytes: [0; BEGIN_BYTES], length: 0 };
+        begin.put(&[0; 2]); // The length, when it is known.
+        begin.put(&self.deadline_us.clamp(1, DEADLINE_US_MAX).to_be_bytes());
         if self.trace.is_some() {
-            put_entry_head(out, tag::TRACE, TRACE_BYTES);
-            out.put_slice(&self.trace.trace_id);
-            out.put_slice(&self.trace.span_id);
-            out.put_u8(self.trace.flags);
+            begin.put(&entry_head(tag::TRACE, TRACE_BYTES));
+            begin.put(&self.trace.trace_id);
+            begin.put(&self.trace.span_id);
+            begin.put(&[self.trace.flags]);
         }
+        out.put_slice(begin.bytes());
         if !self.request_id.is_empty() {
             put_entry_head(out, tag::REQUEST_ID, self.request_id.len());
             out.put_slice(self.request_id.as_bytes());
@@ -204,22 +206,51 @@ impl RequestHead {
     }
 }
 
-fn put_entry_head(out: &mut impl BufMut, tag: u8, length: usize) {
-    out.put_u8(tag);
+fn entry_head(tag: u8, length: usize) -> [u8; 3] {
     #[expect(clippy::cast_possible_truncation, reason = "check() bounds every entry")]
-    out.put_u16(length as u16);
+    let [high, low] = (length as u16).to_be_bytes();
+    [tag, high, low]
+}
+
+fn put_entry_head(out: &mut impl BufMut, tag: u8, length: usize) {
+    out.put_slice(&entry_head(tag, length));
+}
+
+/// Length, deadline and trace context.
+const BEGIN_BYTES: usize = 2 + 4 + 3 + TRACE_BYTES;
+
+/// What a head begins with, put together before it is copied: nearly every head has all of it.
+struct Begin {
+    bytes: [u8; BEGIN_BYTES],
+    length: usize,
+}
+
+impl Begin {
+    fn put(&mut self, part: &[u8]) {
+        self.bytes[self.length..self.length + part.len()].copy_from_slice(part);
+        self.length += part.len();
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
 /// Whether a text is printable ASCII (SPEC 6.3) of 1 to `max` bytes.
 pub(crate) fn is_printable(text: &[u8], max: usize) -> bool {
-    !text.is_empty() && text.len() <= max && text.iter().all(u8::is_ascii_graphic)
+    // Not `all`: without a way out in the middle, several bytes are compared at once.
+    !text.is_empty()
+        && text.len() <= max
+        && text.iter().fold(true, |so_far, byte| so_far & byte.is_ascii_graphic())
 }
 
 fn take_text(value: &[u8], max: usize, what: &str) -> Result<String, RpcError> {
-    match std::str::from_utf8(value) {
-        Ok(text) if is_printable(value, max) => Ok(text.to_owned()),
-        _ => malformed(&format!("{what} is empty, too long or not printable ASCII")),
+    if is_printable(value, max)
+        && let Ok(text) = std::str::from_utf8(value)
+    {
+        return Ok(text.to_owned());
     }
+    malformed(&format!("{what} is empty, too long or not printable ASCII"))
 }
 
 /// The kinds of principal on the wire (SPEC 6.5): a byte, then for a service its name, for a user subject, organization, session

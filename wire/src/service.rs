@@ -118,14 +118,14 @@ pub trait Service: 'static {
     fn schema(&self) -> &EncodedSchema;
 
     /// Starts to handle a call: checks that the principal may, decodes the request, runs the handler, encodes the answer.
-    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling;
+    fn handle(&self, context: Box<CallContext>, method: u32, request: Bytes) -> Handling;
 }
 
 impl<S: Service + ?Sized> Service for Box<S> {
     fn schema(&self) -> &EncodedSchema {
         (**self).schema()
     }
-    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+    fn handle(&self, context: Box<CallContext>, method: u32, request: Bytes) -> Handling {
         (**self).handle(context, method, request)
     }
 }

@@ -149,14 +149,14 @@ impl<S: Service> Caller for Direct<S> {
     async fn call(&self, method: u32, request: Bytes, options: CallOptions) -> Result<Reply, RpcError> {
         let context =
             CallContext { principal: self.principal.clone(), token: options.token, ..CallContext::default() };
-        let body = self.service.handle(context, method, request).await?;
+        let body = self.service.handle(Box::new(context), method, request).await?;
         Ok(Reply { body, ledger: Ledger::default() })
     }
 
     async fn send(&self, method: u32, request: Bytes, _: CallOptions) -> Result<(), RpcError> {
         let context =
             CallContext { principal: self.principal.clone(), one_way: true, ..CallContext::default() };
-        let answer = self.service.handle(context, method, request).await;
+        let answer = self.service.handle(Box::new(context), method, request).await;
         assert!(answer.is_err() || answer.is_ok_and(|reply| reply.is_empty()));
         Ok(())
     }
@@ -242,7 +242,8 @@ fn a_call_has_the_shape_of_its_method() {
     let server = ProductServer::new(Shop::default()).unwrap();
     let shape = |one_way, method: u32| {
         let context = CallContext { principal: Principal::Operator, one_way, ..CallContext::default() };
-        now(server.handle(context, method, Bytes::from_static(b"\x03Tux"))).map_err(|error| error.code)
+        now(server.handle(Box::new(context), method, Bytes::from_static(b"\x03Tux")))
+            .map_err(|error| error.code)
     };
     assert_eq!(shape(true, ProductMethods::SEEN), Ok(Bytes::new()));
     assert_eq!(shape(false, ProductMethods::SEEN), Err(Code::BadRequest));
@@ -329,7 +330,7 @@ fn what_is_no_call_is_refused() {
     let server = ProductServer::new(Shop::default()).unwrap();
     let handle = |principal: Principal, method: u32, request: &'static [u8]| {
         let context = CallContext { principal, ..CallContext::default() };
-        now(server.handle(context, method, Bytes::from_static(request)))
+        now(server.handle(Box::new(context), method, Bytes::from_static(request)))
     };
     let cases: [(Principal, u32, &[u8], Code); 6] = [
         (Principal::Operator, 0, b"", Code::UnknownMethod),

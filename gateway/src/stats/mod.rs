@@ -34,7 +34,7 @@ impl Service for Counted {
         self.service.schema()
     }
 
-    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+    fn handle(&self, context: Box<CallContext>, method: u32, request: Bytes) -> Handling {
         let (handling, stats) = (self.service.handle(context, method, request), Rc::clone(&self.stats));
         Box::pin(async move {
             let since = clock::now();

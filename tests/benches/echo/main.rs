@@ -1,26 +1,31 @@
-//! What a call costs: a unary echo of 64 bytes on one connection, server and client in processes of their own, beside a multiplexed
-//! echo on tokio that does nothing else. All pairs take turns, so that what the machine does besides hits all of them.
+//! What a call costs: unary echoes, server and client in processes of their own, beside a multiplexed echo on tokio that does nothing
+//! else. All pairs take turns, so that what the machine does besides hits all of them.
 //!
 //! `cargo bench -p micronet-tests --bench echo -- --help`
 
+mod certificates;
+mod floor;
 mod meter;
 mod ours;
 mod peer;
 mod report;
+mod setting;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::Value;
 
+use crate::certificates::Certificates;
 use crate::meter::Meter;
 use crate::report::{Report, Row};
+use crate::setting::{Load, SETTINGS, Setting};
 
-/// What is echoed.
-const PAYLOAD: [u8; 64] = [7; 64];
+/// As in micronet's processes.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Measures unary echoes beside a multiplexed echo on tokio.
 #[derive(Parser)]
@@ -35,9 +40,12 @@ struct Arguments {
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
-    /// Only pairs whose names contain this, and the peer
+    /// Only pairs whose names contain this, and the first of each setting, with which they are compared
     #[arg(long, default_value = "")]
     only: String,
+    /// Only settings whose names contain this
+    #[arg(long, default_value = "")]
+    setting: String,
     /// cargo says so
     #[arg(long, hide = true)]
     bench: bool,
@@ -45,20 +53,33 @@ struct Arguments {
     part: Option<Part>,
 }
 
-/// What a process that this program starts does.
+/// What a process that this program starts does; by hand, to count instructions with callgrind: `server PAIR`, which says its address, and
+/// `client PAIR ADDRESS PID --calls N`.
 #[derive(Subcommand)]
 enum Part {
     #[command(hide = true)]
-    Server { pair: Pair },
+    Server {
+        pair: Pair,
+        #[command(flatten)]
+        load: Load,
+    },
     #[command(hide = true)]
-    Client { pair: Pair, address: SocketAddr, server: u32, in_flight: usize, seconds: f64 },
+    Client {
+        pair: Pair,
+        address: SocketAddr,
+        server: u32,
+        #[command(flatten)]
+        load: Load,
+    },
 }
 
 /// A server with its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Pair {
+pub(crate) enum Pair {
     /// The multiplexed echo.
     TokioMux,
+    /// Sockets that are asked again and again, and bytes that are copied back.
+    RawSpin,
     /// The driver on tokio, and a service of bytes.
     Micronet,
     /// The driver on tokio, and a typed service.
@@ -73,52 +94,52 @@ impl Pair {
     }
 }
 
-/// In flight, and whether client and server share a core: with one call at a time only one of them works, and what two cores cost to
-/// wake each other up would hide everything else.
-const SETTINGS: [(usize, bool); 2] = [(64, false), (1, true)];
-
 fn main() {
     let arguments = Arguments::parse();
     match arguments.part {
         None => measure(&arguments),
-        Some(Part::Server { pair }) => serve(pair),
-        Some(Part::Client { pair, address, server, in_flight, seconds }) => {
-            let meter = Meter::new(server, Duration::from_secs_f64(seconds));
+        Some(Part::Server { pair, load }) => serve(pair, &load),
+        Some(Part::Client { pair, address, server, load }) => {
+            let meter = Meter::new(server, &load);
             match pair {
-                Pair::TokioMux => peer::call(address, in_flight, meter),
-                Pair::Micronet => ours::call(address, false, in_flight, meter),
-                Pair::MicronetTyped => ours::call(address, true, in_flight, meter),
-                Pair::MicronetSync => ours::call_sync(address, in_flight, &meter),
+                Pair::TokioMux => peer::call(address, &load, meter),
+                Pair::RawSpin => floor::call(address, &load, &meter),
+                Pair::Micronet => ours::call(address, false, &load, meter),
+                Pair::MicronetTyped => ours::call(address, true, &load, meter),
+                Pair::MicronetSync => ours::call_sync(address, &load, &meter),
             }
             panic!("the connection ended");
         }
     }
 }
 
-fn serve(pair: Pair) {
+fn serve(pair: Pair, load: &Load) {
     // No server outlives who started it.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
     match pair {
-        Pair::TokioMux => peer::serve(),
-        Pair::Micronet => ours::serve(false),
-        Pair::MicronetTyped => ours::serve(true),
-        Pair::MicronetSync => ours::serve_sync(),
+        Pair::TokioMux => peer::serve(load),
+        Pair::RawSpin => floor::serve(load),
+        Pair::Micronet => ours::serve(false, load),
+        Pair::MicronetTyped => ours::serve(true, load),
+        Pair::MicronetSync => ours::serve_sync(load),
     }
 }
 
 fn measure(arguments: &Arguments) {
     let pinned = has_taskset();
+    let certificates = Certificates::make();
     let mut report = Report::new(pinned, arguments.rounds, arguments.seconds);
-    let is_wanted = |pair: &Pair| *pair == Pair::TokioMux || pair.name().contains(&arguments.only);
-    for (in_flight, same_core) in SETTINGS {
-        let pairs: Vec<Pair> = Pair::value_variants().iter().copied().filter(is_wanted).collect();
-        let mut rows: Vec<Row> = pairs.iter().map(|pair| Row::new(pair.name(), in_flight)).collect();
+    for setting in SETTINGS.iter().filter(|setting| setting.name.contains(&arguments.setting)) {
+        let is_wanted = |at: usize, pair: Pair| at == 0 || pair.name().contains(&arguments.only);
+        let pairs = setting.pairs.iter().copied().enumerate().filter(|(at, pair)| is_wanted(*at, *pair));
+        let mut rows: Vec<Row> = pairs.map(|(_, pair)| Row::new(pair, setting)).collect();
         for _ in 0..arguments.rounds {
-            for (pair, row) in pairs.iter().zip(&mut rows) {
-                row.turns.push(turn(*pair, in_flight, arguments.seconds, pinned.then_some(same_core)));
+            for row in &mut rows {
+                let load = setting.load(arguments.seconds, &certificates);
+                row.turns.push(turn(row.pair, setting, &load, pinned));
             }
         }
         report.rows.extend(rows);
@@ -126,15 +147,15 @@ fn measure(arguments: &Arguments) {
     if arguments.json { println!("{}", report.json()) } else { print!("{}", report.table()) }
 }
 
-/// One turn of a pair; `same_core` where they are pinned.
-fn turn(pair: Pair, in_flight: usize, seconds: f64, same_core: Option<bool>) -> Value {
+/// One turn of a pair.
+fn turn(pair: Pair, setting: &Setting, load: &[String], pinned: bool) -> Value {
     let name = pair.name();
-    let server_core = same_core.map(|_| 0);
-    let client_core = same_core.map(|same| usize::from(!same));
-    let mut server = start(server_core, &["server", &name]);
+    let server_core = pinned.then_some(0);
+    let client_core = pinned.then_some(usize::from(!setting.same_core));
+    let mut server = start(server_core, &["server", &name], load);
     let address = first_line(&mut server);
-    let (id, in_flight, seconds) = (server.id().to_string(), in_flight.to_string(), seconds.to_string());
-    let mut client = start(client_core, &["client", &name, address.trim(), &id, &in_flight, &seconds]);
+    let id = server.id().to_string();
+    let mut client = start(client_core, &["client", &name, address.trim(), &id], load);
     let said = first_line(&mut client);
     let ended = client.wait().expect("the client can be waited for");
     drop(server.stdin.take());
@@ -143,7 +164,7 @@ fn turn(pair: Pair, in_flight: usize, seconds: f64, same_core: Option<bool>) -> 
     serde_json::from_str(&said).expect("the client says what it measured")
 }
 
-fn start(core: Option<usize>, arguments: &[&str]) -> Child {
+fn start(core: Option<usize>, part: &[&str], load: &[String]) -> Child {
     let program = std::env::current_exe().expect("this program is a file");
     let mut command = match core {
         Some(core) => {
@@ -153,7 +174,7 @@ fn start(core: Option<usize>, arguments: &[&str]) -> Child {
         }
         None => Command::new(program),
     };
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(part).args(load).stdin(Stdio::piped()).stdout(Stdio::piped());
     command.spawn().expect("this program starts again")
 }
 

@@ -1,23 +1,31 @@
 //! Counts what a client has done, and what CPU time it and its server took for that.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::setting::Load;
+
 /// Warming up is not measured.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// The clock is read once in so many calls.
 const LOOK_EVERY: u64 = 128;
+/// The times of so many calls are kept, where they are measured.
+const TIMES_MAX: usize = 1 << 20;
 
 /// Ends the process with a line that says what was measured, when it is time.
 pub(crate) struct Meter {
     server: u32,
     time: Duration,
+    /// Or after so many calls.
+    calls_max: Option<u64>,
     calls: Cell<u64>,
     started: Instant,
     begun: Cell<Option<Sample>>,
+    /// When the last call ended, and how long each took, where there is one at a time and that is what is measured.
+    times: Option<(Cell<Instant>, RefCell<Vec<Duration>>)>,
 }
 
 #[derive(Clone, Copy)]
@@ -36,17 +44,38 @@ struct Cpu {
 }
 
 impl Meter {
-    /// Measures for `time`, once calls come.
-    pub(crate) fn new(server: u32, time: Duration) -> Self {
-        Self { server, time, calls: Cell::new(0), started: Instant::now(), begun: Cell::new(None) }
+    /// Measures once calls come.
+    pub(crate) fn new(server: u32, load: &Load) -> Self {
+        let now = Instant::now();
+        Self {
+            server,
+            time: Duration::from_secs_f64(load.seconds),
+            calls_max: load.calls,
+            calls: Cell::new(0),
+            started: now,
+            begun: Cell::new(None),
+            times: load.spin.then(|| (Cell::new(now), RefCell::new(Vec::with_capacity(TIMES_MAX)))),
+        }
     }
 
     /// A call has ended.
     pub(crate) fn count(&self) {
         let calls = self.calls.get() + 1;
         self.calls.set(calls);
+        if let Some((last, times)) = &self.times {
+            let now = Instant::now();
+            let took = now - last.replace(now);
+            let mut times = times.borrow_mut();
+            if self.begun.get().is_some() && times.len() < TIMES_MAX {
+                times.push(took);
+            }
+        }
         if calls.is_multiple_of(LOOK_EVERY) {
             self.look(calls);
+        }
+        if self.calls_max == Some(calls) {
+            println!("{calls} calls");
+            std::process::exit(0);
         }
     }
 
@@ -54,7 +83,13 @@ impl Meter {
         match self.begun.get() {
             None if self.started.elapsed() >= WARM_UP => self.begun.set(Some(self.sample(calls))),
             Some(begun) if begun.at.elapsed() >= self.time => {
-                println!("{}", figures(&begun, &self.sample(calls)));
+                let mut figures = figures(&begun, &self.sample(calls));
+                if let Some((_, times)) = &self.times {
+                    let mut times = times.take();
+                    times.sort_unstable();
+                    figures["p50_us"] = json!(times[times.len() / 2].as_secs_f64() * 1e6);
+                }
+                println!("{figures}");
                 std::process::exit(0);
             }
             _ => {}

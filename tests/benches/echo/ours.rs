@@ -17,8 +17,10 @@ use micronet_wire::request::TraceContext;
 use micronet_wire::schema::{Blob, EncodedSchema, Message};
 use micronet_wire::service::{CallContext, CallOptions, Caller, Handling, Service, service};
 
+use crate::certificates;
 use crate::meter::Meter;
-use crate::{PAYLOAD, listening, on_runtime};
+use crate::setting::Load;
+use crate::{listening, on_runtime};
 
 const METHOD: u32 = 7;
 
@@ -50,20 +52,27 @@ impl Service for Bare {
     fn schema(&self) -> &EncodedSchema {
         self.0.schema()
     }
-    fn handle(&self, _: CallContext, _: u32, request: Bytes) -> Handling {
+    fn handle(&self, _: Box<CallContext>, _: u32, request: Bytes) -> Handling {
         Box::pin(std::future::ready(Ok(request)))
     }
 }
 
-fn identity(node: &str) -> Identity {
-    Identity {
+/// Proved by a certificate in TLS, by the cluster's secret without.
+fn identity(node: &str, load: &Load) -> Identity {
+    let identity = Identity {
         cluster: "bench".into(),
         node: node.into(),
         instance: format!("{node}-1"),
-        cluster_secret: Some(Secret::new("a secret of this benchmark alone")),
         operator_token: None,
-        credential: Some(Credential::Cluster),
         ..Identity::default()
+    };
+    match &load.certificates {
+        Some(folder) => Identity { tls: Some(certificates::tls(folder, node)), ..identity },
+        None => Identity {
+            cluster_secret: Some(Secret::new("a secret of this benchmark alone")),
+            credential: Some(Credential::Cluster),
+            ..identity
+        },
     }
 }
 
@@ -77,7 +86,8 @@ fn options() -> CallOptions {
     }
 }
 
-pub(crate) fn serve(typed: bool) {
+pub(crate) fn serve(typed: bool, load: &Load) {
+    let identity = Rc::new(identity("server", load));
     on_runtime(async move {
         let typed_server = EchoServer::new(Echoing).expect("a schema");
         let service: Rc<dyn Service> =
@@ -85,51 +95,58 @@ pub(crate) fn serve(typed: bool) {
         let listener = socket::listen(([127, 0, 0, 1], 0).into()).expect("a free port");
         listening(listener.local_addr().expect("its address"));
         let (_trigger, drain) = drain::channel();
-        server::serve(listener, service, Rc::new(identity("server")), drain).await;
+        server::serve(listener, service, identity, drain).await;
     });
 }
 
-pub(crate) fn call(server: SocketAddr, typed: bool, in_flight: usize, meter: Meter) {
+pub(crate) fn call(server: SocketAddr, typed: bool, load: &Load, meter: Meter) {
     on_runtime(async move {
-        let client = Client::connect(server, &identity("client")).await.expect("the server listens");
+        let identity = identity("client", load);
+        let mut clients = Vec::new();
+        for _ in 0..load.connections {
+            clients.push(Client::connect(server, &identity).await.expect("the server listens"));
+        }
         let meter = Rc::new(meter);
-        for _ in 0..in_flight {
-            let (client, meter) = (client.clone(), Rc::clone(&meter));
+        let payload = Payload { bytes: Blob(vec![7; load.payload]) };
+        for client in clients.iter().cycle().take(load.in_flight) {
+            let (client, meter, payload) = (client.clone(), Rc::clone(&meter), payload.clone());
             tokio::task::spawn_local(async move {
                 let typed_client = EchoClient::new(client.clone());
-                let (bytes, payload) =
-                    (Bytes::from_static(&PAYLOAD), Payload { bytes: Blob(PAYLOAD.to_vec()) });
+                let bytes = Bytes::from(payload.bytes.0.clone());
                 loop {
                     let length = if typed {
                         typed_client.echo(&payload, options()).await.expect("a reply").bytes.0.len()
                     } else {
                         client.call(METHOD, bytes.clone(), options()).await.expect("a reply").body.len()
                     };
-                    assert_eq!(length, PAYLOAD.len());
+                    assert_eq!(length, bytes.len());
                     meter.count();
                 }
             });
         }
-        client.closed().await.expect("the server stays");
+        clients[0].closed().await.expect("the server stays");
     });
 }
 
-pub(crate) fn serve_sync() {
+pub(crate) fn serve_sync(load: &Load) {
     let echo = |_: &CallContext, _, request| Ok(request);
-    let server =
-        SyncServer::bind(([127, 0, 0, 1], 0).into(), echo, &identity("server")).expect("a free port");
+    let identity = identity("server", load);
+    let mut server = SyncServer::bind(([127, 0, 0, 1], 0).into(), echo, &identity).expect("a free port");
+    server.spin(load.spin);
     listening(server.address());
     server.run().expect("the server serves");
 }
 
-pub(crate) fn call_sync(server: SocketAddr, in_flight: usize, meter: &Meter) {
-    let mut client = SyncClient::connect(server, &identity("client")).expect("the server listens");
-    for _ in 0..in_flight {
-        client.start(METHOD, &Bytes::from_static(&PAYLOAD), options()).expect("room for a call");
+pub(crate) fn call_sync(server: SocketAddr, load: &Load, meter: &Meter) {
+    let mut client = SyncClient::connect(server, &identity("client", load)).expect("the server listens");
+    client.spin(load.spin);
+    let payload = Bytes::from(vec![7; load.payload]);
+    for _ in 0..load.in_flight {
+        client.start(METHOD, &payload, options()).expect("room for a call");
     }
     while let Some((_, end)) = client.next_end(Duration::from_secs(5)) {
-        assert_eq!(end.expect("a reply").body.len(), PAYLOAD.len());
+        assert_eq!(end.expect("a reply").body.len(), payload.len());
         meter.count();
-        client.start(METHOD, &Bytes::from_static(&PAYLOAD), options()).expect("room for a call");
+        client.start(METHOD, &payload, options()).expect("room for a call");
     }
 }

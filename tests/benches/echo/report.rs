@@ -5,6 +5,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::Pair;
+use crate::setting::Setting;
+
 /// All rows, and how they were measured.
 pub(crate) struct Report {
     machine: String,
@@ -16,8 +19,8 @@ pub(crate) struct Report {
 
 /// One pair in one setting.
 pub(crate) struct Row {
-    pair: String,
-    in_flight: usize,
+    pub(crate) pair: Pair,
+    setting: &'static Setting,
     /// What the client said in each turn.
     pub(crate) turns: Vec<Value>,
 }
@@ -31,8 +34,8 @@ struct Spread {
 }
 
 impl Row {
-    pub(crate) fn new(pair: String, in_flight: usize) -> Self {
-        Self { pair, in_flight, turns: Vec::new() }
+    pub(crate) fn new(pair: Pair, setting: &'static Setting) -> Self {
+        Self { pair, setting, turns: Vec::new() }
     }
 
     /// The sum of some figures of each turn.
@@ -54,6 +57,11 @@ impl Row {
     fn cpu_us(&self) -> Spread {
         self.spread(&["server_user_us", "server_system_us", "client_user_us", "client_system_us"])
     }
+
+    /// What counts: the CPU time of a call, or its P50 where both sides spin.
+    fn cost_us(&self) -> Spread {
+        if self.setting.spin { self.spread(&["p50_us"]) } else { self.cpu_us() }
+    }
 }
 
 impl Report {
@@ -61,18 +69,18 @@ impl Report {
         Self { machine: machine(), pinned, rounds, seconds, rows: Vec::new() }
     }
 
-    /// The CPU time of a row beside that of the peer in the same setting, which is the first row of it.
+    /// What a row costs beside the peer in the same setting, which is the first row of it.
     fn ratio(&self, row: &Row) -> f64 {
-        let peer = self.rows.iter().find(|peer| peer.in_flight == row.in_flight);
-        peer.map_or(f64::NAN, |peer| row.cpu_us().median / peer.cpu_us().median)
+        let peer = self.rows.iter().find(|peer| peer.setting.name == row.setting.name);
+        peer.map_or(f64::NAN, |peer| row.cost_us().median / peer.cost_us().median)
     }
 
     pub(crate) fn table(&self) -> String {
         let mut table = format!(
-            "64-byte unary echo on one connection; {}; {}.\n{} rounds of {} s each, in turns: median [lowest to highest].\n\n",
+            "Unary echoes, of 64 bytes on one connection unless said; {}; {}.\n{} rounds of {} s each, in turns: median [lowest to highest].\n\n",
             self.machine,
             if self.pinned {
-                "64 in flight: a core for the server, one for the client; 1 in flight: one core for both"
+                "a core for the server, one for the client; 1 in flight: one core for both, unless they spin"
             } else {
                 "not pinned to cores"
             },
@@ -81,20 +89,21 @@ impl Report {
         );
         let _ = writeln!(
             table,
-            "{:>9}  {:<15}  {:>28}  {:>24}  {:>7}  {:>7}  {:>6}",
-            "in flight", "pair", "calls/s", "CPU us/call, both", "server", "client", "ratio"
+            "{:<20}  {:<14}  {:>28}  {:>24}  {:>7}  {:>7}  {:>6}",
+            "setting", "pair", "calls/s", "CPU us/call, both", "server", "client", "ratio"
         );
         for row in &self.rows {
-            let (rate, cpu) = (row.calls_per_s(), row.cpu_us());
+            let (rate, cost) = (row.calls_per_s(), row.cost_us());
             let server = row.spread(&["server_user_us", "server_system_us"]).median;
             let client = row.spread(&["client_user_us", "client_system_us"]).median;
             let rate = format!("{:.0} [{:.0} to {:.0}]", rate.median, rate.low, rate.high);
-            let both = format!("{:.2} [{:.2} to {:.2}]", cpu.median, cpu.low, cpu.high);
+            let of = if row.setting.spin { "P50 " } else { "" };
+            let cost = format!("{of}{:.2} [{:.2} to {:.2}]", cost.median, cost.low, cost.high);
             let _ = writeln!(
                 table,
-                "{:>9}  {:<15}  {rate:>28}  {both:>24}  {server:>7.2}  {client:>7.2}  {:>6.2}",
-                row.in_flight,
-                row.pair,
+                "{:<20}  {:<14}  {rate:>28}  {cost:>24}  {server:>7.2}  {client:>7.2}  {:>6.2}",
+                row.setting.name,
+                row.pair.name(),
                 self.ratio(row)
             );
         }
@@ -106,11 +115,12 @@ impl Report {
             |spread: Spread| json!({ "median": spread.median, "low": spread.low, "high": spread.high });
         let row = |row: &Row| {
             json!({
-                "pair": row.pair,
-                "in_flight": row.in_flight,
+                "setting": row.setting.name,
+                "pair": row.pair.name(),
                 "calls_per_s": spread(row.calls_per_s()),
                 "cpu_us_per_call": spread(row.cpu_us()),
-                "cpu_ratio_to_peer": self.ratio(row),
+                "cost_us": spread(row.cost_us()),
+                "ratio_to_peer": self.ratio(row),
                 "turns": row.turns,
             })
         };

@@ -104,7 +104,7 @@ impl Service for UnderTest {
     fn schema(&self) -> &EncodedSchema {
         &self.schema
     }
-    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+    fn handle(&self, context: Box<CallContext>, method: u32, request: Bytes) -> Handling {
         let behaviour = self.behaviour.clone();
         Box::pin(async move {
             let Some(exchange) = context.exchange else { return behaviour.react(method, &[request]).1 };

@@ -10,7 +10,8 @@ use micronet_wire::schema::{CallShape, ServiceSchema};
 use micronet_wire::transcode::to_binary;
 use serde_json::json;
 
-use super::prepare::{Found, How, Rpc, own};
+use super::child::{Scratch, Server};
+use super::prepare::{Found, How, Rpc};
 use super::rpc::Called;
 use super::rpc_sync::SyncCaller;
 use crate::address::HostPort;
@@ -18,33 +19,50 @@ use crate::call::{self, Reached};
 use crate::cli::bench::measure::DriverFlag;
 use crate::config::{BenchConfig, Callee, RpcAsk, RpcCallee};
 use crate::error::CommandError;
+use crate::registry::BENCH;
 
-/// The service that `bench serve` runs.
-const SERVICE: &str = "bench";
+/// The instance that is started.
+const INSTANCE: &str = "bench-1";
 
 /// Reaches whom `ask` names, or starts a server, and encodes the request.
 pub(super) async fn find(name: &str, ask: &RpcAsk, config: &BenchConfig) -> Result<Found, CommandError> {
+    // What is started has a folder of its own: who measures leaves nothing behind, and needs no secrets.
+    let (mut data, mut tls) = (config.data.clone(), ask.tls.clone());
     let server = match &ask.callee {
         RpcCallee::Own => {
-            let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--supervised"];
+            let folder = Scratch::new()?;
+            folder.path().clone_into(&mut data);
+            if let Some(tls) = &mut tls {
+                tls.certs = folder.certificates(BENCH, INSTANCE)?;
+            }
+            let mut arguments = vec![
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--instance",
+                INSTANCE,
+                "--supervised",
+                "--log",
+                "warn",
+            ];
             arguments.extend(ask.sync_server.then_some("--sync"));
-            arguments.extend(ask.tls.is_some().then_some("--mtls"));
-            Some(own(&config.data, &arguments).await?)
+            arguments.extend(tls.is_some().then_some("--mtls"));
+            Some(Server::start(&arguments, &data, Some(folder)).await?)
         }
         _ => None,
     };
     let (service, instance) = match &ask.callee {
-        RpcCallee::Own => (SERVICE, server.as_ref().map(|server| HostPort::from(server.address()))),
-        RpcCallee::Server(instance) => (SERVICE, Some(instance.clone())),
+        RpcCallee::Own => (BENCH, server.as_ref().map(|server| HostPort::from(server.address()))),
+        RpcCallee::Server(instance) => (BENCH, Some(instance.clone())),
         RpcCallee::Call { service, instance, .. } => (service.as_str(), instance.clone()),
     };
     let callee = Callee {
         service: service.to_owned(),
         to: instance,
         deadline: config.course.timeout,
-        tls: ask.tls.clone(),
+        tls,
         anonymous: ask.anonymous,
-        data: config.data.clone(),
+        data: data.clone(),
     };
     let Reached { address, addresses, identity, schema, .. } = call::reach(&callee).await?;
     let (method, called) = called(ask, schema.schema())?;
@@ -70,7 +88,7 @@ pub(super) async fn find(name: &str, ask: &RpcAsk, config: &BenchConfig) -> Resu
             other.insert("driver".into(), if ask.spin { "mio, spinning" } else { "mio" }.into());
             How::Sync(SyncCaller {
                 address,
-                data: config.data.clone(),
+                data,
                 anonymous: ask.anonymous,
                 called,
                 depth: 1,
@@ -105,9 +123,16 @@ fn called(ask: &RpcAsk, schema: &ServiceSchema) -> Result<(String, Called), Comm
         CommandError::usage(format!("rpc:{called} {json:.100}: {error}"))
             .next(format!("see its fields: micronet call {called} --describe"))
     })?;
-    let has_token = !method.idempotent;
-    Ok((
-        name.to_owned(),
-        Called { method: method.id, body: body.freeze(), streams: ask.stream.is_some(), has_token },
-    ))
+    let payload_bytes = match &ask.callee {
+        RpcCallee::Call { .. } => body.len(),
+        RpcCallee::Own | RpcCallee::Server(_) => ask.payload,
+    };
+    let called = Called {
+        method: method.id,
+        body: body.freeze(),
+        payload_bytes,
+        streams: ask.stream.is_some(),
+        has_token: !method.idempotent,
+    };
+    Ok((name.to_owned(), called))
 }

@@ -114,5 +114,8 @@ async fn repeat(
     let cpu = target.parts().since(&before);
     let mut repetition = work.take_tally().finish(now);
     repetition.cpu = cpu;
+    if repetition.ledger.is_none() {
+        repetition.ledger = target.ledger().await;
+    }
     (Some(repetition), interrupted)
 }

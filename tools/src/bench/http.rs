@@ -1,10 +1,13 @@
 //! HTTP/1.1 on a connection that is kept: one request at a time.
 
+use std::rc::Rc;
+
 use bytes::BytesMut;
 use micronet_wire::http1::{BodyEvent, ClientConnection, HttpError};
 use tokio::net::TcpStream;
 
 use super::lane::Protocol;
+use super::remembered::Sampled;
 use super::tally::{End, Kind};
 
 /// The longest body of an answer that is taken; nothing of it is kept. In bytes.
@@ -28,15 +31,16 @@ pub(crate) struct HttpRequest {
 /// One connection.
 pub(super) struct Http {
     request: HttpRequest,
+    sampled: Rc<Sampled>,
     state: ClientConnection,
     /// The status of the answer whose body comes.
     status: Option<u16>,
 }
 
 impl Http {
-    /// Asks this on every connection.
-    pub(super) fn new(request: HttpRequest) -> Self {
-        Self { request, state: ClientConnection::new(), status: None }
+    /// Asks this, and has some answers noted.
+    pub(super) fn new(request: HttpRequest, sampled: Rc<Sampled>) -> Self {
+        Self { request, sampled, state: ClientConnection::new(), status: None }
     }
 }
 
@@ -63,7 +67,10 @@ impl Protocol for Http {
         let status = match self.status {
             Some(status) => status,
             None => match self.state.poll_head(input).map_err(broken)? {
-                Some(head) => *self.status.insert(head.code()),
+                Some(head) => {
+                    self.sampled.note(&head);
+                    *self.status.insert(head.code())
+                }
                 None => return Ok(None),
             },
         };

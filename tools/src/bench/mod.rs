@@ -3,7 +3,7 @@
 //! [`course`] runs repetitions, of two targets in turns; `prepare` makes a target ready, [`called`] what is called over RPC. Workers take
 //! turns and count (`work`, `tally`): a `lane` is a connection that is kept busy with what [`http`], [`ws`] and [`echo`] say; `rpc`,
 //! `rpc_sync` and `l4` work by themselves. `parts` knows the processes that take part, found by their [`listeners`], and what each of
-//! them has used ([`process`]). [`report`] says what came of it. [`serve`] is a server to measure.
+//! them has used ([`process`]); `remembered` tells where the time of requests over HTTP went. [`report`] says what came of it. [`serve`] is a server to measure.
 
 mod called;
 mod child;
@@ -16,6 +16,7 @@ mod listeners;
 mod parts;
 mod prepare;
 pub(crate) mod process;
+mod remembered;
 pub(crate) mod report;
 mod rpc;
 mod rpc_sync;

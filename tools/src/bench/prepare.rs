@@ -1,9 +1,7 @@
 //! From a target as it was named to what is ready to be asked: servers are found or started, schemas fetched, requests encoded once.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -17,7 +15,8 @@ use super::http::{Http, HttpRequest};
 use super::l4::Connector;
 use super::lane::{Lane, Protocol};
 use super::parts::Parts;
-use super::report::model::{Kind, Load, Settings};
+use super::remembered::{Remembered, Sampled};
+use super::report::model::{Kind, LedgerMeans, Load, Settings};
 use super::rpc::{Called, RpcCaller};
 use super::rpc_sync::SyncCaller;
 use super::tally;
@@ -26,6 +25,7 @@ use super::ws::{Said, Talk, Ws};
 use crate::address::HostPort;
 use crate::config::{BenchAsk, BenchConfig, BenchTarget, CourseConfig};
 use crate::error::CommandError;
+use crate::identity;
 use crate::load::Pace;
 use crate::load::rpc::Line;
 use crate::network_file::NetworkFile;
@@ -46,13 +46,15 @@ pub(super) struct Prepared {
     pub(super) other: BTreeMap<String, String>,
     how: How,
     parts: Parts,
+    /// Who tells where the time went, if the replies don't.
+    remembered: Option<Remembered>,
     /// What was started for it.
     _server: Option<Server>,
 }
 
 /// How it is asked.
 pub(super) enum How {
-    Http(SocketAddr, HttpRequest),
+    Http(SocketAddr, HttpRequest, Rc<Sampled>),
     Ws(SocketAddr, Talk),
     L4(SocketAddr, u64),
     Echo(SocketAddr, Bytes),
@@ -84,12 +86,14 @@ impl Prepared {
         let found = find(target, config).await?;
         let Found { name, how, other, server } = found;
         let (kind, payload) = match &how {
-            How::Http(_, request) => (Kind::Http, Some(request.body.len() as u64).filter(|bytes| *bytes > 0)),
+            How::Http(_, request, _) => {
+                (Kind::Http, Some(request.body.len() as u64).filter(|bytes| *bytes > 0))
+            }
             How::Ws(_, talk) => (Kind::Ws, talk.said.bytes()),
             How::L4(_, bytes) => (Kind::L4, Some(*bytes)),
             How::Echo(_, message) => (Kind::Echo, Some(message.len() as u64)),
             How::Rpc(Rpc { called, .. }) | How::Sync(SyncCaller { called, .. }) => {
-                (Kind::Rpc, Some(called.body.len() as u64))
+                (Kind::Rpc, Some(called.payload_bytes as u64))
             }
         };
         let parts = Parts::find(kind, &how.addresses(), network.as_ref(), &config.course.pids);
@@ -99,7 +103,22 @@ impl Prepared {
             ))
             .next("name processes of this machine with --pid"));
         }
-        Ok(Self { name, kind, payload, other, how, parts, _server: server })
+        let remembered = match (&how, &network) {
+            (How::Http(address, _, sampled), Some(network)) => {
+                let identity = identity::of_tool(None, Some(network), &config.data, false)?;
+                Remembered::new(network, *address, Rc::clone(sampled), identity)
+            }
+            _ => None,
+        };
+        Ok(Self { name, kind, payload, other, how, parts, remembered, _server: server })
+    }
+
+    /// Where the time of the last requests went, if there is somebody who remembers that.
+    pub(super) async fn ledger(&self) -> Option<LedgerMeans> {
+        match &self.remembered {
+            Some(remembered) => remembered.means().await,
+            None => None,
+        }
     }
 
     /// The processes that take part.
@@ -128,7 +147,9 @@ impl Prepared {
         for place in 0..course.connections {
             let depth = depth(course, place);
             let connected = match &self.how {
-                How::Http(address, request) => lane(*address, Http::new(request.clone()), 1).await,
+                How::Http(address, request, sampled) => {
+                    lane(*address, Http::new(request.clone(), Rc::clone(sampled)), 1).await
+                }
                 How::Ws(address, talk) => lane(*address, Ws::new(talk.clone()), depth).await,
                 How::Echo(address, message) => lane(*address, Echo::new(message.clone()), depth).await,
                 How::L4(address, bytes) => Connector::open(*address, *bytes)
@@ -192,7 +213,10 @@ impl How {
     /// Where it is.
     fn addresses(&self) -> Vec<SocketAddr> {
         match self {
-            Self::Http(address, _) | Self::Ws(address, _) | Self::L4(address, _) | Self::Echo(address, _) => {
+            Self::Http(address, ..)
+            | Self::Ws(address, _)
+            | Self::L4(address, _)
+            | Self::Echo(address, _) => {
                 vec![*address]
             }
             Self::Rpc(rpc) => rpc.addresses.clone(),
@@ -218,7 +242,7 @@ async fn find(target: &BenchTarget, config: &BenchConfig) -> Result<Found, Comma
                 headers: headers.clone(),
                 body: body.clone(),
             };
-            found(How::Http(server.resolve().await?, request))
+            found(How::Http(server.resolve().await?, request, Rc::default()))
         }
         BenchAsk::Ws { server, path, headers, said } => {
             let server = at_gateway(server)?;
@@ -239,18 +263,13 @@ async fn find(target: &BenchTarget, config: &BenchConfig) -> Result<Found, Comma
             found(How::Echo(server.resolve().await?, vec![7; *payload].into()))
         }
         BenchAsk::Echo { server: None, payload } => {
-            let server = own(&config.data, &["echo", "--listen", "127.0.0.1:0", "--supervised"]).await?;
+            let server =
+                Server::start(&["echo", "--listen", "127.0.0.1:0", "--supervised"], &config.data, None)
+                    .await?;
             let how = How::Echo(server.address(), vec![7; *payload].into());
             Found { server: Some(server), ..found(how) }
         }
     })
-}
-
-/// Starts `micronet bench ARGUMENTS` on the same data folder.
-pub(super) async fn own(data: &Path, arguments: &[&str]) -> Result<Server, CommandError> {
-    let words = ["bench"].into_iter().chain(arguments.iter().copied()).map(OsStr::new);
-    let words: Vec<&OsStr> = words.chain([OsStr::new("--data"), data.as_os_str()]).collect();
-    Server::start(&words).await
 }
 
 /// A server as a request names it (RFC 9110 section 7.2).

@@ -27,6 +27,8 @@ pub(super) struct Called {
     pub(super) method: u32,
     /// The encoded request.
     pub(super) body: Bytes,
+    /// What a call bears, or each reply of a stream, in bytes.
+    pub(super) payload_bytes: usize,
     /// Whether replies are a stream.
     pub(super) streams: bool,
     /// Whether each call has a token of its own, since repeating it would do harm.
@@ -90,7 +92,7 @@ impl RpcCaller {
             Some(connected) => connected,
             None => self.line.connect(work.timeout).await.map_err(|error| End::Failed(error.kind.into()))?,
         };
-        let Called { method, body, streams, has_token } = &self.called;
+        let Called { method, body, streams, has_token, .. } = &self.called;
         let token = has_token.then(|| self.keys.next());
         let options = CallOptions { deadline_ns, token, ..CallOptions::default() };
         let ended = if *streams {

@@ -143,7 +143,7 @@ impl Thread {
         if sent.saturating_duration_since(due) > self.timeout {
             return self.count(begun, sent, End::GivenUp(NEVER_SENT.into()));
         }
-        let Called { method, body, streams, has_token } = &self.caller.called;
+        let Called { method, body, streams, has_token, .. } = &self.caller.called;
         let options = CallOptions {
             deadline_ns: clock::now().saturating_add(nanos(self.timeout)),
             token: self.keys.as_mut().ok().filter(|_| *has_token).map(Keys::next),

@@ -267,3 +267,84 @@ impl LedgerSums {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A span that begins a second after this moment, and lasts for two.
+    fn span(is_open: bool) -> (Instant, Span) {
+        let began = Instant::now();
+        (began, Span { from: began + Duration::from_secs(1), duration: Duration::from_secs(2), is_open })
+    }
+
+    fn at(began: Instant, ms: u64) -> Instant {
+        began + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn what_was_due_before_is_warm_up() {
+        let (began, span) = span(true);
+        let mut tally = Tally::new(span);
+        let mut end = |due_ms, sent_ms, ended_ms, end| {
+            let begun = Begun { due: at(began, due_ms), sent: at(began, sent_ms) };
+            tally.ended(begun, at(began, ended_ms), end);
+        };
+        end(999, 999, 1_500, End::Good);
+        end(1_000, 1_100, 1_300, End::Good);
+        end(1_500, 1_500, 2_600, End::Failed("status 500".into()));
+        end(1_600, 2_600, 2_600, End::GivenUp("timeout".into()));
+        tally.moved(at(began, 999), 10, 10);
+        tally.moved(at(began, 1_000), 1, 2);
+        tally.account(at(began, 999), &Ledger { handler_us: 1_000, ..Ledger::default() });
+        tally.account(at(began, 1_000), &Ledger { handler_us: 7, ..Ledger::default() });
+        assert_eq!((tally.standing().done, tally.standing().failed), (4, 2));
+        let repetition = tally.finish(at(began, 3_000));
+        assert_eq!((repetition.seconds, repetition.requests, repetition.failed()), (2.0, 3, 2));
+        assert_eq!(repetition.bytes, Some(Bytes { sent: 1, received: 2 }));
+        assert_eq!(repetition.ledger.map(|means| (means.replies, means.handler_us)), Some((1, 7.0)));
+        // 300 ms from when it was due, and 200 ms from when it was sent; what was given up counts too.
+        let (corrected, sent) = (&repetition.latencies, repetition.uncorrected.as_ref().unwrap());
+        let ms = |latencies: &Latencies, quantile| latencies.at(quantile).unwrap() / 1_000_000;
+        assert_eq!((corrected.len(), ms(corrected, 0.5), ms(corrected, 1.0)), (2, 300, 1_000));
+        assert_eq!((sent.len(), ms(sent, 0.5), ms(sent, 1.0)), (2, 0, 200));
+        let seen: Vec<(f64, u64, u64)> =
+            repetition.intervals.iter().map(|each| (each.from_s, each.requests, each.errors)).collect();
+        assert_eq!(seen, [(0.0, 1, 0), (1.0, 2, 2)]);
+    }
+
+    #[test]
+    fn threads_are_added_up_interval_by_interval() {
+        let (began, span) = span(false);
+        let count = |ended_ms: &[u64]| {
+            let mut tally = Tally::new(span);
+            for ended_ms in ended_ms {
+                let begun = Begun { due: at(began, 1_000), sent: at(began, 1_000) };
+                tally.ended(begun, at(began, *ended_ms), End::Good);
+            }
+            tally
+        };
+        for (one, other) in [(&[1_100, 2_100][..], &[1_200][..]), (&[1_200], &[1_100, 2_100])] {
+            let mut all = count(one);
+            all.add(count(other));
+            let repetition = all.finish(at(began, 2_500));
+            assert_eq!((repetition.requests, repetition.latencies.len()), (3, 3));
+            let seen: Vec<(f64, u64)> =
+                repetition.intervals.iter().map(|each| (each.seconds, each.requests)).collect();
+            assert_eq!(seen, [(1.0, 2), (0.5, 1)]);
+        }
+    }
+
+    #[test]
+    fn kinds_of_errors_are_bounded() {
+        let (began, span) = span(false);
+        let mut tally = Tally::new(span);
+        for number in 0..100 {
+            let begun = Begun { due: at(began, 1_000), sent: at(began, 1_000) };
+            tally.ended(begun, at(began, 1_001), End::Failed(format!("kind {number}").into()));
+        }
+        let repetition = tally.finish(at(began, 3_000));
+        assert_eq!((repetition.errors.len(), repetition.failed()), (KINDS_MAX + 1, 100));
+        assert!(repetition.latencies.is_empty());
+    }
+}

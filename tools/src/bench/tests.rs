@@ -1,7 +1,7 @@
 //! What is measured is what was there: servers whose delays are known, and what arithmetic says of them.
 //!
-//! The servers are threads of this process, and tolerances are wide, since the machine does other things besides: 0.1 s where seconds are
-//! measured.
+//! The servers are threads of this process. What is measured may be shorter than arithmetic says by the tolerance of the servers' own clocks,
+//! 0.06 s, and longer by 0.2 s, since the machine does other things besides.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -26,7 +26,8 @@ use crate::server_process;
 const MESSAGE: &[u8] = b"0123456789abcdef";
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-const TOLERANCE_S: f64 = 0.1;
+const SHORTER_S_MAX: f64 = 0.06;
+const LONGER_S_MAX: f64 = 0.2;
 
 /// Starts an echo that asks before each answer how it is to wait; its threads end with their connections.
 fn echo(wait: impl Fn() + Send + Sync + 'static) -> SocketAddr {
@@ -100,27 +101,27 @@ fn open(rate_per_s: f64) -> Pace {
 fn check(latencies: &Latencies, quantile: f64, wanted_s: f64) {
     let seen_s = latencies.at(quantile).unwrap() as f64 / 1e9;
     let what = format!("P{} is {seen_s} s and not {wanted_s} s: {latencies:?}", 100.0 * quantile);
-    assert!((seen_s - wanted_s).abs() <= TOLERANCE_S, "{what}");
+    assert!((-SHORTER_S_MAX..=LONGER_S_MAX).contains(&(seen_s - wanted_s)), "{what}");
 }
 
 #[test]
 fn a_stall_is_seen_by_all_who_would_have_asked_meanwhile() {
-    // 400 a second for 3 s, and a stall of 1 s: a third of all, 400 of them, wait for from 0 to 1 s, evenly spread.
+    // 200 a second for 3 s, and a stall of 1 s: a third of all, 200 of them, wait for from 0 to 1 s, evenly spread.
     let stalled = stalling(Duration::from_secs(1), Duration::from_secs(1));
-    let repetition = measure(stalled, 16, open(400.0), 3.0, PATIENCE);
-    assert_eq!((repetition.requests, repetition.failed(), repetition.corrected), (1_200, 0, true));
+    let repetition = measure(stalled, 16, open(200.0), 3.0, PATIENCE);
+    assert_eq!((repetition.requests, repetition.failed(), repetition.corrected), (600, 0, true));
     let latencies = &repetition.latencies;
     for (quantile, wanted_s) in [(0.5, 0.0), (0.65, 0.0), (0.8, 0.4), (0.9, 0.7), (0.99, 0.97), (1.0, 1.0)] {
         check(latencies, quantile, wanted_s);
     }
-    assert!((repetition.seconds - 3.0).abs() < TOLERANCE_S, "{}", repetition.seconds);
+    assert!((2.9..3.5).contains(&repetition.seconds), "{}", repetition.seconds);
     // From when they were really sent, only those are slow that were under way: one on each connection.
-    check(repetition.uncorrected.as_ref().unwrap(), 0.98, 0.0);
+    check(repetition.uncorrected.as_ref().unwrap(), 0.97, 0.0);
     // Nobody was answered in the second second, and those who waited for that are in the third.
     let answered: Vec<u64> = repetition.intervals.iter().map(|interval| interval.requests).collect();
-    assert_eq!((answered.len(), answered.iter().sum()), (3, 1_200), "{answered:?}");
-    assert!(answered[1] < 60 && answered[2] > 700, "{answered:?}");
-    assert_eq!(repetition.intervals.iter().map(|interval| interval.latencies.len()).sum::<u64>(), 1_200);
+    assert!(answered.len() >= 3 && answered.iter().sum::<u64>() == 600, "{answered:?}");
+    assert!(answered[1] < 40 && answered[2] > 300, "{answered:?}");
+    assert_eq!(repetition.intervals.iter().map(|interval| interval.latencies.len()).sum::<u64>(), 600);
 }
 
 #[test]
@@ -150,7 +151,8 @@ fn delays_that_are_known_are_what_is_measured() {
     {
         check(&repetition.latencies, quantile, wanted_s);
     }
-    assert!((repetition.latencies.mean().unwrap() / 1e9 - 0.2475).abs() < TOLERANCE_S);
+    let mean_s = repetition.latencies.mean().unwrap() / 1e9;
+    assert!((0.24..0.3).contains(&mean_s), "{mean_s}");
 }
 
 #[test]
@@ -171,7 +173,7 @@ fn a_server_that_is_too_slow_falls_behind_as_fast_as_arithmetic_says() {
     for (quantile, wanted_s) in [(0.1, 0.21), (0.5, 1.01), (0.9, 1.81), (1.0, 2.005)] {
         check(&repetition.latencies, quantile, wanted_s);
     }
-    assert!((repetition.seconds - 4.0).abs() < 2.0 * TOLERANCE_S, "{}", repetition.seconds);
+    assert!((3.9..4.5).contains(&repetition.seconds), "{}", repetition.seconds);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use micronet_wire::limits::CALLS_IN_FLIGHT_MAX;
 
 pub(crate) use self::results::{BenchCompareConfig, BenchOutputs, BenchShowConfig, Plot};
 pub(crate) use self::serve::BenchServeConfig;
@@ -30,6 +31,9 @@ use crate::load::arrivals::Spread;
 const WARM_UP: Duration = Duration::from_secs(1);
 /// The largest message or body that is sent, in bytes.
 const PAYLOAD_BYTES_MAX: u64 = 8 << 20;
+
+/// The most messages under way on one connection of bytes or of a WebSocket.
+const DEPTH_MAX: u32 = 100_000;
 
 /// What `bench` does.
 #[derive(Debug)]
@@ -190,6 +194,8 @@ struct Usual {
     in_flight_open: u32,
     /// Whether a connection has one request under way.
     is_single: bool,
+    /// The most that one connection has under way.
+    depth_max: u32,
 }
 
 pub(super) fn bench(
@@ -257,7 +263,13 @@ fn rpc(
         }
         targets => targets,
     };
-    let usual = Usual { connections: 1, in_flight: 64, in_flight_open: 1_000, is_single: false };
+    let is_blocking = flags.driver == DriverFlag::Mio && flags.stream.is_some();
+    let usual = if is_blocking {
+        Usual { connections: 1, in_flight: 1, in_flight_open: 16, is_single: true, depth_max: 1 }
+    } else {
+        let (in_flight_open, depth_max) = (1_000, CALLS_IN_FLIGHT_MAX);
+        Usual { connections: 1, in_flight: 64, in_flight_open, is_single: false, depth_max }
+    };
     Ok((targets, flags.measure, usual))
 }
 
@@ -304,7 +316,7 @@ fn http(flags: BenchHttpFlags) -> Result<Kind, CommandError> {
         };
         Ok(BenchTarget { name, ask: BenchAsk::Http { server, method, path, headers, body } })
     })?;
-    let usual = Usual { connections: 64, in_flight: 64, in_flight_open: 256, is_single: true };
+    let usual = Usual { connections: 64, in_flight: 64, in_flight_open: 256, is_single: true, depth_max: 1 };
     Ok((targets, flags.measure, usual))
 }
 
@@ -325,7 +337,8 @@ fn ws(flags: BenchWsFlags) -> Result<Kind, CommandError> {
             BenchAsk::Ws { server, path: path.to_owned(), headers: headers.clone(), said: said.clone() };
         Ok(BenchTarget { name: text.to_owned(), ask })
     })?;
-    let usual = Usual { connections: 16, in_flight: 16, in_flight_open: 256, is_single: false };
+    let (in_flight_open, depth_max) = (256, DEPTH_MAX);
+    let usual = Usual { connections: 16, in_flight: 16, in_flight_open, is_single: false, depth_max };
     Ok((targets, flags.measure, usual))
 }
 
@@ -334,7 +347,7 @@ fn l4(flags: BenchL4Flags) -> Result<Kind, CommandError> {
         let proxy = HostPort::parse(text, None)?;
         Ok(BenchTarget { name: proxy.to_string(), ask: BenchAsk::L4 { proxy, bytes: flags.bytes } })
     })?;
-    let usual = Usual { connections: 8, in_flight: 8, in_flight_open: 256, is_single: true };
+    let usual = Usual { connections: 8, in_flight: 8, in_flight_open: 256, is_single: true, depth_max: 1 };
     Ok((targets, flags.measure, usual))
 }
 
@@ -348,7 +361,8 @@ fn echo(flags: BenchEchoFlags) -> Result<Kind, CommandError> {
         let ask = BenchAsk::Echo { server: None, payload };
         targets.push(BenchTarget { name: "an echo of its own".into(), ask });
     }
-    let usual = Usual { connections: 1, in_flight: 64, in_flight_open: 1_000, is_single: false };
+    let (in_flight_open, depth_max) = (1_000, DEPTH_MAX);
+    let usual = Usual { connections: 1, in_flight: 64, in_flight_open, is_single: false, depth_max };
     Ok((targets, flags.measure, usual))
 }
 
@@ -386,6 +400,13 @@ fn course(flags: MeasureFlags, usual: &Usual) -> Result<CourseConfig, CommandErr
     if usual.is_single && in_flight != connections {
         return Err(CommandError::usage("each connection has one request under way here")
             .next("give --connections alone"));
+    }
+    if in_flight.div_ceil(connections) > usual.depth_max {
+        return Err(CommandError::usage(format!(
+            "a connection has at most {} calls under way",
+            usual.depth_max
+        ))
+        .next("raise --connections, or lower --in-flight"));
     }
     Ok(CourseConfig {
         pace,

@@ -11,6 +11,7 @@ mod discovery;
 mod dissector;
 mod drill;
 mod exposure;
+mod flame;
 mod gateway;
 mod instances;
 mod l4;
@@ -52,6 +53,7 @@ use self::dissector::dissector;
 pub(crate) use self::dissector::{DissectorConfig, DissectorWork};
 pub(crate) use self::drill::{DrillCommand, DrillOutput};
 use self::exposure::{OF_PLAIN_TCP, OF_THE_GATEWAY, check_exposure};
+pub(crate) use self::flame::{FlameConfig, FlameTarget};
 pub(crate) use self::gateway::GatewayConfig;
 pub(crate) use self::instances::InstancesConfig;
 pub(crate) use self::l4::{L4Config, L4Plan, L4Port, L4Target};
@@ -113,6 +115,8 @@ pub(crate) enum Command {
     Tap(Box<TapConfig>),
     /// Watch an instance's heartbeat.
     Ping(PingConfig),
+    /// Draw where a process's time goes.
+    Profile(FlameConfig),
     /// Show instances.
     Instances(InstancesConfig),
     /// Put Wireshark's dissector where it is found.
@@ -160,6 +164,7 @@ impl Command {
             | Self::Chat(_)
             | Self::Login(_)
             | Self::Ping(_)
+            | Self::Profile(_)
             | Self::Tap(_)
             | Self::Instances(_)
             | Self::Dissector(_)
@@ -281,6 +286,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Logout(flags) => logins::logout(&flags, data, environment).map(Command::Login),
         RawCommand::Whoami(flags) => logins::whoami(&flags, data, environment).map(Command::Login),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
+        RawCommand::Profile(flags) => flame::profile(flags, data).map(Command::Profile),
         RawCommand::Tap(flags) => Ok(Command::Tap(Box::new(tap::tap(flags, data, environment)?))),
         RawCommand::Dissector(flags) => Ok(Command::Dissector(dissector(flags, environment)?)),
         RawCommand::Net(flags) => match net::net(flags)? {

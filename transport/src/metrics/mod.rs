@@ -19,6 +19,7 @@ use self::families::Families;
 pub use self::http::{HttpMeter, RouteMeters};
 pub(crate) use self::process::cpu_us;
 pub use self::process::usage;
+use self::rpc::Unsettled;
 pub(crate) use self::rpc::{ClientMeters, ServerMeters};
 use crate::network::Network;
 
@@ -28,6 +29,8 @@ pub(crate) const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 /// What one process counts. It is reached through its [`Network`].
 pub struct Metrics {
     families: Families,
+    /// The meters of RPC that count by themselves.
+    unsettled: Rc<Unsettled>,
     /// The meters of HTTP that were resolved, by method and endpoint.
     http: RefCell<Vec<Rc<HttpMeter>>>,
     /// States of the program's own.
@@ -66,6 +69,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             families: Families::new(),
+            unsettled: Rc::default(),
             http: RefCell::default(),
             watched: RefCell::default(),
             watched_each: RefCell::default(),
@@ -78,6 +82,7 @@ impl Metrics {
     /// Everything that was counted, and how things stand now.
     #[must_use]
     pub fn page(&self, network: &Network) -> Vec<u8> {
+        self.unsettled.settle();
         self.families.look(network);
         for Watched { gauge, state } in &*self.watched.borrow() {
             gauge.set(i64::try_from(state()).unwrap_or(i64::MAX));
@@ -209,9 +214,13 @@ impl Drop for OpenConnection {
 
 /// Takes account of something that took so many nanoseconds.
 fn observe(duration: &Histogram, ns: u64) {
-    // 53 bits of nanoseconds are 104 days.
-    #[allow(clippy::cast_precision_loss)]
-    duration.observe(ns as f64 / 1e9);
+    duration.observe(seconds(ns));
+}
+
+/// 53 bits of nanoseconds are 104 days.
+#[allow(clippy::cast_precision_loss)]
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
+use std::rc::{Rc, Weak};
 
 use micronet_wire::error::Code;
 use micronet_wire::schema::ServiceSchema;
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
+use prometheus::local::{LocalHistogram, LocalIntCounter};
+use prometheus::{HistogramVec, IntCounter, IntCounterVec};
 
-use super::{Metrics, observe};
+use super::{Metrics, seconds};
 
 /// What takes the place of a name that isn't known here.
 const UNKNOWN: &str = "unknown";
@@ -29,7 +31,8 @@ impl ServerMeters {
         let families = &metrics.families;
         let meter = |id, service: &str, method: &str| {
             let labels = vec![service.to_owned(), method.to_owned()];
-            MethodMeter::new(id, labels, &families.server_requests, &families.server_duration)
+            let unsettled = &metrics.unsettled;
+            MethodMeter::new(id, labels, &families.server_requests, &families.server_duration, unsettled)
         };
         let of = |schema: &ServiceSchema| -> Vec<MethodMeter> {
             schema.methods.iter().map(|method| meter(method.id, &schema.name, &method.name)).collect()
@@ -83,6 +86,7 @@ impl ClientMeters {
                 names().into(),
                 &families.client_requests,
                 &families.client_duration,
+                &metrics.unsettled,
             );
             methods.insert(at, meter);
             at
@@ -117,23 +121,47 @@ struct MethodMeter {
     labels: Vec<String>,
     requests: IntCounterVec,
     durations: HistogramVec,
-    resolved: OnceCell<Resolved>,
+    unsettled: Rc<Unsettled>,
+    resolved: OnceCell<Rc<Resolved>>,
     failed: RefCell<Vec<(&'static str, IntCounter)>>,
 }
 
-/// What every call needs.
+/// What every call needs. It is counted on this thread alone, without an atomic operation, until somebody wants to see it.
 struct Resolved {
-    ok: IntCounter,
-    duration: Histogram,
+    ok: LocalIntCounter,
+    duration: LocalHistogram,
+}
+
+/// The meters of which something may not be on the page yet.
+#[derive(Default)]
+pub(super) struct Unsettled(RefCell<Vec<Weak<Resolved>>>);
+
+impl Unsettled {
+    /// Everything that was counted is on the page now.
+    pub(super) fn settle(&self) {
+        self.0.borrow_mut().retain(|meter| {
+            let Some(resolved) = meter.upgrade() else { return false };
+            resolved.ok.flush();
+            resolved.duration.flush();
+            true
+        });
+    }
 }
 
 impl MethodMeter {
-    fn new(id: u32, labels: Vec<String>, requests: &IntCounterVec, durations: &HistogramVec) -> Self {
+    fn new(
+        id: u32,
+        labels: Vec<String>,
+        requests: &IntCounterVec,
+        durations: &HistogramVec,
+        unsettled: &Rc<Unsettled>,
+    ) -> Self {
         Self {
             id,
             labels,
             requests: requests.clone(),
             durations: durations.clone(),
+            unsettled: Rc::clone(unsettled),
             resolved: OnceCell::new(),
             failed: RefCell::default(),
         }
@@ -145,7 +173,7 @@ impl MethodMeter {
             OK => ok.inc(),
             failed => self.failed(failed),
         }
-        observe(duration, ns);
+        duration.observe(seconds(ns));
     }
 
     fn failed(&self, code: &'static str) {
@@ -161,9 +189,13 @@ impl MethodMeter {
     }
 
     fn resolved(&self) -> &Resolved {
-        self.resolved.get_or_init(|| Resolved {
-            ok: self.requests.with_label_values(&self.with_code(OK)),
-            duration: self.durations.with_label_values(&self.labels),
+        self.resolved.get_or_init(|| {
+            let resolved = Rc::new(Resolved {
+                ok: self.requests.with_label_values(&self.with_code(OK)).local(),
+                duration: self.durations.with_label_values(&self.labels).local(),
+            });
+            self.unsettled.0.borrow_mut().push(Rc::downgrade(&resolved));
+            resolved
         })
     }
 

@@ -14,6 +14,7 @@ const SHARES: [(&str, f64); 3] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0)];
 impl Metrics {
     /// Appends the calls that were answered here over RPC and in text, by method, as a JSON array.
     pub(crate) fn put_calls(&self, out: &mut BytesMut) {
+        self.unsettled.settle();
         let families = &self.families;
         put_timed(out, &families.server_duration, &families.server_requests, |labels| {
             let is_ok = labels.iter().any(|label| label.name() == "code" && label.value() == "OK");

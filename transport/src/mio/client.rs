@@ -53,6 +53,8 @@ use crate::identity::Identity;
 use crate::socket::prepare;
 
 const TOKEN: Token = Token(0);
+/// A client that spins asks its socket so often before it looks at the clock.
+const SPINS: u32 = 64;
 
 /// How a call ended.
 pub type End = Result<Reply, RpcError>;
@@ -294,6 +296,9 @@ impl SyncClient {
     fn run_until(&mut self, until_ns: u64, is_so: impl Fn(&Self) -> bool) {
         loop {
             self.act_on_events();
+            while self.socket.receive_more(&mut self.connection) {
+                self.act_on_events();
+            }
             if self.is_closed() || is_so(self) {
                 return;
             }
@@ -306,7 +311,9 @@ impl SyncClient {
             if !(self.spins || self.socket.is_readable()) {
                 self.sleep(due_ns);
             }
-            if self.spins || self.socket.is_readable() {
+            if self.spins {
+                self.socket.spin(SPINS, &mut self.connection, &mut self.buffer);
+            } else if self.socket.is_readable() {
                 self.socket.receive(&mut self.connection, &mut self.buffer);
             }
             let now = clock::now();

@@ -113,6 +113,12 @@ impl Served {
         self.socket.heed(event);
     }
 
+    /// Reads, whether something was told of or not. Whether that makes it wait for a turn.
+    pub(super) fn hears(&mut self, buffer: &mut ReadBuffer) -> bool {
+        let heard = self.phase == Phase::Open && self.socket.receive(&mut self.connection, buffer);
+        heard && !std::mem::replace(&mut self.queued, true)
+    }
+
     /// Nothing is left to do here.
     pub(super) fn is_gone(&self) -> bool {
         self.phase == Phase::Gone
@@ -157,6 +163,9 @@ impl Served {
                 self.connection.handle_timeout(now);
             }
             self.act_on_events(service, now);
+            while self.socket.receive_more(&mut self.connection) {
+                self.act_on_events(service, clock::now());
+            }
             // SPEC 1.3: the HELLO is held back until the peer's first byte. A peer that never says any isn't even told why it ends.
             if !self.socket.has_heard() {
                 if self.connection.is_closed() {

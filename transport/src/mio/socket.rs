@@ -25,6 +25,8 @@ impl ReadBuffer {
 pub(super) struct Socket {
     stream: TcpStream,
     input: BytesMut,
+    /// When it was read, where frames of it may be left.
+    unfinished_ns: Option<u64>,
     /// The peer has said something.
     heard: bool,
     /// There may be something to read. The operating system tells of it once (it is edge-triggered), so it is kept here.
@@ -40,6 +42,7 @@ impl Socket {
         Self {
             stream,
             input: BytesMut::new(),
+            unfinished_ns: None,
             heard: false,
             readable: false,
             read_closed: false,
@@ -68,23 +71,39 @@ impl Socket {
         self.heard
     }
 
-    /// Reads once and feeds the connection with what came, which may be the end.
-    pub(super) fn receive(&mut self, connection: &mut Connection, buffer: &mut ReadBuffer) {
+    /// Feeds the connection with more of what was read before; false when there is nothing. Nothing else may be read before that.
+    pub(super) fn receive_more(&mut self, connection: &mut Connection) -> bool {
+        let Some(read_ns) = self.unfinished_ns else { return false };
+        if !connection.receive_more(read_ns, &mut self.input) {
+            self.unfinished_ns = None;
+        }
+        true
+    }
+
+    /// Reads once and feeds the connection with what came, which may be the end; false when nothing did. It may leave something for
+    /// [`receive_more`](Self::receive_more).
+    pub(super) fn receive(&mut self, connection: &mut Connection, buffer: &mut ReadBuffer) -> bool {
         match self.read(buffer) {
             Ok(0) => connection.peer_gone("the peer closed the connection"),
             Ok(fresh) => {
                 self.heard = true;
                 self.input.extend_from_slice(&buffer.0[..fresh]);
-                connection.receive(clock::now(), &mut self.input, fresh);
+                let now = clock::now();
+                self.unfinished_ns = connection.receive_some(now, &mut self.input, fresh).then_some(now);
             }
             // What the peer had said before the socket failed has been read by now.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if let Some(error) = self.write_error.take() {
-                    connection.peer_gone(&error);
-                }
+                let Some(error) = self.write_error.take() else { return false };
+                connection.peer_gone(&error);
             }
             Err(error) => connection.peer_gone(&format!("the connection failed: {error}")),
         }
+        true
+    }
+
+    /// Reads so many times in vain, without a pause: whether something came.
+    pub(super) fn spin(&mut self, times: u32, connection: &mut Connection, buffer: &mut ReadBuffer) -> bool {
+        (0..times).any(|_| self.receive(connection, buffer))
     }
 
     fn read(&mut self, buffer: &mut ReadBuffer) -> io::Result<usize> {

@@ -3,7 +3,7 @@
 
 use micronet_wire::ledger::Ledger;
 
-use super::noted::{AttemptNoted, CandidateNoted, HttpNoted, LimitNoted, Noted, hex};
+use super::noted::{AttemptNoted, CandidateNoted, HttpNoted, LimitNoted, Noted, digits};
 
 /// Notes as a record.
 pub(super) struct Packed<'a> {
@@ -58,14 +58,16 @@ impl Writer<'_> {
     }
 
     fn text(&mut self, text: &str) {
-        self.length(text.len());
-        if !text.is_empty() {
-            self.0.extend_from_slice(text.as_bytes());
-        }
+        self.bytes(text.as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.0.extend_from_slice(bytes);
     }
 
     fn id(&mut self, id: &[u8]) {
-        self.text(hex(id, &mut [0; 32]));
+        self.bytes(digits(id, &mut [0; 32]));
     }
 
     fn ledger(&mut self, ledger: Option<Ledger>) {

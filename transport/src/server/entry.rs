@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use micronet_wire::builtin::BuiltinMethods;
-use micronet_wire::network::OperationMethods;
+use micronet_wire::schema::CallShape;
 use micronet_wire::service::{Answer, CallContext, Service};
 
 use super::handling::Handler;
+use super::methods::Methods;
 use super::places::{Place, Places};
 use crate::clock;
 use crate::faults::Fate;
@@ -17,13 +17,15 @@ use crate::records::{Called, Story};
 /// A service behind what keeps it from too much work, and what its operator wants to go wrong.
 pub(super) struct Entry {
     service: Rc<dyn Service>,
+    methods: Methods,
     identity: Rc<Identity>,
     places: Rc<Places>,
 }
 
 impl Entry {
     pub(super) fn new(service: Rc<dyn Service>, identity: Rc<Identity>, places: Places) -> Self {
-        Self { service, identity, places: Rc::new(places) }
+        let methods = Methods::of(service.schema().schema());
+        Self { service, methods, identity, places: Rc::new(places) }
     }
 
     pub(super) fn service(&self) -> &dyn Service {
@@ -35,6 +37,15 @@ impl Entry {
         self.places.at_work()
     }
 
+    /// The shape of a method with a stream of messages.
+    pub(super) fn stream(&self, method: u32) -> Option<CallShape> {
+        self.methods.get(method)?.stream
+    }
+
+    fn is_of_process(&self, method: u32) -> bool {
+        self.methods.get(method).is_some_and(|method| method.is_of_process)
+    }
+
     /// Begins the story of a call from there, which is its context's from now on. What concerns the process alone isn't told.
     pub(super) fn begins(
         &self,
@@ -44,12 +55,12 @@ impl Entry {
         request: &Bytes,
         from: &str,
     ) -> Story {
-        if is_of_process(method) {
+        let served = self.methods.get(method);
+        if served.is_some_and(|served| served.is_of_process) {
             return Story::untold();
         }
-        let schema = self.service.schema().schema();
-        let name = schema.method(method).map_or("unknown", |method| &method.name);
-        let called = Called { service: &schema.name, method: name, id: method };
+        let (service, name) = self.methods.names(served);
+        let called = Called { service, method: name, id: method };
         Story::served(self.identity.network.records(), now, context, called, from, request)
     }
 
@@ -57,12 +68,12 @@ impl Entry {
     pub(super) fn start(
         self: &Rc<Self>,
         now: u64,
-        context: CallContext,
+        context: Box<CallContext>,
         method: u32,
         request: Bytes,
     ) -> (Handler, Option<Place>) {
         match self.identity.network.fate(now) {
-            Some(fate) if !is_of_process(method) => {
+            Some(fate) if !self.is_of_process(method) => {
                 (Handler::of(Rc::clone(self).suffer(fate, context, method, request)), None)
             }
             _ => self.handle(now, context, method, request),
@@ -72,13 +83,13 @@ impl Entry {
     fn handle(
         &self,
         now: u64,
-        context: CallContext,
+        context: Box<CallContext>,
         method: u32,
         request: Bytes,
     ) -> (Handler, Option<Place>) {
         let place = match self.places.take(now, &context) {
             Ok(place) => place,
-            Err(_) if is_of_process(method) => None,
+            Err(_) if self.is_of_process(method) => None,
             Err(error) => {
                 self.identity.network.metrics().shed();
                 return (Handler::refusing(error), None);
@@ -88,7 +99,13 @@ impl Entry {
     }
 
     /// Does to a call what is to go wrong with it. It takes a place only when its handler starts.
-    async fn suffer(self: Rc<Self>, fate: Fate, context: CallContext, method: u32, request: Bytes) -> Answer {
+    async fn suffer(
+        self: Rc<Self>,
+        fate: Fate,
+        context: Box<CallContext>,
+        method: u32,
+        request: Bytes,
+    ) -> Answer {
         fate.pass(&self.identity.instance).await?;
         let (handler, place) = self.handle(clock::now(), context, method, request);
         let answer = handler.await;
@@ -97,9 +114,4 @@ impl Entry {
         }
         answer
     }
-}
-
-/// Whether a method is no service's own: these are always answered, so that what is wrong can be seen and set right.
-fn is_of_process(method: u32) -> bool {
-    BuiltinMethods::METHOD_IDS.contains(&method) || OperationMethods::METHOD_IDS.contains(&method)
 }

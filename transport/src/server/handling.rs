@@ -14,7 +14,12 @@ pub(super) struct Handler(Handling);
 
 impl Handler {
     /// Starts to handle a call.
-    pub(super) fn start(service: &dyn Service, context: CallContext, method: u32, request: Bytes) -> Self {
+    pub(super) fn start(
+        service: &dyn Service,
+        context: Box<CallContext>,
+        method: u32,
+        request: Bytes,
+    ) -> Self {
         let started = catch_unwind(AssertUnwindSafe(|| service.handle(context, method, request)));
         Self(started.unwrap_or_else(|_| Box::pin(ready(Err(panicked())))))
     }

@@ -41,7 +41,7 @@ impl Service for Operated {
         self.own.schema()
     }
 
-    fn handle(&self, context: CallContext, method: u32, request: Bytes) -> Handling {
+    fn handle(&self, context: Box<CallContext>, method: u32, request: Bytes) -> Handling {
         if OperationMethods::METHOD_IDS.contains(&method) {
             self.operation.handle(context, method, request)
         } else {

@@ -1,12 +1,12 @@
 //! One RPC connection of a server: its calls, answered by a service.
 //!
-//! One task owns a connection. A handler is polled in place, in the same turn in which its request was read, and goes to the
-//! background only if it waits; all answers of a turn leave in one write. One-way calls finish also when their connection is over.
+//! One task owns a connection, and works in turns. A handler is polled in place, in the same turn in which its request was read, and
+//! goes to the background only if it waits; all answers of a turn leave in one write. One-way calls finish also when their connection is over.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use micronet_wire::conn::{Config, Connection, Event, Standing, Timing};
@@ -17,7 +17,7 @@ use micronet_wire::service::CallContext;
 use super::background::{Answering, Background, Finished, Stopped};
 use super::connections::Seen;
 use super::entry::Entry;
-use super::streams::{Shapes, Streams};
+use super::streams::Streams;
 use super::unheard::Unheard;
 use crate::clock;
 use crate::drain::Drain;
@@ -30,7 +30,6 @@ use crate::vitals;
 /// Who answers, and who hears of calls that nobody waits for.
 pub(super) struct Answers {
     pub(super) entry: Rc<Entry>,
-    pub(super) shapes: Rc<Shapes>,
     pub(super) unheard: Rc<Unheard>,
     pub(super) meters: Rc<ServerMeters>,
     /// The connection as people see it.
@@ -68,24 +67,23 @@ pub(super) async fn serve<S: ByteStream>(
     let mut connection = Connection::new(config, accepted_ns);
     let mut wire = Wire::begun(stream, input, point, &mut connection);
     let mut work = Work::default();
-    let mut draining = std::pin::pin!(async move { drain.begun().await });
     let mut told_to_drain = false;
     let mut sent_away = std::pin::pin!(stranger.sent_away());
     let mut stranger = Some(stranger);
-    loop {
-        let mut now = clock::now();
-        while let Some(event) = connection.poll_event() {
-            now = act(event, now, &mut connection, &answers, &mut work).await;
-        }
-        if connection.is_closed() {
-            break;
-        }
-        if stranger.is_some() && connection.standing() != Standing::Anonymous {
-            stranger = None;
-            answers.seen.is_of(principal(&connection));
-        }
-        answers.seen.has_calls(connection.calls_served());
-        poll_fn(|cx| {
+    poll_fn(|cx| {
+        loop {
+            act_on_events(cx, &mut connection, &answers, &mut work);
+            while wire.receive_more(&mut connection) {
+                act_on_events(cx, &mut connection, &answers, &mut work);
+            }
+            if connection.is_closed() {
+                return Poll::Ready(());
+            }
+            if stranger.is_some() && connection.standing() != Standing::Anonymous {
+                stranger = None;
+                answers.seen.is_of(principal(&connection));
+            }
+            answers.seen.has_calls(connection.calls_served());
             if stranger.is_some() && sent_away.as_mut().poll(cx).is_ready() {
                 stranger = None;
                 connection.close(Code::Overloaded, "too many connections that have proved nothing");
@@ -97,7 +95,7 @@ pub(super) async fn serve<S: ByteStream>(
                 answered = true;
             }
             answered |= work.streams.carry(cx, &mut connection);
-            let drains = !told_to_drain && draining.as_mut().poll(cx).is_ready();
+            let drains = !told_to_drain && drain.poll_begun(cx).is_ready();
             if drains {
                 told_to_drain = true;
                 connection.drain();
@@ -106,11 +104,12 @@ pub(super) async fn serve<S: ByteStream>(
             let received = wire.poll_receive(cx, &mut connection).is_ready();
             let timed = wire.poll_timer(cx, &mut connection).is_ready();
             let told = connection.has_event() || connection.is_closed();
-            let woken = answered || drains || received || timed || told;
-            if woken { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    }
+            if !(answered || drains || received || timed || told) {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
     // Nobody waits for the others any more, and what they hold (a database connection, a lock) is wanted elsewhere.
     let Work { mut background, .. } = work;
     background.keep_one_way();
@@ -158,9 +157,26 @@ impl Work {
     }
 }
 
+fn act_on_events(cx: &mut Context<'_>, connection: &mut Connection, answers: &Answers, work: &mut Work) {
+    if !connection.has_event() {
+        return;
+    }
+    let mut now = clock::now();
+    while let Some(event) = connection.poll_event() {
+        now = act(cx, event, now, connection, answers, work);
+    }
+}
+
 /// Acts on an event at `now`; the time afterwards. A small call costs little more than reading the clock, so that it is read no
 /// more often than something may have taken long.
-async fn act(event: Event, now: u64, connection: &mut Connection, answers: &Answers, work: &mut Work) -> u64 {
+fn act(
+    cx: &mut Context<'_>,
+    event: Event,
+    now: u64,
+    connection: &mut Connection,
+    answers: &Answers,
+    work: &mut Work,
+) -> u64 {
     match event {
         Event::Request { stream, method, context, request } => {
             // SPEC 5.4: what was given up while it waited isn't executed; it has been answered. But one-way calls outlive their
@@ -172,7 +188,7 @@ async fn act(event: Event, now: u64, connection: &mut Connection, answers: &Answ
             };
             vitals::queued(now, waited_us);
             let call = Call { stream, method, context, request, waited_us };
-            return call.handle(now, connection, answers, work).await;
+            return call.handle(cx, now, connection, answers, work);
         }
         Event::Message { stream, message } => work.streams.request(stream, message),
         Event::MessagesEnded { stream } => work.streams.requests_ended(stream),
@@ -212,15 +228,16 @@ struct Call {
 
 impl Call {
     /// Polls its handler in place, and leaves it to the background if it waits; the time afterwards.
-    async fn handle(
+    fn handle(
         self,
+        cx: &mut Context<'_>,
         started_ns: u64,
         connection: &mut Connection,
         answers: &Answers,
         work: &mut Work,
     ) -> u64 {
         let Self { stream, method, mut context, request, waited_us } = self;
-        if let Some(shape) = answers.shapes.get(method) {
+        if let Some(shape) = answers.entry.stream(method) {
             context.exchange = Some(work.streams.open(stream, shape));
         }
         let story = answers.entry.begins(started_ns, &mut context, method, &request, &work.peer);
@@ -239,9 +256,9 @@ impl Call {
             })
         } else {
             let one_way = context.one_way.then_some(context.deadline_ns);
-            let (handler, place) = answers.entry.start(started_ns, *context, method, request);
+            let (handler, place) = answers.entry.start(started_ns, context, method, request);
             let mut answering = Answering { stream, method, one_way, started_ns, handler, place, story };
-            let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut answering).poll(cx))).await;
+            let polled = Pin::new(&mut answering).poll(cx);
             if polled.is_pending() {
                 work.background.add(answering);
             }

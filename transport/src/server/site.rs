@@ -161,7 +161,7 @@ impl OwnSite {
         let _share = Share::of_one_call();
         let now = clock::now();
         let story = self.entry.begins(now, &mut context, method, &message, &self.instance);
-        let (handler, place) = self.entry.start(now, context, method, message);
+        let (handler, place) = self.entry.start(now, Box::new(context), method, message);
         let patience = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
         let answer = tokio::time::timeout(patience, story.within(handler))
             .await

@@ -4,37 +4,17 @@
 //! the connection: they leave here what they want, and its task carries it over.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use micronet_wire::conn::{Connection, StreamMap};
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::schema::{CallShape, ServiceSchema};
+use micronet_wire::schema::CallShape;
 use micronet_wire::service::{Exchange, Reply};
 
 use crate::clock;
-
-/// The shapes of methods that have streams of messages.
-#[derive(Debug, Default)]
-pub(super) struct Shapes(HashMap<u32, CallShape>);
-
-impl Shapes {
-    pub(super) fn of<'a>(schemas: impl IntoIterator<Item = &'a ServiceSchema>) -> Self {
-        let streams = |shape| {
-            matches!(shape, CallShape::ServerStream | CallShape::ClientStream | CallShape::Bidirectional)
-        };
-        let methods = schemas.into_iter().flat_map(|schema| &schema.methods);
-        let methods = methods.filter(|method| streams(method.shape));
-        Self(methods.map(|method| (method.id, method.shape)).collect())
-    }
-
-    /// The shape of a method with a stream of messages.
-    pub(super) fn get(&self, method: u32) -> Option<CallShape> {
-        if self.0.is_empty() { None } else { self.0.get(&method).copied() }
-    }
-}
 
 /// The streams of one connection.
 #[derive(Debug, Default)]

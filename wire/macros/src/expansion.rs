@@ -403,7 +403,7 @@ fn server(service: &Service) -> TokenStream {
         impl<S: #ident + 'static> #server<S> {
             fn start(
                 &self,
-                context: ::micronet_wire::service::CallContext,
+                context: ::std::boxed::Box<::micronet_wire::service::CallContext>,
                 method: u32,
                 request: ::micronet_wire::service::Bytes,
             ) -> ::core::result::Result<::micronet_wire::service::Handling, ::micronet_wire::error::RpcError> {
@@ -446,7 +446,7 @@ fn server(service: &Service) -> TokenStream {
 
             fn handle(
                 &self,
-                context: ::micronet_wire::service::CallContext,
+                context: ::std::boxed::Box<::micronet_wire::service::CallContext>,
                 method: u32,
                 request: ::micronet_wire::service::Bytes,
             ) -> ::micronet_wire::service::Handling {

@@ -276,12 +276,19 @@ impl Connection {
         if matches!(request, Requested::Many) && !self.has_room_for_stream() {
             return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
         }
-        let context = CallContext {
+        let context = Box::new(CallContext {
+            principal: self.principal(head.principal)?,
+            deadline_ns: now + u64::from(head.deadline_us) * 1_000,
+            request_id: head.request_id,
+            trace: head.trace,
+            token: head.token,
+            metadata: head.metadata,
             one_way: kind == Kind::Notice,
+            bulk: head.bulk,
             many: matches!(request, Requested::Many),
-            ..self.context(now, head)?
-        };
-        Ok(Accepted { context: Box::new(context), request, request_bytes })
+            exchange: None,
+        });
+        Ok(Accepted { context, request, request_bytes })
     }
 
     /// SPEC 5.5: what exceeds a limit is refused before it is started, so that it may be sent elsewhere at once.
@@ -307,19 +314,6 @@ impl Connection {
         } else {
             Ok(())
         }
-    }
-
-    fn context(&self, now: u64, head: RequestHead) -> Result<CallContext, RpcError> {
-        Ok(CallContext {
-            principal: self.principal(head.principal)?,
-            deadline_ns: now + u64::from(head.deadline_us) * 1_000,
-            request_id: head.request_id,
-            trace: head.trace,
-            token: head.token,
-            metadata: head.metadata,
-            bulk: head.bulk,
-            ..CallContext::default()
-        })
     }
 
     pub(super) fn handle_cancel(&mut self, now: u64, frame: &Frame) {

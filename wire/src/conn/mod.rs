@@ -10,6 +10,7 @@
 
 mod announce;
 mod beacon;
+mod call_table;
 mod control;
 mod credit;
 mod event;
@@ -32,6 +33,7 @@ use bytes::BytesMut;
 
 pub use announce::Announcement;
 pub use beacon::Beacon;
+pub use call_table::CallTable;
 pub use credit::Exposure;
 pub use event::Event;
 pub use handshake::{Config, Role, Standing, greeting_refused};
@@ -52,6 +54,9 @@ use crate::header::{Kind, PREFACE, flags};
 use crate::hello::Hello;
 use crate::ledger::Ledger;
 use crate::limits::{HANDSHAKE_MS_MAX, HELLO_PAYLOAD_BYTES_MAX, WRITE_BUFFER_HARD_BYTES};
+
+/// Events of what was read in one go that wait to be acted on, where the driver takes the rest later.
+const EVENTS_WAITING: usize = 32;
 
 /// What the connection awaits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,14 +188,39 @@ impl Connection {
 
     /// Takes what was read from the socket; whole frames are consumed, a partial one stays in `input`.
     pub fn receive(&mut self, now: u64, input: &mut BytesMut, fresh_bytes: usize) {
+        self.heard(now, fresh_bytes);
+        self.take_frames(now, input, usize::MAX);
+    }
+
+    /// The same, but no further once so many events wait: what is acted on soon is still in the processor's cache, and takes memory that
+    /// the one before has just given back. Whether frames may be left, which are then taken by
+    /// [`receive_more`](Self::receive_more), before anything else is read.
+    pub fn receive_some(&mut self, now: u64, input: &mut BytesMut, fresh_bytes: usize) -> bool {
+        self.heard(now, fresh_bytes);
+        self.take_frames(now, input, EVENTS_WAITING)
+    }
+
+    /// Takes more of what was read at `now`; whether frames may still be left.
+    pub fn receive_more(&mut self, now: u64, input: &mut BytesMut) -> bool {
+        self.take_frames(now, input, EVENTS_WAITING)
+    }
+
+    fn heard(&mut self, now: u64, fresh_bytes: usize) {
         self.now = self.now.max(now);
         self.bytes_received += fresh_bytes as u64;
         // SPEC 7.1: any byte received means alive.
         self.keepalive.heard(now);
+    }
+
+    /// Takes frames until none is there whole, or so many events wait: true then.
+    fn take_frames(&mut self, now: u64, input: &mut BytesMut, events_max: usize) -> bool {
         if self.state == State::ExpectPreface && !self.expect_preface(input) {
-            return;
+            return false;
         }
         while self.state != State::Closed {
+            if self.events.len() >= events_max {
+                return true;
+            }
             // SPEC 3.1: until HELLO has come, nothing large is waited for.
             let payload_max = match self.state {
                 State::ExpectHello => HELLO_PAYLOAD_BYTES_MAX,
@@ -209,6 +239,7 @@ impl Connection {
             // After each frame: what is said must not depend on how many of them one read brought.
             self.finish_if_drained();
         }
+        false
     }
 
     /// The peer has closed its side, or the socket failed.

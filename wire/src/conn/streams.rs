@@ -1,7 +1,9 @@
-//! The calls in flight of one direction: a map by stream that knows when the earliest deadline is due.
+//! The calls in flight of one direction: by stream, with the earliest time at which one is due.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+
+use super::call_table::CallTable;
 
 /// Hashes a stream id by multiplication (Knuth, TAOCP vol. 3, 6.4). Ids are given out in sequence and few are in flight, so
 /// nothing stronger is needed; and the same history gives the same order, which the simulator relies on.
@@ -35,13 +37,13 @@ pub(super) trait InFlight {
 /// looked at. Since most deadlines lie equally far ahead, that is rare.
 #[derive(Debug)]
 pub(super) struct Streams<T> {
-    calls: StreamMap<T>,
+    calls: CallTable<T>,
     earliest: u64,
 }
 
 impl<T> Default for Streams<T> {
     fn default() -> Self {
-        Self { calls: StreamMap::default(), earliest: u64::MAX }
+        Self { calls: CallTable::default(), earliest: u64::MAX }
     }
 }
 
@@ -56,23 +58,23 @@ impl<T: InFlight> Streams<T> {
     }
 
     pub(super) fn get(&self, stream: u32) -> Option<&T> {
-        self.calls.get(&stream)
+        self.calls.get(stream)
     }
 
     pub(super) fn get_mut(&mut self, stream: u32) -> Option<&mut T> {
-        self.calls.get_mut(&stream)
+        self.calls.get_mut(stream)
     }
 
     /// Changes a call, whose deadline may be earlier afterwards.
     pub(super) fn reschedule(&mut self, stream: u32, change: impl FnOnce(&mut T)) {
-        if let Some(call) = self.calls.get_mut(&stream) {
+        if let Some(call) = self.calls.get_mut(stream) {
             change(call);
             self.earliest = self.earliest.min(call.deadline_ns());
         }
     }
 
     pub(super) fn remove(&mut self, stream: u32) -> Option<T> {
-        let call = self.calls.remove(&stream);
+        let call = self.calls.remove(stream);
         if self.calls.is_empty() {
             self.earliest = u64::MAX;
         }
@@ -92,9 +94,9 @@ impl<T: InFlight> Streams<T> {
         }
         let mut due = Vec::new();
         self.earliest = u64::MAX;
-        for (stream, call) in &self.calls {
+        for (stream, call) in self.calls.iter() {
             if call.deadline_ns() <= now {
-                due.push(*stream);
+                due.push(stream);
             } else {
                 self.earliest = self.earliest.min(call.deadline_ns());
             }
@@ -108,8 +110,8 @@ impl<T: InFlight> Streams<T> {
         let mut found: Vec<u32> = self
             .calls
             .iter()
-            .filter(|(stream, call)| condition(**stream, call))
-            .map(|(stream, _)| *stream)
+            .filter(|(stream, call)| condition(*stream, call))
+            .map(|(stream, _)| stream)
             .collect();
         found.sort_unstable();
         found

@@ -76,7 +76,7 @@ fn request(metadata: &[(&str, &str)]) -> Bytes {
     head.metadata = said;
     let mut payload = BytesMut::new();
     head.encode(&mut payload).unwrap();
-    encoding::encode_into(&visitor(), &mut payload).unwrap();
+    payload.extend_from_slice(&encoding::encode(&visitor()).unwrap());
     of_call(Kind::Request, flags::END, &payload)
 }
 

@@ -56,11 +56,6 @@ impl Latencies {
         self.0.is_empty()
     }
 
-    /// Forgets all, and keeps the memory.
-    pub(crate) fn clear(&mut self) {
-        self.0.reset();
-    }
-
     /// The time that this share of all are at most, in nanoseconds; `None` where there is none. A quantile is from 0 to 1.
     pub(crate) fn at(&self, quantile: f64) -> Option<u64> {
         (!self.is_empty()).then(|| self.0.value_at_quantile(quantile))

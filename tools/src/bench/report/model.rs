@@ -220,14 +220,6 @@ impl Repetition {
     pub(crate) fn rate_per_s(&self) -> f64 {
         per(self.requests.saturating_sub(self.failed()) as f64, self.seconds)
     }
-
-    /// Microseconds of a role's processes a request; `None` where there is no such process or no request.
-    pub(crate) fn cpu_us_per_request(&self, role: Role) -> Option<f64> {
-        let mut processes = self.cpu.iter().filter(|cpu| cpu.role == role).peekable();
-        processes.peek()?;
-        let us: u64 = processes.map(|cpu| cpu.user_us + cpu.system_us).sum();
-        (self.requests > 0).then(|| us as f64 / self.requests as f64)
-    }
 }
 
 impl Interval {

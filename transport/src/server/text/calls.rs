@@ -222,7 +222,7 @@ impl<S: ByteStream> TextConnection<S> {
         story.waited(receive_queue_us);
         let (context, message) = (call.context.clone(), call.message.clone());
         self.open.seen().has_calls(1);
-        let (handler, seat) = entry.start(started_ns, context, call.method.id, message);
+        let (handler, seat) = entry.start(started_ns, Box::new(context), call.method.id, message);
         tracing::debug!(request_id = call.context.request_id, method = call.name(), "called in text");
         Started { handler, seat, started_ns, receive_queue_us, story }
     }

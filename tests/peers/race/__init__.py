@@ -1,0 +1,1 @@
+"""How the floor, peers and micronet are run side by side, and what is made of it."""

@@ -1,0 +1,82 @@
+"""Buys that are on the disk before they are acknowledged: how often the disk is asked to hold on to something."""
+
+import http.client
+import json
+import time
+from pathlib import Path
+
+from race import ours
+from race.contestants import OURS, Contestant, Figures, Group
+from race.http import Served, wrk
+from race.processes import Failure, Scene, Server
+from race.settings import Settings
+
+CLIENTS = 64
+STOCK = {"quantity": 1_000_000}
+WRITTEN_SECONDS_MAX = 10
+
+
+def _strace(trace: Path) -> tuple[str, ...]:
+    """Counts two system calls and stops the process at no others. It is the process's child, so that signals reach this one."""
+    return ("strace", "-D", "-f", "--seccomp-bpf", "-c", "-e", "trace=fdatasync,fsync", "-o", str(trace))
+
+
+def _syncs(trace: Path) -> int:
+    """From the table that strace writes when the process has ended."""
+    until = time.monotonic() + WRITTEN_SECONDS_MAX
+    while time.monotonic() < until:
+        lines = trace.read_text().splitlines() if trace.exists() else []
+        if any(line.endswith("total") for line in lines):
+            return sum(int(line.split()[3]) for line in lines if line.endswith(("fdatasync", "fsync")))
+        time.sleep(0.05)
+    raise Failure(f"strace has counted nothing in {trace.name}")
+
+
+def _turn(settings: Settings) -> Figures:
+    with Scene() as scene:
+        # Whoever creates the database ends before two share it.
+        ours.shop_service(settings, scene, "product", "product-1", {}, demo="toystore").end()
+        scene.servers.clear()
+        traces: list[Path] = []
+
+        def traced(name: str, instance: str, peers: dict[str, str]) -> Server:
+            traces.append(scene.folder / f"{instance}.strace")
+            return ours.shop_service(settings, scene, name, instance, peers, under=_strace(traces[-1]), processor=None)
+
+        products = [traced("product", instance, {}) for instance in ("product-1", "product-2")]
+        peers = {"product": ",".join(product.address for product in products)}
+        peers["user"] = traced("user", "user-1", {}).address
+        peers["order"] = traced("order", "order-1", peers).address
+        gateway = ours.gateway(settings, scene, {name: peers[name] for name in ("product", "order")})
+        _fill_the_shop(gateway, scene)
+        counted = wrk(Served(gateway, gateway), "/orders", '{"name":"Tux","quantity":1}',
+                      settings.wrk_seconds, connections=CLIENTS)
+        if counted["errors"]:
+            raise Failure(f"{counted['errors']} of {counted['requests']} buys failed")
+        for server in reversed(scene.servers):
+            server.end()
+        scene.servers.clear()
+        syncs = sum(_syncs(trace) for trace in traces)
+        return {"syncs_per_buy": syncs / counted["requests"], "buys_per_s": counted["requests"] / counted["seconds"]}
+
+
+def _fill_the_shop(gateway: Server, scene: Scene) -> None:
+    """The demonstration's stock would be sold out too soon."""
+    token = (scene.folder / "operator.token").read_text().strip()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    until = time.monotonic() + WRITTEN_SECONDS_MAX
+    while True:
+        connection = http.client.HTTPConnection(gateway.address, timeout=10)
+        connection.request("POST", "/api/v1/products/Tux/restock", json.dumps(STOCK), headers)
+        answer = connection.getresponse()
+        said = answer.read().decode()
+        connection.close()
+        if answer.status == 200:
+            return
+        if time.monotonic() > until:
+            raise Failure(f"the shop doesn't open: {answer.status} {said[:200]}")
+        time.sleep(0.05)
+
+
+GROUPS = [Group("buys", "durable buys, 64 clients", [Contestant("micronet", OURS, _turn)],
+                ["syncs_per_buy", "buys_per_s"])]
