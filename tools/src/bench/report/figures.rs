@@ -10,6 +10,9 @@ use super::statistics::Spread;
 pub(crate) const QUANTILES: [(&str, f64); 5] =
     [("P50", 0.5), ("P90", 0.9), ("P99", 0.99), ("P99.9", 0.999), ("P99.99", 0.9999)];
 
+/// A name, and what it reads of something.
+type Of<T, N> = (&'static str, fn(&T) -> N);
+
 /// What a figure counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -167,10 +170,10 @@ impl Figures<'_> {
             });
             self.add((CPU, &system), us(false), |each| of(each, |cpu| cpu.system_us));
         }
-        let switches: [(&str, fn(&Cpu) -> u64); 2] =
+        const SWITCHES_OF: [Of<Cpu, u64>; 2] =
             [("voluntary", |cpu| cpu.voluntary_switches), ("involuntary", |cpu| cpu.involuntary_switches)];
         for process in &processes {
-            for (what, of) in switches {
+            for (what, of) in SWITCHES_OF {
                 let name = format!("{}, {what}", process.name);
                 self.add((SWITCHES, &name), (Unit::PerRequest, Better::Less, false), |each| {
                     per_request(each, of(process.of(each)?))
@@ -180,13 +183,13 @@ impl Figures<'_> {
     }
 
     fn ledger(&mut self) {
-        let parts: [(&str, fn(&LedgerMeans) -> f64); 4] = [
+        const PARTS: [Of<LedgerMeans, f64>; 4] = [
             ("until the handler starts", |means| means.receive_queue_us),
             ("handler", |means| means.handler_us),
             ("waiting for the caller's credit", |means| means.credit_wait_us),
             ("until the reply is written", |means| means.write_queue_us),
         ];
-        for (name, of) in parts {
+        for (name, of) in PARTS {
             self.add((LEDGER, name), (Unit::Microseconds, Better::Less, false), |each| {
                 each.ledger.as_ref().map(of)
             });

@@ -25,7 +25,7 @@ pub(crate) fn text(results: &Results, style: Style) -> String {
             }
         }
     }
-    parts.extend(results.runs.iter().filter_map(|run| behind(run)).map(|line| style.red(line)));
+    parts.extend(results.runs.iter().filter_map(behind).map(|line| style.red(line)));
     if let Some(run) = results.runs.first() {
         parts.push(style.dim(format!("on {}", run.machine)));
         if run.machine.is_debug_build() {

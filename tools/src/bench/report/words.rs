@@ -28,15 +28,6 @@ pub(crate) fn range(spread: &Spread, unit: Unit) -> String {
     }
 }
 
-/// Something a second, as short as at an axis.
-pub(crate) fn short_rate(rate: f64) -> String {
-    match rate {
-        ..1e3 => format!("{rate}/s"),
-        ..1e6 => format!("{} k/s", rate / 1e3),
-        _ => format!("{} M/s", rate / 1e6),
-    }
-}
-
 /// A ratio.
 pub(crate) fn ratio(ratio: f64) -> String {
     if ratio < 100.0 { format!("{ratio:.2}") } else { digits(ratio) }
@@ -133,13 +124,6 @@ mod tests {
             (7.0, Unit::Requests, "7"),
         ] {
             assert_eq!(number(figure, unit), wanted, "{figure} {unit:?}");
-        }
-    }
-
-    #[test]
-    fn rates_at_an_axis_are_short() {
-        for (rate, wanted) in [(0.0, "0/s"), (500.0, "500/s"), (2_000.0, "2 k/s"), (1_500_000.0, "1.5 M/s")] {
-            assert_eq!(short_rate(rate), wanted);
         }
     }
 
