@@ -200,7 +200,7 @@ impl Figures<'_> {
             |each| {
                 let ledger = each.ledger.as_ref()?;
                 let mean_us = each.uncorrected.as_ref().unwrap_or(&each.latencies).mean()? / 1e3;
-                Some((mean_us - parts.iter().map(|(_, of)| of(ledger)).sum::<f64>()).max(0.0))
+                Some((mean_us - PARTS.iter().map(|(_, of)| of(ledger)).sum::<f64>()).max(0.0))
             },
         );
     }
