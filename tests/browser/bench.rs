@@ -8,7 +8,6 @@ use std::{fs, thread};
 use micronet_tests::folder::Folder;
 use micronet_tests::program::micronet;
 
-use crate::accessibility::check;
 use crate::page::Page;
 
 /// Hands out one page, at any path but that of its icon, until the test ends.
@@ -69,5 +68,4 @@ fn a_measurement_is_drawn_with_its_numbers_beside() {
     for words in ["Latency by percentile", "Throughput over time", "P99.99", "Repetitions"] {
         page.shows(words);
     }
-    check(&page, "bench");
 }

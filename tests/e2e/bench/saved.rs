@@ -19,8 +19,8 @@ fn results_are_kept_shown_and_compared() {
     };
     let said = measured("64", &old);
     assert_eq!(bench(&folder, &["show", &old]).check(0).stdout, said, "it is the same again");
-    let outputs = ["--plot", &file("x.svg"), "--hgrm", &file("x.hgrm"), "--hlog", &file("x.hlog")];
-    bench(&folder, &[&["show", &old][..], &outputs].concat()).check(0);
+    let (svg, hgrm, hlog) = (file("x.svg"), file("x.hgrm"), file("x.hlog"));
+    bench(&folder, &["show", &old, "--plot", &svg, "--hgrm", &hgrm, "--hlog", &hlog]).check(0);
     for (name, words) in
         [("x.svg", "Latency by percentile"), ("x.hgrm", "#[Max     ="), ("x.hlog", "HISTFAAA")]
     {
