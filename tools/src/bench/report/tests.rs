@@ -257,7 +257,13 @@ fn a_percentile_distribution_says_what_the_histogram_holds() {
         let at = |share: f64| merged.at(share).unwrap() as f64 / 1e6;
         assert!(at(row[1]) <= row[0] && row[0] <= at(row[1] + 1.0 / 4_000.0), "{row:?}");
         assert!((row[3] * (1.0 - row[1]) - 1.0).abs() < 0.01, "{row:?}");
-        let below = merged.histogram().quantile_below((row[0] * 1e6) as u64) * 4_000.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "nanoseconds that were one"
+        )]
+        let up_to = (row[0] * 1e6) as u64;
+        let below = merged.histogram().quantile_below(up_to) * 4_000.0;
         assert!((row[2] - below).abs() < 0.5, "{row:?}, and {below} are at most that");
     }
     // The last row is the longest of all, without the number that would be infinite.
