@@ -31,6 +31,7 @@ def write(folder: Path, described: dict, settings: Settings, results: Results) -
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(report.markdown)
     (folder / "report.json").write_text(report.json + "\n")
+    (folder / "table.md").write_text(_short(described, results))
     return report
 
 
@@ -73,6 +74,29 @@ def _table(results: Results) -> list[str]:
         ours = _cells(row, results, [check.ours for check in row.checks])
         lines.append(f"| {row.title} | {_cells_of(row, results, FLOOR)} | {_cells_of(row, results, PEER)} | {ours} | {ratios} | {word} |")
     return lines
+
+
+def _short(described: dict, results: Results) -> str:
+    """The table as README has it: what each row is held to, and how it came out."""
+    lines = [machine.in_words(described) + f"; {described['rounds']} rounds.", "",
+             "| row | floors | the best peer | micronet | ratio, and within | met |", "|---|---|---|---|---|---|"]
+    for row in _rows(results):
+        verdicts, is_met = judge_row(row, results)
+        if not verdicts:
+            continue
+        group = next(group for group in results.groups if group.key == row.group)
+        peers = [(spread.median, each.name) for each in group.contestants if each.part == PEER
+                 for spread in [Spread.of(results.figures(row.group, each.name, row.figure))] if spread]
+        best = (max if row.checks[0].at_least else min)(peers, default=None)
+        floors = [(spread.median, each.name) for each in group.contestants if each.part == FLOOR
+                  for spread in [Spread.of(results.figures(row.group, each.name, row.figure))] if spread]
+        ours = Spread.of(results.figures(row.group, row.checks[0].ours, row.figure))
+        worst = max(verdicts, key=lambda verdict: verdict.to_target)
+        cells = [row.title, "; ".join(f"{name} {number(value)}" for value, name in floors),
+                 f"{best[1]} {number(best[0])}" if best else "", ours.shown() if ours else "", _ratio(worst),
+                 {True: "yes", False: "**no**", None: "?"}[is_met]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _ratio(verdict: Verdict) -> str:
