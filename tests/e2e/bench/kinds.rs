@@ -121,8 +121,10 @@ fn tcp_passes_through_the_gateway_beside_the_direct_way() {
     for run in [0, 1] {
         check_run(&results, run, 2, &["client", "gateway"]);
         let bytes = &results["runs"][run]["repetitions"][0]["bytes"];
-        let sent = results["runs"][run]["repetitions"][0]["requests"].as_u64().map(|count| count << 18);
-        assert!(bytes["sent"].as_u64() == sent && bytes["received"].as_u64() == sent, "{bytes}");
+        let least = results["runs"][run]["repetitions"][0]["requests"].as_u64().expect("requests") << 18;
+        // Bytes are counted as they pass: those of the two that were under way when the warm-up ended, too.
+        let passed = |name: &str| (least..=least + (2 << 18)).contains(&bytes[name].as_u64().unwrap_or(0));
+        assert!(passed("sent") && passed("received"), "{bytes}, {least}");
     }
     assert!(results["comparison"]["figures"].is_array(), "{results}");
 }
