@@ -7,6 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use micronet_transport::crowd::{Crowd, Full, Guest};
 use micronet_transport::drain::Drain;
 use micronet_transport::tls::edge::EdgeTls;
@@ -40,20 +42,19 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, drain: Drain) {
         let (door, drain) = (Rc::clone(&door), connection_drain.clone());
         let entered = door.enter(peer);
         door.grant_patience(&stream);
-        async move {
-            match entered {
-                Ok(guest) => match door.gateway.tls() {
-                    // Apart, so that a connection in plaintext is no larger for it.
-                    Some(tls) => Box::pin(door.serve_tls((stream, peer), tls, drain, guest)).await,
-                    None => {
-                        let visitor = Visitor::new(&door.gateway, Some(peer.ip()));
-                        http_server::serve_guest(stream, Rc::new(visitor), drain, guest).await;
-                    }
-                },
-                // Who came for a handshake couldn't read it, and isn't worth one.
-                Err(_) if door.gateway.tls().is_some() => {}
-                Err(_) => Box::pin(door.refuse(stream)).await,
+        // Whatever isn't plaintext stands apart, so that a connection in plaintext is no larger for it.
+        match (entered, door.gateway.tls()) {
+            (Ok(guest), None) => {
+                let visitor = Visitor::new(&door.gateway, Some(peer.ip()));
+                Either::Left(http_server::serve_guest(stream, Rc::new(visitor), drain, guest))
             }
+            (Ok(guest), Some(tls)) => {
+                let serving = async move { door.serve_tls((stream, peer), tls, drain, guest).await };
+                Either::Right(serving.boxed_local())
+            }
+            // Who came for a handshake couldn't read it, and isn't worth one.
+            (Err(_), Some(_)) => Either::Right(std::future::ready(()).boxed_local()),
+            (Err(_), None) => Either::Right(async move { door.refuse(stream).await }.boxed_local()),
         }
     })
     .await;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use micronet_transport::clock;
+use micronet_transport::faults::Fate;
 use micronet_transport::identity::random_token;
 use micronet_transport::records::Story;
 use micronet_transport::retry::Repeats;
@@ -23,7 +24,7 @@ use micronet_wire::service::{CallOptions, Caller, authorize};
 use crate::config::{Gateway, OWN};
 
 impl Gateway {
-    /// Answers a request that leads there, of somebody who asks as this principal, from where the number stands for.
+    /// Answers a request that leads there and came at `now`, of somebody who asks as this principal, from where the number stands for.
     pub(crate) async fn answer(
         &self,
         told: (&str, &Story),
@@ -31,26 +32,27 @@ impl Gateway {
         routes: &Routes,
         lead: Lead<'_>,
         (asker, client): (&Principal, Option<u64>),
+        now: u64,
     ) -> Answer {
         if lead.service() == Some(OWN) {
-            return self.own.answer(asker, told, (head, body), lead).await;
+            return Box::pin(self.own.answer(asker, told, (head, body), lead)).await;
         }
         if let Lead::Method(..) | Lead::Outcome(_) = &lead
-            && let Err(error) = self.suffer().await
+            && let Some(fate) = self.identity.network.fate(now)
+            && let Err(error) = Box::pin(self.suffer(fate)).await
         {
             return Answer::rpc_error(&error);
         }
         match lead {
             Lead::Method(route, of_path) => {
-                let called = async || {
-                    let called = self.call(told, (head, body), (route, of_path), asker, client);
-                    called.await.unwrap_or_else(|refused| *refused)
-                };
-                let answer = match asker {
-                    Principal::Anonymous => {
-                        self.cache.answer(&self.settings().cache, head, route, called).await
-                    }
-                    _ => called().await,
+                let (from, to) = ((head, body), (route, of_path));
+                // What may be from memory stands apart, and so does whatever else few requests need: none is larger for it.
+                let answer = if *asker == Principal::Anonymous && !route.cache.is_empty() {
+                    let (settings, called) =
+                        (self.settings(), self.call(told, from, to, (asker, client), now));
+                    Box::pin(self.cache.answer(&settings.cache, head, route, called)).await
+                } else {
+                    self.call(told, from, to, (asker, client), now).await
                 };
                 if !matches!(head.method(), Method::Get | Method::Head) {
                     // Before it is acknowledged.
@@ -59,7 +61,8 @@ impl Gateway {
                 answer
             }
             Lead::Outcome(route) => {
-                self.outcome(told, (head, body), &route, asker).await.unwrap_or_else(|refused| *refused)
+                let outcome = Box::pin(self.outcome(told, (head, body), &route, asker));
+                outcome.await.unwrap_or_else(|refused| *refused)
             }
             Lead::Answered(answer) => *answer,
             Lead::Nowhere(answer) => self.unreached(routes).unwrap_or(*answer),
@@ -67,8 +70,7 @@ impl Gateway {
     }
 
     /// Does to a request what the operator wants to go wrong with it here. Calls of its own service meet theirs there.
-    pub(crate) async fn suffer(&self) -> Result<(), RpcError> {
-        let Some(fate) = self.identity.network.fate(clock::now()) else { return Ok(()) };
+    pub(crate) async fn suffer(&self, fate: Fate) -> Result<(), RpcError> {
         let patience = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
         tokio::time::timeout(patience, fate.pass(&self.identity.instance))
             .await
@@ -94,12 +96,15 @@ impl Gateway {
         told: (&str, &Story),
         (head, body): (&RequestHead, &[u8]),
         (route, of_path): (&Route, Parameters<'_>),
-        asker: &Principal,
-        client: Option<u64>,
-    ) -> Result<Answer, Refused> {
-        let request = Request::new(head, body, of_path)?;
+        (asker, client): (&Principal, Option<u64>),
+        now: u64,
+    ) -> Answer {
+        let request = match Request::new(head, body, of_path) {
+            Ok(request) => request,
+            Err(refused) => return *refused,
+        };
         // One deadline for all attempts together, and one token.
-        let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
+        let deadline_ns = now + u64::from(DEADLINE_US_DEFAULT) * 1_000;
         let random = random_token();
         let upstream = &self.upstreams[route.service];
         let repeats = Repeats::of(route.method);
@@ -149,20 +154,22 @@ impl Gateway {
             };
             let error = upstream.no_instance_for(has);
             told.1.nobody(clock::now(), &error);
-            return Err(Box::new(Answer::rpc_error(&error)));
+            return Answer::rpc_error(&error);
         };
         let mut answer = match outcome {
             Ok(answer) => answer,
             Err(Failed::Call { error, .. }) => {
                 let schema = instance.schema.schema();
                 let error = told_to_caller(&schema.name, request.is_read(), error);
-                let method = schema.method(route.method).ok_or_else(method_gone)?;
-                refused(schema, method, &error)
+                match schema.method(route.method) {
+                    Some(method) => refused(schema, method, &error),
+                    None => return *method_gone(),
+                }
             }
-            Err(Failed::Refused(refused)) => return Err(refused),
+            Err(Failed::Refused(refused)) => return *refused,
         };
         answer.instance = Some(instance.name);
-        Ok(answer)
+        answer
     }
 
     /// Tells what became of a write. Any instance knows: they share their data.

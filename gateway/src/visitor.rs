@@ -39,7 +39,7 @@ pub struct Visitor {
     /// Stands for the client where instances are picked.
     client: Option<u64>,
     /// What is known of a client that came over TLS.
-    secure: Option<Secure>,
+    secure: Option<Box<Secure>>,
 }
 
 impl Visitor {
@@ -59,7 +59,7 @@ impl Visitor {
     /// The same over TLS.
     #[must_use]
     pub fn over_tls(self, secure: Secure) -> Self {
-        Self { secure: Some(secure), ..self }
+        Self { secure: Some(Box::new(secure)), ..self }
     }
 
     /// Answers a request if it may come in.
@@ -111,16 +111,15 @@ impl Visitor {
             return refused.refusal().into();
         }
         let is_stream = matches!(&lead, Lead::Method(route, _) if route.form != Form::Answer);
-        let stream_deed =
-            is_stream.then(|| Deed::of((&known.routes, &lead), head, from, request_id)).flatten();
+        let stream_deed = || Deed::of((&known.routes, &lead), head, from, request_id).map(Box::new);
+        let stream_deed = if is_stream { stream_deed() } else { None };
         let mut response: Response = match lead {
             _ if page == Some(targets::PATH) => {
                 targets::answer(head, &gateway.identity, gateway.http, gateway.tls().is_some()).into()
             }
             Lead::Method(route, of_path) if route.form != Form::Answer => {
-                let (to, asker) = ((route, of_path), (asker, stream_deed));
+                let (to, asker) = ((route, of_path), (asker, stream_deed.map(|deed| *deed)));
                 let client = (self.client, from);
-                // Apart, so that what answers a request is no larger for it.
                 story.is_stream();
                 Box::pin(gateway.stream((request_id, story), (head, body), to, asker, client)).await
             }
@@ -128,8 +127,14 @@ impl Visitor {
                 let who = (asker.principal(), self.client);
                 let action = || Action::of((&known.routes, &lead), head, who.0, from, request_id);
                 let action = if gateway.audit.is_kept() { action() } else { None };
-                let answer = gateway.answer((request_id, story), (head, body), &known.routes, lead, who);
-                let mut answer = gateway.audit.watch(action, answer).await;
+                let (told, from) = ((request_id, story), (head, body));
+                let mut answer = match action {
+                    None => gateway.answer(told, from, &known.routes, lead, who, now).await,
+                    Some(action) => {
+                        let answer = gateway.answer(told, from, &known.routes, lead, who, now);
+                        Box::pin(gateway.audit.watch(action, answer)).await
+                    }
+                };
                 conditional(head, &mut answer);
                 answer.into()
             }
@@ -175,8 +180,9 @@ fn examine(gateway: &Rc<Gateway>, head: &RequestHead, body: &[u8]) -> Option<(&'
 
 /// The page that a request is for, as the metrics name it: what the gateway has besides methods.
 fn page(head: &RequestHead) -> Option<&'static str> {
-    let is_targets = head.path() == targets::PATH;
-    is_targets.then_some(targets::PATH).or_else(|| dashboard::serves(head).then_some(dashboard::PATH))
+    let path = head.path();
+    let is_targets = path == targets::PATH;
+    is_targets.then_some(targets::PATH).or_else(|| dashboard::serves(head, path).then_some(dashboard::PATH))
 }
 
 /// The class of limits that a request belongs to, by where it leads.
@@ -202,7 +208,7 @@ impl Site for Visitor {
     }
 
     fn body_bytes_max(&self, head: &RequestHead) -> usize {
-        self.gateway.settings().http.body_bytes_max(head.path())
+        self.gateway.settings().http.body_bytes_max(head)
     }
 
     async fn answer(&self, request_id: &str, head: &RequestHead, body: &[u8]) -> Response {

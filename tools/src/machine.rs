@@ -31,6 +31,11 @@ impl Machine {
         }
     }
 
+    /// Whether the program was compiled to be debugged, and not to be fast.
+    pub(crate) fn is_debug_build(&self) -> bool {
+        self.build == "debug"
+    }
+
     /// The same for programs.
     pub(crate) fn json(&self) -> Value {
         json!({

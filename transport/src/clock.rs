@@ -17,7 +17,9 @@ const OFFSET_NS: u64 = 1 << 40;
 pub fn now() -> u64 {
     let now = Instant::now();
     let start = START.with(|start| *start.get_or_init(|| now));
-    OFFSET_NS + u64::try_from(now.duration_since(start).as_nanos()).unwrap_or(u64::MAX / 2)
+    let since = now.duration_since(start);
+    // Five hundred years fit.
+    OFFSET_NS + since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
 }
 
 /// The instant at which [`now`] will be `at`, for tokio's timers.

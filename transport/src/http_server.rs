@@ -89,7 +89,8 @@ pub fn serve_guest<S: ByteStream>(
 
 /// Serves a connection of which `input` was read already. It ends early when its `place` is needed.
 ///
-/// What a connection takes of memory while it waits is what stands here, and little else: whatever needs more is apart while it lasts.
+/// What a connection takes of memory while it waits is what stands here, and little else: whatever needs more is apart while it lasts. It is
+/// boxed, or each of the futures that it goes through would have room for it.
 pub(crate) fn serve_begun<S: ByteStream>(
     stream: S,
     input: BytesMut,
@@ -98,7 +99,7 @@ pub(crate) fn serve_begun<S: ByteStream>(
     place: Place,
 ) -> impl Future<Output = ()> {
     let metrics = site.identity().network.metrics();
-    let connection = HttpConnection {
+    let connection = Box::new(HttpConnection {
         _open: metrics.connection("http"),
         buffered: Buffered::new(metrics.http_buffered()),
         stream,
@@ -114,9 +115,8 @@ pub(crate) fn serve_begun<S: ByteStream>(
         reading: None,
         drained_at: None,
         upgrade: None,
-    };
-    // Apart, so that it isn't moved from one future into the next, each of which would have room for it.
-    Box::pin(connection.run())
+    });
+    connection.run()
 }
 
 struct HttpConnection<S, A> {
@@ -165,7 +165,7 @@ const NO_MEMORY: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too mu
 const SENT_AWAY: HttpError = HttpError::new(Status::SERVICE_UNAVAILABLE, "too many connections");
 
 impl<S: ByteStream, A: Site> HttpConnection<S, A> {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         if let Err(error) = self.serve().await {
             tracing::debug!(%error, "an HTTP connection failed");
         } else if let Some(upgrade) = self.upgrade.take() {

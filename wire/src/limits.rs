@@ -286,8 +286,6 @@ pub const HTTP_IDLE_MS_MAX: u64 = 75_000;
 pub const HTTP_DRAIN_IDLE_MS: u64 = 500;
 /// What one read takes from an HTTP connection at most, in bytes.
 pub const HTTP_READ_BYTES: usize = 16 << 10;
-/// What the first read of a request takes at most, in bytes: most have no more, and that is what a connection keeps that idles.
-pub const HTTP_READ_IDLE_BYTES: usize = 4 << 10;
 /// Answers to pipelined requests that are collected before they are written, in bytes.
 pub const HTTP_WRITE_BYTES: usize = 64 << 10;
 /// Connections that last, as those of WebSocket, are ended at this rate when their process drains, in connections a second: each at a
@@ -312,6 +310,8 @@ pub const HTTP_TIME_MS_HARD_MAX: u64 = 3_600_000;
 
 /// The longest line of text, without its end, in bytes; a longer one ends the connection.
 pub const TEXT_LINE_BYTES_MAX: usize = 64 << 10;
+/// What one read takes from a connection in text at most, in bytes, and what it keeps of its buffer between lines.
+pub const TEXT_READ_BYTES: usize = 4 << 10;
 /// Time for the first byte of a connection that may be typed by hand, in milliseconds.
 pub const TEXT_FIRST_MS_MAX: u64 = 60_000;
 /// Time for a whole line to arrive, from its first byte (absolute), in milliseconds.

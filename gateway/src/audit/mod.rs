@@ -82,9 +82,9 @@ impl Audit {
         self.kept.is_some()
     }
 
-    /// Has a request answered; one that is an action of somebody who has signed in is written down before the answer is given.
-    pub async fn watch(&self, action: Option<Action>, answer: impl Future<Output = Answer>) -> Answer {
-        let (Some(kept), Some(action)) = (&self.kept, action) else { return answer.await };
+    /// Has an action of somebody who has signed in answered; it is written down before the answer is given.
+    pub async fn watch(&self, action: Action, answer: impl Future<Output = Answer>) -> Answer {
+        let Some(kept) = &self.kept else { return answer.await };
         if let Some(trouble) = kept.journal.trouble() {
             return unavailable(trouble);
         }

@@ -174,19 +174,19 @@ impl Cache {
         limits: &Limits,
         head: &RequestHead,
         route: &Route,
-        call: impl AsyncFnOnce() -> Answer,
+        call: impl Future<Output = Answer>,
     ) -> Answer {
         if limits.size == 0 {
             // What was kept before that was set isn't needed.
             self.store.borrow_mut().clear();
-            return call().await;
+            return call.await;
         }
-        let Some(key) = key(head, route) else { return call().await };
+        let Some(key) = key(head, route) else { return call.await };
         match self.turn(limits, head, key, route).await {
             Turn::Answered(answer) => answer,
-            Turn::Alone => self.told(Found::Bypass, call().await),
+            Turn::Alone => self.told(Found::Bypass, call.await),
             Turn::Lead(flight) => {
-                let answer = call().await;
+                let answer = call.await;
                 flight.land(&answer, limits);
                 self.told(Found::Miss, answer)
             }

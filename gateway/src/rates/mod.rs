@@ -166,7 +166,7 @@ impl Rates {
             return Some(self.counted(own));
         }
         let key = format!("rate_limit:{who}:{}", kind.name());
-        match shared.pass(&key, &limit).await {
+        match Box::pin(shared.pass(&key, &limit)).await {
             None => self.pass(limits, kind, who, now),
             Some(left) if left.wait_ns.is_some() => Some(self.counted(Passed { kind, limit, left })),
             Some(left) => {

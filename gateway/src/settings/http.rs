@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use micronet_wire::http1::HttpLimits;
+use micronet_wire::http1::{HttpLimits, RequestHead};
 use micronet_wire::limits::{
     HTTP_BODY_BYTES_HARD_MAX, HTTP_CONNECTIONS_HARD_MAX, HTTP_CONNECTIONS_MAX,
     HTTP_CONNECTIONS_PER_ADDRESS_MAX, HTTP_HEAD_BYTES_HARD_MAX, HTTP_HEADERS_HARD_MAX, HTTP_REQUESTS_MAX,
@@ -92,9 +92,16 @@ impl HttpSettings {
         }
     }
 
-    /// The largest body of a request for this path, in bytes.
+    /// The largest body of this request, in bytes.
     #[must_use]
-    pub fn body_bytes_max(&self, path: &str) -> usize {
+    pub fn body_bytes_max(&self, head: &RequestHead) -> usize {
+        if self.bodies.is_empty() {
+            return self.limits.body_bytes_max;
+        }
+        self.body_bytes_max_at(head.path())
+    }
+
+    fn body_bytes_max_at(&self, path: &str) -> usize {
         // The most exact path is the last one that the request's path begins with.
         let is_of = |of: &str| {
             path.strip_prefix(of)
@@ -151,7 +158,7 @@ mod tests {
         let bodies =
             [("/", 64 << 10), ("/a", 1 << 20), ("/a/x", 1 << 20), ("/ab", 64 << 10), ("/a/b/c", 2 << 20)];
         for (path, bytes) in bodies {
-            assert_eq!(settings.body_bytes_max(path), bytes, "{path}");
+            assert_eq!(settings.body_bytes_max_at(path), bytes, "{path}");
         }
         let default = HttpSettings::default();
         assert_eq!((settings.per_address_max(true), settings.per_address_max(false)), (4, 4));

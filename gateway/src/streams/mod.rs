@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use micronet_transport::bearers::Asker;
+use micronet_transport::clock;
 use micronet_transport::http_server::Response;
 use micronet_transport::records::Story;
 use micronet_wire::http1::RequestHead;
@@ -56,7 +57,9 @@ impl Gateway {
             Form::Socket => Some(websocket::handshake(head, body, &settings)?),
             _ => None,
         };
-        self.suffer().await.map_err(|error| Box::new(Answer::rpc_error(&error)))?;
+        if let Some(fate) = self.identity.network.fate(clock::now()) {
+            self.suffer(fate).await.map_err(|error| Box::new(Answer::rpc_error(&error)))?;
+        }
         let mut opening = Opening::new(head, of_path)?;
         let in_protocol = handshake.as_ref().and_then(|handshake| handshake.ticket().map(str::to_owned));
         let asker = who::asker(self, asker, opening.ticket.take().or(in_protocol)).await?;

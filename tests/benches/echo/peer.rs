@@ -92,7 +92,7 @@ pub(crate) fn call(server: SocketAddr, load: &Load, meter: Meter) {
                 }
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
 }
 

@@ -2,6 +2,8 @@
 
 mod kinds;
 mod refused;
+mod saved;
+mod serve;
 mod stall;
 mod wrk;
 

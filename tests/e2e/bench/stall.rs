@@ -36,7 +36,7 @@ fn echoes(http: &mut HttpClient) -> u64 {
     let counts = metrics
         .lines()
         .filter(|line| line.contains("micronet_rpc_server_requests_total") && line.contains("echo"));
-    counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).map(|count| count as u64).sum()
+    counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
 #[test]

@@ -21,10 +21,11 @@ def everything(settings: Settings) -> None:
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     _install([package for program, package in PACKAGES.items() if not shutil.which(program)])
     _say("building the peers")
+    # What micronet's crates depend on may have changed since the peers were locked, so that this is not `--locked`.
     _cargo("--manifest-path", str(places.PEERS / "Cargo.toml"), "--target-dir", str(places.TARGET), "--workspace")
     if settings.is_built_here:
         _say("building micronet")
-        _cargo("--manifest-path", str(places.ROOT / "Cargo.toml"), "--package", "micronet",
+        _cargo("--locked", "--manifest-path", str(places.ROOT / "Cargo.toml"), "--package", "micronet",
                "--target-dir", str(places.ROOT / "target"))
     if not settings.micronet.exists():
         sys.exit(f"{settings.micronet} doesn't exist")
@@ -36,7 +37,7 @@ def _say(words: str) -> None:
 
 
 def _cargo(*arguments: str) -> None:
-    if subprocess.run(["cargo", "build", "--locked", "--release", "--quiet", *arguments]).returncode:
+    if subprocess.run(["cargo", "build", "--release", "--quiet", *arguments]).returncode:
         sys.exit("it could not be built")
 
 

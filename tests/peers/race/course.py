@@ -19,6 +19,8 @@ class Results:
     turns: Turns = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    kept: dict[str, str] = field(default_factory=dict)
+    """Groups that were measured in an earlier run, and when and of what."""
 
     def figures(self, group: str, contestant: str, figure: str) -> list[float | None]:
         """A figure in each round."""
@@ -36,9 +38,10 @@ def run(settings: Settings, groups: list[Group]) -> Results:
             began = time.monotonic()
             try:
                 figures = contestant.turn(settings)
-            except Failure as failure:
+            except (Failure, OSError, ValueError, LookupError, ZeroDivisionError) as failure:
                 figures = None
-                results.failures.append(f"round {round_ + 1}, {group.key}, {contestant.name}: {failure}")
+                words = failure if isinstance(failure, Failure) else repr(failure)
+                results.failures.append(f"round {round_ + 1}, {group.key}, {contestant.name}: {words}")
                 progress.note(results.failures[-1])
             results.turns.setdefault((group.key, contestant.name), []).append(figures)
             progress.took(group, contestant, time.monotonic() - began)

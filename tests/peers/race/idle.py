@@ -10,7 +10,7 @@ from race.processes import Failure, Scene, resident_kib
 from race.settings import Settings
 
 CONNECTIONS, CONNECTIONS_QUICK = 10_000, 2_000
-SETTLED_SECONDS = 3.0
+SETTLED_SECONDS, SETTLED_SECONDS_QUICK = 4.0, 2.0
 """Time to give back what is free."""
 
 
@@ -29,7 +29,7 @@ def _turn(name: str, settings: Settings) -> Figures:
             for _ in range(count):
                 sockets.append(socket.create_connection((host, int(port)), 5))
                 _ask(name, sockets[-1], request)
-            time.sleep(SETTLED_SECONDS)
+            time.sleep(SETTLED_SECONDS_QUICK if settings.quick else SETTLED_SECONDS)
             after = resident_kib(served.proxy.pid)
             for connection in sockets[::count // 100]:
                 _ask(f"{name}, after idling,", connection, request)

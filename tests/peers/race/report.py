@@ -7,7 +7,7 @@ from pathlib import Path
 from race import machine
 from race.contestants import FLOOR, PEER
 from race.course import Results
-from race.rows import BESIDES, ROWS, Row
+from race.rows import BESIDES, GROUPS, ROWS, Row
 from race.settings import Settings
 from race.verdict import FAR, Spread, Verdict, judge_row, number
 
@@ -31,7 +31,21 @@ def write(folder: Path, described: dict, settings: Settings, results: Results) -
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(report.markdown)
     (folder / "report.json").write_text(report.json + "\n")
+    (folder / "table.md").write_text(_short(described, results))
     return report
+
+
+def keep(folder: Path, results: Results) -> None:
+    """Adds what the report that is there has of rows that were not measured now."""
+    file = folder / "report.json"
+    there = json.loads(file.read_text()) if file.exists() else {"groups": []}
+    measured = {group.key for group in results.groups}
+    for group in there["groups"]:
+        if group["key"] in measured:
+            continue
+        results.kept[group["key"]] = group["measured"]
+        results.turns |= {(group["key"], each["name"]): each["rounds"] for each in group["contestants"]}
+    results.groups = [group for group in GROUPS if group.key in measured or group.key in results.kept]
 
 
 def _rows(results: Results) -> list[Row]:
@@ -60,6 +74,29 @@ def _table(results: Results) -> list[str]:
         ours = _cells(row, results, [check.ours for check in row.checks])
         lines.append(f"| {row.title} | {_cells_of(row, results, FLOOR)} | {_cells_of(row, results, PEER)} | {ours} | {ratios} | {word} |")
     return lines
+
+
+def _short(described: dict, results: Results) -> str:
+    """The table as README has it: what each row is held to, and how it came out."""
+    lines = [machine.in_words(described) + f"; {described['rounds']} rounds.", "",
+             "| row | floors | the best peer | micronet | ratio, and within | met |", "|---|---|---|---|---|---|"]
+    for row in _rows(results):
+        verdicts, is_met = judge_row(row, results)
+        if not verdicts:
+            continue
+        group = next(group for group in results.groups if group.key == row.group)
+        peers = [(spread.median, each.name) for each in group.contestants if each.part == PEER
+                 for spread in [Spread.of(results.figures(row.group, each.name, row.figure))] if spread]
+        best = (max if row.checks[0].at_least else min)(peers, default=None)
+        floors = [(spread.median, each.name) for each in group.contestants if each.part == FLOOR
+                  for spread in [Spread.of(results.figures(row.group, each.name, row.figure))] if spread]
+        ours = Spread.of(results.figures(row.group, row.checks[0].ours, row.figure))
+        worst = max(verdicts, key=lambda verdict: verdict.to_target)
+        cells = [row.title, "; ".join(f"{name} {number(value)}" for value, name in floors),
+                 f"{best[1]} {number(best[0])}" if best else "", ours.shown() if ours else "", _ratio(worst),
+                 {True: "yes", False: "**no**", None: "?"}[is_met]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _ratio(verdict: Verdict) -> str:
@@ -105,7 +142,9 @@ def _failures(results: Results) -> list[str]:
 def _details(results: Results) -> list[str]:
     lines = []
     for group in results.groups:
-        lines += [f"## {group.work}", "", f"| | {' | '.join(group.figures)} |", "|---" * (len(group.figures) + 1) + "|"]
+        kept = results.kept.get(group.key)
+        lines += [f"## {group.work}", ""] + ([f"Measured {kept}.", ""] if kept else [])
+        lines += [f"| | {' | '.join(group.figures)} |", "|---" * (len(group.figures) + 1) + "|"]
         for contestant in group.contestants:
             if (group.key, contestant.name) not in results.turns:
                 continue
@@ -128,7 +167,8 @@ def _data(described: dict, results: Results) -> dict:
     return {
         "machine": described, "seconds": results.seconds, "failures": results.failures,
         "rows": [of_row(row) for row in _rows(results)],
-        "groups": [{"key": group.key, "work": group.work, "contestants": [
+        "groups": [{"key": group.key, "work": group.work,
+                    "measured": results.kept.get(group.key, f"{described['date']} of {described['revision']}"), "contestants": [
             {"name": each.name, "part": each.part, "rounds": results.turns[group.key, each.name]}
             for each in group.contestants if (group.key, each.name) in results.turns]} for group in results.groups],
     }

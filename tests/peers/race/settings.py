@@ -21,14 +21,14 @@ class Settings:
     @classmethod
     def of(cls, asked) -> "Settings":
         rounds = asked.rounds or (2 if asked.quick else 3)
-        seconds = asked.seconds or (0.7 if asked.quick else 2.0)
+        seconds = asked.seconds or (0.5 if asked.quick else 2.0)
         micronet = asked.micronet or places.ROOT / "target" / "release" / "micronet"
         return cls(rounds, seconds, asked.quick, micronet.resolve(), asked.micronet is None, asked.contestants)
 
     @property
     def warm_up(self) -> float:
         """How long a turn runs before it is measured, in seconds."""
-        return 0.3 if self.quick else 0.5
+        return 0.2 if self.quick else 0.5
 
     @property
     def wrk_seconds(self) -> int:

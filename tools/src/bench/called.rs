@@ -123,9 +123,16 @@ fn called(ask: &RpcAsk, schema: &ServiceSchema) -> Result<(String, Called), Comm
         CommandError::usage(format!("rpc:{called} {json:.100}: {error}"))
             .next(format!("see its fields: micronet call {called} --describe"))
     })?;
-    let has_token = !method.idempotent;
-    Ok((
-        name.to_owned(),
-        Called { method: method.id, body: body.freeze(), streams: ask.stream.is_some(), has_token },
-    ))
+    let payload_bytes = match &ask.callee {
+        RpcCallee::Call { .. } => body.len(),
+        RpcCallee::Own | RpcCallee::Server(_) => ask.payload,
+    };
+    let called = Called {
+        method: method.id,
+        body: body.freeze(),
+        payload_bytes,
+        streams: ask.stream.is_some(),
+        has_token: !method.idempotent,
+    };
+    Ok((name.to_owned(), called))
 }

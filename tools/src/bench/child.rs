@@ -91,6 +91,8 @@ impl Server {
             .args(arguments)
             .arg("--data")
             .arg(data)
+            // That it starts is no news here.
+            .args(["--log", "warn"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true);

@@ -86,7 +86,8 @@ impl<P: Protocol> Lane<P> {
     }
 
     async fn connect(&mut self) -> Result<(), Kind> {
-        (self.input.clear(), self.output.clear());
+        self.input.clear();
+        self.output.clear();
         let opening = async {
             let mut stream = TcpStream::connect(self.address).await.map_err(|error| unconnected(&error))?;
             stream.set_nodelay(true).map_err(|error| unconnected(&error))?;

@@ -31,15 +31,19 @@ impl Parts {
         let mut parts = BTreeMap::from([(own, ("bench".to_owned(), Role::Client))]);
         let is_behind = kind == Kind::L4 || named.iter().any(|(role, _)| *role == ProcessRole::Server);
         let role = if is_behind { Role::Gateway } else { Role::Server };
-        let found: BTreeSet<u32> = targets.iter().flat_map(|target| listeners::at(*target)).collect();
+        let mut found: BTreeSet<u32> = targets.iter().flat_map(|target| listeners::at(*target)).collect();
+        // `up` holds the listeners of what it starts, and has no part in what passes there.
+        if let Some(network) = network
+            && found.len() > 1
+        {
+            found.remove(&network.pid);
+        }
         for pid in found.iter().filter(|pid| **pid != own) {
             parts.insert(*pid, (format!("{} (pid {pid})", listeners::name(*pid)), role));
         }
         if let Some(network) =
             network.filter(|network| network.entries.iter().any(|entry| found.contains(&entry.pid)))
         {
-            // Who only holds the listeners of others has no part in this.
-            parts.remove(&network.pid);
             let is_gateway = |entry: &&crate::network_file::Entry| entry.service == GATEWAY;
             let through = network.entries.iter().filter(is_gateway).any(|entry| found.contains(&entry.pid));
             for entry in &network.entries {

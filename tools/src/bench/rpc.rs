@@ -67,9 +67,9 @@ impl RpcCaller {
             let deadline_ns = began.1.saturating_add(nanos(now - began.0 + work.timeout));
             let called = self.call(deadline_ns, work).await;
             now = Instant::now();
-            let mut tally = work.tally();
             let end = match called {
                 Ok((ledger, bytes)) => {
+                    let mut tally = work.tally();
                     tally.account(due, &ledger);
                     tally.moved(now, self.called.body.len(), bytes);
                     End::Good
@@ -77,8 +77,7 @@ impl RpcCaller {
                 Err(end) => end,
             };
             let failed = end != End::Good;
-            tally.ended(Begun { due, sent }, now, end);
-            drop(tally);
+            work.tally().ended(Begun { due, sent }, now, end);
             if failed && self.line.connected().is_none() && !work.schedule.span.is_open {
                 sleep(Duration::from_millis(PAUSE_MS)).await;
                 now = Instant::now();

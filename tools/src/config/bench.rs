@@ -253,7 +253,7 @@ fn rpc(
             tls: tls.clone(),
         }))
     };
-    let targets = targets(flags.target, &flags.measure, |text| {
+    let targets = targets(flags.target.as_ref(), &flags.measure, |text| {
         let (name, callee) = callee(text)?;
         Ok(BenchTarget { name, ask: ask(callee)? })
     })?;
@@ -291,7 +291,7 @@ fn http(flags: BenchHttpFlags) -> Result<Kind, CommandError> {
     let headers = fields(&flags.fields)?;
     let body = flags.body.as_deref().map(text_or_file).transpose()?;
     let method = flags.method.as_deref().map(super::target::method).transpose()?;
-    let targets = targets(flags.target, &flags.measure, |text| {
+    let targets = targets(flags.target.as_ref(), &flags.measure, |text| {
         let Target { name, ask, .. } = Target::parse(&with_scheme(text))?;
         let Ask::Http { server, method: typed, path, body: own } = ask else {
             return Err(CommandError::usage(format!("{text:?} is no request over HTTP"))
@@ -327,7 +327,7 @@ fn ws(flags: BenchWsFlags) -> Result<Kind, CommandError> {
         Some(text) => Said::Text(text),
         None => Said::Bytes(message(payload(flags.payload)?)),
     };
-    let targets = targets(flags.target, &flags.measure, |text| {
+    let targets = targets(flags.target.as_ref(), &flags.measure, |text| {
         let refuse = |why: &str| {
             CommandError::usage(format!("{text:?} is no WebSocket: {why}"))
                 .next("write ws://HOST:PORT/PATH, or /PATH at the gateway of the running network")
@@ -343,7 +343,7 @@ fn ws(flags: BenchWsFlags) -> Result<Kind, CommandError> {
 }
 
 fn l4(flags: BenchL4Flags) -> Result<Kind, CommandError> {
-    let targets = targets(flags.target, &flags.measure, |text| {
+    let targets = targets(flags.target.as_ref(), &flags.measure, |text| {
         let proxy = HostPort::parse(text, None)?;
         Ok(BenchTarget { name: proxy.to_string(), ask: BenchAsk::L4 { proxy, bytes: flags.bytes } })
     })?;
@@ -353,7 +353,7 @@ fn l4(flags: BenchL4Flags) -> Result<Kind, CommandError> {
 
 fn echo(flags: BenchEchoFlags) -> Result<Kind, CommandError> {
     let payload = payload(flags.payload)?;
-    let mut targets = targets(flags.target, &flags.measure, |text| {
+    let mut targets = targets(flags.target.as_ref(), &flags.measure, |text| {
         let server = HostPort::parse(text, None)?;
         Ok(BenchTarget { name: server.to_string(), ask: BenchAsk::Echo { server: Some(server), payload } })
     })?;
@@ -368,11 +368,11 @@ fn echo(flags: BenchEchoFlags) -> Result<Kind, CommandError> {
 
 /// The targets that were named, one or two or none.
 fn targets(
-    one: Option<String>,
+    one: Option<&String>,
     measure: &MeasureFlags,
     read: impl Fn(&str) -> Result<BenchTarget, CommandError>,
 ) -> Result<Vec<BenchTarget>, CommandError> {
-    let texts = one.iter().chain(&measure.compare);
+    let texts = one.into_iter().chain(&measure.compare);
     texts.map(|text| read(text)).collect()
 }
 

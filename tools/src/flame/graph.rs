@@ -90,11 +90,12 @@ impl Drawing {
 
 /// As much of a name as a box has room for.
 fn cut(name: &str, width: f64) -> String {
-    let letters = ((width - 6.0) / LETTER).max(0.0) as usize;
-    match letters {
+    let fits = |letters: &usize| *letters as f64 * LETTER + 6.0 <= width;
+    let all = name.chars().count();
+    match (0..=all).rev().find(fits).unwrap_or(0) {
         0..3 => String::new(),
-        _ if name.chars().count() <= letters => name.to_owned(),
-        _ => name.chars().take(letters - 1).chain(['…']).collect(),
+        letters if letters == all => name.to_owned(),
+        letters => name.chars().take(letters - 1).chain(['…']).collect(),
     }
 }
 

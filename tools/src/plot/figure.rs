@@ -1,5 +1,8 @@
 //! Lines over an axis, with a band around each where its numbers have a range. It takes its colours from the page around it, so that it is legible
 //! in light and dark and printed; as a document of its own it brings them.
+//!
+//! It is drawn by hand, as the other plots are: a plotting library would bring fonts and colours of its own, which no page in light and dark
+//! can change, and knows neither nines nor bands by itself.
 
 use std::fmt::Write;
 
@@ -14,10 +17,14 @@ const LEFT: f64 = 72.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 36.0;
 const BOTTOM: f64 = 44.0;
+/// Numbers that are nearer to the right edge end there.
+const EDGE: f64 = 16.0;
 /// Room for the title of a figure among others.
 const TITLE: f64 = 36.0;
 /// About so many lines stand behind the curves of a linear axis.
 const TICKS: f64 = 5.0;
+/// And so many along a span of time.
+const SPAN_TICKS: f64 = 10.0;
 /// A logarithmic axis over fewer powers of ten has lines at 2 and 5 too.
 const DECADES_WITH_PARTS: f64 = 3.0;
 /// A logarithm is no further from a whole number than this, if it is one.
@@ -82,8 +89,10 @@ pub(crate) struct Axis {
 /// How numbers are placed on an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
-    /// The same length for the same difference, from 0 on.
+    /// The same length for the same difference, from 0 to a round number.
     Linear,
+    /// The same, but it ends where the numbers do: for time.
+    Span,
     /// The same length for the same ratio.
     Log,
     /// Each nine of a share takes the same length: 0, 0.9, 0.99, 0.999, …
@@ -153,10 +162,12 @@ impl Figure {
         }
         for tick in x.ticks() {
             let (at, words) = (x.place(tick), escaped(&(self.x.words)(tick)));
+            // What stands at the edge would be cut off.
+            let anchor = if at > right - EDGE { "end" } else { "middle" };
             let _ = writeln!(
                 svg,
                 "<line class=\"grid\" x1=\"{at:.1}\" y1=\"{TOP}\" x2=\"{at:.1}\" y2=\"{bottom:.1}\"/>\n<text x=\"{at:.1}\" \
-                 y=\"{:.1}\" text-anchor=\"middle\">{words}</text>",
+                 y=\"{:.1}\" text-anchor=\"{anchor}\">{words}</text>",
                 bottom + 17.0
             );
         }
@@ -245,12 +256,13 @@ impl Placed {
                 ticks = step(most / TICKS);
                 to = (most / ticks).ceil() * ticks;
             }
+            Scale::Span if most > 0.0 && most.is_finite() => (ticks, to) = (step(most / SPAN_TICKS), most),
             Scale::Nines if most.is_finite() => to = (most - ROUNDING).ceil().max(1.0),
             Scale::Log if least.is_finite() => {
                 from = (least + ROUNDING).floor();
                 to = (most - ROUNDING).ceil().max(from + 1.0);
             }
-            Scale::Linear | Scale::Nines | Scale::Log => {}
+            Scale::Linear | Scale::Span | Scale::Nines | Scale::Log => {}
         }
         Self { scale, from, to, step: ticks, ends }
     }
@@ -263,10 +275,10 @@ impl Placed {
     /// The numbers that are written at the axis.
     fn ticks(&self) -> Vec<f64> {
         let parts: &[f64] = match self.scale {
-            Scale::Linear => {
+            Scale::Linear | Scale::Span => {
                 let mut ticks = Vec::new();
                 let mut tick = 0.0;
-                while tick <= self.to * 1.001 {
+                while tick <= self.to * (1.0 + ROUNDING) {
                     ticks.push(tick);
                     tick += self.step;
                 }
@@ -294,7 +306,7 @@ impl Scale {
     /// A number, as the axis counts.
     fn count(self, number: f64) -> f64 {
         match self {
-            Self::Linear => number,
+            Self::Linear | Self::Span => number,
             Self::Log => number.max(f64::MIN_POSITIVE).log10(),
             Self::Nines => -(1.0 - number).max(1e-12).log10(),
         }
@@ -349,6 +361,13 @@ mod tests {
     }
 
     #[test]
+    fn a_span_ends_where_its_numbers_do() {
+        let placed = Placed::new(Scale::Span, [0.5, 6.5].into_iter(), (0.0, 65.0));
+        assert_eq!(placed.ticks(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert!((placed.place(6.5) - 65.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn a_drawing_holds_its_curves_and_no_markup_of_names() {
         for (x, y) in [(Scale::Nines, Scale::Log), (Scale::Linear, Scale::Linear)] {
             let svg = figure(x, y, vec![(0.0, 1.0), (0.9, 5.0)]).svg();
@@ -361,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_drawing_of_nothing_is_drawn_too_and_one_point_is_seen() {
-        for scale in [Scale::Linear, Scale::Log, Scale::Nines] {
+        for scale in [Scale::Linear, Scale::Span, Scale::Log, Scale::Nines] {
             let nothing = document("Nothing", &[figure(scale, scale, Vec::new())]);
             assert!(nothing.ends_with("</svg>\n") && nothing.contains("prefers-color-scheme"), "{nothing}");
             let one = figure(scale, scale, vec![(0.5, 0.5)]).svg();

@@ -69,6 +69,6 @@ impl Asker {
         if identity.operator_token.as_ref().is_some_and(|operator| operator.matches(token.as_bytes())) {
             return Ok(Self::Known(Principal::Operator));
         }
-        identity.bearers.verify(token, unix_us).await.map(Self::Bearer)
+        Box::pin(identity.bearers.verify(token, unix_us)).await.map(Self::Bearer)
     }
 }

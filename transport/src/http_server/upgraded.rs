@@ -30,8 +30,8 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     }
 
     /// Gives the connection to the protocol that was agreed on, to its end.
-    pub(super) async fn hand_over(self, upgrade: Upgrade) {
-        let Self { stream, input, drain, place, .. } = self;
+    pub(super) async fn hand_over(self: Box<Self>, upgrade: Upgrade) {
+        let Self { stream, input, drain, place, .. } = *self;
         let taken_over = (upgrade.take_over)(Upgraded { stream: Box::new(stream), input, drain });
         tokio::select! {
             biased;

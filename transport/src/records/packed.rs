@@ -26,12 +26,19 @@ impl Writer<'_> {
         self.byte(flag.into());
     }
 
-    /// Of any width: the encoding writes small numbers alike.
+    /// Of any width: the encoding writes small numbers alike, and most are small.
+    #[inline]
     fn number(&mut self, number: u64) {
+        match u8::try_from(number) {
+            Ok(small @ 0..=250) => self.byte(small),
+            _ => self.large(number),
+        }
+    }
+
+    fn large(&mut self, number: u64) {
         let bytes = number.to_le_bytes();
         match number {
-            0..=250 => self.byte(bytes[0]),
-            251..=0xFFFF => self.marked(251, &bytes[..2]),
+            0..=0xFFFF => self.marked(251, &bytes[..2]),
             0x1_0000..=0xFFFF_FFFF => self.marked(252, &bytes[..4]),
             _ => self.marked(253, &bytes),
         }

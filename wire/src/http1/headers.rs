@@ -178,41 +178,26 @@ pub(super) fn trim_blanks(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Whether a byte may stand in a token (RFC 9110 section 5.6.2).
-pub(super) const fn is_token_byte(byte: u8) -> bool {
-    const TABLE: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0;
-        loop {
-            table[byte as usize] = may_stand_in_token(byte);
-            if byte == u8::MAX {
-                break table;
-            }
-            byte += 1;
-        }
-    };
-    TABLE[byte as usize]
+/// Which bytes are letters, digits, or among these.
+pub(super) const fn letters_digits_and(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
 }
 
-const fn may_stand_in_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+/// Whether a byte may stand in a token (RFC 9110 section 5.6.2).
+pub(super) const fn is_token_byte(byte: u8) -> bool {
+    const TABLE: [bool; 256] = letters_digits_and(b"!#$%&'*+-.^_`|~");
+    TABLE[byte as usize]
 }
 
 /// Whether these bytes are a token: not empty, and nothing but token characters.
@@ -276,7 +261,7 @@ pub(super) fn put_number(output: &mut BytesMut, mut number: u64, base: u64) {
             break;
         }
     }
-    output.put_slice(&digits[start..]);
+    output.extend_from_slice(&digits[start..]);
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Writes responses: the head's framing always fits the body, whatever the caller hands in.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::headers::{is_token, is_value, put_field, put_number};
 use super::{FieldName, HeaderBlock, HttpDate, ServerConnection, Status, Version, WriteError};
@@ -45,12 +45,12 @@ impl<'a> ResponseWriter<'a> {
         output.reserve(1 << 10);
         // RFC 9110 section 6.2: the version is ours, not the request's.
         if status == Status::OK {
-            output.put_slice(b"HTTP/1.1 200 OK");
+            output.extend_from_slice(b"HTTP/1.1 200 OK");
         } else {
-            output.put_slice(b"HTTP/1.1 ");
+            output.extend_from_slice(b"HTTP/1.1 ");
             put_number(output, u64::from(status.code()), 10);
-            output.put_u8(b' ');
-            output.put_slice(status.reason().as_bytes());
+            output.extend_from_slice(b" ");
+            output.extend_from_slice(status.reason().as_bytes());
         }
         put_date(output, date);
         ResponseWriter {
@@ -74,11 +74,11 @@ impl<'a> ResponseWriter<'a> {
             return Err(WriteError::NotUpgradable);
         }
         let start = output.len();
-        output.put_slice(b"HTTP/1.1 101 Switching Protocols");
+        output.extend_from_slice(b"HTTP/1.1 101 Switching Protocols");
         put_date(output, date);
-        output.put_slice(b"Connection: upgrade\r\nUpgrade: ");
-        output.put_slice(protocol.as_bytes());
-        output.put_slice(b"\r\n");
+        output.extend_from_slice(b"Connection: upgrade\r\nUpgrade: ");
+        output.extend_from_slice(protocol.as_bytes());
+        output.extend_from_slice(b"\r\n");
         Ok(ResponseWriter { connection, output, start, status: None, offers_upgrade: false, finished: false })
     }
 
@@ -99,9 +99,9 @@ impl<'a> ResponseWriter<'a> {
         if !is_value(value) {
             return Err(WriteError::HeaderValue);
         }
-        self.output.put_slice(name.bytes());
-        self.output.put_slice(value);
-        self.output.put_slice(b"\r\n");
+        self.output.extend_from_slice(name.bytes());
+        self.output.extend_from_slice(value);
+        self.output.extend_from_slice(b"\r\n");
         Ok(self)
     }
 
@@ -133,11 +133,11 @@ impl<'a> ResponseWriter<'a> {
         // Section 15.3.6: 205 has no content, and says so by its length.
         let length = if status == Status::RESET_CONTENT { 0 } else { length };
         if !status.is_bodiless() {
-            self.output.put_slice(b"Content-Length: ");
+            self.output.extend_from_slice(b"Content-Length: ");
             put_number(self.output, length as u64, 10);
-            self.output.put_slice(b"\r\n");
+            self.output.extend_from_slice(b"\r\n");
         }
-        self.output.put_slice(b"\r\n");
+        self.output.extend_from_slice(b"\r\n");
         let follows = length > 0 && !status.is_bodiless() && !self.connection.request_is_head();
         self.finished = true;
         self.connection.responded(keeps_alive);
@@ -165,11 +165,11 @@ impl<'a> ResponseWriter<'a> {
             };
         let keeps_alive = self.put_connection();
         if form == BodyForm::Chunked {
-            self.output.put_slice(b"Transfer-Encoding: chunked\r\n");
+            self.output.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         } else if status == Status::RESET_CONTENT {
-            self.output.put_slice(b"Content-Length: 0\r\n");
+            self.output.extend_from_slice(b"Content-Length: 0\r\n");
         }
-        self.output.put_slice(b"\r\n");
+        self.output.extend_from_slice(b"\r\n");
         self.finished = true;
         self.connection.streaming(form, keeps_alive);
     }
@@ -177,7 +177,7 @@ impl<'a> ResponseWriter<'a> {
     /// Finishes the response to an [`upgrade`](ServerConnection::upgrade): the connection belongs to the other protocol.
     pub fn switch(mut self) {
         if self.status.is_none() {
-            self.output.put_slice(b"\r\n");
+            self.output.extend_from_slice(b"\r\n");
             self.finished = true;
             self.connection.upgraded();
         }
@@ -187,7 +187,7 @@ impl<'a> ResponseWriter<'a> {
     fn put_connection(&mut self) -> bool {
         let keeps_alive = self.connection.keeps_alive();
         let says_keep_alive = self.connection.request_version() == Version::Http10;
-        self.output.put_slice(match (keeps_alive, self.offers_upgrade) {
+        self.output.extend_from_slice(match (keeps_alive, self.offers_upgrade) {
             (false, false) => b"Connection: close\r\n",
             (false, true) => b"Connection: close, upgrade\r\n",
             (true, true) => b"Connection: keep-alive, upgrade\r\n",
@@ -216,9 +216,9 @@ impl BodyForm {
             BodyForm::Chunked => {
                 output.reserve(data.len() + 20);
                 put_number(output, data.len() as u64, 16);
-                output.put_slice(b"\r\n");
-                output.put_slice(data);
-                output.put_slice(b"\r\n");
+                output.extend_from_slice(b"\r\n");
+                output.extend_from_slice(data);
+                output.extend_from_slice(b"\r\n");
             }
         }
     }
@@ -226,14 +226,14 @@ impl BodyForm {
     /// Writes the end of a body.
     pub(super) fn put_end(self, output: &mut BytesMut) {
         if self == BodyForm::Chunked {
-            output.put_slice(b"0\r\n\r\n");
+            output.extend_from_slice(b"0\r\n\r\n");
         }
     }
 }
 
 /// The end of the status line, and the Date header (RFC 9110 section 6.6.1).
 fn put_date(output: &mut BytesMut, date: &HttpDate) {
-    output.put_slice(b"\r\nDate: ");
-    output.put_slice(date.as_ref());
-    output.put_slice(b"\r\n");
+    output.extend_from_slice(b"\r\nDate: ");
+    output.extend_from_slice(date.as_ref());
+    output.extend_from_slice(b"\r\n");
 }

@@ -16,8 +16,8 @@ const SCRIPT: &str = include_str!("docs/page.js");
 
 /// The answer to a request for the page, or for one of its files; `None` for another path.
 #[must_use]
-pub fn docs(head: &RequestHead) -> Option<Answer> {
-    let (content_type, text) = match head.path() {
+pub fn docs(head: &RequestHead, path: &str) -> Option<Answer> {
+    let (content_type, text) = match path {
         DOCS_PATH | "/docs/" => ("text/html; charset=utf-8", PAGE),
         "/docs/page.css" => ("text/css; charset=utf-8", STYLE),
         "/docs/page.js" => ("text/javascript; charset=utf-8", SCRIPT),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::conditional::EntityTag;
 use super::standing::Standing;
@@ -100,7 +100,7 @@ impl Answer {
     /// Those of `data`.
     pub fn data<E>(status: Status, data: impl FnOnce(&mut BytesMut) -> Result<(), E>) -> Result<Self, E> {
         let mut body = BytesMut::with_capacity(256);
-        body.put_slice(br#"{"success":true,"data":"#);
+        body.extend_from_slice(br#"{"success":true,"data":"#);
         data(&mut body)?;
         Ok(Self::new(status, body, Form::Envelope))
     }
@@ -133,13 +133,13 @@ impl Answer {
     #[must_use]
     pub fn error(status: Status, code: &str, message: &str, details: &[u8]) -> Self {
         let mut body = BytesMut::with_capacity(256);
-        body.put_slice(ERROR_BEGINS);
+        body.extend_from_slice(ERROR_BEGINS);
         put_string(&mut body, code);
-        body.put_slice(br#","message":"#);
+        body.extend_from_slice(br#","message":"#);
         put_string(&mut body, message);
-        body.put_slice(br#","details":"#);
-        body.put_slice(if details.is_empty() { b"{}" } else { details });
-        body.put_u8(b'}');
+        body.extend_from_slice(br#","details":"#);
+        body.extend_from_slice(if details.is_empty() { b"{}" } else { details });
+        body.extend_from_slice(b"}");
         Self::new(status, body, Form::Envelope)
     }
 
@@ -159,7 +159,7 @@ impl Answer {
         };
         let mut details = BytesMut::from(&br#"{"faults":"#[..]);
         faults.put_json(&mut details);
-        details.put_slice(if faults.has_more() { br#","more":true}"# } else { b"}" });
+        details.extend_from_slice(if faults.has_more() { br#","more":true}"# } else { b"}" });
         Self::error(Status::UNPROCESSABLE_CONTENT, code, &faults.to_string(), &details)
     }
 
@@ -263,10 +263,12 @@ impl Answer {
     #[must_use]
     pub fn error_message(&self, request_id: &str) -> String {
         let mut message = BytesMut::from(&b"{"[..]);
-        message.put_slice(self.body.strip_prefix(br#"{"success":false,"#.as_slice()).unwrap_or_default());
-        message.put_slice(br#","request_id":"#);
+        message.extend_from_slice(
+            self.body.strip_prefix(br#"{"success":false,"#.as_slice()).unwrap_or_default(),
+        );
+        message.extend_from_slice(br#","request_id":"#);
         put_string(&mut message, request_id);
-        message.put_u8(b'}');
+        message.extend_from_slice(b"}");
         String::from_utf8_lossy(&message).into_owned()
     }
 
@@ -364,13 +366,13 @@ impl Answer {
 }
 
 fn put_meta(body: &mut BytesMut, unix_us: i64, request_id: &str) {
-    body.put_slice(br#","meta":{"timestamp":"#);
+    body.extend_from_slice(br#","meta":{"timestamp":"#);
     put_timestamp(body, unix_us);
-    body.put_slice(br#","version":""#);
-    body.put_slice(API_VERSION.as_bytes());
-    body.put_slice(br#"","request_id":"#);
+    body.extend_from_slice(br#","version":""#);
+    body.extend_from_slice(API_VERSION.as_bytes());
+    body.extend_from_slice(br#"","request_id":"#);
     put_string(body, request_id);
-    body.put_slice(b"}}\n");
+    body.extend_from_slice(b"}}\n");
 }
 
 /// The status with this code; a code that a schema made up reads as 500.

@@ -47,8 +47,8 @@ const DIGITS_MIN: usize = 8;
 pub(super) fn put_hex(out: &mut String, number: u64, digits_min: usize) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut digits = [b'0'; 16];
-    for (digit, shift) in digits.iter_mut().rev().zip((0..64).step_by(4)) {
-        *digit = DIGITS[usize::try_from(number >> shift & 15).unwrap_or(0)];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(number.to_be_bytes()) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     }
     let leading = (number.leading_zeros() as usize / 4).min(digits.len() - digits_min);
     out.push_str(std::str::from_utf8(&digits[leading..]).unwrap_or_default());

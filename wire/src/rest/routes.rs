@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
@@ -17,7 +17,9 @@ use crate::schema::{EncodedSchema, Method as RpcMethod, ServiceSchema};
 #[derive(Debug, Default)]
 pub struct Routes {
     routes: Vec<Route>,
-    /// Where their paths lead.
+    /// The places of those whose paths have no parameters, by their paths: nothing is more exact.
+    plain: HashMap<Rc<str>, Vec<usize>>,
+    /// Where all other paths lead.
     tree: Tree,
     /// The services whose schema is known, by their index.
     known: BTreeSet<usize>,
@@ -137,7 +139,10 @@ impl Routes {
         all.routes.sort_by(|a, b| (&a.segments, &a.http_method).cmp(&(&b.segments, &b.http_method)));
         for (place, route) in all.routes.iter_mut().enumerate() {
             route.place = place;
-            all.tree.add(&route.segments, place);
+            match route.parameters().next() {
+                None => all.plain.entry(Rc::clone(&route.template)).or_default().push(place),
+                Some(_) => all.tree.add(&route.segments, place),
+            }
         }
         all
     }
@@ -196,29 +201,30 @@ impl Routes {
             let all = self.routes.iter().map(|route| route.http_method.as_str());
             return Lead::Answered(elsewhere(Method::Options, allow(all.chain(["GET"]).collect())));
         }
-        if head.path() == openapi::PATH {
+        let path = head.path();
+        if path == openapi::PATH {
             return Lead::Answered(match head.method() {
                 Method::Get | Method::Head => Box::new(self.description().clone()),
                 method => elsewhere(method, allow(["GET"].into())),
             });
         }
-        if let Some(page) = openapi::docs(head) {
+        if let Some(page) = openapi::docs(head, path) {
             return Lead::Answered(Box::new(page));
         }
-        if let Some(route) = self.outcome(head.path()) {
+        if let Some(route) = self.outcome(path) {
             return match head.method() {
                 Method::Post => Lead::Outcome(route),
                 method => Lead::Answered(elsewhere(method, allow(["POST"].into()))),
             };
         }
-        match self.find(head.method_name(), head.path()) {
+        match self.find(head.method_name(), path) {
             Found::Route(route, parameters) => Lead::Method(route, parameters),
             Found::Malformed => {
                 Lead::Answered(Box::new(Answer::refusal(400, "the path's percent-encoding is malformed")))
             }
             Found::OtherMethods(allow) => Lead::Answered(elsewhere(head.method(), allow)),
             Found::Nothing => {
-                let words = format!("there is nothing at {} {}", head.method_name(), head.path());
+                let words = format!("there is nothing at {} {path}", head.method_name());
                 Lead::Nowhere(Box::new(Answer::error(Status::NOT_FOUND, "ROUTE_NOT_FOUND", &words, b"")))
             }
         }
@@ -262,7 +268,8 @@ impl Routes {
     /// path fits decides, whatever methods it has: `/orders/log` is no order.
     fn find<'a>(&'a self, http_method: &str, path: &'a str) -> Found<'a> {
         let mut values = Vec::new();
-        let Some(end) = self.tree.find(path.strip_prefix('/').unwrap_or(path), &mut values) else {
+        let in_tree = |values| Some(&self.tree.find(path.strip_prefix('/').unwrap_or(path), values)?.routes);
+        let Some(routes) = self.plain.get(path).or_else(|| in_tree(&mut values)) else {
             return Found::Nothing;
         };
         let Ok(values) = values.into_iter().map(decode_component).collect::<Result<Vec<_>, DecodeError>>()
@@ -270,7 +277,7 @@ impl Routes {
             return Found::Malformed;
         };
         let wanted = if http_method == "HEAD" { "GET" } else { http_method };
-        let fitting = end.routes.iter().map(|place| &self.routes[*place]);
+        let fitting = routes.iter().map(|place| &self.routes[*place]);
         match fitting.clone().find(|route| route.http_method == wanted) {
             Some(route) => Found::Route(route, route.parameters().zip(values).collect()),
             None => Found::OtherMethods(allow(fitting.map(|route| route.http_method.as_str()).collect())),

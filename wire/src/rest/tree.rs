@@ -49,8 +49,8 @@ impl Tree {
     /// The most exact template that a path fits, of which the first slash was taken; and the segments that stand for its parameters, still
     /// escaped. At each segment a literal goes before a parameter, and a parameter is never empty.
     pub(super) fn find<'p>(&self, path: &'p str, values: &mut Vec<&'p str>) -> Option<&Self> {
-        let (segment, rest) = match path.split_once('/') {
-            Some((segment, rest)) => (segment, Some(rest)),
+        let (segment, rest) = match path.bytes().position(|byte| byte == b'/') {
+            Some(at) => (&path[..at], Some(&path[at + 1..])),
             None => (path, None),
         };
         let literal = self.place(segment).ok().map(|at| &self.literals[at].1);

@@ -43,19 +43,19 @@ impl Pair {
             now: 0,
         };
         for _ in 0..3 {
-            pair.to_acceptor();
-            pair.to_dialler();
+            pair.reach_acceptor();
+            pair.reach_dialler();
         }
         assert!(matches!(pair.dialler.poll_event(), Some(Event::Ready(_))));
         assert!(matches!(pair.acceptor.poll_event(), Some(Event::Ready(_))));
         pair
     }
 
-    fn to_acceptor(&mut self) {
+    fn reach_acceptor(&mut self) {
         carry(&mut self.dialler, &mut self.acceptor, &mut self.to_acceptor, self.now);
     }
 
-    fn to_dialler(&mut self) {
+    fn reach_dialler(&mut self) {
         carry(&mut self.acceptor, &mut self.dialler, &mut self.to_dialler, self.now);
     }
 
@@ -74,7 +74,7 @@ impl Pair {
             };
             self.dialler.call(self.now, METHOD, request, options).expect("there is room");
         }
-        self.to_acceptor();
+        self.reach_acceptor();
         let mut served = 0;
         while let Some(event) = self.acceptor.poll_event() {
             if let Event::Request { stream, context, request, .. } = event {
@@ -85,7 +85,7 @@ impl Pair {
                 served += 1;
             }
         }
-        self.to_dialler();
+        self.reach_dialler();
         let mut replies = 0;
         while let Some(event) = self.dialler.poll_event() {
             replies += usize::from(matches!(black_box(event), Event::Reply { .. }));

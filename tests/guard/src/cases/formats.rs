@@ -88,7 +88,7 @@ fn head(meter: &mut Meter) {
 
 fn payloads(meter: &mut Meter) {
     let item = item();
-    let mut out = BytesMut::with_capacity(256);
+    let mut out = Vec::with_capacity(256);
     meter.case("payload: encode", || {
         out.clear();
         encoding::encode_into(black_box(&item), &mut out).expect("it is short");

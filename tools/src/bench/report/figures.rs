@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{Cpu, LedgerMeans, Repetition, Role, Run};
+use super::model::{Bytes, Cpu, LedgerMeans, Repetition, Run};
+use super::processes::processes;
 use super::statistics::Spread;
 
 /// Quantiles that are shown.
 pub(crate) const QUANTILES: [(&str, f64); 5] =
     [("P50", 0.5), ("P90", 0.9), ("P99", 0.99), ("P99.9", 0.999), ("P99.99", 0.9999)];
+
+/// A name, and what it reads of something.
+type Of<T, N> = (&'static str, fn(&T) -> N);
 
 /// What a figure counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,7 @@ pub(crate) fn figures(run: &Run) -> Vec<Figure> {
     figures.errors();
     figures.cpu();
     figures.ledger();
+    figures.memory();
     figures.figures
 }
 
@@ -110,10 +115,9 @@ impl Figures<'_> {
     fn throughput(&mut self) {
         let more = |unit, decides| (unit, Better::More, decides);
         self.add((THROUGHPUT, ""), more(Unit::PerSecond, true), |each| Some(each.rate_per_s()));
-        for (name, of) in [
-            ("sent", (|bytes| bytes.sent) as fn(&super::model::Bytes) -> u64),
-            ("received", |bytes| bytes.received),
-        ] {
+        for (name, of) in
+            [("sent", (|bytes| bytes.sent) as fn(&Bytes) -> u64), ("received", |bytes| bytes.received)]
+        {
             self.add((THROUGHPUT, name), more(Unit::BytesPerSecond, false), |each| {
                 let bytes = each.bytes.as_ref().map(of).filter(|bytes| *bytes > 0)?;
                 (each.seconds > 0.0).then(|| bytes as f64 / each.seconds)
@@ -158,45 +162,34 @@ impl Figures<'_> {
                 per_request(each, each.cpu.iter().map(|cpu| cpu.user_us + cpu.system_us).sum())
             });
         }
-        for (process, role) in &processes {
-            let of = |each: &Repetition, what: fn(&Cpu) -> u64| {
-                let cpu = each.cpu.iter().find(|cpu| cpu.process == *process && cpu.role == *role)?;
-                per_request(each, what(cpu))
-            };
-            let name = named(*role, process);
-            let alone = processes.len() == 1;
-            self.add((CPU, &name), us(alone), |each| of(each, |cpu| cpu.user_us + cpu.system_us));
-            self.add((CPU, &format!("{name}, system")), us(false), |each| of(each, |cpu| cpu.system_us));
+        for process in &processes {
+            let of = |each: &Repetition, what: fn(&Cpu) -> u64| per_request(each, what(process.of(each)?));
+            let (name, system) = (&process.name, format!("{}, system", process.name));
+            self.add((CPU, name), us(processes.len() == 1), |each| {
+                of(each, |cpu| cpu.user_us + cpu.system_us)
+            });
+            self.add((CPU, &system), us(false), |each| of(each, |cpu| cpu.system_us));
         }
-        for (process, role) in &processes {
-            for (what, of) in [
-                ("voluntary", (|cpu| cpu.voluntary_switches) as fn(&Cpu) -> u64),
-                ("involuntary", |cpu| cpu.involuntary_switches),
-            ] {
-                let name = format!("{}, {what}", named(*role, process));
+        const SWITCHES_OF: [Of<Cpu, u64>; 2] =
+            [("voluntary", |cpu| cpu.voluntary_switches), ("involuntary", |cpu| cpu.involuntary_switches)];
+        for process in &processes {
+            for (what, of) in SWITCHES_OF {
+                let name = format!("{}, {what}", process.name);
                 self.add((SWITCHES, &name), (Unit::PerRequest, Better::Less, false), |each| {
-                    let cpu = each.cpu.iter().find(|cpu| cpu.process == *process && cpu.role == *role)?;
-                    per_request(each, of(cpu))
+                    per_request(each, of(process.of(each)?))
                 });
             }
-        }
-        for (process, role) in &processes {
-            let memory = (Unit::Kibibytes, Better::Less, false);
-            self.add((MEMORY, &named(*role, process)), memory, |each| {
-                let cpu = each.cpu.iter().find(|cpu| cpu.process == *process && cpu.role == *role)?;
-                cpu.rss_kib.map(|kib| kib as f64)
-            });
         }
     }
 
     fn ledger(&mut self) {
-        let parts: [(&str, fn(&LedgerMeans) -> f64); 4] = [
+        const PARTS: [Of<LedgerMeans, f64>; 4] = [
             ("until the handler starts", |means| means.receive_queue_us),
             ("handler", |means| means.handler_us),
             ("waiting for the caller's credit", |means| means.credit_wait_us),
             ("until the reply is written", |means| means.write_queue_us),
         ];
-        for (name, of) in parts {
+        for (name, of) in PARTS {
             self.add((LEDGER, name), (Unit::Microseconds, Better::Less, false), |each| {
                 each.ledger.as_ref().map(of)
             });
@@ -207,31 +200,17 @@ impl Figures<'_> {
             |each| {
                 let ledger = each.ledger.as_ref()?;
                 let mean_us = each.uncorrected.as_ref().unwrap_or(&each.latencies).mean()? / 1e3;
-                Some((mean_us - parts.iter().map(|(_, of)| of(ledger)).sum::<f64>()).max(0.0))
+                Some((mean_us - PARTS.iter().map(|(_, of)| of(ledger)).sum::<f64>()).max(0.0))
             },
         );
     }
-}
 
-/// The processes that took part, by role.
-fn processes(run: &Run) -> Vec<(String, Role)> {
-    let mut processes: Vec<(String, Role)> = Vec::new();
-    for cpu in run.repetitions.iter().flat_map(|each| &each.cpu) {
-        let named = (cpu.process.clone(), cpu.role);
-        if !processes.contains(&named) {
-            processes.push(named);
+    fn memory(&mut self) {
+        for process in processes(self.run) {
+            self.add((MEMORY, &process.name), (Unit::Kibibytes, Better::Less, false), |each| {
+                process.of(each)?.rss_kib.map(|kib| kib as f64)
+            });
         }
-    }
-    processes.sort_by_key(|(_, role)| *role);
-    processes
-}
-
-fn named(role: Role, process: &str) -> String {
-    match role {
-        Role::Client => format!("client: {process}"),
-        Role::Gateway => format!("gateway: {process}"),
-        Role::Server => format!("server: {process}"),
-        Role::Other => process.to_owned(),
     }
 }
 

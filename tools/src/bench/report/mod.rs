@@ -12,6 +12,7 @@ mod json;
 pub(crate) mod latencies;
 pub(crate) mod model;
 mod plots;
+mod processes;
 mod saved;
 mod statistics;
 mod text;

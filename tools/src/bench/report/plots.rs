@@ -9,6 +9,8 @@ use crate::plot::figure::{Axis, Curve, Figure, Scale};
 
 /// Points of a percentile curve for each further nine.
 const POINTS_PER_NINE: u32 = 24;
+/// Intervals that are shorter than this share of the longest are not drawn.
+const INTERVAL_SHARE_MIN: f64 = 0.3;
 /// The most nines that are drawn: six are one request of a million.
 const NINES_MAX: u32 = 7;
 
@@ -21,7 +23,7 @@ pub(crate) fn plots(results: &Results) -> Vec<(Figure, String)> {
     ]
 }
 
-const SECONDS: Axis = Axis { label: "seconds", scale: Scale::Linear, words: |seconds| rounded(seconds) };
+const SECONDS: Axis = Axis { label: "seconds", scale: Scale::Span, words: |seconds| rounded(seconds) };
 const LATENCY: Axis = Axis { label: "", scale: Scale::Log, words: |ns| words::number(ns, Unit::Nanoseconds) };
 
 fn percentiles(results: &Results) -> Figure {
@@ -121,9 +123,12 @@ pub(super) fn letter(place: usize) -> &'static str {
 fn in_time(results: &Results, run: &Run, of: impl Fn(&Interval) -> Option<f64>) -> Vec<Vec<(f64, f64)>> {
     let part = |(number, repetition): (usize, &Repetition)| {
         let began_s = beginning_s(results, number);
+        let longest_s = repetition.intervals.iter().map(|interval| interval.seconds).fold(0.0, f64::max);
+        // What is left at the end may be too short to say anything.
+        let lasted = |interval: &&Interval| interval.seconds >= INTERVAL_SHARE_MIN * longest_s;
         let point =
             |interval: &Interval| Some((began_s + interval.from_s + interval.seconds / 2.0, of(interval)?));
-        repetition.intervals.iter().filter_map(point).collect()
+        repetition.intervals.iter().filter(lasted).filter_map(point).collect()
     };
     run.repetitions.iter().enumerate().map(part).filter(|part: &Vec<_>| !part.is_empty()).collect()
 }

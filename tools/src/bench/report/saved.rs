@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::comparison::Comparison;
 use super::model::{FORMAT, Results, Run};
-use super::{deliver, json as as_json, text, words};
+use super::{deliver, json as as_json, text};
 use crate::config::{BenchCompareConfig, BenchShowConfig};
 use crate::error::CommandError;
 use crate::terminal::{self, Style};
@@ -118,7 +118,7 @@ fn written(
     if comparison.is_of_one() {
         parts.push("One of them was measured once: how far its numbers vary is not known.".to_owned());
     }
-    let percent = words::ratio(threshold * 100.0);
+    let percent = (threshold * 1_000.0).round() / 10.0;
     parts.push(match worse {
         [] => style.green(format!("Not slower by more than {percent} % and the ranges.")),
         worse => style.red(format!("Worse: {}.", worse.join("; "))),

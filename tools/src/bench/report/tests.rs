@@ -117,7 +117,8 @@ fn a_table_says_medians_and_ranges() {
     {
         assert!(text.contains(words), "{text}");
     }
-    assert!(text.lines().last().unwrap().starts_with("on "), "{text}");
+    assert!(text.contains(&format!("\non {}", Machine::look())), "{text}");
+    assert!(text.ends_with("build with --release to measure.") || !cfg!(debug_assertions), "{text}");
 }
 
 #[test]
@@ -141,6 +142,23 @@ fn two_that_took_turns_have_ratios_and_ranges() {
     assert_eq!(p50[4..], ["1.62", "[1.25 to 2.00]", "ranges overlap: may be chance"]);
     let text = text::text(&pair(&[1], &[2]), Style::PLAIN);
     assert_eq!(row(&text, &["latency", "P50"])[4..], ["2.00", "measured once: may be chance"]);
+}
+
+#[test]
+fn a_process_is_the_same_one_with_another_id() {
+    let named = |names: [&str; 2]| {
+        let mut run = run("a", &[1]);
+        for (cpu, name) in run.repetitions[0].cpu.iter_mut().zip(names) {
+            (cpu.process, cpu.role) = (name.into(), Role::Server);
+        }
+        run
+    };
+    let (first, second) = (named(["one (pid 1)", "two (pid 2)"]), named(["two (pid 4)", "one (pid 3)"]));
+    let text = text::text(&Results::of(vec![first, second]), Style::PLAIN);
+    assert_eq!(row(&text, &["server: one"])[1..4], ["2.00 us", "3.00 us", "1.50"]);
+    // But two of one name are two.
+    let text = text::text(&Results::of(vec![named(["one (pid 1)", "one (pid 2)"])]), Style::PLAIN);
+    assert_eq!(row(&text, &["server: one (pid 2)"])[1], "3.00 us");
 }
 
 #[test]
@@ -239,7 +257,13 @@ fn a_percentile_distribution_says_what_the_histogram_holds() {
         let at = |share: f64| merged.at(share).unwrap() as f64 / 1e6;
         assert!(at(row[1]) <= row[0] && row[0] <= at(row[1] + 1.0 / 4_000.0), "{row:?}");
         assert!((row[3] * (1.0 - row[1]) - 1.0).abs() < 0.01, "{row:?}");
-        let below = merged.histogram().quantile_below((row[0] * 1e6) as u64) * 4_000.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "nanoseconds that were one"
+        )]
+        let up_to = (row[0] * 1e6) as u64;
+        let below = merged.histogram().quantile_below(up_to) * 4_000.0;
         assert!((row[2] - below).abs() < 0.5, "{row:?}, and {below} are at most that");
     }
     // The last row is the longest of all, without the number that would be infinite.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::comparison::{Compared, Comparison};
-use super::figures::{ERRORS, Figure, MEMORY, figures};
+use super::figures::{ERRORS, Figure, MEMORY, THROUGHPUT, figures};
 use super::model::{Load, Results, Run};
 use super::words;
 use crate::table::{Align, Table};
@@ -25,9 +25,16 @@ pub(crate) fn text(results: &Results, style: Style) -> String {
             }
         }
     }
-    parts.extend(results.runs.iter().filter_map(|run| behind(run)).map(|line| style.red(line)));
+    parts.extend(results.runs.iter().filter_map(behind).map(|line| style.red(line)));
     if let Some(run) = results.runs.first() {
         parts.push(style.dim(format!("on {}", run.machine)));
+        if run.machine.is_debug_build() {
+            parts.push(
+                style.red(
+                    "This is a debug build, which is many times as slow: build with --release to measure.",
+                ),
+            );
+        }
     }
     parts.join("\n\n")
 }
@@ -114,9 +121,9 @@ pub(super) fn comparison(comparison: &Comparison, style: Style) -> String {
     painted(&table.draw(style), &tones, style)
 }
 
-/// Memory is for programs and for the page.
+/// Memory and bytes are for programs and for the page.
 fn is_shown(figure: &Figure) -> bool {
-    figure.group != MEMORY
+    figure.group != MEMORY && (figure.group != THROUGHPUT || figure.name.is_empty())
 }
 
 /// Rows in red that are worse or failed, in green that are better.

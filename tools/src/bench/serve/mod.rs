@@ -85,7 +85,8 @@ async fn serve_sync(
     let serving = tokio::task::spawn_blocking(move || {
         let (identity, service) = (identity(&config, &data)?, service(&config)?);
         let server = SyncServer::bind(config.listen, Polled(service), &identity);
-        let server = server.map_err(|error| not_bound(&config, &error))?;
+        let mut server = server.map_err(|error| not_bound(&config, &error))?;
+        server.spin(config.spins);
         // Whoever doesn't hear it has ended.
         let _ = started.send((server.address(), server.stop_handle()));
         server.run().map_err(|error| CommandError::new(format!("{} failed: {error}", config.instance)))

@@ -26,7 +26,7 @@ impl<S: Service> SyncService for Polled<S> {
                 Err(RpcError::new(Code::UnknownMethod, "the synchronous driver delays no answer"))
             }
             _ => {
-                let mut handling = self.0.handle(context.clone(), method, request);
+                let mut handling = self.0.handle(Box::new(context.clone()), method, request);
                 match handling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                     Poll::Ready(answer) => answer,
                     Poll::Pending => {

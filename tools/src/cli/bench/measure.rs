@@ -12,7 +12,8 @@ pub(super) const RPC_HELP: &str = "\
 A target is an instance of the service that `micronet bench serve` runs, or any
 call, as `micronet load` takes it:
 
-  (none)                                 starts `bench serve`, and ends it
+  (none)                                 starts `bench serve`, and ends it; for
+                                         --mtls with certificates of its own
   localhost:7500                         an instance of it
   'rpc:product.query {\"name\":\"Tux\"}'     a call of the running network
   'rpc://localhost:8002/product.query {\"name\":\"Tux\"}'
@@ -98,7 +99,7 @@ pub(crate) struct BenchRpcFlags {
 pub(crate) enum DriverFlag {
     /// The driver on tokio
     Tokio,
-    /// The synchronous driver: a thread for each connection
+    /// The synchronous driver: a thread for each connection; with --rate it doesn't sleep in the last millisecond before a call
     Mio,
 }
 

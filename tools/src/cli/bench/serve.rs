@@ -41,6 +41,9 @@ pub(crate) struct BenchServeFlags {
     /// Serve by the synchronous driver
     #[arg(long, conflicts_with_all = ["mtls", "certs"])]
     pub(crate) sync: bool,
+    /// By it, ask for bytes again and again instead of sleeping: the lowest latency, for a whole CPU
+    #[arg(long, requires = "sync")]
+    pub(crate) spin: bool,
     /// Let callers make the whole instance stand still: to see that measurements notice
     #[arg(long)]
     pub(crate) stall: bool,

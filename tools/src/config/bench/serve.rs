@@ -22,6 +22,8 @@ pub(crate) struct BenchServeConfig {
     pub(crate) listen: SocketAddr,
     /// By which driver.
     pub(crate) is_sync: bool,
+    /// Whether that asks for bytes again and again instead of sleeping.
+    pub(crate) spins: bool,
     /// Whether callers may make it stand still.
     pub(crate) stalls: bool,
     /// How it speaks TLS, if it does.
@@ -49,6 +51,7 @@ pub(super) fn serve(
         cluster: cluster(flags.exposure)?,
         listen,
         is_sync: flags.sync,
+        spins: flags.spin,
         stalls: flags.stall,
         tls,
         supervised: flags.supervised,

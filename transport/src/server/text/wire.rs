@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use micronet_wire::limits::{
-    HTTP_READ_IDLE_BYTES, HTTP_WRITE_BYTES, LINGER_MS_MAX, TEXT_LINE_BYTES_MAX, TEXT_STALL_MS_MAX,
+    HTTP_WRITE_BYTES, LINGER_MS_MAX, TEXT_LINE_BYTES_MAX, TEXT_READ_BYTES, TEXT_STALL_MS_MAX,
 };
 use micronet_wire::text::{Line, Lines, TooLong};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -54,11 +54,11 @@ impl<S: ByteStream> TextWire<S> {
 
     /// Reads what has come, or the end.
     pub(super) async fn read(&mut self) -> io::Result<()> {
-        if self.input.is_empty() && self.input.capacity() > HTTP_READ_IDLE_BYTES {
+        if self.input.is_empty() && self.input.capacity() > TEXT_READ_BYTES {
             // What a long line has made of the buffer is given back.
             self.input = BytesMut::new();
         }
-        self.input.reserve(HTTP_READ_IDLE_BYTES);
+        self.input.reserve(TEXT_READ_BYTES);
         self.ended = self.stream.read_buf(&mut self.input).await? == 0;
         self.read_ns = clock::now();
         Ok(())
