@@ -54,7 +54,7 @@ pub(crate) trait Shop {
     #[rpc(http("GET /items/{id}"), public, idempotent)]
     async fn get(&self, context: &CallContext, request: Id) -> Result<Item, RpcError>;
     /// Makes an item of what is asked for.
-    #[rpc(http("POST /items"), public, status = 201)]
+    #[rpc(http("POST /items"), public, status = 201, rate = "shop")]
     async fn make(&self, context: &CallContext, request: Ask) -> Result<Item, RpcError>;
     /// Takes an item away.
     #[rpc(http("DELETE /items/{id}"), public, idempotent)]
