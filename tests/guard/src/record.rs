@@ -112,12 +112,15 @@ impl Row {
             (None, _) => return Verdict::NotOnRecord,
             (_, None) => return Verdict::NotCounted,
         };
-        let percent = self.percent().unwrap_or(0.0);
+        // In hundredths, of whole instructions: no rounding decides.
+        let (instructions, recorded) = (now.instructions * 100.0, before.instructions);
         if now.allocations > before.allocations + ALLOCATIONS_MORE {
             Verdict::AllocatesMore
-        } else if percent > DEARER_PERCENT_MAX {
+        } else if instructions > recorded * (100.0 + DEARER_PERCENT_MAX) {
             Verdict::Dearer
-        } else if percent < -DEARER_PERCENT_MAX || now.allocations < before.allocations - ALLOCATIONS_MORE {
+        } else if instructions < recorded * (100.0 - DEARER_PERCENT_MAX)
+            || now.allocations < before.allocations - ALLOCATIONS_MORE
+        {
             Verdict::Cheaper
         } else {
             Verdict::AsRecorded
