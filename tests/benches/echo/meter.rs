@@ -70,7 +70,7 @@ impl Meter {
                 times.push(took);
             }
         }
-        if calls.is_multiple_of(LOOK_EVERY) {
+        if self.calls_max.is_none() && calls.is_multiple_of(LOOK_EVERY) {
             self.look(calls);
         }
         if self.calls_max == Some(calls) {
