@@ -35,16 +35,8 @@ pub(super) async fn find(name: &str, ask: &RpcAsk, config: &BenchConfig) -> Resu
             if let Some(tls) = &mut tls {
                 tls.certs = folder.certificates(BENCH, INSTANCE)?;
             }
-            let mut arguments = vec![
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--instance",
-                INSTANCE,
-                "--supervised",
-                "--log",
-                "warn",
-            ];
+            let mut arguments =
+                vec!["serve", "--listen", "127.0.0.1:0", "--instance", INSTANCE, "--supervised"];
             arguments.extend(ask.sync_server.then_some("--sync"));
             arguments.extend(tls.is_some().then_some("--mtls"));
             Some(Server::start(&arguments, &data, Some(folder)).await?)
