@@ -91,11 +91,11 @@ impl<S: ByteStream> TextWire<S> {
         while !self.output.is_empty() {
             tokio::select! {
                 biased;
-                // Who doesn't take what was asked for doesn't hold a place for it.
-                () = place.sent_away() => return Err(sent_away()),
                 wrote = self.stream.write_buf(&mut self.output) => if wrote? == 0 {
                     return Err(io::ErrorKind::WriteZero.into());
                 },
+                // Who doesn't take what was asked for doesn't hold a place for it; who does is told why it has to go.
+                () = place.sent_away() => return Err(sent_away()),
                 () = tokio::time::sleep(Duration::from_millis(TEXT_STALL_MS_MAX)) => {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
