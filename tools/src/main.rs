@@ -40,6 +40,7 @@ mod page;
 mod ping;
 mod pipe;
 mod plot;
+mod proc_stat;
 mod process_limits;
 mod profile;
 mod registration;

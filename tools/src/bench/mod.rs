@@ -15,7 +15,7 @@ mod lane;
 mod listeners;
 mod parts;
 mod prepare;
-pub(crate) mod process;
+mod process;
 mod remembered;
 pub(crate) mod report;
 mod rpc;

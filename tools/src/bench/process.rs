@@ -14,6 +14,7 @@ use rustix::param::clock_ticks_per_second;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::report::model::{Cpu, Role};
+use crate::proc_stat::times;
 
 /// A process at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,14 +95,6 @@ impl Sample {
     }
 }
 
-/// User and system time of all threads: fields 14 and 15, counted behind the name, which may hold anything.
-pub(crate) fn times(stat: &str, ticks_per_s: u64) -> Option<(Duration, Duration)> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut ticks = fields.split(' ').skip(11).map(str::parse::<u64>);
-    let time = |ticks: u64| Duration::from_secs_f64(ticks as f64 / ticks_per_s.max(1) as f64);
-    Some((time(ticks.next()?.ok()?), time(ticks.next()?.ok()?)))
-}
-
 /// The time of this process, of threads that have ended too.
 fn own() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
@@ -155,9 +148,6 @@ mod tests {
 
     #[test]
     fn what_linux_shows_is_read() {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 0 0 0 250 50 0 0 20 0 1 0 1 1 1";
-        assert_eq!(times(stat, 100), Some((Duration::from_millis(2_500), Duration::from_millis(500))));
-        assert_eq!(times("7 (a) S 1", 100), None);
         let status = "VmRSS:\t   20 kB\nvoluntary_ctxt_switches:\t31\nnonvoluntary_ctxt_switches:\t4\n";
         assert_eq!(number(status, "VmRSS:"), Some(20));
         assert_eq!(number(status, "voluntary_ctxt_switches:"), Some(31));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::param::clock_ticks_per_second;
 
-use crate::bench::process::times;
+use crate::proc_stat::times;
 
 /// A process's memory and the CPU time that it has used, at one moment.
 #[derive(Clone, Copy, Debug)]

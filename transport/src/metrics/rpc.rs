@@ -137,6 +137,13 @@ struct Resolved {
 pub(super) struct Unsettled(RefCell<Vec<Weak<Resolved>>>);
 
 impl Unsettled {
+    /// One more counts by itself. Those that are no more are forgotten, also where nobody ever asks for the page.
+    fn add(&self, meter: &Rc<Resolved>) {
+        let mut meters = self.0.borrow_mut();
+        meters.retain(|meter| meter.strong_count() > 0);
+        meters.push(Rc::downgrade(meter));
+    }
+
     /// Everything that was counted is on the page now.
     pub(super) fn settle(&self) {
         self.0.borrow_mut().retain(|meter| {
@@ -194,7 +201,7 @@ impl MethodMeter {
                 ok: self.requests.with_label_values(&self.with_code(OK)).local(),
                 duration: self.durations.with_label_values(&self.labels).local(),
             });
-            self.unsettled.0.borrow_mut().push(Rc::downgrade(&resolved));
+            self.unsettled.add(&resolved);
             resolved
         })
     }

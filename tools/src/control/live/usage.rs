@@ -5,6 +5,8 @@ use std::fs;
 
 use rustix::param::{clock_ticks_per_second, page_size};
 
+use crate::proc_stat::{resident_pages, times};
+
 /// What a process lately used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Used {
@@ -32,8 +34,9 @@ impl Usage {
         let mut seen = BTreeMap::new();
         for pid in pids {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let Some((ticks, pages)) = read(&stat) else { continue };
-            let cpu_us = ticks.saturating_mul(1_000_000) / ticks_per_s.max(1);
+            let cpu = times(&stat, ticks_per_s).map(|(user, system)| user + system);
+            let Some((cpu, pages)) = cpu.zip(resident_pages(&stat)) else { continue };
+            let cpu_us = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
             let before = self.0.get(&pid);
             let used = Used {
                 cpu_permille: before.map_or(0, |before| permille(before, now, cpu_us)),
@@ -56,26 +59,9 @@ fn permille(before: &Seen, now: u64, cpu_us: u64) -> u32 {
     u32::try_from(used).unwrap_or(u32::MAX)
 }
 
-/// User and system time of all threads in ticks, and resident pages: fields 14, 15 and 24, counted behind the name, which may hold anything.
-fn read(stat: &str) -> Option<(u64, u64)> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
-    let field = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    Some((field(11)? + field(12)?, field(21)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_linux_shows_is_read() {
-        let stat =
-            "7 (a) b (c) S 1 7 7 0 -1 4194560 1 0 0 0 250 50 0 0 20 0 1 0 1 1000 77 18446744073709551615 1";
-        assert_eq!(read(stat), Some((300, 77)));
-        assert_eq!(read("7 (a) S 1"), None);
-        assert_eq!(read(""), None);
-    }
 
     #[test]
     fn this_process_uses_something() {
