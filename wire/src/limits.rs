@@ -310,8 +310,6 @@ pub const HTTP_TIME_MS_HARD_MAX: u64 = 3_600_000;
 
 /// The longest line of text, without its end, in bytes; a longer one ends the connection.
 pub const TEXT_LINE_BYTES_MAX: usize = 64 << 10;
-/// What one read takes from a connection in text at most, in bytes, and what it keeps of its buffer between lines.
-pub const TEXT_READ_BYTES: usize = 4 << 10;
 /// Time for the first byte of a connection that may be typed by hand, in milliseconds.
 pub const TEXT_FIRST_MS_MAX: u64 = 60_000;
 /// Time for a whole line to arrive, from its first byte (absolute), in milliseconds.

@@ -4,9 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use micronet_wire::limits::{
-    HTTP_WRITE_BYTES, LINGER_MS_MAX, TEXT_LINE_BYTES_MAX, TEXT_READ_BYTES, TEXT_STALL_MS_MAX,
-};
+use micronet_wire::limits::{HTTP_WRITE_BYTES, LINGER_MS_MAX, TEXT_LINE_BYTES_MAX, TEXT_STALL_MS_MAX};
 use micronet_wire::text::{Line, Lines, TooLong};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -14,6 +12,9 @@ use super::sent_away;
 use crate::clock;
 use crate::driver::ByteStream;
 use crate::http_server::Place;
+
+/// What one read takes at most, and what is kept of the buffer between lines, in bytes.
+const READ_BYTES: usize = 4 << 10;
 
 pub(super) struct TextWire<S> {
     stream: S,
@@ -54,11 +55,11 @@ impl<S: ByteStream> TextWire<S> {
 
     /// Reads what has come, or the end.
     pub(super) async fn read(&mut self) -> io::Result<()> {
-        if self.input.is_empty() && self.input.capacity() > TEXT_READ_BYTES {
+        if self.input.is_empty() && self.input.capacity() > READ_BYTES {
             // What a long line has made of the buffer is given back.
             self.input = BytesMut::new();
         }
-        self.input.reserve(TEXT_READ_BYTES);
+        self.input.reserve(READ_BYTES);
         self.ended = self.stream.read_buf(&mut self.input).await? == 0;
         self.read_ns = clock::now();
         Ok(())
