@@ -12,6 +12,7 @@ mod noted;
 mod packed;
 mod ring;
 mod story;
+mod texts;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use self::noted::{ABANDONED, Noted};
 use self::packed::Packed;
 use self::ring::Ring;
 pub use self::story::{Called, Story};
+use self::texts::Text;
 use crate::chance::Chance;
 use crate::clock;
 use crate::identity::random_bytes;
@@ -168,8 +170,8 @@ impl Records {
     /// A story is over: it becomes a record.
     fn ended(&self, story: Rc<RefCell<Noted>>) {
         let mut noted = story.borrow_mut();
-        if noted.code.is_empty() {
-            noted.code.push_str(ABANDONED);
+        if noted.texts.get(Text::Code).is_empty() {
+            noted.texts.note(Text::Code, ABANDONED);
         }
         if noted.ended_ns == 0 || noted.is_stream {
             noted.ended_ns = clock::now();

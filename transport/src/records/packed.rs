@@ -7,6 +7,7 @@ use micronet_wire::network::{AttemptRecord, CandidateRecord, HttpRecord, LimitRe
 use micronet_wire::schema::Timestamp;
 
 use super::noted::{AttemptNoted, CandidateNoted, LimitNoted, Noted, hex};
+use super::texts::{PLACES_BYTES, Text, found};
 
 /// Notes as they are kept.
 pub(super) struct Packed<'a> {
@@ -27,13 +28,13 @@ mod flag {
     pub(super) const REFUSED: u8 = 32;
 }
 
-/// The texts of the whole, the request's id first.
-const TEXTS: usize = 14;
-/// Those of an attempt.
+/// The texts of an attempt.
 const ATTEMPT_TEXTS: usize = 4;
 /// A ledger: four numbers.
 const LEDGER_BYTES: usize = 16;
-const WHOLE_BYTES: usize = 16 + 1 + 1 + 8 + 8 + 4 * 8 + 4 + 2 + LEDGER_BYTES + 2 * TEXTS + 2 * 2;
+/// Its texts stand behind it; where each of them is, and how long they are together, is said last.
+const WHOLE_BYTES: usize = 16 + 1 + 1 + 8 + 8 + 4 * 8 + 4 + 2 + LEDGER_BYTES + 2 * 2 + PLACES_BYTES + 2;
+const PLACES_AT: usize = WHOLE_BYTES - 2 - PLACES_BYTES;
 const LIMIT_BYTES: usize = 4 + 4 + 1 + 2;
 const ATTEMPT_BYTES: usize = 8 + 2 * 8 + 1 + LEDGER_BYTES + 4 + 2 * ATTEMPT_TEXTS + 2;
 const CANDIDATE_BYTES: usize = 1 + 4 + 8 + 8 + 4 + 4 + 8 + 2 * 2;
@@ -94,13 +95,13 @@ fn flag_if(flag: u8, is_so: bool) -> u8 {
 impl Packed<'_> {
     /// Appends it.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
-        let (noted, http) = (self.noted, &self.noted.http);
+        let noted = self.noted;
         let took_us = noted.took_us();
         let mut fixed = Fixed::<WHOLE_BYTES>::new();
         fixed.put(noted.trace.trace_id);
         fixed.put([noted.kind as u8]);
         fixed.put([flag_if(flag::SAMPLED, noted.trace.flags & 1 == 1)
-            | flag_if(flag::TLS, http.tls)
+            | flag_if(flag::TLS, noted.tls)
             | flag_if(flag::LEDGER, noted.ledger.is_some())]);
         fixed.put(noted.trace.span_id);
         fixed.put(noted.parent);
@@ -109,27 +110,12 @@ impl Packed<'_> {
         fixed.put(noted.bytes_in.to_le_bytes());
         fixed.put(noted.bytes_out.to_le_bytes());
         fixed.put(noted.method_id.to_le_bytes());
-        fixed.put(http.status.to_le_bytes());
+        fixed.put(noted.status.to_le_bytes());
         fixed.ledger(noted.ledger);
         fixed.count(noted.limits.len());
         fixed.count(noted.attempts.len());
-        let texts: [&str; TEXTS] = [
-            &noted.request_id,
-            &noted.from,
-            &noted.principal,
-            &noted.service,
-            &noted.method,
-            &noted.code,
-            &noted.words,
-            &noted.cache,
-            &http.method,
-            &http.target,
-            &http.route,
-            http.version,
-            &http.referer,
-            &http.user_agent,
-        ];
-        fixed.append(texts, out);
+        fixed.put(noted.texts.places());
+        fixed.append([noted.texts.all()], out);
         noted.limits.iter().for_each(|noted| limit(out, noted));
         noted.attempts.iter().for_each(|attempt| self.attempt(out, attempt));
     }
@@ -186,8 +172,7 @@ pub(super) fn trace_id(packed: &[u8]) -> Option<&[u8; 16]> {
 /// The id of its request.
 pub(super) fn request_id(packed: &[u8]) -> Option<&[u8]> {
     let (fixed, texts) = packed.split_first_chunk::<WHOLE_BYTES>()?;
-    let length = fixed[WHOLE_BYTES - 2 * TEXTS..].first_chunk()?;
-    texts.get(..u16::from_le_bytes(*length).into())
+    texts.get(found(fixed[PLACES_AT..].first_chunk()?, Text::RequestId))
 }
 
 /// Reads what was packed, from its beginning. Nothing is wrong with it; if something were, there would be no record.
@@ -253,55 +238,43 @@ pub(super) fn unpacked(packed: &[u8]) -> Option<Record> {
     let (method_id, status) = (reader.u32()?, reader.count()?);
     let ledger = reader.ledger()?;
     let (limits, attempts) = (reader.count()?, reader.count()?);
-    let [
-        request_id,
-        from,
-        principal,
-        service,
-        method,
-        code,
-        words,
-        cache,
-        verb,
-        target,
-        route,
-        version,
-        referer,
-        user_agent,
-    ] = reader.texts::<TEXTS>()?;
+    let places = reader.take::<PLACES_BYTES>()?;
+    let [all] = reader.texts()?;
+    let text = |text| all.get(found(&places, text)).unwrap_or_default().to_owned();
     let is = |flag: u8| flags & flag != 0;
-    let http = (!verb.is_empty()).then_some(HttpRecord {
+    let verb = text(Text::Verb);
+    let http = (!verb.is_empty()).then(|| HttpRecord {
         method: verb,
-        target,
-        route,
+        target: text(Text::Target),
+        route: text(Text::Route),
         status: u32::try_from(status).unwrap_or(0),
         tls: is(flag::TLS),
-        version,
-        referer,
-        user_agent,
+        version: text(Text::Version),
+        referer: text(Text::Referer),
+        user_agent: text(Text::UserAgent),
     });
     Some(Record {
         kind,
-        request_id,
+        request_id: text(Text::RequestId),
         trace_id: id(&trace_id),
         span_id: id(&span_id),
         parent_span_id: id(&parent),
         sampled: is(flag::SAMPLED),
         at,
         took_us,
-        from,
-        principal,
-        service,
-        method,
+        from: text(Text::From),
+        principal: text(Text::Principal),
+        service: text(Text::Service),
+        method: text(Text::Method),
         method_id,
         http,
-        code,
-        words,
+        code: text(Text::Code),
+        words: text(Text::Words),
         bytes_in,
         bytes_out,
         ledger: is(flag::LEDGER).then(|| ledger.into()),
         limits: reader.many(limits, limit_of)?,
-        cache,
+        cache: text(Text::Cache),
         attempts: reader.many(attempts, attempt_of)?,
     })
 }
