@@ -92,7 +92,7 @@ pub(super) fn found(places: &[u8; PLACES_BYTES], text: Text) -> Range<usize> {
 mod tests {
     use super::*;
 
-    fn of<'t>(texts: &'t Texts, text: Text) -> &'t str {
+    fn of(texts: &Texts, text: Text) -> &str {
         &texts.all()[found(&texts.places(), text)]
     }
 
