@@ -131,11 +131,26 @@ fn peers_are_built_as_it_is_and_by_nobody_else() {
     let ours = manifest(".");
     let excluded = ours["workspace"]["exclude"].as_array().expect("exclude");
     assert!(excluded.iter().any(|folder| folder.as_str() == Some("tests/peers")), "{excluded:?}");
+    let peers = manifest("tests/peers");
     // Else the comparison would be one of compilers' options. What debuggers read changes no code.
     let options = |manifest: &toml::Table| {
         let mut options = manifest["profile"]["release"].as_table().expect("a profile").clone();
         options.retain(|option, _| option != "debug" && option != "package");
         options
     };
-    assert_eq!(options(&manifest("tests/peers")), options(&ours));
+    assert_eq!(options(&peers), options(&ours));
+    // What is said of some crates: as of our own on a request's way, so of every program beside them.
+    let of_crate = |manifest: &toml::Table, name: &str| {
+        let packages = manifest["profile"]["release"].get("package").and_then(toml::Value::as_table);
+        packages.and_then(|packages| packages.get(name)).cloned()
+    };
+    let members = peers["workspace"]["members"].as_array().expect("members");
+    for folder in members.iter().filter_map(toml::Value::as_str) {
+        let member = manifest(&format!("tests/peers/{folder}"));
+        let name = member["package"]["name"].as_str().expect("a name");
+        assert_eq!(of_crate(&peers, name), of_crate(&ours, "micronet-wire"), "{name}");
+    }
+    for name in ["micronet-wire", "micronet-transport"] {
+        assert_eq!(of_crate(&peers, name), of_crate(&ours, name), "{name}");
+    }
 }

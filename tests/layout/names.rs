@@ -26,6 +26,9 @@ fn no_rust_file_has_two_subjects() {
     }
 }
 
+/// The one file that asks the compiler to trust it, once: decision record 6.
+const TRUSTED: &str = "wire/src/checksum.rs";
+
 #[test]
 fn the_code_is_safe_and_no_test_is_left_out() {
     // Put together here, so that this file isn't found itself.
@@ -33,7 +36,8 @@ fn the_code_is_safe_and_no_test_is_left_out() {
         [concat!("un", "safe"), concat!("#[ig", "nore"), concat!("to", "do!("), concat!("db", "g!(")];
     for source in sources(".") {
         let words: Vec<&str> = source.code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-        assert!(!words.contains(&forbidden[0]), "{} holds {}", source.path, forbidden[0]);
+        let trusts = words.iter().filter(|word| **word == forbidden[0]).count();
+        assert_eq!(trusts, usize::from(source.path == TRUSTED), "{} holds {}", source.path, forbidden[0]);
         for word in &forbidden[1..] {
             assert!(!source.code.contains(word), "{} holds {word}", source.path);
         }

@@ -301,15 +301,30 @@ fn reason(closed: &Result<(), RpcError>) -> RpcError {
     }
 }
 
-impl Caller for Client {
-    async fn call(&self, method: u32, request: Bytes, options: CallOptions) -> Result<Reply, RpcError> {
+impl Client {
+    fn start_call(&self, method: u32, request: &Bytes, options: CallOptions) -> Result<Call<'_>, RpcError> {
         let repeatable = options.idempotent || options.token.is_some();
         self.shared.account.take();
-        let stream = self.shared.connection.borrow_mut().call(clock::now(), method, &request, options)?;
+        let stream = self.shared.connection.borrow_mut().call(clock::now(), method, request, options)?;
         self.shared.calls.borrow_mut().insert(stream, Slot::Waiting { waker: None, repeatable });
         self.shared.wake_driver();
-        let mut call = Call { shared: &self.shared, stream, ended: false };
-        poll_fn(|cx| call.poll_end(cx)).await
+        Ok(Call { shared: &self.shared, stream, ended: false })
+    }
+}
+
+impl Caller for Client {
+    /// The call is on its way before the future is polled, so that whoever waits for it holds no more than a place to wait.
+    fn call(
+        &self,
+        method: u32,
+        request: Bytes,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Reply, RpcError>> {
+        let started = self.start_call(method, &request, options);
+        async move {
+            let mut call = started?;
+            poll_fn(|cx| call.poll_end(cx)).await
+        }
     }
 
     async fn send(&self, method: u32, request: Bytes, options: CallOptions) -> Result<(), RpcError> {

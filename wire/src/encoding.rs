@@ -25,7 +25,7 @@ const fn configuration() -> Configuration<LittleEndian, Varint, Limit<DECODE_BYT
     bincode::config::standard().with_limit::<DECODE_BYTES_MAX>()
 }
 
-/// What most messages fit: room for them is made once.
+/// What most messages fit: they are put together on the stack, and take the memory that they need at once.
 const USUAL_BYTES: usize = 256;
 
 /// Encodes a message at the end of `out`.
@@ -47,7 +47,11 @@ pub fn encode_into<T: Encode>(message: &T, out: &mut Vec<u8>) -> Result<(), Enco
 /// # Errors
 /// When the encoded message would be longer than [`MESSAGE_BYTES_MAX`].
 pub fn encode<T: Encode>(message: &T) -> Result<Bytes, EncodeError> {
-    let mut out = Vec::with_capacity(USUAL_BYTES);
+    let mut usual = [0; USUAL_BYTES];
+    if let Ok(length) = bincode::encode_into_slice(message, &mut usual, configuration()) {
+        return Ok(Bytes::copy_from_slice(&usual[..length]));
+    }
+    let mut out = Vec::with_capacity(2 * USUAL_BYTES);
     encode_into(message, &mut out)?;
     Ok(Bytes::from(out))
 }

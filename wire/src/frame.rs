@@ -2,6 +2,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::checksum::crc32c;
 use crate::error::{Code, Fault, Retry, RpcError};
 use crate::header::{Header, HeaderError, Kind, flags};
 use crate::ledger::Ledger;
@@ -87,7 +88,7 @@ pub fn put_frame<E>(
         encoding: label.encoding,
         stream: label.stream,
         method: label.method,
-        payload_checksum: if checksum { crc32c::crc32c(body) } else { 0 },
+        payload_checksum: if checksum { crc32c(body) } else { 0 },
     };
     head.copy_from_slice(&header.encode());
     Ok(())

@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use crate::checksum::crc32c;
 use crate::error::Code;
 use crate::limits::{FRAME_PAYLOAD_BYTES_HARD_MAX, HEADER_BYTES};
 
@@ -187,16 +188,6 @@ impl fmt::Display for HeaderError {
 
 impl std::error::Error for HeaderError {}
 
-/// A header where whole words are read: its checksum takes half as long as one that begins anywhere.
-#[repr(align(8))]
-struct Aligned([u8; HEADER_BYTES]);
-
-impl Aligned {
-    fn checksum(&self) -> u32 {
-        crc32c::crc32c(&self.0[..at::HEADER_CHECKSUM])
-    }
-}
-
 impl Header {
     /// The header as it travels.
     #[must_use]
@@ -209,7 +200,7 @@ impl Header {
         out[at::STREAM..][..4].copy_from_slice(&self.stream.to_be_bytes());
         out[at::METHOD..][..4].copy_from_slice(&self.method.to_be_bytes());
         out[at::PAYLOAD_CHECKSUM..][..4].copy_from_slice(&self.payload_checksum.to_be_bytes());
-        let checksum = Aligned(out).checksum();
+        let checksum = crc32c(&out[..at::HEADER_CHECKSUM]);
         out[at::HEADER_CHECKSUM..].copy_from_slice(&checksum.to_be_bytes());
         out
     }
@@ -221,7 +212,7 @@ impl Header {
     pub fn decode(bytes: &[u8; HEADER_BYTES], payload_max: u32) -> Result<Self, HeaderError> {
         let word = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         // SPEC 2.3: a corrupt length must not make the reader wait for bytes that never come.
-        if word(at::HEADER_CHECKSUM) != Aligned(*bytes).checksum() {
+        if word(at::HEADER_CHECKSUM) != crc32c(&bytes[..at::HEADER_CHECKSUM]) {
             return Err(HeaderError::Checksum);
         }
         let kind = Kind::from_number(bytes[at::KIND]).ok_or(HeaderError::UnknownKind(bytes[at::KIND]))?;
@@ -272,12 +263,12 @@ impl Header {
     #[must_use]
     pub fn of_payload(&self, payload: &[u8]) -> Self {
         let has_checksum = self.flags & flags::CHECKSUM != 0;
-        Self { payload_checksum: if has_checksum { crc32c::crc32c(payload) } else { 0 }, ..*self }
+        Self { payload_checksum: if has_checksum { crc32c(payload) } else { 0 }, ..*self }
     }
 
     /// Whether the payload is what the sender sent (SPEC 2.6).
     #[must_use]
     pub fn payload_is_intact(&self, payload: &[u8]) -> bool {
-        self.flags & flags::CHECKSUM == 0 || crc32c::crc32c(payload) == self.payload_checksum
+        self.flags & flags::CHECKSUM == 0 || crc32c(payload) == self.payload_checksum
     }
 }

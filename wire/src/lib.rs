@@ -8,6 +8,7 @@ extern crate self as micronet_wire; // What the macros expand to names the crate
 
 pub mod authority;
 pub mod builtin;
+pub mod checksum;
 pub mod conn;
 pub mod encoding;
 pub mod error;

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, BufMut};
 use micronet_wire::authority::AuditEntry;
+use micronet_wire::checksum::crc32c;
 use micronet_wire::encoding;
 
 use super::limits::ENTRY_BYTES_MAX;
@@ -25,7 +26,7 @@ pub(super) fn encode(entry: &AuditEntry) -> Option<Vec<u8>> {
     let payload = encoding::encode(entry).ok().filter(|payload| payload.len() <= ENTRY_BYTES_MAX)?;
     let mut out = Vec::with_capacity(HEAD_BYTES + payload.len());
     out.put_u32(u32::try_from(payload.len()).ok()?);
-    out.put_u32(crc32c::crc32c(&payload));
+    out.put_u32(crc32c(&payload));
     out.extend_from_slice(&payload);
     Some(out)
 }
@@ -56,7 +57,7 @@ fn first(bytes: &[u8]) -> Option<(Option<AuditEntry>, &[u8])> {
         return (checksum == 0).then_some((None, rest));
     }
     let (payload, rest) = rest.split_at_checked(length).filter(|_| length <= ENTRY_BYTES_MAX)?;
-    if crc32c::crc32c(payload) != checksum {
+    if crc32c(payload) != checksum {
         return None;
     }
     Some((Some(encoding::decode(payload).ok()?), rest))

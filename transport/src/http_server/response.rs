@@ -13,10 +13,6 @@ use crate::driver::ByteStream;
 
 /// What a site makes of a request.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "what nearly every request gets isn't allocated for the sake of the others"
-)]
 pub enum Response {
     /// An answer, whole.
     Answer(Answer),

@@ -12,6 +12,7 @@ mod noted;
 mod packed;
 mod ring;
 mod story;
+mod texts;
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use micronet_wire::encoding;
 use micronet_wire::network::{Memory, Record, RecordFilter};
 use micronet_wire::request::TraceContext;
 use micronet_wire::schema::Timestamp;
@@ -33,6 +33,7 @@ use self::noted::{ABANDONED, Noted};
 use self::packed::Packed;
 use self::ring::Ring;
 pub use self::story::{Called, Story};
+use self::texts::Text;
 use crate::chance::Chance;
 use crate::clock;
 use crate::identity::random_bytes;
@@ -95,8 +96,13 @@ impl Records {
     #[must_use]
     pub fn find(&self, id: &str) -> Vec<Record> {
         let (all, notable) = (self.all.borrow(), self.notable.borrow());
-        let found = all.iter().chain(notable.iter()).filter(|record| is_of(record, id.as_bytes()));
-        let mut found: Vec<Record> = found.filter_map(|record| encoding::decode(record).ok()).collect();
+        let trace = trace_id(id);
+        let is_of = |packed: &&[u8]| {
+            packed::request_id(packed) == Some(id.as_bytes())
+                || trace.is_some_and(|trace| packed::trace_id(packed) == Some(&trace))
+        };
+        let found = all.iter().chain(notable.iter()).filter(is_of);
+        let mut found: Vec<Record> = found.filter_map(packed::unpacked).collect();
         found.sort_by_key(|record| record.at);
         found.drain(..found.len().saturating_sub(FOUND_MAX));
         found
@@ -164,8 +170,8 @@ impl Records {
     /// A story is over: it becomes a record.
     fn ended(&self, story: Rc<RefCell<Noted>>) {
         let mut noted = story.borrow_mut();
-        if noted.code.is_empty() {
-            noted.code.push_str(ABANDONED);
+        if noted.texts.get(Text::Code).is_empty() {
+            noted.texts.note(Text::Code, ABANDONED);
         }
         if noted.ended_ns == 0 || noted.is_stream {
             noted.ended_ns = clock::now();
@@ -178,7 +184,7 @@ impl Records {
         Packed { noted: &noted, ended_us: self.wall.unix_us(ended_ns), whole }.put(&mut buffer);
         let ring = if is_notable { &self.notable } else { &self.all };
         ring.borrow_mut().keep(ended_ns, &buffer);
-        if is_followed && let Ok(record) = encoding::decode(&buffer) {
+        if is_followed && let Some(record) = packed::unpacked(&buffer) {
             let (request, reply) = (noted.request.clone(), noted.reply.clone());
             self.followers.tell(&Followed { record: Rc::new(record), request, reply });
         }
@@ -191,15 +197,11 @@ impl Records {
     }
 }
 
-/// Whether a record is of the request or the trace with this id. Both stand at its beginning, behind the kind, and each behind its
-/// length, a byte.
-fn is_of(record: &[u8], id: &[u8]) -> bool {
-    let Some(rest) = record.get(1..) else { return false };
-    let Some((request_id, rest)) = text(rest) else { return false };
-    request_id == id || text(rest).is_some_and(|(trace_id, _)| trace_id == id)
-}
-
-fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first()?;
-    rest.split_at_checked(usize::from(*length))
+/// The id of a trace as it is written: 32 lower-case hexadecimal digits, not all of them zero.
+fn trace_id(text: &str) -> Option<[u8; 16]> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if text.len() != 32 || !text.bytes().all(is_digit) {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok().filter(|id| *id != 0).map(u128::to_be_bytes)
 }

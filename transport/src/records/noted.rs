@@ -9,6 +9,7 @@ use micronet_wire::network::{InstanceState, RecordKind};
 use micronet_wire::request::TraceContext;
 
 use super::limits::SLOW_MS;
+use super::texts::{Text, Texts};
 use crate::balance::{Algorithm, Candidate};
 
 /// The code of what nobody wanted the answer of any more.
@@ -22,21 +23,17 @@ pub(super) const OK: &str = "OK";
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     pub(super) kind: RecordKind,
-    pub(super) request_id: String,
+    pub(super) texts: Texts,
     /// Its trace, and its own span in it.
     pub(super) trace: TraceContext,
     pub(super) parent: [u8; 8],
     pub(super) started_ns: u64,
     /// When it ended; 0 until it has.
     pub(super) ended_ns: u64,
-    pub(super) from: String,
-    pub(super) principal: String,
-    pub(super) service: String,
-    pub(super) method: String,
     pub(super) method_id: u32,
-    pub(super) http: HttpNoted,
-    pub(super) code: String,
-    pub(super) words: String,
+    /// The status of the answer over HTTP, and whether that was over TLS.
+    pub(super) status: u16,
+    pub(super) tls: bool,
     /// Neither this side nor what is behind it did what it should.
     pub(super) failed: bool,
     /// It lasts as long as somebody wants it.
@@ -45,25 +42,11 @@ pub(super) struct Noted {
     pub(super) bytes_out: u64,
     pub(super) ledger: Option<Ledger>,
     pub(super) limits: Vec<LimitNoted>,
-    pub(super) cache: String,
     pub(super) attempts: Vec<AttemptNoted>,
     pub(super) candidates: Vec<CandidateNoted>,
     /// The messages, where somebody follows.
     pub(super) request: Bytes,
     pub(super) reply: Bytes,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct HttpNoted {
-    /// Empty where it was none.
-    pub(super) method: String,
-    pub(super) target: String,
-    pub(super) route: String,
-    pub(super) status: u16,
-    pub(super) tls: bool,
-    pub(super) version: &'static str,
-    pub(super) referer: String,
-    pub(super) user_agent: String,
 }
 
 #[derive(Debug)]
@@ -102,30 +85,19 @@ pub(super) struct CandidateNoted {
 impl Noted {
     /// Forgets everything but the memory that it took.
     pub(super) fn clear(&mut self) {
-        let texts = [
-            &mut self.request_id,
-            &mut self.from,
-            &mut self.principal,
-            &mut self.service,
-            &mut self.method,
-            &mut self.code,
-            &mut self.words,
-            &mut self.cache,
-            &mut self.http.method,
-            &mut self.http.target,
-            &mut self.http.route,
-            &mut self.http.referer,
-            &mut self.http.user_agent,
-        ];
-        texts.into_iter().for_each(String::clear);
+        self.texts.clear();
         self.limits.clear();
         self.attempts.clear();
         self.candidates.clear();
         (self.request, self.reply) = (Bytes::new(), Bytes::new());
-        (self.http.status, self.http.tls, self.http.version) = (0, false, "");
+        (self.status, self.tls) = (0, false);
         (self.parent, self.ended_ns, self.method_id) = ([0; 8], 0, 0);
         (self.failed, self.is_stream, self.ledger) = (false, false, None);
         (self.bytes_in, self.bytes_out) = (0, 0);
+    }
+
+    pub(super) fn request_id(&self) -> &str {
+        self.texts.get(Text::RequestId)
     }
 
     /// Whether it is to be remembered for longer than others: it failed, was slow, or was tried more than once.

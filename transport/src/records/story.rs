@@ -17,7 +17,8 @@ use micronet_wire::service::{CallContext, CallOptions};
 
 use super::Records;
 use super::limits::{ATTEMPTS_NOTED_MAX, CANDIDATES_NOTED_MAX, TEXT_BYTES_MAX};
-use super::noted::{ABANDONED, AttemptNoted, CandidateNoted, HttpNoted, LimitNoted, NOBODY, Noted, OK};
+use super::noted::{ABANDONED, AttemptNoted, CandidateNoted, LimitNoted, NOBODY, Noted, OK};
+use super::texts::Text;
 use crate::balance::{Algorithm, Candidate};
 
 /// The story of one request or call. Clones tell the same one. It is recorded when the last of them is dropped: as abandoned, unless it
@@ -61,12 +62,12 @@ impl Story {
         let given = head.headers().get_str("traceparent").and_then(trace_context);
         let story = Self::begin(records, RecordKind::Edge, now, request_id, given.unwrap_or_default());
         story.with(|noted| {
-            noted.http.method.push_str(head.method_name());
-            put_target(&mut noted.http.target, head, TEXT_BYTES_MAX);
+            noted.texts.note(Text::Verb, head.method_name());
+            noted.texts.write(Text::Target, |out| put_target(out, head, TEXT_BYTES_MAX));
             noted.bytes_in = bytes_in as u64;
         });
         if story.is_followed() {
-            story.with(|noted| noted.http.more_of(head));
+            story.with(|noted| noted.more_of(head));
         }
         story
     }
@@ -86,10 +87,10 @@ impl Story {
         story.with(|noted| {
             context.trace = noted.trace;
             noted.is_stream = context.exchange.is_some();
-            noted.from.push_str(from);
+            noted.texts.note(Text::From, from);
             noted.calls(called);
             noted.bytes_in = request.len() as u64;
-            put_principal(&mut noted.principal, &context.principal);
+            noted.asks(&context.principal);
         });
         story
     }
@@ -109,7 +110,7 @@ impl Story {
             noted.calls(called);
             noted.bytes_in = request.len() as u64;
             if let Some(principal) = &options.principal {
-                put_principal(&mut noted.principal, principal);
+                noted.asks(principal);
             }
         });
         story
@@ -126,7 +127,7 @@ impl Story {
         {
             let mut noted = noted.borrow_mut();
             (noted.kind, noted.started_ns) = (kind, now);
-            noted.request_id.push_str(request_id);
+            noted.texts.note(Text::RequestId, request_id);
             (noted.trace, noted.parent) = records.within(within);
         }
         Self(Some(Told { records: Rc::clone(records), noted }))
@@ -137,7 +138,7 @@ impl Story {
         if let Some(told) = &self.0
             && let Ok(noted) = told.noted.try_borrow()
         {
-            look(&noted.request_id, &noted.trace.trace_id);
+            look(noted.request_id(), &noted.trace.trace_id);
         }
     }
 
@@ -166,18 +167,14 @@ impl Story {
     /// From where it comes, as far as that can be believed.
     pub fn comes_from(&self, from: IpAddr, tls: bool) {
         self.with(|noted| {
-            noted.http.tls = tls;
-            noted.from.clear();
-            put_address(&mut noted.from, from);
+            noted.tls = tls;
+            noted.texts.write(Text::From, |out| put_address(out, from));
         });
     }
 
     /// On whose behalf it is.
     pub fn asks(&self, principal: &Principal) {
-        self.with(|noted| {
-            noted.principal.clear();
-            put_principal(&mut noted.principal, principal);
-        });
+        self.with(|noted| noted.asks(principal));
     }
 
     /// Where it leads.
@@ -186,13 +183,13 @@ impl Story {
             Lead::Method(route, _) => self.with(|noted| {
                 let (service, method) = (&route.service_name, &route.method_name);
                 noted.calls(Called { service, method, id: route.method });
-                noted.http.route.push_str(&route.template);
+                noted.texts.note(Text::Route, &route.template);
             }),
             Lead::Outcome(route) => {
                 let Some((schema, method)) = routes.served(route.service, route.method) else { return };
                 self.with(|noted| {
                     noted.calls(Called { service: &schema.name, method: &method.name, id: method.id });
-                    noted.http.route.push_str(OUTCOME_TEMPLATE);
+                    noted.texts.note(Text::Route, OUTCOME_TEMPLATE);
                 });
             }
             Lead::Answered(_) | Lead::Nowhere(_) => {}
@@ -281,7 +278,7 @@ impl Story {
                 Some(Ok(())) => attempt.code = OK,
                 Some(Err(error)) => {
                     attempt.code = error.code.name();
-                    put_words(&mut attempt.words, &error.message);
+                    attempt.words.push_str(clipped(&error.message));
                 }
                 // Nothing was called.
                 None => attempt.code = "REFUSED",
@@ -296,7 +293,7 @@ impl Story {
                 return;
             };
             (attempt.ended_ns, attempt.code) = (now, error.code.name());
-            put_words(&mut attempt.words, &error.message);
+            attempt.words.push_str(clipped(&error.message));
         });
     }
 
@@ -325,7 +322,7 @@ impl Story {
     pub fn answered_by(&self, now: u64, answer: &Answer) {
         let cache = answer.headers.iter().find(|(name, _)| *name == "X-Cache");
         if let Some((_, said)) = cache {
-            self.with(|noted| noted.cache.push_str(said));
+            self.with(|noted| noted.texts.note(Text::Cache, said));
         }
         let error = answer.error_code().map(|code| (code, answer.error_words().unwrap_or_default()));
         let error = error.as_ref().map(|(code, words)| (*code, words.as_str()));
@@ -336,14 +333,12 @@ impl Story {
     pub fn answered(&self, now: u64, status: u16, error: Option<(&str, &str)>, bytes_out: usize) {
         self.with(|noted| {
             noted.ended_ns = now;
-            noted.http.status = status;
+            noted.status = status;
             noted.failed = status >= 500;
             noted.bytes_out = bytes_out as u64;
-            noted.code.clear();
-            noted.code.push_str(error.map_or(OK, |(code, _)| code));
+            noted.texts.note(Text::Code, error.map_or(OK, |(code, _)| code));
             if let Some((_, words)) = error {
-                noted.words.clear();
-                put_words(&mut noted.words, words);
+                noted.texts.note(Text::Words, clipped(words));
             }
         });
     }
@@ -366,10 +361,8 @@ impl Story {
     pub fn fails(&self, status: u16, code: &str, words: &str) {
         self.with(|noted| {
             noted.failed |= status >= 500;
-            noted.code.clear();
-            noted.code.push_str(code);
-            noted.words.clear();
-            put_words(&mut noted.words, words);
+            noted.texts.note(Text::Code, code);
+            noted.texts.note(Text::Words, clipped(words));
         });
     }
 
@@ -379,36 +372,39 @@ impl Story {
     }
 }
 
-impl HttpNoted {
-    /// What matters only where it is written down at once.
-    fn more_of(&mut self, head: &RequestHead) {
-        self.version = if head.version() == Version::Http10 { "HTTP/1.0" } else { "HTTP/1.1" };
-        put_words(&mut self.referer, head.headers().get_str("Referer").unwrap_or_default());
-        put_words(&mut self.user_agent, head.headers().get_str("User-Agent").unwrap_or_default());
-    }
-}
-
 impl Noted {
     fn calls(&mut self, called: Called<'_>) {
-        self.service.push_str(called.service);
-        self.method.push_str(called.method);
+        self.texts.note(Text::Service, called.service);
+        self.texts.note(Text::Method, called.method);
         self.method_id = called.id;
+    }
+
+    fn asks(&mut self, principal: &Principal) {
+        self.texts.write(Text::Principal, |out| put_principal(out, principal));
+    }
+
+    /// What matters only where it is written down at once.
+    fn more_of(&mut self, head: &RequestHead) {
+        let version = if head.version() == Version::Http10 { "HTTP/1.0" } else { "HTTP/1.1" };
+        self.texts.note(Text::Version, version);
+        for (text, name) in [(Text::Referer, "Referer"), (Text::UserAgent, "User-Agent")] {
+            self.texts.note(text, clipped(head.headers().get_str(name).unwrap_or_default()));
+        }
     }
 
     fn end(&mut self, now: u64, error: Option<&RpcError>) {
         self.ended_ns = now;
-        self.code.clear();
-        self.code.push_str(error.map_or(OK, |error| error.code.name()));
+        self.texts.note(Text::Code, error.map_or(OK, |error| error.code.name()));
         if let Some(error) = error {
-            put_words(&mut self.words, &error.message);
+            self.texts.note(Text::Words, clipped(&error.message));
             self.failed = error.code != Code::Application && error.code.fault() != Fault::Caller;
         }
     }
 }
 
 /// As much of it as is kept.
-fn put_words(out: &mut String, words: &str) {
-    out.push_str(&words[..words.floor_char_boundary(TEXT_BYTES_MAX)]);
+fn clipped(words: &str) -> &str {
+    &words[..words.floor_char_boundary(TEXT_BYTES_MAX)]
 }
 
 /// An address as it is written; of one of IPv4 without the detour of formatting.

@@ -1,6 +1,7 @@
 //! What is remembered, for how long, and who hears of it.
 
 use micronet_wire::error::{Code, RpcError};
+use micronet_wire::http1::ServerConnection;
 use micronet_wire::network::{InstanceState, RecordKind};
 use micronet_wire::principal::Principal;
 use micronet_wire::service::{CallContext, CallOptions};
@@ -8,7 +9,7 @@ use micronet_wire::service::{CallContext, CallOptions};
 use super::limits::FOLLOWING_MAX;
 use super::*;
 use crate::balance::{Algorithm, Candidate};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 const MS: u64 = 1_000_000;
 
@@ -60,6 +61,33 @@ fn a_story_becomes_the_record_that_it_tells() {
     assert_eq!((ledger.receive_queue_us, ledger.handler_us), (17, 5_000));
     assert_eq!((&*record.limits[0].name, record.limits[0].left, record.limits[0].burst), ("shop", 3, 10));
     assert!(record.sampled && record.attempts.is_empty());
+}
+
+#[test]
+fn a_request_over_http_keeps_what_it_was() {
+    let records = Rc::new(Records::default());
+    let _following = records.follow(RecordFilter::default()).unwrap();
+    let fields = "Host: shop\r\nUser-Agent: test/1\r\nReferer: /home\r\n";
+    let mut bytes = BytesMut::from(&*format!("POST /orders?page=2 HTTP/1.1\r\n{fields}\r\n"));
+    let head = ServerConnection::new().poll_head(&mut bytes).unwrap().expect("a head");
+    let story = Story::edge(&records, clock::now(), "one", &head, 5);
+    story.comes_from([127, 0, 0, 1].into(), true);
+    story.asks(&Principal::User {
+        subject: "user-1".into(),
+        organization: String::new(),
+        session: String::new(),
+        permissions: vec![],
+    });
+    story.answered(clock::now(), 409, Some(("OUT_OF_STOCK", "none is left")), 1 << 40);
+    drop(story);
+    let [record] = &records.find("one")[..] else { panic!("one record") };
+    let http = record.http.as_ref().expect("over HTTP");
+    assert_eq!((&*http.method, &*http.target, http.status, http.tls), ("POST", "/orders?page=2", 409, true));
+    assert_eq!((&*http.version, &*http.user_agent, &*http.referer), ("HTTP/1.1", "test/1", "/home"));
+    assert_eq!((&*record.from, &*record.principal), ("127.0.0.1", "user:user-1"));
+    assert_eq!((&*record.code, &*record.words), ("OUT_OF_STOCK", "none is left"));
+    assert_eq!((record.kind, record.bytes_in, record.bytes_out), (RecordKind::Edge, 5, 1 << 40));
+    assert_eq!((record.ledger, &*record.trace_id), (None, &*records.find(&record.trace_id)[0].trace_id));
 }
 
 #[test]

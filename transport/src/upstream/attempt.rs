@@ -103,11 +103,11 @@ impl Upstream {
                 }
                 _ => false,
             };
+            if !again {
+                return Some((instance, outcome));
+            }
             tried.push(Rc::clone(&instance.name));
             last = Some((instance, outcome));
-            if !again {
-                break;
-            }
         }
         last
     }

@@ -6,6 +6,7 @@ use super::call::{Piece, Said, call};
 use super::control::control;
 use super::notes::{Noted, Notes};
 use super::{Explained, Schemas, Side};
+use crate::checksum::crc32c;
 use crate::header::{Header, Kind, flags};
 use crate::limits::{FRAME_PAYLOAD_BYTES_HARD_MAX, HEADER_BYTES};
 
@@ -65,13 +66,13 @@ fn head(notes: &mut Notes<'_>, schemas: &Schemas) -> Noted {
     notes.number(4, "payload checksum", |sum| match payload {
         _ if !is_checked => "none".into(),
         None => "of what is not there whole".into(),
-        Some(payload) if sum == u64::from(crc32c::crc32c(payload)) => "right".into(),
+        Some(payload) if sum == u64::from(crc32c(payload)) => "right".into(),
         Some(payload) => {
             is_damaged = true;
-            format!("wrong: the payload's is {:08x}", crc32c::crc32c(payload))
+            format!("wrong: the payload's is {:08x}", crc32c(payload))
         }
     })?;
-    let right = bytes.get(..HEADER_BYTES - 4).map_or(0, crc32c::crc32c);
+    let right = bytes.get(..HEADER_BYTES - 4).map_or(0, crc32c);
     notes.number(4, "header checksum", |sum| {
         is_wrong = sum != u64::from(right);
         if is_wrong { format!("wrong: the header's is {right:08x}") } else { "right".into() }

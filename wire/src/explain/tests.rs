@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::{Conversation, Explained, Schemas, Side, frame, lines};
 use crate::builtin::{BuiltinMethods, OwnSchema};
+use crate::checksum::crc32c;
 use crate::conn::{Beacon, Config, Connection, Role};
 use crate::encoding;
 use crate::error::RpcError;
@@ -64,7 +65,7 @@ fn of_method(method: u32, kind: Kind, set: u8, payload: &[u8]) -> Bytes {
         encoding: 1,
         stream: 1,
         method,
-        payload_checksum: crc32c::crc32c(payload),
+        payload_checksum: crc32c(payload),
     };
     [&header.encode()[..], payload].concat().into()
 }

@@ -44,7 +44,7 @@ impl Framing {
 /// Whether the connection may be used again after this message (RFC 9112 section 9.3).
 pub(super) fn keeps_alive(version: Version, headers: &Headers) -> bool {
     let (mut close, mut keep_alive) = (false, version == Version::Http11);
-    for option in headers.list("connection") {
+    for option in headers.list("Connection") {
         close |= option.eq_ignore_ascii_case(b"close");
         keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
     }
@@ -53,7 +53,7 @@ pub(super) fn keeps_alive(version: Version, headers: &Headers) -> bool {
 
 /// The length that Content-Length declares, if there is one.
 pub(super) fn content_length(headers: &Headers) -> Result<Option<u64>, HttpError> {
-    let mut values = headers.get_all("content-length");
+    let mut values = headers.get_all("Content-Length");
     let Some(value) = values.next() else { return Ok(None) };
     // RFC 9112 section 6.3: differing lengths are unrecoverable. Equal ones, and lists of them, may be accepted; no
     // sound client sends them.
@@ -75,7 +75,7 @@ pub(super) fn content_length(headers: &Headers) -> Result<Option<u64>, HttpError
 
 /// Whether the message has a Transfer-Encoding, which then is `chunked` and nothing else.
 pub(super) fn is_chunked(headers: &Headers) -> Result<bool, HttpError> {
-    let mut values = headers.get_all("transfer-encoding").peekable();
+    let mut values = headers.get_all("Transfer-Encoding").peekable();
     if values.peek().is_none() {
         return Ok(false);
     }
@@ -106,7 +106,7 @@ pub(super) fn is_chunked(headers: &Headers) -> Result<bool, HttpError> {
 /// RFC 9112 section 3.2: a request of HTTP/1.1 must have one Host, any request may have one at most, and it must be
 /// valid.
 fn check_host(version: Version, headers: &Headers) -> Result<(), HttpError> {
-    let mut hosts = headers.get_all("host");
+    let mut hosts = headers.get_all("Host");
     match (hosts.next(), hosts.next()) {
         (None, _) if version == Version::Http10 => Ok(()),
         (None, _) => Err(HttpError::malformed("the Host header is missing")),
@@ -123,7 +123,7 @@ fn check_host(version: Version, headers: &Headers) -> Result<(), HttpError> {
 /// RFC 9112 section 6.3, for requests.
 fn request_body_length(version: Version, headers: &Headers) -> Result<BodyLength, HttpError> {
     let length = content_length(headers)?;
-    let has_transfer_encoding = headers.get("transfer-encoding").is_some();
+    let has_transfer_encoding = headers.get("Transfer-Encoding").is_some();
     // RFC 9112 section 6.1: a request with both ought to be handled as an error; one of HTTP/1.0 with a
     // Transfer-Encoding has faulty framing.
     if has_transfer_encoding && length.is_some() {

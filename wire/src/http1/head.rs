@@ -31,7 +31,7 @@ impl RequestHead {
     /// The method as it was sent.
     #[must_use]
     pub fn method_name(&self) -> &str {
-        self.text(self.line.method_name.clone())
+        &self.line.text[self.line.method_name.clone()]
     }
 
     /// The version.
@@ -68,7 +68,7 @@ impl RequestHead {
     pub fn host(&self) -> &str {
         match &self.line.target.authority {
             Some(authority) => self.target_part(authority),
-            None => self.headers.get_str("host").unwrap_or_default(),
+            None => self.headers.get_str("Host").unwrap_or_default(),
         }
     }
 
@@ -100,24 +100,19 @@ impl RequestHead {
     #[must_use]
     pub fn asks_upgrade(&self, protocol: &str) -> bool {
         self.line.version == Version::Http11
-            && self.headers.list_has("connection", "upgrade")
-            && self.headers.list_has("upgrade", protocol)
+            && self.headers.list_has("Connection", "upgrade")
+            && self.headers.list_has("Upgrade", protocol)
     }
 
     /// Whether the client asks to switch to some protocol.
     pub(super) fn asks_upgrade_of_any(&self) -> bool {
         self.line.version == Version::Http11
-            && self.headers.list_has("connection", "upgrade")
-            && self.headers.list("upgrade").next().is_some()
+            && self.headers.list_has("Connection", "upgrade")
+            && self.headers.list("Upgrade").next().is_some()
     }
 
     fn target_part(&self, range: &Range<usize>) -> &str {
         let start = self.line.target_start;
-        self.text(start + range.start..start + range.end)
-    }
-
-    /// A part of the request line, of which each byte was checked to be ASCII.
-    fn text(&self, range: Range<usize>) -> &str {
-        std::str::from_utf8(&self.headers.bytes()[range]).unwrap_or_default()
+        &self.line.text[start + range.start..start + range.end]
     }
 }

@@ -131,7 +131,7 @@ impl Headers {
         let fields = if may_be_there { &self.fields.found[..] } else { &[] };
         fields
             .iter()
-            .filter(|field| self.slice(field.name).eq_ignore_ascii_case(name.as_bytes()))
+            .filter(|field| is_name(self.slice(field.name), name.as_bytes()))
             .map(|field| self.slice(field.value))
     }
 
@@ -156,6 +156,11 @@ impl Headers {
         let start = usize::from(span.start);
         &self.bytes[start..start + usize::from(span.bytes)]
     }
+}
+
+/// Whether a field has this name. Most are written as they are asked for, which is found out in one step.
+fn is_name(given: &[u8], name: &[u8]) -> bool {
+    given == name || given.eq_ignore_ascii_case(name)
 }
 
 /// Names only: values may be credentials.

@@ -46,6 +46,8 @@ pub enum Version {
 #[derive(Clone, Debug)]
 pub(super) struct RequestLine {
     pub(super) method: Method,
+    /// The line itself: read once as text, of which parts are asked for again and again.
+    pub(super) text: Box<str>,
     pub(super) method_name: Range<usize>,
     pub(super) target_start: usize,
     pub(super) target: Target,
@@ -81,7 +83,9 @@ impl StartLine for RequestLine {
         let method = parse_method(method_name);
         let target_start = method_name.len() + 1;
         let target = parse_target(method, target)?;
-        Ok(RequestLine { method, method_name: 0..method_name.len(), target_start, target, version })
+        // Each byte was checked to be ASCII.
+        let text = std::str::from_utf8(line).unwrap_or_default().into();
+        Ok(RequestLine { method, text, method_name: 0..method_name.len(), target_start, target, version })
     }
 }
 

@@ -72,8 +72,7 @@ pub(super) fn is_authority(authority: &[u8]) -> bool {
     };
     let port_is_valid = match rest {
         [] | [b':'] => true, // RFC 3986 section 3.2.3: port = *DIGIT
-        [b':', digits @ ..] => std::str::from_utf8(digits)
-            .is_ok_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()),
+        [b':', digits @ ..] => is_port(digits),
         _ => false,
     };
     host_is_valid && port_is_valid
@@ -163,19 +162,25 @@ fn split_query(target: &[u8], start: usize) -> (Range<usize>, Option<Range<usize
 }
 
 /// RFC 3986 section 3.2.2: reg-name = *( unreserved / pct-encoded / sub-delims ). IPv4 addresses are of this form too.
-fn is_registered_name(mut name: &[u8]) -> bool {
+fn is_registered_name(name: &[u8]) -> bool {
     const PLAIN: [bool; 256] = letters_digits_and(b"-._~!$&'()*+,;=");
-    if name.is_empty() {
-        return false;
-    }
-    loop {
-        name = match name {
-            [] => return true,
+    let mut rest = name;
+    while let Some(at) = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]) {
+        rest = match &rest[at..] {
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
-            [byte, rest @ ..] if PLAIN[usize::from(*byte)] => rest,
             _ => return false,
         };
     }
+    !name.is_empty()
+}
+
+/// Digits of a number of 16 bits.
+fn is_port(digits: &[u8]) -> bool {
+    let number = digits.iter().try_fold(0, |number: u16, byte| {
+        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    });
+    number.is_some()
 }
 
 fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, DecodeError> {

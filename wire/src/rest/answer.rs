@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
@@ -33,9 +34,13 @@ const INSTANCE: FieldName = FieldName::new("X-Micronet-Instance: ");
 /// What the head of most answers takes at most, in bytes.
 const HEAD_BYTES: usize = 1 << 10;
 
-/// An answer on its way to the client.
+/// An answer on its way to the client. It passes through many layers, so what it says stands behind a pointer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Answer(Box<Said>);
+
+/// What an answer says.
+#[derive(Debug, Clone)]
+pub struct Said {
     /// The status.
     pub status: Status,
     /// The body; of an envelope all but `meta`, which is added when it is written.
@@ -120,7 +125,9 @@ impl Answer {
     /// JSON that many are given, without an envelope.
     #[must_use]
     pub fn shared_json(status: Status, json: Bytes) -> Self {
-        Self { shared: json, ..Self::new(status, BytesMut::new(), Form::Json) }
+        let mut answer = Self::new(status, BytesMut::new(), Form::Json);
+        answer.shared = json;
+        answer
     }
 
     /// A body of this content type, without an envelope.
@@ -194,7 +201,7 @@ impl Answer {
     }
 
     fn new(status: Status, body: BytesMut, form: Form) -> Self {
-        Self {
+        Self(Box::new(Said {
             status,
             body,
             shared: Bytes::new(),
@@ -210,7 +217,7 @@ impl Answer {
             instance: None,
             headers: Vec::new(),
             for_the_log: None,
-        }
+        }))
     }
 
     /// The code of an error in the envelope.
@@ -256,7 +263,8 @@ impl Answer {
         // SipHash without a key: the same body has the same tag at every gateway of this build.
         let mut hasher = DefaultHasher::new();
         self.body().hash(&mut hasher);
-        *self.entity_tag.insert(EntityTag { hash: hasher.finish(), strong: self.form != Form::Envelope })
+        let tag = EntityTag { hash: hasher.finish(), strong: self.form != Form::Envelope };
+        *self.entity_tag.insert(tag)
     }
 
     /// The error in the envelope as a message of a stream: `{"error":{…},"request_id":"…"}`.
@@ -293,7 +301,7 @@ impl Answer {
             response.body(&self.body);
             return Ok(Bytes::new());
         }
-        Ok(response.shared(self.shared))
+        Ok(response.shared(self.0.shared))
     }
 
     /// Writes the head and what there is of the body; the rest follows in pieces ([`ServerConnection::write_stream`]).
@@ -362,6 +370,20 @@ impl Answer {
         }
         response.block(&self.lines);
         Ok(response)
+    }
+}
+
+impl Deref for Answer {
+    type Target = Said;
+
+    fn deref(&self) -> &Said {
+        &self.0
+    }
+}
+
+impl DerefMut for Answer {
+    fn deref_mut(&mut self) -> &mut Said {
+        &mut self.0
     }
 }
 

@@ -23,7 +23,7 @@ mod trace;
 mod tree;
 
 pub use accept::{accepts, prefers_html};
-pub use answer::{API_VERSION, Answer, Refused};
+pub use answer::{API_VERSION, Answer, Refused, Said};
 pub use conditional::{EntityTag, conditional, unmet_precondition};
 pub use credential::bearer_token;
 pub use opening::{LAST_EVENT_ID, Opening, TICKET, accepts_events, events_begin, message_of_stream};

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::accept::accepts;
 use super::answer::{Answer, Refused};
-use super::request_ids::put_hex;
+use super::request_ids::hex_digits;
 use super::routes::Parameters;
 use crate::http1::{Method as HttpMethod, RequestHead, query_pairs};
 use crate::limits::TOKEN_BYTES_MAX;
@@ -114,9 +114,11 @@ impl<'a> Request<'a> {
 
 /// A token of random bytes, in hexadecimal digits.
 fn token(random: [u8; 16]) -> String {
-    let mut token = String::with_capacity(2 * random.len());
-    random.as_chunks::<8>().0.iter().for_each(|half| put_hex(&mut token, u64::from_be_bytes(*half), 16));
-    token
+    let mut digits = [[0; 8]; 4];
+    for (eight, four) in digits.iter_mut().zip(random.as_chunks::<4>().0) {
+        *eight = hex_digits(u32::from_be_bytes(*four).into());
+    }
+    std::str::from_utf8(digits.as_flattened()).unwrap_or_default().to_owned()
 }
 
 /// A header that decides something: given twice, it could be read in two ways.

@@ -44,14 +44,23 @@ impl RequestIds {
 const DIGITS_MIN: usize = 8;
 
 /// Appends a number in hexadecimal digits, at least so many: as formatting does, which takes several times as long.
-pub(super) fn put_hex(out: &mut String, number: u64, digits_min: usize) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut digits = [b'0'; 16];
-    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(number.to_be_bytes()) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-    }
-    let leading = (number.leading_zeros() as usize / 4).min(digits.len() - digits_min);
-    out.push_str(std::str::from_utf8(&digits[leading..]).unwrap_or_default());
+fn put_hex(out: &mut String, number: u64, digits_min: usize) {
+    let [upper, lower] = [number >> 32, number & u64::from(u32::MAX)].map(hex_digits);
+    let digits = [upper, lower];
+    let leading = (number.leading_zeros() as usize / 4).min(16 - digits_min);
+    out.push_str(std::str::from_utf8(&digits.as_flattened()[leading..]).unwrap_or_default());
+}
+
+/// The lower 32 bits of a number in hexadecimal digits, all eight of them at once.
+pub(super) fn hex_digits(number: u64) -> [u8; 8] {
+    const ONES: u64 = u64::MAX / 255;
+    // Each digit in a byte of its own.
+    let spread = (number | number << 16) & 0x0000_FFFF_0000_FFFF;
+    let spread = (spread | spread << 8) & 0x00FF_00FF_00FF_00FF;
+    let spread = (spread | spread << 4) & (ONES * 0x0F);
+    // 1 in the bytes of those that are letters.
+    let letters = ((spread + ONES * 6) >> 4) & ONES;
+    (spread + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -64,6 +73,15 @@ mod tests {
         assert_eq!(ids.adopt(None), "000007ab-00000050");
         ids.count.set(u64::from(u32::MAX));
         assert_eq!(ids.adopt(None), "000007ab-100000000");
+    }
+
+    #[test]
+    fn digits_are_those_of_formatting() {
+        for number in (0..64).flat_map(|shift| [0x0123_4567_89ab_cdefu64 >> shift, u64::MAX >> shift]) {
+            let mut out = String::new();
+            put_hex(&mut out, number, 8);
+            assert_eq!(out, format!("{number:08x}"));
+        }
     }
 
     #[test]

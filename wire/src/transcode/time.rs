@@ -3,6 +3,8 @@
 //! The conversions between days and dates are Howard Hinnant's (`days_from_civil`, `civil_from_days`;
 //! <https://howardhinnant.github.io/date_algorithms.html>). Leap seconds don't exist in Unix time and are refused.
 
+use std::ops::Range;
+
 use bytes::BytesMut;
 
 use super::scalar::Refusal;
@@ -65,23 +67,25 @@ pub(super) fn put(out: &mut BytesMut, microseconds: i64) -> bool {
     let (days, second) = (seconds.div_euclid(DAY_S), seconds.rem_euclid(DAY_S));
     let (year, month, day) = date_from_days(days);
     let mut text = *b"0000-00-00T00:00:00.000000Z";
-    let parts = [
-        (0..4, year),
-        (5..7, month),
-        (8..10, day),
-        (11..13, second / 3600),
-        (14..16, second / 60 % 60),
-        (17..19, second % 60),
-        (20..26, fraction),
-    ];
-    for (at, mut number) in parts {
-        for digit in text[at].iter_mut().rev() {
-            *digit = b"0123456789"[usize::try_from(number % 10).unwrap_or_default()];
-            number /= 10;
-        }
-    }
+    put_number(&mut text, 0..4, year);
+    put_number(&mut text, 5..7, month);
+    put_number(&mut text, 8..10, day);
+    put_number(&mut text, 11..13, second / 3600);
+    put_number(&mut text, 14..16, second / 60 % 60);
+    put_number(&mut text, 17..19, second % 60);
+    put_number(&mut text, 20..26, fraction);
     out.extend_from_slice(&text);
     true
+}
+
+/// Writes a number that has no more digits than there is room for. It is inlined, where the room is known.
+#[inline]
+fn put_number(text: &mut [u8; 27], at: Range<usize>, number: i64) {
+    let mut number = u32::try_from(number).unwrap_or_default();
+    for digit in text[at].iter_mut().rev() {
+        *digit = b"0123456789"[(number % 10) as usize];
+        number /= 10;
+    }
 }
 
 /// The fraction in microseconds, and what stands behind it.
