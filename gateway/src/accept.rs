@@ -38,7 +38,7 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, drain: Drain) {
     let door = Rc::new(Door { crowd: Crowd::default(), refusing: Cell::new(0), gateway });
     let exhausted = || door.exhausted();
     let connection_drain = drain.clone();
-    listener::accept(listener, usize::MAX, drain, exhausted, |stream, peer| {
+    listener::accept("connection", listener, usize::MAX, drain, exhausted, |stream, peer| {
         let (door, drain) = (Rc::clone(&door), connection_drain.clone());
         let entered = door.enter(peer);
         door.grant_patience(&stream);

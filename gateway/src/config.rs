@@ -12,6 +12,7 @@ use micronet_transport::bearers::{self, Following};
 use micronet_transport::identity::{Identity, random_bytes};
 use micronet_transport::metrics::RouteMeters;
 use micronet_transport::server::OwnSite;
+use micronet_transport::tasks;
 use micronet_transport::tls::edge::EdgeTls;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::authority::{AUTHORITY, authority_schema};
@@ -177,7 +178,10 @@ impl Gateway {
         });
         gateway.learn_routes();
         for upstream in gateway.upstreams.iter() {
-            tokio::task::spawn_local(follow_schemas(Rc::downgrade(&gateway), upstream.changes()));
+            tasks::spawn(
+                "schemas of an upstream",
+                follow_schemas(Rc::downgrade(&gateway), upstream.changes()),
+            );
         }
         Ok(gateway)
     }

@@ -25,6 +25,7 @@ pub async fn serve(listener: TcpListener, gateway: Rc<Gateway>, address: SocketA
     let site = Rc::new(Redirect { gateway, port: address.port() });
     let connection_drain = drain.clone();
     listener::accept(
+        "connection to redirect",
         listener,
         HTTP_CONNECTIONS_MAX,
         drain,

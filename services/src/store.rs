@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use micronet_transport::clock::unix_us;
+use micronet_transport::tasks;
 use micronet_wire::error::{Code, Retry, RpcError};
 use micronet_wire::service::CallError;
 
@@ -82,7 +83,7 @@ pub async fn open<S: Store + Clone + 'static>(environment: &Environment) -> Resu
         let database = database.clone();
         async move { database.answers().await.map_err(|error| error.to_string()) }
     });
-    tokio::task::spawn_local(purge_forever(store.clone()));
+    tasks::spawn("purge", purge_forever(store.clone()));
     Ok(store)
 }
 

@@ -10,7 +10,7 @@ use micronet_services::store::{Store as _, StoreResult};
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::patience::until;
 use serde_json::Value;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::buyer::{Buyer, Purchase, TOYS, WISH_QUANTITY};
 use crate::shop::Shop;
@@ -167,13 +167,14 @@ fn snapshot(shop: &Shop) -> Snapshot {
 
 /// Order's own database, open as long as it is looked at: what kills find is what the servers themselves leave behind.
 struct Attempts {
-    runtime: Runtime,
+    runtime: LocalRuntime,
     store: OrderStore,
 }
 
 impl Attempts {
     fn open(shop: &Shop) -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        let runtime = runtime.expect("the runtime starts");
         let place = shop.order_database();
         let database = runtime.block_on(Database::open(&place, OrderStore::MIGRATIONS));
         let database = database.unwrap_or_else(|error| panic!("order's database: {error}"));

@@ -5,3 +5,4 @@ mod imports;
 mod names;
 mod services;
 mod source;
+mod tasks;

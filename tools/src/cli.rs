@@ -26,6 +26,7 @@ pub(crate) mod redis;
 pub(crate) mod schema;
 pub(crate) mod settings;
 pub(crate) mod tap;
+pub(crate) mod tasks;
 pub(crate) mod why;
 
 use std::path::PathBuf;
@@ -62,6 +63,7 @@ use self::redis::RedisFlag;
 use self::schema::SchemaFlags;
 use self::settings::GatewayConfigFlags;
 use self::tap::TapFlags;
+use self::tasks::TasksFlags;
 use self::why::WhyFlags;
 use crate::profile::{self, Chosen, PROFILES};
 
@@ -194,6 +196,8 @@ pub(crate) enum RawCommand {
     Ping(PingFlags),
     /// Draw where a process's time goes, as a flame graph
     Profile(ProfileFlags),
+    /// Show what a process is doing: its tasks, and the requests that are under way in it
+    Tasks(TasksFlags),
     /// Show the instances of services, as those see them who call them
     Instances(InstancesFlags),
     /// Show or change what the network is declared to be like: segments, links, who may call whom
@@ -471,5 +475,58 @@ mod tests {
         let mut command = Flags::command();
         command.build();
         check(&mut command);
+    }
+
+    /// The commands that the help of a command shows as examples, as words.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let help: String = help.split("\\\n").map(str::trim_start).collect();
+        let commands = help.lines().filter_map(|line| {
+            let command = line.strip_prefix("  micronet ")?;
+            // A description stands apart, and so does what the shell does with it.
+            let command = command.split("  ").next().unwrap_or(command);
+            let command = command.split(['|', ';', '#', '>']).next().unwrap_or(command);
+            Some(words(command))
+        });
+        commands.collect()
+    }
+
+    /// A line's words, as a shell takes it apart.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quote = None;
+        for letter in line.trim().chars() {
+            match (quote, letter) {
+                (None, '\'' | '"') => quote = Some(letter),
+                (Some(open), _) if open == letter => quote = None,
+                (None, ' ') => words.push(String::new()),
+                _ => words.last_mut().expect("one").push(letter),
+            }
+        }
+        assert!(quote.is_none(), "a quote isn't closed: {line}");
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn examples_in_help_are_commands_that_there_are() {
+        fn check(command: &Command, seen: &mut usize) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for example in examples(&help) {
+                *seen += 1;
+                let parsed = Flags::try_parse_from(["micronet".to_owned()].iter().chain(&example));
+                assert!(
+                    parsed.is_ok(),
+                    "in the help of {}: {example:?}: {}",
+                    command.get_name(),
+                    parsed.unwrap_err()
+                );
+            }
+            command.get_subcommands().for_each(|command| check(command, seen));
+        }
+        let mut command = Flags::command();
+        command.build();
+        let mut seen = 0;
+        check(&command, &mut seen);
+        assert!(seen > 100, "only {seen} examples were found");
     }
 }

@@ -11,6 +11,7 @@ use micronet_gateway::redirect;
 use micronet_transport::drain::Drain;
 use micronet_transport::identity::Identity;
 use micronet_transport::server;
+use micronet_transport::tasks;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -100,13 +101,16 @@ async fn serve(
     let mut passing = JoinSet::new();
     for (port, listener) in virtual_ports {
         gateway.opened(Rc::clone(&port));
-        passing.spawn_local(port.serve(listener, drain.clone()));
+        passing.spawn_local(tasks::named("virtual port", port.serve(listener, drain.clone())));
     }
     if let Some(redirect) = redirect {
-        passing.spawn_local(redirect::serve(redirect, Rc::clone(&gateway), address, drain.clone()));
+        passing.spawn_local(tasks::named(
+            "port that redirects",
+            redirect::serve(redirect, Rc::clone(&gateway), address, drain.clone()),
+        ));
     }
     if config.inherits {
-        passing.spawn_local(tell_parent(drain.clone()));
+        passing.spawn_local(tasks::named("word to the parent", tell_parent(drain.clone())));
     }
     tokio::join!(accept::serve(listener, Rc::clone(&gateway), drain), rpc, passing.join_all());
     tokio::join!(spans.finish(), gateway.finish());
@@ -136,7 +140,7 @@ fn reload_on_signal(gateway: &Rc<Gateway>) -> Result<(), CommandError> {
     let mut hang_up = signal(SignalKind::hangup())
         .map_err(|error| CommandError::new(format!("could not listen for SIGHUP: {error}")))?;
     let gateway = Rc::downgrade(gateway);
-    tokio::task::spawn_local(async move {
+    tasks::spawn("SIGHUP", async move {
         while hang_up.recv().await.is_some() {
             let Some(gateway) = gateway.upgrade() else { return };
             tracing::info!("SIGHUP: reading the settings again");

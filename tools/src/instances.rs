@@ -10,7 +10,7 @@ use micronet_wire::error::{Code, RpcError};
 use micronet_wire::network::{
     CalledInstance, Instances, InstancesOf, OperationClient, OperationMethods, operation_schema,
 };
-use micronet_wire::schema::Timestamp;
+use micronet_wire::schema::{Message, Timestamp};
 use micronet_wire::service::CallOptions;
 use micronet_wire::transcode::{put_timestamp, to_json};
 
@@ -43,7 +43,11 @@ async fn show(config: &InstancesConfig) -> Result<ExitCode, CommandError> {
             return Err(CommandError::usage(format!("{} calls no service {service:?}", seen.seen_by))
                 .next("without a name, all that it calls are shown"));
         }
-        let text = if config.json { json(&seen)? } else { text(&seen, clock::unix_us(), style) };
+        let text = if config.json {
+            json(OperationMethods::INSTANCES, &seen)?
+        } else {
+            text(&seen, clock::unix_us(), style)
+        };
         if shown && !config.json {
             // A terminal shows it in the same place, a pipe below.
             terminal::say(if style.colours() { "\x1b[H\x1b[2J" } else { "" });
@@ -67,12 +71,12 @@ fn refused(config: &InstancesConfig, address: std::net::SocketAddr, error: &RpcE
     }
 }
 
-fn json(seen: &Instances) -> Result<String, CommandError> {
+/// What a method of the service `network` has answered.
+pub(crate) fn json(method: u32, answer: &impl Message) -> Result<String, CommandError> {
     let unshown = |error: String| CommandError::new(format!("the answer can't be shown: {error}"));
     let schema = operation_schema();
-    let method =
-        schema.method(OperationMethods::INSTANCES).ok_or_else(|| unshown("no such method".into()))?;
-    let encoded = encoding::encode(seen).map_err(|error| unshown(error.to_string()))?;
+    let method = schema.method(method).ok_or_else(|| unshown("no such method".into()))?;
+    let encoded = encoding::encode(answer).map_err(|error| unshown(error.to_string()))?;
     let mut json = BytesMut::new();
     to_json(&schema, method.reply, &encoded, &mut json).map_err(|error| unshown(error.to_string()))?;
     Ok(String::from_utf8_lossy(&json).into_owned())

@@ -53,6 +53,7 @@ mod stop_signal;
 mod suggest;
 mod table;
 mod tap;
+mod tasks;
 mod terminal;
 mod toystore;
 mod traffic;
@@ -97,6 +98,7 @@ fn run(flags: cli::Flags) -> Result<ExitCode, CommandError> {
         Command::Login(config) => logins::run(&config),
         Command::Ping(config) => ping::run(&config),
         Command::Profile(config) => flame::run(&config),
+        Command::Tasks(config) => tasks::run(&config),
         Command::Tap(config) => tap::run(&config),
         Command::Dissector(config) => dissector::run(&config),
         Command::Net(config) => Ok(net::run(&config)),

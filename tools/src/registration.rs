@@ -9,6 +9,7 @@ use micronet_transport::backoff::Backoff;
 use micronet_transport::client::Client;
 use micronet_transport::drain::Drain;
 use micronet_transport::identity::{Identity, random_bytes};
+use micronet_transport::tasks;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::REGISTRATION_WORD_MS;
 use micronet_wire::service::{CallOptions, Incoming};
@@ -39,7 +40,7 @@ pub(crate) fn begin(
             identity: Rc::clone(identity),
         };
         let mut drain = drain.clone();
-        tokio::task::spawn_local(async move {
+        tasks::spawn("registration", async move {
             // With this the stream is given up, which is how the gateway hears that the instance leaves.
             tokio::select! {
                 biased;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use micronet_transport::drain::{self, Drain};
+use micronet_transport::tasks;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
@@ -56,7 +57,7 @@ where
 /// Turns the stop signal into the word that servers drain on.
 pub(crate) fn drain_at(stop: StopSignal) -> Drain {
     let (trigger, drain) = drain::channel();
-    tokio::task::spawn_local(async move {
+    tasks::spawn("stop", async move {
         stop.await;
         trigger.drain();
     });

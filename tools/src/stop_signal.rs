@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::terminal;
+use micronet_transport::tasks;
 
 /// Completes once, when the process should drain and end.
 pub(crate) type StopSignal = Pin<Box<dyn Future<Output = ()>>>;
@@ -92,7 +93,7 @@ fn ignores_hang_up() -> bool {
 pub(crate) fn drain_on_signal(ends: Ends) -> io::Result<StopSignal> {
     let mut signals = StopSignals::listen_for(ends)?;
     let (stop, stopped) = oneshot::channel();
-    tokio::task::spawn_local(async move {
+    tasks::spawn("signals", async move {
         let why = signals.next().await;
         // Who drains already goes on with it, parent or not.
         signals.parent_gone = None;

@@ -30,6 +30,7 @@ use crate::identity::Identity;
 use crate::link::{Link, Shaped};
 use crate::socket;
 use crate::tap::{Ends, Point};
+use crate::tasks;
 
 /// A connection to one instance. Clones share it; it closes when the last one is dropped.
 #[derive(Debug, Clone)]
@@ -157,7 +158,7 @@ impl Client {
             state: RefCell::default(),
             account: Cell::default(),
         });
-        tokio::task::spawn_local(drive(Wire::new(stream, point), Rc::clone(&shared)));
+        tasks::spawn("dialled connection", drive(Wire::new(stream, point), Rc::clone(&shared)));
         let handle = Rc::new(Handle(Rc::clone(&shared)));
         Self { shared, _handle: handle }
     }

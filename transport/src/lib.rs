@@ -40,6 +40,7 @@ pub mod server;
 pub mod socket;
 mod strangers;
 pub mod tap;
+pub mod tasks;
 pub mod tls;
 pub mod upstream;
 pub mod vitals;

@@ -15,13 +15,15 @@ use crate::chance::Chance;
 use crate::clock;
 use crate::drain::Drain;
 use crate::socket;
+use crate::tasks;
 
-/// Serves each connection by `serve` until `drain` begins; then waits for them to end, for at most [`DRAIN_MS_MAX`].
+/// Serves each connection by `serve`, in a task of this name, until `drain` begins; then waits for them to end, for at most [`DRAIN_MS_MAX`].
 ///
 /// At most `connections_max` are served at once; beyond that the kernel's backlog holds what comes, and then refuses it. So it does
 /// while none can be taken for want of descriptors or memory, which `exhausted` is told each time that it is tried anew.
 /// Must run on a `LocalRuntime` or within a `LocalSet`.
 pub async fn accept<F>(
+    name: &'static str,
     listener: TcpListener,
     connections_max: usize,
     mut drain: Drain,
@@ -47,7 +49,7 @@ pub async fn accept<F>(
             Ok((stream, peer)) => {
                 pauses.end();
                 match socket::prepare(&stream) {
-                    Ok(()) => _ = connections.spawn_local(serve(stream, peer)),
+                    Ok(()) => _ = connections.spawn_local(tasks::named(name, serve(stream, peer))),
                     Err(error) => {
                         tracing::debug!(%peer, %error, "a connection was lost before it was served");
                     }

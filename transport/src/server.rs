@@ -65,7 +65,7 @@ pub async fn serve(listener: TcpListener, service: Rc<dyn Service>, identity: Rc
     let port = Port::new(service, identity, drain.clone());
     let strangers = Strangers::default();
     let exhausted = || tracked.accept_failed();
-    listener::accept(listener, SERVER_CONNECTIONS_MAX, drain, exhausted, |stream, peer| {
+    listener::accept("connection", listener, SERVER_CONNECTIONS_MAX, drain, exhausted, |stream, peer| {
         tracing::debug!(%peer, "connection accepted");
         let ends = Ends { own: stream.local_addr().ok(), peer: Some(peer) };
         let served = port.clone().serve(stream, ends, strangers.enter());

@@ -105,6 +105,7 @@ mod tests {
             let (_trigger, drain) = channel();
             let (seen, mut accepted) = tokio::sync::mpsc::channel(1);
             tokio::task::spawn_local(listener::accept(
+                "connection",
                 listener,
                 1,
                 drain,

@@ -40,6 +40,7 @@ pub use self::open::open;
 pub use self::refusal::Refused;
 pub(crate) use self::words::{is_refusal, words};
 use crate::driver::ByteStream;
+use crate::tasks;
 
 /// Where the certificates of a process are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +133,7 @@ impl Tls {
     ///
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     pub fn follow_files(&self) {
-        tokio::task::spawn_local(follow(Arc::downgrade(&self.0)));
+        tasks::spawn("certificates of the cluster", follow(Arc::downgrade(&self.0)));
     }
 
     /// The dialler's handshake: the peer has to be of the cluster, and an instance of this service where one is named.

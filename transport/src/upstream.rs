@@ -42,6 +42,7 @@ use crate::link::Denial;
 use crate::network::Called;
 use crate::records::Story;
 use crate::retry::budget::RetryBudget;
+use crate::tasks;
 
 /// The instances of one service. Clones share them; dropping the last one closes the connections.
 #[derive(Debug, Clone)]
@@ -182,7 +183,7 @@ impl Upstream {
             upstream.set_algorithm(algorithm);
         }
         Rc::clone(&upstream.0).govern(&identity.network.rules());
-        tokio::task::spawn_local(look_after(Rc::downgrade(&upstream.0)));
+        tasks::spawn("upstream", look_after(Rc::downgrade(&upstream.0)));
         upstream
     }
 
@@ -412,7 +413,7 @@ impl Inner {
             for slot in 0..POOL_CONNECTIONS {
                 let (upstream, weak) = (Rc::downgrade(self), Rc::downgrade(&member));
                 let keeping = keeper::keep_connected(upstream, weak, slot, Rc::clone(&self.identity));
-                member.kept_by(tokio::task::spawn_local(keeping).abort_handle());
+                member.kept_by(tasks::spawn("place in a pool", keeping).abort_handle());
             }
             members.push(member);
         }

@@ -10,6 +10,7 @@ use micronet_wire::ledger::micros;
 use micronet_wire::limits::{CPU_SAMPLE_MS, DECAY_HALF_LIFE_MS, INSTANCE_CALLS_IN_FLIGHT_MAX, LAG_SAMPLE_MS};
 use micronet_wire::schema::Timestamp;
 
+use crate::tasks;
 use crate::{clock, metrics};
 
 /// A maximum that halves every second, so that it tells of what was lately, and not of what was ever.
@@ -224,7 +225,7 @@ pub(crate) fn queued(now: u64, waited_us: u32) {
 pub(crate) fn watch_lag() {
     started();
     if !PROCESS.with(|process| process.sampled.replace(true)) {
-        tokio::task::spawn_local(sample_lag(Sampling));
+        tasks::spawn("lag of the runtime", sample_lag(Sampling));
     }
 }
 

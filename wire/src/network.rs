@@ -5,6 +5,7 @@
 
 mod records;
 mod tap;
+mod tasks;
 
 use crate::error::RpcError;
 use crate::schema::{Message, Timestamp};
@@ -15,6 +16,7 @@ pub use self::records::{
     RecordKind, Requests, RequestsOf,
 };
 pub use self::tap::{FrameFilter, TAPS, TapFilter, Tapped, TappedConnection, TappedFrame, TappedItem};
+pub use self::tasks::{Runtime, TaskKind, Tasks, TasksOf, UnderWay, Wait, WaitStack};
 
 /// What a process knows of the network around it.
 #[service(name = "network")]
@@ -30,6 +32,10 @@ pub trait Operation {
     /// What this process remembers of a request.
     #[rpc(permission = "tap:read", idempotent, rate = "monitoring")]
     async fn requests(&self, context: &CallContext, request: RequestsOf) -> Result<Requests, RpcError>;
+
+    /// What this process is doing: its tasks, and the requests that are under way.
+    #[rpc(permission = "network:manage", idempotent, rate = "monitoring")]
+    async fn tasks(&self, context: &CallContext, request: TasksOf) -> Result<Tasks, RpcError>;
 
     /// Tells this process what the operator wants, whole: what was said before and isn't said again no longer holds.
     #[rpc(permission = "network:manage", idempotent)]

@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use micronet_transport::metrics::Metrics;
 use micronet_transport::records::{Followed, Following, Records};
+use micronet_transport::tasks;
 use micronet_wire::network::{RecordFilter, RecordKind};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -65,7 +66,7 @@ impl AccessLog {
         let ends = watch::Sender::new(false);
         let (records, held) = (Rc::clone(records), Rc::downgrade(settings));
         let writer = keep(held, settings.readings(), records, Rc::clone(&counts), ends.subscribe());
-        Self { counts, ends, writer: RefCell::new(Some(tokio::task::spawn_local(writer))) }
+        Self { counts, ends, writer: RefCell::new(Some(tasks::spawn("access log", writer))) }
     }
 
     /// Writes what is left.

@@ -20,6 +20,7 @@ use std::rc::Rc;
 
 use micronet_transport::clock;
 use micronet_transport::identity::{Identity, random_bytes};
+use micronet_transport::tasks;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::authority::{AuditEntry, AuthorityClient};
 use micronet_wire::error::{Code, RpcError};
@@ -71,8 +72,11 @@ impl Audit {
         );
         let client = || AuthorityClient::new(authority.clone());
         let mut telling = JoinSet::new();
-        telling.spawn_local(relay::own(Rc::clone(&journal), client()));
-        telling.spawn_local(relay::left_behind(folder.to_owned(), journal.folder().to_owned(), client()));
+        telling.spawn_local(tasks::named("audit log", relay::own(Rc::clone(&journal), client())));
+        telling.spawn_local(tasks::named(
+            "audit logs left behind",
+            relay::left_behind(folder.to_owned(), journal.folder().to_owned(), client()),
+        ));
         Ok(Self { kept: Some(Kept { journal, prefix: life, next: Cell::new(1), _telling: telling }) })
     }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use micronet_transport::clock;
+use micronet_transport::tasks;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::service::{Arity, CallOptions, Caller};
@@ -58,7 +59,7 @@ impl Feed {
         if may_begin {
             self.state.set(State::Opening);
             let (feed, upstream, stream) = (Rc::clone(self), upstream.clone(), stream.to_owned());
-            tokio::task::spawn_local(async move {
+            tasks::spawn("feed of the cache", async move {
                 let _deaf = Deaf(Rc::clone(&feed));
                 if let Err(error) = feed.hear(&upstream, &stream).await {
                     let service = upstream.service();

@@ -10,6 +10,7 @@ use micronet_transport::balance::{Algorithm, Ask, Balancer};
 use micronet_transport::clock;
 use micronet_transport::identity::random_bytes;
 use micronet_transport::network::Network;
+use micronet_transport::tasks;
 use micronet_wire::network::{CalledInstance, InstanceState, InstancesOf, Order};
 use micronet_wire::schema::Timestamp;
 use tokio::net::TcpStream;
@@ -91,7 +92,7 @@ impl Backends {
         let backends = Self::new(name, Source::Addresses, network, algorithm);
         for address in addresses {
             let backend = backends.found(&address.to_string(), *address);
-            tokio::task::spawn_local(check(Rc::downgrade(&backend)));
+            tasks::spawn("check of a backend", check(Rc::downgrade(&backend)));
         }
         backends
     }

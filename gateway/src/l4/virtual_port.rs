@@ -124,6 +124,7 @@ impl VirtualPort {
     /// Must run on a `LocalRuntime` or within a `LocalSet`.
     pub async fn serve(self: Rc<Self>, listener: TcpListener, drain: Drain) {
         listener::accept(
+            "TCP passed through",
             listener,
             self.connections_max,
             drain,

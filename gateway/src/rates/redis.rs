@@ -11,6 +11,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use micronet_transport::clock;
+use micronet_transport::tasks;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, Script};
 
@@ -172,7 +173,7 @@ impl Shared {
             return;
         }
         let shared = Rc::clone(self);
-        tokio::task::spawn_local(async move {
+        tasks::spawn("connecting to Redis", async move {
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(Duration::from_millis(CONNECT_MS_MAX)))
                 .set_response_timeout(Some(Duration::from_millis(CONNECT_MS_MAX)));

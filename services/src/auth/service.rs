@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use micronet_transport::clock::unix_us;
+use micronet_transport::tasks;
 use micronet_wire::authority::{AuditEntries, Bearer, Keys, RevocationNews, RevocationsAfter, Ticket};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::schema::Timestamp;
@@ -69,7 +70,8 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
             None
         }
     };
-    let sharing = share.clone().map(|share| tokio::task::spawn_local(async move { share.run().await }));
+    let sharing =
+        share.clone().map(|share| tasks::spawn("sharing of revocations", async move { share.run().await }));
     setup::offer(&store, environment.private.as_deref()).await?;
     let service = AuthService::new(store.clone(), environment.private.clone(), share);
     let outcomes = Box::new(AuthOutcomes { store: store.clone() });

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use micronet_transport::tasks;
 use sqlx::{Any, Connection as _, Transaction};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -168,7 +169,7 @@ impl Writer {
             counters: Arc::clone(&counters),
             _alive: alive,
         };
-        tokio::spawn(task.run());
+        tasks::spawn("writer of the database", task.run());
         Self { jobs, closing, finished, commits, counters }
     }
 

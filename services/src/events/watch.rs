@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{Recorded, newest, oldest, read};
 use crate::database::{Database, DatabaseError};
 use crate::store::{StoreError, row_id};
+use micronet_transport::tasks;
 
 /// How often it is looked for what other instances have written.
 pub const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -90,7 +91,7 @@ impl Watched {
     pub fn new(database: &Database) -> Self {
         let (known, begun) = (Rc::new(watch::Sender::new(0)), Rc::new(Notify::new()));
         let looking = look_forever(database.clone(), Rc::clone(&known), Rc::clone(&begun));
-        let looking = tokio::task::spawn_local(looking);
+        let looking = tasks::spawn("feed of changes", looking);
         Self { database: database.clone(), known, begun, beat_every: BEAT_EVERY, looking }
     }
 

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use micronet_transport::clock::unix_us;
+use micronet_transport::tasks;
 use micronet_transport::upstream::Upstream;
 use micronet_wire::error::RpcError;
 use micronet_wire::limits::MESSAGE_BYTES_MAX;
@@ -81,10 +82,10 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
     if left > 0 {
         tracing::warn!(attempts = left, "abandoned attempts that a former run had left");
     }
-    let sweeping = tokio::task::spawn_local(sweep_forever(Rc::clone(&shop)));
-    let mut telling = vec![tokio::task::spawn_local(tell_product_forever(Rc::clone(&shop)))];
+    let sweeping = tasks::spawn("abandoned orders", sweep_forever(Rc::clone(&shop)));
+    let mut telling = vec![tasks::spawn("telling product", tell_product_forever(Rc::clone(&shop)))];
     if let Some(users) = shop.users.clone() {
-        telling.push(tokio::task::spawn_local(tell_users_forever(Rc::clone(&shop), users)));
+        telling.push(tasks::spawn("telling user", tell_users_forever(Rc::clone(&shop), users)));
     }
     let is_toy_store = environment.demo == Demo::ToyStore;
     let feed = Watched::new(shop.store.database());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::inspected::Inspected;
 use super::unix_s;
 use crate::error::CommandError;
+use micronet_transport::tasks;
 
 /// How often a running process looks, in seconds.
 const INTERVAL_S: u64 = 60;
@@ -24,7 +25,7 @@ pub(crate) fn check(path: &Path, name: &str) -> Result<(), CommandError> {
 /// Warns in the log, for as long as the process runs, when a quarter of a certificate's time is left and nobody has renewed it.
 /// Within a runtime only.
 pub(crate) fn watch(path: PathBuf) {
-    tokio::task::spawn_local(async move {
+    tasks::spawn("expiry of a certificate", async move {
         loop {
             tokio::time::sleep(Duration::from_secs(INTERVAL_S)).await;
             if let Ok(found) = Inspected::read(&path)

@@ -30,6 +30,7 @@ mod settings;
 mod shop;
 mod tap;
 pub(crate) mod target;
+mod tasks;
 mod tls;
 mod toystore;
 
@@ -71,6 +72,7 @@ pub(crate) use self::schema::{Asking, SchemaConfig, SchemaForm, SchemaWork, Sour
 pub(crate) use self::settings::{GatewayEdge, SettingsFile};
 pub(crate) use self::shop::ShopConfig;
 pub(crate) use self::tap::{TapConfig, TapOutput, TapTarget};
+pub(crate) use self::tasks::{TasksConfig, TasksTarget};
 pub(crate) use self::tls::{CertsCommand, CertsConfig, TlsConfig};
 pub(crate) use self::toystore::ToystoreConfig;
 use crate::address::{self, HostPort};
@@ -117,6 +119,8 @@ pub(crate) enum Command {
     Ping(PingConfig),
     /// Draw where a process's time goes.
     Profile(FlameConfig),
+    /// Tell what a process is doing.
+    Tasks(TasksConfig),
     /// Show instances.
     Instances(InstancesConfig),
     /// Put Wireshark's dissector where it is found.
@@ -165,6 +169,7 @@ impl Command {
             | Self::Login(_)
             | Self::Ping(_)
             | Self::Profile(_)
+            | Self::Tasks(_)
             | Self::Tap(_)
             | Self::Instances(_)
             | Self::Dissector(_)
@@ -287,6 +292,7 @@ pub(crate) fn command(flags: Flags, environment: Environment<'_>) -> Result<Comm
         RawCommand::Whoami(flags) => logins::whoami(&flags, data, environment).map(Command::Login),
         RawCommand::Ping(flags) => ping::ping(flags, data, environment).map(Command::Ping),
         RawCommand::Profile(flags) => flame::profile(flags, data).map(Command::Profile),
+        RawCommand::Tasks(flags) => tasks::tasks(flags, data, environment).map(Command::Tasks),
         RawCommand::Tap(flags) => Ok(Command::Tap(Box::new(tap::tap(flags, data, environment)?))),
         RawCommand::Dissector(flags) => Ok(Command::Dissector(dissector(flags, environment)?)),
         RawCommand::Net(flags) => match net::net(flags)? {

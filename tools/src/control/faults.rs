@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use micronet_transport::clock;
+use micronet_transport::tasks;
 use micronet_wire::schema::Timestamp;
 use micronet_wire::service::CallError;
 use rustix::process::Signal;
@@ -63,7 +64,7 @@ impl Breaker {
             looks: Cell::new(false),
             begun: Notify::new(),
         });
-        tokio::task::spawn_local(end_in_time(Rc::downgrade(&breaker)));
+        tasks::spawn("end of faults", end_in_time(Rc::downgrade(&breaker)));
         breaker
     }
 
@@ -254,7 +255,7 @@ impl Breaker {
     /// Begins to look at what callers see, unless somebody does.
     fn look(self: &Rc<Self>) {
         if !self.looks.replace(true) {
-            tokio::task::spawn_local(look_on(Rc::clone(self)));
+            tasks::spawn("look at faults", look_on(Rc::clone(self)));
         }
     }
 }

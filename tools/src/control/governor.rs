@@ -13,6 +13,7 @@ use micronet_transport::client::Client;
 use micronet_transport::clock;
 use micronet_transport::identity::Identity;
 use micronet_transport::metrics::Metrics;
+use micronet_transport::tasks;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::network::{
     CalledInstance, InstanceState, Instances, InstancesOf, OperationClient, Requests, RequestsOf, Rules,
@@ -68,7 +69,7 @@ impl Governor {
             stalled: RefCell::default(),
         });
         governor.book.borrow_mut().changed();
-        tokio::task::spawn_local(keep_told(Rc::downgrade(&governor), fleet.changes()));
+        tasks::spawn("telling instances", keep_told(Rc::downgrade(&governor), fleet.changes()));
         governor
     }
 
@@ -202,7 +203,7 @@ impl Governor {
                 }
                 ask(governor.connection(&instance).await?).await
             };
-            (name, tokio::task::spawn_local(in_time(asking)))
+            (name, tasks::spawn("question to an instance", in_time(asking)))
         });
         let asked: Vec<_> = asked.collect();
         let mut answers = Vec::new();
@@ -258,7 +259,7 @@ impl Governor {
         self.changes.send_modify(|count| *count += 1);
         for instance in self.unheard() {
             if self.telling.borrow_mut().insert(instance.name().to_owned()) {
-                tokio::task::spawn_local(tell_until_heard(Rc::clone(self), instance));
+                tasks::spawn("telling an instance", tell_until_heard(Rc::clone(self), instance));
             }
         }
     }

@@ -33,6 +33,7 @@ use micronet_transport::clock;
 use micronet_transport::drain::Drain;
 use micronet_transport::identity::Identity;
 use micronet_transport::server;
+use micronet_transport::tasks;
 use micronet_wire::builtin::WithBuiltin;
 use micronet_wire::schema::{SchemaError, Timestamp};
 use tokio::net::TcpListener;
@@ -67,7 +68,7 @@ pub(crate) fn serve(
     let (version, started) = (env!("CARGO_PKG_VERSION"), Timestamp(clock::unix_us()));
     let service = WithBuiltin::with_outcomes(own, CONTROL_INSTANCE, version, started, outcomes)
         .map_err(|error| broken(&error))?;
-    tokio::task::spawn_local(server::serve(listener, Rc::new(service), identity, drain));
+    tasks::spawn("port of control", server::serve(listener, Rc::new(service), identity, drain));
     Ok(chat)
 }
 

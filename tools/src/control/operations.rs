@@ -20,6 +20,7 @@ use super::governor::{Governor, name_of};
 use super::rules::Name;
 use crate::registry::{Service, service_named};
 use crate::up::{Fleet, Instance, State, Supervisor};
+use micronet_transport::tasks;
 
 /// How long callers may take to leave an instance, in milliseconds. Then it drains all the same: no call is lost by that, but
 /// one may have to be tried elsewhere.
@@ -111,7 +112,7 @@ impl Operations {
         }
         self.busy.borrow_mut().extend(&services);
         let operations = Rc::clone(self);
-        let acting = tokio::task::spawn_local(async move {
+        let acting = tasks::spawn("operation", async move {
             let done = act(Rc::clone(&operations)).await;
             operations.busy.borrow_mut().retain(|service| !services.contains(service));
             done

@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use micronet_transport::clock;
+use micronet_transport::tasks;
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::{DEADLINE_US_MAX, TAP_SILENCE_MS};
 use micronet_wire::network::{OperationClient, TapFilter, Tapped};
@@ -50,7 +51,7 @@ pub(super) async fn pass_on(
                     if pid != 0 && tapped.get(&name) != Some(&pid) {
                         tapped.insert(name.clone(), pid);
                         let listen = listen(Rc::downgrade(governor), instance, filter.clone(), told.clone());
-                        listening.spawn_local(async move { (name, listen.await) });
+                        listening.spawn_local(tasks::named("tap of an instance", async move { (name, listen.await) }));
                     }
                 }
             }

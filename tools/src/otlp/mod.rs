@@ -16,6 +16,7 @@ use micronet_transport::backoff::Backoff;
 use micronet_transport::drain::{self, Drain, DrainTrigger};
 use micronet_transport::identity::{Identity, random_bytes};
 use micronet_transport::records::{Followed, Following};
+use micronet_transport::tasks;
 use micronet_wire::network::{Record, RecordFilter};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -79,7 +80,7 @@ fn start(config: OtlpConfig, identity: &Identity) -> Spans {
     };
     tracing::info!(collector = %exporter.config.server, "sends its spans");
     let (trigger, drain) = drain::channel();
-    Spans(Some((trigger, tokio::task::spawn_local(exporter.run(drain)))))
+    Spans(Some((trigger, tasks::spawn("export of spans", exporter.run(drain)))))
 }
 
 fn resource(config: &OtlpConfig, identity: &Identity) -> Resource {

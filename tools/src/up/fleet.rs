@@ -22,6 +22,7 @@ use crate::network_file::{Entry, NetworkFile, Protocol};
 use crate::registry::{CONTROL, CONTROL_INSTANCE, Service};
 use crate::stop_signal::{EXIT_INTERRUPTED, StopSignals};
 use crate::terminal;
+use micronet_transport::tasks;
 
 /// How a process ends that has drained.
 pub(crate) const ENDED_WELL: &str = "exit status: 0";
@@ -224,7 +225,7 @@ impl Fleet {
         let instance = Rc::new(Instance::new(plan, log, restarts_itself, self.changes.clone()));
         let fleet = Rc::downgrade(self);
         let supervised = Rc::clone(&instance);
-        let task = tokio::task::spawn_local(supervise(supervised, fleet)).abort_handle();
+        let task = tasks::spawn("supervisor", supervise(supervised, fleet)).abort_handle();
         let mut members = self.members.borrow_mut();
         let service = instance.plan().service;
         let last = members.iter().rposition(|member| member.instance.plan().service == service);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use micronet_transport::clock;
 use micronet_transport::identity::random_bytes;
 use micronet_transport::socket;
+use micronet_transport::tasks;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -324,7 +325,7 @@ impl Instance {
         let Some(pid) = former.pid() else { return };
         self.former.borrow_mut().push(pid);
         let instance = Rc::clone(self);
-        tokio::task::spawn_local(async move {
+        tasks::spawn("seeing out a former process", async move {
             let ended = async |former: &mut Child| while !matches!(former.next().await, Event::Ended(_)) {};
             if timeout(Duration::from_millis(STOP_MS_MAX), ended(&mut former)).await.is_err() {
                 instance.signal_process(pid, Signal::KILL);

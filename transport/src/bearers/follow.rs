@@ -19,6 +19,7 @@ use crate::backoff::Backoff;
 use crate::clock;
 use crate::identity::{Identity, random_bytes};
 use crate::resume::Resuming;
+use crate::tasks;
 use crate::upstream::Upstream;
 
 /// The tasks that follow an authority, for as long as this lives.
@@ -38,8 +39,8 @@ pub fn follow(identity: &Identity, authority: &Upstream) -> Following {
     bearers.begins(clock::unix_us());
     watch(identity);
     let mut tasks = JoinSet::new();
-    tasks.spawn_local(keys(Rc::downgrade(bearers), authority.clone()));
-    tasks.spawn_local(revocations(Rc::downgrade(bearers), authority.clone()));
+    tasks.spawn_local(tasks::named("keys of access tokens", keys(Rc::downgrade(bearers), authority.clone())));
+    tasks.spawn_local(tasks::named("revocations", revocations(Rc::downgrade(bearers), authority.clone())));
     Following(tasks)
 }
 

@@ -20,6 +20,7 @@ use micronet_wire::limits::{CONNECT_MS_MAX, DNS_MS_MAX, DNS_MS_MIN, INSTANCES_MA
 
 use crate::identity::random_bytes;
 use crate::network::Network;
+use crate::tasks;
 use crate::upstream::{Source, Target, WEIGHT_NORM};
 
 /// For how long a process waits at its start for the first answer.
@@ -155,7 +156,7 @@ fn set_up(options: &mut ResolverOpts) {
 pub async fn follow(network: &Rc<Network>, service: &str, names: Vec<DnsName>, resolver: Resolver) {
     let (first, answered) = tokio::sync::oneshot::channel();
     let following = keep_following(Rc::downgrade(network), service.to_owned(), names, resolver, first);
-    tokio::task::spawn_local(following);
+    tasks::spawn("discovery by DNS", following);
     let _ = tokio::time::timeout(FIRST_ANSWER_MAX, answered).await;
 }
 

@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use crate::balance::Algorithm;
 use crate::network::Network;
+use crate::tasks;
 use crate::upstream::{Source, Target, WEIGHT_NORM};
 
 /// What a file says of services.
@@ -137,7 +138,7 @@ impl PeersFile {
 /// Must be called on a `LocalRuntime` or within a `LocalSet`.
 pub fn follow(network: &Rc<Network>, path: PathBuf, said: PeersFile) {
     said.tell(network, &PeersFile::default());
-    tokio::task::spawn_local(keep_following(Rc::downgrade(network), path, said));
+    tasks::spawn("discovery by file", keep_following(Rc::downgrade(network), path, said));
 }
 
 async fn keep_following(network: Weak<Network>, path: PathBuf, mut said: PeersFile) {

@@ -13,6 +13,7 @@ mod packed;
 mod ring;
 mod story;
 mod texts;
+mod under_way;
 
 #[cfg(test)]
 mod tests;
@@ -21,19 +22,20 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use micronet_wire::network::{Memory, Record, RecordFilter};
+use micronet_wire::network::{Memory, Record, RecordFilter, UnderWay};
 use micronet_wire::request::TraceContext;
 use micronet_wire::schema::Timestamp;
 
 pub use self::current::current;
 use self::following::Followers;
 pub use self::following::{Followed, Following};
-use self::limits::{FOUND_MAX, NOTABLE_BYTES_MAX, RECORDS_BYTES_MAX, STORIES_SPARE_MAX, WALL_MS};
+use self::limits::{FOUND_MAX, NOTABLE_BYTES_MAX, RECORDS_BYTES_MAX, WALL_MS};
 use self::noted::{ABANDONED, Noted};
 use self::packed::Packed;
 use self::ring::Ring;
 pub use self::story::{Called, Story};
 use self::texts::Text;
+use self::under_way::Notes;
 use crate::chance::Chance;
 use crate::clock;
 use crate::identity::random_bytes;
@@ -43,7 +45,7 @@ pub struct Records {
     all: RefCell<Ring>,
     notable: RefCell<Ring>,
     followers: Followers,
-    spare: RefCell<Vec<Rc<RefCell<Noted>>>>,
+    notes: Notes,
     buffer: RefCell<Vec<u8>>,
     chance: RefCell<Chance>,
     since_ns: u64,
@@ -76,7 +78,7 @@ impl Default for Records {
             all: RefCell::new(Ring::new(RECORDS_BYTES_MAX)),
             notable: RefCell::new(Ring::new(NOTABLE_BYTES_MAX)),
             followers: Followers::default(),
-            spare: RefCell::default(),
+            notes: Notes::default(),
             buffer: RefCell::default(),
             chance: RefCell::new(Chance::new(u64::from_ne_bytes(random_bytes()))),
             since_ns: clock::now(),
@@ -144,9 +146,10 @@ impl Records {
 
     // ---- stories ----
 
-    /// Notes on nothing yet.
-    fn blank(&self) -> Rc<RefCell<Noted>> {
-        self.spare.borrow_mut().pop().unwrap_or_default()
+    /// Those that aren't over: how many, and so many of them, the oldest first.
+    #[must_use]
+    pub fn under_way(&self, max: usize) -> (usize, Vec<UnderWay>) {
+        self.notes.under_way(clock::now(), max)
     }
 
     /// The id of a span that there wasn't before.
@@ -190,10 +193,7 @@ impl Records {
         }
         noted.clear();
         drop(noted);
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < STORIES_SPARE_MAX {
-            spare.push(story);
-        }
+        self.notes.spare(story);
     }
 }
 

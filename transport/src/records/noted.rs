@@ -27,6 +27,7 @@ pub(super) struct Noted {
     /// Its trace, and its own span in it.
     pub(super) trace: TraceContext,
     pub(super) parent: [u8; 8],
+    /// When it began; 0 while nothing is noted here.
     pub(super) started_ns: u64,
     /// When it ended; 0 until it has.
     pub(super) ended_ns: u64,
@@ -91,7 +92,7 @@ impl Noted {
         self.candidates.clear();
         (self.request, self.reply) = (Bytes::new(), Bytes::new());
         (self.status, self.tls) = (0, false);
-        (self.parent, self.ended_ns, self.method_id) = ([0; 8], 0, 0);
+        (self.parent, self.started_ns, self.ended_ns, self.method_id) = ([0; 8], 0, 0, 0);
         (self.failed, self.is_stream, self.ledger) = (false, false, None);
         (self.bytes_in, self.bytes_out) = (0, 0);
     }

@@ -123,7 +123,7 @@ impl Story {
         request_id: &str,
         within: TraceContext,
     ) -> Self {
-        let noted = records.blank();
+        let noted = records.notes.blank();
         {
             let mut noted = noted.borrow_mut();
             (noted.kind, noted.started_ns) = (kind, now);

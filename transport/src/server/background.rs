@@ -12,6 +12,7 @@ use micronet_wire::service::Answer;
 use super::handling::Handler;
 use super::places::Place;
 use crate::records::Story;
+use crate::tasks::{Reachable, reachable};
 
 /// A handler at work, with the stream that it answers and the time at which it started.
 pub(super) struct Answering {
@@ -57,7 +58,7 @@ impl Future for Answering {
 /// The handlers of a connection that wait for something.
 #[derive(Default)]
 pub(super) struct Background {
-    waiting: FuturesUnordered<Abortable<Answering>>,
+    waiting: FuturesUnordered<Reachable<Abortable<Answering>>>,
     /// Each of them, by stream.
     at_work: StreamMap<AtWork>,
 }
@@ -82,7 +83,7 @@ impl Background {
         let (handle, registration) = AbortHandle::new_pair();
         let Answering { stream, method, one_way, started_ns, .. } = answering;
         self.at_work.insert(stream, AtWork { method, one_way, started_ns, handle });
-        self.waiting.push(Abortable::new(answering, registration));
+        self.waiting.push(reachable(Abortable::new(answering, registration)));
     }
 
     /// Nobody wants this answer: the handler is dropped where it stands.

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use micronet_wire::error::RpcError;
 use micronet_wire::network::{
     Governed, Instances, InstancesOf, Operation, OperationMethods, OperationServer, Requests, RequestsOf,
-    Rules, TapFilter, Tapped, Usage,
+    Rules, TapFilter, Tapped, Tasks, TasksOf, Usage,
 };
 use micronet_wire::schema::{EncodedSchema, SchemaError};
 use micronet_wire::service::{CallContext, Handling, Outgoing, Service};
 
 use crate::metrics;
 use crate::network::Network;
+use crate::tasks;
 
 /// What a port answers: its own service, and what concerns the process.
 pub(super) struct Operated {
@@ -61,6 +62,10 @@ impl Operation for Process {
 
     async fn requests(&self, _: &CallContext, request: RequestsOf) -> Result<Requests, RpcError> {
         Ok(self.network.requests(&self.instance, &request.request_id))
+    }
+
+    async fn tasks(&self, _: &CallContext, request: TasksOf) -> Result<Tasks, RpcError> {
+        tasks::look(&self.instance, &self.network, request).await
     }
 
     async fn govern(&self, _: &CallContext, request: Rules) -> Result<Governed, RpcError> {

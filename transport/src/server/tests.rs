@@ -2,6 +2,7 @@
 
 mod faults;
 mod limits;
+mod tasks;
 mod text;
 
 use std::fmt;

@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{Begun, Refused, Stamp, Tls, TlsError, certificates, read, refusal, stamps, words};
 use crate::crowd::Guest;
 use crate::driver::ByteStream;
+use crate::tasks;
 
 /// What a plaintext client is told.
 const TLS_ONLY: &str = "this port speaks HTTPS: a plaintext request came to it";
@@ -140,7 +141,7 @@ impl EdgeTls {
     ///
     /// Must be called on a `LocalRuntime` or within a `LocalSet`.
     pub fn follow_files(&self) {
-        tokio::task::spawn_local(follow(Rc::downgrade(&self.0)));
+        tasks::spawn("certificates of the edge", follow(Rc::downgrade(&self.0)));
     }
 
     /// The handshake with a client, which has [`HANDSHAKE_MS_MAX`] for all of it. A client that begins in plaintext is told so.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use micronet_transport::clock::unix_us;
 use micronet_transport::identity::random_bytes;
+use micronet_transport::tasks;
 use micronet_transport::upstream::{told_to_caller, unavailable};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
@@ -77,7 +78,7 @@ impl Shop {
         first: First<Answer<Placed>>,
     ) -> Answer<Placed> {
         let (shop, context, request) = (Rc::clone(self), context.clone(), Rc::clone(request));
-        let placing = tokio::task::spawn_local(async move {
+        let placing = tasks::spawn("order", async move {
             let answer = shop.place(&context, &request, &key).await;
             first.done(answer.clone());
             answer

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use micronet_transport::clock;
 use micronet_transport::identity::random_bytes;
+use micronet_transport::tasks;
 use micronet_wire::error::RpcError;
 use micronet_wire::schema::Timestamp;
 use micronet_wire::service::{CallContext, Incoming, Outgoing};
@@ -219,7 +220,7 @@ impl Talk {
         let (stops, stop) = oneshot::channel();
         self.stops.insert(execution.id.clone(), stops);
         let (chat, told) = (Rc::clone(&self.chat), self.told.clone());
-        tokio::task::spawn_local(async move {
+        tasks::spawn("command of the chat", async move {
             let came = chat.execute(&speaker, &execution, &told, stop).await;
             // Where nobody listens any more, it is written down all the same.
             let _ = told.send(Progress::Done { execution: execution.id, came }).await;

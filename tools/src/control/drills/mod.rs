@@ -22,6 +22,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use micronet_transport::clock;
+use micronet_transport::tasks;
 use micronet_wire::error::RpcError;
 use micronet_wire::network::InstanceState;
 use micronet_wire::schema::Timestamp;
@@ -113,7 +114,7 @@ impl Drills {
             watchers: Cell::new(0),
         });
         self.running.replace(Some(Rc::clone(&running)));
-        tokio::task::spawn_local(run::run(Rc::clone(self), running));
+        tasks::spawn("drill", run::run(Rc::clone(self), running));
         Ok(drill)
     }
 

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use micronet_gateway::api::watch::Watched;
 use micronet_transport::clock;
+use micronet_transport::tasks;
 use micronet_wire::schema::Timestamp;
 use tokio::sync::watch;
 
@@ -84,9 +85,9 @@ impl Feed {
         super::alerts::show(governor.metrics(), &feed.alarms);
         feed.show_disk();
         feed.redraw();
-        tokio::task::spawn_local(keep(Rc::downgrade(&feed)));
-        tokio::task::spawn_local(gateway::hear(Rc::downgrade(&feed)));
-        tokio::task::spawn_local(links::look(Rc::downgrade(&feed)));
+        tasks::spawn("drawing of the feed", keep(Rc::downgrade(&feed)));
+        tasks::spawn("gateway in the feed", gateway::hear(Rc::downgrade(&feed)));
+        tasks::spawn("links in the feed", links::look(Rc::downgrade(&feed)));
         feed
     }
 

@@ -24,6 +24,7 @@ use crate::identity::random_bytes;
 use crate::records::Story;
 use crate::server::handling::Handler;
 use crate::server::places::Place as Seat;
+use crate::tasks;
 use crate::vitals::Share;
 
 /// A call that may be made.
@@ -127,7 +128,7 @@ impl<S: ByteStream> TextConnection<S> {
         let Started { handler, seat, started_ns, story, .. } = self.start(&mut call);
         let (meters, unheard, method) =
             (Rc::clone(&self.port.meters), Rc::clone(&self.port.unheard), call.method.id);
-        tokio::task::spawn_local(async move {
+        tasks::spawn("one-way call", async move {
             let late = || Err(RpcError::new(Code::DeadlineExceeded, "the deadline passed"));
             let answer = tokio::time::timeout_at(deadline, handler).await.unwrap_or_else(|_| late());
             let now = clock::now();
