@@ -1,6 +1,6 @@
 //! Imports go one way, and `wire` does no I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{names, paths, read, sources};
 
@@ -152,5 +152,35 @@ fn peers_are_built_as_it_is_and_by_nobody_else() {
     }
     for name in ["micronet-wire", "micronet-transport"] {
         assert_eq!(of_crate(&peers, name), of_crate(&ours, name), "{name}");
+    }
+}
+
+/// What a crate depends on, as a lock file says.
+fn locked(folder: &str, name: &str) -> BTreeSet<String> {
+    let lock: toml::Table =
+        toml::from_str(&read(&format!("{folder}/Cargo.lock"))).expect("a lock file is TOML");
+    let packages = lock["package"].as_array().expect("packages");
+    let found = packages.iter().find(|package| package["name"].as_str() == Some(name));
+    let found = found.unwrap_or_else(|| panic!("{name} isn't in {folder}/Cargo.lock"));
+    let depends = found["dependencies"].as_array().expect("dependencies");
+    // A version stands behind a name of which there are several.
+    depends.iter().filter_map(|each| Some(each.as_str()?.split(' ').next()?.to_owned())).collect()
+}
+
+#[test]
+fn the_peers_lock_file_knows_what_ours_depend_on() {
+    for folder in ["wire", "transport"] {
+        let (name, manifest) = (format!("micronet-{folder}"), manifest(folder));
+        let is_for_tests = |each: &str| {
+            let has = |table: &str| manifest.get(table).is_some_and(|table| table.get(each).is_some());
+            has("dev-dependencies") && !has("dependencies")
+        };
+        let mut ours = locked(".", &name);
+        ours.retain(|each| !is_for_tests(each));
+        assert_eq!(
+            locked("tests/peers", &name),
+            ours,
+            "{name}: cargo metadata --manifest-path tests/peers/Cargo.toml writes the lock file anew"
+        );
     }
 }

@@ -1,5 +1,10 @@
 //! Each kind of load, against what it is made for.
 
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
 use micronet_tests::folder::Folder;
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
@@ -106,6 +111,37 @@ fn websockets_echo_or_push() {
     }
     let missing = bench(network.folder(), &["ws", "/nothing"]).check(1);
     assert!(missing.stderr.contains("no WebSocket: status 404"), "{}", missing.stderr);
+}
+
+/// Pushes messages to whoever connects, and counts them.
+fn pushes(listener: TcpListener, pushed: &'static AtomicU64) {
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let Ok(mut socket) = tungstenite::accept(stream) else { return };
+                while socket.send("a message".into()).is_ok() {
+                    pushed.fetch_add(1, Ordering::Relaxed);
+                    thread::sleep(Duration::from_millis(2));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn what_is_pushed_is_measured_from_one_message_to_the_next() {
+    static PUSHED: AtomicU64 = AtomicU64::new(0);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("ws://{}/any", listener.local_addr().expect("its address"));
+    pushes(listener, &PUSHED);
+    let folder = Folder::new();
+    let results = measured(&folder, &["ws", &url, "--pushed", "-c", "2"]);
+    let run = &results["runs"][0];
+    assert_eq!(run["settings"]["other"]["messages"], "pushed", "{run}");
+    let repetitions = run["repetitions"].as_array().expect("repetitions");
+    let counted: u64 = repetitions.iter().filter_map(|each| each["requests"].as_u64()).sum();
+    assert!(counted > 20 && counted <= PUSHED.load(Ordering::Relaxed), "{counted}: {run}");
+    assert!(repetitions.iter().all(|each| each["errors"] == serde_json::json!({})), "{run}");
 }
 
 #[test]

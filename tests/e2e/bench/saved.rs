@@ -41,6 +41,15 @@ fn results_are_kept_shown_and_compared() {
     }
     let comparison = json_of(&bench(&folder, &["compare", &old, &new, "--json"]).check(1));
     assert_eq!(comparison["worse"], true, "{comparison}");
+    // What can't be compared is no regression: another exit code says so.
+    let nothing = file("nothing.json");
+    fs::write(folder.path().join("broken.json"), "{\"form\":1").expect("a file");
+    for (wrong, words) in [(&nothing, "nothing.json"), (&file("broken.json"), "broken.json")] {
+        for arguments in [["compare", &old, wrong], ["compare", wrong, &old]] {
+            let refused = bench(&folder, &arguments).check(2);
+            assert!(refused.stdout.is_empty() && refused.stderr.contains(words), "{refused:?}");
+        }
+    }
     // Nothing is measured whose results have no place.
     let refused = bench(&folder, &["echo", "--plot", &file("nowhere/x.html")]).check(2);
     assert!(refused.stderr.contains("there is no folder"), "{refused:?}");

@@ -31,12 +31,12 @@ segment that is lost comes after TCP's retransmission timeout: 3 round trips,
 200 ms at least. A call that isn't allowed fails at once, and says by which rule.
 
 Examples:
-  micronet up --network sites.toml          a network as the plan has it
-  micronet net                              the plan of the network that runs
-  micronet net --network sites.toml         check a plan, and show it
-  micronet net --network sites.toml order-1 what it would mean for an instance
-  micronet net --network sites.toml --apply it holds from now on
-  micronet net --clear                      no plan holds any more
+  micronet up --network sites.toml           a network as the plan has it
+  micronet net                               the plan of the network that runs
+  micronet net --network sites.toml          check a plan, and show it
+  micronet net --network sites.toml order-1  what it would mean for an instance
+  micronet net --network sites.toml --apply  it holds from now on
+  micronet net --clear                       no plan holds any more
 
 A plan holds at once, for open connections too. What is between segments is
 added on the side that calls, to what the machine takes anyway.";

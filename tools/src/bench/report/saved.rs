@@ -23,7 +23,8 @@ pub(super) fn encode(results: &Results) -> Result<String, CommandError> {
 /// Reads a file of `--save` or of `--json`.
 pub(crate) fn read(path: &Path) -> Result<Results, CommandError> {
     let failed = |what: String| {
-        CommandError::new(format!("{}: {what}", path.display()))
+        // Not the exit code of what is worse.
+        CommandError::usage(format!("{}: {what}", path.display()))
             .next("name a file that `micronet bench … --save FILE` wrote")
     };
     let text = fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;

@@ -42,7 +42,7 @@ sent, and the time from one message to the next is measured.
 Examples:
   micronet bench ws ws://localhost:8000/ws/echo --connections 8
   micronet bench ws /ws/echo --payload 4096 --rate 1000/s
-  micronet bench ws /ws/feeds --pushed";
+  micronet bench ws '/ws/api/v1/events/products/watch?after=0' --pushed";
 
 pub(super) const L4_HELP: &str = "\
 Behind the proxy has to be an echo, as `micronet bench echo --listen 127.0.0.1:7007`

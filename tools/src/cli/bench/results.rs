@@ -20,9 +20,10 @@ Examples:
 The exit code is 1 when the new results are worse: when throughput, P50, P90,
 P99 or the processor time a request is off by more than the threshold, and the
 ranges of the repetitions don't overlap; or when more than one request of a
-thousand fails that did not before. What differs about the two machines or
-settings is pointed out. What ran at different times was disturbed by different
-things: two targets that can run now are better compared in turns, by --compare.";
+thousand fails that did not before. It is 2 when a file can't be read, or holds
+no results. What differs about the two machines or settings is pointed out. What
+ran at different times was disturbed by different things: two targets that can
+run now are better compared in turns, by --compare.";
 
 /// Where results go.
 #[derive(Debug, Default, Args)]
