@@ -817,7 +817,8 @@ function SchemaReader:method()
     local failure = self:flag() and self:small(32) or nil
     local shape = SHAPES[self:small(32)]
     rule(shape, "a shape that is none")
-    local idempotent = self:flag()
+    local idempotency = self:small(32)
+    rule(idempotency <= 2, "an idempotency that is none")
     -- Who may call it, and where HTTP reaches it, is nothing to somebody who looks on (SPEC 10.2), but is what makes it a schema.
     local access, callers = self:small(32), {}
     rule(access <= 4, "an access that is none")
@@ -827,7 +828,7 @@ function SchemaReader:method()
     local status, media = self:small(16), self:small(32)
     rule(media <= 3, "media that are none")
     return {
-        name, id = id, name = name, request = request, reply = reply, error = failure, shape = shape, idempotent = idempotent,
+        name, id = id, name = name, request = request, reply = reply, error = failure, shape = shape, idempotent = idempotency > 0,
         access = access, callers = callers, bindings = bindings, status = status, media = media, cache = self:text(),
         errors = self:list(self.text),
     }

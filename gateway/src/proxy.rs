@@ -1,5 +1,6 @@
 //! From a request to its answer: find its method, pick an instance, call it.
 
+use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use micronet_transport::retry::Repeats;
 use micronet_transport::upstream::{Failed, Instance, Want, told_to_caller};
 use micronet_wire::builtin::BuiltinMethods;
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::http1::{Method, RequestHead};
+use micronet_wire::http1::RequestHead;
 use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{
@@ -54,7 +55,7 @@ impl Gateway {
                 } else {
                     self.call(told, from, to, (asker, client), now).await
                 };
-                if !matches!(head.method(), Method::Get | Method::Head) {
+                if !route.is_safe {
                     // Before it is acknowledged.
                     self.cache.written();
                 }
@@ -103,9 +104,9 @@ impl Gateway {
             Ok(request) => request,
             Err(refused) => return *refused,
         };
-        // One deadline for all attempts together, and one token.
+        // One deadline for all attempts together, and one token, unless the method is safe.
         let deadline_ns = now + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let random = random_token();
+        let random = OnceCell::new();
         let upstream = &self.upstreams[route.service];
         let repeats = Repeats::of(route.method);
         let attempted = upstream.attempt(
@@ -125,7 +126,8 @@ impl Gateway {
                     Failed::Refused(Box::new(answer))
                 })?;
                 let message = request.message(schema, method).map_err(Failed::Refused)?;
-                let (bulk, idempotent) = (method.is_bulk(), method.idempotent);
+                let (bulk, idempotent) = (method.is_bulk(), method.is_idempotent());
+                let random = (!method.is_safe()).then(|| *random.get_or_init(random_token));
                 let options = request.options(asker.clone(), told.0, deadline_ns, random);
                 let options = CallOptions { bulk, idempotent, trace, ..options };
                 told.1.sends(&message);
@@ -135,7 +137,7 @@ impl Gateway {
                 let now = clock::now();
                 self.stats.served(now, route.service, &instance.name, now - since, failed);
                 let reply = answer.map_err(|error| {
-                    if !method.idempotent {
+                    if !method.is_idempotent() {
                         repeats.failed(&instance.schema, &error);
                     }
                     Failed::Call { error, repeatable: true }
@@ -160,7 +162,7 @@ impl Gateway {
             Ok(answer) => answer,
             Err(Failed::Call { error, .. }) => {
                 let schema = instance.schema.schema();
-                let error = told_to_caller(&schema.name, request.is_read(), error);
+                let error = told_to_caller(&schema.name, request.is_read() || route.is_safe, error);
                 match schema.method(route.method) {
                     Some(method) => refused(schema, method, &error),
                     None => return *method_gone(),
@@ -182,7 +184,7 @@ impl Gateway {
     ) -> Result<Answer, Refused> {
         let request = Request::new(head, body, Parameters::new())?;
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let options = request.options(asker.clone(), told.0, deadline_ns, random_token());
+        let options = request.options(asker.clone(), told.0, deadline_ns, None);
         let message = question(route, request.of_query("principal"))?;
         let upstream = &self.upstreams[route.service];
         let attempted = upstream.attempt(

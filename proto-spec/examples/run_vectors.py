@@ -98,7 +98,7 @@ def method_id(case, _):
 
 
 # SPEC 10.4 as a table of types: a schema is itself a message, and so has a JSON form.
-I64, LIMIT, STRING, U32, U16, U8, BOOL, FIELD, FIELDS, VARIANT, VARIANTS, TYPE = range(12)
+I64, LIMIT, STRING, U32, U16, U8, IDEMPOTENCY, FIELD, FIELDS, VARIANT, VARIANTS, TYPE = range(12)
 TYPES, BINDING, BINDINGS, SHAPE, STRINGS, ACCESS, MEDIA, ERROR, METHOD, METHODS, SCHEMA = range(12, 23)
 
 
@@ -111,7 +111,8 @@ def variants(*names, **with_fields):
 
 
 SCHEMA_TYPES = [
-    ("I64",), ("Option", I64), ("String",), ("U32",), ("U16",), ("U8",), ("Bool",),
+    ("I64",), ("Option", I64), ("String",), ("U32",), ("U16",), ("U8",),
+    ("Enum", "Idempotency", "", variants(*values.IDEMPOTENCY)),
     ("Struct", "Field", "", fields(
         name=STRING, doc=STRING, of=U32, min=LIMIT, max=LIMIT, format=STRING, example=STRING)), ("List", FIELD),
     ("Struct", "Variant", "", fields(name=STRING, doc=STRING, fields=FIELDS, http_status=U16)), ("List", VARIANT),
@@ -126,7 +127,7 @@ SCHEMA_TYPES = [
         + variants("Service", Services=fields(names=STRINGS)) + variants("SignedIn")),
     ("Enum", "Media", "", variants(*values.MEDIA)), ("Option", U32),
     ("Struct", "Method", "", fields(
-        id=U32, name=STRING, doc=STRING, request=U32, reply=U32, error=ERROR, shape=SHAPE, idempotent=BOOL,
+        id=U32, name=STRING, doc=STRING, request=U32, reply=U32, error=ERROR, shape=SHAPE, idempotency=IDEMPOTENCY,
         access=ACCESS, rate_class=STRING, http=BINDINGS, http_status=U16, media=MEDIA,
         cache=STRING, errors=STRINGS)),
     ("List", METHOD), ("Struct", "ServiceSchema", "", fields(name=STRING, doc=STRING, types=TYPES, methods=METHODS)),

@@ -13,6 +13,7 @@ from decode import Input, Refused
 BITS = {"U16": 16, "U32": 32, "U64": 64, "I16": 16, "I32": 32, "I64": 64}
 PLAIN = ["Unit", "Bool", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "String", "Bytes", "Timestamp"]
 SHAPES = ["Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"]
+IDEMPOTENCY = ["No", "Idempotent", "Safe"]
 MEDIA = ["Json", "Text", "Page", "Bare"]
 FORMATS = ["email", "password", "line", "name", "slug"]
 KEY_TYPES = {"Bool", "String", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64"}
@@ -218,7 +219,7 @@ def method(data):
     return {
         "id": varint(data, 32), "name": string(data), "doc": string(data), "request": varint(data, 32),
         "reply": varint(data, 32), "error": option(data, lambda data: varint(data, 32)), "shape": one_of(data, SHAPES),
-        "idempotent": flag(data), "access": access(data), "rate_class": string(data),
+        "idempotency": one_of(data, IDEMPOTENCY), "access": access(data), "rate_class": string(data),
         "http": listed(data, lambda data: {"method": string(data), "path": string(data)}),
         "http_status": varint(data, 16), "media": one_of(data, MEDIA), "cache": string(data), "errors": listed(data, string),
     }
@@ -353,7 +354,7 @@ def check_callers(access):
 
 def check_cache(one, types, methods):
     """SPEC 10.4: whose replies may be kept, and until when."""
-    rule(one["shape"] == "Unary" and one["idempotent"] and one["access"] == "Public", "a reply that nobody may keep")
+    rule(one["shape"] == "Unary" and one["idempotency"] != "No" and one["access"] == "Public", "a reply that nobody may keep")
     told_by = methods.get(one["cache"])
     rule(told_by is not None and told_by["shape"] == "ServerStream", "what ends a kept reply is no stream")
     request = types[told_by["request"]]
@@ -388,7 +389,7 @@ def check_methods(said):
         request = types[one["request"]]
         names = [name for name, _, of, *_ in request[3] if is_text(types[of])] if request[0] == "Struct" else []
         for binding in one["http"]:
-            rule(binding["method"] != "GET" or one["idempotent"], "a GET that is not idempotent")
+            rule(binding["method"] != "GET" or one["idempotency"] != "No", "a GET that is not idempotent")
             rule(carries(binding["method"], one["shape"]), "the binding can't carry the shape")
             check_binding(binding, names)
 

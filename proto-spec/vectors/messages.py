@@ -141,6 +141,7 @@ def binding(method, path):
 
 
 PUBLIC, SERVICE = varint(0), varint(2)
+IDEMPOTENT, SAFE = 1, 2
 
 
 def permission(name):
@@ -151,11 +152,11 @@ def services(*names):
     return varint(3) + listed(*(string(name) for name in names))
 
 
-def method(method_id, name, request, reply, error=None, shape=0, idempotent=False, access=PUBLIC, rate="api", http=(),
+def method(method_id, name, request, reply, error=None, shape=0, idempotency=0, access=PUBLIC, rate="api", http=(),
            status=200, media=0, doc="", cache="", errors=()):
     return (
         varint(method_id) + string(name) + string(doc) + varint(request) + varint(reply)
-        + (u8(0) if error is None else u8(1) + varint(error)) + varint(shape) + u8(idempotent) + access + string(rate)
+        + (u8(0) if error is None else u8(1) + varint(error)) + varint(shape) + varint(idempotency) + access + string(rate)
         + listed(*http) + varint(status) + varint(media) + string(cache) + listed(*map(string, errors))
     )
 
@@ -173,11 +174,11 @@ PRODUCT_QUERY, PRODUCT_LOG, PRODUCT_LIST = 0xA45FA70A, 0x5886B62C, 0x35F00E32
 NOTES_ADD, NOTES_WATCH = 0x948C7E77, 0x63C8AC7F
 GET = binding("GET", "/api/v1/products/{name}")
 GOOD_METHODS = [
-    method(PRODUCT_QUERY, "query", QUERY, TOY, FAULT, idempotent=True, http=[GET], errors=["NotFound"],
+    method(PRODUCT_QUERY, "query", QUERY, TOY, FAULT, idempotency=IDEMPOTENT, http=[GET], errors=["NotFound"],
            doc="Looks a toy up."),
-    method(PRODUCT_LOG, "log", UNIT, STRING, idempotent=True, access=permission("products:read"), rate="monitoring",
+    method(PRODUCT_LOG, "log", UNIT, STRING, idempotency=IDEMPOTENT, access=permission("products:read"), rate="monitoring",
            http=[binding("GET", "/log"), binding("POST", "/")], media=1),
-    method(PRODUCT_LIST, "list", UNIT, PAGE, idempotent=True, http=[binding("GET", "/products")], media=2),
+    method(PRODUCT_LIST, "list", UNIT, PAGE, idempotency=IDEMPOTENT, http=[binding("GET", "/products")], media=2),
 ]
 
 
@@ -201,7 +202,7 @@ def query(**changes):
 
 
 def at_path(verb, path):
-    return query(idempotent=True, http=[binding(verb, path)])
+    return query(idempotency=IDEMPOTENT, http=[binding(verb, path)])
 
 
 LOG_STREAM = [method(PRODUCT_LOG, "log", UNIT, TOY, shape=1)]
@@ -221,38 +222,43 @@ SCHEMA = [
         '"example":"41"}]}},'
         '{"Struct":{"name":"Toys","doc":"","fields":[{"name":"items","doc":"","of":10@},{"name":"pagination","doc":"","of":11@}]}}],'
         '"methods":[{"id":2757732106,"name":"query","doc":"Looks a toy up.","request":7,"reply":8,"error":9,'
-        '"shape":"Unary","idempotent":true,"access":"Public","rate_class":"api",'
+        '"shape":"Unary","idempotency":"Idempotent","access":"Public","rate_class":"api",'
         '"http":[{"method":"GET","path":"/api/v1/products/{name}"}],"http_status":200,"media":"Json","cache":"","errors":["NotFound"]},'
-        '{"id":1485223468,"name":"log","doc":"","request":0,"reply":1,"error":null,"shape":"Unary","idempotent":true,'
+        '{"id":1485223468,"name":"log","doc":"","request":0,"reply":1,"error":null,"shape":"Unary","idempotency":"Idempotent",'
         '"access":{"Permission":{"name":"products:read"}},"rate_class":"monitoring",'
         '"http":[{"method":"GET","path":"/log"},{"method":"POST","path":"/"}],"http_status":200,"media":"Text","cache":"","errors":[]},'
-        '{"id":904924722,"name":"list","doc":"","request":0,"reply":12,"error":null,"shape":"Unary","idempotent":true,'
+        '{"id":904924722,"name":"list","doc":"","request":0,"reply":12,"error":null,"shape":"Unary","idempotency":"Idempotent",'
         '"access":"Public","rate_class":"api","http":[{"method":"GET","path":"/products"}],"http_status":200,"media":"Page","cache":"","errors":[]}]}'
     ).replace("@", ',"min":null,"max":null,"format":"","example":""')),  # A field without constraints.
     sound("a one-way method", schema([plain(0)], [method(NOTES_ADD, "add", 0, 0, shape=4)], "notes", ""), (
         '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
-        '"error":null,"shape":"OneWay","idempotent":false,"access":"Public","rate_class":"api","http":[],"http_status":200,'
+        '"error":null,"shape":"OneWay","idempotency":"No","access":"Public","rate_class":"api","http":[],"http_status":200,'
         '"media":"Json","cache":"","errors":[]}]}' % NOTES_ADD
     )),
     sound("a method for two services", schema(
         [plain(0)], [method(NOTES_ADD, "add", 0, 0, access=services("order", "cart-2"))], "notes", ""), (
         '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
-        '"error":null,"shape":"Unary","idempotent":false,"access":{"Services":{"names":["order","cart-2"]}},'
+        '"error":null,"shape":"Unary","idempotency":"No","access":{"Services":{"names":["order","cart-2"]}},'
         '"rate_class":"api","http":[],"http_status":200,"media":"Json","cache":"","errors":[]}]}' % NOTES_ADD
     )),
     sound("a method for whoever has signed in, shown bare", schema(
         [plain(0)], [method(NOTES_ADD, "add", 0, 0, access=varint(4), media=3)], "notes", ""), (
         '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
-        '"error":null,"shape":"Unary","idempotent":false,"access":"SignedIn","rate_class":"api","http":[],'
+        '"error":null,"shape":"Unary","idempotency":"No","access":"SignedIn","rate_class":"api","http":[],'
         '"http_status":200,"media":"Bare","cache":"","errors":[]}]}' % NOTES_ADD
     )),
+    sound("a safe method", schema([plain(0)], [method(NOTES_ADD, "add", 0, 0, idempotency=SAFE, http=[binding("POST", "/notes")])], "notes", ""), (
+        '{"name":"notes","doc":"","types":["Unit"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
+        '"error":null,"shape":"Unary","idempotency":"Safe","access":"Public","rate_class":"api",'
+        '"http":[{"method":"POST","path":"/notes"}],"http_status":200,"media":"Json","cache":"","errors":[]}]}' % NOTES_ADD
+    )),
     sound("a method whose replies are kept", schema([plain(0), plain(1)], [
-        method(NOTES_ADD, "add", 0, 0, idempotent=True, cache="watch"),
+        method(NOTES_ADD, "add", 0, 0, idempotency=IDEMPOTENT, cache="watch"),
         method(NOTES_WATCH, "watch", 0, 1, shape=1, access=varint(2))], "notes", ""), (
         '{"name":"notes","doc":"","types":["Unit","Bool"],"methods":[{"id":%d,"name":"add","doc":"","request":0,"reply":0,'
-        '"error":null,"shape":"Unary","idempotent":true,"access":"Public","rate_class":"api","http":[],'
+        '"error":null,"shape":"Unary","idempotency":"Idempotent","access":"Public","rate_class":"api","http":[],'
         '"http_status":200,"media":"Json","cache":"watch","errors":[]},{"id":%d,"name":"watch","doc":"","request":0,"reply":1,'
-        '"error":null,"shape":"ServerStream","idempotent":false,"access":"Service","rate_class":"api","http":[],'
+        '"error":null,"shape":"ServerStream","idempotency":"No","access":"Service","rate_class":"api","http":[],'
         '"http_status":200,"media":"Json","cache":"","errors":[]}]}' % (NOTES_ADD, NOTES_WATCH)
     )),
     sound("nothing at all", schema([], [], "empty", ""), '{"name":"empty","doc":"","types":[],"methods":[]}'),
@@ -300,18 +306,19 @@ SCHEMA = [
     broken("an error twice", methods=query(error=FAULT, errors=["NotFound", "NotFound"])),
     broken("errors without a type", methods=query(errors=["NotFound"])),
     broken("media 4", methods=query(media=4)),
-    broken("a reply kept until what is no method says so", methods=query(idempotent=True, cache="watch")),
-    broken("a reply kept until what is no stream says so", methods=query(idempotent=True, cache="query")),
-    broken("a reply kept of who isn't public", methods=query(idempotent=True, access=varint(4), cache="log") + LOG_STREAM),
+    broken("a reply kept until what is no method says so", methods=query(idempotency=IDEMPOTENT, cache="watch")),
+    broken("a reply kept until what is no stream says so", methods=query(idempotency=IDEMPOTENT, cache="query")),
+    broken("a reply kept of who isn't public", methods=query(idempotency=IDEMPOTENT, access=varint(4), cache="log") + LOG_STREAM),
     broken("a reply kept of what isn't idempotent", methods=query(cache="log") + LOG_STREAM),
-    broken("a reply kept until a stream that asks for more", methods=query(idempotent=True, cache="log") + [
+    broken("a reply kept until a stream that asks for more", methods=query(idempotency=IDEMPOTENT, cache="log") + [
         method(PRODUCT_LOG, "log", QUERY, TOY, shape=1)]),
     broken("a success of 404", methods=query(status=404)),
-    broken("a path for streams of requests", methods=query(shape=2, idempotent=True, http=[GET])),
+    broken("a path for streams of requests", methods=query(shape=2, idempotency=IDEMPOTENT, http=[GET])),
     broken("a one-way method with a reply", methods=query(shape=4)),
     broken("a one-way method with errors", methods=query(shape=4, reply=UNIT, error=FAULT)),
-    broken("a path for a one-way method", methods=query(shape=4, reply=UNIT, idempotent=True, http=[GET])),
+    broken("a path for a one-way method", methods=query(shape=4, reply=UNIT, idempotency=IDEMPOTENT, http=[GET])),
     broken("an unknown shape", methods=query(shape=5)),
+    broken("an unknown idempotency", methods=query(idempotency=3)),
     broken("access 5", methods=query(access=varint(5))),
     broken("a method for no service", methods=query(access=services())),
     broken("a method for a service without a name", methods=query(access=services("order", ""))),

@@ -80,7 +80,7 @@ impl<S: Service> Remembered<S> {
     /// The method, if a token makes a difference to it: a write by somebody who may.
     fn write(&self, context: &CallContext, method: u32) -> Option<&Method> {
         let method = self.memory.schema.schema().method(method)?;
-        let is_write = !method.idempotent && method.shape == CallShape::Unary;
+        let is_write = !method.is_idempotent() && method.shape == CallShape::Unary;
         (is_write && authorize(&context.principal, &method.access).is_ok()).then_some(method)
     }
 }
@@ -168,7 +168,7 @@ impl Memory {
     }
 
     fn outcome(&self, asked: &Asked) -> Result<TokenOutcome, RpcError> {
-        let Some(method) = self.schema.schema().method(asked.method).filter(|method| !method.idempotent)
+        let Some(method) = self.schema.schema().method(asked.method).filter(|method| !method.is_idempotent())
         else {
             return Err(micronet_wire::outcomes::not_kept());
         };

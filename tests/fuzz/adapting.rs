@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use micronet_wire::error::{Code, RpcError};
 use micronet_wire::limits::MESSAGE_BYTES_MAX;
 use micronet_wire::schema::{
-    Access, CallShape, EncodedSchema, Media, Method, ServiceSchema, Type, TypeRef, method_id,
+    Access, CallShape, EncodedSchema, Idempotency, Media, Method, ServiceSchema, Type, TypeRef, method_id,
 };
 use micronet_wire::transcode::{ServiceAdapter, to_json};
 
@@ -34,7 +34,7 @@ fn with_methods(schema: &ServiceSchema) -> ServiceSchema {
         reply: TypeRef::try_from(at).unwrap(),
         error: None,
         shape: CallShape::Unary,
-        idempotent: false,
+        idempotency: Idempotency::No,
         access: Access::Public,
         rate_class: String::new(),
         http: Vec::new(),

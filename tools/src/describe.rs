@@ -1,6 +1,8 @@
 //! A service's methods and their messages in words, from the schema that an instance serves.
 
-use micronet_wire::schema::{Access, CallShape, Field, Method, ServiceSchema, Type, TypeRef, Variant};
+use micronet_wire::schema::{
+    Access, CallShape, Field, Idempotency, Method, ServiceSchema, Type, TypeRef, Variant,
+};
 
 use crate::table::{Align, Table};
 use crate::terminal::Style;
@@ -79,7 +81,11 @@ fn about(method: &Method) -> String {
         CallShape::Bidirectional => "many both ways",
         CallShape::OneWay => "one request, no reply",
     };
-    let twice = if method.idempotent { "does the same as once" } else { "needs the same --token to be safe" };
+    let twice = match method.idempotency {
+        Idempotency::No => "needs the same --token to be safe",
+        Idempotency::Idempotent => "does the same as once",
+        Idempotency::Safe => "changes nothing, as calling it once",
+    };
     format!("Who may call it: {access}\nHTTP: {http}\nShape: {shape}\nCalling it twice: {twice}")
 }
 

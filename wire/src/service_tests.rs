@@ -15,8 +15,8 @@ use crate::ledger::Ledger;
 use crate::limits::{ERROR_DETAIL_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::principal::Principal;
 use crate::schema::{
-    Access, CallShape, Decimal, EncodedSchema, HttpBinding, Media, Message, Method, SchemaError, Timestamp,
-    Type, method_id,
+    Access, CallShape, Decimal, EncodedSchema, HttpBinding, Idempotency, Media, Message, Method, SchemaError,
+    Timestamp, Type, method_id,
 };
 use crate::service::{Bytes, CallContext, CallError, CallOptions, Caller, Reply, Service, service};
 
@@ -375,7 +375,7 @@ fn the_schema_says_what_the_trait_says() {
         reply,
         error,
         shape: CallShape::Unary,
-        idempotent: false,
+        idempotency: Idempotency::No,
         access: Access::Public,
         rate_class: "api".into(),
         http: vec![],
@@ -396,7 +396,7 @@ fn the_schema_says_what_the_trait_says() {
     let expected = [
         Method {
             doc: "One product by its name.\n\nNames are exact.".into(),
-            idempotent: true,
+            idempotency: Idempotency::Idempotent,
             rate_class: "shop".into(),
             http: vec![http("GET", "/api/v1/products/{name}"), http("GET", "/products/{name}")],
             ..method("query", at("Query"), at("ProductInfo"), Some(at("ProductError")))
@@ -413,7 +413,7 @@ fn the_schema_says_what_the_trait_says() {
         },
         Method {
             doc: "The log, for people.".into(),
-            idempotent: true,
+            idempotency: Idempotency::Idempotent,
             access: Access::Permission { name: "orders:read".into() },
             http: vec![http("GET", "/log")],
             media: Media::Text,

@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 
 use micronet_wire::authority::AuditEntry;
-use micronet_wire::http1::{Method, RequestHead};
+use micronet_wire::http1::RequestHead;
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::{Answer, Lead, OUTCOME_TEMPLATE, Routes};
-use micronet_wire::schema::Access;
 
 use crate::rates::Kind;
 
@@ -24,14 +23,10 @@ impl Deed {
         address: IpAddr,
         request_id: &str,
     ) -> Option<Self> {
-        let is_get = matches!(head.method(), Method::Get | Method::Head);
         let (action, path, object) = match lead {
+            Lead::Method(route, _) if route.is_safe => return None,
             Lead::Method(route, of_path) => {
-                let (service, method) = routes.called(route)?;
-                if is_get && !needs_permission_to_write(&method.access) {
-                    return None;
-                }
-                let action = format!("{}.{}", service.name, method.name);
+                let action = format!("{}.{}", route.service_name, route.method_name);
                 (action, head.path().to_owned(), route.object(of_path))
             }
             // The token of a write is its caller's alone.
@@ -114,11 +109,6 @@ impl Action {
 /// Whether this leads to where people sign in.
 fn signs_in(lead: &Lead<'_>) -> bool {
     matches!(lead, Lead::Method(route, _) if Kind::of_class(&route.rate_class) == Kind::Auth)
-}
-
-/// Whether a method changes something, though a GET leads to it.
-fn needs_permission_to_write(access: &Access) -> bool {
-    matches!(access, Access::Permission { name } if !name.ends_with(":read"))
 }
 
 /// A text of at most so many bytes.

@@ -19,7 +19,7 @@ use micronet_wire::hello::{Credential, Secret};
 use micronet_wire::http1::{RequestHead, ServerConnection, Status};
 use micronet_wire::principal::Principal;
 use micronet_wire::rest::Routes;
-use micronet_wire::schema::{EncodedSchema, Message, Timestamp};
+use micronet_wire::schema::{EncodedSchema, Idempotency, Message, Timestamp};
 use micronet_wire::service::{CallContext, Outgoing, service};
 
 use super::*;
@@ -222,6 +222,9 @@ trait Library {
 
     #[rpc(http("POST /api/v1/lend"), public)]
     async fn lend(&self, context: &CallContext, request: Place) -> Result<(), RpcError>;
+
+    #[rpc(http("POST /api/v1/find"), permission = "books:read", safe)]
+    async fn find(&self, context: &CallContext, request: Place) -> Result<(), RpcError>;
 }
 
 fn head(request: &str) -> RequestHead {
@@ -274,11 +277,38 @@ fn an_action_is_whatever_somebody_who_has_signed_in_changes() {
     for entry in [entry, done, burnt, asked] {
         assert!(!format!("{entry:?}").contains("secret"), "{entry:?}");
     }
-    for none in ["GET /api/v1/shelves/3/books/a", "POST /nowhere", "OPTIONS /api/v1/lend", "PUT /api/v1/lend"]
-    {
+    for none in [
+        "GET /api/v1/shelves/3/books/a",
+        "HEAD /api/v1/shelves/3/books/a",
+        "POST /api/v1/find",
+        "POST /nowhere",
+        "OPTIONS /api/v1/lend",
+        "PUT /api/v1/lend",
+    ] {
         assert_eq!(of(none, &user), None, "{none}");
     }
     for nobody in [Principal::Anonymous, Principal::Service { name: "order".into() }] {
         assert_eq!(of("POST /api/v1/lend", &nobody), None, "{nobody:?}");
+    }
+}
+
+#[test]
+fn what_only_some_instances_call_safe_is_written_down() {
+    let says_less = || {
+        let mut schema = library_schema();
+        let find = schema.methods.iter_mut().find(|method| method.name == "find").unwrap();
+        find.idempotency = Idempotency::Idempotent;
+        schema
+    };
+    for (schemas, is_written) in [
+        (vec![library_schema(); 2], false),
+        (vec![library_schema(), says_less()], true),
+        (vec![says_less()], true),
+    ] {
+        let schemas = schemas.into_iter().map(|schema| (0, Rc::new(EncodedSchema::new(schema).unwrap())));
+        let routes = Routes::from_schemas("test", schemas);
+        let (head, from) = (head("POST /api/v1/find"), "192.0.2.1".parse().unwrap());
+        let found = Action::of((&routes, &routes.lead(&head)), &head, &Principal::Operator, from, "req-1");
+        assert_eq!(found.is_some(), is_written);
     }
 }

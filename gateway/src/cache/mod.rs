@@ -84,7 +84,6 @@ impl Found {
 }
 
 /// What is to be done for a request.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 enum Turn {
     /// It is answered.
     Answered(Answer),

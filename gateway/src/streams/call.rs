@@ -125,7 +125,7 @@ impl Call {
                     _ => None,
                 };
                 let replies = if method.shape == CallShape::ClientStream { Arity::One } else { Arity::Many };
-                let (bulk, idempotent) = (method.is_bulk(), method.idempotent);
+                let (bulk, idempotent) = (method.is_bulk(), method.is_idempotent());
                 let options = CallOptions { bulk, idempotent, trace, ..options.clone() };
                 let since = clock::now();
                 let opened = instance.client.open(method.id, request, replies, options).await;

@@ -22,7 +22,7 @@ impl Failure {
     /// A call that failed.
     pub(super) fn of_call(schema: &ServiceSchema, method: &Method, error: RpcError) -> Self {
         let (restarts, is_passing) = (error.code == Code::Draining, may_resume(&error));
-        let error = told_to_caller(&schema.name, method.idempotent, error);
+        let error = told_to_caller(&schema.name, method.is_idempotent(), error);
         Self { answer: Box::new(refused(schema, method, &error)), restarts, is_passing }
     }
 

@@ -19,7 +19,7 @@ def field(name: str, of: int) -> dict[str, Any]:
 
 def method(name: str, shape: str, reply: int = 3, error: int | None = None, doc: str = "") -> dict[str, Any]:
     return {"id": method_id(f"toys.{name}"), "name": name, "doc": doc, "request": 3, "reply": reply,
-            "error": error, "shape": shape, "idempotent": True, "access": "Public", "rate_class": "", "http": [],
+            "error": error, "shape": shape, "idempotency": "Idempotent", "access": "Public", "rate_class": "", "http": [],
             "http_status": 200, "media": "Json", "cache": "", "errors": []}
 
 

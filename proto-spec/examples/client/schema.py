@@ -29,7 +29,8 @@ TYPE = enum("Type", *SCALARS, struct("Decimal", scale=U8), struct("Option", item
                 struct("Variant", name=STRING, doc=STRING, fields=FIELDS, http_status=U16))))
 METHOD = struct(
     "Method", id=U32, name=STRING, doc=STRING, request=U32, reply=U32, error=Option(U32),
-    shape=enum("CallShape", "Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"), idempotent=BOOL,
+    shape=enum("CallShape", "Unary", "ServerStream", "ClientStream", "Bidirectional", "OneWay"),
+    idempotency=enum("Idempotency", "No", "Idempotent", "Safe"),
     access=enum("Access", "Public", struct("Permission", name=STRING), "Service", struct("Services", names=List(STRING)), "SignedIn"),
     rate_class=STRING, http=List(struct("HttpBinding", method=STRING, path=STRING)), http_status=U16,
     media=enum("Media", "Json", "Text", "Page", "Bare"), cache=STRING, errors=List(STRING))
@@ -111,7 +112,7 @@ class Service:
     @staticmethod
     def _method(service: str, m: dict[str, Any], types: list[Type]) -> Method:
         method = Method(f"{service}.{m['name']}", pick(types, m["request"]), pick(types, m["reply"]),
-                        None if m["error"] is None else pick(types, m["error"]), m["shape"], m["idempotent"],
+                        None if m["error"] is None else pick(types, m["error"]), m["shape"], m["idempotency"] != "No",
                         access_words(m["access"]), m["rate_class"], m["doc"])
         what = f"the method {method.name}: "
         require(method.id == m["id"] != 0, what + "its id isn't its name's")

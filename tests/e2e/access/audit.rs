@@ -1,7 +1,9 @@
 //! The audit log: what somebody has done is in it, whatever happens to the gateway.
 
+use micronet_tests::folder::Folder;
 use micronet_tests::http_client::Answer;
 use micronet_tests::patience::until;
+use micronet_tests::server::Server;
 use serde_json::{Value, json};
 
 use super::{Browser, network};
@@ -78,6 +80,35 @@ fn who_signs_in_does_so_from_somewhere() {
     ] {
         assert!(shown.contains(&wanted), "{wanted} isn't in {shown:?}");
     }
+}
+
+#[test]
+fn what_a_user_asks_of_a_safe_method_is_not_in_the_log() {
+    let folder = Folder::new();
+    let start = |instance: &str, arguments: &[&str]| Server::start(folder.path(), instance, arguments);
+    let bench = start("bench-1", &["bench", "serve"]);
+    let auth = start("auth-1", &["service", "auth", "--demo", "shop"]);
+    let (bench, auth) = (format!("bench={}", bench.address()), format!("auth={}", auth.address()));
+    let behind = ["gateway", "--rpc", "127.0.0.1:0", "--peer", &bench, "--peer", &auth];
+    let gateway = start("gateway-1", &behind);
+    let mut browser = Browser::at(gateway.address());
+    let manager = browser.manager();
+    let item = json!({ "id": 1, "name": "a", "amount": 1.5, "active": true });
+    browser.ask(Some(&manager.access), "POST /api/v1/bench/item", &item).check(200);
+    browser.ask(Some(&manager.access), "GET /api/v1/bench/delay?us=1", &Value::Null).check(200);
+    // It would change something, if it weren't refused.
+    browser.ask(Some(&manager.access), "POST /api/v1/bench/stall", &json!({ "ms": 1 })).check(403);
+    let all = until("the last action to be told", || {
+        let all = log(&mut browser, &manager.access, "");
+        if all.text().contains("bench.stall") { Ok(all) } else { Err(all.shown()) }
+    });
+    let entries = all.at("/data").as_array().cloned().unwrap_or_default();
+    let of_bench: Vec<&Value> = entries
+        .iter()
+        .map(|entry| &entry["action"])
+        .filter(|action| action.as_str().is_some_and(|action| action.starts_with("bench.")))
+        .collect();
+    assert_eq!(of_bench, ["bench.stall"], "{}", all.shown());
 }
 
 /// A fresh access token of the demonstration's manager.

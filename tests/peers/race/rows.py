@@ -55,7 +55,7 @@ ROWS = [
     Row("post", "http", "HTTP POST JSON to RPC to JSON, 64 keep-alive connections: gateway + backend", "cpu_us",
         [Check("micronet", "cpu_us", (9 + 1.5) / (6.7 + 1.0), "(9 + 1.5) / (6.7 + 1.0) x tokio gateway",
                against="tokio gateway")]),
-    Row("jwt", "http", "the same with JWT and rate limit on (what a user posts is in the audit log too)", "cpu_us",
+    Row("jwt", "http", "the same with JWT and rate limit on (the method is safe: the audit log holds what changes something)", "cpu_us",
         [Check("micronet with JWT", "cpu_us", (10.5 + 1.5) / (6.7 + 1.0), "(10.5 + 1.5) / (6.7 + 1.0) x tokio gateway",
                against="tokio gateway")]),
     Row("throughput", "http", "throughput of that, requests/s under wrk, 64 connections", "per_s", [

@@ -124,7 +124,7 @@ fn called(ask: &RpcAsk, schema: &ServiceSchema) -> Result<(String, Called), Comm
         body: body.freeze(),
         payload_bytes,
         streams: ask.stream.is_some(),
-        has_token: !method.idempotent,
+        has_token: !method.is_idempotent(),
     };
     Ok((name.to_owned(), called))
 }

@@ -143,7 +143,7 @@ fn method(
     changed("fails with", errors(older, before.error), errors(newer, after.error));
     changed("shape", format!("{:?}", before.shape), format!("{:?}", after.shape));
     changed("access", format!("{:?}", before.access), format!("{:?}", after.access));
-    changed("idempotent", before.idempotent.to_string(), after.idempotent.to_string());
+    changed("idempotency", format!("{:?}", before.idempotency), format!("{:?}", after.idempotency));
     changed("rate class", format!("{:?}", before.rate_class), format!("{:?}", after.rate_class));
     let places = |method: &Method| {
         let places: Vec<String> =

@@ -130,7 +130,7 @@ fn call_of(service: usize, schema: &EncodedSchema, name: &str, json: &str) -> Re
         CommandError::usage(format!("rpc:{called} {json}: {error}"))
             .next(format!("see its fields: micronet call {called} --describe"))
     })?;
-    Ok(Ready::Rpc { service, method: method.id, body: body.freeze(), has_token: !method.idempotent })
+    Ok(Ready::Rpc { service, method: method.id, body: body.freeze(), has_token: !method.is_idempotent() })
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
-//! Tokens that were verified, so that each signature is checked once. They are found by their text, in tables whose hash a stranger
+//! Tokens that were verified, so that each signature is checked once. They are found by their ends, in tables whose hash a stranger
 //! can't foresee, and compared whole: nothing but the token itself is taken for it.
+//!
+//! A token ends with its signature. Nobody can choose that of a token that is verified, so no two of them end alike, and the rest of a
+//! long token needn't be hashed with each request.
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use micronet_wire::limits::VERIFIED_TOKENS_MAX;
@@ -21,9 +25,20 @@ pub(super) struct Remembered {
 /// Two generations: what is used moves into the young one, and when that is full, the old one is forgotten.
 #[derive(Debug)]
 pub(super) struct Memory {
-    young: HashMap<Box<str>, Rc<Remembered>>,
-    old: HashMap<Box<str>, Rc<Remembered>>,
+    young: HashMap<End, (Box<str>, Rc<Remembered>)>,
+    old: HashMap<End, (Box<str>, Rc<Remembered>)>,
     room: usize,
+}
+
+/// The last bytes of a token; of a shorter one all of them, behind zeros.
+type End = [u8; 32];
+
+fn end_of(token: &str) -> End {
+    token.as_bytes().last_chunk().copied().unwrap_or_else(|| {
+        let mut end = End::default();
+        end[size_of::<End>() - token.len()..].copy_from_slice(token.as_bytes());
+        end
+    })
 }
 
 impl Default for Memory {
@@ -39,11 +54,15 @@ impl Memory {
 
     /// What is remembered of a token.
     pub(super) fn get(&mut self, token: &str) -> Option<Rc<Remembered>> {
-        if let Some(known) = self.young.get(token) {
-            return Some(Rc::clone(known));
+        let end = end_of(token);
+        if let Some((whole, known)) = self.young.get(&end) {
+            return (**whole == *token).then(|| Rc::clone(known));
         }
-        let (token, known) = self.old.remove_entry(token)?;
-        self.put(token, Rc::clone(&known));
+        if *self.old.get(&end)?.0 != *token {
+            return None;
+        }
+        let (whole, known) = self.old.remove(&end)?;
+        self.put(whole, Rc::clone(&known));
         Some(known)
     }
 
@@ -52,13 +71,18 @@ impl Memory {
         if self.young.len() >= self.room {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(token, remembered);
+        self.young.insert(end_of(&token), (token, remembered));
     }
 
     /// Forgets a token.
     pub(super) fn forget(&mut self, token: &str) {
-        self.young.remove(token);
-        self.old.remove(token);
+        for generation in [&mut self.young, &mut self.old] {
+            if let Entry::Occupied(known) = generation.entry(end_of(token))
+                && *known.get().0 == *token
+            {
+                known.remove();
+            }
+        }
     }
 
     /// Forgets all.
@@ -99,5 +123,20 @@ mod tests {
         assert!(memory.get("a").is_none());
         memory.clear();
         assert_eq!(memory.len(), 0);
+    }
+
+    #[test]
+    fn what_only_ends_like_a_token_is_another() {
+        let mut memory = Memory::with_room(1);
+        let signature = "s".repeat(64);
+        let [one, other] = ["one", "other"].map(|said| format!("{said}.{signature}"));
+        memory.put(one.as_str().into(), remembered("one"));
+        for _ in 0..2 {
+            assert!(memory.get(&other).is_none());
+            memory.forget(&other);
+            assert_eq!(memory.get(&one).map(|known| known.verified.jti.clone()).as_deref(), Some("one"));
+            // It becomes one of the old generation.
+            memory.put("young".into(), remembered("young"));
+        }
     }
 }

@@ -97,7 +97,8 @@ impl OwnSite {
             )));
         }
         let request = Request::new(head, body, of_path)?;
-        let context = self.context(asker, told, &request);
+        let random = (!method.is_safe()).then(random_token);
+        let context = self.context(asker, told, &request, random);
         // Who may not call hears nothing about the request. The dispatch checks it too.
         let outcome = match authorize(&context.principal, &method.access) {
             Err(error) => Err(error),
@@ -127,7 +128,7 @@ impl OwnSite {
             return Err(Box::new(Answer::refusal(404, "the service doesn't have the method")));
         };
         let request = Request::new(head, body, Parameters::new())?;
-        let context = self.context(asker, told, &request);
+        let context = self.context(asker, told, &request, None);
         let message = question(route, request.of_query("principal"))?;
         let mut answer = match self.handle(context, BuiltinMethods::OUTCOME, message).await {
             Ok(answered) => outcome_shown(schema, method, &answered),
@@ -142,9 +143,10 @@ impl OwnSite {
         asker: &Principal,
         (request_id, story): (&str, &Story),
         request: &Request<'_>,
+        random: Option<[u8; 16]>,
     ) -> CallContext {
         let deadline_ns = clock::now() + u64::from(DEADLINE_US_DEFAULT) * 1_000;
-        let options = request.options(asker.clone(), request_id, deadline_ns, random_token());
+        let options = request.options(asker.clone(), request_id, deadline_ns, random);
         CallContext {
             principal: options.principal.unwrap_or_default(),
             deadline_ns,

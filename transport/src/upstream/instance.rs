@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use micronet_wire::builtin::BuiltinMethods;
 use micronet_wire::error::RpcError;
-use micronet_wire::schema::EncodedSchema;
+use micronet_wire::schema::{EncodedSchema, Method};
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use micronet_wire::transcode::{MethodAdapter, ServiceAdapter};
 
@@ -55,7 +55,7 @@ impl Instance {
     /// Whether the instance says that repeating a call of the method does no harm, as the caller does. Of a method that isn't in
     /// its schema only the caller knows.
     pub(super) fn agrees_that_idempotent(&self, method: u32) -> bool {
-        self.schema.schema().method(method).is_none_or(|method| method.idempotent)
+        self.schema.schema().method(method).is_none_or(Method::is_idempotent)
     }
 
     fn adapter(&self, method: u32) -> Result<Option<MethodAdapter<'_>>, RpcError> {

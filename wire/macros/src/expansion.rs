@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Ident, TraitItem, Type, parse_quote};
 
-use crate::rpc::Access;
+use crate::rpc::{Access, Idempotency};
 use crate::service::{BUILTIN, Method, Service};
 
 pub(crate) fn expand(service: Service) -> TokenStream {
@@ -134,7 +134,12 @@ fn schema(service: &Service) -> TokenStream {
 fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
     let Method { name, doc, rpc, output, .. } = method;
     let (request, id) = (request_type(method), id_ident(method));
-    let (idempotent, rate, status, cache) = (rpc.idempotent, &rpc.rate, rpc.status, &rpc.cache);
+    let (rate, status, cache) = (&rpc.rate, rpc.status, &rpc.cache);
+    let idempotency = match rpc.idempotency {
+        Idempotency::No => quote! { No },
+        Idempotency::Idempotent => quote! { Idempotent },
+        Idempotency::Safe => quote! { Safe },
+    };
     let described = quote_spanned! { at_call_site(&request) =>
         <#request as ::micronet_wire::schema::Message>::describe(types)
     };
@@ -191,7 +196,7 @@ fn describe_method(method: &Method, methods: &Ident) -> TokenStream {
                 reply,
                 error,
                 shape: ::micronet_wire::schema::CallShape::#shape,
-                idempotent: #idempotent,
+                idempotency: ::micronet_wire::schema::Idempotency::#idempotency,
                 access: ::micronet_wire::schema::Access::#access,
                 rate_class: ::std::string::String::from(#rate),
                 http: ::std::vec![#(#bindings),*],
@@ -269,7 +274,7 @@ fn client(service: &Service) -> TokenStream {
 
 /// Whoever retries calls has to know which of them may be repeated, and the acceptor which of them can wait.
 fn options(method: &Method) -> TokenStream {
-    let (idempotent, bulk) = (method.rpc.idempotent, method.rpc.rate == "bulk");
+    let (idempotent, bulk) = (method.rpc.idempotency != Idempotency::No, method.rpc.rate == "bulk");
     if !idempotent && !bulk {
         return quote! { options };
     }

@@ -234,6 +234,7 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// | `page` | the reply is a page of a list, a struct of `items: Vec<…>` and `pagination`, a struct: HTTP shows the items as the envelope's data, and `pagination` beside them | the whole reply is the data |
 /// | `bare` | HTTP shows the reply as JSON without the envelope | in the envelope |
 /// | `one_way` | there is no answer, and the method returns nothing | the caller waits for the outcome |
+/// | `safe` | it changes nothing that its caller asks for (RFC 9110 section 9.2.1), so it is idempotent too: a gateway needn't write down that somebody called it | it may change something |
 /// | `idempotent` | to execute it twice has the same effect as once | a repeat needs a token |
 /// | `rate = "shop"` | the class of rate limits | `"api"` |
 /// | `cache = "watch"` | a reply to somebody anonymous may be kept until this stream of the same service, whose request can be empty, says anything | no reply may be kept |

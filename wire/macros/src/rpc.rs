@@ -18,6 +18,14 @@ pub(crate) enum Access {
     Services(Vec<String>),
 }
 
+/// What executing a method has for an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Idempotency {
+    No,
+    Idempotent,
+    Safe,
+}
+
 /// A place where HTTP reaches a method.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Binding {
@@ -28,7 +36,7 @@ pub(crate) struct Binding {
 /// The attribute, read and checked.
 pub(crate) struct Rpc {
     pub(crate) http: Vec<Binding>,
-    pub(crate) idempotent: bool,
+    pub(crate) idempotency: Idempotency,
     pub(crate) access: Access,
     pub(crate) rate: String,
     pub(crate) cache: String,
@@ -46,6 +54,7 @@ pub(crate) struct Rpc {
 struct Words {
     http: Vec<Binding>,
     idempotent: bool,
+    safe: bool,
     access: Option<Access>,
     rate: Option<String>,
     cache: Option<String>,
@@ -70,6 +79,7 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
     }
     let mut words = Words::default();
     attribute.parse_nested_meta(|meta| words.read(&meta))?;
+    let idempotency = words.idempotency().map_err(|said| Error::new_spanned(&attribute, said))?;
     let Some(access) = words.access else {
         return Err(Error::new_spanned(attribute, ACCESS_MISSING));
     };
@@ -85,10 +95,10 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
             "a reply is shown in one way: as `text`, as a `page` or `bare`",
         ));
     }
-    if words.cache.is_some() && (access != Access::Public || !words.idempotent) {
+    if words.cache.is_some() && (access != Access::Public || idempotency == Idempotency::No) {
         return Err(Error::new_spanned(
             attribute,
-            "a reply that may be kept is one of a method that is `public` and `idempotent`",
+            "a reply that may be kept is one of a method that is `public`, and `safe` or `idempotent`",
         ));
     }
     if words.one_way && !words.http.is_empty() {
@@ -99,7 +109,7 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>, method: &Ident) -> Result<Rp
     }
     Ok(Rpc {
         http: words.http,
-        idempotent: words.idempotent,
+        idempotency,
         access,
         rate: words.rate.unwrap_or_else(|| "api".into()),
         cache: words.cache.unwrap_or_default(),
@@ -118,6 +128,7 @@ impl Words {
         match word.as_str() {
             "http" => self.read_http(meta),
             "idempotent" => flag(meta, &mut self.idempotent),
+            "safe" => flag(meta, &mut self.safe),
             "text" => flag(meta, &mut self.text),
             "page" => flag(meta, &mut self.page),
             "bare" => flag(meta, &mut self.bare),
@@ -158,9 +169,27 @@ impl Words {
             "stream" => Err(meta
                 .error("`stream` is not supported yet: every method takes one request and gives one reply")),
             _ => Err(meta.error(
-                "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `idempotent`, `one_way`, `public`, `signed_in`, \
+                "not known here: `#[rpc(…)]` has `http(\"GET /path\")`, `safe`, `idempotent`, `one_way`, `public`, `signed_in`, \
                  `permission = \"…\"`, `service`, `service(\"name\")`, `rate = \"…\"`, `cache = \"…\"`, `status = 201`, `errors(…)`, `text`, `page` and `bare`",
             )),
+        }
+    }
+
+    /// What was said of its effect; an error where that contradicts something else.
+    fn idempotency(&self) -> std::result::Result<Idempotency, &'static str> {
+        // RFC 9110 section 9.3: who sends one of these asks for a change.
+        let asks_for_change = |at: &Binding| matches!(at.method.as_str(), "PUT" | "PATCH" | "DELETE");
+        match (self.safe, self.idempotent) {
+            (false, false) => Ok(Idempotency::No),
+            (false, true) => Ok(Idempotency::Idempotent),
+            (true, true) => Err("what is `safe` is idempotent too: leave out `idempotent`"),
+            (true, false) if self.one_way => {
+                Err("a `safe` method is called for its answer, which a `one_way` one doesn't have")
+            }
+            (true, false) if self.http.iter().any(asks_for_change) => {
+                Err("PUT, PATCH and DELETE ask for a change, and a `safe` method makes none")
+            }
+            (true, false) => Ok(Idempotency::Safe),
         }
     }
 

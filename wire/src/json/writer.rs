@@ -130,7 +130,15 @@ mod tests {
 
     #[test]
     fn strings_are_written_as_serde_reads_them() {
-        let texts = ["", "a", "\"", "déjà \u{1}\u{1f} vu\n\r\t\\ and \"so\" on\u{7f}", "twelve bytes", "eight by\"", "\u{10ffff}\u{0}"];
+        let texts = [
+            "",
+            "a",
+            "\"",
+            "déjà \u{1}\u{1f} vu\n\r\t\\ and \"so\" on\u{7f}",
+            "twelve bytes",
+            "eight by\"",
+            "\u{10ffff}\u{0}",
+        ];
         for text in texts {
             let mut out = BytesMut::new();
             put_string(&mut out, text);

@@ -95,7 +95,7 @@ impl Document {
         }
         let types = Types::new(schema, &label);
         for method in &schema.methods {
-            if !method.idempotent && method.paths().next().is_some() && self.write.is_none() {
+            if !method.is_idempotent() && method.paths().next().is_some() && self.write.is_none() {
                 self.write = Some(format!("{}.{}", schema.name, method.name));
             }
             let mut first = None;

@@ -45,6 +45,9 @@ impl Operation<'_> {
         if let Some(first) = self.alias_of {
             operation.put("x-alias-of", first);
         }
+        if method.is_safe() {
+            operation.put("x-safe", true);
+        }
         let parameters = self.parameters(components);
         if !parameters.is_empty() {
             operation.put("parameters", parameters);
@@ -102,7 +105,7 @@ impl Operation<'_> {
         if self.method.is_stream() {
             parameters.extend(self.of_stream());
         }
-        if self.verb() != "GET" && !self.method.idempotent {
+        if self.verb() != "GET" && !self.method.is_idempotent() {
             let reference = format!("#/components/parameters/{IDEMPOTENCY_KEY}");
             parameters.push(object([("$ref", reference.into())]).into());
         }

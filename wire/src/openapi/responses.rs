@@ -99,7 +99,7 @@ pub(super) fn of(
         let applies = match general.0 {
             403 => method.access != Access::Public || !is_read,
             412 => !is_read,
-            409 => !method.idempotent,
+            409 => !method.is_idempotent(),
             413 | 415 => has_body,
             _ => true,
         };

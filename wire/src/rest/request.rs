@@ -57,16 +57,16 @@ impl<'a> Request<'a> {
     }
 
     /// What the call says besides its message and its trace, on this principal's behalf. A write whose client chose no key gets a token of
-    /// these random bytes: only whoever carries the call out may repeat it then.
+    /// these random bytes: only whoever carries the call out may repeat it then. What is safe needs none.
     #[must_use]
     pub fn options(
         &self,
         principal: Principal,
         request_id: &str,
         deadline_ns: u64,
-        random: [u8; 16],
+        random: Option<[u8; 16]>,
     ) -> CallOptions {
-        let fresh = || (!self.is_read()).then(|| token(random));
+        let fresh = || random.filter(|_| !self.is_read()).map(token);
         CallOptions {
             principal: Some(principal),
             deadline_ns,

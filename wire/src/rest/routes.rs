@@ -11,7 +11,7 @@ use super::outcomes::{self, OutcomeRoute};
 use super::tree::{Segment, Tree};
 use crate::http1::{DecodeError, Method, RequestHead, Status, TargetForm, decode_component, segments};
 use crate::openapi;
-use crate::schema::{EncodedSchema, Method as RpcMethod, ServiceSchema};
+use crate::schema::{Access, EncodedSchema, Method as RpcMethod, ServiceSchema};
 
 /// All routes of a gateway, or of a service on its own port.
 #[derive(Debug, Default)]
@@ -54,6 +54,8 @@ pub struct Route {
     pub rate_class: String,
     /// The stream of the service that says when a reply may not be kept any more; empty where none may be kept at all.
     pub cache: String,
+    /// Whether a request to it changes nothing that its client asks for.
+    pub is_safe: bool,
     /// What its call is there.
     pub form: Form,
 }
@@ -135,6 +137,12 @@ impl Routes {
             }
             all.schemas.push((service, schema));
         }
+        // While instances serve different schemas, a request may go to any of them.
+        for route in &mut all.routes {
+            let of_service = all.schemas.iter().filter(|(at, _)| *at == route.service);
+            let mut methods = of_service.filter_map(|(_, schema)| schema.schema().method(route.method));
+            route.is_safe = methods.all(|method| is_safe(&route.http_method, method));
+        }
         // Sorted so that at each segment a literal goes before a parameter; the first match is the most exact one.
         all.routes.sort_by(|a, b| (&a.segments, &a.http_method).cmp(&(&b.segments, &b.http_method)));
         for (place, route) in all.routes.iter_mut().enumerate() {
@@ -171,6 +179,7 @@ impl Routes {
             method_name: method.name.as_str().into(),
             rate_class: method.rate_class.clone(),
             cache: method.cache.clone(),
+            is_safe: false,
             form,
         });
     }
@@ -283,6 +292,13 @@ impl Routes {
             None => Found::OtherMethods(allow(fitting.map(|route| route.http_method.as_str()).collect())),
         }
     }
+}
+
+/// Whether a request to a method changes nothing that its client asks for: the method is safe, or a GET leads to it, which is safe by itself
+/// (RFC 9110 section 9.2.1) unless it takes a permission to write.
+fn is_safe(http_method: &str, method: &RpcMethod) -> bool {
+    let reads = !matches!(&method.access, Access::Permission { name } if !name.ends_with(":read"));
+    method.is_safe() || (http_method == "GET" && reads)
 }
 
 /// How a path is shown, with the names of its parameters.

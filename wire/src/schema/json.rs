@@ -31,7 +31,8 @@ impl ServiceSchema {
             object.text("error", &type_name(self, error));
         }
         object.text("shape", shape_name(method.shape)).value("access", |out| put_access(&method.access, out));
-        object.boolean("idempotent", method.idempotent).text_if_any("rate_class", &method.rate_class);
+        object.boolean("idempotent", method.is_idempotent()).boolean("safe", method.is_safe());
+        object.text_if_any("rate_class", &method.rate_class);
         object.list("http", &method.http, |out, at| put_string(out, &format!("{} {}", at.method, at.path)));
         object.text("id", &format!("{:08x}", method.id)).text_if_any("doc", &method.doc);
         object.end();

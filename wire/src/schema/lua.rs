@@ -90,7 +90,7 @@ impl fmt::Display for LuaMethod<'_> {
 mod tests {
     use super::super::{CallShape, Message, Timestamp, TypeRegistry};
     use super::*;
-    use crate::schema::{Access, Media, ServiceSchema, method_id};
+    use crate::schema::{Access, Idempotency, Media, ServiceSchema, method_id};
 
     /// What of it there is.
     #[derive(Message, Debug)]
@@ -126,7 +126,7 @@ mod tests {
             reply: thing,
             error: None,
             shape: CallShape::ServerStream,
-            idempotent: true,
+            idempotency: Idempotency::Idempotent,
             access: Access::Public,
             rate_class: "api".into(),
             http: Vec::new(),

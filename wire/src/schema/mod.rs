@@ -176,8 +176,8 @@ pub struct Method {
     pub error: Option<TypeRef>,
     /// How many messages go each way.
     pub shape: CallShape,
-    /// Executing it twice has the same effect as once, even without a token.
-    pub idempotent: bool,
+    /// What executing it has for an effect, once and again.
+    pub idempotency: Idempotency,
     /// Who may call it.
     pub access: Access,
     /// The class of rate limits that it belongs to.
@@ -196,6 +196,18 @@ pub struct Method {
 }
 
 impl Method {
+    /// Whether executing it twice has the same effect as once, even without a token.
+    #[must_use]
+    pub fn is_idempotent(&self) -> bool {
+        self.idempotency != Idempotency::No
+    }
+
+    /// Whether it changes nothing that its caller asks for.
+    #[must_use]
+    pub fn is_safe(&self) -> bool {
+        self.idempotency == Idempotency::Safe
+    }
+
     /// Whether its calls can wait longer than others (SPEC.md 6.7).
     #[must_use]
     pub fn is_bulk(&self) -> bool {
@@ -238,6 +250,17 @@ pub enum CallShape {
     Bidirectional,
     /// One request, no reply.
     OneWay,
+}
+
+/// What executing a method has for an effect, in the terms of RFC 9110 section 9.2.
+#[derive(Message, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idempotency {
+    /// Executing it twice may do more than executing it once.
+    No,
+    /// Executing it twice has the same effect as once, even without a token.
+    Idempotent,
+    /// It changes nothing that its caller asks for, so it is idempotent too.
+    Safe,
 }
 
 /// Who may call a method.

@@ -170,7 +170,7 @@ impl ServiceSchema {
                 ));
             }
             // SPEC 10.6: a GET changes nothing, and whoever sends one may repeat it.
-            if binding.method == "GET" && !method.idempotent {
+            if binding.method == "GET" && !method.is_idempotent() {
                 return invalid(format!("{name} is bound to GET, but isn't idempotent"));
             }
             self.check_path(name, &binding.path, fields)?;
@@ -211,7 +211,7 @@ impl ServiceSchema {
         if stream.is_empty() {
             return Ok(());
         }
-        if method.shape != CallShape::Unary || !method.idempotent || method.access != Access::Public {
+        if method.shape != CallShape::Unary || !method.is_idempotent() || method.access != Access::Public {
             return invalid(format!(
                 "replies of {name} may be kept, but it isn't unary, idempotent and public"
             ));

@@ -118,8 +118,8 @@ fn a_verifiers_part_of_the_schema_is_the_services_own() {
     for method in &part.methods {
         let own = whole.methods.iter().find(|own| own.id == method.id).unwrap();
         assert_eq!(
-            (&own.access, own.idempotent, own.shape),
-            (&method.access, method.idempotent, method.shape)
+            (&own.access, own.idempotency, own.shape),
+            (&method.access, method.idempotency, method.shape)
         );
         for (theirs, ours) in [(method.request, own.request), (method.reply, own.reply)] {
             let named = |schema: &micronet_wire::schema::ServiceSchema, at| match schema.type_at(at).unwrap()

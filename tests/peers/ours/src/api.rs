@@ -9,7 +9,7 @@ use micronet_wire::service::{CallContext, service};
 #[service(name = "bench")]
 pub(crate) trait Bench {
     /// The same bytes again.
-    #[rpc(public, idempotent)]
+    #[rpc(public, safe)]
     async fn echo(&self, context: &CallContext, request: Payload) -> Result<Payload, RpcError>;
 }
 

@@ -11,15 +11,15 @@ pub(super) const STREAM_MAX: u32 = 1_000_000;
 #[service(name = "bench")]
 pub(crate) trait Bench {
     /// The same bytes again.
-    #[rpc(http("POST /api/v1/bench/echo"), public, idempotent, rate = "lab")]
+    #[rpc(http("POST /api/v1/bench/echo"), public, safe, rate = "lab")]
     async fn echo(&self, context: &CallContext, request: Payload) -> Result<Payload, RpcError>;
 
     /// A small object for a small object, as much of what passes an API is.
-    #[rpc(http("POST /api/v1/bench/item"), public, idempotent, rate = "lab")]
+    #[rpc(http("POST /api/v1/bench/item"), public, safe, rate = "lab")]
     async fn item(&self, context: &CallContext, request: Item) -> Result<Accepted, RpcError>;
 
     /// So many replies of so many bytes.
-    #[rpc(http("GET /api/v1/bench/stream"), public, idempotent, rate = "lab")]
+    #[rpc(http("GET /api/v1/bench/stream"), public, safe, rate = "lab")]
     async fn stream(
         &self,
         context: &CallContext,
@@ -28,7 +28,7 @@ pub(crate) trait Bench {
     ) -> Result<(), RpcError>;
 
     /// An answer after so long; others are answered meanwhile.
-    #[rpc(http("GET /api/v1/bench/delay"), public, idempotent, rate = "lab")]
+    #[rpc(http("GET /api/v1/bench/delay"), public, safe, rate = "lab")]
     async fn delay(&self, context: &CallContext, request: Delay) -> Result<Waited, RpcError>;
 
     /// The whole instance stands still for so long, and answers nobody meanwhile. Only where it was started for that.

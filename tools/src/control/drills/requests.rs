@@ -54,7 +54,7 @@ pub(super) fn reads(schema: &ServiceSchema, token: &str) -> Vec<Request> {
     let read = |method: &Method| {
         let binding = method.paths().find(|binding| binding.method == "GET")?;
         let is_ours = matches!(method.access, Access::Service | Access::Services { .. });
-        if method.shape != CallShape::Unary || !method.idempotent || is_ours {
+        if method.shape != CallShape::Unary || !method.is_idempotent() || is_ours {
             return None;
         }
         let target = filled(schema, method, &binding.path)?;

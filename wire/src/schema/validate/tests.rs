@@ -1,7 +1,7 @@
 //! One broken schema a rule, each made from a good one by a single change.
 
 use super::*;
-use crate::schema::{Access, HttpBinding};
+use crate::schema::{Access, HttpBinding, Idempotency};
 
 const UNIT: TypeRef = 0;
 const STRING: TypeRef = 1;
@@ -36,7 +36,7 @@ fn method(name: &str, request: TypeRef, reply: TypeRef) -> Method {
         reply,
         error: Some(ERROR),
         shape: CallShape::Unary,
-        idempotent: true,
+        idempotency: Idempotency::Idempotent,
         access: Access::Public,
         rate_class: "api".into(),
         http: vec![HttpBinding { method: "GET".into(), path: "/api/v1/products/{name}".into() }],

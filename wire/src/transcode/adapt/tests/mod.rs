@@ -11,8 +11,8 @@ use crate::encoding::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder
 use crate::error::{Code, Retry, RpcError};
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::schema::{
-    Access, CallShape, Decimal, EncodedSchema, Field, Media, Message, Method, ServiceSchema, Timestamp, Type,
-    TypeRef, TypeRegistry, method_id,
+    Access, CallShape, Decimal, EncodedSchema, Field, Idempotency, Media, Message, Method, ServiceSchema,
+    Timestamp, Type, TypeRef, TypeRegistry, method_id,
 };
 
 const ID: u32 = method_id("shelf.put");
@@ -32,7 +32,7 @@ fn service(
         reply,
         error,
         shape: CallShape::Unary,
-        idempotent: false,
+        idempotency: Idempotency::No,
         access: Access::Public,
         rate_class: String::new(),
         http: Vec::new(),
