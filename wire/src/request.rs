@@ -305,7 +305,8 @@ fn take_principal(value: &[u8]) -> Result<Principal, RpcError> {
         principal_kind::OPERATOR => Principal::Operator,
         principal_kind::SERVICE => Principal::Service { name: names.name()? },
         principal_kind::USER => {
-            let (subject, organization, session) = (names.name()?, names.name_or_none()?, names.name_or_none()?);
+            let (subject, organization, session) =
+                (names.name()?, names.name_or_none()?, names.name_or_none()?);
             let mut permissions = Vec::new();
             while !names.0.is_empty() && permissions.len() < PERMISSIONS_MAX {
                 permissions.push(names.name()?);
@@ -334,7 +335,8 @@ impl Names<'_> {
     }
 
     fn next(&mut self) -> Result<&[u8], RpcError> {
-        let named = self.0.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
+        let named =
+            self.0.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
         let Some((name, rest)) = named else { return malformed("the principal is cut short") };
         self.0 = rest;
         Ok(name)

@@ -51,8 +51,8 @@ pub(super) fn put_parsed(described: &Type, text: &str, out: &mut BytesMut) -> Re
 /// The same for a number in JSON or in a parameter, where `1.0` is an integer as it is in JSON Schema.
 pub(super) fn put_number(described: &Type, text: &str, out: &mut BytesMut) -> Result<(), Refusal> {
     let whole = if is_integer(described) { at_point(text) } else { None };
-    let whole = whole
-        .filter(|(_, fraction)| !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0'));
+    let whole =
+        whole.filter(|(_, fraction)| !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0'));
     put_parsed(described, whole.map_or(text, |(whole, _)| whole), out)
 }
 
