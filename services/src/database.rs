@@ -38,8 +38,8 @@ use self::reading::Readers;
 pub use self::reading::Reading;
 use self::sqlite::SqliteFile;
 use self::turns::Turns;
-use self::writer::Writer;
-pub use self::writer::{GROUP_JOBS_MAX, WRITE_QUEUE_MAX, WriteStats};
+pub use self::writer::{GROUP_JOBS_MAX, LAZY_MS_MAX, WRITE_QUEUE_MAX, WriteStats};
+use self::writer::{Haste, Writer};
 
 /// How long a group of writes waits for another process's before it fails as [`DatabaseError::Busy`].
 pub const BUSY_TIMEOUT_MS: u64 = 5_000;
@@ -234,7 +234,21 @@ impl Database {
         E: From<DatabaseError> + Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
-        self.writer.write(job).await
+        self.writer.write(Haste::Prompt, job).await
+    }
+
+    /// The same for what no client waits for, as a note of how far one has come: it goes along with what others write, and has a commit of
+    /// its own only where nobody writes for [`LAZY_MS_MAX`].
+    ///
+    /// # Errors
+    /// As [`Database::write`].
+    pub async fn write_lazily<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        self.writer.write(Haste::Lazy, job).await
     }
 
     /// A connection for one read. It sees every write that was acknowledged before the read began, and it cannot write.

@@ -342,6 +342,6 @@ impl Relay {
 
     async fn advance(&self, through: i64) -> Result<(), DatabaseError> {
         let consumer = self.consumer;
-        self.database.write(move |tx| Box::pin(advance(tx, consumer, through))).await
+        self.database.write_lazily(move |tx| Box::pin(advance(tx, consumer, through))).await
     }
 }

@@ -297,31 +297,48 @@ fn put_principal(out: &mut impl BufMut, principal: &Principal) {
     }
 }
 
-fn take_principal(mut value: &[u8]) -> Result<Principal, RpcError> {
+fn take_principal(value: &[u8]) -> Result<Principal, RpcError> {
     let Some((&kind, rest)) = value.split_first() else { return malformed("the principal is empty") };
-    value = rest;
-    let mut names = Vec::new();
-    while let Some((&length, rest)) = value.split_first() {
-        let Some((name, rest)) = rest.split_at_checked(usize::from(length)) else {
-            return malformed("the principal is cut short");
-        };
-        // A user who belongs to no organization, or has no session.
-        let none = kind == principal_kind::USER && matches!(names.len(), 1 | 2) && name.is_empty();
-        names.push(match none {
-            true => String::new(),
-            false => take_text(name, NAME_BYTES_MAX, "a name of the principal")?,
-        });
-        value = rest;
-    }
-    match (kind, names.len()) {
-        (principal_kind::ANONYMOUS, 0) => Ok(Principal::Anonymous),
-        (principal_kind::OPERATOR, 0) => Ok(Principal::Operator),
-        (principal_kind::SERVICE, 1) => Ok(Principal::Service { name: names.remove(0) }),
-        (principal_kind::USER, 3..) if names.len() <= 3 + PERMISSIONS_MAX => {
-            let permissions = names.split_off(3);
-            let [subject, organization, session] = [names.remove(0), names.remove(0), names.remove(0)];
-            Ok(Principal::User { subject, organization, session, permissions })
+    let mut names = Names(rest);
+    let principal = match kind {
+        principal_kind::ANONYMOUS => Principal::Anonymous,
+        principal_kind::OPERATOR => Principal::Operator,
+        principal_kind::SERVICE => Principal::Service { name: names.name()? },
+        principal_kind::USER => {
+            let (subject, organization, session) =
+                (names.name()?, names.name_or_none()?, names.name_or_none()?);
+            let mut permissions = Vec::new();
+            while !names.0.is_empty() && permissions.len() < PERMISSIONS_MAX {
+                permissions.push(names.name()?);
+            }
+            Principal::User { subject, organization, session, permissions }
         }
-        _ => malformed("the principal is of no known kind"),
+        _ => return malformed("the principal is of no known kind"),
+    };
+    if names.0.is_empty() { Ok(principal) } else { malformed("the principal has too many names") }
+}
+
+/// The names of a principal that are still to be read.
+struct Names<'a>(&'a [u8]);
+
+impl Names<'_> {
+    fn name(&mut self) -> Result<String, RpcError> {
+        take_text(self.next()?, NAME_BYTES_MAX, "a name of the principal")
+    }
+
+    /// The same of a user who may belong to no organization, or have no session.
+    fn name_or_none(&mut self) -> Result<String, RpcError> {
+        match self.next()? {
+            [] => Ok(String::new()),
+            name => take_text(name, NAME_BYTES_MAX, "a name of the principal"),
+        }
+    }
+
+    fn next(&mut self) -> Result<&[u8], RpcError> {
+        let named =
+            self.0.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
+        let Some((name, rest)) = named else { return malformed("the principal is cut short") };
+        self.0 = rest;
+        Ok(name)
     }
 }

@@ -18,6 +18,13 @@ const MIGRATION_POLL_MS: u64 = 10;
 /// The write-ahead log is cut back to this after a checkpoint, so that one burst does not keep the disk for ever.
 const WAL_BYTES_KEPT: u64 = 16 * 1024 * 1024;
 
+/// How many pages the write-ahead log has before a commit checkpoints it, which syncs the log and the database once more each: as many as
+/// are kept anyway. A page that was written often goes into the database once.
+const WAL_PAGES: u64 = WAL_BYTES_KEPT / PAGE_BYTES;
+
+/// SQLite's own default.
+const PAGE_BYTES: u64 = 4096;
+
 /// A database file that exists, in WAL mode.
 #[derive(Clone, Debug)]
 pub(super) struct SqliteFile {
@@ -64,6 +71,7 @@ impl SqliteFile {
         let mut connection = connect(&self.options).await.map_err(|cause| open_error(&self.path, &cause))?;
         set(&mut connection, "synchronous", "FULL").await?;
         set(&mut connection, "journal_size_limit", WAL_BYTES_KEPT).await?;
+        set(&mut connection, "wal_autocheckpoint", WAL_PAGES).await?;
         set(&mut connection, "busy_timeout", busy_ms).await?;
         Ok(connection)
     }

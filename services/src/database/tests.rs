@@ -12,6 +12,7 @@ on_both_databases! {
         connections_have_the_settings_that_durability_needs,
         a_schema_moves_forward_only_and_its_history_never_changes,
         jobs_that_wait_together_share_a_commit,
+        a_lazy_job_goes_along_with_others_or_alone,
         a_job_that_fails_or_panics_undoes_only_itself,
         a_commit_that_fails_is_everybodys_error_and_the_writer_goes_on,
         a_caller_that_leaves_does_not_disturb_the_others,
@@ -202,6 +203,23 @@ async fn jobs_that_wait_together_share_a_commit(on: On) {
     // A lone job needs no company.
     note(&database, 1_000, Then::Succeed).await.unwrap();
     assert_eq!(database.write_stats().commits, stats.commits + 1);
+}
+
+async fn a_lazy_job_goes_along_with_others_or_alone(on: On) {
+    let place = TestDatabase::new(on);
+    let database = open(place.location()).await;
+    let lazily = |id| database.write_lazily(move |tx| Box::pin(insert(tx, id, None)));
+    // Each is queued when the next one is.
+    let (first, second, third) = tokio::join!(lazily(1), lazily(2), note(&database, 3, Then::Succeed));
+    assert!(first.is_ok() && second.is_ok() && third.is_ok());
+    assert_eq!(database.write_stats().commits, 1);
+    // Nobody else comes.
+    lazily(4).await.unwrap();
+    assert_eq!((database.write_stats().commits, notes(&database).await), (2, vec![1, 2, 3, 4]));
+    // It isn't lost when the database is closed meanwhile.
+    let (written, ()) = tokio::join!(lazily(5), database.close());
+    written.unwrap();
+    assert_eq!(notes(&open(place.location()).await).await, [1, 2, 3, 4, 5]);
 }
 
 async fn a_job_that_fails_or_panics_undoes_only_itself(on: On) {

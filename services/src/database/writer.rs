@@ -8,6 +8,8 @@
 //!                               answer everybody; give way if another process waits
 //! ```
 //!
+//! A lazy job, for which nobody waits, waits for a group of others to go along with, and has one of its own only where none comes soon.
+//!
 //! A group is alone from its BEGIN on. On SQLite that is always IMMEDIATE: a deferred transaction that reads first fails
 //! with BUSY_SNAPSHOT at its first write when another process wrote in between, and no timeout helps against that. On
 //! PostgreSQL it takes an advisory lock, which ends with the transaction.
@@ -38,6 +40,18 @@ pub const WRITE_QUEUE_MAX: usize = 1_024;
 pub const GROUP_JOBS_MAX: usize = 64;
 
 const _: () = assert!(GROUP_JOBS_MAX <= WRITE_QUEUE_MAX);
+
+/// How long a lazy job waits for others at most, in milliseconds.
+pub const LAZY_MS_MAX: u64 = 20;
+
+/// Whether somebody waits for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// Its group begins at once.
+    Prompt,
+    /// It goes along with others.
+    Lazy,
+}
 
 /// What a writer has done since its database was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,12 +88,14 @@ enum Verdict {
 
 /// A job whose types are hidden, so that jobs of all kinds share a queue. It is run once, then answered once.
 trait Job: Send {
+    fn haste(&self) -> Haste;
     fn is_abandoned(&self) -> bool;
     fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Verdict>;
     fn answer(self: Box<Self>, committed: Result<(), DatabaseError>);
 }
 
 struct WriteJob<T, E, F> {
+    haste: Haste,
     work: Option<F>,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
@@ -91,6 +107,10 @@ where
     E: From<DatabaseError> + Send,
     F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, E>> + Send,
 {
+    fn haste(&self) -> Haste {
+        self.haste
+    }
+
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
@@ -177,14 +197,14 @@ impl Writer {
         self.commits.clone()
     }
 
-    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    pub(super) async fn write<T, E, F>(&self, haste: Haste, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(WriteJob { work: Some(work), result: None, reply });
+        let job = Box::new(WriteJob { haste, work: Some(work), result: None, reply });
         self.jobs.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => {
                 self.counters.jobs_refused.fetch_add(1, Ordering::Relaxed);
@@ -246,6 +266,7 @@ impl WriterTask {
             if taken == 0 {
                 break;
             }
+            self.gather(&mut group).await;
             self.run_group(&mut group).await;
             if let Some(turns) = &self.turns {
                 turns.give_way().await;
@@ -255,6 +276,24 @@ impl WriterTask {
             && let Err(error) = connection.close().await
         {
             tracing::warn!(%error, "the writer's connection did not close cleanly");
+        }
+    }
+
+    /// Lets a group of lazy jobs wait until one comes that is not, or it is full, or their time is over.
+    async fn gather(&mut self, group: &mut Vec<Box<dyn Job>>) {
+        let until = Instant::now() + Duration::from_millis(LAZY_MS_MAX);
+        while group.len() < GROUP_JOBS_MAX && group.iter().all(|job| job.haste() == Haste::Lazy) {
+            tokio::select! {
+                biased;
+                () = self.closing.notified() => {
+                    self.queue.close();
+                    return;
+                }
+                job = tokio::time::timeout_at(until, self.queue.recv()) => match job {
+                    Ok(Some(job)) => group.push(job),
+                    Ok(None) | Err(_) => return,
+                },
+            }
         }
     }
 

@@ -251,7 +251,7 @@ impl ProductStore {
     pub async fn settle(&self, token: &str, now_us: i64) -> Result<Taken> {
         let token = reservations::parse_token(token)?;
         self.database
-            .write(move |tx| Box::pin(async move { reservations::settle(tx, &token, now_us).await }))
+            .write_lazily(move |tx| Box::pin(async move { reservations::settle(tx, &token, now_us).await }))
             .await
     }
 
@@ -262,7 +262,7 @@ impl ProductStore {
     pub async fn release(&self, token: &str, now_us: i64) -> Result<Reservation> {
         let token = reservations::parse_token(token)?;
         self.database
-            .write(move |tx| Box::pin(async move { reservations::release(tx, &token, now_us).await }))
+            .write_lazily(move |tx| Box::pin(async move { reservations::release(tx, &token, now_us).await }))
             .await
     }
 
@@ -270,7 +270,7 @@ impl ProductStore {
     pub async fn restore(&self, token: &str, now_us: i64) -> Result<Taken> {
         let token = reservations::parse_token(token)?;
         self.database
-            .write(move |tx| Box::pin(async move { reservations::restore(tx, &token, now_us).await }))
+            .write_lazily(move |tx| Box::pin(async move { reservations::restore(tx, &token, now_us).await }))
             .await
     }
 
@@ -278,7 +278,7 @@ impl ProductStore {
     pub async fn finish(&self, token: &str, now_us: i64) -> Result<()> {
         let token = reservations::parse_token(token)?;
         self.database
-            .write(move |tx| Box::pin(async move { reservations::finish(tx, &token, now_us).await }))
+            .write_lazily(move |tx| Box::pin(async move { reservations::finish(tx, &token, now_us).await }))
             .await
     }
 

@@ -32,9 +32,12 @@ impl<'a> Request<'a> {
     /// # Errors
     /// The answer to one that has a body that it can't have, or a malformed query, or a header that can't be used.
     pub fn new(head: &'a RequestHead, body: &'a [u8], of_path: Parameters<'a>) -> Result<Self, Refused> {
-        let of_query = query_pairs(head.query().unwrap_or(""))
-            .collect::<Result<_, _>>()
-            .map_err(|_| refuse(400, "the query's percent-encoding is malformed"))?;
+        let of_query = match head.query() {
+            Some(query) => query_pairs(query)
+                .collect::<Result<_, _>>()
+                .map_err(|_| refuse(400, "the query's percent-encoding is malformed"))?,
+            None => Vec::new(),
+        };
         let mut request = Self { head, body, of_path, of_query, key: None };
         request.check_body()?;
         request.key = single(head, "Idempotency-Key")?.map(idempotency_key).transpose()?;

@@ -50,10 +50,16 @@ pub(super) fn put_parsed(described: &Type, text: &str, out: &mut BytesMut) -> Re
 
 /// The same for a number in JSON or in a parameter, where `1.0` is an integer as it is in JSON Schema.
 pub(super) fn put_number(described: &Type, text: &str, out: &mut BytesMut) -> Result<(), Refusal> {
-    let whole = text.split_once('.').filter(|(_, fraction)| {
-        !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0') && is_integer(described)
-    });
+    let whole = if is_integer(described) { at_point(text) } else { None };
+    let whole =
+        whole.filter(|(_, fraction)| !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0'));
     put_parsed(described, whole.map_or(text, |(whole, _)| whole), out)
+}
+
+/// What stands before and behind the point: by bytes, since such texts are too short for a search by words.
+fn at_point(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == b'.')?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 fn is_integer(described: &Type) -> bool {
@@ -181,7 +187,7 @@ fn integer(text: &str) -> Result<(bool, u64), Refusal> {
 
 /// A plain number as JSON writes it, as a count of 10^-`scale`. It never goes through a float.
 fn decimal(text: &str, scale: u8) -> Result<i64, Refusal> {
-    let (whole, fraction) = match text.split_once('.') {
+    let (whole, fraction) = match at_point(text) {
         Some((_, "")) => return Err(Refusal::Form),
         parts => parts.unwrap_or((text, "")),
     };
@@ -189,7 +195,7 @@ fn decimal(text: &str, scale: u8) -> Result<i64, Refusal> {
         Err(Refusal::Range) => whole.starts_with('-'), // The fraction isn't in it yet; the range is checked below.
         whole => whole?.0,
     };
-    if fraction.contains(|c: char| !c.is_ascii_digit()) {
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(if fraction.contains(['e', 'E']) { Refusal::Fraction } else { Refusal::Form });
     }
     if fraction.len() > usize::from(scale) {

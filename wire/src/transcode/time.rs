@@ -3,8 +3,6 @@
 //! The conversions between days and dates are Howard Hinnant's (`days_from_civil`, `civil_from_days`;
 //! <https://howardhinnant.github.io/date_algorithms.html>). Leap seconds don't exist in Unix time and are refused.
 
-use std::ops::Range;
-
 use bytes::BytesMut;
 
 use super::scalar::Refusal;
@@ -67,25 +65,26 @@ pub(super) fn put(out: &mut BytesMut, microseconds: i64) -> bool {
     let (days, second) = (seconds.div_euclid(DAY_S), seconds.rem_euclid(DAY_S));
     let (year, month, day) = date_from_days(days);
     let mut text = *b"0000-00-00T00:00:00.000000Z";
-    put_number(&mut text, 0..4, year);
-    put_number(&mut text, 5..7, month);
-    put_number(&mut text, 8..10, day);
-    put_number(&mut text, 11..13, second / 3600);
-    put_number(&mut text, 14..16, second / 60 % 60);
-    put_number(&mut text, 17..19, second % 60);
-    put_number(&mut text, 20..26, fraction);
+    put_two(&mut text, 0, year / 100);
+    put_two(&mut text, 2, year);
+    put_two(&mut text, 5, month);
+    put_two(&mut text, 8, day);
+    put_two(&mut text, 11, second / 3600);
+    put_two(&mut text, 14, second / 60 % 60);
+    put_two(&mut text, 17, second % 60);
+    put_two(&mut text, 20, fraction / 10_000);
+    put_two(&mut text, 22, fraction / 100);
+    put_two(&mut text, 24, fraction);
     out.extend_from_slice(&text);
     true
 }
 
-/// Writes a number that has no more digits than there is room for. It is inlined, where the room is known.
+/// Writes the last two digits of a number.
 #[inline]
-fn put_number(text: &mut [u8; 27], at: Range<usize>, number: i64) {
-    let mut number = u32::try_from(number).unwrap_or_default();
-    for digit in text[at].iter_mut().rev() {
-        *digit = b"0123456789"[(number % 10) as usize];
-        number /= 10;
-    }
+fn put_two(text: &mut [u8; 27], at: usize, number: i64) {
+    let digits = u8::try_from(number % 100).unwrap_or_default();
+    text[at] = b'0' + digits / 10;
+    text[at + 1] = b'0' + digits % 10;
 }
 
 /// The fraction in microseconds, and what stands behind it.

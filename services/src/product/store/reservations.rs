@@ -182,15 +182,20 @@ async fn insert(
 }
 
 pub(super) async fn settle(tx: &mut Connection, token: &str, now_us: i64) -> Result<Taken> {
-    let taken = match state(&mut *tx, token).await? {
-        Some(Reservation::Reserved(taken)) => taken,
-        // What has come back was sold before: a settling that is repeated late changes nothing.
-        Some(Reservation::Settled(taken) | Reservation::Returned(taken)) => return Ok(taken),
-        other => return Err(not_reserved(other)),
+    // What is reserved has no end yet, and what is settled neither.
+    let query = "UPDATE reservations SET state = 'settled', updated_at_us = $2 WHERE token = $1 AND state = 'reserved'
+        RETURNING body_hash, state, product_id, quantity, price_minor, available";
+    let settled: Option<Stored> =
+        sqlx::query_as(query).bind(token).bind(now_us).fetch_optional(&mut *tx).await?;
+    let Some(Stored { reservation: Reservation::Settled(taken), .. }) = settled else {
+        return match state(tx, token).await? {
+            // What has come back was sold before: a settling that is repeated late changes nothing.
+            Some(Reservation::Settled(taken) | Reservation::Returned(taken)) => Ok(taken),
+            other => Err(not_reserved(other)),
+        };
     };
     let moves = Moves { reserved: -taken.quantity, sold: taken.quantity };
-    move_pieces(&mut *tx, taken.product_id, moves, now_us).await?;
-    set_state(tx, token, Reservation::Settled(taken), now_us).await?;
+    move_pieces(tx, taken.product_id, moves, now_us).await?;
     Ok(taken)
 }
 
