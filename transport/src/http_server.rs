@@ -221,16 +221,26 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
     /// Answers each request that the input holds whole.
     async fn answer_complete(&mut self) -> io::Result<()> {
         while self.parser.is_open() && self.upgrade.is_none() {
-            match self.next_request() {
-                Ok(Some((head, body))) => Box::pin(self.answer(&head, &body)).await?,
-                Ok(None) => break,
-                Err(error) => self.answer_error(&error),
+            match self.next_answer() {
+                Some(answering) => answering.await?,
+                None => break,
             }
             if self.output.len() > HTTP_WRITE_BYTES || !self.shared.is_empty() {
                 self.flush().await?;
             }
         }
         Ok(())
+    }
+
+    /// Begins to answer the next request, which stands apart while it is answered. There is none behind a broken one.
+    fn next_answer(&mut self) -> Option<Pin<Box<impl Future<Output = io::Result<()>>>>> {
+        match self.next_request() {
+            Ok(request) => request.map(|(head, body)| Box::pin(self.answer(head, body))),
+            Err(error) => {
+                self.answer_error(&error);
+                None
+            }
+        }
     }
 
     fn next_request(&mut self) -> Result<Option<(Box<RequestHead>, Bytes)>, HttpError> {
@@ -254,10 +264,10 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         Ok(self.head.take().map(|head| (head, body)))
     }
 
-    async fn answer(&mut self, head: &RequestHead, body: &[u8]) -> io::Result<()> {
+    async fn answer(&mut self, head: Box<RequestHead>, body: Bytes) -> io::Result<()> {
         let request_id = self.site.request_ids().adopt(head.headers().get_str("X-Request-ID"));
         let response = {
-            let mut answering = pin!(self.ask(&request_id, head, body));
+            let mut answering = pin!(self.ask(&request_id, &head, &body));
             poll_fn(|cx| match self.place.poll_sent_away(cx) {
                 Poll::Ready(()) => Poll::Ready(None),
                 Poll::Pending => answering.as_mut().poll(cx).map(Some),
@@ -270,7 +280,7 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             return Ok(());
         };
         if let Some(answer) = response.answer_mut() {
-            self.site.dress(Some(head), answer);
+            self.site.dress(Some(&head), answer);
         }
         tracing::debug!(
             request_id,
@@ -332,9 +342,9 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         }
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> impl Future<Output = io::Result<()>> {
         let (mut stalled, mut written) = (None, 0);
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             while !self.output.is_empty() || !self.shared.is_empty() {
                 if !self.may_keep() {
                     // Nothing else can be said in the middle of an answer.
@@ -351,7 +361,6 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
             }
             pin!(self.stream.flush()).poll(cx)
         })
-        .await
     }
 
     /// Writes once, as much as the client takes.
@@ -385,16 +394,18 @@ impl<S: ByteStream, A: Site> HttpConnection<S, A> {
         self.parser.set_limits(self.site.limits());
     }
 
-    async fn read(&mut self) -> io::Result<Read> {
+    fn read(&mut self) -> impl Future<Output = io::Result<Read>> {
         self.heed_limits();
         let now = Instant::now();
         let idles = self.parser.phase() == Phase::Idle;
         let deadline = self.deadline(now);
         self.give_back(idles);
         self.place.idles(idles.then_some(now));
-        let read = poll_fn(|cx| self.poll_read(cx, idles, deadline)).await;
-        self.place.idles(None);
-        read
+        poll_fn(move |cx| {
+            let read = ready!(self.poll_read(cx, idles, deadline));
+            self.place.idles(None);
+            Poll::Ready(read)
+        })
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, idles: bool, deadline: Instant) -> Poll<io::Result<Read>> {
