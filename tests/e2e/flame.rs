@@ -1,7 +1,5 @@
 //! `micronet profile`: a flame graph of a real process, by Linux perf; and what it says where that can't be.
 
-use std::thread;
-
 use micronet_tests::folder::Folder;
 use micronet_tests::process::{Process, micronet, run};
 use micronet_tests::server::Server;

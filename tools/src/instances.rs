@@ -228,7 +228,8 @@ product: round_robin: each in turn
 
     #[test]
     fn programs_read_json() {
-        let read: serde_json::Value = serde_json::from_str(&json(&seen(Vec::new())).unwrap()).unwrap();
+        let text = json(OperationMethods::INSTANCES, &seen(Vec::new())).unwrap();
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["services"][0]["instances"][0]["state"], "Up");
     }
 
