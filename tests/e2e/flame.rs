@@ -23,14 +23,14 @@ fn a_process_at_work_is_drawn() {
     let said = run(profile).check(0);
     assert!(said.stdout.contains("ITSELF %") && said.stdout.contains("served.svg"), "{said:?}");
 
-    // What it does is to serve calls, in the functions that do so, and most of its samples are in them.
+    // What it does is to serve calls, in the functions that do so. The kernel has its part.
     let folded = folder.read("served.txt");
     let samples =
         |line: &str| line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok()).expect("a count");
     let serving = |line: &&str| line.contains("micronet_transport::server::rpc");
     let all: u64 = folded.lines().map(samples).sum();
     let in_it: u64 = folded.lines().filter(serving).map(samples).sum();
-    assert!(all > 10 && 2 * in_it > all, "{in_it} of {all} samples:\n{folded}");
+    assert!(all > 10 && 5 * in_it > all, "{in_it} of {all} samples:\n{folded}");
     let svg = folder.read("served.svg");
     for words in [
         "<svg ",
