@@ -1,7 +1,10 @@
 //! What a process is doing, as text.
 
+use std::time::Duration;
+
 use micronet_wire::network::{RecordKind, Tasks, UnderWay, Wait};
 
+use crate::load::report::duration;
 use crate::table::{Align, Table};
 use crate::terminal::Style;
 
@@ -130,13 +133,8 @@ fn tree(wait: &Wait, lines: &mut Vec<String>) {
     }
 }
 
-/// A time with a unit that fits it.
 fn span(us: u64) -> String {
-    match us {
-        0..1_000 => format!("{us} µs"),
-        1_000..1_000_000 => format!("{} ms", us / 1_000),
-        _ => format!("{}.{} s", us / 1_000_000, us % 1_000_000 / 100_000),
-    }
+    duration(Duration::from_micros(us))
 }
 
 #[cfg(test)]
@@ -181,7 +179,7 @@ mod tests {
             "    3      3       30  connection\n",
             "    1      1       10  purge\n",
             "    2      -        -  tasks of libraries\n",
-            "3.2 s  handles order.place  gateway-1  product-1, 45 ms\n",
+            "3.210 s  handles order.place  gateway-1  product-1, 45.0 ms\n",
             "\nand 10 that are younger",
         ] {
             assert!(text.contains(line), "{line:?} is missing in {text}");

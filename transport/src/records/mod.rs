@@ -24,6 +24,7 @@ use std::rc::Rc;
 
 use micronet_wire::network::{Memory, Record, RecordFilter, UnderWay};
 use micronet_wire::request::TraceContext;
+use micronet_wire::rest::bytes_of_id;
 use micronet_wire::schema::Timestamp;
 
 pub use self::current::current;
@@ -98,7 +99,7 @@ impl Records {
     #[must_use]
     pub fn find(&self, id: &str) -> Vec<Record> {
         let (all, notable) = (self.all.borrow(), self.notable.borrow());
-        let trace = trace_id(id);
+        let trace = bytes_of_id(id);
         let is_of = |packed: &&[u8]| {
             packed::request_id(packed) == Some(id.as_bytes())
                 || trace.is_some_and(|trace| packed::trace_id(packed) == Some(&trace))
@@ -195,13 +196,4 @@ impl Records {
         drop(noted);
         self.notes.spare(story);
     }
-}
-
-/// The id of a trace as it is written: 32 lower-case hexadecimal digits, not all of them zero.
-fn trace_id(text: &str) -> Option<[u8; 16]> {
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if text.len() != 32 || !text.bytes().all(is_digit) {
-        return None;
-    }
-    u128::from_str_radix(text, 16).ok().filter(|id| *id != 0).map(u128::to_be_bytes)
 }

@@ -119,17 +119,12 @@ impl Noted {
 
 /// An id in lower-case hexadecimal digits; one of zeros has none.
 pub(super) fn hex<'t>(bytes: &[u8], text: &'t mut [u8; 32]) -> &'t str {
-    std::str::from_utf8(digits(bytes, text)).unwrap_or_default()
-}
-
-/// The same, as bytes.
-pub(super) fn digits<'t>(bytes: &[u8], text: &'t mut [u8; 32]) -> &'t [u8] {
-    // Reckoned instead of looked up, so that several are at once.
+    if bytes.iter().all(|byte| *byte == 0) {
+        return "";
+    }
     let digit = |value: u8| value + if value > 9 { b'a' - 10 } else { b'0' };
-    let mut any = 0;
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
         (pair[0], pair[1]) = (digit(byte >> 4), digit(byte & 15));
-        any |= byte;
     }
-    if any == 0 { &[] } else { &text[..2 * bytes.len()] }
+    std::str::from_utf8(&text[..2 * bytes.len()]).unwrap_or_default()
 }

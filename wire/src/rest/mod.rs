@@ -34,4 +34,4 @@ pub use request_ids::RequestIds;
 pub use routes::{Form, Lead, Parameters, Route, Routes, other_methods};
 pub use standing::Standing;
 pub use target::put_target;
-pub use trace::trace_context;
+pub use trace::{bytes_of_id, trace_context};

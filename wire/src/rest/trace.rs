@@ -11,13 +11,17 @@ pub fn trace_context(header: &str) -> Option<TraceContext> {
     if version.len() != 2 || version == "ff" || (version == "00" && parts.next().is_some()) {
         return None;
     }
-    let context =
-        TraceContext { trace_id: hex(trace_id)?, span_id: hex(span_id)?, flags: hex::<1>(flags)?[0] };
+    let context = TraceContext {
+        trace_id: bytes_of_id(trace_id)?,
+        span_id: bytes_of_id(span_id)?,
+        flags: bytes_of_id::<1>(flags)?[0],
+    };
     (context.trace_id != [0; 16] && context.span_id != [0; 8]).then_some(context)
 }
 
-/// Lower-case hexadecimal digits, exactly as many as there are bytes.
-fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+/// The bytes that an id of a trace or span stands for: lower-case hexadecimal digits, exactly as many as there are bytes.
+#[must_use]
+pub fn bytes_of_id<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     if digits.len() != 2 * N || !digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
