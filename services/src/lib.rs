@@ -16,6 +16,7 @@ pub mod run;
 pub mod store;
 #[cfg(test)]
 mod stored_tests;
+pub mod together;
 pub mod underway;
 
 /// Names the services: each is a module of three files, and a place in [`ALL`].

@@ -181,14 +181,10 @@ impl Attempts {
         Self { runtime, store: OrderStore::over(database, Keeping::default()) }
     }
 
-    /// Those that are not decided, or of which product has not been told.
+    /// Those of which product has not been told. Those that are not decided it holds reserved.
     fn left_over(&self) -> StoreResult<Vec<String>, OrderError> {
-        self.runtime.block_on(async {
-            let pending = self.store.recoverable(None, i64::MAX, 100).await?;
-            let untold = self.store.untold("product", 100).await?;
-            let pending = pending.iter().map(|attempt| format!("{attempt:?}"));
-            Ok(pending.chain(untold.iter().map(|event| format!("{event:?}"))).collect())
-        })
+        let untold = self.runtime.block_on(self.store.untold("product", 100))?;
+        Ok(untold.iter().map(|event| format!("{event:?}")).collect())
     }
 
     fn close(self) {

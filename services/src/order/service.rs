@@ -2,6 +2,7 @@
 
 mod outcomes;
 mod place;
+mod sweep;
 mod tell;
 mod watch;
 
@@ -18,7 +19,8 @@ use micronet_wire::service::{CallContext, CallError, Outgoing};
 use tokio::task::JoinHandle;
 
 use self::outcomes::OrderOutcomes;
-use self::place::{PLACING_MAX, sweep_forever};
+use self::place::PLACING_MAX;
+use self::sweep::sweep_forever;
 use self::tell::{tell_product_forever, tell_users_forever};
 use super::api::{
     Buy, Get, List, Log, Order, OrderChange, OrderError, OrderEvent, OrderEvents, OrderInfo, OrderMethods,
@@ -77,12 +79,7 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
         owner: environment.identity.instance.clone(),
         placing: Underway::at_most(PLACING_MAX),
     });
-    // What our former life left undecided is abandoned before anything new begins.
-    let left = shop.abandon_left(true).await.map_err(|error| StartError::Store(error.to_string()))?;
-    if left > 0 {
-        tracing::warn!(attempts = left, "abandoned attempts that a former run had left");
-    }
-    let sweeping = tasks::spawn("abandoned orders", sweep_forever(Rc::clone(&shop)));
+    let sweeping = tasks::spawn("undecided orders", sweep_forever(Rc::clone(&shop)));
     let mut telling = vec![tasks::spawn("telling product", tell_product_forever(Rc::clone(&shop)))];
     if let Some(users) = shop.users.clone() {
         telling.push(tasks::spawn("telling user", tell_users_forever(Rc::clone(&shop), users)));

@@ -1,19 +1,19 @@
 //! The durable log of attempts to buy, and the orders that came of them.
 //!
 //! ```text
-//!          intend             confirm (gets its number)
-//! (no row) ------> pending ------------------------> confirmed: Processing -> Shipped -> Delivered
-//!                   | | refuse                                      \---> Cancelled
-//!                   | +-----> refused                 (product said no: it holds nothing; or there is no such customer)
-//!                   | abandon
-//!                   +-------> refused                 (product may hold pieces)
+//!                     place (gets its number)
+//! product reserves ---------------------------> confirmed: Processing -> Shipped -> Delivered
+//!      | | refuse                                      \---> Cancelled
+//!      | +------------> refused              (product said no: it holds nothing; or there is no such customer)
+//!      | abandon, disown
+//!      +--------------> refused              (product may hold pieces)
 //! ```
 //!
-//! An attempt is written down before anything is done for it, so a crash leaves a pending row and never a forgotten
-//! one. **This row decides**: confirming and abandoning exclude each other here, in one transaction, and product is told
-//! afterwards through the feed of events, as often as it takes, to settle or to release what it holds. So it doesn't matter who else works on the same
-//! attempt, or how late. A pending row belongs to the instance named in it until its lease ends; that instance abandons what
-//! its former life left, and any instance abandons what is past its lease. An abandoned attempt frees its token, so a repeat
+//! Before an attempt is decided there is nothing of it here: what product holds is the trace that it leaves. **Its row decides**: an
+//! attempt's row is written once, and so placing and abandoning exclude each other, in one transaction; product is told afterwards
+//! through the feed of events, as often as it takes, to settle or to release what it holds. So it doesn't matter who else works on
+//! the same attempt, or how late: all copies of a request reserve under one token, which follows from theirs, and the first decision
+//! stands. What a crash forgets is found among what product holds, and disowned. An abandoned attempt frees its token, so a repeat
 //! with it is a new attempt.
 //!
 //! Numbers are given when an order is confirmed, as the highest plus one within the one writer's transaction, so they
@@ -28,8 +28,10 @@ mod orders;
 #[cfg(test)]
 mod tests;
 
-use self::attempts::Refuser;
-pub use self::attempts::{Attempt, Decision, Intent, NewAttempt, Refusal};
+use std::sync::Arc;
+
+use self::attempts::Question;
+pub use self::attempts::{Attempt, Decision, Held, Recalled, Refusal, Verdict};
 pub use self::orders::{Filter, LogPage, Order};
 use super::api::{Buy, OrderChange, OrderError, OrderStatus};
 use crate::calls::Token;
@@ -39,6 +41,7 @@ use crate::events::{self, Recorded};
 use crate::once::{self, Keeping};
 use crate::paging::Page;
 use crate::store::{Store, StoreError, StoreResult};
+use crate::together::Together;
 
 /// A product's name is at most this long, in characters, whether or not such a product exists.
 pub const NAME_CHARS_MAX: usize = 200;
@@ -49,7 +52,7 @@ pub const KEY_BYTES_MAX: usize = 512;
 /// The highest price, in minor units: ten million in a currency of cents.
 pub const PRICE_MINOR_MAX: i64 = 1_000_000_000;
 
-/// Rows of one page of the log, or of one round of recovery, at most.
+/// Rows of one page of the log at most.
 pub const ROWS_MAX: u32 = 1_000;
 
 // Every total fits its column.
@@ -63,6 +66,7 @@ type Result<T> = StoreResult<T, OrderError>;
 pub struct OrderStore {
     database: Database,
     keeping: Keeping,
+    recalling: Arc<Together<Question, Result<Recalled>>>,
 }
 
 impl Store for OrderStore {
@@ -86,7 +90,7 @@ impl Store for OrderStore {
     type Error = OrderError;
 
     fn over(database: Database, keeping: Keeping) -> Self {
-        Self { database, keeping }
+        Self { database, keeping, recalling: Arc::default() }
     }
 
     fn database(&self) -> &Database {
@@ -108,72 +112,49 @@ impl Store for OrderStore {
 }
 
 impl OrderStore {
-    /// Writes down that somebody wants to buy, before anything is done for it; or says what became of the token.
-    pub async fn intend(&self, attempt: NewAttempt) -> Result<Intent> {
-        attempt.check()?;
-        self.database.write(|tx| Box::pin(async move { attempts::intend(tx, &attempt).await })).await
+    /// What is known of a token whose request has this hash. It promises nothing: [`OrderStore::decide`] looks again.
+    pub async fn recall(&self, token_key: &str, body_hash: &[u8; 32], now_us: i64) -> Result<Recalled> {
+        let question = Question { token_key: token_key.to_owned(), body_hash: *body_hash };
+        let answer = async |questions: Vec<Question>| {
+            let answers = async {
+                let mut connection = self.database.read().await?;
+                attempts::recall(&mut connection, &questions, now_us).await
+            };
+            answers.await.unwrap_or_else(|error: StoreError<_>| vec![Err(error); questions.len()])
+        };
+        self.recalling.ask(question, answer).await
     }
 
-    /// Decides that the attempt is an order, and gives it the next number. `price_minor` is the price of one, as it was
-    /// reserved. Returns the decision that stands: this one, unless there was one already.
-    pub async fn confirm(&self, attempt: &Attempt, price_minor: i64, now_us: i64) -> Result<Decision> {
-        if !(0..=PRICE_MINOR_MAX).contains(&price_minor) {
-            return Err(StoreError::Invalid("a price is between 0 and 10,000,000.00"));
-        }
-        let attempt = attempt.clone();
+    /// Decides on an attempt, and gives an order the next number. The decision that stands: this one, unless there was one already.
+    pub async fn decide(&self, attempt: Attempt, verdict: Verdict, now_us: i64) -> Result<Decision> {
+        attempt.check(&verdict)?;
+        let expires_us = now_us + self.keeping.kept_us;
         self.database
             .write(move |tx| {
-                Box::pin(async move { attempts::confirm(tx, &attempt, price_minor, now_us).await })
+                Box::pin(async move { attempts::decide(tx, &attempt, &verdict, now_us, expires_us).await })
             })
             .await
     }
 
-    /// Decides that the attempt is no order, because product said no: it holds nothing for it. Returns the decision that stands.
-    pub async fn refuse(&self, attempt: &Attempt, refusal: Refusal, now_us: i64) -> Result<Decision> {
-        self.refused_by(Refuser::Product, attempt, refusal, now_us).await
-    }
-
-    /// Decides that the attempt is no order for a reason that is not product's, which may hold pieces for it. Returns the decision
-    /// that stands.
-    pub async fn decline(&self, attempt: &Attempt, refusal: Refusal, now_us: i64) -> Result<Decision> {
-        self.refused_by(Refuser::Another, attempt, refusal, now_us).await
-    }
-
-    async fn refused_by(
-        &self,
-        refuser: Refuser,
-        attempt: &Attempt,
-        refusal: Refusal,
-        now_us: i64,
-    ) -> Result<Decision> {
-        let (attempt, expires_us) = (attempt.clone(), now_us + self.keeping.kept_us);
+    /// Decides that what product holds is for no order, unless something was decided on it before. Whether this is what decides.
+    pub async fn disown(&self, held: Held, refusal: Refusal, owner: String, now_us: i64) -> Result<bool> {
+        let expires_us = now_us + self.keeping.kept_us;
         self.database
             .write(move |tx| {
-                Box::pin(async move {
-                    attempts::refuse(tx, &attempt, &refusal, refuser, now_us, expires_us).await
-                })
+                Box::pin(
+                    async move { attempts::disown(tx, &held, &refusal, &owner, now_us, expires_us).await },
+                )
             })
             .await
     }
 
-    /// Decides that the attempt is no order, although product may hold pieces for it, and frees its token for a new attempt.
-    /// Returns the decision that stands.
-    pub async fn abandon(&self, attempt: &Attempt, refusal: Refusal, now_us: i64) -> Result<Decision> {
-        let (attempt, expires_us) = (attempt.clone(), now_us + self.keeping.kept_us);
-        self.database
-            .write(move |tx| {
-                Box::pin(async move { attempts::abandon(tx, &attempt, &refusal, now_us, expires_us).await })
-            })
-            .await
-    }
-
-    /// What became of a token; `None` if there is no attempt under it, and never will be. Never [`Intent::Fresh`].
-    pub async fn ask(&self, token: Token, now_us: i64) -> Result<Option<(Buy, Intent)>> {
+    /// What became of a token; `None` if nothing was decided under it, and never will be. Never [`Recalled::Open`].
+    pub async fn ask(&self, token: Token, now_us: i64) -> Result<Option<(Buy, Recalled)>> {
         let keeping = self.keeping;
         self.database
             .write(move |tx| {
                 Box::pin(async move {
-                    let found = attempts::recall(&mut *tx, &token.key).await?;
+                    let found = attempts::asked(&mut *tx, &token.key).await?;
                     if found.is_none() {
                         once::withdraw(tx, keeping, &token, now_us).await?;
                     }
@@ -181,22 +162,6 @@ impl OrderStore {
                 })
             })
             .await
-    }
-
-    /// What became of a token; `None` if it was never seen. Never [`Intent::Fresh`].
-    pub async fn outcome(&self, token_key: &str) -> Result<Option<Intent>> {
-        let mut connection = self.database.read().await?;
-        Ok(attempts::find(&mut connection, token_key).await?.map(|(_, outcome)| outcome))
-    }
-
-    /// Pending attempts that somebody has to abandon, oldest first: those whose lease ended before `now_us`, and with an
-    /// `owner` also all of that owner's, whatever their lease.
-    ///
-    /// An instance names itself at its start, when all that bears its name is left from its former life. Later it
-    /// passes `None`, because then what bears its name is its live work.
-    pub async fn recoverable(&self, owner: Option<&str>, now_us: i64, limit: u32) -> Result<Vec<Attempt>> {
-        let mut connection = self.database.read().await?;
-        attempts::recoverable(&mut connection, owner, now_us, limit.min(ROWS_MAX)).await
     }
 
     /// The order with this number.

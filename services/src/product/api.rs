@@ -159,6 +159,10 @@ pub trait Product {
         request: Reservation,
     ) -> Result<(), CallError<ProductError>>;
 
+    /// Pieces that the caller has set aside for a while, and neither settled nor released: the oldest first.
+    #[rpc(service("order"), idempotent)]
+    async fn held(&self, context: &CallContext, request: HeldFor) -> Result<Held, RpcError>;
+
     /// The stock of the products, as an auditor counts it: initial = quantity + reserved + sold.
     #[rpc(http("GET /api/v1/inventory"), permission = "shop:read", idempotent)]
     async fn inventory(&self, context: &CallContext, request: InventoryAfter) -> Result<Inventory, RpcError>;
@@ -327,6 +331,34 @@ pub struct Reservation {
     /// The idempotency token under which it was made.
     #[field(min = 1, max = 64)]
     pub token: String,
+}
+
+/// Asks for reservations that have stood for a while.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct HeldFor {
+    /// For at least so many milliseconds.
+    pub at_least_ms: u64,
+    /// As many of them at most.
+    #[field(min = 1, max = 500)]
+    pub limit: u32,
+}
+
+/// Reservations that are neither settled nor released.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The reservations, the oldest first.
+    pub reservations: Vec<HeldPieces>,
+}
+
+/// Pieces that are set aside.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+pub struct HeldPieces {
+    /// The idempotency token under which they were.
+    pub token: String,
+    /// The product's name, as it was asked for.
+    pub name: String,
+    /// How many.
+    pub quantity: u32,
 }
 
 /// Asks for the stock of the products.

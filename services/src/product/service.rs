@@ -14,9 +14,9 @@ use micronet_wire::service::{CallContext, CallError, Incoming, Outgoing};
 
 use self::outcomes::ProductOutcomes;
 use super::api::{
-    Import, Imported, Inventory, InventoryAfter, List, NewProduct, Pieces, Product, ProductError,
-    ProductEvent, ProductEvents, ProductInfo, ProductMethods, ProductNews, ProductServer, Products, Query,
-    Reservation, Reserved, Sold, Stock, Update, Uploaded, Watch,
+    Held, HeldFor, HeldPieces, Import, Imported, Inventory, InventoryAfter, List, NewProduct, Pieces,
+    Product, ProductError, ProductEvent, ProductEvents, ProductInfo, ProductMethods, ProductNews,
+    ProductServer, Products, Query, Reservation, Reserved, Sold, Stock, Update, Uploaded, Watch,
 };
 use super::store::{self, Change, Filter, ProductStore, Taken, Which};
 use crate::calls::{key_for, once, request_hash, token_key};
@@ -39,6 +39,9 @@ pub const DEFINITION: Definition = Definition {
 
 /// Products of one answer of the inventory, whatever their names.
 const INVENTORY_ROWS_MAX: u32 = 1_000;
+
+/// Reservations of one answer at most.
+const HELD_MAX: u32 = 500;
 
 // A line is a name of characters of at most 4 bytes, and 5 numbers.
 const _: () =
@@ -158,6 +161,18 @@ impl Product for ProductService {
     async fn finish(&self, context: &CallContext, request: Reservation) -> Answer<()> {
         self.store.finish(&reservation_key(context, &request), unix_us()).await?;
         Ok(())
+    }
+
+    async fn held(&self, context: &CallContext, request: HeldFor) -> Result<Held, RpcError> {
+        let own = key_for(&context.principal, "product.reserve", "");
+        let before_us = unix_us().saturating_sub_unsigned(request.at_least_ms.saturating_mul(1_000));
+        let held = self.store.held(&own, before_us, request.limit.clamp(1, HELD_MAX)).await?;
+        let reservations = held.into_iter().map(|held| HeldPieces {
+            token: held.token[own.len()..].to_owned(),
+            name: held.product,
+            quantity: u32::try_from(held.quantity).unwrap_or(u32::MAX),
+        });
+        Ok(Held { reservations: reservations.collect() })
     }
 
     async fn inventory(&self, _: &CallContext, request: InventoryAfter) -> Result<Inventory, RpcError> {

@@ -33,7 +33,7 @@ use micronet_wire::principal::Principal;
 use self::catalog::check_name;
 pub use self::catalog::{Change, Filter, NewProduct, Product, Which, is_number};
 use self::reservations::{Goal, Request};
-pub use self::reservations::{Recalled, Reservation, Taken};
+pub use self::reservations::{Held, Recalled, Reservation, Taken};
 pub use self::upload::{BATCH, UploadItem};
 use super::api::{ProductChange, ProductError, ProductInfo};
 use crate::calls::{Token, key_for};
@@ -91,6 +91,12 @@ impl Store for ProductStore {
             name: "reservations expire",
             sqlite: include_str!("migrations/0004_reservations_expire.sqlite.sql"),
             postgres: include_str!("migrations/0004_reservations_expire.postgres.sql"),
+        },
+        Migration {
+            version: 5,
+            name: "held reservations",
+            sqlite: include_str!("migrations/0005_held_reservations.sql"),
+            postgres: include_str!("migrations/0005_held_reservations.sql"),
         },
     ];
     type Error = ProductError;
@@ -307,6 +313,12 @@ impl ProductStore {
     pub async fn reservation(&self, token: &str) -> Result<Option<Reservation>> {
         let mut connection = self.database.read().await?;
         reservations::state(&mut connection, token).await
+    }
+
+    /// What tokens that begin with `prefix` have held since before `before_us`, the oldest first, and at most so many.
+    pub async fn held(&self, prefix: &str, before_us: i64, limit: u32) -> Result<Vec<Held>> {
+        let mut connection = self.database.read().await?;
+        reservations::held(&mut connection, prefix, before_us, limit).await
     }
 
     /// What has changed, from the event after `after`; and the id of the oldest event that is still there.

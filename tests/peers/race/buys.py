@@ -17,19 +17,20 @@ WRITTEN_SECONDS_MAX = 10
 
 
 def _strace(trace: Path) -> tuple[str, ...]:
-    """Counts two system calls and stops the process at no others. It is the process's child, so that signals reach this one."""
-    return ("strace", "-D", "-f", "--seccomp-bpf", "-c", "-e", "trace=fdatasync,fsync", "-o", str(trace))
+    """Notes when two system calls are made, and stops the process at no others. It is the process's child, so that signals reach this
+    one."""
+    return ("strace", "-D", "-f", "--seccomp-bpf", "-ttt", "-e", "trace=fdatasync,fsync", "-o", str(trace))
 
 
-def _syncs(trace: Path) -> int:
-    """From the table that strace writes when the process has ended."""
+def _syncs(trace: Path, begin: float, end: float) -> int:
+    """Those of this time, when the process has ended: what it takes to start and to stop is not a buy's."""
     until = time.monotonic() + WRITTEN_SECONDS_MAX
     while time.monotonic() < until:
-        lines = trace.read_text().splitlines() if trace.exists() else []
-        if any(line.endswith("total") for line in lines):
-            return sum(int(line.split()[3]) for line in lines if line.endswith(("fdatasync", "fsync")))
+        lines = [line.split(maxsplit=2) for line in trace.read_text().splitlines()] if trace.exists() else []
+        if lines and lines[-1][2].startswith("+++"):
+            return sum(what.startswith(("fdatasync(", "fsync(")) and begin <= float(at) <= end for _, at, what in lines)
         time.sleep(0.05)
-    raise Failure(f"strace has counted nothing in {trace.name}")
+    raise Failure(f"strace has noted nothing in {trace.name}")
 
 
 def _turn(settings: Settings) -> Figures:
@@ -49,14 +50,16 @@ def _turn(settings: Settings) -> Figures:
         peers["order"] = traced("order", "order-1", peers).address
         gateway = ours.gateway(settings, scene, {name: peers[name] for name in ("product", "order")})
         _fill_the_shop(gateway, scene)
+        begin = time.time()
         counted = wrk(Served(gateway, gateway), "/orders", '{"name":"Tux","quantity":1}',
                       settings.wrk_seconds, connections=CLIENTS)
+        end = time.time()
         if counted["errors"]:
             raise Failure(f"{counted['errors']} of {counted['requests']} buys failed")
         for server in reversed(scene.servers):
             server.end()
         scene.servers.clear()
-        syncs = sum(_syncs(trace) for trace in traces)
+        syncs = sum(_syncs(trace, begin, end) for trace in traces)
         return {"syncs_per_buy": syncs / counted["requests"], "buys_per_s": counted["requests"] / counted["seconds"]}
 
 

@@ -26,3 +26,5 @@ class Group:
     contestants: list[Contestant]
     figures: list[str]
     """What the report shows of them, the most important first."""
+    turns: int = 1
+    """How many turns each has in a round."""

@@ -23,7 +23,7 @@ class Results:
     """Groups that were measured in an earlier run, and when and of what."""
 
     def figures(self, group: str, contestant: str, figure: str) -> list[float | None]:
-        """A figure in each round."""
+        """A figure in each turn."""
         turns = self.turns.get((group, contestant), [])
         return [turn.get(figure) if turn else None for turn in turns]
 
@@ -31,7 +31,7 @@ class Results:
 def run(settings: Settings, groups: list[Group]) -> Results:
     end_with_signals()
     results = Results(groups)
-    progress = Progress(settings, [(group, each) for group in groups for each in _taking_part(group, settings)])
+    progress = Progress(settings, _plan(groups, settings))
     for round_ in range(settings.rounds):
         for group, contestant in progress.plan:
             progress.tell(round_, group, contestant, len(results.failures))
@@ -48,6 +48,11 @@ def run(settings: Settings, groups: list[Group]) -> Results:
     results.seconds = progress.elapsed()
     progress.note(f"measured in {results.seconds / 60:.1f} min, {len(results.failures)} turns failed")
     return results
+
+
+def _plan(groups: list[Group], settings: Settings) -> list[tuple[Group, Contestant]]:
+    """The turns of a round."""
+    return [(group, each) for group in groups for _ in range(group.turns) for each in _taking_part(group, settings)]
 
 
 def _taking_part(group: Group, settings: Settings) -> list[Contestant]:

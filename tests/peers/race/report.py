@@ -13,10 +13,10 @@ from race.verdict import FAR, Spread, Verdict, judge_row, number
 
 METHOD = """\
 Server or proxy on processor 0, what drives it and backends on processor 1; with one call at a time both on processor 0. One thread a side,
-closed loop unless it says paced. In each round all have their turn. Cells are medians with the range over all rounds. Processor time is
-user and system time of all threads of a process (`/proc/PID/task/*/schedstat`), in microseconds a request. A ratio is taken within a
-round; its median is held to the target. micronet has checksums, proof of the cluster's secret or mTLS, deadlines, request ids, trace
-context, accounts of time, metrics, records and limits on; floors have none of these."""
+closed loop unless it says paced. In each round all have their turn, and at a constant rate five shorter ones. Cells are medians with the
+range over all turns. Processor time is user and system time of all threads of a process (`/proc/PID/task/*/schedstat`), in microseconds a
+request. A ratio is of two turns that follow each other; its median is held to the target. micronet has checksums, proof of the cluster's
+secret or mTLS, deadlines, request ids, trace context, accounts of time, metrics, records and limits on; floors have none of these."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ use super::Shop;
 use super::place::answer;
 use crate::calls::Token;
 use crate::order::api::OrderMethods;
-use crate::order::store::Intent;
+use crate::order::store::Recalled;
 use crate::outcomes::answered;
 
 /// Asks the store, for what isn't under way here.
@@ -25,14 +25,14 @@ impl Outcomes for OrderOutcomes {
                 return Err(not_kept());
             }
             let token = Token::new(&asked.principal, "order.buy", &asked.token);
-            // It may not be written down yet: asking the store could then keep it from happening.
+            // It isn't written down before it is decided: asking the store could keep it from happening.
             if shop.placing.has(&token.key) {
                 return Ok(TokenOutcome::Running);
             }
             Ok(match shop.store.ask(token, unix_us()).await? {
                 None => TokenOutcome::NeverStarted,
-                Some((_, Intent::Fresh(_) | Intent::Pending(_))) => TokenOutcome::Running,
-                Some((request, Intent::Decided(decision))) => answered(answer(decision, &request)),
+                Some((_, Recalled::Open { .. } | Recalled::Left(_))) => TokenOutcome::Running,
+                Some((request, Recalled::Decided(decision))) => answered(answer(decision, &request)),
             })
         })
     }

@@ -1,39 +1,26 @@
-//! Placing an order: durable intent, stock reserved, decision. A repeat waits for the first copy, or carries on with what another
-//! instance has begun: each step is one that can be repeated.
+//! Placing an order: stock reserved, then the decision. A repeat waits for the first copy, or carries on with what another instance has
+//! begun: each step is one that can be repeated.
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use futures_util::future::join_all;
 use micronet_transport::clock::unix_us;
-use micronet_transport::identity::random_bytes;
 use micronet_transport::tasks;
 use micronet_transport::upstream::{told_to_caller, unavailable};
 use micronet_wire::error::{Code, RpcError};
-use micronet_wire::limits::DEADLINE_US_DEFAULT;
 use micronet_wire::service::{CallContext, CallError, CallOptions};
 
 use super::{Answer, Shop};
 use crate::calls::{request_hash, token_key};
 use crate::order::api::{Buy, OrderError, Placed};
-use crate::order::store::{Attempt, Decision, Intent, NewAttempt, Refusal};
+use crate::order::store::{Attempt, Decision, Recalled, Refusal, Verdict};
 use crate::product::api::{Pieces, ProductError, Reserved};
 use crate::store::{StoreError, row_id};
 use crate::underway::{First, NoTurn, Turn};
 use crate::user;
 use crate::user::api::UserError;
 
-/// How long an attempt is its instance's own: longer than any call to product may take by default, so that no live attempt is
-/// abandoned by another instance.
-const LEASE_US: i64 = 60_000_000;
-/// How often leases are looked at.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Attempts that are abandoned at once.
-const SWEEP_ROWS: u32 = 64;
 /// Orders that are placed at once.
 pub(super) const PLACING_MAX: usize = 1024;
-
-const _: () = assert!(LEASE_US > 2 * DEADLINE_US_DEFAULT as i64);
 
 /// Who says no to an order.
 enum No {
@@ -88,71 +75,44 @@ impl Shop {
             .unwrap_or_else(|_| Err(RpcError::new(Code::Internal, "placing the order failed").into()))
     }
 
-    /// Places an order: durable intent, stock reserved under a token of its own, decision. Each step can be repeated.
+    /// Places an order: stock reserved under a token that follows from the caller's, decision. Each step can be repeated.
     async fn place(&self, context: &CallContext, request: &Buy, key: &Key) -> Answer<Placed> {
         loop {
-            let attempt = match self.intend(request, key).await? {
-                Intent::Fresh(attempt) | Intent::Pending(attempt) => attempt,
-                Intent::Decided(decision) => return answer(decision, request),
+            let reservation = match self.store.recall(&key.token_key, &key.body_hash, unix_us()).await? {
+                Recalled::Decided(decision) => return answer(decision, request),
+                Recalled::Open { reservation } => reservation,
+                Recalled::Left(held) => {
+                    self.disown(held).await?;
+                    continue;
+                }
             };
-            let is_ours = attempt.owner == self.owner || attempt.lease_until_us < unix_us();
-            let decision = self.carry_out(context, &attempt, request, is_ours).await;
+            let attempt = Attempt {
+                token_key: key.token_key.clone(),
+                body_hash: key.body_hash,
+                reservation,
+                product: request.name.clone(),
+                quantity: request.quantity,
+                customer: request.customer.map(row_id),
+                owner: self.owner.clone(),
+                came_at_us: unix_us(),
+            };
+            let (verdict, failed) = verdict(self.reserve(context, &attempt, request).await);
+            let held = attempt.held();
+            let decision = self.store.decide(attempt, verdict, unix_us()).await;
+            if matches!(decision, Err(StoreError::TokenWithdrawn)) {
+                self.disown(held).await?;
+            }
             self.wake();
-            match decision? {
-                // The other instance has given it up. That has freed the token, and so we try.
-                Decision::Refused(refusal) if !is_ours && !refusal.is_lasting() => {}
-                decision => return answer(decision, request),
-            }
-        }
-    }
-
-    async fn intend(&self, request: &Buy, key: &Key) -> Result<Intent, StoreError<OrderError>> {
-        let now_us = unix_us();
-        let intent = self.store.intend(NewAttempt {
-            token_key: key.token_key.clone(),
-            body_hash: key.body_hash,
-            reservation: format!("{:032x}", u128::from_ne_bytes(random_bytes())),
-            product: request.name.clone(),
-            quantity: request.quantity,
-            customer: request.customer.map(row_id),
-            owner: self.owner.clone(),
-            lease_until_us: now_us + LEASE_US,
-            now_us,
-        });
-        intent.await
-    }
-
-    /// Brings an attempt to its decision. One that isn't ours is another instance's, which works on it too.
-    async fn carry_out(
-        &self,
-        context: &CallContext,
-        attempt: &Attempt,
-        request: &Buy,
-        is_ours: bool,
-    ) -> Answer<Decision> {
-        let decision = match self.reserve(context, attempt, request).await {
-            Ok(reserved) => self.store.confirm(attempt, reserved.price.0, unix_us()).await,
-            Err(CallError::Service(No::Product(error))) => {
-                self.store.refuse(attempt, refusal(&error), unix_us()).await
-            }
-            Err(CallError::Service(No::Customer(error))) => {
-                let (code, message) = (CUSTOMER_NOT_FOUND.into(), error.to_string());
-                let refusal = Refusal { code, message, available: None };
-                self.store.decline(attempt, refusal, unix_us()).await
-            }
-            // The other instance may fare better, or its caller have more time: it isn't ours to give up.
-            Err(CallError::Rpc(error)) if !is_ours => return Err(CallError::Rpc(error)),
-            // Whoever had to be asked could not be, or didn't answer: whatever product has done, there will be no order, unless
-            // somebody else with the same token has come further.
-            Err(CallError::Rpc(error)) => {
-                let given_up = self.store.abandon(attempt, unreachable(&error), unix_us()).await;
-                if let Ok(Decision::Refused(_)) = given_up {
+            match (decision?, failed) {
+                // Whatever product has done, there will be no order of it.
+                (Decision::Refused(refusal), Some(error)) if !refusal.is_lasting() => {
                     return Err(CallError::Rpc(error));
                 }
-                given_up
+                // Somebody else has given it up. That has freed the token, and so we try.
+                (Decision::Refused(refusal), None) if !refusal.is_lasting() => {}
+                (decision, _) => return answer(decision, request),
             }
-        };
-        Ok(decision?)
+        }
     }
 
     /// Sets the pieces of an attempt aside, for a customer that there is.
@@ -188,41 +148,6 @@ impl Shop {
             Err(CallError::Rpc(error)) => Err(CallError::Rpc(told_to_caller("user", true, error))),
         }
     }
-
-    /// Abandons attempts that are nobody's any more; at the start also all that bear our own name.
-    pub(super) async fn abandon_left(&self, at_start: bool) -> Result<usize, StoreError<OrderError>> {
-        let owner = at_start.then_some(self.owner.as_str());
-        let mut abandoned = 0;
-        loop {
-            let left = self.store.recoverable(owner, unix_us(), SWEEP_ROWS).await?;
-            if left.is_empty() {
-                return Ok(abandoned);
-            }
-            let refusal = Refusal {
-                code: Code::Unavailable.name().into(),
-                message: "the order service stopped before it was decided".into(),
-                available: None,
-            };
-            let decisions =
-                left.iter().map(|attempt| self.store.abandon(attempt, refusal.clone(), unix_us()));
-            for decision in join_all(decisions).await {
-                decision?;
-            }
-            abandoned += left.len();
-        }
-    }
-}
-
-/// Looks after expired leases.
-pub(super) async fn sweep_forever(shop: Rc<Shop>) {
-    loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
-        match shop.abandon_left(false).await {
-            Ok(0) => {}
-            Ok(_) => shop.wake(),
-            Err(error) => tracing::error!(%error, "cannot look after expired attempts"),
-        }
-    }
 }
 
 /// The codes of refusals in the store.
@@ -237,18 +162,32 @@ impl Refusal {
     }
 }
 
-/// Product has said no, and holds nothing. (A token that it has released is one that somebody else has abandoned before.)
-fn refusal(error: &ProductError) -> Refusal {
-    let (code, available) = match error {
-        ProductError::OutOfStock { available, .. } => (OUT_OF_STOCK, i64::try_from(*available).ok()),
-        ProductError::ProductNotFound { .. } => (PRODUCT_NOT_FOUND, None),
-        _ => (Code::Unavailable.name(), None),
-    };
-    Refusal { code: code.into(), message: error.to_string(), available }
-}
-
-fn unreachable(error: &RpcError) -> Refusal {
-    Refusal { code: error.code.name().into(), message: error.message.clone(), available: None }
+/// What an attempt comes to by what product, or whoever else was asked, has said; and the error that leaves it open what product has done.
+fn verdict(reserved: Result<Reserved, CallError<No>>) -> (Verdict, Option<RpcError>) {
+    let no = |code: &str, message: String| Refusal { code: code.into(), message, available: None };
+    match reserved {
+        Ok(reserved) => (Verdict::Place { price_minor: reserved.price.0 }, None),
+        Err(CallError::Service(No::Product(error))) => {
+            let words = error.to_string();
+            let verdict = match error {
+                ProductError::OutOfStock { available, .. } => {
+                    let available = i64::try_from(available).ok();
+                    Verdict::Refuse(Refusal { available, ..no(OUT_OF_STOCK, words) })
+                }
+                ProductError::ProductNotFound { .. } => Verdict::Refuse(no(PRODUCT_NOT_FOUND, words)),
+                // The reservation was released: somebody has abandoned its attempt.
+                _ => Verdict::Abandon(no(Code::Unavailable.name(), words)),
+            };
+            (verdict, None)
+        }
+        Err(CallError::Service(No::Customer(error))) => {
+            (Verdict::Decline(no(CUSTOMER_NOT_FOUND, error.to_string())), None)
+        }
+        // Whoever had to be asked could not be, or didn't answer.
+        Err(CallError::Rpc(error)) => {
+            (Verdict::Abandon(no(error.code.name(), error.message.clone())), Some(error))
+        }
+    }
 }
 
 pub(super) fn answer(decision: Decision, request: &Buy) -> Answer<Placed> {

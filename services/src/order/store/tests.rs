@@ -7,20 +7,22 @@ mod properties;
 use super::*;
 use crate::database::Location;
 use crate::database::testing::{On, TestDatabase, on_both_databases, runtime};
+use crate::store::StoreError;
 
 on_both_databases! {
     tokio: [
-        an_attempt_is_written_down_once_and_confirmed_once,
+        an_attempt_is_decided_once,
         a_refusal_is_stored_and_the_first_one_stands,
         a_token_with_another_body_is_refused_in_every_state,
-        what_was_never_seen_is_an_error_and_not_a_row,
+        what_was_never_seen_is_open_or_an_error,
         arguments_outside_their_limits_are_refused,
         the_feed_tells_what_product_has_to_know_in_order,
         an_order_goes_its_way_and_no_other,
         a_list_is_filtered_and_sorted,
         an_abandoned_attempt_excludes_its_order_and_frees_its_token,
-        abandoning_is_safe_from_any_other_token,
-        recovery_finds_what_is_ones_own_or_expired_and_never_live_work,
+        reservations_follow_from_the_token_and_from_what_was_abandoned,
+        what_is_held_for_nobody_is_disowned_and_nothing_else,
+        what_an_older_build_left_undecided_is_disowned,
         the_log_is_the_toy_stores_own,
         the_log_is_in_the_order_of_decision_and_a_line_stays_a_line,
         demo_orders_are_seeded_once_and_numbers_go_on_after_them,
@@ -29,9 +31,6 @@ on_both_databases! {
 }
 
 const BODY: [u8; 32] = [1; 32];
-
-/// When leases end in these tests, unless they say otherwise.
-const LEASE_US: i64 = 1_000;
 
 async fn open(location: &Location) -> OrderStore {
     OrderStore::over(Database::open(location, OrderStore::MIGRATIONS).await.unwrap(), Keeping::default())
@@ -43,8 +42,8 @@ async fn empty(on: On) -> (TestDatabase, OrderStore) {
     (place, store)
 }
 
-fn attempt(token: &str, product: &str, quantity: u32) -> NewAttempt {
-    NewAttempt {
+fn attempt(token: &str, product: &str, quantity: u32) -> Attempt {
+    Attempt {
         token_key: token.to_owned(),
         body_hash: BODY,
         reservation: format!("reservation of {token}"),
@@ -52,8 +51,7 @@ fn attempt(token: &str, product: &str, quantity: u32) -> NewAttempt {
         quantity,
         customer: None,
         owner: "order-1".to_owned(),
-        lease_until_us: LEASE_US,
-        now_us: 5,
+        came_at_us: 5,
     }
 }
 
@@ -61,33 +59,41 @@ fn refusal(code: &str) -> Refusal {
     Refusal { code: code.to_owned(), message: format!("words of {code}"), available: Some(3) }
 }
 
-async fn intend(store: &OrderStore, token: &str) -> Attempt {
-    match store.intend(attempt(token, "Tux", 2)).await.unwrap() {
-        Intent::Fresh(attempt) => attempt,
-        other => panic!("{token} is not fresh: {other:?}"),
+fn held(reservation: &str) -> Held {
+    Held { reservation: reservation.to_owned(), product: "Tux".to_owned(), quantity: 2 }
+}
+
+async fn recall(store: &OrderStore, token: &str) -> Recalled {
+    store.recall(token, &BODY, 6).await.unwrap()
+}
+
+/// The reservation that the token's next attempt gets.
+async fn reservation(store: &OrderStore, token: &str) -> String {
+    match recall(store, token).await {
+        Recalled::Open { reservation } => reservation,
+        other => panic!("{token} is not open: {other:?}"),
     }
 }
 
-/// The attempt that waits for its decision under this token.
-async fn pending(store: &OrderStore, token: &str) -> Attempt {
-    match store.outcome(token).await.unwrap() {
-        Some(Intent::Pending(attempt)) => attempt,
-        other => panic!("{token} is not pending: {other:?}"),
-    }
-}
-
-async fn confirm(store: &OrderStore, token: &str, price_minor: i64) -> Order {
-    let attempt = pending(store, token).await;
-    match store.confirm(&attempt, price_minor, 7).await.unwrap() {
+async fn place(store: &OrderStore, attempt: Attempt, price_minor: i64) -> Order {
+    match store.decide(attempt.clone(), Verdict::Place { price_minor }, 7).await.unwrap() {
         Decision::Confirmed(order) => order,
-        Decision::Refused(refusal) => panic!("{token} was refused: {refusal:?}"),
+        Decision::Refused(refusal) => panic!("{attempt:?} was refused: {refusal:?}"),
     }
 }
 
-async fn refuse(store: &OrderStore, token: &str, code: &str) {
-    let attempt = pending(store, token).await;
-    let decision = store.refuse(&attempt, refusal(code), 7).await.unwrap();
+/// Places an order for two of Tux.
+async fn place_tux(store: &OrderStore, token: &str, price_minor: i64) -> Order {
+    place(store, attempt(token, "Tux", 2), price_minor).await
+}
+
+async fn refuse(store: &OrderStore, attempt: Attempt, code: &str) {
+    let decision = store.decide(attempt, Verdict::Refuse(refusal(code)), 7).await.unwrap();
     assert_eq!(decision, Decision::Refused(refusal(code)));
+}
+
+async fn disown(store: &OrderStore, held: Held, now_us: i64) -> bool {
+    store.disown(held, refusal("UNAVAILABLE"), "order-2".to_owned(), now_us).await.unwrap()
 }
 
 /// The numbers on a page of the newest orders, and how many there are.
@@ -117,81 +123,80 @@ fn refused<T: std::fmt::Debug>(outcome: Result<T>, why: &OrderError) {
     }
 }
 
-fn tokens(attempts: &[Attempt]) -> Vec<&str> {
-    attempts.iter().map(|attempt| attempt.token_key.as_str()).collect()
-}
-
-async fn an_attempt_is_written_down_once_and_confirmed_once(on: On) {
+async fn an_attempt_is_decided_once(on: On) {
     let (_place, store) = empty(on).await;
-    let fresh = intend(&store, "a").await;
-    assert_eq!((fresh.id, fresh.quantity, fresh.owner.as_str()), (1, 2, "order-1"));
-
-    // A repeat finds the first one's reservation, not its own.
-    let repeat = NewAttempt { reservation: "another".to_owned(), ..attempt("a", "Tux", 2) };
-    assert_eq!(store.intend(repeat.clone()).await.unwrap(), Intent::Pending(fresh.clone()));
-
-    let order = confirm(&store, "a", 2_599).await;
+    let first = Attempt { customer: Some(9), ..attempt("a", "Tux", 2) };
+    let order = place(&store, first.clone(), 2_599).await;
     let expected = Order {
         order_num: 1,
         token_key: "a".to_owned(),
-        reservation: fresh.reservation.clone(),
+        reservation: "reservation of a".to_owned(),
         product: "Tux".to_owned(),
         quantity: 2,
         price_minor: 2_599,
         total_minor: 5_198,
         status: OrderStatus::Processing,
         status_at_us: 7,
-        customer: None,
+        customer: Some(9),
         created_at_us: 5,
         decided_at_us: 7,
     };
     assert_eq!(order, expected);
     let stands = Decision::Confirmed(expected.clone());
-    assert_eq!(store.confirm(&fresh, 1, 9).await.unwrap(), stands, "the first confirmation stands");
-    assert_eq!(store.intend(repeat).await.unwrap(), Intent::Decided(stands.clone()));
-    assert_eq!(store.outcome("a").await.unwrap(), Some(Intent::Decided(stands.clone())));
-    assert_eq!(store.by_number(1).await.unwrap(), expected.clone());
-
-    assert_eq!(store.refuse(&fresh, refusal("out_of_stock"), 10).await.unwrap(), stands);
-    assert_eq!(store.abandon(&fresh, refusal("unavailable"), 10).await.unwrap(), stands);
+    // Whatever another copy of the request comes to, and whatever it reserved.
+    let other = Attempt { reservation: "another".to_owned(), ..first.clone() };
+    for copy in [first, other] {
+        for verdict in [
+            Verdict::Place { price_minor: 1 },
+            Verdict::Refuse(refusal("OUT_OF_STOCK")),
+            Verdict::Decline(refusal("CUSTOMER_NOT_FOUND")),
+        ] {
+            assert_eq!(store.decide(copy.clone(), verdict, 9).await.unwrap(), stands);
+        }
+    }
+    let abandoned = store.decide(attempt("a", "Tux", 2), Verdict::Abandon(refusal("UNAVAILABLE")), 9).await;
+    assert_eq!(abandoned.unwrap(), stands);
+    assert_eq!(recall(&store, "a").await, Recalled::Decided(stands));
+    assert_eq!(store.by_number(1).await.unwrap(), expected);
+    assert_eq!(told(&store).await, [("reservation of a".to_owned(), "placed")]);
 }
 
 async fn a_refusal_is_stored_and_the_first_one_stands(on: On) {
     let (_place, store) = empty(on).await;
-    let attempted = intend(&store, "a").await;
     let first = Decision::Refused(refusal("out_of_stock"));
-    assert_eq!(store.refuse(&attempted, refusal("out_of_stock"), 7).await.unwrap(), first);
-    assert_eq!(store.refuse(&attempted, refusal("unknown_product"), 8).await.unwrap(), first);
-    assert_eq!(store.intend(attempt("a", "Tux", 2)).await.unwrap(), Intent::Decided(first.clone()));
-    assert_eq!(store.confirm(&attempted, 1, 9).await.unwrap(), first);
+    refuse(&store, attempt("a", "Tux", 2), "out_of_stock").await;
+    let again = Verdict::Refuse(refusal("unknown_product"));
+    assert_eq!(store.decide(attempt("a", "Tux", 2), again, 8).await.unwrap(), first);
+    assert_eq!(recall(&store, "a").await, Recalled::Decided(first.clone()));
+    let late = store.decide(attempt("a", "Tux", 2), Verdict::Place { price_minor: 1 }, 9).await;
+    assert_eq!(late.unwrap(), first);
     assert_eq!(told(&store).await, [], "product knows what it refused itself");
     assert_eq!(numbers(&store, 1, 10).await, (vec![], 0), "a refusal takes no number");
+    let declined = Verdict::Decline(refusal("CUSTOMER_NOT_FOUND"));
+    store.decide(attempt("b", "Tux", 2), declined, 9).await.unwrap();
+    assert_eq!(told(&store).await, [("reservation of b".to_owned(), "abandoned")]);
+    assert!(matches!(recall(&store, "b").await, Recalled::Decided(Decision::Refused(_))));
 }
 
 async fn a_token_with_another_body_is_refused_in_every_state(on: On) {
     let (_place, store) = empty(on).await;
-    for token in ["pending", "confirmed", "refused"] {
-        intend(&store, token).await;
-    }
-    confirm(&store, "confirmed", 1).await;
-    refuse(&store, "refused", "x").await;
-    for token in ["pending", "confirmed", "refused"] {
-        let other = NewAttempt { body_hash: [2; 32], ..attempt(token, "Tux", 3) };
-        assert!(matches!(store.intend(other).await, Err(StoreError::TokenReused)), "{token}");
+    place_tux(&store, "confirmed", 1).await;
+    refuse(&store, attempt("refused", "Tux", 2), "x").await;
+    for token in ["confirmed", "refused"] {
+        let other = [2; 32];
+        assert!(matches!(store.recall(token, &other, 6).await, Err(StoreError::TokenReused)), "{token}");
+        let other = Attempt { body_hash: other, ..attempt(token, "Tux", 3) };
+        let decided = store.decide(other, Verdict::Place { price_minor: 1 }, 8).await;
+        assert!(matches!(decided, Err(StoreError::TokenReused)), "{token}");
     }
 }
 
-async fn what_was_never_seen_is_an_error_and_not_a_row(on: On) {
+async fn what_was_never_seen_is_open_or_an_error(on: On) {
     let (_place, store) = empty(on).await;
-    let (_other_place, other) = empty(on).await;
-    let stranger = intend(&other, "a").await;
-    assert!(matches!(store.confirm(&stranger, 1, 1).await, Err(StoreError::Database(_))));
-    assert!(matches!(store.refuse(&stranger, refusal("x"), 1).await, Err(StoreError::Database(_))));
-    assert!(matches!(store.abandon(&stranger, refusal("x"), 1).await, Err(StoreError::Database(_))));
+    assert!(matches!(recall(&store, "a").await, Recalled::Open { .. }));
     let unknown = OrderError::OrderNotFound { order_num: 1 };
     refused(store.set_status(1, OrderStatus::Shipped, 1).await, &unknown);
     refused(store.by_number(1).await, &unknown);
-    assert_eq!(store.outcome("a").await.unwrap(), None);
     assert_eq!(store.log_text(0, 10).await.unwrap(), LogPage::default());
 }
 
@@ -204,31 +209,30 @@ async fn arguments_outside_their_limits_are_refused(on: On) {
         attempt("a", "", 1),
         attempt("a", &long, 1),
         attempt("a", "Tux", 0),
-        NewAttempt { owner: String::new(), ..attempt("a", "Tux", 1) },
+        Attempt { owner: String::new(), ..attempt("a", "Tux", 1) },
+        Attempt { reservation: "\0".to_owned(), ..attempt("a", "Tux", 1) },
     ];
     for bad in bad {
-        assert!(matches!(store.intend(bad.clone()).await, Err(StoreError::Invalid(_))), "{bad:?}");
+        let decided = store.decide(bad.clone(), Verdict::Refuse(refusal("x")), 1).await;
+        assert!(matches!(decided, Err(StoreError::Invalid(_))), "{bad:?}");
     }
-    store.intend(attempt("a", "Tux", u32::MAX)).await.unwrap();
+    let most = attempt("a", "Tux", u32::MAX);
     for price_minor in [-1, PRICE_MINOR_MAX + 1] {
-        let attempted = pending(&store, "a").await;
-        assert!(matches!(store.confirm(&attempted, price_minor, 1).await, Err(StoreError::Invalid(_))));
+        let decided = store.decide(most.clone(), Verdict::Place { price_minor }, 1).await;
+        assert!(matches!(decided, Err(StoreError::Invalid(_))), "{price_minor}");
     }
-    let order = confirm(&store, "a", PRICE_MINOR_MAX).await;
+    let order = place(&store, most, PRICE_MINOR_MAX).await;
     assert_eq!(order.total_minor, PRICE_MINOR_MAX * i64::from(u32::MAX), "the highest total fits");
 }
 
 async fn the_feed_tells_what_product_has_to_know_in_order(on: On) {
     let (_place, store) = empty(on).await;
-    let mut attempts = Vec::new();
-    for token in ["a", "b", "c", "d"] {
-        attempts.push(intend(&store, token).await);
-    }
-    confirm(&store, "b", 100).await;
-    confirm(&store, "a", 100).await;
-    refuse(&store, "d", "out_of_stock").await;
+    place_tux(&store, "b", 100).await;
+    place_tux(&store, "a", 100).await;
+    refuse(&store, attempt("d", "Tux", 2), "out_of_stock").await;
     for _ in 0..2 {
-        store.abandon(&attempts[2], refusal("unavailable"), 6).await.unwrap();
+        let abandoned = Verdict::Abandon(refusal("unavailable"));
+        store.decide(attempt("c", "Tux", 2), abandoned, 6).await.unwrap();
         store.set_status(1, OrderStatus::Cancelled, 8).await.unwrap();
     }
     store.set_status(2, OrderStatus::Shipped, 9).await.unwrap();
@@ -243,8 +247,7 @@ async fn the_feed_tells_what_product_has_to_know_in_order(on: On) {
 async fn an_order_goes_its_way_and_no_other(on: On) {
     let (_place, store) = empty(on).await;
     for token in ["shipped", "cancelled"] {
-        intend(&store, token).await;
-        confirm(&store, token, 100).await;
+        place_tux(&store, token, 100).await;
     }
     let way = [
         (1, OrderStatus::Delivered, false),
@@ -274,9 +277,7 @@ async fn an_order_goes_its_way_and_no_other(on: On) {
 async fn a_list_is_filtered_and_sorted(on: On) {
     let (_place, store) = empty(on).await;
     for (token, product, customer) in [("a", "Tux", Some(7)), ("b", "Bird", Some(7)), ("c", "Tux", None)] {
-        let new = NewAttempt { customer, ..attempt(token, product, 1) };
-        store.intend(new).await.unwrap();
-        confirm(&store, token, 100).await;
+        place(&store, Attempt { customer, ..attempt(token, product, 1) }, 100).await;
     }
     store.set_status(1, OrderStatus::Shipped, 9).await.unwrap();
     let found = async |filter: Filter, order: &str| {
@@ -301,52 +302,94 @@ async fn a_list_is_filtered_and_sorted(on: On) {
 
 async fn an_abandoned_attempt_excludes_its_order_and_frees_its_token(on: On) {
     let (_place, store) = empty(on).await;
-    let first = intend(&store, "a").await;
-    let given_up = Decision::Refused(Refusal { available: None, ..refusal("unavailable") });
+    let first = attempt("a", "Tux", 2);
+    let given_up = Decision::Refused(refusal("unavailable"));
     for now_us in [6, 7] {
-        assert_eq!(store.abandon(&first, refusal("unavailable"), now_us).await.unwrap(), given_up);
+        let abandoned = Verdict::Abandon(refusal("unavailable"));
+        assert_eq!(store.decide(first.clone(), abandoned, now_us).await.unwrap(), given_up);
     }
-    let again = NewAttempt { reservation: "another".into(), ..attempt("a", "Tux", 2) };
-    let Intent::Fresh(second) = store.intend(again).await.unwrap() else { panic!("the token is not free") };
-    // Whoever still worked on the first comes too late, and can't touch the second, which bears the same token.
-    assert_eq!(store.confirm(&first, 1, 8).await.unwrap(), given_up);
-    assert_eq!(store.refuse(&first, refusal("out_of_stock"), 8).await.unwrap(), given_up);
-    assert_eq!(pending(&store, "a").await, second);
-    let order = confirm(&store, "a", 1).await;
+    // Whoever still works on it comes too late, until there is another attempt.
+    let late = |verdict: Verdict| store.decide(first.clone(), verdict, 8);
+    assert_eq!(late(Verdict::Place { price_minor: 1 }).await.unwrap(), given_up);
+    assert_eq!(late(Verdict::Refuse(refusal("out_of_stock"))).await.unwrap(), given_up);
+    let order = place(&store, Attempt { reservation: "another".into(), ..first.clone() }, 1).await;
     assert_eq!((order.order_num, order.reservation.as_str()), (1, "another"));
+    assert_eq!(late(Verdict::Place { price_minor: 1 }).await.unwrap(), Decision::Confirmed(order));
     assert_eq!(store.log_text(0, 10).await.unwrap().text, "-1 Tux 2\n1 Tux 2\n");
-    assert_eq!(store.abandon(&second, refusal("unavailable"), 9).await.unwrap(), Decision::Confirmed(order));
+    let of = |reservation: &str, what: &'static str| (reservation.to_owned(), what);
+    assert_eq!(told(&store).await, [of("reservation of a", "abandoned"), of("another", "placed")]);
 }
 
-async fn abandoning_is_safe_from_any_other_token(on: On) {
+async fn reservations_follow_from_the_token_and_from_what_was_abandoned(on: On) {
     let (_place, store) = empty(on).await;
-    let attempted = intend(&store, "a").await;
-    for token in ["a#1", "a 1", "a/1", ""] {
-        let _ = store.intend(NewAttempt { reservation: token.into(), ..attempt(token, "Tux", 1) }).await;
+    let mut names = Vec::new();
+    for token in ["a", "a#1", "b"] {
+        for _ in 0..3 {
+            let name = reservation(&store, token).await;
+            assert_eq!(reservation(&store, token).await, name, "nothing was decided");
+            let abandoned = Attempt { reservation: name.clone(), ..attempt(token, "Tux", 2) };
+            store.decide(abandoned, Verdict::Abandon(refusal("unavailable")), 7).await.unwrap();
+            names.push(name);
+        }
     }
-    let decision = store.abandon(&attempted, refusal("unavailable"), 6).await.unwrap();
-    assert!(matches!(decision, Decision::Refused(_)));
-    intend(&store, "b").await;
+    // What was only found at product counts too.
+    let disowned = reservation(&store, "a").await;
+    assert!(disown(&store, held(&disowned), 8).await);
+    names.extend([reservation(&store, "a").await, disowned]);
+    assert!(names.iter().all(|name| name.len() == 40), "{names:?}");
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count, "{names:?}");
 }
 
-async fn recovery_finds_what_is_ones_own_or_expired_and_never_live_work(on: On) {
+async fn what_is_held_for_nobody_is_disowned_and_nothing_else(on: On) {
     let (_place, store) = empty(on).await;
-    let work = [
-        ("mine", "order-1", 900),
-        ("expired", "order-2", 100),
-        ("live", "order-2", 900),
-        ("done", "order-1", 1),
-    ];
-    for (token, owner, lease_until_us) in work {
-        let new = NewAttempt { owner: owner.to_owned(), lease_until_us, ..attempt(token, "Tux", 1) };
-        store.intend(new).await.unwrap();
+    let order = place_tux(&store, "order", 100).await;
+    refuse(&store, attempt("refused", "Tux", 2), "x").await;
+    for decided in ["reservation of order", "reservation of refused"] {
+        assert!(!disown(&store, held(decided), 8).await, "{decided}");
     }
-    confirm(&store, "done", 1).await;
+    assert!(disown(&store, held("reservation of forgotten"), 8).await);
+    assert!(!disown(&store, held("reservation of forgotten"), 9).await, "once is enough");
+    assert_eq!(store.by_number(1).await.unwrap(), order);
+    assert_eq!(told(&store).await[1..], [("reservation of forgotten".to_owned(), "abandoned")]);
+    // Whoever works on it still hears so, and its token is free.
+    let late = store.decide(attempt("forgotten", "Tux", 2), Verdict::Place { price_minor: 1 }, 9).await;
+    assert!(matches!(late.unwrap(), Decision::Refused(_)));
+    assert!(matches!(recall(&store, "forgotten").await, Recalled::Open { .. }));
+}
 
-    let at_start = store.recoverable(Some("order-1"), 500, 10).await.unwrap();
-    assert_eq!(tokens(&at_start), ["mine", "expired"]);
-    assert_eq!(tokens(&store.recoverable(Some("order-1"), 500, 1).await.unwrap()), ["mine"]);
-    assert_eq!(tokens(&store.recoverable(None, 500, 10).await.unwrap()), ["expired"]);
+async fn what_an_older_build_left_undecided_is_disowned(on: On) {
+    let (_place, store) = empty(on).await;
+    let inserted: Result<()> = store
+        .database()
+        .write(|tx| {
+            Box::pin(async move {
+                let query =
+                    "INSERT INTO orders (token_key, body_hash, reservation, product, quantity, state, owner,
+                        lease_until_us, created_at_us)
+                    VALUES ('a', $1, 'an old one', 'Tux', 2, 'pending', 'order-1', 9, 1)";
+                sqlx::query(query).bind(&BODY[..]).execute(tx).await?;
+                Ok(())
+            })
+        })
+        .await;
+    inserted.unwrap();
+    let left = Held { reservation: "an old one".to_owned(), ..held("") };
+    assert_eq!(recall(&store, "a").await, Recalled::Left(left.clone()));
+    let asked = store.ask(Token { holder: "tester".into(), key: "a".into() }, 6).await.unwrap();
+    assert!(matches!(asked, Some((_, Recalled::Left(_)))), "{asked:?}");
+    let attempted = store.decide(attempt("a", "Tux", 2), Verdict::Place { price_minor: 1 }, 7).await.unwrap();
+    assert!(
+        matches!(&attempted, Decision::Refused(no) if no.message == "another instance is at it"),
+        "{attempted:?}"
+    );
+    assert!(disown(&store, left.clone(), 8).await);
+    assert!(!disown(&store, left, 8).await);
+    assert_eq!(place_tux(&store, "a", 100).await.order_num, 1);
+    assert_eq!(store.log_text(0, 10).await.unwrap().text, "-1 Tux 2\n1 Tux 2\n");
+    assert_eq!(told(&store).await[0], ("an old one".to_owned(), "abandoned"));
 }
 
 async fn the_log_is_the_toy_stores_own(on: On) {
@@ -361,14 +404,13 @@ async fn the_log_is_the_toy_stores_own(on: On) {
     ];
     for (number, (product, quantity, placed)) in buys.into_iter().enumerate() {
         let token = number.to_string();
-        store.intend(attempt(&token, product, quantity)).await.unwrap();
+        let attempt = attempt(&token, product, quantity);
         if placed {
-            confirm(&store, &token, 100).await;
+            place(&store, attempt, 100).await;
         } else {
-            refuse(&store, &token, "x").await;
+            refuse(&store, attempt, "x").await;
         }
     }
-    store.intend(attempt("pending", "Bird", 1)).await.unwrap();
     let lines = [
         "1 Whale 1\n",
         "-1 invalid 1\n",
@@ -395,13 +437,10 @@ async fn the_log_is_the_toy_stores_own(on: On) {
 
 async fn the_log_is_in_the_order_of_decision_and_a_line_stays_a_line(on: On) {
     let (_place, store) = empty(on).await;
-    for (token, product) in [("a", "Gold Fish"), ("b", "two\nlines 7\r\\"), ("c", "naïve\u{85}\t")] {
-        store.intend(attempt(token, product, 1)).await.unwrap();
+    for (token, product) in [("c", "naïve\u{85}\t"), ("b", "two\nlines 7\r\\")] {
+        refuse(&store, attempt(token, product, 1), "x").await;
     }
-    for token in ["c", "b"] {
-        refuse(&store, token, "x").await;
-    }
-    confirm(&store, "a", 1).await;
+    place(&store, attempt("a", "Gold Fish", 1), 1).await;
     let expected = "-1 naïve\\u{85}\\t 1\n-1 two\\nlines 7\\r\\\\ 1\n1 Gold Fish 1\n";
     assert_eq!(store.log_text(0, 10).await.unwrap().text, expected);
 }
@@ -418,10 +457,8 @@ async fn demo_orders_are_seeded_once_and_numbers_go_on_after_them(on: On) {
 
     // Numbers go on after a restart, too.
     let store = open(place.location()).await;
-    intend(&store, "a").await;
-    assert_eq!(confirm(&store, "a", 1).await.order_num, 3);
-    intend(&store, "b").await;
-    assert_eq!(confirm(&store, "b", 1).await.order_num, 4);
+    assert_eq!(place_tux(&store, "a", 1).await.order_num, 3);
+    assert_eq!(place_tux(&store, "b", 1).await.order_num, 4);
     assert_eq!(numbers(&store, 1, 3).await, (vec![4, 3, 2], 4));
     assert_eq!(numbers(&store, 2, 3).await, (vec![1], 4));
     assert_eq!(numbers(&store, 4, 3).await, (vec![], 4));
@@ -433,7 +470,7 @@ async fn demo_orders_are_seeded_once_and_numbers_go_on_after_them(on: On) {
     }
 }
 
-/// Carries out `count` attempts on one instance, refusing every third, and returns the numbers that were given.
+/// Decides on `count` attempts on one instance, refusing every third, and returns the numbers that were given.
 fn place_orders(location: &Location, instance: &'static str, count: usize) -> Vec<i64> {
     runtime().block_on(async {
         let store = open(location).await;
@@ -442,17 +479,15 @@ fn place_orders(location: &Location, instance: &'static str, count: usize) -> Ve
             let store = store.clone();
             calls.spawn(async move {
                 let token = format!("{instance}{number}");
-                store.intend(attempt(&token, "Tux", 1)).await.unwrap();
+                let attempt = attempt(&token, "Tux", 1);
                 if number % 3 == 0 {
-                    refuse(&store, &token, "x").await;
+                    refuse(&store, attempt, "x").await;
                     return None;
                 }
-                // A confirmation whose answer was lost is asked for again.
-                let attempted = pending(&store, &token).await;
-                let first = store.confirm(&attempted, 1, 6).await.unwrap();
-                assert_eq!(store.confirm(&attempted, 1, 7).await.unwrap(), first);
-                let Decision::Confirmed(Order { order_num: first, .. }) = first else { panic!("{first:?}") };
-                Some(first)
+                // A decision whose answer was lost is asked for again.
+                let first = place(&store, attempt.clone(), 1).await;
+                assert_eq!(place(&store, attempt, 1).await, first);
+                Some(first.order_num)
             });
         }
         let numbers = calls.join_all().await.into_iter().flatten().collect();

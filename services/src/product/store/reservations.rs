@@ -53,6 +53,17 @@ pub struct Recalled {
     pub sold: String,
 }
 
+/// Pieces that a token holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The token.
+    pub token: String,
+    /// The product's name, as it was asked for.
+    pub product: String,
+    /// How many.
+    pub quantity: i64,
+}
+
 /// How long it is remembered what became of an order's pieces, after nothing more can: whoever tells of them again comes sooner.
 const ENDED_KEPT_US: i64 = KEPT_US;
 
@@ -286,6 +297,32 @@ pub(super) async fn purge(tx: &mut Connection, now_us: i64) -> std::result::Resu
     let query = "DELETE FROM reservations WHERE token IN
         (SELECT token FROM reservations WHERE expires_us < $1 ORDER BY expires_us LIMIT $2)";
     Ok(sqlx::query(query).bind(now_us).bind(PURGED_AT_ONCE).execute(tx).await?.rows_affected())
+}
+
+/// What tokens that begin so have held since before a time, the oldest first.
+pub(super) async fn held(
+    connection: &mut Connection,
+    prefix: &str,
+    before_us: i64,
+    limit: u32,
+) -> Result<Vec<Held>> {
+    let query = "SELECT token, coalesce(wanted, name) AS product, reservations.quantity AS quantity
+        FROM reservations JOIN products ON products.id = product_id
+        WHERE state = 'reserved' AND reservations.created_at_us <= $1 AND substr(token, 1, CAST($2 AS INTEGER)) = $3
+        ORDER BY reservations.created_at_us, token LIMIT $4";
+    let characters = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
+    let rows = sqlx::query(query)
+        .bind(before_us)
+        .bind(characters)
+        .bind(prefix)
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    let held = |row: &Row| {
+        let (token, product) = (row.try_get("token")?, row.try_get("product")?);
+        Ok::<_, sqlx::Error>(Held { token, product, quantity: row.try_get("quantity")? })
+    };
+    Ok(rows.iter().map(held).collect::<std::result::Result<_, _>>()?)
 }
 
 /// What became of a token, with what was asked for; `None` if it was never seen.

@@ -17,6 +17,7 @@ on_both_databases! {
         a_removed_product_frees_its_name_and_keeps_its_promises,
         a_reservation_is_made_once_and_settled_once,
         a_release_gives_back_once_and_leaves_a_tombstone,
+        what_is_held_for_long_is_found_by_whoever_holds_it,
         a_refusal_is_stored_and_outlives_its_reason,
         a_token_with_another_body_is_refused,
         a_purchase_sells_at_once_and_once,
@@ -200,6 +201,28 @@ async fn a_release_gives_back_once_and_leaves_a_tombstone(on: On) {
         refused(store.settle(token, 6).await, &not_reserved("released"));
     }
     assert_eq!(pieces(&store, "Tux").await, (80, 0, 0));
+}
+
+async fn what_is_held_for_long_is_found_by_whoever_holds_it(on: On) {
+    let (_place, store) = toys(on).await;
+    for (token, product, now_us) in [
+        ("é/late", "Tux", 9),
+        ("é/b", "Tux", 5),
+        ("é/sold", "Tux", 1),
+        ("é/a", "Whale", 5),
+        ("e/another's", "Tux", 1),
+    ] {
+        store.reserve(token, BODY, Which::of(product), 2, now_us).await.unwrap();
+    }
+    store.reserve("é/refused", BODY, Which::of("invalid"), 2, 1).await.unwrap();
+    store.release("é/released", 1).await.unwrap();
+    store.settle("é/sold", 2).await.unwrap();
+    let of = |token: &str, product: &str| Held { token: token.into(), product: product.into(), quantity: 2 };
+    let held = async |before_us, limit| store.held("é/", before_us, limit).await.unwrap();
+    assert_eq!(held(4, 9).await, []);
+    assert_eq!(held(5, 9).await, [of("é/a", "Whale"), of("é/b", "Tux")]);
+    assert_eq!(held(9, 1).await, [of("é/a", "Whale")]);
+    assert_eq!(held(9, 9).await.len(), 3);
 }
 
 async fn a_refusal_is_stored_and_outlives_its_reason(on: On) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::calls::Token;
 use crate::once::KEPT_US;
+use crate::store::StoreError;
 
 on_both_databases! {
     tokio: [
@@ -27,27 +28,23 @@ async fn purge(store: &OrderStore, now_us: i64) -> u64 {
 async fn orders_keep_their_tokens_and_refusals_lose_theirs(on: On) {
     let (_place, store) = empty(on).await;
     let decided_at = 10;
-    intend(&store, "pending").await;
-    let refused = intend(&store, "refused").await;
-    store.refuse(&refused, refusal("OUT_OF_STOCK"), decided_at).await.unwrap();
-    let abandoned = intend(&store, "abandoned").await;
-    store.abandon(&abandoned, refusal("UNAVAILABLE"), decided_at).await.unwrap();
-    intend(&store, "order").await;
-    confirm(&store, "order", 2_599).await;
-    let last = intend(&store, "last").await;
-    store.refuse(&last, refusal("OUT_OF_STOCK"), decided_at).await.unwrap();
+    let out_of_stock = async |token: &str, now_us: i64| {
+        let verdict = Verdict::Refuse(refusal("OUT_OF_STOCK"));
+        store.decide(attempt(token, "Tux", 2), verdict, now_us).await.unwrap();
+    };
+    out_of_stock("refused", decided_at).await;
+    let abandoned = Verdict::Abandon(refusal("UNAVAILABLE"));
+    store.decide(attempt("abandoned", "Tux", 2), abandoned, decided_at).await.unwrap();
+    place_tux(&store, "order", 2_599).await;
+    out_of_stock("last", decided_at).await;
     assert_eq!(store.log_text(0, 10).await.unwrap().last, 4);
     assert_eq!(purge(&store, decided_at + KEPT_US).await, 0);
-    assert!(matches!(store.outcome("refused").await.unwrap(), Some(Intent::Decided(_))));
+    assert!(matches!(recall(&store, "refused").await, Recalled::Decided(Decision::Refused(_))));
     assert_eq!(purge(&store, LATE).await, 2, "all refusals but the last decision");
-    assert_eq!(store.outcome("refused").await.unwrap(), None);
-    let pending = store.outcome("pending").await.unwrap();
-    assert!(matches!(pending, Some(Intent::Pending(_))), "{pending:?}");
-    let order = store.outcome("order").await.unwrap();
-    assert!(matches!(order, Some(Intent::Decided(Decision::Confirmed(_)))), "{order:?}");
+    assert!(matches!(recall(&store, "refused").await, Recalled::Open { .. }));
+    assert!(matches!(recall(&store, "order").await, Recalled::Decided(Decision::Confirmed(_))));
     // Whoever has read the log to its end misses nothing that comes.
-    let attempt = intend(&store, "refused").await;
-    store.refuse(&attempt, refusal("OUT_OF_STOCK"), LATE).await.unwrap();
+    out_of_stock("refused", LATE).await;
     let page = store.log_text(4, 10).await.unwrap();
     assert_eq!((page.lines, page.last), (1, 5), "{page:?}");
     assert_eq!(purge(&store, LATE).await, 1, "what was the last decision");
@@ -56,20 +53,31 @@ async fn orders_keep_their_tokens_and_refusals_lose_theirs(on: On) {
 async fn a_token_that_was_asked_for_is_no_attempt(on: On) {
     let (_place, store) = empty(on).await;
     let token = |key: &str| Token { holder: "tester".to_owned(), key: key.to_owned() };
+    let withdrawn = async |key: &str| {
+        let recalled = store.recall(key, &BODY, 9).await;
+        assert!(matches!(recalled, Err(StoreError::TokenWithdrawn)), "{key}: {recalled:?}");
+        for verdict in [Verdict::Place { price_minor: 1 }, Verdict::Refuse(refusal("OUT_OF_STOCK"))] {
+            let attempt = Attempt { reservation: "another".to_owned(), ..attempt(key, "Tux", 2) };
+            let late = store.decide(attempt, verdict, 9).await;
+            assert!(matches!(late, Err(StoreError::TokenWithdrawn)), "{key}: {late:?}");
+        }
+    };
     assert_eq!(store.ask(token("late"), 1).await.unwrap(), None);
-    let late = store.intend(attempt("late", "Tux", 2)).await;
-    assert!(matches!(late, Err(StoreError::TokenWithdrawn)), "{late:?}");
+    withdrawn("late").await;
     assert_eq!(store.ask(token("late"), 2).await.unwrap(), None);
-    let abandoned = intend(&store, "abandoned").await;
-    store.abandon(&abandoned, refusal("UNAVAILABLE"), 7).await.unwrap();
+    let abandoned = Verdict::Abandon(refusal("UNAVAILABLE"));
+    store.decide(attempt("abandoned", "Tux", 2), abandoned.clone(), 7).await.unwrap();
     assert_eq!(store.ask(token("abandoned"), 8).await.unwrap(), None);
-    assert!(matches!(store.intend(attempt("abandoned", "Tux", 2)).await, Err(StoreError::TokenWithdrawn)));
+    withdrawn("abandoned").await;
+    // What product may hold for it has to go back all the same.
+    store.decide(attempt("late", "Tux", 2), abandoned, 9).await.unwrap();
+    assert_eq!(told(&store).await.len(), 2);
     // Its time is that of a token.
-    assert_eq!(purge(&store, KEPT_US + 9).await, 2);
-    intend(&store, "late").await;
+    assert_eq!(purge(&store, KEPT_US + 9).await, 3);
+    place(&store, Attempt { reservation: "another".to_owned(), ..attempt("late", "Tux", 2) }, 1).await;
     let buy = Buy { name: "Tux".into(), quantity: 2, customer: None };
-    let (asked, running) = store.ask(token("late"), 9).await.unwrap().unwrap();
-    assert!(asked == buy && matches!(running, Intent::Pending(_)), "{asked:?} {running:?}");
+    let (asked, placed) = store.ask(token("late"), 9).await.unwrap().unwrap();
+    assert!(asked == buy && matches!(placed, Recalled::Decided(_)), "{asked:?} {placed:?}");
 }
 
 async fn refusals_from_before_have_their_time_too(on: On) {

@@ -1,4 +1,4 @@
-//! The order store as it should be: a list of attempts, and the rules in their plainest words.
+//! The order store as it should be: a list of decisions, and the rules in their plainest words.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,11 @@ use super::super::*;
 /// How long tokens are remembered: about five steps.
 pub(super) const KEEPING: Keeping = Keeping { kept_us: 15, all_max: 1_000, one_max: 1_000 };
 
-/// Something that changes the store. An attempt is one that a worker has seen.
+/// Something that changes the store.
 #[derive(Clone, Debug)]
 pub(super) enum Write {
-    Intend(NewAttempt),
-    Confirm(Attempt, i64),
-    Refuse(Attempt, Refusal),
-    Abandon(Attempt, Refusal),
+    Decide(Attempt, Verdict),
+    Disown(Held),
     SetStatus(i64, OrderStatus),
     /// Asks what became of a token.
     Ask(String),
@@ -24,32 +22,35 @@ pub(super) enum Write {
 /// What a write comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Found(Intent),
     Decided(Decision),
+    Disowned(bool),
     Is(Order),
     Refused(OrderError),
     TokenReused,
     TokenWithdrawn,
     /// What was asked for, and what became of it.
-    Asked(Option<(Buy, Intent)>),
+    Asked(Option<(Buy, Recalled)>),
 }
 
-/// What became of an attempt.
-#[derive(Clone, Debug)]
-pub(super) enum State {
-    Pending,
-    Decided(Decision),
+/// The name of the instance that disowns, and what it says.
+pub(super) const SWEEPER: &str = "order-9";
+
+/// Why a held reservation was disowned.
+pub(super) fn stopped() -> Refusal {
+    Refusal { code: "UNAVAILABLE".into(), message: "it stopped".into(), available: None }
 }
 
-/// An attempt, and what became of it.
+/// A decided attempt.
 #[derive(Clone, Debug)]
 struct Row {
-    attempt: Attempt,
+    /// None after it was abandoned.
+    token_key: Option<String>,
     body_hash: [u8; 32],
+    reservation: String,
+    product: String,
+    quantity: i64,
     customer: Option<i64>,
-    state: State,
-    /// Whether its token finds it: not after it was abandoned.
-    has_token: bool,
+    decision: Decision,
     /// Until when it is remembered that it came to nothing.
     expires_us: Option<i64>,
     is_purged: bool,
@@ -58,9 +59,8 @@ struct Row {
 /// What the store should hold.
 #[derive(Default)]
 pub(super) struct Model {
+    /// In the order of their decisions.
     rows: Vec<Row>,
-    /// The rows in the order of their decisions.
-    decided: Vec<usize>,
     /// Tokens that never will be used, and until when that is remembered.
     withdrawn: BTreeMap<String, i64>,
     /// The feed: key, time and change.
@@ -70,47 +70,53 @@ pub(super) struct Model {
 impl Model {
     /// The orders, by number.
     pub(super) fn orders(&self) -> impl Iterator<Item = &Order> {
-        self.decided.iter().filter_map(|row| match &self.rows[*row].state {
-            State::Decided(Decision::Confirmed(order)) => Some(order),
-            _ => None,
+        self.rows.iter().filter_map(|row| match &row.decision {
+            Decision::Confirmed(order) => Some(order),
+            Decision::Refused(_) => None,
         })
     }
 
-    /// Attempts that somebody has to abandon.
-    pub(super) fn recoverable(&self, owner: Option<&str>, now_us: i64) -> Vec<&Attempt> {
-        let pending = self.rows.iter().filter(|row| matches!(row.state, State::Pending));
-        let nobodys = |attempt: &&Attempt| {
-            attempt.lease_until_us < now_us || owner.is_some_and(|owner| owner == attempt.owner)
-        };
-        pending.map(|row| &row.attempt).filter(nobodys).collect()
+    fn there(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| !row.is_purged)
     }
 
-    pub(super) fn outcome(&self, token_key: &str) -> Option<Intent> {
-        self.find(token_key).map(|row| match row.state.clone() {
-            State::Pending => Intent::Pending(row.attempt.clone()),
-            State::Decided(decision) => Intent::Decided(decision),
-        })
+    fn find(&self, token_key: &str) -> Option<&Row> {
+        self.there().find(|row| row.token_key.as_deref() == Some(token_key))
+    }
+
+    /// What became of a token; `None` if nothing was decided.
+    pub(super) fn decided(&self, token_key: &str) -> Option<&Decision> {
+        self.find(token_key).map(|row| &row.decision)
+    }
+
+    /// Whether somebody was told that nothing will come of a token.
+    pub(super) fn is_withdrawn(&self, token_key: &str, now_us: i64) -> bool {
+        self.withdrawn.get(token_key).is_some_and(|until| *until >= now_us)
+    }
+
+    /// Whether anything was decided on a reservation.
+    pub(super) fn is_reserved(&self, reservation: &str) -> bool {
+        self.there().any(|row| row.reservation == reservation)
     }
 
     /// The lines of the order log, each with its place.
     pub(super) fn log(&self) -> Vec<(i64, String)> {
-        let rows = (1..).zip(self.decided.iter().map(|row| &self.rows[*row]));
-        let lines = rows.filter(|(_, row)| !row.is_purged).map(|(place, Row { attempt, state, .. })| {
-            let id = match state {
-                State::Decided(Decision::Confirmed(order)) => order.order_num,
-                _ => -1,
+        let lines = (1..).zip(&self.rows).filter(|(_, row)| !row.is_purged).map(|(place, row)| {
+            let id = match &row.decision {
+                Decision::Confirmed(order) => order.order_num,
+                Decision::Refused(_) => -1,
             };
-            (place, format!("{id} {} {}\n", attempt.product, attempt.quantity))
+            (place, format!("{id} {} {}\n", row.product, row.quantity))
         });
         lines.collect()
     }
 
     /// Forgets what came to nothing and is over, but for the last decision. How many rows.
     pub(super) fn purge(&mut self, now_us: i64) -> u64 {
-        let last = self.decided.last().copied();
+        let last = self.rows.len().saturating_sub(1);
         let mut purged = 0;
         for (at, row) in self.rows.iter_mut().enumerate() {
-            if !row.is_purged && row.expires_us.is_some_and(|until| until < now_us) && Some(at) != last {
+            if !row.is_purged && row.expires_us.is_some_and(|until| until < now_us) && at != last {
                 (row.is_purged, purged) = (true, purged + 1);
             }
         }
@@ -119,86 +125,22 @@ impl Model {
         purged + (before - self.withdrawn.len()) as u64
     }
 
-    /// Whether an attempt was forgotten.
-    pub(super) fn is_purged(&self, attempt: &Attempt) -> bool {
-        self.rows.iter().any(|row| row.attempt.id == attempt.id && row.is_purged)
-    }
-
-    /// What the write should come to. Of what it really came to only the number of a new row is taken.
-    pub(super) fn apply(&mut self, write: &Write, now_us: i64, really: &Outcome) -> Outcome {
+    /// What the write should come to.
+    pub(super) fn apply(&mut self, write: &Write, now_us: i64) -> Outcome {
         match write {
-            Write::Intend(new) => self.intend(new, really),
-            Write::Confirm(attempt, price_minor) => self.decide(attempt, |model, row| {
-                let order = model.place(row, *price_minor, now_us);
-                Decision::Confirmed(order)
-            }),
-            Write::Refuse(attempt, refusal) => self.decide(attempt, |model, row| {
-                model.rows[row].expires_us = Some(now_us + KEEPING.kept_us);
-                Decision::Refused(refusal.clone())
-            }),
-            Write::Abandon(attempt, refusal) => self.decide(attempt, |model, row| {
-                let Row { attempt, has_token, expires_us, .. } = &mut model.rows[row];
-                (*has_token, *expires_us) = (false, Some(now_us + KEEPING.kept_us));
-                let (name, quantity) = (attempt.product.clone(), attempt.quantity.unsigned_abs());
-                let key = attempt.reservation.clone();
-                model.changes.push((key, now_us, OrderChange::Abandoned { name, quantity }));
-                Decision::Refused(Refusal { available: None, ..refusal.clone() })
-            }),
+            Write::Decide(attempt, verdict) => self.decide(attempt, verdict, now_us),
+            Write::Disown(held) => Outcome::Disowned(self.disown(held, now_us)),
             Write::SetStatus(order_num, to) => self.set_status(*order_num, *to, now_us),
             Write::Ask(token_key) => Outcome::Asked(self.ask(token_key, now_us)),
         }
     }
 
-    fn find(&self, token_key: &str) -> Option<&Row> {
-        self.rows.iter().find(|row| row.has_token && !row.is_purged && row.attempt.token_key == token_key)
-    }
-
-    fn intend(&mut self, new: &NewAttempt, really: &Outcome) -> Outcome {
-        if let Some(row) = self.find(&new.token_key) {
-            if row.body_hash != new.body_hash {
-                return Outcome::TokenReused;
-            }
-            return Outcome::Found(self.outcome(&new.token_key).unwrap());
-        }
-        if self.is_withdrawn(&new.token_key, new.now_us) {
-            return Outcome::TokenWithdrawn;
-        }
-        let Outcome::Found(Intent::Fresh(fresh)) = really else { panic!("{new:?} is new, but: {really:?}") };
-        assert!(self.rows.iter().all(|row| row.attempt.id < fresh.id), "a row's number was given before");
-        let attempt = Attempt {
-            id: fresh.id,
-            token_key: new.token_key.clone(),
-            reservation: new.reservation.clone(),
-            product: new.product.clone(),
-            quantity: i64::from(new.quantity),
-            owner: new.owner.clone(),
-            lease_until_us: new.lease_until_us,
-            created_at_us: new.now_us,
-        };
-        let (body_hash, customer) = (new.body_hash, new.customer);
-        let row = Row {
-            attempt,
-            body_hash,
-            customer,
-            state: State::Pending,
-            has_token: true,
-            expires_us: None,
-            is_purged: false,
-        };
-        self.rows.push(row.clone());
-        Outcome::Found(Intent::Fresh(row.attempt))
-    }
-
-    fn is_withdrawn(&self, token_key: &str, now_us: i64) -> bool {
-        self.withdrawn.get(token_key).is_some_and(|until| *until >= now_us)
-    }
-
-    fn ask(&mut self, token_key: &str, now_us: i64) -> Option<(Buy, Intent)> {
-        if let Some(Row { attempt, customer, .. }) = self.find(token_key) {
-            let quantity = u32::try_from(attempt.quantity).unwrap();
-            let customer = customer.map(i64::unsigned_abs);
-            let buy = Buy { name: attempt.product.clone(), quantity, customer };
-            return self.outcome(token_key).map(|intent| (buy, intent));
+    fn ask(&mut self, token_key: &str, now_us: i64) -> Option<(Buy, Recalled)> {
+        if let Some(row) = self.find(token_key) {
+            let quantity = u32::try_from(row.quantity).unwrap();
+            let customer = row.customer.map(i64::unsigned_abs);
+            let buy = Buy { name: row.product.clone(), quantity, customer };
+            return Some((buy, Recalled::Decided(row.decision.clone())));
         }
         if !self.is_withdrawn(token_key, now_us) {
             self.withdrawn.insert(token_key.to_owned(), now_us + KEEPING.kept_us);
@@ -206,42 +148,99 @@ impl Model {
         None
     }
 
-    /// The decision that stands: the first.
-    fn decide(&mut self, attempt: &Attempt, decision: impl FnOnce(&mut Self, usize) -> Decision) -> Outcome {
-        let row = self.rows.iter().position(|row| row.attempt.id == attempt.id).unwrap();
-        if let State::Decided(decision) = &self.rows[row].state {
-            return Outcome::Decided(decision.clone());
+    /// The decision that stands: the first, on the token or else on the reservation.
+    fn decide(&mut self, attempt: &Attempt, verdict: &Verdict, now_us: i64) -> Outcome {
+        let abandons = matches!(verdict, Verdict::Abandon(_));
+        let by_token = self.find(&attempt.token_key);
+        let by_reservation = self.there().find(|row| row.reservation == attempt.reservation);
+        // Who abandons doesn't claim the token.
+        let stands = by_reservation.or(by_token.filter(|_| !abandons));
+        if stands.is_some() {
+            return match by_token.or(by_reservation) {
+                Some(row) if by_token.is_some() && row.body_hash != attempt.body_hash => Outcome::TokenReused,
+                Some(row) => Outcome::Decided(row.decision.clone()),
+                None => unreachable!(),
+            };
         }
-        let decision = decision(self, row);
-        self.rows[row].state = State::Decided(decision.clone());
-        self.decided.push(row);
+        if !abandons && self.is_withdrawn(&attempt.token_key, now_us) {
+            return Outcome::TokenWithdrawn;
+        }
+        let decision = match verdict {
+            Verdict::Place { price_minor } => Decision::Confirmed(self.place(attempt, *price_minor, now_us)),
+            Verdict::Refuse(refusal) | Verdict::Decline(refusal) | Verdict::Abandon(refusal) => {
+                if !matches!(verdict, Verdict::Refuse(_)) {
+                    self.tell_abandoned(
+                        &attempt.reservation,
+                        &attempt.product,
+                        attempt.quantity.into(),
+                        now_us,
+                    );
+                }
+                Decision::Refused(refusal.clone())
+            }
+        };
+        self.rows.push(Row {
+            token_key: (!abandons).then(|| attempt.token_key.clone()),
+            body_hash: attempt.body_hash,
+            reservation: attempt.reservation.clone(),
+            product: attempt.product.clone(),
+            quantity: attempt.quantity.into(),
+            customer: attempt.customer,
+            expires_us: matches!(decision, Decision::Refused(_)).then_some(now_us + KEEPING.kept_us),
+            decision: decision.clone(),
+            is_purged: false,
+        });
         Outcome::Decided(decision)
     }
 
-    /// The next order, of this row.
-    fn place(&mut self, row: usize, price_minor: i64, now_us: i64) -> Order {
+    fn disown(&mut self, held: &Held, now_us: i64) -> bool {
+        if self.is_reserved(&held.reservation) {
+            return false;
+        }
+        self.tell_abandoned(&held.reservation, &held.product, held.quantity, now_us);
+        self.rows.push(Row {
+            token_key: None,
+            body_hash: [0; 32],
+            reservation: held.reservation.clone(),
+            product: held.product.clone(),
+            quantity: held.quantity,
+            customer: None,
+            decision: Decision::Refused(stopped()),
+            expires_us: Some(now_us + KEEPING.kept_us),
+            is_purged: false,
+        });
+        true
+    }
+
+    fn tell_abandoned(&mut self, reservation: &str, product: &str, quantity: i64, now_us: i64) {
+        let change = OrderChange::Abandoned { name: product.to_owned(), quantity: quantity.unsigned_abs() };
+        self.changes.push((reservation.to_owned(), now_us, change));
+    }
+
+    /// The next order, of this attempt.
+    fn place(&mut self, attempt: &Attempt, price_minor: i64, now_us: i64) -> Order {
         let order_num = 1 + i64::try_from(self.orders().count()).unwrap();
-        let Row { attempt, customer, .. } = self.rows[row].clone();
+        let quantity = i64::from(attempt.quantity);
         let order = Order {
             order_num,
-            token_key: attempt.token_key,
-            reservation: attempt.reservation,
-            product: attempt.product,
-            quantity: attempt.quantity,
+            token_key: attempt.token_key.clone(),
+            reservation: attempt.reservation.clone(),
+            product: attempt.product.clone(),
+            quantity,
             price_minor,
-            total_minor: price_minor * attempt.quantity,
+            total_minor: price_minor * quantity,
             status: OrderStatus::Processing,
             status_at_us: now_us,
-            customer,
-            created_at_us: attempt.created_at_us,
+            customer: attempt.customer,
+            created_at_us: attempt.came_at_us,
             decided_at_us: now_us,
         };
         let change = OrderChange::Placed {
             order_num: order_num.unsigned_abs(),
             name: order.product.clone(),
-            quantity: order.quantity.unsigned_abs(),
+            quantity: u64::from(attempt.quantity),
             total: Decimal(order.total_minor),
-            customer: customer.map(i64::unsigned_abs),
+            customer: attempt.customer.map(i64::unsigned_abs),
         };
         self.changes.push((order.reservation.clone(), now_us, change));
         order
@@ -249,8 +248,8 @@ impl Model {
 
     fn set_status(&mut self, number: i64, to: OrderStatus, now_us: i64) -> Outcome {
         let order_num = number.unsigned_abs();
-        let order = self.rows.iter_mut().find_map(|row| match &mut row.state {
-            State::Decided(Decision::Confirmed(order)) if order.order_num == number => Some(order),
+        let order = self.rows.iter_mut().find_map(|row| match &mut row.decision {
+            Decision::Confirmed(order) if order.order_num == number => Some(order),
             _ => None,
         });
         let Some(order) = order else { return Outcome::Refused(OrderError::OrderNotFound { order_num }) };

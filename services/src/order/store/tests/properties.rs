@@ -1,4 +1,4 @@
-//! The store against its model, over random sequences of what callers, workers and recovery may do.
+//! The store against its model, over random sequences of what callers, workers and sweepers may do.
 
 use futures_util::future::join_all;
 use proptest::collection::vec;
@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::*;
-use super::model::{KEEPING, Model, Outcome, Write};
+use super::model::{KEEPING, Model, Outcome, SWEEPER, Write, stopped};
 use crate::database::testing::sequences::check_sequences;
 use crate::database::testing::{On, on_both_databases};
 use crate::order::service::SORT_KEYS;
 use crate::paging::order_by;
+use crate::store::StoreError;
 
 on_both_databases! {
     tokio: [],
@@ -19,65 +20,79 @@ on_both_databases! {
 }
 
 const PRODUCTS: [&str; 4] = ["Tux", "tux", "Gold Fish", "Élan"];
-const OWNERS: [&str; 3] = ["order-1", "order-2", "order-3"];
 const SORTS: [&str; 8] =
     ["order_num", "-order_num", "name", "-name", "quantity", "-quantity", "total", "-total"];
 
-/// Something that somebody does. A worker chooses among the attempts that anybody has ever seen.
+/// Something that somebody does. A worker has recalled the token just now, or holds on to a reservation of long ago.
 #[derive(Clone, Debug)]
 enum Act {
-    Intend { token: u8, product: &'static str, quantity: u32, customer: Option<i64>, owner: &'static str },
-    Confirm(usize, i64),
-    Refuse(usize, &'static str),
-    Abandon(usize, &'static str),
+    Decide {
+        token: u8,
+        product: &'static str,
+        quantity: u32,
+        customer: Option<i64>,
+        old: Option<usize>,
+        verdict: Verdict,
+    },
+    Disown {
+        old: usize,
+    },
     SetStatus(i64, OrderStatus),
     Ask(u8),
 }
 
-/// One step: what waits for the writer together; an instance that recovers; or a look.
+/// One step: what waits for the writer together; or a look.
 #[derive(Clone, Debug)]
 enum Step {
     Acts(Vec<Act>),
-    Recover { owner: Option<&'static str>, limit: u32, later_us: i64 },
+    Recall { token: u8, body: u8 },
     Purge { later_us: i64 },
     Look { filter: Filter, sort: &'static str, page: Page },
     Log { after: usize, limit: u32 },
 }
 
-/// How long an attempt is its owner's: about three steps.
-const LEASE_US: i64 = 8;
-
 fn step() -> impl Strategy<Value = Step> {
-    let owner = option::of(select(&OWNERS[..]));
-    let recover = (owner, 1..4_u32, 0..4_i64).prop_map(|(owner, limit, later_us)| Step::Recover {
-        owner,
-        limit,
-        later_us,
-    });
+    let recall = (0..6_u8, 1..3_u8).prop_map(|(token, body)| Step::Recall { token, body });
     let purge = (0..12_i64).prop_map(|later_us| Step::Purge { later_us });
     let log = (0..12_usize, 1..8_u32).prop_map(|(after, limit)| Step::Log { after, limit });
-    prop_oneof![5 => vec(act(), 1..6).prop_map(Step::Acts), 1 => recover, 2 => look(), 1 => log, 1 => purge]
+    prop_oneof![5 => vec(act(), 1..6).prop_map(Step::Acts), 2 => recall, 2 => look(), 1 => log, 1 => purge]
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let intend = (0..6_u8, select(&PRODUCTS[..]), 1..3_u32, option::of(1..3_i64), select(&OWNERS[..]))
-        .prop_map(|(token, product, quantity, customer, owner)| Act::Intend {
+    let what = (0..6_u8, select(&PRODUCTS[..]), 1..3_u32, option::of(1..3_i64));
+    // Mostly one of the newest.
+    let old = || 0..6_usize;
+    let decide = (what, option::weighted(0.3, old()), verdict()).prop_map(
+        |((token, product, quantity, customer), old, verdict)| Act::Decide {
             token,
             product,
             quantity,
             customer,
-            owner,
-        });
-    let code = || select(&["OUT_OF_STOCK", "UNAVAILABLE"][..]);
-    // Mostly one of the newest.
-    let which = || 0..6_usize;
+            old,
+            verdict,
+        },
+    );
     prop_oneof![
-        4 => intend,
-        4 => (which(), 0..4_i64).prop_map(|(which, price_minor)| Act::Confirm(which, price_minor)),
-        1 => (which(), code()).prop_map(|(which, code)| Act::Refuse(which, code)),
-        1 => (which(), code()).prop_map(|(which, code)| Act::Abandon(which, code)),
+        8 => decide,
+        1 => old().prop_map(|old| Act::Disown { old }),
         1 => (0..6_u8).prop_map(Act::Ask),
         3 => (1..8_i64, select(&OrderStatus::ALL[..])).prop_map(|(number, to)| Act::SetStatus(number, to)),
+    ]
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    let refusal = || {
+        select(&["OUT_OF_STOCK", "UNAVAILABLE"][..]).prop_map(|code| Refusal {
+            code: code.to_owned(),
+            message: format!("words of {code}"),
+            available: Some(3),
+        })
+    };
+    prop_oneof![
+        4 => (0..4_i64).prop_map(|price_minor| Verdict::Place { price_minor }),
+        1 => refusal().prop_map(Verdict::Refuse),
+        1 => refusal().prop_map(Verdict::Decline),
+        2 => refusal().prop_map(Verdict::Abandon),
     ]
 }
 
@@ -98,23 +113,25 @@ fn look() -> impl Strategy<Value = Step> {
 struct Shop {
     store: OrderStore,
     model: Model,
-    /// Attempts that anybody has ever seen, the oldest first.
-    seen: Vec<Attempt>,
+    /// Reservations that anybody has ever had, the oldest first.
+    reservations: Vec<String>,
     now_us: i64,
-    reservations: u32,
 }
 
 fn whoever_works_on_attempts_the_store_does_as_its_model(on: On) {
     check_sequences(on, OrderStore::MIGRATIONS, step(), async |database, steps| {
         let (store, model) = (OrderStore::over(database, KEEPING), Model::default());
-        let mut shop = Shop { store, model, seen: Vec::new(), now_us: 0, reservations: 0 };
+        let mut shop = Shop { store, model, reservations: Vec::new(), now_us: 0 };
         for step in steps {
             match step {
                 Step::Acts(acts) => {
-                    let writes = acts.iter().filter_map(|act| shop.write(act)).collect();
+                    let mut writes = Vec::new();
+                    for act in &acts {
+                        writes.extend(shop.write(act).await);
+                    }
                     shop.carry_out(writes).await;
                 }
-                Step::Recover { owner, limit, later_us } => shop.recover(owner, limit, later_us).await,
+                Step::Recall { token, body } => drop(shop.recall(token, body).await),
                 Step::Purge { later_us } => shop.purge(later_us).await,
                 Step::Look { filter, sort, page } => shop.check_page(&filter, sort, page).await,
                 Step::Log { after, limit } => shop.check_log(after, limit).await,
@@ -125,36 +142,62 @@ fn whoever_works_on_attempts_the_store_does_as_its_model(on: On) {
     });
 }
 
+fn key(token: u8) -> String {
+    format!("token {token}")
+}
+
 impl Shop {
-    /// What is written when somebody does this; nothing if there is no attempt to work on yet.
-    fn write(&mut self, act: &Act) -> Option<Write> {
-        let attempt = |which: &usize| self.seen.iter().rev().nth(*which).cloned();
-        let refusal = |code: &str| Refusal {
-            code: code.to_owned(),
-            message: format!("words of {code}"),
-            available: Some(3),
-        };
+    /// What is known of a token, which is what the model knows; the reservation of its next attempt.
+    async fn recall(&mut self, token: u8, body: u8) -> Option<String> {
+        let (key, body_hash) = (key(token), [body; 32]);
+        let recalled = self.store.recall(&key, &body_hash, self.now_us).await;
+        let decided = self.model.decided(&key);
+        match recalled {
+            Ok(Recalled::Decided(decision)) => assert_eq!(Some(&decision), decided),
+            Ok(Recalled::Open { reservation }) => {
+                assert_eq!((decided, self.model.is_withdrawn(&key, self.now_us)), (None, false));
+                assert!(!self.model.is_reserved(&reservation), "{reservation}");
+                self.reservations.retain(|known| *known != reservation);
+                self.reservations.push(reservation.clone());
+                return Some(reservation);
+            }
+            Err(StoreError::TokenReused) => assert!(self.model.decided(&key).is_some()),
+            Err(StoreError::TokenWithdrawn) => {
+                assert_eq!((decided, self.model.is_withdrawn(&key, self.now_us)), (None, true));
+            }
+            other => panic!("{other:?}"),
+        }
+        None
+    }
+
+    /// What is written when somebody does this; nothing if there is nothing to work on.
+    async fn write(&mut self, act: &Act) -> Option<Write> {
+        let old = |shop: &Self, which: usize| shop.reservations.iter().rev().nth(which).cloned();
         Some(match act {
-            Act::Intend { token, product, quantity, customer, owner } => {
-                self.now_us += 1;
-                self.reservations += 1;
-                Write::Intend(NewAttempt {
-                    token_key: format!("token {token}"),
-                    body_hash: [u8::try_from(*quantity).unwrap(); 32],
-                    reservation: format!("reservation {}", self.reservations),
+            Act::Decide { token, product, quantity, customer, old: which, verdict } => {
+                let body = u8::try_from(*quantity).unwrap();
+                let reservation = match which {
+                    Some(which) => old(self, *which)?,
+                    None => self.recall(*token, body).await?,
+                };
+                let attempt = Attempt {
+                    token_key: key(*token),
+                    body_hash: [body; 32],
+                    reservation,
                     product: (*product).to_owned(),
                     quantity: *quantity,
                     customer: *customer,
-                    owner: (*owner).to_owned(),
-                    lease_until_us: self.now_us + LEASE_US,
-                    now_us: self.now_us,
-                })
+                    owner: "order-1".to_owned(),
+                    came_at_us: self.now_us,
+                };
+                Write::Decide(attempt, verdict.clone())
             }
-            Act::Confirm(which, price_minor) => Write::Confirm(attempt(which)?, *price_minor),
-            Act::Refuse(which, code) => Write::Refuse(attempt(which)?, refusal(code)),
-            Act::Abandon(which, code) => Write::Abandon(attempt(which)?, refusal(code)),
+            Act::Disown { old: which } => {
+                let reservation = old(self, *which)?;
+                Write::Disown(Held { reservation, product: "Tux".to_owned(), quantity: 2 })
+            }
             Act::SetStatus(order_num, to) => Write::SetStatus(*order_num, *to),
-            Act::Ask(token) => Write::Ask(format!("token {token}")),
+            Act::Ask(token) => Write::Ask(key(*token)),
         })
     }
 
@@ -164,23 +207,8 @@ impl Shop {
         let performed = writes.iter().map(|write| perform(&self.store, write, self.now_us));
         let outcomes = join_all(performed).await;
         for (write, outcome) in writes.iter().zip(outcomes) {
-            assert_eq!(outcome, self.model.apply(write, self.now_us, &outcome), "{write:?}");
-            if let Outcome::Found(Intent::Fresh(attempt)) = outcome {
-                self.seen.push(attempt);
-            }
+            assert_eq!(outcome, self.model.apply(write, self.now_us), "{write:?}");
         }
-    }
-
-    /// What an instance does at its start (with its name), and now and then (without).
-    async fn recover(&mut self, owner: Option<&str>, limit: u32, later_us: i64) {
-        self.now_us += later_us;
-        let left = self.store.recoverable(owner, self.now_us, limit).await.unwrap();
-        let mut expected = self.model.recoverable(owner, self.now_us);
-        expected.truncate(limit as usize);
-        assert_eq!(left.iter().collect::<Vec<_>>(), expected, "{owner:?}");
-        let refusal = Refusal { code: "UNAVAILABLE".into(), message: "it stopped".into(), available: None };
-        self.carry_out(left.into_iter().map(|attempt| Write::Abandon(attempt, refusal.clone())).collect())
-            .await;
     }
 
     async fn check_page(&self, filter: &Filter, sort: &str, page: Page) {
@@ -207,7 +235,7 @@ impl Shop {
         assert_eq!(orders.iter().collect::<Vec<_>>(), expected, "{filter:?} {sort} {page:?}");
     }
 
-    /// What a service does all the time. Nobody works any more on what is so old.
+    /// What a service does all the time.
     async fn purge(&mut self, later_us: i64) {
         self.now_us += later_us;
         let mut purged = 0;
@@ -215,7 +243,6 @@ impl Shop {
             purged += rows;
         }
         assert_eq!(purged, self.model.purge(self.now_us), "at {}", self.now_us);
-        self.seen.retain(|attempt| !self.model.is_purged(attempt));
     }
 
     async fn check_log(&self, after: usize, limit: u32) {
@@ -231,9 +258,9 @@ impl Shop {
     }
 
     /// Every token and number, those that nobody has too.
-    async fn check_lookups(&self) {
-        for token in (0..7).map(|token| format!("token {token}")) {
-            assert_eq!(self.store.outcome(&token).await.unwrap(), self.model.outcome(&token), "{token}");
+    async fn check_lookups(&mut self) {
+        for token in 0..7 {
+            self.recall(token, 1).await;
         }
         let placed: Vec<_> = self.model.orders().collect();
         for (number, order) in (1..).zip(&placed) {
@@ -264,15 +291,9 @@ impl Shop {
 
 async fn perform(store: &OrderStore, write: &Write, now_us: i64) -> Outcome {
     let outcome = match write.clone() {
-        Write::Intend(new) => store.intend(new).await.map(Outcome::Found),
-        Write::Confirm(attempt, price_minor) => {
-            store.confirm(&attempt, price_minor, now_us).await.map(Outcome::Decided)
-        }
-        Write::Refuse(attempt, refusal) => {
-            store.refuse(&attempt, refusal, now_us).await.map(Outcome::Decided)
-        }
-        Write::Abandon(attempt, refusal) => {
-            store.abandon(&attempt, refusal, now_us).await.map(Outcome::Decided)
+        Write::Decide(attempt, verdict) => store.decide(attempt, verdict, now_us).await.map(Outcome::Decided),
+        Write::Disown(held) => {
+            store.disown(held, stopped(), SWEEPER.to_owned(), now_us).await.map(Outcome::Disowned)
         }
         Write::SetStatus(order_num, to) => store.set_status(order_num, to, now_us).await.map(Outcome::Is),
         Write::Ask(key) => {
