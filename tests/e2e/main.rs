@@ -56,6 +56,7 @@ mod text;
 mod toystore;
 mod toystore_run;
 mod traffic;
+mod undecided;
 mod up;
 mod upload;
 mod watch;

@@ -16,6 +16,7 @@ use micronet_wire::error::RpcError;
 use micronet_wire::limits::MESSAGE_BYTES_MAX;
 use micronet_wire::schema::{Access, Decimal, Timestamp};
 use micronet_wire::service::{CallContext, CallError, Outgoing};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use self::outcomes::OrderOutcomes;
@@ -77,6 +78,7 @@ async fn start(environment: Environment) -> Result<Running, StartError> {
         product: ProductClient::new(upstream),
         users: users.map(UserClient::new),
         owner: environment.identity.instance.clone(),
+        undecided: Notify::new(),
         placing: Underway::at_most(PLACING_MAX),
     });
     let sweeping = tasks::spawn("undecided orders", sweep_forever(Rc::clone(&shop)));
@@ -133,6 +135,8 @@ struct Shop {
     to_users: Relay,
     /// This instance's name, in the rows that it works on.
     owner: String,
+    /// Notified when an attempt could not be decided: product may hold its pieces.
+    undecided: Notify,
     /// Orders that are being placed, also for callers who have left.
     placing: Underway<Answer<Placed>>,
 }

@@ -13,7 +13,7 @@ use super::{Answer, Shop};
 use crate::calls::{request_hash, token_key};
 use crate::order::api::{Buy, OrderError, Placed};
 use crate::order::store::{Attempt, Decision, Recalled, Refusal, Verdict};
-use crate::product::api::{Pieces, ProductError, Reserved};
+use crate::product::api::{Pieces, ProductError, Reservation, Reserved};
 use crate::store::{StoreError, row_id};
 use crate::underway::{First, NoTurn, Turn};
 use crate::user;
@@ -97,19 +97,22 @@ impl Shop {
                 came_at_us: unix_us(),
             };
             let (verdict, failed) = verdict(self.reserve(context, &attempt, request).await);
-            let held = attempt.held();
+            let reservation = Reservation { token: attempt.reservation.clone() };
             let decision = self.store.decide(attempt, verdict, unix_us()).await;
-            if matches!(decision, Err(StoreError::TokenWithdrawn)) {
-                self.disown(held).await?;
+            match &decision {
+                Ok(_) => self.wake(),
+                Err(_) => self.undecided.notify_one(),
             }
-            self.wake();
             match (decision?, failed) {
                 // Whatever product has done, there will be no order of it.
                 (Decision::Refused(refusal), Some(error)) if !refusal.is_lasting() => {
                     return Err(CallError::Rpc(error));
                 }
-                // Somebody else has given it up. That has freed the token, and so we try.
-                (Decision::Refused(refusal), None) if !refusal.is_lasting() => {}
+                // Somebody else has given it up. That has freed the token, and so we try, when what was reserved can be had again:
+                // it is released sooner or later in any case.
+                (Decision::Refused(refusal), None) if !refusal.is_lasting() => {
+                    let _ = self.product.release(&reservation, CallOptions::within(context)).await;
+                }
                 (decision, _) => return answer(decision, request),
             }
         }

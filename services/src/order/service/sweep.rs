@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use micronet_transport::clock::unix_us;
 use micronet_wire::error::Code;
 use micronet_wire::service::{CallError, CallOptions};
+use tokio::time::{sleep, timeout};
 
 use super::Shop;
 use crate::order::api::OrderError;
@@ -34,19 +35,22 @@ const STOPPED: &str = "the order service stopped before it was decided";
 pub(super) async fn sweep_forever(shop: Rc<Shop>) {
     let mut pause = LOOK_EVERY / 2;
     loop {
-        pause = match shop.sweep().await {
-            Ok(0) => (pause * 2).min(LOOK_EVERY_MAX),
-            Ok(disowned) => {
-                tracing::warn!(attempts = disowned, "abandoned attempts that were left undecided");
-                LOOK_EVERY
-            }
-            Err(error) => {
-                // Product may be away: whoever needs it says so.
-                tracing::debug!(%error, "cannot look after what product holds");
-                LOOK_EVERY
-            }
-        };
-        tokio::time::sleep(pause).await;
+        let disowned = shop.sweep().await.unwrap_or_else(|error| {
+            // Product may be away: whoever needs it says so.
+            tracing::debug!(%error, "cannot look after what product holds");
+            0
+        });
+        if disowned > 0 {
+            tracing::warn!(attempts = disowned, "abandoned attempts that were left undecided");
+            pause = LOOK_EVERY;
+        } else {
+            pause = (pause * 2).min(LOOK_EVERY_MAX);
+        }
+        if timeout(pause, shop.undecided.notified()).await.is_ok() {
+            // What is held since now is told of then.
+            sleep(LOOK_EVERY).await;
+            pause = LOOK_EVERY;
+        }
     }
 }
 

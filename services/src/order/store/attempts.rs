@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::orders::Order;
 use super::{KEY_BYTES_MAX, NAME_CHARS_MAX, PRICE_MINOR_MAX, Result};
-use crate::database::{Connection, DatabaseError, Row, is_storable};
+use crate::database::{Connection, DatabaseError, Query, Row, is_storable};
 use crate::events;
 use crate::once::PURGED_AT_ONCE;
 use crate::order::api::{Buy, OrderChange, OrderStatus};
@@ -244,22 +244,15 @@ async fn place(
             $9, $10, $11, $12, $12
         WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE token_key = $1 AND expires_us >= $12)
         ON CONFLICT DO NOTHING RETURNING *";
-    let placed: Option<Order> = sqlx::query_as(query)
-        .bind(&attempt.token_key)
-        .bind(&attempt.body_hash[..])
-        .bind(&attempt.reservation)
-        .bind(&attempt.product)
-        .bind(i64::from(attempt.quantity))
-        .bind(attempt.customer)
-        .bind(&attempt.owner)
-        .bind(attempt.came_at_us)
+    let placed = attempt
+        .bound(query, Some(&attempt.token_key))
         .bind(price_minor)
         .bind(price_minor * i64::from(attempt.quantity))
         .bind(OrderStatus::Processing.name())
         .bind(now_us)
         .fetch_optional(&mut *tx)
         .await?;
-    let Some(order) = placed else { return Ok(None) };
+    let Some(order) = placed.as_ref().map(Order::from_row).transpose()? else { return Ok(None) };
     let change = OrderChange::Placed {
         order_num: order.order_num.unsigned_abs(),
         name: order.product.clone(),
@@ -290,15 +283,8 @@ async fn refuse(tx: &mut Connection, attempt: &Attempt, no: &No<'_>) -> Result<O
             (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders), $9, $10, $11, $12, $13
         WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE token_key = $1 AND expires_us >= $12)
         ON CONFLICT DO NOTHING";
-    let refused = sqlx::query(query)
-        .bind(no.token_key)
-        .bind(&attempt.body_hash[..])
-        .bind(&attempt.reservation)
-        .bind(&attempt.product)
-        .bind(i64::from(attempt.quantity))
-        .bind(attempt.customer)
-        .bind(&attempt.owner)
-        .bind(attempt.came_at_us)
+    let refused = attempt
+        .bound(query, no.token_key)
         .bind(&no.refusal.code)
         .bind(&no.refusal.message)
         .bind(no.refusal.available)
@@ -424,8 +410,21 @@ fn decision(row: &Row) -> std::result::Result<Decision, sqlx::Error> {
 }
 
 impl Attempt {
+    /// A statement with what an attempt is as its first eight parameters.
+    fn bound(&self, query: &'static str, token_key: Option<&String>) -> Query {
+        sqlx::query(query)
+            .bind(token_key)
+            .bind(&self.body_hash[..])
+            .bind(&self.reservation)
+            .bind(&self.product)
+            .bind(i64::from(self.quantity))
+            .bind(self.customer)
+            .bind(&self.owner)
+            .bind(self.came_at_us)
+    }
+
     /// What product holds for it, if it does.
-    pub fn held(&self) -> Held {
+    fn held(&self) -> Held {
         let (reservation, product) = (self.reservation.clone(), self.product.clone());
         Held { reservation, product, quantity: self.quantity.into() }
     }
