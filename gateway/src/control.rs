@@ -264,7 +264,7 @@ impl Gateway for Control {
 impl Control {
     /// Who may say that it is an instance of a service: who has proved to be that service, and only of one that is known here.
     fn check(&self, context: &CallContext, service: &str) -> Result<(), RpcError> {
-        if context.principal != (Principal::Service { name: service.to_owned() }) {
+        if context.principal != (Principal::Service { name: service.into() }) {
             let words = format!("{} can't announce an instance of {service:?}", context.principal.key());
             return Err(RpcError::new(Code::InsufficientPermissions, words));
         }

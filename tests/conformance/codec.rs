@@ -53,7 +53,7 @@ fn principal_means(principal: &Principal) -> Value {
     match principal {
         Principal::Anonymous => json!({"kind": "ANONYMOUS", "names": []}),
         Principal::Operator => json!({"kind": "OPERATOR", "names": []}),
-        Principal::Service { name } => json!({"kind": "SERVICE", "names": [name]}),
+        Principal::Service { name } => json!({"kind": "SERVICE", "names": [name.as_str()]}),
         Principal::User { subject, organization, session, permissions } => {
             let names: Vec<&String> =
                 [subject, organization, session].into_iter().chain(permissions).collect();
@@ -238,7 +238,7 @@ fn refusal_by_connection(frame: &[u8]) -> Result<Code, String> {
     connection.receive(0, &mut greeting.clone(), greeting.len());
     if role == Role::Dialler {
         connection
-            .call(0, method_id("product.query"), &Bytes::new(), CallOptions::default())
+            .call(0, method_id("product.query"), &Bytes::new(), &CallOptions::default())
             .map_err(|e| e.to_string())?;
     }
     connection.receive(0, &mut BytesMut::from(frame), frame.len());

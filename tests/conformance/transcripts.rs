@@ -83,7 +83,7 @@ pub(crate) fn options(said: &Value, now: u64) -> CallOptions {
     CallOptions {
         principal,
         deadline_ns: now + said["deadline_us"].as_u64().unwrap() * 1_000,
-        request_id: text("request_id").unwrap_or_default(),
+        request_id: text("request_id").unwrap_or_default().into(),
         trace,
         token: text("token"),
         metadata: metadata(&said["metadata"]),
@@ -113,7 +113,7 @@ impl Pair {
             command @ ("call" | "send") => {
                 self.last_options = options(&does[3], now);
                 let make = if command == "call" { Connection::call } else { Connection::send };
-                make(connection, now, number(1), &unhex(text(2)).into(), self.last_options.clone())
+                make(connection, now, number(1), &unhex(text(2)).into(), &self.last_options.clone())
                     .map_err(|error| error.to_string())?;
             }
             "open" => {
@@ -121,7 +121,7 @@ impl Pair {
                 let request = does[2].as_str().map(|request| unhex(request).into());
                 let replies = if text(3) == "one" { Arity::One } else { Arity::Many };
                 connection
-                    .open(now, number(1), request.as_ref(), replies, self.last_options.clone())
+                    .open(now, number(1), request.as_ref(), replies, &self.last_options.clone())
                     .map_err(|error| error.to_string())?;
             }
             "say" => connection

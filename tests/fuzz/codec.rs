@@ -196,8 +196,8 @@ pub(crate) fn request_head(input: &[u8]) {
         Ok((head, message)) => {
             assert!(input.ends_with(&message) && (1..=DEADLINE_US_MAX).contains(&head.deadline_us));
             assert!(ascending(&input[6..input.len() - message.len()], 1), "{input:02x?}");
-            let texts = [Some(&head.request_id), head.token.as_ref()];
-            let plain = |text: &&String| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
+            let texts = [Some(head.request_id.as_str()), head.token.as_deref()];
+            let plain = |text: &&str| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
             assert!(texts.iter().flatten().all(plain), "{texts:?}");
             let mut again = BytesMut::new();
             head.encode(&mut again).unwrap();

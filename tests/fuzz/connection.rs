@@ -258,7 +258,7 @@ impl Driven {
                 let request = bytes::Bytes::from(vec![7; if stream & 4 == 0 { 7 } else { 40_000 }]);
                 let request = (stream & 1 == 0).then_some(&request);
                 let replies = if stream & 2 == 0 { Arity::One } else { Arity::Many };
-                let made = self.connection.open(now, METHOD, request, replies, options);
+                let made = self.connection.open(now, METHOD, request, replies, &options);
                 self.history.push(format!("open {:?}", made.as_ref().map_err(|error| error.code)));
                 if let Ok(stream) = made {
                     assert_eq!(self.calls.insert(stream, true), None, "a stream is given twice");
@@ -279,14 +279,15 @@ impl Driven {
             }
 
             (deed::CALL, Role::Dialler) => {
-                let made = self.connection.call(now, METHOD, &bytes::Bytes::from_static(b"request"), options);
+                let made =
+                    self.connection.call(now, METHOD, &bytes::Bytes::from_static(b"request"), &options);
                 self.history.push(format!("call {:?}", made.as_ref().map_err(|error| error.code)));
                 if let Ok(stream) = made {
                     assert_eq!(self.calls.insert(stream, true), None, "a stream is given twice");
                 }
             }
             (deed::SEND, Role::Dialler) => {
-                let made = self.connection.send(now, METHOD, &bytes::Bytes::from_static(b"notice"), options);
+                let made = self.connection.send(now, METHOD, &bytes::Bytes::from_static(b"notice"), &options);
                 self.history.push(format!("send {:?}", made.map_err(|error| error.code)));
             }
             (deed::CANCEL, Role::Dialler) => {

@@ -216,7 +216,7 @@ impl World {
         let request = (!which.is_multiple_of(3)).then_some(&request);
         let replies = if which.is_multiple_of(2) { Arity::Many } else { Arity::One };
         let options = CallOptions { deadline_ns: self.now + 1_000_000_000, ..CallOptions::default() };
-        if let Ok(stream) = self.connection.open(self.now, METHOD, request, replies, options) {
+        if let Ok(stream) = self.connection.open(self.now, METHOD, request, replies, &options) {
             let many = replies == Arity::Many;
             let has_requests = request.is_none();
             self.talks.insert(stream, Talk { credit: STREAM_CREDIT, many, has_requests, ..Talk::default() });

@@ -155,7 +155,7 @@ impl Driven {
                 let replies = if replies { Arity::Many } else { Arity::One };
                 let deadline_ns = now + 40_000_000;
                 let options = CallOptions { deadline_ns, ..CallOptions::default() };
-                if let Ok(stream) = self.connection.open(now, METHODS[0], request, replies, options) {
+                if let Ok(stream) = self.connection.open(now, METHODS[0], request, replies, &options) {
                     assert_eq!(self.calls.insert(stream, true), None, "a stream is given twice");
                     self.unanswered.insert(stream);
                 }
@@ -165,7 +165,7 @@ impl Driven {
                     now,
                     METHODS[0],
                     &bytes::Bytes::from_static(b"notice"),
-                    CallOptions::default(),
+                    &CallOptions::default(),
                 ) {
                     assert!(self.sent.insert(stream) && !self.calls.contains_key(&stream));
                 }

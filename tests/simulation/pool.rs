@@ -275,7 +275,7 @@ impl World {
         let options = CallOptions { deadline_ns: self.calls[id].deadline_ns, ..CallOptions::default() };
         self.calls[id].tried.push(at);
         let link = self.instances[at].link.as_mut().unwrap();
-        match link.sides[CLIENT].call(self.now, METHOD, &Bytes::from(id.to_string()), options) {
+        match link.sides[CLIENT].call(self.now, METHOD, &Bytes::from(id.to_string()), &options) {
             Ok(stream) => assert_eq!(link.calls.insert(stream, id), None, "a stream is given twice"),
             Err(error) => self.judge(id, at, &error),
         }

@@ -39,7 +39,7 @@ fn principals() -> impl Strategy<Value = Principal> {
     prop_oneof![
         Just(Principal::Anonymous),
         Just(Principal::Operator),
-        name().prop_map(|name| Principal::Service { name }),
+        name().prop_map(|name| Principal::Service { name: name.into() }),
         (name(), "[!-~]{0,64}", "[!-~]{0,64}", proptest::collection::vec(name(), 0..=64)).prop_map(
             |(subject, organization, session, permissions)| {
                 Principal::User { subject, organization, session, permissions }
@@ -100,7 +100,7 @@ pub(crate) fn heads() -> impl Strategy<Value = RequestHead> {
         .prop_map(|(deadline_us, trace, request_id, token, principal, metadata)| RequestHead {
             deadline_us,
             trace,
-            request_id,
+            request_id: request_id.into(),
             token,
             principal,
             bulk: false,
@@ -153,11 +153,7 @@ pub(crate) fn errors() -> impl Strategy<Value = RpcError> {
 
 /// The payload of a frame of this kind that is right in itself.
 pub(crate) fn payloads(kind: Kind) -> BoxedStrategy<Vec<u8>> {
-    let ledger_and = |more: Vec<u8>, ledger: Ledger| {
-        let mut out = Vec::new();
-        ledger.encode(&mut out);
-        [out, more].concat()
-    };
+    let ledger_and = |more: Vec<u8>, ledger: Ledger| [&ledger.encode(), &more[..]].concat();
     match kind {
         Kind::Hello => hellos().prop_map(|hello| encoded(|out| hello.encode(out))).boxed(),
         Kind::Proof => any::<[u8; 32]>().prop_map(|mac| [&[1][..], &mac].concat()).boxed(),

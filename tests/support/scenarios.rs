@@ -60,7 +60,7 @@ impl Pair {
 
     fn open(&mut self, replies: Arity, request: &Bytes) -> Result<u32, String> {
         let options = CallOptions { deadline_ns: self.now + 100_000 * MS, ..CallOptions::default() };
-        let made = self.sides[DIALLER].open(self.now, METHOD, Some(request), replies, options);
+        let made = self.sides[DIALLER].open(self.now, METHOD, Some(request), replies, &options);
         made.map_err(|error| format!("a call is refused: {error}"))
     }
 

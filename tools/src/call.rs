@@ -129,7 +129,7 @@ fn options(config: &CallConfig) -> CallOptions {
     CallOptions {
         metadata: config.metadata.clone(),
         deadline_ns: deadline_ns(&config.callee),
-        request_id: fresh_request_id(),
+        request_id: fresh_request_id().into(),
         token: Some(config.token.clone().unwrap_or_else(fresh_token)),
         ..CallOptions::default()
     }

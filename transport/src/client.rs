@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -303,7 +304,7 @@ fn reason(closed: &Result<(), RpcError>) -> RpcError {
 }
 
 impl Client {
-    fn start_call(&self, method: u32, request: &Bytes, options: CallOptions) -> Result<Call<'_>, RpcError> {
+    fn start_call(&self, method: u32, request: &Bytes, options: &CallOptions) -> Result<Call<'_>, RpcError> {
         let repeatable = options.idempotent || options.token.is_some();
         self.shared.account.take();
         let stream = self.shared.connection.borrow_mut().call(clock::now(), method, request, options)?;
@@ -321,16 +322,12 @@ impl Caller for Client {
         request: Bytes,
         options: CallOptions,
     ) -> impl Future<Output = Result<Reply, RpcError>> {
-        let started = self.start_call(method, &request, options);
-        async move {
-            let mut call = started?;
-            poll_fn(|cx| call.poll_end(cx)).await
-        }
+        Started(self.start_call(method, &request, &options).map_err(Some))
     }
 
     async fn send(&self, method: u32, request: Bytes, options: CallOptions) -> Result<(), RpcError> {
         self.shared.account.take();
-        self.shared.connection.borrow_mut().send(clock::now(), method, &request, options)?;
+        self.shared.connection.borrow_mut().send(clock::now(), method, &request, &options)?;
         self.shared.wake_driver();
         Ok(())
     }
@@ -344,10 +341,24 @@ impl Caller for Client {
     ) -> Result<Rc<dyn Exchange>, RpcError> {
         self.shared.account.take();
         let mut connection = self.shared.connection.borrow_mut();
-        let stream = connection.open(clock::now(), method, request.as_ref(), replies, options)?;
+        let stream = connection.open(clock::now(), method, request.as_ref(), replies, &options)?;
         drop(connection);
         self.shared.wake_driver();
         Ok(Rc::new(Stream::new(self.clone(), stream)))
+    }
+}
+
+/// A call that was started, or why it couldn't be, until that was told.
+struct Started<'a>(Result<Call<'a>, Option<RpcError>>);
+
+impl Future for Started<'_> {
+    type Output = Result<Reply, RpcError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Ok(call) => call.poll_end(cx),
+            Err(error) => error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+        }
     }
 }
 
@@ -415,10 +426,11 @@ impl Shared {
     }
 
     fn end_call(&self, stream: u32, result: Result<Reply, RpcError>, account: Option<Ledger>) {
-        let Some(result) = self.streams.borrow_mut().end(stream, result) else { return };
-        if let Some(slot) = self.calls.borrow_mut().get_mut(stream)
-            && let Slot::Waiting { waker: Some(waker), .. } =
-                std::mem::replace(slot, Slot::Done(result, account))
+        let mut calls = self.calls.borrow_mut();
+        let Some(slot) = calls.get_mut(stream) else {
+            return self.streams.borrow_mut().end(stream, result);
+        };
+        if let Slot::Waiting { waker: Some(waker), .. } = std::mem::replace(slot, Slot::Done(result, account))
         {
             waker.wake();
         }

@@ -31,6 +31,8 @@ pub(crate) struct Wire<S> {
     input: BytesMut,
     /// When it was read, where frames of it may be left.
     unfinished_ns: Option<u64>,
+    /// When something was read in this turn.
+    read_ns: Option<u64>,
     timer: Pin<Box<Sleep>>,
     /// Why nothing can be written any more.
     write_error: Option<String>,
@@ -57,6 +59,7 @@ impl<S: ByteStream> Wire<S> {
             stream,
             input: BytesMut::new(),
             unfinished_ns: None,
+            read_ns: None,
             timer: Box::pin(tokio::time::sleep(far)),
             write_error: None,
             armed_ns: u64::MAX,
@@ -98,10 +101,16 @@ impl<S: ByteStream> Wire<S> {
         true
     }
 
+    /// Bytes that were read and aren't fed yet.
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        self.input.len()
+    }
+
     /// Reads once and feeds the connection, which may leave something for [`receive_more`](Self::receive_more). Ready when something
     /// came, also the end.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> Poll<()> {
         self.share.set(connection.calls_served());
+        self.read_ns = None;
         match self.poll_read(cx) {
             // What the peer had said before the socket failed has been read by now.
             Poll::Pending => match self.write_error.take() {
@@ -111,6 +120,7 @@ impl<S: ByteStream> Wire<S> {
             Poll::Ready(Ok(0)) => connection.peer_gone("the peer closed the connection"),
             Poll::Ready(Ok(fresh)) => {
                 let now = clock::now();
+                self.read_ns = Some(now);
                 vitals::frames_received(self.frames[0].ended_in(&self.input[self.input.len() - fresh..]));
                 if self.point.is_tapped() {
                     self.point.reads(connection, &self.input);
@@ -138,9 +148,12 @@ impl<S: ByteStream> Wire<S> {
                     self.written += written as u64;
                     let batch = connection.output();
                     vitals::frames_sent(self.frames[1].ended_in(&batch[..written]));
-                    batch.advance(written);
-                    if batch.is_empty() {
+                    if written == batch.len() {
+                        // It begins again where it began, with all of its memory.
+                        batch.clear();
                         self.point.wrote_all(self.written);
+                    } else {
+                        batch.advance(written);
                     }
                 }
                 Poll::Ready(Err(error)) => return self.give_up_writing(connection, &tls::words(&error)),
@@ -179,7 +192,9 @@ impl<S: ByteStream> Wire<S> {
         if due < self.armed_ns {
             self.arm(due);
         }
-        if self.timer.as_mut().poll(cx).is_pending() {
+        // Where something was read, it is known what time it is, and a turn without that comes before anybody sleeps.
+        let is_early = self.read_ns.is_some_and(|now| now < self.armed_ns);
+        if is_early || self.timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
         connection.handle_timeout(clock::now());

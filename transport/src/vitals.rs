@@ -182,6 +182,9 @@ impl Share {
 
     /// So many calls are in flight here now.
     pub(crate) fn set(&mut self, calls: u32) {
+        if calls == self.0 {
+            return;
+        }
         PROCESS.with(|process| {
             let others = process.calls_in_flight.get().saturating_sub(self.0);
             process.calls_in_flight.set(others.saturating_add(calls));

@@ -74,7 +74,7 @@ pub fn put_frame<E>(
     payload: impl FnOnce(&mut BytesMut) -> Result<(), E>,
 ) -> Result<(), E> {
     let start = out.len();
-    out.put_bytes(0, HEADER_BYTES);
+    out.extend_from_slice(&[0; HEADER_BYTES]);
     if let Err(error) = payload(out) {
         out.truncate(start);
         return Err(error);
@@ -242,7 +242,7 @@ impl Close {
 /// Appends the payload of an ERROR (SPEC 8.1): ledger, code, fault, retry advice, delay, words, detail. A detail that is too
 /// long is left out.
 pub fn put_error(out: &mut impl BufMut, error: &RpcError, ledger: &Ledger) {
-    ledger.encode(out);
+    out.put_slice(&ledger.encode());
     out.put_u16(error.code as u16);
     out.put_u8(match error.code.fault() {
         Fault::Caller => 1,

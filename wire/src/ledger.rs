@@ -1,6 +1,6 @@
 //! The time ledger: where a call's time went on the server (SPEC.md 7). Every terminal frame carries one.
 
-use bytes::{Buf, BufMut};
+use bytes::Buf;
 
 /// Microseconds that a call spent in each place, saturating at `u32::MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,14 +19,15 @@ impl Ledger {
     /// Its size on the wire.
     pub const BYTES: usize = 16;
 
-    /// Appends it.
-    pub fn encode(&self, out: &mut impl BufMut) {
+    /// It as it travels.
+    #[must_use]
+    pub fn encode(&self) -> [u8; Self::BYTES] {
         let parts = [self.receive_queue_us, self.handler_us, self.credit_wait_us, self.write_queue_us];
         let mut bytes = [0; Self::BYTES];
         for (to, part) in bytes.chunks_exact_mut(4).zip(parts) {
             to.copy_from_slice(&part.to_be_bytes());
         }
-        out.put_slice(&bytes);
+        bytes
     }
 
     /// Takes one from the front of `input`, or `None` when there are too few bytes.

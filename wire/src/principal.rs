@@ -1,5 +1,7 @@
 //! Who calls (SPEC.md 6.5).
 
+use smol_str::SmolStr;
+
 use crate::limits::{NAME_BYTES_MAX, PERMISSIONS_MAX};
 use crate::request::is_printable;
 
@@ -14,7 +16,7 @@ pub enum Principal {
     /// A service of the cluster, acting for itself.
     Service {
         /// Its node name, as `order`.
-        name: String,
+        name: SmolStr,
     },
     /// A person or program that has signed in.
     User {
@@ -72,7 +74,7 @@ impl Principal {
     /// Whether a call can be made on its behalf: its names keep the limits of SPEC.md 6.5.
     #[must_use]
     pub fn keeps_limits(&self) -> bool {
-        let fits = |name: &String| is_printable(name.as_bytes(), NAME_BYTES_MAX);
+        let fits = |name: &str| is_printable(name.as_bytes(), NAME_BYTES_MAX);
         match self {
             Self::Anonymous | Self::Operator => true,
             Self::Service { name } => fits(name),
@@ -80,7 +82,7 @@ impl Principal {
                 fits(subject)
                     && [organization, session].into_iter().all(|name| name.is_empty() || fits(name))
                     && permissions.len() <= PERMISSIONS_MAX
-                    && permissions.iter().all(fits)
+                    && permissions.iter().all(|permission| fits(permission))
             }
         }
     }
@@ -105,7 +107,7 @@ impl Principal {
             "operator" => Some(Self::Operator),
             _ => match key.split_once('/')? {
                 (_, "") => None,
-                ("service", name) => Some(Self::Service { name: name.to_owned() }),
+                ("service", name) => Some(Self::Service { name: name.into() }),
                 ("user", id) => Some(Self::User {
                     subject: id.to_owned(),
                     organization: String::new(),

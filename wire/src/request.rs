@@ -1,6 +1,7 @@
 //! The head of a REQUEST frame (SPEC.md section 6): everything about a call besides its message.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use smol_str::SmolStr;
 
 use crate::error::{Code, RpcError};
 use crate::limits::{
@@ -37,7 +38,7 @@ pub struct RequestHead {
     /// The trace context.
     pub trace: TraceContext,
     /// The request id, printable ASCII; empty for none.
-    pub request_id: String,
+    pub request_id: SmolStr,
     /// The idempotency token, printable ASCII.
     pub token: Option<String>,
     /// On whose behalf; only a proven peer of the cluster may say.
@@ -76,71 +77,32 @@ impl RequestHead {
     /// # Errors
     /// [`Code::InvalidInput`] when the token, the request id or the principal is too long, or not printable ASCII.
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), RpcError> {
-        self.check()?;
-        let start = out.len();
-        let mut begin = Begin { bytes: [0; BEGIN_BYTES], length: 0 };
-        begin.put(&[0; 2]); // The length, when it is known.
-        begin.put(&self.deadline_us.clamp(1, DEADLINE_US_MAX).to_be_bytes());
-        if self.trace.is_some() {
-            begin.put(&entry_head(tag::TRACE, TRACE_BYTES));
-            begin.put(&self.trace.trace_id);
-            begin.put(&self.trace.span_id);
-            begin.put(&[self.trace.flags]);
-        }
-        out.put_slice(begin.bytes());
-        if !self.request_id.is_empty() {
-            put_entry_head(out, tag::REQUEST_ID, self.request_id.len());
-            out.put_slice(self.request_id.as_bytes());
-        }
-        if let Some(token) = &self.token {
-            put_entry_head(out, tag::TOKEN, token.len());
-            out.put_slice(token.as_bytes());
-        }
-        if let Some(principal) = &self.principal {
-            put_entry_head(out, tag::PRINCIPAL, principal_bytes(principal));
-            put_principal(out, principal);
-        }
-        if !self.metadata.is_empty() {
-            put_entry_head(out, tag::METADATA, self.metadata.bytes());
-            self.metadata.encode(out);
-        }
-        if self.bulk {
-            put_entry_head(out, tag::CLASS, 1);
-            out.put_u8(BULK);
-        }
-        let written = &mut out[..];
-        let length = written.len() - start - 2;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "check() bounds every part, and limits.rs their sum"
-        )]
-        written[start..start + 2].copy_from_slice(&(length as u16).to_be_bytes());
-        Ok(())
-    }
-
-    /// SPEC 6.3: what is sent keeps the limits of what is accepted.
-    fn check(&self) -> Result<(), RpcError> {
-        let refused = |what: &str| {
-            Err(RpcError::new(Code::InvalidInput, format!("{what} is too long or not printable ASCII")))
+        let Self { deadline_us, trace, request_id, token, principal, bulk, metadata } = self;
+        let (token, principal) = (token.as_deref(), principal.as_ref());
+        let parts = HeadParts {
+            deadline_us: *deadline_us,
+            trace,
+            request_id,
+            token,
+            principal,
+            bulk: *bulk,
+            metadata,
         };
-        if !self.request_id.is_empty() && !is_printable(self.request_id.as_bytes(), REQUEST_ID_BYTES_MAX) {
-            return refused("the request id");
-        }
-        if self.token.as_ref().is_some_and(|token| !is_printable(token.as_bytes(), TOKEN_BYTES_MAX)) {
-            return refused("the idempotency token");
-        }
-        if self.principal.as_ref().is_none_or(Principal::keeps_limits) {
-            Ok(())
-        } else {
-            refused("the principal")
-        }
+        parts.encode(out)
     }
 
     /// Splits a REQUEST's payload into head and message.
     ///
     /// # Errors
     /// [`Code::BadRequest`] with what is wrong.
-    pub fn decode(mut payload: Bytes) -> Result<(Self, Bytes), RpcError> {
+    pub fn decode(payload: Bytes) -> Result<(Self, Bytes), RpcError> {
+        let mut head = Self::default();
+        let message = head.read(payload)?;
+        Ok((head, message))
+    }
+
+    /// Reads a REQUEST's payload into a head of which nothing is set; the message behind it. A head is long, and isn't copied so.
+    pub(crate) fn read(&mut self, mut payload: Bytes) -> Result<Bytes, RpcError> {
         if payload.len() < 2 {
             return malformed("it is cut short");
         }
@@ -154,7 +116,7 @@ impl RequestHead {
         if deadline_us == 0 {
             return malformed("a deadline of zero");
         }
-        let mut head = Self { deadline_us: deadline_us.min(DEADLINE_US_MAX), ..Self::default() };
+        self.deadline_us = deadline_us.min(DEADLINE_US_MAX);
         let mut last = 0;
         while input.has_remaining() {
             if input.remaining() < 3 {
@@ -171,10 +133,10 @@ impl RequestHead {
                 return malformed("its entries are out of order");
             }
             last = order;
-            head.take(tag, value)?;
+            self.take(tag, value)?;
         }
         payload.advance(length);
-        Ok((head, payload))
+        Ok(payload)
     }
 
     fn take(&mut self, tag: u8, value: &[u8]) -> Result<(), RpcError> {
@@ -206,49 +168,119 @@ impl RequestHead {
     }
 }
 
+/// The same as [`RequestHead`], of somebody else.
+pub(crate) struct HeadParts<'a> {
+    pub(crate) deadline_us: u32,
+    pub(crate) trace: &'a TraceContext,
+    pub(crate) request_id: &'a str,
+    pub(crate) token: Option<&'a str>,
+    pub(crate) principal: Option<&'a Principal>,
+    pub(crate) bulk: bool,
+    pub(crate) metadata: &'a Metadata,
+}
+
+impl HeadParts<'_> {
+    /// Appends the head.
+    pub(crate) fn encode(&self, out: &mut BytesMut) -> Result<(), RpcError> {
+        self.check()?;
+        let start = out.len();
+        // Its length, which follows when it is known, the deadline, and what nearly every head has next, at once.
+        let mut begin = [0; BEGIN_BYTES];
+        begin[2..6].copy_from_slice(&self.deadline_us.clamp(1, DEADLINE_US_MAX).to_be_bytes());
+        if self.trace.is_some() {
+            begin[6..9].copy_from_slice(&entry_head(tag::TRACE, TRACE_BYTES));
+            begin[9..25].copy_from_slice(&self.trace.trace_id);
+            begin[25..33].copy_from_slice(&self.trace.span_id);
+            begin[33] = self.trace.flags;
+            out.extend_from_slice(&begin);
+        } else {
+            out.extend_from_slice(&begin[..6]);
+        }
+        if !self.request_id.is_empty() {
+            put_entry_head(out, tag::REQUEST_ID, self.request_id.len());
+            out.extend_from_slice(self.request_id.as_bytes());
+        }
+        if let Some(token) = self.token {
+            put_entry_head(out, tag::TOKEN, token.len());
+            out.extend_from_slice(token.as_bytes());
+        }
+        if let Some(principal) = self.principal {
+            put_entry_head(out, tag::PRINCIPAL, principal_bytes(principal));
+            put_principal(out, principal);
+        }
+        if !self.metadata.is_empty() {
+            put_entry_head(out, tag::METADATA, self.metadata.bytes());
+            self.metadata.encode(out);
+        }
+        if self.bulk {
+            put_entry_head(out, tag::CLASS, 1);
+            out.put_u8(BULK);
+        }
+        let written = &mut out[..];
+        let length = written.len() - start - 2;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "check() bounds every part, and limits.rs their sum"
+        )]
+        written[start..start + 2].copy_from_slice(&(length as u16).to_be_bytes());
+        Ok(())
+    }
+
+    /// SPEC 6.3: what is sent keeps the limits of what is accepted.
+    fn check(&self) -> Result<(), RpcError> {
+        let refused = |what: &str| {
+            Err(RpcError::new(Code::InvalidInput, format!("{what} is too long or not printable ASCII")))
+        };
+        if !self.request_id.is_empty() && !is_printable(self.request_id.as_bytes(), REQUEST_ID_BYTES_MAX) {
+            return refused("the request id");
+        }
+        if self.token.is_some_and(|token| !is_printable(token.as_bytes(), TOKEN_BYTES_MAX)) {
+            return refused("the idempotency token");
+        }
+        if self.principal.is_none_or(Principal::keeps_limits) { Ok(()) } else { refused("the principal") }
+    }
+}
+
 fn entry_head(tag: u8, length: usize) -> [u8; 3] {
     #[expect(clippy::cast_possible_truncation, reason = "check() bounds every entry")]
     let [high, low] = (length as u16).to_be_bytes();
     [tag, high, low]
 }
 
-fn put_entry_head(out: &mut impl BufMut, tag: u8, length: usize) {
-    out.put_slice(&entry_head(tag, length));
+fn put_entry_head(out: &mut BytesMut, tag: u8, length: usize) {
+    out.extend_from_slice(&entry_head(tag, length));
 }
 
 /// Length, deadline and trace context.
 const BEGIN_BYTES: usize = 2 + 4 + 3 + TRACE_BYTES;
 
-/// What a head begins with, put together before it is copied: nearly every head has all of it.
-struct Begin {
-    bytes: [u8; BEGIN_BYTES],
-    length: usize,
-}
-
-impl Begin {
-    fn put(&mut self, part: &[u8]) {
-        self.bytes[self.length..self.length + part.len()].copy_from_slice(part);
-        self.length += part.len();
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
-
 /// Whether a text is printable ASCII (SPEC 6.3) of 1 to `max` bytes.
 pub(crate) fn is_printable(text: &[u8], max: usize) -> bool {
-    // Not `all`: without a way out in the middle, several bytes are compared at once.
-    !text.is_empty()
-        && text.len() <= max
-        && text.iter().fold(true, |so_far, byte| so_far & byte.is_ascii_graphic())
+    if text.is_empty() || text.len() > max {
+        return false;
+    }
+    match text.last_chunk::<8>() {
+        // The last word overlaps the one before it.
+        Some(last) => text.as_chunks::<8>().0.iter().chain([last]).all(are_graphic),
+        None => text.iter().all(u8::is_ascii_graphic),
+    }
 }
 
-fn take_text(value: &[u8], max: usize, what: &str) -> Result<String, RpcError> {
+/// Whether eight bytes are printable ASCII, each between `!` and `~`: at once, without a carry from one to the next.
+fn are_graphic(bytes: &[u8; 8]) -> bool {
+    const TOP_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let word = u64::from_ne_bytes(*bytes);
+    let is_ascii = word & TOP_BITS == 0;
+    let none_below = (word | TOP_BITS).wrapping_sub(u64::from_ne_bytes([b'!'; 8])) & TOP_BITS == TOP_BITS;
+    let none_above = word.wrapping_add(u64::from_ne_bytes([0x7F - b'~'; 8])) & TOP_BITS == 0;
+    is_ascii && none_below && none_above
+}
+
+fn take_text<T: for<'a> From<&'a str>>(value: &[u8], max: usize, what: &str) -> Result<T, RpcError> {
     if is_printable(value, max)
         && let Ok(text) = std::str::from_utf8(value)
     {
-        return Ok(text.to_owned());
+        return Ok(text.into());
     }
     malformed(&format!("{what} is empty, too long or not printable ASCII"))
 }
@@ -273,13 +305,13 @@ fn principal_bytes(principal: &Principal) -> usize {
     }
 }
 
-fn put_principal(out: &mut impl BufMut, principal: &Principal) {
+fn put_principal(out: &mut BytesMut, principal: &Principal) {
     let put_name = |out: &mut dyn FnMut(&[u8]), name: &str| {
         #[expect(clippy::cast_possible_truncation, reason = "check() bounds names by NAME_BYTES_MAX")]
         out(&[name.len() as u8]);
         out(name.as_bytes());
     };
-    let mut put = |bytes: &[u8]| out.put_slice(bytes);
+    let mut put = |bytes: &[u8]| out.extend_from_slice(bytes);
     match principal {
         Principal::Anonymous => put(&[principal_kind::ANONYMOUS]),
         Principal::Operator => put(&[principal_kind::OPERATOR]),
@@ -322,7 +354,7 @@ fn take_principal(value: &[u8]) -> Result<Principal, RpcError> {
 struct Names<'a>(&'a [u8]);
 
 impl Names<'_> {
-    fn name(&mut self) -> Result<String, RpcError> {
+    fn name<T: for<'a> From<&'a str>>(&mut self) -> Result<T, RpcError> {
         take_text(self.next()?, NAME_BYTES_MAX, "a name of the principal")
     }
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 #[doc(hidden)] // What #[service] expands to.
 pub use bytes::Bytes;
+pub use smol_str::SmolStr;
 
 use crate::error::{Code, RpcError};
 use crate::ledger::Ledger;
@@ -16,9 +17,11 @@ use crate::principal::Principal;
 use crate::request::TraceContext;
 use crate::schema::{Access, EncodedSchema};
 
+mod calling;
 mod outcome;
 mod streaming;
 
+pub use calling::Calling;
 pub use outcome::{Outcome, ServiceError};
 #[doc(hidden)] // What #[service] expands to.
 pub use outcome::{
@@ -39,7 +42,7 @@ pub struct CallContext {
     /// When the call's answer is no longer wanted, on the driver's clock, in nanoseconds. A handler's own calls inherit it.
     pub deadline_ns: u64,
     /// The request id that logs and answers show; empty when the caller gave none.
-    pub request_id: String,
+    pub request_id: SmolStr,
     /// The W3C trace context.
     pub trace: TraceContext,
     /// The idempotency token, if the caller gave one.
@@ -100,7 +103,7 @@ pub fn authorize(principal: &Principal, access: &Access) -> Result<(), RpcError>
 
 fn is_among(principal: &Principal, names: &[String]) -> bool {
     match principal {
-        Principal::Service { name } => names.contains(name),
+        Principal::Service { name } => names.iter().any(|allowed| allowed == name),
         Principal::Operator => true,
         Principal::Anonymous | Principal::User { .. } => false,
     }
@@ -138,7 +141,7 @@ pub struct CallOptions {
     /// The deadline on the driver's clock, in nanoseconds; 0 takes the default.
     pub deadline_ns: u64,
     /// The request id; empty for none.
-    pub request_id: String,
+    pub request_id: SmolStr,
     /// The trace context; all zero for none.
     pub trace: TraceContext,
     /// The idempotency token.

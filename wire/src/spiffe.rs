@@ -51,7 +51,7 @@ impl SpiffeId {
     #[must_use]
     pub fn principal(&self) -> Principal {
         match self {
-            Self::Service { node, .. } => Principal::Service { name: node.clone() },
+            Self::Service { node, .. } => Principal::Service { name: node.as_str().into() },
             Self::Operator { .. } => Principal::Operator,
         }
     }

@@ -142,11 +142,11 @@ pub(crate) fn call_sync(server: SocketAddr, load: &Load, meter: &Meter) {
     client.spin(load.spin);
     let payload = Bytes::from(vec![7; load.payload]);
     for _ in 0..load.in_flight {
-        client.start(METHOD, &payload, options()).expect("room for a call");
+        client.start(METHOD, &payload, &options()).expect("room for a call");
     }
     while let Some((_, end)) = client.next_end(Duration::from_secs(5)) {
         assert_eq!(end.expect("a reply").body.len(), payload.len());
         meter.count();
-        client.start(METHOD, &payload, options()).expect("room for a call");
+        client.start(METHOD, &payload, &options()).expect("room for a call");
     }
 }

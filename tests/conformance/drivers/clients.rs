@@ -208,19 +208,19 @@ impl OnMio {
             match command {
                 Command::Call(call) => {
                     client
-                        .start(call.method, &call.request(), call.options())
+                        .start(call.method, &call.request(), &call.options())
                         .expect("the connection is open");
                 }
                 Command::Send(call) => {
                     client
-                        .send(call.method, &call.request(), call.options())
+                        .send(call.method, &call.request(), &call.options())
                         .expect("the connection is open");
                 }
                 Command::Cancel(stream) => client.cancel(stream),
                 Command::Open(call, replies) => {
                     let request = call.request.clone().map(Bytes::from);
                     client
-                        .open(call.method, request.as_ref(), replies, call.options())
+                        .open(call.method, request.as_ref(), replies, &call.options())
                         .expect("the connection is open");
                 }
                 Command::Say(stream, message, last) => {

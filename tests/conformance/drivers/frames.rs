@@ -91,7 +91,7 @@ pub(super) fn last_piece(stream: u32, method: u32, piece: &[u8]) -> Vec<u8> {
 
 fn replying(stream: u32, method: u32, flags: u8, body: &[u8]) -> Vec<u8> {
     let payload = written(|out| {
-        Ledger::default().encode(out);
+        out.extend_from_slice(&Ledger::default().encode());
         out.extend_from_slice(body);
     });
     frame(Label { flags, ..of_call(Kind::Reply, stream, method) }, &payload)

@@ -60,7 +60,7 @@ async fn call_once(
 ) -> (String, Said) {
     let mut message = BytesMut::new();
     to_binary(schema, method.request, request.as_bytes(), &[], &mut message).expect("a request");
-    let options = CallOptions { request_id: request_id.clone(), ..CallOptions::default() };
+    let options = CallOptions { request_id: request_id.as_str().into(), ..CallOptions::default() };
     let end = client.call(method.id, message.freeze(), options).await;
     let (of, body) = match end {
         Ok(reply) => (method.reply, reply.body),

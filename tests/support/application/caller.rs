@@ -76,7 +76,7 @@ impl Caller {
         let options = CallOptions {
             principal: for_user.then(subject),
             deadline_ns: now + patience_ns,
-            request_id: format!("r{id}"),
+            request_id: format!("r{id}").into(),
             token: Some(format!("t{id}")),
             bulk,
             ..CallOptions::default()
@@ -84,10 +84,10 @@ impl Caller {
         let mark = Mark { call: id, by_caller: true, index: 0 };
         let request = message(mark, requests.first().copied().unwrap_or(0));
         let made = match shape {
-            Shape::OneWay => connection.send(now, shape.method(), &request, options),
+            Shape::OneWay => connection.send(now, shape.method(), &request, &options),
             _ => {
                 let request = (!shape.has_requests()).then_some(&request);
-                connection.open(now, shape.method(), request, shape.replies(), options)
+                connection.open(now, shape.method(), request, shape.replies(), &options)
             }
         };
         match made {

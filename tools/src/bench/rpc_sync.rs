@@ -151,12 +151,12 @@ impl Thread {
         };
         if *streams {
             let (method, body) = (*method, body.clone());
-            let ended = self.stream(client, method, &body, options);
+            let ended = self.stream(client, method, &body, &options);
             let end =
                 ended.map_or_else(|error| failed(&error, || error.code.name().to_owned()), |()| End::Good);
             return self.count(begun, Instant::now(), end);
         }
-        match client.start(*method, body, options) {
+        match client.start(*method, body, &options) {
             Ok(stream) => self.under_way.push_back((stream, begun)),
             Err(error) => self.count(begun, sent, failed(&error, || error.code.name().to_owned())),
         }
@@ -168,7 +168,7 @@ impl Thread {
         client: &mut SyncClient,
         method: u32,
         body: &bytes::Bytes,
-        options: CallOptions,
+        options: &CallOptions,
     ) -> Result<(), RpcError> {
         let stream = client.open(method, Some(body), Arity::Many, options)?;
         let mut bytes = 0;

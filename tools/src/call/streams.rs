@@ -60,7 +60,7 @@ pub(super) async fn invoke(
         Ok(exchange) => exchange,
         Err(error) => return failed(config.json, schema, method, &request_id, &error),
     };
-    let call = Streaming { config, schema, method, request_id, exchange };
+    let call = Streaming { config, schema, method, request_id: request_id.into(), exchange };
     tokio::select! {
         ended = call.run(lines) => ended,
         stopped = tokio::signal::ctrl_c() => {

@@ -70,7 +70,7 @@ impl Event {
 
     /// Who did it: whoever makes this call.
     pub(crate) fn by(self, context: &CallContext) -> Self {
-        let request_id = Some(&context.request_id).filter(|id| !id.is_empty()).cloned();
+        let request_id = Some(context.request_id.to_string()).filter(|id| !id.is_empty());
         Self { who: Some(context.principal.key()), request_id, ..self }
     }
 }

@@ -39,17 +39,13 @@ impl Streams {
         }
     }
 
-    /// A call is over; gives its end back when it is no call of these.
-    pub(super) fn end(
-        &mut self,
-        stream: u32,
-        result: Result<Reply, RpcError>,
-    ) -> Option<Result<Reply, RpcError>> {
-        let Some(state) = self.0.get_mut(&stream) else { return Some(result) };
-        state.ended = Some(result);
-        wake(&mut state.reader);
-        wake(&mut state.writer);
-        None
+    /// A call is over, if it is one of these.
+    pub(super) fn end(&mut self, stream: u32, result: Result<Reply, RpcError>) {
+        if let Some(state) = self.0.get_mut(&stream) {
+            state.ended = Some(result);
+            wake(&mut state.reader);
+            wake(&mut state.writer);
+        }
     }
 }
 

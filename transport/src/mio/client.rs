@@ -174,7 +174,7 @@ impl SyncClient {
     ///
     /// # Errors
     /// How it failed; the advice in it says whether it may be made again.
-    pub fn call(&mut self, method: u32, request: &Bytes, options: CallOptions) -> End {
+    pub fn call(&mut self, method: u32, request: &Bytes, options: &CallOptions) -> End {
         let stream = self.start(method, request, options)?;
         self.wait(stream)
     }
@@ -184,7 +184,7 @@ impl SyncClient {
     ///
     /// # Errors
     /// When it can't be made here: it was never started. [`Code::Overloaded`] also when too many ends were not taken.
-    pub fn start(&mut self, method: u32, request: &Bytes, options: CallOptions) -> Result<u32, RpcError> {
+    pub fn start(&mut self, method: u32, request: &Bytes, options: &CallOptions) -> Result<u32, RpcError> {
         if self.ends.len() >= CALLS_IN_FLIGHT_MAX as usize {
             return Err(RpcError::new(Code::Overloaded, "take the ends of earlier calls first"));
         }
@@ -195,7 +195,7 @@ impl SyncClient {
     ///
     /// # Errors
     /// When it can't be made here: it was never started.
-    pub fn send(&mut self, method: u32, request: &Bytes, options: CallOptions) -> Result<(), RpcError> {
+    pub fn send(&mut self, method: u32, request: &Bytes, options: &CallOptions) -> Result<(), RpcError> {
         self.connection.send(clock::now(), method, request, options).map(|_| ())
     }
 

@@ -63,7 +63,7 @@ fn connect(address: SocketAddr) -> SyncClient {
 }
 
 fn call(client: &mut SyncClient, method: u32, request: &[u8]) -> Result<Bytes, Code> {
-    let end = client.call(method, &Bytes::copy_from_slice(request), CallOptions::default());
+    let end = client.call(method, &Bytes::copy_from_slice(request), &CallOptions::default());
     end.map(|reply| reply.body).map_err(|error| error.code)
 }
 
@@ -82,7 +82,7 @@ fn calls_one_after_another() {
         let (round_trip, pong) = client.ping(Duration::from_secs(10)).unwrap();
         assert!(round_trip > Duration::ZERO && pong.bytes_received > 0, "{round_trip:?} {pong:?}");
     }
-    client.send(COUNT, &Bytes::new(), CallOptions::default()).unwrap();
+    client.send(COUNT, &Bytes::new(), &CallOptions::default()).unwrap();
     assert_eq!(call(&mut client, COUNT, b""), Ok(Bytes::from_static(&[2])), "the one-way call came first");
     assert_eq!(client.drain(), Ok(()));
     assert_eq!(call(&mut client, ECHO, b"x"), Err(Code::Unavailable));
@@ -96,9 +96,9 @@ fn many_calls_at_once() {
     let mut client = connect(address);
     let text = |n: u32| format!("text {n}");
     let streams: Vec<u32> = (0..CALLS_IN_FLIGHT_MAX)
-        .map(|n| client.start(ECHO, &text(n).into(), CallOptions::default()).unwrap())
+        .map(|n| client.start(ECHO, &text(n).into(), &CallOptions::default()).unwrap())
         .collect();
-    let refused = client.start(ECHO, &"one more".into(), CallOptions::default()).unwrap_err();
+    let refused = client.start(ECHO, &"one more".into(), &CallOptions::default()).unwrap_err();
     assert_eq!((refused.code, client.can_call()), (Code::Overloaded, false));
     // Any end by its stream, and the others in their order.
     assert_eq!(client.wait(streams[7]).unwrap().body, text(7));
@@ -122,7 +122,7 @@ fn large_messages_both_ways_at_once() {
     let mut ended = 0;
     let mut refused = 0;
     for _ in 0..16 {
-        match client.start(ECHO, &large.clone().into(), CallOptions::default()) {
+        match client.start(ECHO, &large.clone().into(), &CallOptions::default()) {
             Ok(_) => {}
             // More than the output may hold; what is on its way ends first.
             Err(error) => {
@@ -159,7 +159,7 @@ fn a_deadline_that_has_passed_and_a_client_that_is_late() {
     let (address, _stop, _serving) = start();
     let mut client = connect(address);
     let over = CallOptions { deadline_ns: clock::now(), ..CallOptions::default() };
-    assert_eq!(client.call(ECHO, &Bytes::new(), over).unwrap_err().code, Code::DeadlineExceeded);
+    assert_eq!(client.call(ECHO, &Bytes::new(), &over).unwrap_err().code, Code::DeadlineExceeded);
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = SyncClient::connect(gone, &Identity::default()).map(|_| ()).unwrap_err();
     assert_eq!(refused.code, Code::Unavailable);

@@ -67,7 +67,7 @@ mod tests {
     fn a_thread_works_on_one_request_within_another() {
         let records = Rc::new(Records::default());
         let story = |id: &str| {
-            let options = CallOptions { request_id: id.to_owned(), ..CallOptions::default() };
+            let options = CallOptions { request_id: id.into(), ..CallOptions::default() };
             let called = Called { service: "product", method: "query", id: 7 };
             Story::made(&records, 1, &options, called, &Bytes::new())
         };

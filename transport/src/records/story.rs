@@ -426,14 +426,18 @@ fn put_address(out: &mut String, address: IpAddr) {
 }
 
 fn put_principal(out: &mut String, principal: &Principal) {
-    let (kind, name) = match principal {
-        Principal::Anonymous => ("anonymous", ""),
-        Principal::Operator => ("operator", ""),
-        Principal::Service { name } => ("service:", name.as_str()),
-        Principal::User { subject, .. } => ("user:", subject.as_str()),
-    };
-    out.push_str(kind);
-    out.push_str(name);
+    match principal {
+        Principal::Anonymous => out.push_str("anonymous"),
+        Principal::Operator => out.push_str("operator"),
+        Principal::Service { name } => {
+            out.push_str("service:");
+            out.push_str(name);
+        }
+        Principal::User { subject, .. } => {
+            out.push_str("user:");
+            out.push_str(subject);
+        }
+    }
 }
 
 #[cfg(test)]

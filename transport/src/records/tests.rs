@@ -18,7 +18,7 @@ fn called() -> Called<'static> {
 }
 
 fn made(records: &Rc<Records>, request_id: &str) -> Story {
-    let options = CallOptions { request_id: request_id.to_owned(), ..CallOptions::default() };
+    let options = CallOptions { request_id: request_id.into(), ..CallOptions::default() };
     Story::made(records, clock::now(), &options, called(), &Bytes::from_static(b"12345"))
 }
 

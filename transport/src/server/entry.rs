@@ -3,11 +3,10 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use micronet_wire::schema::CallShape;
 use micronet_wire::service::{Answer, CallContext, Service};
 
 use super::handling::Handler;
-use super::methods::Methods;
+use super::methods::{Methods, Served};
 use super::places::{Place, Places};
 use crate::clock;
 use crate::faults::Fate;
@@ -37,13 +36,13 @@ impl Entry {
         self.places.at_work()
     }
 
-    /// The shape of a method with a stream of messages.
-    pub(super) fn stream(&self, method: u32) -> Option<CallShape> {
-        self.methods.get(method)?.stream
+    /// What is known of a method; `None` where there is none with this id.
+    pub(super) fn served(&self, method: u32) -> Option<&Served> {
+        self.methods.get(method)
     }
 
     fn is_of_process(&self, method: u32) -> bool {
-        self.methods.get(method).is_some_and(|method| method.is_of_process)
+        self.served(method).is_some_and(|method| method.is_of_process)
     }
 
     /// Begins the story of a call from there, which is its context's from now on. What concerns the process alone isn't told.
@@ -51,11 +50,10 @@ impl Entry {
         &self,
         now: u64,
         context: &mut CallContext,
-        method: u32,
+        (method, served): (u32, Option<&Served>),
         request: &Bytes,
         from: &str,
     ) -> Story {
-        let served = self.methods.get(method);
         if served.is_some_and(|served| served.is_of_process) {
             return Story::untold();
         }

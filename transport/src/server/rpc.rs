@@ -27,6 +27,9 @@ use crate::strangers::Stranger;
 use crate::tap::Point;
 use crate::vitals;
 
+/// Whoever has sent so much at once has more to do than to wait for the first answers.
+const BUSY_BYTES: usize = 16 << 10;
+
 /// Who answers, and who hears of calls that nobody waits for.
 pub(super) struct Answers {
     pub(super) entry: Rc<Entry>,
@@ -73,7 +76,12 @@ pub(super) async fn serve<S: ByteStream>(
     poll_fn(|cx| {
         loop {
             act_on_events(cx, &mut connection, &answers, &mut work);
+            let mut sends_first = wire.unfinished_bytes() < BUSY_BYTES;
             while wire.receive_more(&mut connection) {
+                // The first answers leave while the others are made: the caller works on them meanwhile, instead of sleeping.
+                if std::mem::take(&mut sends_first) {
+                    wire.poll_transmit(cx, &mut connection);
+                }
                 act_on_events(cx, &mut connection, &answers, &mut work);
             }
             if connection.is_closed() {
@@ -129,7 +137,7 @@ fn principal(connection: &Connection) -> Principal {
         Standing::Anonymous => Principal::Anonymous,
         Standing::Operator => Principal::Operator,
         Standing::Cluster => {
-            Principal::Service { name: connection.peer().map(|peer| peer.node.clone()).unwrap_or_default() }
+            Principal::Service { name: connection.peer().map_or("", |peer| &peer.node).into() }
         }
     }
 }
@@ -237,10 +245,11 @@ impl Call {
         work: &mut Work,
     ) -> u64 {
         let Self { stream, method, mut context, request, waited_us } = self;
-        if let Some(shape) = answers.entry.stream(method) {
+        let served = answers.entry.served(method);
+        if let Some(shape) = served.and_then(|served| served.stream) {
             context.exchange = Some(work.streams.open(stream, shape));
         }
-        let story = answers.entry.begins(started_ns, &mut context, method, &request, &work.peer);
+        let story = answers.entry.begins(started_ns, &mut context, (method, served), &request, &work.peer);
         story.waited(waited_us);
         let finished = if context.deadline_ns <= started_ns {
             // SPEC 6.1, 5.9: what has waited for longer than its deadline isn't executed.

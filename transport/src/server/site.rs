@@ -162,7 +162,8 @@ impl OwnSite {
     async fn handle(&self, mut context: CallContext, method: u32, message: Bytes) -> Result<Bytes, RpcError> {
         let _share = Share::of_one_call();
         let now = clock::now();
-        let story = self.entry.begins(now, &mut context, method, &message, &self.instance);
+        let called = (method, self.entry.served(method));
+        let story = self.entry.begins(now, &mut context, called, &message, &self.instance);
         let (handler, place) = self.entry.start(now, Box::new(context), method, message);
         let patience = Duration::from_micros(u64::from(DEADLINE_US_DEFAULT));
         let answer = tokio::time::timeout(patience, story.within(handler))

@@ -32,7 +32,7 @@ async fn overheard(seconds: u64) -> Vec<u8> {
             _ = ticks.tick() => if connection.peer().is_some() {
                 let request = micronet_wire::encoding::encode(&text("hello")).unwrap();
                 let method = ProbeMethods::METHOD_IDS[0];
-                connection.call(crate::clock::now(), method, &request, CallOptions::default()).unwrap();
+                connection.call(crate::clock::now(), method, &request, &CallOptions::default()).unwrap();
             },
             read = near.read_buf(&mut input) => {
                 let fresh = read.unwrap();

@@ -224,32 +224,37 @@ fn client(service: &Service) -> TokenStream {
             None => (quote! {}, quote! { &() }),
         };
         let doc = if doc.is_empty() { format!("Calls `{name}.{}`.", method.name) } else { doc.clone() };
-        let (errors, function, outcome) = if method.rpc.one_way {
-            let errors = "When the call can't be made: there is no connection, or none that can take more.";
-            (errors, quote! { send }, quote! { answer })
-        } else {
-            let outcome = quote! { ::micronet_wire::service::Outcome::from_answer(answer) };
-            ("The service's own, or what went wrong on the way there.", quote! { call }, outcome)
-        };
         let options = options(method);
+        if !method.rpc.one_way {
+            return quote! {
+                #[doc = #doc]
+                ///
+                /// # Errors
+                /// The service's own, or what went wrong on the way there.
+                #visibility fn #ident(
+                    &self,
+                    #argument
+                    options: ::micronet_wire::service::CallOptions,
+                ) -> impl ::core::future::Future<Output = #output> {
+                    let request = ::micronet_wire::service::encode_request(#request);
+                    ::micronet_wire::service::Calling::of(request.map(|request| {
+                        ::micronet_wire::service::Caller::call(&self.caller, #methods::#id, request, #options)
+                    }))
+                }
+            };
+        }
         quote! {
             #[doc = #doc]
             ///
             /// # Errors
-            #[doc = #errors]
+            /// When the call can't be made: there is no connection, or none that can take more.
             #visibility async fn #ident(
                 &self,
                 #argument
                 options: ::micronet_wire::service::CallOptions,
             ) -> #output {
-                let answer = match ::micronet_wire::service::encode_request(#request) {
-                    ::core::result::Result::Ok(request) => {
-                        ::micronet_wire::service::Caller::#function(&self.caller, #methods::#id, request, #options)
-                            .await
-                    }
-                    ::core::result::Result::Err(error) => ::core::result::Result::Err(error),
-                };
-                #outcome
+                let request = ::micronet_wire::service::encode_request(#request)?;
+                ::micronet_wire::service::Caller::send(&self.caller, #methods::#id, request, #options).await
             }
         }
     });

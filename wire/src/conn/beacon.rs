@@ -107,6 +107,11 @@ impl Beacons {
         }
     }
 
+    /// Whether one is under way, or might begin.
+    pub(super) fn wants_turn(&self, now: u64) -> bool {
+        now >= self.due_ns || self.next.is_some()
+    }
+
     /// A frame of a call has come.
     pub(super) fn heard(&mut self) {
         self.heard = true;

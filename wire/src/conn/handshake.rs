@@ -189,7 +189,7 @@ impl Connection {
             (Standing::Cluster, Some(principal)) => Ok(principal),
             // A part of the cluster that names no node is nobody in particular.
             (Standing::Cluster, None) if self.peer.node.is_empty() => Ok(Principal::Anonymous),
-            (Standing::Cluster, None) => Ok(Principal::Service { name: self.peer.node.clone() }),
+            (Standing::Cluster, None) => Ok(Principal::Service { name: self.peer.node.as_str().into() }),
             (Standing::Operator, None) => Ok(Principal::Operator),
             (Standing::Anonymous, None) => Ok(Principal::Anonymous),
             (Standing::Anonymous | Standing::Operator, Some(_)) => Err(RpcError::new(

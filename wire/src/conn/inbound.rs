@@ -144,7 +144,7 @@ impl Connection {
         // SPEC 5.9: nothing is ever sent on the stream of a one-way call.
         if !call.one_way {
             put(self.outbox.calls(), label(Kind::Reply, stream, call.method), self.checksums, |out| {
-                ledger.encode(out);
+                out.extend_from_slice(&ledger.encode());
                 out.extend_from_slice(reply);
             });
         }
@@ -251,7 +251,8 @@ impl Connection {
             return Err(RpcError::new(Code::Draining, "this instance is draining"));
         }
         let Header { kind, flags, encoding, .. } = frame.header;
-        let (head, mut request) = RequestHead::decode(frame.payload)?;
+        let mut head = RequestHead::default();
+        let mut request = head.read(frame.payload)?;
         let (request, request_bytes) = if flags & flags::END != 0 {
             let length = request.len();
             (Requested::Whole(request), length)

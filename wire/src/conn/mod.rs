@@ -298,7 +298,9 @@ impl Connection {
     /// What is to be written to the socket next. The driver takes from its front what it has written, and asks again until
     /// there is nothing.
     pub fn output(&mut self) -> &mut BytesMut {
-        self.refill();
+        if self.outbox.batch().is_empty() {
+            self.refill();
+        }
         self.outbox.batch()
     }
 

@@ -17,7 +17,7 @@ use crate::limits::{
     DEADLINE_US_DEFAULT, DEADLINE_US_MAX, FRAGMENT_BYTES_MAX, LONG_QUEUE_HIGH_BYTES, MESSAGE_BYTES_MAX,
     STREAM_ID_MAX, STREAM_IDLE_MS_MAX, STREAM_LIFETIME_MS_MAX, WRITE_BUFFER_HIGH_BYTES,
 };
-use crate::request::RequestHead;
+use crate::request::HeadParts;
 use crate::service::CallOptions;
 
 /// What a call of ours awaits.
@@ -106,7 +106,7 @@ impl Connection {
         now: u64,
         method: u32,
         request: &Bytes,
-        options: CallOptions,
+        options: &CallOptions,
     ) -> Result<u32, RpcError> {
         self.open(now, method, Some(request), Arity::One, options)
     }
@@ -122,7 +122,7 @@ impl Connection {
         method: u32,
         request: Option<&Bytes>,
         replies: Arity,
-        options: CallOptions,
+        options: &CallOptions,
     ) -> Result<u32, RpcError> {
         if replies == Arity::Many && !self.has_room_for_stream() {
             return Err(RpcError::new(Code::Overloaded, "too many streams of messages on this connection"));
@@ -168,7 +168,7 @@ impl Connection {
         now: u64,
         method: u32,
         request: &Bytes,
-        options: CallOptions,
+        options: &CallOptions,
     ) -> Result<u32, RpcError> {
         if request.len() > FRAGMENT_BYTES_MAX {
             return Err(too_large());
@@ -191,7 +191,7 @@ impl Connection {
         kind: Kind,
         method: u32,
         flags: u8,
-        options: CallOptions,
+        options: &CallOptions,
         length: u64,
         request: impl FnOnce(&mut BytesMut),
     ) -> Result<(u32, u64), RpcError> {
@@ -206,14 +206,14 @@ impl Connection {
         }
         let left_us =
             u32::try_from((deadline_ns - now) / 1_000).unwrap_or(u32::MAX).clamp(1, DEADLINE_US_MAX);
-        let head = RequestHead {
+        let head = HeadParts {
             deadline_us: left_us,
-            trace: options.trace,
-            request_id: options.request_id,
-            token: options.token,
-            principal: options.principal,
+            trace: &options.trace,
+            request_id: &options.request_id,
+            token: options.token.as_deref(),
+            principal: options.principal.as_ref(),
             bulk: options.bulk,
-            metadata: options.metadata,
+            metadata: &options.metadata,
         };
         let stream = self.outbound.last_stream + 1;
         let label = Label { kind, flags, encoding: ENCODING_ID, stream, method };

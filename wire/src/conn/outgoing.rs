@@ -191,7 +191,7 @@ impl Connection {
                     ..data_label(stream, method, 0)
                 };
                 put(self.outbox.batch(), label, checksums, |out| {
-                    ledger.encode(out);
+                    out.extend_from_slice(&ledger.encode());
                     out.extend_from_slice(&piece);
                 });
             }
@@ -216,9 +216,11 @@ impl Connection {
         Ledger { credit_wait_us, write_queue_us, ..ledger }
     }
 
-    /// The driver has written the batch: makes the next one.
+    /// The driver has written the batch: makes the next one, if there is one.
     pub(super) fn refill(&mut self) {
-        if !self.outbox.batch().is_empty() || self.state == State::Closed {
+        let says_nothing =
+            self.outbox.waiting() == 0 && self.flow.turns.is_empty() && !self.beacons.wants_turn(self.now);
+        if says_nothing || self.state == State::Closed {
             return;
         }
         self.outbox.refill();

@@ -96,7 +96,7 @@ impl Pair {
 
     fn call(&mut self, patience_ms: u64) -> Result<u32, RpcError> {
         let options = CallOptions { deadline_ns: self.now + patience_ms * MS, ..CallOptions::default() };
-        self.sides[DIALLER].call(self.now, METHOD, &Bytes::from_static(b"request"), options)
+        self.sides[DIALLER].call(self.now, METHOD, &Bytes::from_static(b"request"), &options)
     }
 
     fn reply(&mut self, stream: u32, reply: &[u8]) {
@@ -235,7 +235,7 @@ fn what_exceeds_a_limit_is_refused_before_it_is_started() {
     let body = Bytes::from(vec![0; FRAGMENT_BYTES_MAX]);
     let fit = REQUEST_BYTES_IN_FLIGHT_MAX / FRAGMENT_BYTES_MAX;
     for _ in 0..=fit {
-        pair.sides[DIALLER].call(0, METHOD, &body, CallOptions::default()).unwrap();
+        pair.sides[DIALLER].call(0, METHOD, &body, &CallOptions::default()).unwrap();
         pair.deliver();
     }
     assert_eq!(pair.events(ACCEPTOR).len(), fit);

@@ -213,7 +213,7 @@ fn a_real_connection_is_told_without_faults() {
     turn(&mut acceptor, &mut dialler, Side::Acceptor);
     let message = encoding::encode(&visitor()).unwrap();
     dialler
-        .call(2, KNOCK, &message, CallOptions { deadline_ns: 1_000_000_000, ..CallOptions::default() })
+        .call(2, KNOCK, &message, &CallOptions { deadline_ns: 1_000_000_000, ..CallOptions::default() })
         .unwrap();
     turn(&mut dialler, &mut acceptor, Side::Dialler);
     dialler.drain();

@@ -86,7 +86,7 @@ impl Opening {
         CallOptions {
             principal: Some(principal),
             deadline_ns,
-            request_id: request_id.to_owned(),
+            request_id: request_id.into(),
             trace: self.trace.unwrap_or_default(),
             token: Some(token),
             ..CallOptions::default()

@@ -70,7 +70,7 @@ impl<'a> Request<'a> {
         CallOptions {
             principal: Some(principal),
             deadline_ns,
-            request_id: request_id.to_owned(),
+            request_id: request_id.into(),
             token: self.key.map(str::to_owned).or_else(fresh),
             ..CallOptions::default()
         }

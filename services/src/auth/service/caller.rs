@@ -111,7 +111,7 @@ pub(super) fn entry(
         subject: of(|account| account.id),
         organization: of(|account| account.organization_id),
         action: action.to_owned(),
-        request_id: context.request_id.clone(),
+        request_id: context.request_id.to_string(),
         status: u32::from(code.map_or(200, Code::http_status)),
         outcome: code.map_or("ok", Code::name).to_owned(),
         ..AuditEntry::default()

@@ -118,7 +118,7 @@ impl AuthService {
             Refreshed::Reused => {
                 self.wake();
                 tracing::warn!(
-                    request_id = context.request_id,
+                    request_id = context.request_id.as_str(),
                     "a refresh token came again: its session has ended"
                 );
                 Err(refused("the refresh token was used before: its session has ended, sign in again"))

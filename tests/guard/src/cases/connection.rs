@@ -72,7 +72,7 @@ impl Pair {
                 trace: TraceContext { trace_id: [7; 16], span_id: [8; 8], flags: 1 },
                 ..CallOptions::default()
             };
-            self.dialler.call(self.now, METHOD, request, options).expect("there is room");
+            self.dialler.call(self.now, METHOD, request, &options).expect("there is room");
         }
         self.reach_acceptor();
         let mut served = 0;

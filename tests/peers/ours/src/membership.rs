@@ -4,15 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
-use micronet_transport::clock;
 use micronet_transport::identity::Identity;
 use micronet_transport::tls::{Tls, TlsFiles};
 use micronet_wire::hello::{Credential, Secret};
 use micronet_wire::request::TraceContext;
 use micronet_wire::service::CallOptions;
-
-/// How long a call may take.
-const DEADLINE_NS: u64 = 5_000_000_000;
 
 #[derive(Args)]
 pub(crate) struct Membership {
@@ -61,10 +57,9 @@ fn bytes_of_hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| digits(at).expect("hexadecimal digits")).collect()
 }
 
-/// What a call in a chain of calls says.
+/// What a call in a chain of calls says; its deadline is the usual one.
 pub(crate) fn options() -> CallOptions {
     CallOptions {
-        deadline_ns: clock::now() + DEADLINE_NS,
         request_id: "req-0123456789abcdef".into(),
         trace: TraceContext { trace_id: [7; 16], span_id: [8; 8], flags: 1 },
         ..CallOptions::default()

@@ -19,7 +19,7 @@ pub(crate) fn call(load: &Load, membership: &Membership, spins: bool) {
     let payload = Payload { bytes: Blob(load.payload()) };
     let start = |client: &mut SyncClient| {
         let request = encode(&payload).expect("a short message");
-        client.start(BenchMethods::ECHO, &request, options()).expect("room for a call")
+        client.start(BenchMethods::ECHO, &request, &options()).expect("room for a call")
     };
     let meter = Meter::start(&load.times);
     // In the order of their numbers, in which they mostly end.

@@ -85,7 +85,7 @@ impl Behalf {
         CallOptions {
             principal: Some(self.principal.clone()),
             deadline_ns: clock::now() + COMMAND_MS_MAX * 1_000_000,
-            request_id: self.request_id.clone(),
+            request_id: self.request_id.as_str().into(),
             token: Some(format!("{:032x}", u128::from_ne_bytes(random_bytes()))),
             ..CallOptions::default()
         }

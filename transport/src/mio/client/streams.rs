@@ -76,7 +76,7 @@ impl SyncClient {
         method: u32,
         request: Option<&Bytes>,
         replies: Arity,
-        options: CallOptions,
+        options: &CallOptions,
     ) -> Result<u32, RpcError> {
         if self.streams.len() >= CALLS_IN_FLIGHT_MAX as usize {
             return Err(RpcError::new(Code::Overloaded, "take the ends of earlier streams first"));

@@ -101,7 +101,7 @@ fn start() -> Fixture {
 }
 
 fn open(client: &mut SyncClient, method: u32, request: Option<&Bytes>, replies: Arity) -> u32 {
-    client.open(method, request, replies, CallOptions::default()).unwrap()
+    client.open(method, request, replies, &CallOptions::default()).unwrap()
 }
 
 fn next(client: &mut SyncClient, stream: u32) -> Result<Option<Bytes>, Code> {
@@ -193,7 +193,7 @@ fn what_goes_wrong_is_the_end_of_its_stream_alone() {
     assert_eq!(client.wait(stream).unwrap_err().code, Code::BadRequest);
     let stream = open(&mut client, ECHO, None, Arity::One);
     assert_eq!(client.wait(stream).unwrap_err().code, Code::BadRequest);
-    client.send(REPEAT, &"x".into(), CallOptions::default()).unwrap();
+    client.send(REPEAT, &"x".into(), &CallOptions::default()).unwrap();
     // More requests than are gathered.
     let stream = open(&mut client, JOIN, None, Arity::One);
     let request = Bytes::from(vec![7; 1 << 20]);

@@ -206,7 +206,7 @@ impl<S: ByteStream> TextConnection<S> {
         CallContext {
             principal: asker.principal().clone(),
             deadline_ns: clock::now() + u64::from(self.session.deadline_us) * 1_000,
-            request_id: self.port.site.request_ids.adopt(None),
+            request_id: self.port.site.request_ids.adopt(None).into(),
             trace,
             token: token.or_else(|| Some(format!("{:032x}", u128::from_ne_bytes(random_bytes())))),
             bulk: method.is_bulk(),
@@ -219,12 +219,17 @@ impl<S: ByteStream> TextConnection<S> {
         let receive_queue_us = micros(started_ns.saturating_sub(read_ns));
         let from = self.open.seen().from();
         let (entry, context) = (&self.port.entry, &mut call.context);
-        let story = entry.begins(started_ns, context, call.method.id, &call.message, &from);
+        let called = (call.method.id, entry.served(call.method.id));
+        let story = entry.begins(started_ns, context, called, &call.message, &from);
         story.waited(receive_queue_us);
         let (context, message) = (call.context.clone(), call.message.clone());
         self.open.seen().has_calls(1);
         let (handler, seat) = entry.start(started_ns, Box::new(context), call.method.id, message);
-        tracing::debug!(request_id = call.context.request_id, method = call.name(), "called in text");
+        tracing::debug!(
+            request_id = call.context.request_id.as_str(),
+            method = call.name(),
+            "called in text"
+        );
         Started { handler, seat, started_ns, receive_queue_us, story }
     }
 }

@@ -45,7 +45,7 @@ impl<S: ByteStream> TextConnection<S> {
         }
         match answer {
             Some(Ok(reply)) if reply.len() <= FRAGMENT_BYTES_MAX => self.frame(call, Side::Acceptor, |out| {
-                ledger.encode(out);
+                out.extend_from_slice(&ledger.encode());
                 out.put_slice(reply);
                 Ok(Kind::Reply)
             }),

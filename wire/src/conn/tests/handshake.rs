@@ -126,7 +126,7 @@ fn a_principal_is_believed_only_with_the_proof_of_the_cluster() {
         });
         pair.deliver();
         let options = CallOptions { principal: claimed, ..CallOptions::default() };
-        pair.sides[DIALLER].call(0, METHOD, &Bytes::new(), options).unwrap();
+        pair.sides[DIALLER].call(0, METHOD, &Bytes::new(), &options).unwrap();
         pair.deliver();
         pair.events(ACCEPTOR);
         assert_eq!(pair.principals, wanted.clone().into_iter().collect::<Vec<_>>());

@@ -5,7 +5,7 @@ use super::*;
 impl Pair {
     fn send(&mut self, patience_ms: u64) -> Result<u32, RpcError> {
         let options = CallOptions { deadline_ns: self.now + patience_ms * MS, ..CallOptions::default() };
-        self.sides[DIALLER].send(self.now, METHOD, &Bytes::from_static(b"notice"), options)
+        self.sides[DIALLER].send(self.now, METHOD, &Bytes::from_static(b"notice"), &options)
     }
 
     /// What the acceptor has to say, frame by frame.
@@ -47,12 +47,12 @@ fn a_one_way_call_has_no_answer() {
 fn one_that_cannot_be_made_is_told_at_once() {
     let mut pair = Pair::open();
     let long = Bytes::from(vec![0; FRAGMENT_BYTES_MAX + 1]);
-    let error = pair.sides[DIALLER].send(0, METHOD, &long, CallOptions::default()).unwrap_err();
+    let error = pair.sides[DIALLER].send(0, METHOD, &long, &CallOptions::default()).unwrap_err();
     assert_eq!(error.code, Code::MessageTooLarge);
     pair.now = 5 * MS;
     assert_eq!(pair.send(0).unwrap_err().code, Code::DeadlineExceeded);
     // Nobody reads: what waits to be written is bounded.
-    while let Ok(stream) = pair.sides[DIALLER].send(0, METHOD, &long.slice(1..), CallOptions::default()) {
+    while let Ok(stream) = pair.sides[DIALLER].send(0, METHOD, &long.slice(1..), &CallOptions::default()) {
         assert!(stream < 1_000);
     }
     assert_eq!(pair.send(100).unwrap_err().code, Code::Overloaded);
@@ -83,7 +83,7 @@ fn what_is_over_leaves_no_bytes_behind() {
     let mut pair = Pair::open();
     let body = Bytes::from(vec![0; FRAGMENT_BYTES_MAX]);
     for stream in 1..=2 + u32::try_from(REQUEST_BYTES_IN_FLIGHT_MAX / FRAGMENT_BYTES_MAX).unwrap() {
-        assert_eq!(pair.sides[DIALLER].send(0, METHOD, &body, CallOptions::default()), Ok(stream));
+        assert_eq!(pair.sides[DIALLER].send(0, METHOD, &body, &CallOptions::default()), Ok(stream));
         pair.deliver();
         pair.check(ACCEPTOR, &[&format!("notice {stream}")]);
         pair.reply(stream, b"");

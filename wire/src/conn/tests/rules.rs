@@ -182,7 +182,7 @@ fn memory_that_was_reserved_for_a_call_that_is_given_up_serves_the_next() {
 fn a_stream_falls_silent_before_its_long_deadline() {
     let mut pair = Pair::open();
     let options = CallOptions { deadline_ns: 3_000_000 * MS, ..CallOptions::default() };
-    let stream = pair.sides[DIALLER].open(0, METHOD, Some(&bytes(1)), Arity::Many, options).unwrap();
+    let stream = pair.sides[DIALLER].open(0, METHOD, Some(&bytes(1)), Arity::Many, &options).unwrap();
     pair.deliver();
     pair.say(ACCEPTOR, stream, 1);
     pair.deliver();

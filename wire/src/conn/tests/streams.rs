@@ -19,7 +19,7 @@ impl Pair {
     /// Makes a call with these requests and replies.
     pub(super) fn open_stream(&mut self, request: Option<&Bytes>, replies: Arity) -> u32 {
         let options = CallOptions { deadline_ns: self.now + 1_000 * MS, ..CallOptions::default() };
-        self.sides[DIALLER].open(self.now, METHOD, request, replies, options).unwrap()
+        self.sides[DIALLER].open(self.now, METHOD, request, replies, &options).unwrap()
     }
 
     /// A call to which messages come back, and what its acceptor sees of it.
@@ -81,7 +81,7 @@ fn long_messages_travel_in_pieces() {
 fn no_message_is_longer_than_one_may_be() {
     let mut pair = Pair::open();
     let long = bytes(MESSAGE_BYTES_MAX + 1);
-    let error = pair.sides[DIALLER].call(0, METHOD, &long, CallOptions::default()).unwrap_err();
+    let error = pair.sides[DIALLER].call(0, METHOD, &long, &CallOptions::default()).unwrap_err();
     assert_eq!(error.code, Code::MessageTooLarge);
     let stream = pair.call(1_000).unwrap();
     pair.deliver();
@@ -271,7 +271,7 @@ fn bulk_is_shed_first_and_lets_others_pass() {
     assert_eq!([pair.events(DIALLER), pair.events(ACCEPTOR)], [["ready"], ["ready"]]);
     let bulk = |pair: &mut Pair| {
         let options = CallOptions { deadline_ns: 1_000 * MS, bulk: true, ..CallOptions::default() };
-        pair.sides[DIALLER].call(0, METHOD, &bytes(1), options).unwrap()
+        pair.sides[DIALLER].call(0, METHOD, &bytes(1), &options).unwrap()
     };
     let calls = [bulk(&mut pair), pair.call(1_000).unwrap(), bulk(&mut pair), pair.call(1_000).unwrap()];
     pair.deliver();
@@ -290,7 +290,7 @@ fn what_waits_is_bounded() {
     let mut pair = Pair::open();
     let request = bytes(MESSAGE_BYTES_MAX);
     let mut made = 0;
-    while pair.sides[DIALLER].call(0, METHOD, &request, CallOptions::default()).is_ok() {
+    while pair.sides[DIALLER].call(0, METHOD, &request, &CallOptions::default()).is_ok() {
         made += 1;
         assert!(made <= LONG_QUEUE_HIGH_BYTES / MESSAGE_BYTES_MAX + 1);
     }
@@ -299,7 +299,7 @@ fn what_waits_is_bounded() {
     for _ in 0..STREAMS_OF_MESSAGES_MAX {
         pair.open_stream(Some(&bytes(1)), Arity::Many);
     }
-    let more = pair.sides[DIALLER].open(0, METHOD, Some(&bytes(1)), Arity::Many, CallOptions::default());
+    let more = pair.sides[DIALLER].open(0, METHOD, Some(&bytes(1)), Arity::Many, &CallOptions::default());
     assert_eq!(more.unwrap_err().code, Code::Overloaded);
 }
 
@@ -357,7 +357,7 @@ fn whoever_breaks_the_rules_of_messages_loses_the_connection() {
 fn a_stream_falls_silent_before_the_deadline_of_its_first_message() {
     let mut pair = Pair::open();
     let options = CallOptions { deadline_ns: 10 * STREAM_IDLE_MS_MAX * MS, ..CallOptions::default() };
-    let stream = pair.sides[DIALLER].open(0, METHOD, Some(&bytes(1)), Arity::Many, options).unwrap();
+    let stream = pair.sides[DIALLER].open(0, METHOD, Some(&bytes(1)), Arity::Many, &options).unwrap();
     pair.deliver();
     pair.say(ACCEPTOR, stream, 1);
     pair.pass(STREAM_IDLE_MS_MAX + 1);
