@@ -1,5 +1,6 @@
 //! Server, client and upstream over real loopback sockets and pipes in memory.
 
+mod batches;
 mod beacon;
 mod deadlines;
 mod instances;

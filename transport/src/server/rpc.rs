@@ -1,7 +1,8 @@
 //! One RPC connection of a server: its calls, answered by a service.
 //!
 //! One task owns a connection, and works in turns. A handler is polled in place, in the same turn in which its request was read, and
-//! goes to the background only if it waits; all answers of a turn leave in one write. One-way calls finish also when their connection is over.
+//! goes to the background only if it waits. All answers of a turn leave in one write, but for the first of many. One-way calls finish also
+//! when their connection is over.
 
 use std::future::poll_fn;
 use std::pin::Pin;
