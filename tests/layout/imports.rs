@@ -17,7 +17,8 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 ];
 
 /// What `wire` may build on: encoding, checksums and byte handling, but no runtime, no socket, no clock and no randomness.
-const WIRE_BUILDS_ON: [&str; 6] = ["bincode", "bytes", "crc32c", "hmac", "micronet-wire-macros", "sha2"];
+const WIRE_BUILDS_ON: [&str; 8] =
+    ["bincode", "bytes", "crc32c", "hmac", "micronet-wire-macros", "pin-project-lite", "sha2", "smol_str"];
 
 /// What does I/O, reads a clock, or starts a thread.
 const NOT_IN_WIRE: [&str; 16] = [

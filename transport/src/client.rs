@@ -3,6 +3,7 @@
 //! Callers write their requests into the connection's buffer and wake the task that owns the socket; it writes what all of them
 //! have said in one go. Replies wake their callers directly. There is no channel and no lock: all of it is on one thread.
 
+mod call;
 mod streams;
 mod watched;
 
@@ -10,9 +11,8 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use micronet_wire::conn::{Announcement, CallTable, Connection, Event, Role};
@@ -23,6 +23,7 @@ use micronet_wire::ledger::Ledger;
 use micronet_wire::service::{Arity, CallOptions, Caller, Exchange, Reply};
 use micronet_wire::spiffe::SpiffeId;
 
+use self::call::{Call, Slot, Started};
 use self::streams::{Stream, Streams};
 pub use self::watched::Watch;
 use crate::clock;
@@ -62,18 +63,6 @@ struct Lifecycle {
     last_pong: Option<(u64, Pong)>,
     pongs: u64,
     watchers: Vec<Waker>,
-}
-
-/// A call's place to wait.
-#[derive(Debug)]
-enum Slot {
-    Waiting {
-        waker: Option<Waker>,
-        /// Whether it does no harm to execute it twice.
-        repeatable: bool,
-    },
-    /// With the peer's account, where it gave one.
-    Done(Result<Reply, RpcError>, Option<Ledger>),
 }
 
 /// Closes the connection when the last client is gone.
@@ -345,62 +334,6 @@ impl Caller for Client {
         drop(connection);
         self.shared.wake_driver();
         Ok(Rc::new(Stream::new(self.clone(), stream)))
-    }
-}
-
-/// A call that was started, or why it couldn't be, until that was told.
-struct Started<'a>(Result<Call<'a>, Option<RpcError>>);
-
-impl Future for Started<'_> {
-    type Output = Result<Reply, RpcError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Ok(call) => call.poll_end(cx),
-            Err(error) => error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
-        }
-    }
-}
-
-/// A call in flight; dropping it cancels the call.
-struct Call<'a> {
-    shared: &'a Shared,
-    stream: u32,
-    ended: bool,
-}
-
-impl Call<'_> {
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reply, RpcError>> {
-        let mut calls = self.shared.calls.borrow_mut();
-        match calls.get_mut(self.stream) {
-            Some(Slot::Waiting { waker, .. }) => {
-                if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-                    *waker = Some(cx.waker().clone());
-                }
-                Poll::Pending
-            }
-            Some(Slot::Done(..)) => {
-                self.ended = true;
-                match calls.remove(self.stream) {
-                    Some(Slot::Done(result, account)) => {
-                        self.shared.account.set(account);
-                        Poll::Ready(result)
-                    }
-                    _ => Poll::Pending,
-                }
-            }
-            None => Poll::Ready(Err(RpcError::new(Code::Internal, "the call has no place to wait"))),
-        }
-    }
-}
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.shared.calls.borrow_mut().remove(self.stream);
-            self.shared.connection.borrow_mut().cancel(self.stream);
-            self.shared.wake_driver();
-        }
     }
 }
 

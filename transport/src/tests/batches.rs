@@ -27,6 +27,15 @@ impl Line {
     fn take(&mut self) -> usize {
         self.stream.read_buf(&mut self.input).now_or_never().map_or(0, Result::unwrap)
     }
+
+    /// Sends what the connection has to say, and tells it what has come.
+    fn carry(&mut self, connection: &mut Connection) {
+        let output = connection.output().split();
+        self.stream.write_all(&output).now_or_never().expect("room for all of it").unwrap();
+        self.take();
+        let fresh = self.input.len();
+        connection.receive(crate::clock::now(), &mut self.input, fresh);
+    }
 }
 
 impl Service for Peeking {
@@ -62,13 +71,7 @@ async fn at_once(calls: usize) -> Vec<bool> {
                 connection.call(crate::clock::now(), method, &request, &CallOptions::default()).unwrap();
             }
         }
-        let output = connection.output().split();
-        let mut line = line.borrow_mut();
-        line.stream.write_all(&output).now_or_never().expect("room for all of it").unwrap();
-        line.take();
-        let fresh = line.input.len();
-        connection.receive(crate::clock::now(), &mut line.input, fresh);
-        drop(line);
+        line.borrow_mut().carry(&mut connection);
         while let Some(event) = connection.poll_event() {
             answered += usize::from(matches!(event, Event::Reply { .. }));
         }
