@@ -5,7 +5,7 @@
 //! # use micronet_wire::{error::RpcError, service::CallOptions};
 //! # fn main() -> Result<(), RpcError> {
 //! let mut client = SyncClient::connect("127.0.0.1:7001".parse().expect("an address"), &Identity::default())?;
-//! let reply = client.call(0x1234_5678, &"request".into(), CallOptions::default())?;
+//! let reply = client.call(0x1234_5678, &"request".into(), &CallOptions::default())?;
 //! # Ok(())
 //! # }
 //! ```
@@ -18,7 +18,7 @@
 //! # use micronet_transport::mio::client::SyncClient;
 //! # use micronet_wire::{error::RpcError, service::{Arity, CallOptions}};
 //! # fn watch(client: &mut SyncClient) -> Result<(), RpcError> {
-//! let stream = client.open(0x1234_5678, Some(&"from here".into()), Arity::Many, CallOptions::default())?;
+//! let stream = client.open(0x1234_5678, Some(&"from here".into()), Arity::Many, &CallOptions::default())?;
 //! while let Some(message) = client.next_message(stream, Duration::from_secs(60))? {
 //!     println!("{} bytes", message.len());
 //! }
