@@ -101,9 +101,9 @@ impl<S: ByteStream> Wire<S> {
         true
     }
 
-    /// Bytes that were read and aren't fed yet.
+    /// Bytes for [`receive_more`](Self::receive_more).
     pub(crate) fn unfinished_bytes(&self) -> usize {
-        self.input.len()
+        self.unfinished_ns.map_or(0, |_| self.input.len())
     }
 
     /// Reads once and feeds the connection, which may leave something for [`receive_more`](Self::receive_more). Ready when something

@@ -31,6 +31,7 @@ pub mod rest;
 pub mod schema;
 pub mod service;
 pub mod spiffe;
+mod swar;
 pub mod text;
 pub mod transcode;
 pub mod websocket;

@@ -10,6 +10,7 @@ use crate::limits::{
 };
 use crate::metadata::Metadata;
 use crate::principal::Principal;
+use crate::swar;
 
 /// The W3C trace context of a call; all zero means none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -168,7 +169,7 @@ impl RequestHead {
     }
 }
 
-/// The same as [`RequestHead`], of somebody else.
+/// A head that is put together of what others hold: a call's options are long, and aren't copied for it.
 pub(crate) struct HeadParts<'a> {
     pub(crate) deadline_us: u32,
     pub(crate) trace: &'a TraceContext,
@@ -259,21 +260,9 @@ pub(crate) fn is_printable(text: &[u8], max: usize) -> bool {
     if text.is_empty() || text.len() > max {
         return false;
     }
-    match text.last_chunk::<8>() {
-        // The last word overlaps the one before it.
-        Some(last) => text.as_chunks::<8>().0.iter().chain([last]).all(are_graphic),
-        None => text.iter().all(u8::is_ascii_graphic),
-    }
-}
-
-/// Whether eight bytes are printable ASCII, each between `!` and `~`: at once, without a carry from one to the next.
-fn are_graphic(bytes: &[u8; 8]) -> bool {
-    const TOP_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let word = u64::from_ne_bytes(*bytes);
-    let is_ascii = word & TOP_BITS == 0;
-    let none_below = (word | TOP_BITS).wrapping_sub(u64::from_ne_bytes([b'!'; 8])) & TOP_BITS == TOP_BITS;
-    let none_above = word.wrapping_add(u64::from_ne_bytes([0x7F - b'~'; 8])) & TOP_BITS == 0;
-    is_ascii && none_below && none_above
+    // A space, and what isn't ASCII, are none.
+    let others = |word| swar::below(word, b'!') | swar::equal(word, 0x7F) | swar::not_ascii(word);
+    swar::position(text, others, |byte| !byte.is_ascii_graphic()).is_none()
 }
 
 fn take_text<T: for<'a> From<&'a str>>(value: &[u8], max: usize, what: &str) -> Result<T, RpcError> {

@@ -77,12 +77,11 @@ pub(super) async fn serve<S: ByteStream>(
     poll_fn(|cx| {
         loop {
             act_on_events(cx, &mut connection, &answers, &mut work);
-            let mut sends_first = wire.unfinished_bytes() < BUSY_BYTES;
+            // The first answers leave while the others are made: the caller works on them meanwhile, instead of sleeping.
+            if (1..BUSY_BYTES).contains(&wire.unfinished_bytes()) {
+                wire.poll_transmit(cx, &mut connection);
+            }
             while wire.receive_more(&mut connection) {
-                // The first answers leave while the others are made: the caller works on them meanwhile, instead of sleeping.
-                if std::mem::take(&mut sends_first) {
-                    wire.poll_transmit(cx, &mut connection);
-                }
                 act_on_events(cx, &mut connection, &answers, &mut work);
             }
             if connection.is_closed() {

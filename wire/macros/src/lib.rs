@@ -247,8 +247,8 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 /// - `enum ProductMethods {}` with the constants `SERVICE_NAME`, `METHOD_IDS` and one id a method, as `ProductMethods::QUERY`;
 /// - `fn product_schema() -> ServiceSchema`;
 /// - `struct ProductClient<C>`: `new(caller: C)`, and for each method
-///   `async fn query(&self, request: &Query, options: CallOptions) -> Outcome`, where that of a one-way method is
-///   `Result<(), RpcError>`: whether the call is on its way;
+///   `fn query(&self, request: &Query, options: CallOptions) -> impl Future<Output = Outcome>`, which makes the call on `caller` before
+///   the future is polled; that of a one-way method is an `async fn` whose outcome is `Result<(), RpcError>`: whether the call is on its way;
 /// - `struct ProductServer<S>`: `new(service: S) -> Result<Self, SchemaError>`, a `Service` that checks whether the principal
 ///   may call before it decodes the request.
 ///

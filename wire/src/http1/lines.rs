@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use crate::swar;
+
 /// A cursor over the lines at the front of a growing buffer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LineScanner {
@@ -83,26 +85,9 @@ impl LineScanner {
     }
 }
 
-/// The index of the first control character (below 0x20, or 0x7F), eight bytes at a time.
-///
-/// The word tricks are `hasless` and `haszero` of Sean Eron Anderson's "Bit Twiddling Hacks"; a borrow can spoil only
-/// the bytes above the first hit, which is the one that counts.
+/// The index of the first control character (below 0x20, or 0x7F).
 pub(super) fn first_control(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES * 0x80;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-        let not_delete = word ^ (ONES * 0x7F);
-        let delete = not_delete.wrapping_sub(ONES) & !not_delete;
-        let hits = (below_space | delete) & HIGHS;
-        if hits != 0 {
-            return Some(index * 8 + hits.trailing_zeros() as usize / 8);
-        }
-    }
-    let control = rest.iter().position(u8::is_ascii_control)?;
-    Some(words.len() * 8 + control)
+    swar::position(bytes, |word| swar::below(word, 0x20) | swar::equal(word, 0x7F), u8::is_ascii_control)
 }
 
 #[cfg(test)]

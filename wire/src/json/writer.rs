@@ -5,6 +5,8 @@
 
 use bytes::BytesMut;
 
+use crate::swar;
+
 const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends a string in quotes; quotes, backslashes and control characters are escaped.
@@ -31,25 +33,11 @@ pub fn put_string(out: &mut BytesMut, text: &str) {
     out.extend_from_slice(b"\"");
 }
 
-/// Where the first byte is that has to be escaped, eight bytes at a time: as `http1::lines` finds control characters.
+/// Where the first byte is that has to be escaped.
 #[inline]
 fn first_escaped(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES * 0x80;
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let controls = word.wrapping_sub(ONES * 0x20) & !word;
-        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
-        let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
-        let hits = (controls | quotes | backslashes) & HIGHS;
-        if hits != 0 {
-            return Some(index * 8 + hits.trailing_zeros() as usize / 8);
-        }
-    }
-    let escaped = rest.iter().position(|byte| ESCAPED[usize::from(*byte)])?;
-    Some(words.len() * 8 + escaped)
+    let hits = |word| swar::below(word, 0x20) | swar::equal(word, b'"') | swar::equal(word, b'\\');
+    swar::position(bytes, hits, |byte| ESCAPED[usize::from(*byte)])
 }
 
 /// Which bytes have to be escaped.
