@@ -8,8 +8,10 @@
 //! `synchronous_commit=on`), so it survives `kill -9` and a power cut. Several processes may open one database; their
 //! groups of writes exclude each other, by BEGIN IMMEDIATE or by an advisory lock.
 
+mod batch;
 mod error;
 mod location;
+mod many;
 mod outage;
 mod postgres;
 mod reading;
@@ -31,8 +33,10 @@ use sqlx::migrate::{MigrateError, Migration as SqlxMigration, MigrationType, Mig
 use sqlx::{AnyConnection, ConnectOptions, SqlSafeStr, SqlStr};
 use tokio::sync::watch;
 
+pub use self::batch::{Batch, Work};
 pub use self::error::DatabaseError;
 pub use self::location::{BadServerUrl, Databases, Location, ServerUrl};
+pub(crate) use self::many::{placeholders, sized};
 use self::postgres::PostgresSchema;
 use self::reading::Readers;
 pub use self::reading::Reading;
@@ -68,6 +72,9 @@ pub type Query = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>
 pub fn is_storable(text: &str) -> bool {
     !text.contains('\0')
 }
+
+/// What an operation on a database comes to.
+pub type DatabaseResult<T> = Result<T, DatabaseError>;
 
 /// What a job for the writer, or an unfinished piece of one, looks like.
 pub type BoxFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
@@ -249,6 +256,18 @@ impl Database {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         self.writer.write(Haste::Lazy, job).await
+    }
+
+    /// Writes of one kind, of which `work` does many by a few statements.
+    #[must_use]
+    pub fn batch<Q: Send + Sync + 'static, A: Send + 'static>(&self, work: Work<Q, A>) -> Batch<Q, A> {
+        Batch::new(self.writer.queue(), Haste::Prompt, work)
+    }
+
+    /// The same of writes for which no client waits, as [`Database::write_lazily`].
+    #[must_use]
+    pub fn lazy_batch<Q: Send + Sync + 'static, A: Send + 'static>(&self, work: Work<Q, A>) -> Batch<Q, A> {
+        Batch::new(self.writer.queue(), Haste::Lazy, work)
     }
 
     /// A connection for one read. It sees every write that was acknowledged before the read began, and it cannot write.

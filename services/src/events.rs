@@ -14,6 +14,7 @@ pub mod watch;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,10 +22,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use micronet_wire::encoding;
 use micronet_wire::schema::Message;
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::Notify;
 
-use crate::database::{Connection, Database, DatabaseError};
+use crate::database::{Connection, Database, DatabaseError, DatabaseResult, placeholders, sized};
 use crate::store::row_id;
 
 /// Events that one answer holds at most.
@@ -82,29 +83,49 @@ impl EventsAfter {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn append(
+pub async fn append<T: Message>(
     tx: &mut Connection,
     key: &str,
-    change: &impl Message,
+    change: &T,
     now_us: i64,
-) -> Result<(), DatabaseError> {
-    let body = encoding::encode(change).map_err(|error| DatabaseError::Corrupt(error.to_string()))?;
-    let query = "INSERT INTO events (event_key, body, at_us) VALUES ($1, $2, $3) RETURNING id";
-    let id: i64 =
-        sqlx::query_scalar(query).bind(key).bind(&body[..]).bind(now_us).fetch_one(&mut *tx).await?;
-    if id % PURGED_EVERY == 0 {
-        purge(tx, now_us - KEPT_US).await?;
+) -> DatabaseResult<()> {
+    append_all::<T>(tx, &[(key, change)], now_us).await
+}
+
+/// Writes events, in this order. Call it in the transaction of the changes.
+///
+/// # Errors
+/// Those of the database.
+pub async fn append_all<T: Message>(
+    tx: &mut Connection,
+    events: &[(&str, impl Borrow<T>)],
+    now_us: i64,
+) -> DatabaseResult<()> {
+    for part in sized(events) {
+        let rows = placeholders(1, 3, part.len());
+        let query = format!("INSERT INTO events (event_key, body, at_us) VALUES {rows} RETURNING id");
+        let mut query = sqlx::query_scalar(AssertSqlSafe(query));
+        for (key, change) in part {
+            let body = encoding::encode(change.borrow())
+                .map_err(|error| DatabaseError::Corrupt(error.to_string()))?;
+            query = query.bind(*key).bind(body.to_vec()).bind(now_us);
+        }
+        let ids: Vec<i64> = query.fetch_all(&mut *tx).await?;
+        let due = ids.iter().filter(|id| *id % PURGED_EVERY == 0).count();
+        if due > 0 {
+            purge(&mut *tx, now_us - KEPT_US, PURGED_AT_ONCE * due as i64).await?;
+        }
     }
     Ok(())
 }
 
-/// Removes events from before a time that nobody has to be told any more, the oldest first and not too many.
-async fn purge(tx: &mut Connection, before_us: i64) -> Result<(), DatabaseError> {
+/// Removes events from before a time that nobody has to be told any more, the oldest first and so many at most.
+async fn purge(tx: &mut Connection, before_us: i64, at_once: i64) -> DatabaseResult<()> {
     // Only the oldest are looked at, so that this costs the same however long the feed is.
     let query = "DELETE FROM events WHERE id IN (
         SELECT id FROM (SELECT id, at_us FROM events ORDER BY id LIMIT $2) AS oldest
         WHERE at_us < $1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE through_id < oldest.id))";
-    sqlx::query(query).bind(before_us).bind(PURGED_AT_ONCE).execute(tx).await?;
+    sqlx::query(query).bind(before_us).bind(at_once).execute(tx).await?;
     Ok(())
 }
 

@@ -8,7 +8,8 @@
 //!                               answer everybody; give way if another process waits
 //! ```
 //!
-//! A lazy job, for which nobody waits, waits for a group of others to go along with, and has one of its own only where none comes soon.
+//! A lazy job, for which nobody waits, waits for a group of others to go along with, and has one of its own only where none comes soon. After a
+//! group for which many have waited the writer rests: they come again, and go along with each other then instead of one by one.
 //!
 //! A group is alone from its BEGIN on. On SQLite that is always IMMEDIATE: a deferred transaction that reads first fails
 //! with BUSY_SNAPSHOT at its first write when another process wrote in between, and no timeout helps against that. On
@@ -43,6 +44,21 @@ const _: () = assert!(GROUP_JOBS_MAX <= WRITE_QUEUE_MAX);
 
 /// How long a lazy job waits for others at most, in milliseconds.
 pub const LAZY_MS_MAX: u64 = 20;
+
+/// For how many writes somebody has to have waited for the writer to rest after their group: fewer don't come again together.
+const RESTED_FOR_MIN: u64 = 8;
+
+/// How long the writer rests for each of them, in microseconds.
+const REST_US: u64 = 250;
+
+/// How long it rests at most.
+const REST_US_MAX: u64 = 10_000;
+
+/// What was done since the savepoint stays, and what follows can be undone alone.
+pub(super) const KEEP_JOB: &str = "RELEASE SAVEPOINT job; SAVEPOINT job";
+
+/// What was done since the savepoint is undone. It stays, for what follows.
+pub(super) const UNDO_JOB: &str = "ROLLBACK TO SAVEPOINT job";
 
 /// Whether somebody waits for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,15 +97,19 @@ struct Counters {
 }
 
 /// How a job fared within its savepoint.
-enum Verdict {
+pub(super) enum Verdict {
     Keep,
     Undo,
 }
 
 /// A job whose types are hidden, so that jobs of all kinds share a queue. It is run once, then answered once.
-trait Job: Send {
+pub(super) trait Job: Send {
     fn haste(&self) -> Haste;
     fn is_abandoned(&self) -> bool;
+    /// How many writes it was, once it has run.
+    fn weight(&self) -> u64 {
+        1
+    }
     fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Verdict>;
     fn answer(self: Box<Self>, committed: Result<(), DatabaseError>);
 }
@@ -118,7 +138,7 @@ where
     fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
             let Some(work) = self.work.take() else { return Verdict::Undo };
-            let result = catch_panic(work, connection).await;
+            let result = catch_panic(|| work(connection)).await;
             let verdict = if result.is_ok() { Verdict::Keep } else { Verdict::Undo };
             self.result = Some(result);
             verdict
@@ -136,15 +156,13 @@ where
     }
 }
 
-/// Runs the work and turns a panic in it into an error, so that one defective job does not end everybody's writer.
-async fn catch_panic<T, E, F>(work: F, connection: &mut Connection) -> Result<T, E>
-where
-    E: From<DatabaseError>,
-    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, E>>,
-{
+/// Runs work and turns a panic in it into an error, so that one defective job does not end everybody's writer.
+pub(super) async fn catch_panic<'c, T, E: From<DatabaseError>>(
+    start: impl FnOnce() -> BoxFuture<'c, Result<T, E>>,
+) -> Result<T, E> {
     let panicked = || Err(DatabaseError::Panicked.into());
     // Unwind safety: what the work has touched is rolled back with its savepoint, and nothing else is shared.
-    let Ok(mut future) = std::panic::catch_unwind(AssertUnwindSafe(|| work(connection))) else {
+    let Ok(mut future) = std::panic::catch_unwind(AssertUnwindSafe(start)) else {
         return panicked();
     };
     std::future::poll_fn(move |context| {
@@ -157,11 +175,34 @@ where
 /// The callers' end of the writer.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    queue: Queue,
     closing: Arc<Notify>,
     finished: watch::Receiver<()>,
     commits: watch::Receiver<()>,
+}
+
+/// The end of its queue.
+#[derive(Clone, Debug)]
+pub(super) struct Queue {
+    jobs: mpsc::Sender<Box<dyn Job>>,
     counters: Arc<Counters>,
+}
+
+impl Queue {
+    pub(super) fn send(&self, job: Box<dyn Job>) -> Result<(), DatabaseError> {
+        self.jobs.try_send(job).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => {
+                self.refused();
+                DatabaseError::Overloaded
+            }
+            mpsc::error::TrySendError::Closed(_) => DatabaseError::Closed,
+        })
+    }
+
+    /// Counts a write for which there was no room.
+    pub(super) fn refused(&self) {
+        self.counters.jobs_refused.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl std::fmt::Debug for dyn Job {
@@ -190,7 +231,11 @@ impl Writer {
             _alive: alive,
         };
         tasks::spawn("writer of the database", task.run());
-        Self { jobs, closing, finished, commits, counters }
+        Self { queue: Queue { jobs, counters }, closing, finished, commits }
+    }
+
+    pub(super) fn queue(&self) -> Queue {
+        self.queue.clone()
     }
 
     pub(super) fn commits(&self) -> watch::Receiver<()> {
@@ -204,26 +249,20 @@ impl Writer {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(WriteJob { haste, work: Some(work), result: None, reply });
-        self.jobs.try_send(job).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => {
-                self.counters.jobs_refused.fetch_add(1, Ordering::Relaxed);
-                DatabaseError::Overloaded
-            }
-            mpsc::error::TrySendError::Closed(_) => DatabaseError::Closed,
-        })?;
+        self.queue.send(Box::new(WriteJob { haste, work: Some(work), result: None, reply }))?;
         answer.await.unwrap_or_else(|_| Err(DatabaseError::Closed.into()))
     }
 
     pub(super) fn stats(&self) -> WriteStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.queue.counters;
         WriteStats {
-            jobs_committed: read(&self.counters.jobs_committed),
-            jobs_rolled_back: read(&self.counters.jobs_rolled_back),
-            jobs_skipped: read(&self.counters.jobs_skipped),
-            jobs_refused: read(&self.counters.jobs_refused),
-            commits: read(&self.counters.commits),
-            commits_failed: read(&self.counters.commits_failed),
+            jobs_committed: read(&counters.jobs_committed),
+            jobs_rolled_back: read(&counters.jobs_rolled_back),
+            jobs_skipped: read(&counters.jobs_skipped),
+            jobs_refused: read(&counters.jobs_refused),
+            commits: read(&counters.commits),
+            commits_failed: read(&counters.commits_failed),
         }
     }
 
@@ -267,10 +306,11 @@ impl WriterTask {
                 break;
             }
             self.gather(&mut group).await;
-            self.run_group(&mut group).await;
+            let awaited = self.run_group(&mut group).await;
             if let Some(turns) = &self.turns {
                 turns.give_way().await;
             }
+            self.rest(awaited).await;
         }
         if let Some(connection) = self.connection
             && let Err(error) = connection.close().await
@@ -297,8 +337,19 @@ impl WriterTask {
         }
     }
 
-    /// Runs and commits one group, and answers all of its jobs.
-    async fn run_group(&mut self, group: &mut Vec<Box<dyn Job>>) {
+    /// Lets those come again who have waited for a group.
+    async fn rest(&self, awaited: u64) {
+        if awaited >= RESTED_FOR_MIN {
+            tokio::select! {
+                biased;
+                () = self.closing.notified() => self.closing.notify_one(),
+                () = tokio::time::sleep(Duration::from_micros((awaited * REST_US).min(REST_US_MAX))) => {}
+            }
+        }
+    }
+
+    /// Runs and commits one group, and answers all of its jobs. For how many writes of it somebody waited.
+    async fn run_group(&mut self, group: &mut Vec<Box<dyn Job>>) -> u64 {
         let outcome = match self.engine.group_time_max() {
             None => self.commit_group(group).await,
             Some(time_max) => tokio::time::timeout(time_max, self.commit_group(group))
@@ -313,9 +364,11 @@ impl WriterTask {
                 tracing::error!(%error, jobs = group.len(), "a group of writes failed");
             }
         }
+        let awaited = group.iter().filter(|job| job.haste() == Haste::Prompt).map(|job| job.weight()).sum();
         for job in group.drain(..) {
             job.answer(outcome.clone());
         }
+        awaited
     }
 
     /// Waits for this process's turn and commits the group. An error means that no job of it was acknowledged.
@@ -395,18 +448,17 @@ async fn commit_jobs(
             continue;
         }
         if !is_set {
-            sqlx::raw_sql("RELEASE SAVEPOINT job; SAVEPOINT job").execute(&mut *transaction).await?;
+            sqlx::raw_sql(KEEP_JOB).execute(&mut *transaction).await?;
         }
         match job.run(&mut transaction).await {
             Verdict::Keep => {
                 is_set = false;
-                kept += 1;
+                kept += job.weight();
             }
             Verdict::Undo => {
-                // The savepoint stays, for the next job.
-                sqlx::raw_sql("ROLLBACK TO SAVEPOINT job").execute(&mut *transaction).await?;
+                sqlx::raw_sql(UNDO_JOB).execute(&mut *transaction).await?;
                 is_set = true;
-                undone += 1;
+                undone += job.weight();
             }
         }
     }

@@ -23,6 +23,7 @@
 //! This module owns the SQL of the order service. It reads no clock: times (microseconds since 1970) are arguments.
 
 mod attempts;
+mod decide;
 mod orders;
 
 #[cfg(test)]
@@ -32,10 +33,11 @@ use std::sync::Arc;
 
 use self::attempts::Question;
 pub use self::attempts::{Attempt, Decision, Held, Recalled, Refusal, Verdict};
+use self::decide::Deciding;
 pub use self::orders::{Filter, LogPage, Order};
 use super::api::{Buy, OrderChange, OrderError, OrderStatus};
 use crate::calls::Token;
-use crate::database::{Database, DatabaseError, Migration};
+use crate::database::{Batch, Database, DatabaseError, Migration};
 use crate::demo::Demo;
 use crate::events::{self, Recorded};
 use crate::once::{self, Keeping};
@@ -67,6 +69,7 @@ pub struct OrderStore {
     database: Database,
     keeping: Keeping,
     recalling: Arc<Together<Question, Result<Recalled>>>,
+    deciding: Batch<Deciding, Result<Decision>>,
 }
 
 impl Store for OrderStore {
@@ -90,7 +93,8 @@ impl Store for OrderStore {
     type Error = OrderError;
 
     fn over(database: Database, keeping: Keeping) -> Self {
-        Self { database, keeping, recalling: Arc::default() }
+        let deciding = database.batch(|tx, deciding| Box::pin(decide::decide_all(tx, deciding)));
+        Self { database, keeping, recalling: Arc::default(), deciding }
     }
 
     fn database(&self) -> &Database {
@@ -129,11 +133,7 @@ impl OrderStore {
     pub async fn decide(&self, attempt: Attempt, verdict: Verdict, now_us: i64) -> Result<Decision> {
         attempt.check(&verdict)?;
         let expires_us = now_us + self.keeping.kept_us;
-        self.database
-            .write(move |tx| {
-                Box::pin(async move { attempts::decide(tx, &attempt, &verdict, now_us, expires_us).await })
-            })
-            .await
+        self.deciding.write(Deciding { attempt, verdict, now_us, expires_us }).await?
     }
 
     /// Decides that what product holds is for no order, unless something was decided on it before. Whether this is what decides.

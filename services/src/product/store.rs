@@ -22,6 +22,7 @@
 
 mod catalog;
 mod reservations;
+mod take;
 mod upload;
 
 #[cfg(test)]
@@ -32,12 +33,13 @@ use micronet_wire::principal::Principal;
 
 use self::catalog::check_name;
 pub use self::catalog::{Change, Filter, NewProduct, Product, Which, is_number};
-use self::reservations::{Goal, Request};
+use self::reservations::Settling;
 pub use self::reservations::{Held, Recalled, Reservation, Taken};
+use self::take::{Goal, Request};
 pub use self::upload::{BATCH, UploadItem};
 use super::api::{ProductChange, ProductError, ProductInfo};
 use crate::calls::{Token, key_for};
-use crate::database::{Connection, Database, DatabaseError, Migration};
+use crate::database::{Batch, Connection, Database, DatabaseResult, Migration};
 use crate::demo::Demo;
 use crate::events::{self, Recorded};
 use crate::once::{self, Keeping, Once};
@@ -73,6 +75,9 @@ type Result<T> = StoreResult<T, ProductError>;
 pub struct ProductStore {
     database: Database,
     keeping: Keeping,
+    reserving: Batch<Request, Result<Reservation>>,
+    selling: Batch<Request, Result<(Reservation, String)>>,
+    settling: Batch<Settling, Result<Taken>>,
 }
 
 impl Store for ProductStore {
@@ -102,7 +107,10 @@ impl Store for ProductStore {
     type Error = ProductError;
 
     fn over(database: Database, keeping: Keeping) -> Self {
-        Self { database, keeping }
+        let reserving = database.batch(|tx, requests| Box::pin(take::take_all(tx, requests, Goal::Reserve)));
+        let selling = database.batch(|tx, requests| Box::pin(take::sell_all(tx, requests)));
+        let settling = database.lazy_batch(|tx, settlings| Box::pin(reservations::settle_all(tx, settlings)));
+        Self { database, keeping, reserving, selling, settling }
     }
 
     fn database(&self) -> &Database {
@@ -113,7 +121,7 @@ impl Store for ProductStore {
         self.database.write(move |tx| Box::pin(seed(tx, demo, now_us))).await
     }
 
-    async fn purge(&self, now_us: i64) -> std::result::Result<u64, DatabaseError> {
+    async fn purge(&self, now_us: i64) -> DatabaseResult<u64> {
         let purged = once::purge(&self.database, now_us).await?;
         if !once::is_any(&self.database, reservations::DUE, now_us).await? {
             return Ok(purged);
@@ -135,7 +143,7 @@ async fn seed(tx: &mut Connection, demo: Demo, now_us: i64) -> Result<bool> {
         {
             let service = Principal::Service { name: "order".into() };
             let token = key_for(&service, "product.reserve", &Demo::reservation(order_num));
-            reservations::seed_sold(&mut *tx, &token, &created, order.quantity, now_us).await?;
+            take::seed_sold(&mut *tx, &token, &created, order.quantity, now_us).await?;
         }
     }
     Ok(true)
@@ -234,9 +242,7 @@ impl ProductStore {
         now_us: i64,
     ) -> Result<Reservation> {
         let request = Request::parse(token, body_hash, which, quantity, now_us, self.keeping.kept_us)?;
-        self.database
-            .write(|tx| Box::pin(async move { reservations::take(tx, &request, Goal::Reserve).await }))
-            .await
+        self.reserving.write(request).await?
     }
 
     /// Sells pieces at once, without an order: reserve and settle in one transaction. Also the product's name, as it is now; empty
@@ -250,15 +256,13 @@ impl ProductStore {
         now_us: i64,
     ) -> Result<(Reservation, String)> {
         let request = Request::parse(token, body_hash, which, quantity, now_us, self.keeping.kept_us)?;
-        self.database.write(|tx| Box::pin(async move { reservations::sell(tx, &request).await })).await
+        self.selling.write(request).await?
     }
 
     /// Turns the token's reserved pieces into sold ones. Settling again changes nothing, even after they came back.
     pub async fn settle(&self, token: &str, now_us: i64) -> Result<Taken> {
         let token = reservations::parse_token(token)?;
-        self.database
-            .write_lazily(move |tx| Box::pin(async move { reservations::settle(tx, &token, now_us).await }))
-            .await
+        self.settling.write(Settling { token, now_us }).await?
     }
 
     /// Gives the token's reserved pieces back. Releasing again, or after a refusal, changes nothing. A token never seen

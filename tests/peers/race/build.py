@@ -9,8 +9,8 @@ from pathlib import Path
 from race import places
 from race.settings import Settings
 
-PACKAGES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk", "strace": "strace", "openssl": "openssl",
-            "setpriv": "util-linux", "strip": "binutils"}
+PACKAGES = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk", "perf": "linux-perf", "strace": "strace",
+            "openssl": "openssl", "setpriv": "util-linux", "strip": "binutils"}
 POLICY = Path("/usr/sbin/policy-rc.d")
 LEAST_PROCESSORS = 2
 

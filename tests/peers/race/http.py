@@ -104,10 +104,11 @@ def serve(name: str, settings: Settings, scene: Scene) -> Served:
     return served
 
 
-def wrk(served: Served, path: str, body: str, seconds: int, *, connections: int = CONNECTIONS) -> dict:
-    """Posts as fast as is answered."""
+def wrk(served: Served, path: str, body: str, seconds: int, *, connections: int = CONNECTIONS,
+        under: tuple[str, ...] = ()) -> dict:
+    """Posts as fast as is answered; `under` is a program that runs it."""
     headers = [f"-H{served.header}"] if served.header else []
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *headers, "-s", str(places.CONFIGURATION / "post.lua"),
+    command = [*under, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *headers, "-s", str(places.CONFIGURATION / "post.lua"),
                f"http://{served.proxy.address}{path}", "--", body]
     said = output_of("wrk", command, CLIENT, seconds + 30)
     return json.loads(said.split("counted ")[1].splitlines()[0])

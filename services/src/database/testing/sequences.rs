@@ -55,3 +55,15 @@ pub(crate) fn check_sequences<S: Debug>(
         panic!("repeat with PROPTEST_RNG_SEED={seed}\n{failure}");
     }
 }
+
+/// Writes that are queued in this order, in that in which they take effect: those of one batch together, where the first of them is.
+pub(crate) fn by_effect<T, B: PartialEq>(writes: Vec<T>, batch: impl Fn(&T) -> Option<B>) -> Vec<T> {
+    let batches: Vec<_> = writes.iter().map(batch).collect();
+    let place = |at: usize| match &batches[at] {
+        Some(batch) => batches.iter().position(|other| other.as_ref() == Some(batch)).unwrap_or(at),
+        None => at,
+    };
+    let mut placed: Vec<_> = writes.into_iter().enumerate().collect();
+    placed.sort_by_key(|(at, _)| place(*at));
+    placed.into_iter().map(|(_, write)| write).collect()
+}

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use micronet_wire::error::Code;
-use micronet_wire::schema::Decimal;
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::orders::Order;
 use super::{KEY_BYTES_MAX, NAME_CHARS_MAX, PRICE_MINOR_MAX, Result};
-use crate::database::{Connection, DatabaseError, Query, Row, is_storable};
+use crate::database::{Connection, DatabaseError, Row, is_storable, placeholders};
 use crate::events;
 use crate::once::PURGED_AT_ONCE;
-use crate::order::api::{Buy, OrderChange, OrderStatus};
+use crate::order::api::{Buy, OrderChange};
 use crate::store::StoreError;
 
 /// What somebody wants to buy, under which names.
@@ -143,7 +142,7 @@ pub(super) struct Question {
     pub(super) body_hash: [u8; 32],
 }
 
-/// What is known of these tokens, in one statement. This promises nothing: [`decide`] looks again.
+/// What is known of these tokens, in one statement. This promises nothing: whoever decides looks again.
 pub(super) async fn recall(
     connection: &mut Connection,
     questions: &[Question],
@@ -151,15 +150,13 @@ pub(super) async fn recall(
 ) -> Result<Vec<Result<Recalled>>> {
     // There are few such statements, so that they stay prepared: what is missing to the next power of two is asked for twice.
     let count = questions.len().next_power_of_two();
-    let mut query = String::from("WITH wanted (wanted_key, lowest, highest) AS (VALUES ($2, $3, $4)");
-    for first in (5..).step_by(3).take(count - 1) {
-        let _ = write!(query, ", (${first}, ${}, ${})", first + 1, first + 2);
-    }
-    query.push_str(
-        ") SELECT wanted_key, orders.*,
+    let query = format!(
+        "WITH wanted (wanted_key, lowest, highest) AS (VALUES {})
+        SELECT wanted_key, orders.*,
             (SELECT max(reservation) FROM orders WHERE reservation BETWEEN lowest AND highest) AS last_reservation,
             (SELECT count(*) FROM tokens WHERE tokens.token_key = wanted_key AND expires_us >= $1) AS is_withdrawn
         FROM wanted LEFT JOIN orders ON orders.token_key = wanted_key",
+        placeholders(2, 3, count)
     );
     let mut query = sqlx::query(AssertSqlSafe(query)).bind(now_us);
     for Question { token_key, .. } in questions.iter().cycle().take(count) {
@@ -200,101 +197,6 @@ fn known(row: &Row, question: &Question) -> Result<Recalled> {
     Ok(Recalled::Open { reservation: reservation(&question.token_key, next) })
 }
 
-/// Decides on an attempt, unless that was done before, and tells whoever has to know. The decision that stands.
-pub(super) async fn decide(
-    tx: &mut Connection,
-    attempt: &Attempt,
-    verdict: &Verdict,
-    now_us: i64,
-    expires_us: i64,
-) -> Result<Decision> {
-    let decided = match verdict {
-        Verdict::Place { price_minor } => place(&mut *tx, attempt, *price_minor, now_us).await?,
-        Verdict::Refuse(refusal) | Verdict::Decline(refusal) | Verdict::Abandon(refusal) => {
-            let is_free = matches!(verdict, Verdict::Abandon(_));
-            let no = No { refusal, token_key: (!is_free).then_some(&attempt.token_key), now_us, expires_us };
-            let is_held = !matches!(verdict, Verdict::Refuse(_));
-            let refused = refuse(&mut *tx, attempt, &no).await?;
-            if refused.is_some() && is_held {
-                record_abandoned(&mut *tx, &attempt.held(), now_us).await?;
-            }
-            refused
-        }
-    };
-    match decided {
-        Some(decision) => Ok(decision),
-        None => stands(tx, attempt).await,
-    }
-}
-
-/// Makes the attempt an order with the next number; `None` if something else was decided.
-async fn place(
-    tx: &mut Connection,
-    attempt: &Attempt,
-    price_minor: i64,
-    now_us: i64,
-) -> Result<Option<Decision>> {
-    // Not if somebody was told that it will never happen.
-    let query = "INSERT INTO orders
-            (token_key, body_hash, reservation, product, quantity, customer, state, owner, lease_until_us, created_at_us,
-             order_num, decided_seq, price_minor, total_minor, status, status_at_us, decided_at_us)
-        SELECT $1, $2, $3, $4, $5, $6, 'confirmed', $7, $8, $8,
-            (SELECT coalesce(max(order_num), 0) + 1 FROM orders),
-            (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders),
-            $9, $10, $11, $12, $12
-        WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE token_key = $1 AND expires_us >= $12)
-        ON CONFLICT DO NOTHING RETURNING *";
-    let placed = attempt
-        .bound(query, Some(&attempt.token_key))
-        .bind(price_minor)
-        .bind(price_minor * i64::from(attempt.quantity))
-        .bind(OrderStatus::Processing.name())
-        .bind(now_us)
-        .fetch_optional(&mut *tx)
-        .await?;
-    let Some(order) = placed.as_ref().map(Order::from_row).transpose()? else { return Ok(None) };
-    let change = OrderChange::Placed {
-        order_num: order.order_num.unsigned_abs(),
-        name: order.product.clone(),
-        quantity: order.quantity.unsigned_abs(),
-        total: Decimal(order.total_minor),
-        customer: order.customer.map(i64::unsigned_abs),
-    };
-    events::append(tx, &order.reservation, &change, now_us).await?;
-    Ok(Some(Decision::Confirmed(order)))
-}
-
-/// How an attempt is refused.
-struct No<'a> {
-    refusal: &'a Refusal,
-    /// The token that hears it again; none if it is free.
-    token_key: Option<&'a String>,
-    now_us: i64,
-    /// Until when it is remembered.
-    expires_us: i64,
-}
-
-/// Refuses the attempt; `None` if something else was decided.
-async fn refuse(tx: &mut Connection, attempt: &Attempt, no: &No<'_>) -> Result<Option<Decision>> {
-    let query = "INSERT INTO orders
-            (token_key, body_hash, reservation, product, quantity, customer, state, owner, lease_until_us, created_at_us,
-             decided_seq, refusal_code, refusal_message, refusal_available, decided_at_us, expires_us)
-        SELECT $1, $2, $3, $4, $5, $6, 'refused', $7, $8, $8,
-            (SELECT coalesce(max(decided_seq), 0) + 1 FROM orders), $9, $10, $11, $12, $13
-        WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE token_key = $1 AND expires_us >= $12)
-        ON CONFLICT DO NOTHING";
-    let refused = attempt
-        .bound(query, no.token_key)
-        .bind(&no.refusal.code)
-        .bind(&no.refusal.message)
-        .bind(no.refusal.available)
-        .bind(no.now_us)
-        .bind(no.expires_us)
-        .execute(tx)
-        .await?;
-    Ok((refused.rows_affected() > 0).then(|| Decision::Refused(no.refusal.clone())))
-}
-
 /// Decides that a reservation is for no order, unless something was decided on it: its attempt was forgotten in a crash, or written down
 /// by a build that did so before it decided. Whether this is what decides.
 pub(super) async fn disown(
@@ -329,32 +231,11 @@ pub(super) async fn disown(
         .await?;
     let is_first = disowned.rows_affected() > 0;
     if is_first {
-        record_abandoned(tx, held, now_us).await?;
+        // Product may hold pieces under this reservation: it has to give them back.
+        let (name, quantity) = (held.product.clone(), held.quantity.unsigned_abs());
+        events::append(tx, &held.reservation, &OrderChange::Abandoned { name, quantity }, now_us).await?;
     }
     Ok(is_first)
-}
-
-/// Product may hold pieces under this reservation: it has to give them back.
-async fn record_abandoned(tx: &mut Connection, held: &Held, now_us: i64) -> Result<()> {
-    let (name, quantity) = (held.product.clone(), held.quantity.unsigned_abs());
-    let change = OrderChange::Abandoned { name, quantity };
-    Ok(events::append(tx, &held.reservation, &change, now_us).await?)
-}
-
-/// What was decided before on an attempt.
-async fn stands(tx: &mut Connection, attempt: &Attempt) -> Result<Decision> {
-    let query = "SELECT * FROM orders WHERE token_key = $1";
-    if let Some(row) = sqlx::query(query).bind(&attempt.token_key).fetch_optional(&mut *tx).await? {
-        if row.try_get::<Vec<u8>, _>("body_hash")? != attempt.body_hash {
-            return Err(StoreError::TokenReused);
-        }
-        return Ok(decision(&row)?);
-    }
-    let query = "SELECT * FROM orders WHERE reservation = $1";
-    match sqlx::query(query).bind(&attempt.reservation).fetch_optional(tx).await? {
-        Some(row) => Ok(decision(&row)?),
-        None => Err(StoreError::TokenWithdrawn),
-    }
 }
 
 /// What a token asked for, and what became of it.
@@ -398,7 +279,7 @@ fn outcome(row: &Row) -> std::result::Result<Recalled, sqlx::Error> {
 }
 
 /// The decision in this row. That another build is still at it counts as a no that may be otherwise the next time.
-fn decision(row: &Row) -> std::result::Result<Decision, sqlx::Error> {
+pub(super) fn decision(row: &Row) -> std::result::Result<Decision, sqlx::Error> {
     Ok(match outcome(row)? {
         Recalled::Decided(decision) => decision,
         Recalled::Open { .. } | Recalled::Left(_) => Decision::Refused(Refusal {
@@ -407,27 +288,6 @@ fn decision(row: &Row) -> std::result::Result<Decision, sqlx::Error> {
             available: None,
         }),
     })
-}
-
-impl Attempt {
-    /// A statement with what an attempt is as its first eight parameters.
-    fn bound(&self, query: &'static str, token_key: Option<&String>) -> Query {
-        sqlx::query(query)
-            .bind(token_key)
-            .bind(&self.body_hash[..])
-            .bind(&self.reservation)
-            .bind(&self.product)
-            .bind(i64::from(self.quantity))
-            .bind(self.customer)
-            .bind(&self.owner)
-            .bind(self.came_at_us)
-    }
-
-    /// What product holds for it, if it does.
-    fn held(&self) -> Held {
-        let (reservation, product) = (self.reservation.clone(), self.product.clone());
-        Held { reservation, product, quantity: self.quantity.into() }
-    }
 }
 
 impl FromRow<'_, Row> for Refusal {

@@ -4,7 +4,7 @@ use micronet_wire::schema::Decimal;
 use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::{NAME_CHARS_MAX, PRICE_MINOR_MAX, PRODUCTS_MAX, Result, STOCK_MAX};
-use crate::database::{Connection, Row, is_storable};
+use crate::database::{Connection, DatabaseResult, Row, is_storable};
 use crate::events;
 use crate::paging::{Page, folded};
 use crate::product::api::{ProductChange, ProductError};
@@ -85,7 +85,7 @@ impl Default for Filter {
 }
 
 /// How a caller names a product: by its number if the text is one, since no name is, else by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Which {
     /// By its number.
     Id(i64),
@@ -182,7 +182,12 @@ pub(super) async fn taken_names(tx: &mut Connection, new: &[NewProduct]) -> Resu
 }
 
 pub(super) async fn find(connection: &mut Connection, which: &Which) -> Result<Product> {
-    let found = match which {
+    look_up(connection, which).await?.ok_or_else(|| which.not_found())
+}
+
+/// The same, where it is no failure that there is none.
+pub(super) async fn look_up(connection: &mut Connection, which: &Which) -> DatabaseResult<Option<Product>> {
+    Ok(match which {
         Which::Id(id) => {
             let query = "SELECT * FROM products WHERE id = $1 AND removed_at_us IS NULL";
             sqlx::query_as(query).bind(id).fetch_optional(connection).await?
@@ -192,8 +197,7 @@ pub(super) async fn find(connection: &mut Connection, which: &Which) -> Result<P
             let query = "SELECT * FROM products WHERE name = $1 AND removed_at_us IS NULL";
             sqlx::query_as(query).bind(name).fetch_optional(connection).await?
         }
-    };
-    found.ok_or_else(|| which.not_found())
+    })
 }
 
 pub(super) async fn list(
@@ -287,7 +291,7 @@ pub(super) async fn restock(tx: &mut Connection, which: &Which, pieces: u32, now
 }
 
 /// Writes down how much of a product there is now.
-pub(super) async fn record_stock(tx: &mut Connection, product: &Product, now_us: i64) -> Result<()> {
+pub(super) async fn record_stock(tx: &mut Connection, product: &Product, now_us: i64) -> DatabaseResult<()> {
     let change = ProductChange::Stock {
         product: product.id.unsigned_abs(),
         quantity: product.quantity.unsigned_abs(),
@@ -297,8 +301,13 @@ pub(super) async fn record_stock(tx: &mut Connection, product: &Product, now_us:
     record(tx, product.id, &change, now_us).await
 }
 
-async fn record(tx: &mut Connection, product: i64, change: &ProductChange, now_us: i64) -> Result<()> {
-    Ok(events::append(tx, &product.to_string(), change, now_us).await?)
+async fn record(
+    tx: &mut Connection,
+    product: i64,
+    change: &ProductChange,
+    now_us: i64,
+) -> DatabaseResult<()> {
+    events::append(tx, &product.to_string(), change, now_us).await
 }
 
 fn name_taken(error: sqlx::Error, name: &str) -> StoreError<ProductError> {

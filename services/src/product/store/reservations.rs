@@ -1,10 +1,12 @@
 //! The reservations: what became of every token that asked for pieces. Runs within the caller's transaction.
 
-use sqlx::{FromRow, Row as _};
+use std::collections::BTreeMap;
 
-use super::catalog::{self, Product, Which};
+use sqlx::{AssertSqlSafe, FromRow, Row as _};
+
+use super::catalog::{self, Product};
 use super::{Result, TOKEN_BYTES_MAX};
-use crate::database::{Connection, DatabaseError, Row, is_storable};
+use crate::database::{Connection, DatabaseResult, Row, is_storable, placeholders};
 use crate::once::{KEPT_US, PURGED_AT_ONCE};
 use crate::product::api::ProductError;
 use crate::store::StoreError;
@@ -67,38 +69,6 @@ pub struct Held {
 /// How long it is remembered what became of an order's pieces, after nothing more can: whoever tells of them again comes sooner.
 const ENDED_KEPT_US: i64 = KEPT_US;
 
-/// A request for pieces whose arguments are within their limits.
-pub(super) struct Request {
-    token: String,
-    body_hash: [u8; 32],
-    which: Which,
-    quantity: i64,
-    now_us: i64,
-    /// Until when what is over at once is remembered.
-    expires_us: i64,
-}
-
-impl Request {
-    pub(super) fn parse(
-        token: &str,
-        body_hash: [u8; 32],
-        which: Which,
-        quantity: u32,
-        now_us: i64,
-        kept_us: i64,
-    ) -> Result<Self> {
-        if let Which::Name(name) = &which {
-            catalog::check_name_length(name)?;
-        }
-        if quantity == 0 {
-            return Err(StoreError::Invalid("the quantity is at least 1"));
-        }
-        let quantity = i64::from(quantity);
-        let (token, expires_us) = (parse_token(token)?, now_us + kept_us);
-        Ok(Self { token, body_hash, which, quantity, now_us, expires_us })
-    }
-}
-
 pub(super) fn parse_token(token: &str) -> Result<String> {
     if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !is_storable(token) {
         return Err(StoreError::Invalid("a token has 1 to 512 bytes, none of them zero"));
@@ -106,108 +76,50 @@ pub(super) fn parse_token(token: &str) -> Result<String> {
     Ok(token.to_owned())
 }
 
-/// Whether pieces are set aside or sold at once.
-#[derive(Clone, Copy)]
-pub(super) enum Goal {
-    Reserve,
-    Sell,
+/// A token whose pieces are sold.
+pub(super) struct Settling {
+    pub(super) token: String,
+    pub(super) now_us: i64,
 }
 
-pub(super) async fn take(tx: &mut Connection, request: &Request, goal: Goal) -> Result<Reservation> {
-    if let Some(stored) = find(&mut *tx, &request.token).await? {
-        // A tombstone has no hash: whatever the request was, it came too late.
-        return match stored.body_hash {
-            Some(hash) if hash != request.body_hash => Err(StoreError::TokenReused),
-            _ => Ok(stored.reservation),
-        };
-    }
-    let outcome = match catalog::find(&mut *tx, &request.which).await {
-        Ok(product) if product.quantity < request.quantity => {
-            Reservation::OutOfStock { available: product.quantity }
-        }
-        Ok(product) => {
-            let taken = Taken {
-                product_id: product.id,
-                quantity: request.quantity,
-                price_minor: product.price_minor,
-            };
-            let (moves, outcome) = match goal {
-                Goal::Reserve => (Moves { reserved: taken.quantity, sold: 0 }, Reservation::Reserved(taken)),
-                Goal::Sell => (Moves { reserved: 0, sold: taken.quantity }, Reservation::Settled(taken)),
-            };
-            move_pieces(&mut *tx, taken.product_id, moves, request.now_us).await?;
-            outcome
-        }
-        Err(StoreError::Refused(ProductError::ProductNotFound { .. })) => Reservation::UnknownProduct,
-        Err(error) => return Err(error),
-    };
-    // What an order holds may move for as long as the order may.
-    let is_over = !matches!((goal, outcome), (Goal::Reserve, Reservation::Reserved(_)));
-    insert(tx, request, outcome, is_over.then_some(request.expires_us)).await?;
-    Ok(outcome)
-}
-
-/// Sells pieces at once. Also the name of the product, on sale or not any more; empty if nothing was sold.
-pub(super) async fn sell(tx: &mut Connection, request: &Request) -> Result<(Reservation, String)> {
-    let outcome = take(&mut *tx, request, Goal::Sell).await?;
-    let name = match outcome {
-        Reservation::Settled(taken) => name_of(tx, taken).await?,
-        _ => String::new(),
-    };
-    Ok((outcome, name))
-}
-
-async fn insert(
+/// Settles all of these. Each product moves once for all of them.
+pub(super) async fn settle_all(
     tx: &mut Connection,
-    request: &Request,
-    outcome: Reservation,
-    expires_us: Option<i64>,
-) -> Result<()> {
-    let (taken, available) = match outcome {
-        Reservation::Reserved(taken) | Reservation::Settled(taken) | Reservation::Returned(taken) => {
-            (Some(taken), None)
-        }
-        Reservation::OutOfStock { available } => (None, Some(available)),
-        Reservation::Released | Reservation::UnknownProduct => (None, None),
-    };
-    // Not if somebody was told that it will never happen.
-    let query = "INSERT INTO reservations
-            (token, body_hash, state, product_id, wanted, quantity, price_minor, available, created_at_us, updated_at_us,
-             expires_us)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10
-        WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE token_key = $1 AND expires_us >= $9)";
-    let inserted = sqlx::query(query)
-        .bind(&request.token)
-        .bind(&request.body_hash[..])
-        .bind(state_of(outcome))
-        .bind(taken.map(|taken| taken.product_id))
-        .bind(request.which.text())
-        .bind(request.quantity)
-        .bind(taken.map(|taken| taken.price_minor))
-        .bind(available)
-        .bind(request.now_us)
-        .bind(expires_us)
-        .execute(tx)
-        .await?;
-    if inserted.rows_affected() == 0 { Err(StoreError::TokenWithdrawn) } else { Ok(()) }
-}
-
-pub(super) async fn settle(tx: &mut Connection, token: &str, now_us: i64) -> Result<Taken> {
+    settlings: &[Settling],
+) -> DatabaseResult<Vec<Result<Taken>>> {
+    let Some(last) = settlings.last() else { return Ok(Vec::new()) };
+    let count = settlings.len().next_power_of_two();
     // What is reserved has no end yet, and what is settled neither.
-    let query = "UPDATE reservations SET state = 'settled', updated_at_us = $2 WHERE token = $1 AND state = 'reserved'
-        RETURNING body_hash, state, product_id, quantity, price_minor, available";
-    let settled: Option<Stored> =
-        sqlx::query_as(query).bind(token).bind(now_us).fetch_optional(&mut *tx).await?;
-    let Some(Stored { reservation: Reservation::Settled(taken), .. }) = settled else {
-        return match state(tx, token).await? {
-            // What has come back was sold before: a settling that is repeated late changes nothing.
-            Some(Reservation::Settled(taken) | Reservation::Returned(taken)) => Ok(taken),
-            other => Err(not_reserved(other)),
-        };
-    };
-    let moves = Moves { reserved: -taken.quantity, sold: taken.quantity };
-    move_pieces(tx, taken.product_id, moves, now_us).await?;
-    Ok(taken)
+    let query = format!(
+        "UPDATE reservations SET state = 'settled', updated_at_us = $1 WHERE state = 'reserved' AND token IN {}
+        RETURNING token, body_hash, state, product_id, quantity, price_minor, available",
+        placeholders(2, count, 1)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(query)).bind(last.now_us);
+    for settling in settlings.iter().cycle().take(count) {
+        query = query.bind(&settling.token);
+    }
+    let (mut settled, mut moves) = (BTreeMap::new(), BTreeMap::<i64, Moves>::new());
+    for row in query.fetch_all(&mut *tx).await? {
+        if let Reservation::Settled(taken) = Stored::from_row(&row)?.reservation {
+            let moves = moves.entry(taken.product_id).or_default();
+            (moves.reserved, moves.sold) = (moves.reserved - taken.quantity, moves.sold + taken.quantity);
+            settled.insert(row.try_get::<String, _>("token")?, taken);
+        }
+    }
+    move_all(&mut *tx, moves, last.now_us).await?;
+    let mut outcomes = Vec::with_capacity(settlings.len());
+    for Settling { token, .. } in settlings {
+        outcomes.push(match settled.get(token) {
+            Some(taken) => Ok(*taken),
+            None => match find(&mut *tx, token).await?.map(|stored| stored.reservation) {
+                // What has come back was sold before: a settling that is repeated late changes nothing.
+                Some(Reservation::Settled(taken) | Reservation::Returned(taken)) => Ok(taken),
+                other => Err(not_reserved(other)),
+            },
+        });
+    }
+    Ok(outcomes)
 }
 
 pub(super) async fn release(tx: &mut Connection, token: &str, now_us: i64) -> Result<Reservation> {
@@ -245,15 +157,26 @@ pub(super) async fn restore(tx: &mut Connection, token: &str, now_us: i64) -> Re
 }
 
 /// Pieces on their way between the three places where they can be. What neither is reserved nor sold can be bought.
-#[derive(Clone, Copy)]
-struct Moves {
+#[derive(Clone, Copy, Default)]
+pub(super) struct Moves {
     /// To the reserved ones.
-    reserved: i64,
+    pub(super) reserved: i64,
     /// To the sold ones.
-    sold: i64,
+    pub(super) sold: i64,
 }
 
-async fn move_pieces(tx: &mut Connection, product_id: i64, moves: Moves, now_us: i64) -> Result<()> {
+pub(super) async fn move_all(
+    tx: &mut Connection,
+    moves: BTreeMap<i64, Moves>,
+    now_us: i64,
+) -> DatabaseResult<()> {
+    for (product_id, moves) in moves {
+        move_pieces(&mut *tx, product_id, moves, now_us).await?;
+    }
+    Ok(())
+}
+
+async fn move_pieces(tx: &mut Connection, product_id: i64, moves: Moves, now_us: i64) -> DatabaseResult<()> {
     // Products that have left the catalog still have their pieces counted.
     let query = "UPDATE products
         SET quantity = quantity - $2 - $3, reserved = reserved + $2, sold = sold + $3, updated_at_us = $4
@@ -293,7 +216,7 @@ pub(super) async fn finish(tx: &mut Connection, token: &str, now_us: i64) -> Res
 pub(super) const DUE: &str = "SELECT 1 FROM reservations WHERE expires_us < $1 LIMIT 1";
 
 /// Removes some of the reservations that nobody can ask for any more, the oldest first. How many.
-pub(super) async fn purge(tx: &mut Connection, now_us: i64) -> std::result::Result<u64, DatabaseError> {
+pub(super) async fn purge(tx: &mut Connection, now_us: i64) -> DatabaseResult<u64> {
     let query = "DELETE FROM reservations WHERE token IN
         (SELECT token FROM reservations WHERE expires_us < $1 ORDER BY expires_us LIMIT $2)";
     Ok(sqlx::query(query).bind(now_us).bind(PURGED_AT_ONCE).execute(tx).await?.rows_affected())
@@ -342,27 +265,9 @@ pub(super) async fn recall(tx: &mut Connection, token: &str) -> Result<Option<Re
     }))
 }
 
-async fn name_of(tx: &mut Connection, taken: Taken) -> Result<String> {
+pub(super) async fn name_of(tx: &mut Connection, taken: Taken) -> DatabaseResult<String> {
     let query = "SELECT name FROM products WHERE id = $1";
     Ok(sqlx::query_scalar(query).bind(taken.product_id).fetch_one(tx).await?)
-}
-
-/// Sells pieces that left before this database began, under a token of their own.
-pub(super) async fn seed_sold(
-    tx: &mut Connection,
-    token: &str,
-    product: &Product,
-    quantity: i64,
-    now_us: i64,
-) -> Result<()> {
-    let stock = "UPDATE products SET initial = initial + $2, sold = sold + $2 WHERE id = $1 RETURNING *";
-    let stocked: Product = sqlx::query_as(stock).bind(product.id).bind(quantity).fetch_one(&mut *tx).await?;
-    catalog::record_stock(&mut *tx, &stocked, now_us).await?;
-    let taken = Taken { product_id: product.id, quantity, price_minor: product.price_minor };
-    let which = Which::Id(product.id);
-    let (token, expires_us) = (token.to_owned(), i64::MAX);
-    let request = Request { token, body_hash: [0; 32], which, quantity, now_us, expires_us };
-    insert(tx, &request, Reservation::Settled(taken), None).await
 }
 
 fn not_reserved(state: Option<Reservation>) -> StoreError<ProductError> {
@@ -378,7 +283,7 @@ fn not_reserved(state: Option<Reservation>) -> StoreError<ProductError> {
 }
 
 /// The words of the table's `state` column.
-fn state_of(reservation: Reservation) -> &'static str {
+pub(super) fn state_of(reservation: Reservation) -> &'static str {
     match reservation {
         Reservation::Reserved(_) => "reserved",
         Reservation::Settled(_) => "settled",
@@ -395,12 +300,12 @@ pub(super) async fn state(connection: &mut Connection, token: &str) -> Result<Op
 }
 
 /// A row of the reservations.
-struct Stored {
-    body_hash: Option<Vec<u8>>,
-    reservation: Reservation,
+pub(super) struct Stored {
+    pub(super) body_hash: Option<Vec<u8>>,
+    pub(super) reservation: Reservation,
 }
 
-async fn find(connection: &mut Connection, token: &str) -> Result<Option<Stored>> {
+async fn find(connection: &mut Connection, token: &str) -> DatabaseResult<Option<Stored>> {
     let query = "SELECT body_hash, state, product_id, quantity, price_minor, available
         FROM reservations WHERE token = $1";
     Ok(sqlx::query_as(query).bind(token).fetch_optional(connection).await?)

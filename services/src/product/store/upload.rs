@@ -114,7 +114,7 @@ async fn count(tx: &mut Connection, id: i64, quantity: i64, now_us: i64) -> Resu
         WHERE id = $1 RETURNING *";
     let product: Product =
         sqlx::query_as(query).bind(id).bind(quantity).bind(now_us).fetch_one(&mut *tx).await?;
-    catalog::record_stock(tx, &product, now_us).await
+    Ok(catalog::record_stock(tx, &product, now_us).await?)
 }
 
 impl Uploaded {

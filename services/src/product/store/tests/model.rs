@@ -1,6 +1,7 @@
 //! The product store as it should be: a few maps, and the rules in their plainest words.
 
 use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
 
 use micronet_wire::schema::Decimal;
 use sha2::{Digest as _, Sha256};
@@ -55,6 +56,12 @@ impl Request {
     /// The token of a reservation.
     pub(super) fn token(&self) -> String {
         format!("token {}", self.token)
+    }
+
+    /// The kind of write that it is, if those are done together.
+    pub(super) fn batch(&self) -> Option<Discriminant<Write>> {
+        matches!(self.write, Write::Reserve(..) | Write::Purchase(..) | Write::Settle)
+            .then(|| discriminant(&self.write))
     }
 
     /// The key of a write that is done once: tokens of different methods are different ones.
@@ -381,6 +388,15 @@ impl Model {
         };
         self.tell(id, now_us, change);
         product
+    }
+
+    /// Of what was told of writes that are done together, and one of them only is told for each product, the last.
+    pub(super) fn move_once(&mut self, from: usize) {
+        let mut last = BTreeMap::new();
+        for told in self.changes.split_off(from) {
+            last.insert(told.0.parse::<i64>().unwrap(), told);
+        }
+        self.changes.extend(last.into_values());
     }
 
     fn tell(&mut self, id: i64, now_us: i64, change: ProductChange) {

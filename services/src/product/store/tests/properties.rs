@@ -13,7 +13,7 @@ use super::model::{Model, Outcome, Request, Write};
 use crate::calls::Token;
 use crate::database::testing::On;
 use crate::database::testing::on_both_databases;
-use crate::database::testing::sequences::check_sequences;
+use crate::database::testing::sequences::{by_effect, check_sequences};
 use crate::paging::{contains, folded, order_by};
 use crate::product::service::SORT_KEYS;
 
@@ -30,13 +30,15 @@ const SORTS: [&str; 8] = ["id", "-id", "name", "-name", "price", "-price", "quan
 /// One step: writes that wait for the writer together, or a look at a page of the catalog.
 #[derive(Clone, Debug)]
 enum Step {
-    Writes(Vec<(Write, u8, i64)>),
+    Writes { later_us: i64, writes: Vec<(Write, u8)> },
     Purge,
     Look { text: &'static str, filter: Filter, sort: &'static str, page: Page },
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![3 => vec((write(), 0..5_u8, later()), 1..6).prop_map(Step::Writes), 1 => look(), 1 => Just(Step::Purge)]
+    let writes = (later(), vec((write(), 0..5_u8), 1..6));
+    let writes = writes.prop_map(|(later_us, writes)| Step::Writes { later_us, writes });
+    prop_oneof![3 => writes, 1 => look(), 1 => Just(Step::Purge)]
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -71,7 +73,7 @@ fn which() -> impl Strategy<Value = Which> {
     prop_oneof![(1..8_i64).prop_map(Which::Id), select(&NAMES[..]).prop_map(Which::of)]
 }
 
-/// How much later a write is than the one before it. Two long times are more than a reply is kept; the feed is kept for longer
+/// How much later writes are than those before them. Two long times are more than a reply is kept; the feed is kept for longer
 /// than all of them together.
 fn later() -> impl Strategy<Value = i64> {
     prop_oneof![30 => Just(1_i64), 1 => Just(once::KEPT_US / 2 + 1)]
@@ -102,16 +104,22 @@ fn whatever_callers_do_the_store_does_as_its_model(on: On) {
         let (mut model, mut now_us) = (Model::default(), 0);
         for step in steps {
             match step {
-                Step::Writes(writes) => {
-                    let requests = writes.into_iter().map(|(write, token, later_us)| {
-                        now_us += later_us;
-                        Request { write, token, now_us }
-                    });
+                Step::Writes { later_us, writes } => {
+                    now_us += later_us;
+                    let requests = writes.into_iter().map(|(write, token)| Request { write, token, now_us });
                     let requests: Vec<_> = requests.collect();
-                    // They are queued in this order, and share a transaction.
+                    // They are queued in this order, and share a transaction. Those of one kind may be done together.
                     let outcomes = join_all(requests.iter().map(|request| perform(&store, request))).await;
-                    for (request, outcome) in requests.iter().zip(outcomes) {
-                        assert_eq!(outcome, model.apply(request, &outcome), "{request:?}");
+                    let done =
+                        by_effect(requests.iter().zip(outcomes).collect(), |(request, _)| request.batch());
+                    for together in done
+                        .chunk_by(|(one, _), (next, _)| one.batch().is_some() && one.batch() == next.batch())
+                    {
+                        let told = model.changes.len();
+                        for (request, outcome) in together {
+                            assert_eq!(*outcome, model.apply(request, outcome), "{request:?}");
+                        }
+                        model.move_once(told);
                     }
                     check_stock(&store, &model).await;
                 }
