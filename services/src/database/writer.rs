@@ -307,10 +307,12 @@ impl WriterTask {
             }
             self.gather(&mut group).await;
             let awaited = self.run_group(&mut group).await;
-            if let Some(turns) = &self.turns {
-                turns.give_way().await;
-            }
-            self.rest(awaited).await;
+            let give_way = async {
+                if let Some(turns) = &self.turns {
+                    turns.give_way().await;
+                }
+            };
+            tokio::join!(give_way, self.rest(awaited));
         }
         if let Some(connection) = self.connection
             && let Err(error) = connection.close().await
