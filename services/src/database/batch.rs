@@ -5,7 +5,7 @@
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::oneshot;
 
@@ -25,26 +25,31 @@ struct Shared<Q, A> {
     haste: Haste,
     work: Work<Q, A>,
     queue: Queue,
-    waiting: Mutex<Waiting<Q, A>>,
+    /// The set that the next write enters, for as long as its job waits.
+    open: Mutex<Weak<Set<Q, A>>>,
+    /// Each write has one of these while it waits.
+    places: Arc<()>,
 }
 
-struct Waiting<Q, A> {
-    writes: Vec<Write<Q, A>>,
-    /// Whether a job for them is in the writer's queue.
-    is_queued: bool,
-}
+/// Writes that wait for their job; none once its turn has come.
+type Set<Q, A> = Mutex<Option<Vec<Write<Q, A>>>>;
 
 struct Write<Q, A> {
     what: Q,
     reply: Reply<A>,
+    _place: Arc<()>,
 }
 
 type Reply<A> = oneshot::Sender<DatabaseResult<A>>;
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<Q: Send + Sync + 'static, A: Send + 'static> Batch<Q, A> {
     pub(super) fn new(queue: Queue, haste: Haste, work: Work<Q, A>) -> Self {
-        let waiting = Mutex::new(Waiting { writes: Vec::new(), is_queued: false });
-        Self { shared: Arc::new(Shared { haste, work, queue, waiting }) }
+        let (open, places) = (Mutex::default(), Arc::default());
+        Self { shared: Arc::new(Shared { haste, work, queue, open, places }) }
     }
 
     /// Writes, together with whoever else does, and answers once it is durable.
@@ -53,61 +58,51 @@ impl<Q: Send + Sync + 'static, A: Send + 'static> Batch<Q, A> {
     /// As [`Database::write`](super::Database::write).
     pub async fn write(&self, what: Q) -> DatabaseResult<A> {
         let (reply, answer) = oneshot::channel();
-        self.shared.enter(Write { what, reply })?;
+        let shared = &self.shared;
+        if Arc::strong_count(&shared.places) > WRITE_QUEUE_MAX {
+            shared.queue.refused();
+            return Err(DatabaseError::Overloaded);
+        }
+        shared.enter(Write { what, reply, _place: Arc::clone(&shared.places) })?;
         answer.await.unwrap_or(Err(DatabaseError::Closed))
     }
 }
 
 impl<Q: Send + Sync + 'static, A: Send + 'static> Shared<Q, A> {
-    fn enter(self: &Arc<Self>, write: Write<Q, A>) -> Result<(), DatabaseError> {
-        let mut waiting = self.waiting();
-        if waiting.writes.len() >= WRITE_QUEUE_MAX {
-            self.queue.refused();
-            return Err(DatabaseError::Overloaded);
-        }
-        if !waiting.is_queued {
-            self.queue_up()?;
-            waiting.is_queued = true;
-        }
-        waiting.writes.push(write);
-        Ok(())
-    }
-
-    fn queue_up(self: &Arc<Self>) -> Result<(), DatabaseError> {
-        self.queue.send(Box::new(BatchJob {
-            shared: Arc::clone(self),
-            replies: Vec::new(),
-            answers: Vec::new(),
-        }))
-    }
-
-    /// Those whose turn it is. What is left gets a job of its own.
-    fn take(self: &Arc<Self>) -> (Vec<Q>, Vec<Reply<A>>) {
-        let mut waiting = self.waiting();
-        // Who has left doesn't want it any more.
-        waiting.writes.retain(|write| !write.reply.is_closed());
-        let count = waiting.writes.len().min(GROUP_JOBS_MAX);
-        let taken = waiting.writes.drain(..count).map(|write| (write.what, write.reply)).unzip();
-        waiting.is_queued = !waiting.writes.is_empty();
-        if waiting.is_queued
-            && let Err(error) = self.queue_up()
+    fn enter(&self, write: Write<Q, A>) -> DatabaseResult<()> {
+        let mut open = locked(&self.open);
+        if let Some(set) = open.upgrade()
+            && let Some(writes) = &mut *locked(&set)
+            && writes.len() < GROUP_JOBS_MAX
         {
-            waiting.is_queued = false;
-            waiting.writes.drain(..).for_each(|write| drop(write.reply.send(Err(error.clone()))));
+            writes.push(write);
+            return Ok(());
         }
-        taken
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Waiting<Q, A>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        let set = Arc::new(Mutex::new(Some(vec![write])));
+        *open = Arc::downgrade(&set);
+        let (haste, work) = (self.haste, self.work);
+        self.queue.send(Box::new(BatchJob { haste, work, set, replies: Vec::new(), answers: Vec::new() }))
     }
 }
 
-/// The job that does those who wait when its turn comes.
+/// The job that does a set when its turn comes. If that never comes, the set is gone with it.
 struct BatchJob<Q, A> {
-    shared: Arc<Shared<Q, A>>,
+    haste: Haste,
+    work: Work<Q, A>,
+    set: Arc<Set<Q, A>>,
     replies: Vec<Reply<A>>,
     answers: Vec<DatabaseResult<A>>,
+}
+
+impl<Q, A> BatchJob<Q, A> {
+    /// Closes the set. Who has left doesn't want it any more.
+    fn close(&mut self) -> Vec<Q> {
+        let writes = locked(&self.set).take().unwrap_or_default();
+        let wanted = writes.into_iter().filter(|write| !write.reply.is_closed());
+        let (writes, replies): (Vec<_>, Vec<_>) = wanted.map(|write| (write.what, write.reply)).unzip();
+        self.replies.extend(replies);
+        writes
+    }
 }
 
 /// What each of these writes has come to.
@@ -137,7 +132,7 @@ async fn answers<Q, A>(
 
 impl<Q: Send + Sync + 'static, A: Send + 'static> Job for BatchJob<Q, A> {
     fn haste(&self) -> Haste {
-        self.shared.haste
+        self.haste
     }
 
     fn is_abandoned(&self) -> bool {
@@ -151,12 +146,11 @@ impl<Q: Send + Sync + 'static, A: Send + 'static> Job for BatchJob<Q, A> {
 
     fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
-            let (writes, replies) = self.shared.take();
-            self.replies = replies;
+            let writes = self.close();
             if writes.is_empty() {
                 return Verdict::Keep;
             }
-            match answers(connection, &writes, self.shared.work).await {
+            match answers(connection, &writes, self.work).await {
                 Ok(answers) => {
                     self.answers = answers;
                     Verdict::Keep
@@ -169,10 +163,15 @@ impl<Q: Send + Sync + 'static, A: Send + 'static> Job for BatchJob<Q, A> {
         })
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), DatabaseError>) {
+    fn answer(mut self: Box<Self>, committed: Result<(), DatabaseError>) {
+        // Its turn may not have come.
+        self.close();
+        if let Err(error) = committed {
+            self.answers = self.replies.iter().map(|_| Err(error.clone())).collect();
+        }
         for (reply, answer) in self.replies.into_iter().zip(self.answers) {
             // The caller may have gone; then nobody needs the answer.
-            let _ = reply.send(committed.clone().and(answer));
+            let _ = reply.send(answer);
         }
     }
 }

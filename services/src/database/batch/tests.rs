@@ -1,5 +1,6 @@
 //! Tests of writes that are done as a set, on a table of notes.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{join_all, poll_immediate};
@@ -15,6 +16,7 @@ on_both_databases! {
     tokio: [
         whoever_waits_is_in_one_set,
         what_the_database_refuses_is_in_nobodys_way,
+        a_group_that_fails_is_everybodys_error_whether_its_turn_came_or_not,
         who_leaves_before_its_turn_is_not_written,
         more_than_may_wait_are_refused_and_nothing_is_lost,
         a_lazy_set_goes_along_with_others_or_alone,
@@ -27,8 +29,14 @@ on_both_databases! {
 const NOTES: Migration = Migration {
     version: 1,
     name: "notes",
-    sqlite: "CREATE TABLE notes (id INTEGER PRIMARY KEY)",
-    postgres: "CREATE TABLE notes (id BIGINT PRIMARY KEY)",
+    sqlite: "CREATE TABLE notes (
+        id INTEGER PRIMARY KEY,
+        parent INTEGER REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED
+    )",
+    postgres: "CREATE TABLE notes (
+        id BIGINT PRIMARY KEY,
+        parent BIGINT REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED
+    )",
 };
 
 fn words<T>(error: &DatabaseError) -> Result<T, String> {
@@ -50,17 +58,20 @@ fn work<'c>(tx: &'c mut Connection, ids: &'c [i64]) -> BoxFuture<'c, DatabaseRes
 }
 
 struct Notes {
-    _place: TestDatabase,
+    place: Rc<TestDatabase>,
     database: Database,
     batch: Batch<i64, usize>,
 }
 
 impl Notes {
     async fn open(on: On) -> Self {
-        let place = TestDatabase::new(on);
+        Self::at(Rc::new(TestDatabase::new(on))).await
+    }
+
+    async fn at(place: Rc<TestDatabase>) -> Self {
         let database = Database::open(place.location(), &[NOTES]).await.unwrap();
         let batch = database.batch(work);
-        Self { _place: place, database, batch }
+        Self { place, database, batch }
     }
 
     /// What comes of it; an error by its words.
@@ -104,7 +115,7 @@ async fn whoever_waits_is_in_one_set(on: On) {
     let after = notes.database.write_stats();
     assert_eq!(
         (after.jobs_committed - before.jobs_committed, after.commits - before.commits),
-        (count as u64, 2)
+        (count as u64, 1)
     );
     assert!(notes.all().await.into_iter().eq(0..=*ids.end()));
 }
@@ -114,7 +125,7 @@ async fn what_the_database_refuses_is_in_nobodys_way(on: On) {
     let before = notes.database.write_stats().commits;
     let alone = notes.database.write(|tx| {
         Box::pin(async move {
-            sqlx::query("INSERT INTO notes VALUES (9)").execute(tx).await?;
+            sqlx::query("INSERT INTO notes (id) VALUES (9)").execute(tx).await?;
             Ok::<_, DatabaseError>(())
         })
     });
@@ -127,6 +138,28 @@ async fn what_the_database_refuses_is_in_nobodys_way(on: On) {
     assert_eq!(notes.write(PANICS).await, words(&DatabaseError::Panicked));
     assert_eq!(notes.write(5).await, Ok(1));
     assert_eq!(notes.all().await, [1, 2, 3, 4, 5, 9]);
+}
+
+async fn a_group_that_fails_is_everybodys_error_whether_its_turn_came_or_not(on: On) {
+    let notes = Notes::open(on).await;
+    // What has no parent is noticed at COMMIT.
+    let orphan = notes.database.write(|tx| {
+        Box::pin(async move {
+            sqlx::query("INSERT INTO notes (id, parent) VALUES (8, 99)").execute(tx).await?;
+            Ok::<_, DatabaseError>(())
+        })
+    });
+    let (written, orphan) = tokio::join!(join_all([1, 2].map(|id| notes.write(id))), orphan);
+    let error = orphan.unwrap_err().to_string();
+    assert_eq!(written, [Err(error.clone()), Err(error)]);
+    // Another process has the lock, and keeps it.
+    let other = Notes::at(Rc::clone(&notes.place)).await;
+    let go_on = other.hold().await;
+    let written = join_all([1, 2].map(|id| notes.write(id))).await;
+    assert_eq!(written, [words(&DatabaseError::Busy), words(&DatabaseError::Busy)]);
+    go_on.send(()).unwrap();
+    assert_eq!(notes.write(3).await, Ok(1));
+    assert_eq!(notes.all().await, [3]);
 }
 
 async fn who_leaves_before_its_turn_is_not_written(on: On) {
