@@ -25,7 +25,7 @@ pub(crate) fn not_ascii(word: u64) -> u64 {
     word & HIGHS
 }
 
-/// The index of the first byte that `hits` finds in a word, or else `is_hit` in what is left behind the last whole one.
+/// The index of the first byte that `hits` finds in a word, or `is_hit` in what is shorter than one.
 #[inline]
 pub(crate) fn position(
     bytes: &[u8],
@@ -39,7 +39,14 @@ pub(crate) fn position(
             return Some(index * 8 + found.trailing_zeros() as usize / 8);
         }
     }
-    Some(words.len() * 8 + rest.iter().position(is_hit)?)
+    match bytes.last_chunk() {
+        // The last word overlaps the one before it, in which there is no hit.
+        Some(last) if !rest.is_empty() => {
+            let found = hits(u64::from_le_bytes(*last));
+            (found != 0).then(|| bytes.len() - 8 + found.trailing_zeros() as usize / 8)
+        }
+        _ => Some(words.len() * 8 + rest.iter().position(is_hit)?),
+    }
 }
 
 #[cfg(test)]
@@ -49,11 +56,11 @@ mod tests {
     #[test]
     fn each_byte_is_found_in_each_place() {
         for byte in 0..=u8::MAX {
-            for at in 0..20 {
+            for (at, length) in (1..20).flat_map(|length| (0..length).map(move |at| (at, length))) {
                 // Before it there is none; behind it there may be others.
-                let mut bytes = [b'x'; 20];
+                let mut bytes = vec![b'x'; length];
                 bytes[at] = byte;
-                bytes[19] = byte;
+                bytes[length - 1] = byte;
                 let first = |is_hit: bool| is_hit.then_some(at);
                 let found = [
                     position(&bytes, |word| below(word, 0x21), |byte| *byte < 0x21),
@@ -63,7 +70,7 @@ mod tests {
                 assert_eq!(
                     found,
                     [first(byte < 0x21), first(byte == 0x7F), first(byte >= 0x80)],
-                    "{byte} at {at}"
+                    "{byte} at {at} of {length}"
                 );
             }
         }
