@@ -36,7 +36,7 @@ use tokio::sync::watch;
 pub use self::batch::{Batch, Work};
 pub use self::error::DatabaseError;
 pub use self::location::{BadServerUrl, Databases, Location, ServerUrl};
-pub(crate) use self::many::{placeholders, sized};
+pub(crate) use self::many::{padded, placeholders, sized};
 use self::postgres::PostgresSchema;
 use self::reading::Readers;
 pub use self::reading::Reading;

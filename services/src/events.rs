@@ -14,11 +14,11 @@ pub mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Borrow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use micronet_wire::encoding;
 use micronet_wire::schema::Message;
@@ -83,49 +83,56 @@ impl EventsAfter {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn append<T: Message>(
+pub async fn append(
     tx: &mut Connection,
     key: &str,
-    change: &T,
+    change: &impl Message,
     now_us: i64,
 ) -> DatabaseResult<()> {
-    append_all::<T>(tx, &[(key, change)], now_us).await
+    insert(tx, &[(key, encoded(change)?)], now_us).await
 }
 
 /// Writes events, in this order. Call it in the transaction of the changes.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn append_all<T: Message>(
+pub async fn append_all(
     tx: &mut Connection,
-    events: &[(&str, impl Borrow<T>)],
+    events: &[(&str, impl Message)],
     now_us: i64,
 ) -> DatabaseResult<()> {
-    for part in sized(events) {
-        let rows = placeholders(1, 3, part.len());
-        let query = format!("INSERT INTO events (event_key, body, at_us) VALUES {rows} RETURNING id");
+    let rows: DatabaseResult<Vec<_>> =
+        events.iter().map(|(key, change)| Ok((*key, encoded(change)?))).collect();
+    insert(tx, &rows?, now_us).await
+}
+
+fn encoded(change: &impl Message) -> DatabaseResult<Bytes> {
+    encoding::encode(change).map_err(|error| DatabaseError::Corrupt(error.to_string()))
+}
+
+async fn insert(tx: &mut Connection, rows: &[(&str, Bytes)], now_us: i64) -> DatabaseResult<()> {
+    for part in sized(rows) {
+        let values = placeholders(1, 3, part.len());
+        let query = format!("INSERT INTO events (event_key, body, at_us) VALUES {values} RETURNING id");
         let mut query = sqlx::query_scalar(AssertSqlSafe(query));
-        for (key, change) in part {
-            let body = encoding::encode(change.borrow())
-                .map_err(|error| DatabaseError::Corrupt(error.to_string()))?;
-            query = query.bind(*key).bind(body.to_vec()).bind(now_us);
+        for (key, body) in part {
+            query = query.bind(*key).bind(&body[..]).bind(now_us);
         }
         let ids: Vec<i64> = query.fetch_all(&mut *tx).await?;
-        let due = ids.iter().filter(|id| *id % PURGED_EVERY == 0).count();
-        if due > 0 {
-            purge(&mut *tx, now_us - KEPT_US, PURGED_AT_ONCE * due as i64).await?;
+        for _ in ids.iter().filter(|id| *id % PURGED_EVERY == 0) {
+            purge(&mut *tx, now_us - KEPT_US).await?;
         }
     }
     Ok(())
 }
 
-/// Removes events from before a time that nobody has to be told any more, the oldest first and so many at most.
-async fn purge(tx: &mut Connection, before_us: i64, at_once: i64) -> DatabaseResult<()> {
+/// Removes events from before a time that nobody has to be told any more, the oldest first and not too many.
+async fn purge(tx: &mut Connection, before_us: i64) -> DatabaseResult<()> {
     // Only the oldest are looked at, so that this costs the same however long the feed is.
     let query = "DELETE FROM events WHERE id IN (
         SELECT id FROM (SELECT id, at_us FROM events ORDER BY id LIMIT $2) AS oldest
         WHERE at_us < $1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE through_id < oldest.id))";
-    sqlx::query(query).bind(before_us).bind(at_once).execute(tx).await?;
+    sqlx::query(query).bind(before_us).bind(PURGED_AT_ONCE).execute(tx).await?;
     Ok(())
 }
 

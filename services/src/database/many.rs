@@ -14,6 +14,12 @@ pub(crate) fn sized<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
+/// What statements look up: all of `items`, and some of them twice, up to the next power of two.
+pub(crate) fn padded<T>(items: &[T]) -> Vec<&T> {
+    let count = if items.is_empty() { 0 } else { items.len().next_power_of_two() };
+    items.iter().cycle().take(count).collect()
+}
+
 /// `rows` lists of parameters, with commas between them, as `($3, $4), ($5, $6)` of two `columns` from the third on.
 pub(crate) fn placeholders(first: usize, columns: usize, rows: usize) -> String {
     let mut text = String::with_capacity(rows * (columns * 6 + 4));
@@ -40,6 +46,13 @@ mod tests {
         assert_eq!(lengths(1), [1]);
         assert_eq!(lengths(21), [16, 4, 1]);
         assert_eq!(lengths(2 * GROUP_JOBS_MAX + 3), [GROUP_JOBS_MAX, GROUP_JOBS_MAX, 2, 1]);
+    }
+
+    #[test]
+    fn what_is_looked_up_is_there_whole() {
+        assert_eq!(padded::<u8>(&[]), [&0; 0]);
+        assert_eq!(padded(&[7]), [&7]);
+        assert_eq!(padded(&[1, 2, 3, 4, 5]), [&1, &2, &3, &4, &5, &1, &2, &3]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ on_both_databases! {
     threads: [processes_that_create_one_database_at_once_all_succeed],
 }
 
-const NOTES: Migration = Migration {
+pub(super) const NOTES: Migration = Migration {
     version: 1,
     name: "notes",
     sqlite: "CREATE TABLE notes (

@@ -9,7 +9,8 @@ use sqlx::query::Query;
 use tokio::sync::oneshot;
 
 use super::super::testing::{On, TestDatabase, on_both_databases};
-use super::super::{Database, Migration, placeholders};
+use super::super::tests::NOTES;
+use super::super::{Database, placeholders};
 use super::*;
 
 on_both_databases! {
@@ -25,19 +26,6 @@ on_both_databases! {
     ],
     threads: [],
 }
-
-const NOTES: Migration = Migration {
-    version: 1,
-    name: "notes",
-    sqlite: "CREATE TABLE notes (
-        id INTEGER PRIMARY KEY,
-        parent INTEGER REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED
-    )",
-    postgres: "CREATE TABLE notes (
-        id BIGINT PRIMARY KEY,
-        parent BIGINT REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED
-    )",
-};
 
 fn words<T>(error: &DatabaseError) -> Result<T, String> {
     Err(error.to_string())
@@ -142,10 +130,10 @@ async fn what_the_database_refuses_is_in_nobodys_way(on: On) {
 
 async fn a_group_that_fails_is_everybodys_error_whether_its_turn_came_or_not(on: On) {
     let notes = Notes::open(on).await;
-    // What has no parent is noticed at COMMIT.
+    // That it answers what doesn't exist is noticed at COMMIT.
     let orphan = notes.database.write(|tx| {
         Box::pin(async move {
-            sqlx::query("INSERT INTO notes (id, parent) VALUES (8, 99)").execute(tx).await?;
+            sqlx::query("INSERT INTO notes (id, answers) VALUES (8, 99)").execute(tx).await?;
             Ok::<_, DatabaseError>(())
         })
     });

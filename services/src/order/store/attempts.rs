@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::orders::Order;
 use super::{KEY_BYTES_MAX, NAME_CHARS_MAX, PRICE_MINOR_MAX, Result};
-use crate::database::{Connection, DatabaseError, Row, is_storable, placeholders};
+use crate::database::{Connection, DatabaseError, Row, is_storable, padded, placeholders};
 use crate::events;
 use crate::once::PURGED_AT_ONCE;
 use crate::order::api::{Buy, OrderChange};
@@ -148,18 +148,17 @@ pub(super) async fn recall(
     questions: &[Question],
     now_us: i64,
 ) -> Result<Vec<Result<Recalled>>> {
-    // There are few such statements, so that they stay prepared: what is missing to the next power of two is asked for twice.
-    let count = questions.len().next_power_of_two();
+    let wanted = padded(questions);
     let query = format!(
         "WITH wanted (wanted_key, lowest, highest) AS (VALUES {})
         SELECT wanted_key, orders.*,
             (SELECT max(reservation) FROM orders WHERE reservation BETWEEN lowest AND highest) AS last_reservation,
             (SELECT count(*) FROM tokens WHERE tokens.token_key = wanted_key AND expires_us >= $1) AS is_withdrawn
         FROM wanted LEFT JOIN orders ON orders.token_key = wanted_key",
-        placeholders(2, 3, count)
+        placeholders(2, 3, wanted.len())
     );
     let mut query = sqlx::query(AssertSqlSafe(query)).bind(now_us);
-    for Question { token_key, .. } in questions.iter().cycle().take(count) {
+    for Question { token_key, .. } in wanted {
         query = query.bind(token_key).bind(reservation(token_key, 0)).bind(reservation(token_key, u32::MAX));
     }
     let mut rows = BTreeMap::new();

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::Result;
 use super::attempts::{Attempt, Decision, Verdict, decision};
 use super::orders::Order;
-use crate::database::{Connection, DatabaseResult, placeholders, sized};
+use crate::database::{Connection, DatabaseResult, padded, placeholders, sized};
 use crate::events;
 use crate::order::api::{OrderChange, OrderStatus};
 use crate::store::StoreError;
@@ -71,7 +71,7 @@ async fn write_down(tx: &mut Connection, rows: Vec<Decided<'_>>) -> DatabaseResu
     let Some(last) = rows.last() else { return Ok(()) };
     insert(&mut *tx, &rows).await?;
     let changes: Vec<_> = rows.iter().filter_map(Decided::change).collect();
-    events::append_all::<OrderChange>(tx, &changes, last.one.now_us).await
+    events::append_all(tx, &changes, last.one.now_us).await
 }
 
 /// A name of which there is one at most.
@@ -94,8 +94,7 @@ struct Known {
 }
 
 async fn known(tx: &mut Connection, deciding: &[Deciding]) -> DatabaseResult<Known> {
-    // What is missing to the next power of two is asked for twice, so that there are few such statements.
-    let count = deciding.len().next_power_of_two();
+    let wanted = padded(deciding);
     let query = format!(
         "WITH wanted (wanted_key, wanted_reservation) AS (VALUES {})
         SELECT wanted_key, wanted_reservation,
@@ -105,10 +104,10 @@ async fn known(tx: &mut Connection, deciding: &[Deciding]) -> DatabaseResult<Kno
             (SELECT coalesce(max(order_num), 0) FROM orders) AS last_order,
             (SELECT coalesce(max(decided_seq), 0) FROM orders) AS last_decision
         FROM wanted",
-        placeholders(1, 2, count)
+        placeholders(1, 2, wanted.len())
     );
     let mut query = sqlx::query(AssertSqlSafe(query));
-    for Deciding { attempt, .. } in deciding.iter().cycle().take(count) {
+    for Deciding { attempt, .. } in wanted {
         query = query.bind(&attempt.token_key).bind(&attempt.reservation);
     }
     let mut known = Known::default();

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row as _};
 
 use super::catalog::{self, Product};
 use super::{Result, TOKEN_BYTES_MAX};
-use crate::database::{Connection, DatabaseResult, Row, is_storable, placeholders};
+use crate::database::{Connection, DatabaseResult, Row, is_storable, padded, placeholders};
 use crate::once::{KEPT_US, PURGED_AT_ONCE};
 use crate::product::api::ProductError;
 use crate::store::StoreError;
@@ -88,15 +88,15 @@ pub(super) async fn settle_all(
     settlings: &[Settling],
 ) -> DatabaseResult<Vec<Result<Taken>>> {
     let Some(last) = settlings.last() else { return Ok(Vec::new()) };
-    let count = settlings.len().next_power_of_two();
+    let wanted = padded(settlings);
     // What is reserved has no end yet, and what is settled neither.
     let query = format!(
         "UPDATE reservations SET state = 'settled', updated_at_us = $1 WHERE state = 'reserved' AND token IN {}
         RETURNING token, body_hash, state, product_id, quantity, price_minor, available",
-        placeholders(2, count, 1)
+        placeholders(2, wanted.len(), 1)
     );
     let mut query = sqlx::query(AssertSqlSafe(query)).bind(last.now_us);
-    for settling in settlings.iter().cycle().take(count) {
+    for settling in wanted {
         query = query.bind(&settling.token);
     }
     let (mut settled, mut moves) = (BTreeMap::new(), BTreeMap::<i64, Moves>::new());

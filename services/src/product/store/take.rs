@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, FromRow as _, Row as _};
 use super::Result;
 use super::catalog::{self, Product, Which};
 use super::reservations::{Moves, Reservation, Stored, Taken, move_all, name_of, parse_token, state_of};
-use crate::database::{Connection, DatabaseResult, placeholders, sized};
+use crate::database::{Connection, DatabaseResult, padded, placeholders, sized};
 use crate::store::StoreError;
 
 /// A request for pieces whose arguments are within their limits.
@@ -95,17 +95,16 @@ struct Known {
 }
 
 async fn known(tx: &mut Connection, requests: &[Request]) -> DatabaseResult<Known> {
-    // What is missing to the next power of two is asked for twice, so that there are few such statements.
-    let count = requests.len().next_power_of_two();
+    let wanted = padded(requests);
     let query = format!(
         "WITH wanted (wanted_token) AS (VALUES {})
         SELECT wanted_token, body_hash, state, product_id, quantity, price_minor, available,
             (SELECT max(tokens.expires_us) FROM tokens WHERE token_key = wanted_token) AS withdrawn_until
         FROM wanted LEFT JOIN reservations ON token = wanted_token",
-        placeholders(1, 1, count)
+        placeholders(1, 1, wanted.len())
     );
     let mut query = sqlx::query(AssertSqlSafe(query));
-    for request in requests.iter().cycle().take(count) {
+    for request in wanted {
         query = query.bind(&request.token);
     }
     let mut known = Known::default();
