@@ -1,5 +1,6 @@
 //! `micronet up`: what it says, what it refuses, and how it ends.
 
+use std::fs::read_to_string;
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -144,6 +145,26 @@ fn more_instances_take_turns_too() {
 }
 
 /// A request of which the gateway has the head, and waits for the rest.
+/// A line of `/proc/PID/status`, in KiB.
+fn memory(pid: u32, line: &str) -> u64 {
+    let status = read_to_string(format!("/proc/{pid}/status")).expect("a process that runs");
+    let size =
+        status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':')?.strip_suffix("kB"));
+    size.and_then(|kib| kib.trim().parse().ok()).unwrap_or_else(|| panic!("no {line} in {status}"))
+}
+
+#[test]
+fn what_only_starting_needed_is_given_back() {
+    let mut network = Network::start("toystore");
+    for pid in [network.pids(), vec![network.up().id()]].concat() {
+        until("less than three quarters of the most that it held", || {
+            let (now, most) = (memory(pid, "VmRSS"), memory(pid, "VmHWM"));
+            if now * 4 < most * 3 { Ok(()) } else { Err(format!("process {pid}: {now} of {most} KiB")) }
+        });
+    }
+    network.http().get("/products/Tux").check(200);
+}
+
 fn half_a_request(network: &Network) -> TcpStream {
     let mut stream = connected(network.gateway());
     let head = "POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
@@ -182,7 +203,7 @@ fn a_signal_lets_running_requests_finish() {
 
 /// Whether this process, and so those that it starts, ignore SIGHUP: bit 0 of SigIgn in `/proc/self/status`.
 fn ignores_hang_up() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux shows it");
+    let status = read_to_string("/proc/self/status").expect("Linux shows it");
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("there is a mask");
     u64::from_str_radix(mask.trim(), 16).expect("hexadecimal") & 1 != 0
 }

@@ -49,6 +49,7 @@ mod schema;
 mod server_process;
 mod service;
 mod shop;
+mod start_pages;
 mod stop_signal;
 mod suggest;
 mod table;

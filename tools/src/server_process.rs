@@ -9,6 +9,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use crate::error::CommandError;
 use crate::process_limits;
+use crate::start_pages;
 use crate::stop_signal::{self, Ends, StopSignal};
 use crate::terminal;
 
@@ -24,9 +25,10 @@ pub(crate) const DRAINING_LINE: &str = "draining";
 pub(crate) struct ReadyLine(());
 
 impl ReadyLine {
-    /// Says on stdout where the server listens. Called when it accepts connections, and not before.
+    /// Says on stdout where the server listens: it has started. Called when it accepts connections, and not before.
     pub(crate) fn announce(self, address: SocketAddr) {
         terminal::say(&format!("{READY_PREFIX}{address}"));
+        start_pages::give_back_after_start();
         if address.ip().is_unspecified()
             && let Some(ip) = outward_ip(address)
         {

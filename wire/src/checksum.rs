@@ -2,7 +2,7 @@
 //!
 //! The crate `crc32c` is made for long inputs: three sums side by side, and its instruction for single bytes before the first and behind
 //! the last whole word. A call has eight sums over 30 to 200 bytes, so short inputs are read here by words, wherever they begin, with
-//! two or three instructions for what is left. That takes the one `unsafe` block of these sources: decision record 6 has what it gives.
+//! two or three instructions for what is left. That takes an `unsafe` block: decision record 6 has what it gives.
 
 /// The shortest input for which the crate goes three ways at once.
 #[cfg(target_arch = "x86_64")]

@@ -6,7 +6,7 @@ from race.contestants import OURS, Contestant, Figures, Group
 from race.processes import Failure, Scene, output_of, resident_kib, tree
 from race.settings import Settings
 
-REST_SECONDS = 3.0
+REST_SECONDS = 10.0
 
 
 def _turn(settings: Settings) -> Figures:

@@ -38,6 +38,7 @@ use crate::network_file::NetworkFile;
 use crate::process_limits;
 use crate::registry::{CONTROL, CONTROL_INSTANCE, GATEWAY, GATEWAY_INSTANCE};
 use crate::server_process;
+use crate::start_pages;
 use crate::stop_signal::StopSignals;
 use crate::terminal::{self, Style};
 
@@ -123,6 +124,7 @@ async fn start_and_wait(
     let _following = control::follow_authority(&fleet, &identity)?;
     control::begin_audit(&chat, &fleet, &identity, &data.audit())?;
     terminal::say(&welcome::text(&file, &config, data, &databases, demo, Style::for_stdout()));
+    start_pages::give_back_after_start();
     watch(&fleet, &mut file, data, &mut signals).await;
     // Whoever reads the file from now on finds no network, rather than one that goes away.
     let removed = NetworkFile::remove(&data.network_file());
