@@ -52,7 +52,7 @@ fn profile() -> PathBuf {
 fn build() -> PathBuf {
     let folder = profile();
     let mut command = cargo_build(true);
-    command.args(["--package", "micronet", "--target-dir"]).arg(target()).current_dir(root());
+    command.args(["--bin", "micronet", "--target-dir"]).arg(target()).current_dir(root());
     if folder.ends_with("release") {
         command.arg("--release");
     }

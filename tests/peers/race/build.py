@@ -25,7 +25,7 @@ def everything(settings: Settings) -> None:
     _cargo("--manifest-path", str(places.PEERS / "Cargo.toml"), "--target-dir", str(places.TARGET), "--workspace")
     if settings.is_built_here:
         _say("building micronet")
-        _cargo("--locked", "--manifest-path", str(places.ROOT / "Cargo.toml"), "--package", "micronet",
+        _cargo("--locked", "--manifest-path", str(places.ROOT / "Cargo.toml"), "--bin", "micronet",
                "--target-dir", str(places.ROOT / "target"))
     if not settings.micronet.exists():
         sys.exit(f"{settings.micronet} doesn't exist")
