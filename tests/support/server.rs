@@ -122,7 +122,8 @@ impl Server {
         }
     }
 
-    /// Starts it again after its end, on the same port.
+    /// Starts it again after its end, on the same port; and once more, as a supervisor would, where it ends since its database has not
+    /// answered in time.
     ///
     /// # Panics
     /// When it doesn't listen.
@@ -133,8 +134,12 @@ impl Server {
         let arguments: Vec<&str> = self.restart.iter().map(String::as_str).collect();
         let mut command = command_of(&self.program, data, &[&arguments[..], &["--listen", &listen]].concat());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        self.process = Process::start(&self.instance, &mut command);
-        assert_eq!(ready(&mut self.process), self.address);
+        let address = until("it to start again", || {
+            self.process = Process::start(&self.instance, &mut command);
+            ready_or_ended(&mut self.process)
+                .inspect_err(|said| assert!(said.contains("the database is away; try again later"), "{said}"))
+        });
+        assert_eq!(address, self.address);
     }
 
     /// Where it listens.
@@ -152,13 +157,19 @@ impl Server {
 /// Waits for the line that says where a server listens.
 #[track_caller]
 fn ready(process: &mut Process) -> SocketAddr {
+    ready_or_ended(process).unwrap_or_else(|said| panic!("{said}"))
+}
+
+/// The same, or what it said if it has ended before.
+#[track_caller]
+fn ready_or_ended(process: &mut Process) -> Result<SocketAddr, String> {
     until("the line that says where it listens", || {
         let line = process.stdout();
         let address = line.lines().find_map(|line| line.strip_prefix("listening on ")?.parse().ok());
         match address {
-            Some(address) => Ok(address),
+            Some(address) => Ok(Ok(address)),
             None if process.is_running() => Err(process.said()),
-            None => panic!("it ended before it was ready; {}", process.said()),
+            None => Ok(Err(format!("it ended before it was ready; {}", process.said()))),
         }
     })
 }
