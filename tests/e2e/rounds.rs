@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::network::Network;
-use micronet_tests::patience::until;
+use micronet_tests::patience::{until, until_or};
 use micronet_tests::program::root;
 use micronet_tests::slow::{MODES, Slow};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -33,6 +33,9 @@ const STAGES: [Stage; 7] = [
 
 /// The memory is what it is when it hasn't become less for so long.
 const STEADY: Duration = Duration::from_secs(2);
+
+/// How long the gateway may take for as many requests as it ever remembers.
+const FILLED_MAX: Duration = Duration::from_secs(180);
 
 /// By how much the memory may differ between the second round and the last, in permille.
 const GROWTH_PERMILLE_MAX: u64 = 50;
@@ -75,14 +78,15 @@ fn rounds_leave_nothing_behind() {
 fn remember(network: &Network) {
     let mut http = network.http();
     let mut before = 0;
-    until("the records to be full", || {
+    until_or("the records to be full", FILLED_MAX, || {
         for _ in 0..2_000 {
             http.get("/products/Tux").check(200);
         }
         let page = http.get("/metrics").check(200).text();
         let bytes = sample(&page, "micronet_records_bytes");
         if bytes == std::mem::replace(&mut before, bytes) { Ok(()) } else { Err(format!("{bytes} bytes")) }
-    });
+    })
+    .unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 /// The memory that a process has, in bytes, and its descriptors.

@@ -9,7 +9,7 @@ use micronet_tests::folder::Folder;
 use micronet_tests::http_client::{connected, rest};
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
-use micronet_tests::process::{Finished, has_ended, micronet, run};
+use micronet_tests::process::{Finished, has_ended, memory, micronet, run};
 use rustix::process::Signal;
 
 /// Runs `micronet up` where it has to refuse, and checks that it says these words.
@@ -144,27 +144,19 @@ fn more_instances_take_turns_too() {
     assert_eq!(instances_of("/orders/1"), ["order-1", "order-2"]);
 }
 
-/// A request of which the gateway has the head, and waits for the rest.
-/// A line of `/proc/PID/status`, in KiB.
-fn memory(pid: u32, line: &str) -> u64 {
-    let status = read_to_string(format!("/proc/{pid}/status")).expect("a process that runs");
-    let size =
-        status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':')?.strip_suffix("kB"));
-    size.and_then(|kib| kib.trim().parse().ok()).unwrap_or_else(|| panic!("no {line} in {status}"))
-}
-
 #[test]
 fn what_only_starting_needed_is_given_back() {
     let mut network = Network::start("toystore");
     for pid in [network.pids(), vec![network.up().id()]].concat() {
         until("less than three quarters of the most that it held", || {
             let (now, most) = (memory(pid, "VmRSS"), memory(pid, "VmHWM"));
-            if now * 4 < most * 3 { Ok(()) } else { Err(format!("process {pid}: {now} of {most} KiB")) }
+            if now * 4 < most * 3 { Ok(()) } else { Err(format!("process {pid}: {now} of {most} bytes")) }
         });
     }
     network.http().get("/products/Tux").check(200);
 }
 
+/// A request of which the gateway has the head, and waits for the rest.
 fn half_a_request(network: &Network) -> TcpStream {
     let mut stream = connected(network.gateway());
     let head = "POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";

@@ -18,7 +18,7 @@ use micronet_tests::folder::Folder;
 use micronet_tests::http_client::HttpClient;
 use micronet_tests::network::Network;
 use micronet_tests::patience::{PATIENCE, until};
-use micronet_tests::process::{Process, micronet};
+use micronet_tests::process::{Process, memory, micronet};
 use micronet_tests::rpc::{self, Caller};
 use micronet_tests::server::Server;
 use micronet_transport::client::Client;

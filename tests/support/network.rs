@@ -162,10 +162,19 @@ impl Network {
         process::run(micronet(self.folder.path(), arguments))
     }
 
+    /// The process of an instance.
+    ///
+    /// # Panics
+    /// When there is no such instance.
+    #[must_use]
+    pub fn pid(&self, instance: &str) -> u32 {
+        pid(self.entry(instance))
+    }
+
     /// Kills an instance at once, and waits until it is gone.
     #[track_caller]
     pub fn kill(&self, instance: &str) {
-        process::kill_child_of_ours(pid(self.entry(instance)), self.folder.path());
+        process::kill_child_of_ours(self.pid(instance), self.folder.path());
     }
 
     /// Stops the network as Ctrl-C does.

@@ -198,6 +198,21 @@ pub fn has_ended(pid: u32) -> bool {
     matches!(state, Some('Z' | 'X'))
 }
 
+/// What a line of proc_pid_status(5) says of a process's memory, in bytes: `VmRSS` is what is in RAM, `VmHWM` the most of it so far, and
+/// `RssAnon` its own part, without the pages of the program, which come and go.
+///
+/// # Panics
+/// When there is no such process or line.
+#[must_use]
+#[track_caller]
+pub fn memory(pid: u32, line: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process that runs");
+    let kib =
+        status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':')?.strip_suffix("kB"));
+    kib.and_then(|kib| kib.trim().parse::<u64>().ok()).unwrap_or_else(|| panic!("no {line} in {status}"))
+        << 10
+}
+
 /// Ends a process at once that a process of ours has started for us: its command line has to name `data`.
 ///
 /// # Panics

@@ -122,8 +122,8 @@ impl Server {
         }
     }
 
-    /// Starts it again after its end, on the same port; and once more, as a supervisor would, where it ends since its database has not
-    /// answered in time.
+    /// Starts it again after its end, on the same port; and again, as a supervisor would, while it ends since its database doesn't answer in
+    /// time.
     ///
     /// # Panics
     /// When it doesn't listen.

@@ -1,9 +1,9 @@
 //! Giving back the pages of the program that only starting needed.
 //!
-//! Starting runs some 3,000 functions that are strewn over the program, and around each the kernel maps sixteen pages. At rest few of them run
+//! Starting runs some 2,600 functions that are strewn over the program, and around each the kernel maps sixteen pages. At rest few of them run
 //! again, but what is mapped stays so, and counts as the process's memory: in `ps`, in `top`, in whatever alarm reads those. The pages
-//! themselves stay in the page cache, which all processes of the network share. What is needed again is mapped again, 64 KiB at a time, without
-//! reading a disk. Decision record 6 has the figures.
+//! themselves stay in the page cache, which all processes of the network share, so what is needed again is mapped again without reading a disk,
+//! unless the kernel has needed the memory meanwhile. Decision record 6 has the figures.
 
 use std::fs;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use micronet_transport::tasks;
 use rustix::mm::{Advice, madvise};
 
 /// How long after a server is ready it counts as at rest, in milliseconds: it has its connections by then, and whatever it does each second it has
-/// done. A second after it, half as much was mapped again.
+/// done.
 const REST_MS: u64 = 3_000;
 
 /// What is mapped into this process, and what of it is in memory: proc_pid_smaps(5).

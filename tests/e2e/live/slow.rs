@@ -1,7 +1,8 @@
 //! A reader that takes nothing for a while.
 
-use std::fs;
 use std::time::{Duration, Instant};
+
+use micronet_tests::process::memory;
 
 use super::reader::{CLIENT, MANAGER, Reader, bearer};
 use crate::access;
@@ -17,7 +18,7 @@ fn who_reads_nothing_for_a_while_hears_how_things_are_then() {
     let mut slow = Reader::open(&network, CLIENT);
     let (mut http, bearer) = (network.http(), bearer(&network, MANAGER));
     let headers = [("Authorization", &*bearer)];
-    let before = resident_bytes(network.up().id());
+    let before = memory(network.up().id(), "RssAnon");
     let (begun, mut done) = (Instant::now(), 0_u64);
     // Much happens: each is an event, and a change of the network.
     while begun.elapsed() < SILENT {
@@ -28,7 +29,7 @@ fn who_reads_nothing_for_a_while_hears_how_things_are_then() {
         }
     }
     http.request("POST", "/api/v1/control/processes/product-1/drain", &headers, b"").check(200);
-    let grown = resident_bytes(network.up().id()).saturating_sub(before);
+    let grown = memory(network.up().id(), "RssAnon").saturating_sub(before);
     assert!(grown < GROWN_MAX, "{grown} bytes more");
     // Everything that it knows then is as somebody hears it who comes only now, and nothing was left out unnoticed.
     let new = Reader::open(&network, CLIENT);
@@ -39,12 +40,4 @@ fn who_reads_nothing_for_a_while_hears_how_things_are_then() {
     let told = slow.events.iter().filter(|event| event["kind"] == "Operator").count() as u64;
     assert!(told + slow.lost > done, "{told} told, {} lost of {done}", slow.lost);
     assert!(drained["id"].as_u64() > Some(done), "{drained}");
-}
-
-/// What a process has in RAM.
-fn resident_bytes(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-    kib << 10
 }

@@ -9,7 +9,7 @@ use micronet_tests::process::has_ended;
 use serde_json::Value;
 
 use super::load::Load;
-use super::{answering, process};
+use super::{answering, process, until_state};
 
 const WHALE: &str = r#"{"name":"Whale","quantity":1}"#;
 
@@ -158,6 +158,7 @@ fn what_would_break_nothing_is_refused() {
     let refused = network.command(&["fault", "fail", "gateway", "--force"]).check(1).stderr;
     assert!(refused.contains("no process of the network calls gateway-1"), "{refused}");
     network.kill("product-2");
+    until_state(&network, "product-2", "Stopped");
     let refused = network.command(&["fault", "stall", "product-2"]).check(1).stderr;
     assert!(refused.contains("product-2 doesn't run"), "{refused}");
     let refused = network.command(&["fault", "latency", "product-1", "0ms"]).check(1).stderr;

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use micronet_tests::http_client::{HttpClient, connected, raw, rest};
 use micronet_tests::network::Network;
 use micronet_tests::patience::until;
+use micronet_tests::process;
 use micronet_tests::random::Random;
 
 use super::nc;
@@ -45,7 +46,8 @@ fn garbage_is_refused_in_words_and_costs_others_nothing() {
     let network = Network::start("shop");
     let product = network.address("product-1");
     let mut healthy = Healthy::connect(product);
-    let before = metric(product, "process_resident_memory_bytes");
+    let memory = || process::memory(network.pid("product-1"), "RssAnon");
+    let before = memory();
     let mut random = Random::new(7);
     for _ in 0..20 {
         // As a first line, which may be HTTP, and as a later one.
@@ -70,8 +72,8 @@ fn garbage_is_refused_in_words_and_costs_others_nothing() {
     assert!(raw(product, b"\x01\x02\xff\n").starts_with("HTTP/1.1 400 "));
     healthy.call();
     until("memory to be given back", || {
-        let now = metric(product, "process_resident_memory_bytes");
-        if now < before + 16e6 { Ok(()) } else { Err(format!("{before} before, {now} now")) }
+        let now = memory();
+        if now < before + 16_000_000 { Ok(()) } else { Err(format!("{before} before, {now} now")) }
     });
 }
 

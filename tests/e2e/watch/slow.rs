@@ -1,6 +1,5 @@
 //! Watchers that don't read: they hold nobody up, and cost little.
 
-use std::fs;
 use std::thread;
 
 use super::*;
@@ -35,7 +34,7 @@ fn watchers_that_do_not_read_hold_up_nobody_and_cost_little() {
         || if stopped.stdout().contains("through") { Ok(()) } else { Err(stopped.said()) },
     );
     stopped.signal(Signal::STOP);
-    let before = resident_bytes(pid);
+    let before = memory(pid, "RssAnon");
     let uploads = upload_twice(data, &to);
     let heard = rpc::call(address, &Caller::Operator.identity(&folder), async |client| {
         let client = ProductClient::new(client);
@@ -73,7 +72,7 @@ fn watchers_that_do_not_read_hold_up_nobody_and_cost_little() {
         assert_eq!(created, PRODUCTS);
         uploading.join().expect("the uploads");
         buying.join().expect("the buys");
-        let after = resident_bytes(pid);
+        let after = memory(pid, "RssAnon");
         let growth = after.saturating_sub(before);
         eprintln!("{SLOW} slow watchers of {} changes: {} MiB more", 2 * PRODUCTS, growth >> 20);
         assert!(growth < GROWTH_BYTES_MAX, "{before} bytes before, {after} after");
@@ -105,11 +104,4 @@ fn upload_twice(data: &Path, to: &str) -> impl FnOnce() + Send + 'static {
             assert!(done.stdout.contains(r#""refused":0"#), "{}", done.stdout);
         }
     }
-}
-
-/// The memory that a process takes.
-fn resident_bytes(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }

@@ -10,9 +10,9 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::free_ports::{self, FreePorts};
 use super::instance::Instance;
 use super::launch::Launcher;
-use super::port_check;
 use super::supervisor::{State, Supervisor};
 use crate::address::reachable;
 use crate::certs::Renewal;
@@ -30,6 +30,7 @@ pub(crate) const ENDED_WELL: &str = "exit status: 0";
 /// The processes that `up` keeps running.
 pub(crate) struct Fleet {
     launcher: Launcher,
+    free_ports: FreePorts,
     /// In the order in which they start; those of a service stand together.
     members: RefCell<Vec<Member>>,
     changes: watch::Sender<u64>,
@@ -51,9 +52,15 @@ impl fmt::Debug for Fleet {
 
 impl Fleet {
     /// The processes of these plans, none of which is started yet. Within a runtime only.
-    pub(super) fn new(launcher: Launcher, plans: Vec<InstancePlan>, renewal: Option<Renewal>) -> Rc<Self> {
+    pub(super) fn new(
+        launcher: Launcher,
+        plans: Vec<InstancePlan>,
+        free_ports: FreePorts,
+        renewal: Option<Renewal>,
+    ) -> Rc<Self> {
         let fleet = Rc::new(Self {
             launcher,
+            free_ports,
             members: RefCell::default(),
             changes: watch::Sender::new(0),
             stops: Cell::new(false),
@@ -124,8 +131,8 @@ impl Fleet {
             ))
         })?;
         let virtual_ports = self.launcher.l4.iter().map(|plan| plan.port);
-        let taken: Vec<u16> = port_check::ports_of(&plans).into_iter().chain(virtual_ports).collect();
-        let port = port_check::free_port(self.launcher.config.listen, &taken)?;
+        let named: Vec<u16> = free_ports::ports_of(&plans).into_iter().chain(virtual_ports).collect();
+        let port = self.free_ports.take(&named)?;
         let plan = InstancePlan { service: Some(service), instance, port, rpc_port: None };
         if let Some(renewal) = &mut *self.renewal.borrow_mut() {
             renewal.add(service.name, &plan.instance)?;
@@ -140,6 +147,7 @@ impl Fleet {
             if !stays {
                 member.instance.leave();
                 member.task.abort();
+                self.free_ports.release(member.instance.plan().port);
             }
             stays
         });

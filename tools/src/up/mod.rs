@@ -6,6 +6,7 @@
 
 mod children;
 mod fleet;
+mod free_ports;
 mod instance;
 mod launch;
 mod log_tail;
@@ -23,6 +24,7 @@ use micronet_services::demo::Demo;
 use micronet_transport::{drain, socket};
 
 pub(crate) use self::fleet::{ENDED_WELL, Fleet};
+use self::free_ports::FreePorts;
 pub(crate) use self::instance::Instance;
 use self::launch::Launcher;
 pub(crate) use self::launch::calls;
@@ -59,8 +61,9 @@ pub(crate) fn run(config: UpConfig) -> Result<ExitCode, CommandError> {
     port_check::all_free(config.listen, &config.instances)?;
     port_check::is_free(config.listen, CONTROL_INSTANCE, (config.control_port, CONTROL))?;
     port_check::virtual_free(config.listen, &config.l4)?;
-    let instances = port_check::settle(config.listen, &config.instances)?;
-    let l4 = port_check::settle_virtual(config.listen, &config.l4, &instances)?;
+    let free_ports = FreePorts::new(config.listen);
+    let instances = free_ports.for_instances(&config.instances)?;
+    let l4 = free_ports.for_virtual(&config.l4, &instances)?;
     if config.fresh {
         let databases = data.databases();
         terminal::note(&format!("--fresh: deleting the databases in {}", databases.display()));
@@ -73,7 +76,7 @@ pub(crate) fn run(config: UpConfig) -> Result<ExitCode, CommandError> {
     let renewal = certificates(&config, &instances)?;
     // The gateway reads them too, but here whoever typed the command sees what is wrong.
     config.gateway.read()?;
-    let network = start_and_wait(Rc::new(config), (instances, l4), &data, demo, renewal);
+    let network = start_and_wait(Rc::new(config), (instances, l4, free_ports), &data, demo, renewal);
     let code = server_process::runtime()?.block_on(network);
     drop(lock);
     code
@@ -81,7 +84,7 @@ pub(crate) fn run(config: UpConfig) -> Result<ExitCode, CommandError> {
 
 async fn start_and_wait(
     config: Rc<UpConfig>,
-    (instances, l4): (Vec<InstancePlan>, Vec<L4Plan>),
+    (instances, l4, free_ports): (Vec<InstancePlan>, Vec<L4Plan>, FreePorts),
     data: &DataFolder,
     demo: Demo,
     renewal: Option<Renewal>,
@@ -104,7 +107,7 @@ async fn start_and_wait(
     };
     let identity =
         identity::of_member(data, config.tls.as_ref(), &config.cluster, CONTROL, CONTROL_INSTANCE)?;
-    let fleet = Fleet::new(launcher, instances, renewal);
+    let fleet = Fleet::new(launcher, instances, free_ports, renewal);
     let (trigger, drain) = drain::channel();
     let said = (config.plan.clone(), data.operator_token()?);
     let chat = control::serve(listener, &fleet, Rc::clone(&identity), said, drain)?;
