@@ -18,7 +18,7 @@ fn a_process_at_work_is_drawn() {
     let _load = Process::start("load", &mut micronet(folder.path(), &load));
     let (svg, folded) = (folder.path().join("served.svg"), folder.path().join("served.txt"));
     let pid = server.process().id().to_string();
-    let mut profile = micronet(folder.path(), &["profile", &pid, "--seconds", "1", "--frequency", "99"]);
+    let mut profile = micronet(folder.path(), &["profile", &pid, "--seconds", "1", "--frequency", "999"]);
     profile.arg("--svg").arg(&svg).arg("--folded").arg(&folded);
     let said = run(profile).check(0);
     assert!(said.stdout.contains("ITSELF %") && said.stdout.contains("served.svg"), "{said:?}");

@@ -66,7 +66,7 @@ impl Protocol {
 impl NetworkFile {
     /// Writes the file as a whole.
     pub(crate) fn write(&self, path: &Path) -> Result<(), CommandError> {
-        data_folder::write_atomically(path, self.to_json().as_bytes())
+        data_folder::write_atomically_for_now(path, self.to_json().as_bytes())
             .map_err(|error| failed("write", path, &error))
     }
 
@@ -80,17 +80,19 @@ impl NetworkFile {
 
     /// The network that runs on a data folder. None where none runs, also where one was killed and left its file.
     pub(crate) fn of_running_network(folder: &Path) -> Result<Option<Self>, CommandError> {
+        if !data_folder::network_runs(folder)? {
+            return Ok(None);
+        }
         let path = data_folder::network_file(folder);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed("read", &path, &error)),
         };
-        let network = Self::from_json(&text).ok_or_else(|| {
+        Self::from_json(&text).map(Some).ok_or_else(|| {
             CommandError::new(format!("{} is not a network file of this version", path.display()))
                 .next("start the network again with this version of micronet, or name its address with --to")
-        })?;
-        Ok(data_folder::network_runs(folder)?.then_some(network))
+        })
     }
 
     /// The first address at which a service speaks so.
@@ -216,10 +218,15 @@ mod tests {
     #[test]
     fn a_file_of_another_form_is_refused() {
         let scratch = ScratchFolder::new("form");
-        let path = scratch.open().network_file();
+        let folder = scratch.open();
+        let path = folder.network_file();
         for text in ["", "{}", r#"{"form":2,"cluster":"c","pid":1,"entries":[]}"#, r#"{"form":1,"pid":1}"#] {
             fs::write(&path, text).unwrap();
+            let lock = folder.lock_network().unwrap();
             assert!(NetworkFile::of_running_network(&scratch.0).is_err(), "{text}");
+            // Where no network runs it is what a loss of power has left.
+            drop(lock);
+            assert_eq!(NetworkFile::of_running_network(&scratch.0), Ok(None), "{text}");
         }
     }
 }

@@ -230,10 +230,20 @@ pub(crate) fn network_runs(folder: &Path) -> Result<bool, CommandError> {
     }
 }
 
-/// Writes a file so that a reader sees the old one or the new one, never a part.
+/// Writes a file so that a reader sees the old one or the new one, never a part, also after a loss of power.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, content, File::sync_all)
+}
+
+/// The same for a file that means nothing after a loss of power. It doesn't wait for the disk, for which whoever serves others has no time.
+pub(crate) fn write_atomically_for_now(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, content, |_| Ok(()))
+}
+
+fn replace(path: &Path, content: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
     let temporary = temporary_beside(path);
-    let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    let written = write_new(&temporary, content).and_then(|file| sync(&file));
+    let written = written.and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -252,11 +262,11 @@ fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}", std::process::id()))
 }
 
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, content: &[u8]) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
     file.write_all(content)?;
-    file.sync_all()
+    Ok(file)
 }
 
 /// Creates a folder that only its owner may enter; one that is there stays as it is.

@@ -84,7 +84,8 @@ fn create_once(path: &Path) -> Result<(), CommandError> {
         .map_err(|error| CommandError::new(format!("the operating system gave no randomness: {error}")))?;
     let temporary = temporary_beside(path);
     let text = to_hex(&bytes) + "\n";
-    let linked = write_new(&temporary, text.as_bytes()).and_then(|()| fs::hard_link(&temporary, path));
+    let linked = write_new(&temporary, text.as_bytes()).and_then(|file| file.sync_all());
+    let linked = linked.and_then(|()| fs::hard_link(&temporary, path));
     let _ = fs::remove_file(&temporary);
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed("create", path, &error)),
