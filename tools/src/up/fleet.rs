@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::free_ports::{self, FreePorts};
+use super::free_ports::FreePorts;
 use super::instance::Instance;
 use super::launch::Launcher;
 use super::supervisor::{State, Supervisor};
@@ -130,9 +130,7 @@ impl Fleet {
                 service.name
             ))
         })?;
-        let virtual_ports = self.launcher.l4.iter().map(|plan| plan.port);
-        let named: Vec<u16> = free_ports::ports_of(&plans).into_iter().chain(virtual_ports).collect();
-        let port = self.free_ports.take(&named)?;
+        let port = self.free_ports.take()?;
         let plan = InstancePlan { service: Some(service), instance, port, rpc_port: None };
         if let Some(renewal) = &mut *self.renewal.borrow_mut() {
             renewal.add(service.name, &plan.instance)?;

@@ -22,6 +22,8 @@ const STRIDE: u32 = 32;
 /// The free ports that this network has taken. Another network takes none of them, not even while nobody listens there.
 pub(super) struct FreePorts {
     listen: IpAddr,
+    /// Ports that were asked for by number, where somebody is going to listen.
+    named: Vec<u16>,
     held: RefCell<BTreeMap<u16, TcpSocket>>,
 }
 
@@ -32,52 +34,46 @@ impl fmt::Debug for FreePorts {
 }
 
 impl FreePorts {
-    /// Those of an address; none is taken yet.
-    pub(super) fn new(listen: IpAddr) -> Self {
-        Self { listen, held: RefCell::default() }
+    /// Those of an address, apart from the `named` ones; none is taken yet.
+    pub(super) fn new(listen: IpAddr, named: Vec<u16>) -> Self {
+        Self { listen, named, held: RefCell::default() }
     }
 
     /// Gives a port to each of these instances whose port is 0.
     pub(super) fn for_instances(&self, plans: &[InstancePlan]) -> Result<Vec<InstancePlan>, CommandError> {
-        let named = ports_of(plans);
         let mut settled = plans.to_vec();
         for plan in &mut settled {
             for port in [Some(&mut plan.port), plan.rpc_port.as_mut()].into_iter().flatten() {
-                self.settle(port, &named)?;
+                self.settle(port)?;
             }
         }
         Ok(settled)
     }
 
-    /// The same for virtual ports, beside those of the instances.
-    pub(super) fn for_virtual(
-        &self,
-        plans: &[L4Plan],
-        instances: &[InstancePlan],
-    ) -> Result<Vec<L4Plan>, CommandError> {
-        let named: Vec<u16> = plans.iter().map(|plan| plan.port).chain(ports_of(instances)).collect();
+    /// The same for virtual ports.
+    pub(super) fn for_virtual(&self, plans: &[L4Plan]) -> Result<Vec<L4Plan>, CommandError> {
         let mut settled = plans.to_vec();
         for plan in &mut settled {
-            self.settle(&mut plan.port, &named)?;
+            self.settle(&mut plan.port)?;
         }
         Ok(settled)
     }
 
-    fn settle(&self, port: &mut u16, named: &[u16]) -> Result<(), CommandError> {
+    fn settle(&self, port: &mut u16) -> Result<(), CommandError> {
         if *port == 0 {
-            *port = self.take(named)?;
+            *port = self.take()?;
         }
         Ok(())
     }
 
-    /// Takes a port that nobody has, and which is none of these.
-    pub(super) fn take(&self, others: &[u16]) -> Result<u16, CommandError> {
+    /// Takes a port that nobody has.
+    pub(super) fn take(&self) -> Result<u16, CommandError> {
         let count = u32::from(FREE_PORTS.end() - FREE_PORTS.start()) + 1;
         let first = std::process::id().wrapping_mul(STRIDE);
         for offset in 0..count {
             let offset = u16::try_from(first.wrapping_add(offset) % count).unwrap_or_default();
             let port = FREE_PORTS.start() + offset;
-            if others.contains(&port) {
+            if self.named.contains(&port) {
                 continue;
             }
             if let Ok(socket) = hold(SocketAddr::new(self.listen, port)) {
@@ -93,11 +89,6 @@ impl FreePorts {
     pub(super) fn release(&self, port: u16) {
         self.held.borrow_mut().remove(&port);
     }
-}
-
-/// The ports of these instances.
-pub(super) fn ports_of(instances: &[InstancePlan]) -> Vec<u16> {
-    instances.iter().flat_map(InstancePlan::ports).map(|(port, _)| port).collect()
 }
 
 /// Binds a port that nobody else has bound, and doesn't listen there. From then on it can be bound by whoever says that its address may
@@ -129,10 +120,13 @@ mod tests {
             port,
             rpc_port,
         };
-        let ports = FreePorts::new(LISTEN);
+        let named = FreePorts::new(LISTEN, Vec::new()).take().unwrap();
+        let ports = FreePorts::new(LISTEN, vec![named]);
         let settled = ports.for_instances(&[plan(0, None), plan(7, None), plan(0, Some(0))]).unwrap();
-        let mut ports = ports_of(&settled);
+        let mut ports: Vec<u16> =
+            settled.iter().flat_map(InstancePlan::ports).map(|(port, _)| port).collect();
         assert_eq!(ports.remove(1), 7, "it had one");
+        assert!(!ports.contains(&named), "somebody else is going to listen there: {ports:?}");
         assert!(ports.iter().all(|port| FREE_PORTS.contains(port)), "{ports:?}");
         ports.sort_unstable();
         ports.dedup();
@@ -141,10 +135,10 @@ mod tests {
 
     #[test]
     fn a_port_stays_its_instances_while_nobody_listens_there() {
-        let (one, other) = (FreePorts::new(LISTEN), FreePorts::new(LISTEN));
-        let port = one.take(&[]).unwrap();
+        let [one, other] = [(); 2].map(|()| FreePorts::new(LISTEN, Vec::new()));
+        let port = one.take().unwrap();
         let address = SocketAddr::new(LISTEN, port);
-        let taken_by_other = || other.take(&[]).unwrap();
+        let taken_by_other = || other.take().unwrap();
         for _ in 0..2 {
             assert_ne!(taken_by_other(), port);
             TcpStream::connect(address).expect_err("nobody listens");

@@ -61,9 +61,9 @@ pub(crate) fn run(config: UpConfig) -> Result<ExitCode, CommandError> {
     port_check::all_free(config.listen, &config.instances)?;
     port_check::is_free(config.listen, CONTROL_INSTANCE, (config.control_port, CONTROL))?;
     port_check::virtual_free(config.listen, &config.l4)?;
-    let free_ports = FreePorts::new(config.listen);
+    let free_ports = FreePorts::new(config.listen, named_ports(&config));
     let instances = free_ports.for_instances(&config.instances)?;
-    let l4 = free_ports.for_virtual(&config.l4, &instances)?;
+    let l4 = free_ports.for_virtual(&config.l4)?;
     if config.fresh {
         let databases = data.databases();
         terminal::note(&format!("--fresh: deleting the databases in {}", databases.display()));
@@ -80,6 +80,12 @@ pub(crate) fn run(config: UpConfig) -> Result<ExitCode, CommandError> {
     let code = server_process::runtime()?.block_on(network);
     drop(lock);
     code
+}
+
+/// The ports that were asked for by number.
+fn named_ports(config: &UpConfig) -> Vec<u16> {
+    let of_instances = config.instances.iter().flat_map(InstancePlan::ports).map(|(port, _)| port);
+    of_instances.chain(config.l4.iter().map(|plan| plan.port)).chain([config.control_port]).collect()
 }
 
 async fn start_and_wait(
